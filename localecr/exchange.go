@@ -1,0 +1,200 @@
+package localecr
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/identity"
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
+)
+
+// An exchange is one request on its way through a front: what was found out about it, what the audit
+// log will say of it, and how its answer leaves.
+type exchange struct {
+	server    *Server
+	w         http.ResponseWriter
+	r         *http.Request
+	requestID string
+	call      Call
+
+	principal identity.Principal
+	region    string
+
+	received *countingBody
+	sent     *countingWriter
+	fault    *Fault
+	reset    bool // a fault wants the connection reset
+}
+
+// serve runs a front on a request: counts bytes, lets a scripted fault happen, writes the audit line.
+// op and repository are what the request's head tells.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, repository string, answer func(*exchange)) {
+	x := &exchange{server: s, r: r, requestID: uuid.NewString(), call: Call{Op: op, Front: front, Repository: repository}}
+	x.sent = &countingWriter{ResponseWriter: w}
+	x.w = x.sent
+	x.received = &countingBody{ReadCloser: r.Body}
+	r.Body = x.received
+	w.Header().Set("Date", s.clock.Now().UTC().Format(http.TimeFormat))
+	defer func() {
+		cut := recover()
+		x.call.Time, x.call.Status = s.clock.Now().UTC(), x.sent.status
+		x.call.BytesIn, x.call.BytesOut = x.received.n, x.sent.n
+		if s.audit != nil {
+			s.audit.Record(x.call)
+		}
+		if cut != nil {
+			panic(cut)
+		}
+	}()
+	if x.fault = s.script.next(op, repository); x.fault != nil && x.meet() {
+		return
+	}
+	answer(x)
+	if x.reset || x.fault != nil && x.fault.ResetResponseAfter != nil {
+		x.cut(true)
+	}
+}
+
+// meet prepares the exchange for its fault, and says whether that was the answer already.
+func (x *exchange) meet() (answered bool) {
+	f := x.fault
+	switch {
+	case f.Status != 0:
+		if f.RetryAfter != "" {
+			x.w.Header().Set("Retry-After", f.RetryAfter)
+		}
+		x.fail(&scriptedError{f})
+		return true
+	case f.ResetRequestAfter != nil:
+		x.r.Body = &faultyBody{ReadCloser: x.r.Body, left: *f.ResetRequestAfter, reset: &x.reset}
+	case f.Stall != 0 && f.StallAfter == 0:
+		x.wait(f.Stall)
+	default:
+		x.w = &faultyWriter{ResponseWriter: x.w, fault: f, cut: x.cut, wait: x.wait}
+	}
+	return false
+}
+
+// wait lasts d, or until the client goes.
+func (x *exchange) wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-x.r.Context().Done():
+	}
+}
+
+// connKey is where Serve's ConnContext puts the connection of a request.
+type connKey struct{}
+
+// cut ends the connection, with a reset or after what was sent, and the request with it.
+func (x *exchange) cut(reset bool) {
+	if x.sent.n > 0 && x.fault.ResetRequestAfter == nil {
+		_ = http.NewResponseController(x.w).Flush() // fails only when the client has gone, which is the aim
+	}
+	if c, ok := x.r.Context().Value(connKey{}).(net.Conn); ok && reset {
+		resetOnClose(c)
+	}
+	x.call.Error = "cut by a scripted fault"
+	panic(http.ErrAbortHandler)
+}
+
+// resetOnClose makes the closing of a connection a TCP reset.
+func resetOnClose(c net.Conn) {
+	for {
+		switch t := c.(type) {
+		case *net.TCPConn:
+			_ = t.SetLinger(0) // fails only on a closed connection
+			return
+		case interface{ NetConn() net.Conn }:
+			c = t.NetConn()
+		default:
+			return
+		}
+	}
+}
+
+// fail answers with an error in the shape of the exchange's front.
+func (x *exchange) fail(err error) {
+	switch x.call.Front {
+	case FrontAPI:
+		x.failAPI(err)
+	case FrontV2:
+		x.failV2(err)
+	default:
+		x.failS3(err)
+	}
+}
+
+// internal reports an error that is not the client's to the server's log. A client that went away is
+// nobody's error.
+func (x *exchange) internal(err error) {
+	if x.r.Context().Err() == nil && !errors.Is(err, context.Canceled) {
+		x.server.logger.Error("local ECR", "op", x.call.Op, "request", x.requestID, "error", err)
+	}
+}
+
+// authenticated notes who calls, and in which region.
+func (x *exchange) authenticated(p identity.Principal, region string) {
+	x.principal, x.region = p, region
+	x.call.Principal, x.call.Account = p.ARN, p.Account
+}
+
+// registry is the caller's own registry.
+func (x *exchange) registry() *registry.Registry {
+	return x.server.store.Registry(x.principal.Account, x.region)
+}
+
+// countingBody counts the bytes of a request's body.
+type countingBody struct {
+	io.ReadCloser
+	n int64
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n += int64(n)
+	return n, err
+}
+
+// countingWriter counts the bytes of an answer's body and keeps its status. It passes files on to the
+// connection, which sends them without copying.
+type countingWriter struct {
+	http.ResponseWriter
+	status int
+	n      int64
+}
+
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *countingWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.n += int64(n)
+	return n, err
+}
+
+func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.n += n
+	return n, err
+}

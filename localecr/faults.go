@@ -1,0 +1,186 @@
+package localecr
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// A Fault makes calls of one operation fail on purpose. Which calls: those of Op, in a Repository if
+// one is named and the request's path names it (/v2/ only), from the Nth on, Count of them. How: one
+// of the fields below them.
+type Fault struct {
+	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layer"
+	Repository string `yaml:"repository"` // "" for any
+	Nth        int    `yaml:"nth"`        // the first call to fail, counted from 1; default 1
+	Count      int    `yaml:"count"`      // how many fail; default 1, -1 for all
+
+	// Status answers with this HTTP status, and with Code and Message in the front's own shape,
+	// without doing anything. RetryAfter becomes the header of that name.
+	Status     int    `yaml:"status"`
+	Code       string `yaml:"code"`
+	Message    string `yaml:"message"`
+	RetryAfter string `yaml:"retry_after"`
+
+	ResetRequestAfter  *int64 `yaml:"reset_request_after"`  // reset the connection when so many bytes of the request's body were read
+	ResetResponseAfter *int64 `yaml:"reset_response_after"` // … of the response's body were sent; 0: the work is done, the answer lost
+	ShortBody          *int64 `yaml:"short_body"`           // end the response after so many bytes of what its length promises
+	WrongByte          *int64 `yaml:"wrong_byte"`           // invert this byte of the response's body, counted from 0
+
+	// Stall waits before anything is answered or, with StallAfter, when so many bytes of the
+	// response's body were sent.
+	Stall      time.Duration `yaml:"stall"`
+	StallAfter int64         `yaml:"stall_after"`
+}
+
+// ReadFaults reads a list of faults from YAML or JSON. Unknown keys, and faults that do nothing or two
+// things, are errors.
+func ReadFaults(r io.Reader) ([]Fault, error) {
+	var faults []Fault
+	if err := yaml.NewDecoder(r, yaml.DisallowUnknownField()).Decode(&faults); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("faults: %w", err)
+	}
+	for i := range faults {
+		if err := faults[i].check(); err != nil {
+			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
+		}
+	}
+	return faults, nil
+}
+
+func (f *Fault) check() error {
+	kinds := 0
+	for _, set := range []bool{f.Status != 0, f.ResetRequestAfter != nil, f.ResetResponseAfter != nil, f.ShortBody != nil, f.WrongByte != nil, f.Stall != 0} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case f.Op == "":
+		return errors.New("op is missing")
+	case kinds != 1:
+		return errors.New("exactly one of status, reset_request_after, reset_response_after, short_body, wrong_byte and stall must be given")
+	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
+		return fmt.Errorf("status %d is not an error; give one from 400 to 599", f.Status)
+	case f.Nth < 0:
+		return fmt.Errorf("nth %d must be 1 or more", f.Nth)
+	case f.Count < -1:
+		return fmt.Errorf("count %d must be -1 or more", f.Count)
+	case f.Stall < 0 || f.StallAfter < 0 || f.StallAfter > 0 && f.Stall == 0:
+		return errors.New("stall must not be negative, and stall_after goes with stall")
+	}
+	for _, n := range []*int64{f.ResetRequestAfter, f.ResetResponseAfter, f.ShortBody, f.WrongByte} {
+		if n != nil && *n < 0 {
+			return errors.New("a number of bytes must not be negative")
+		}
+	}
+	return nil
+}
+
+// script counts the calls that the faults wait for.
+type script struct {
+	mu     sync.Mutex
+	faults []Fault
+	seen   []int
+}
+
+// next counts a call and returns the fault that it meets, or nil.
+func (s *script) next(op, repository string) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var hit *Fault
+	for i := range s.faults {
+		f := &s.faults[i]
+		if f.Op != op || f.Repository != "" && f.Repository != repository {
+			continue
+		}
+		s.seen[i]++
+		first, count := max(f.Nth, 1), f.Count
+		if count == 0 {
+			count = 1
+		}
+		if hit == nil && s.seen[i] >= first && (count < 0 || s.seen[i] < first+count) {
+			hit = f
+		}
+	}
+	return hit
+}
+
+// set replaces the faults and begins to count anew.
+func (s *script) set(faults []Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults, s.seen = faults, make([]int, len(faults))
+}
+
+// errReset is what the reader of a body sees of a connection that a fault cuts.
+var errReset = errors.New("connection reset by a scripted fault")
+
+// faultyBody resets the connection after left bytes: the exchange does so when the front is done.
+type faultyBody struct {
+	io.ReadCloser
+	left  int64
+	reset *bool
+}
+
+func (b *faultyBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		*b.reset = true
+		return 0, errReset
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// faultyWriter spoils a response's body. It ends the request by a panic that net/http knows.
+type faultyWriter struct {
+	http.ResponseWriter
+	fault *Fault
+	sent  int64
+	cut   func(reset bool) // flushes what was sent and ends the connection
+	wait  func(time.Duration)
+}
+
+func (w *faultyWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *faultyWriter) Write(p []byte) (int, error) {
+	f, total := w.fault, 0
+	for _, at := range []*int64{f.ResetResponseAfter, f.ShortBody} {
+		if at != nil && w.sent+int64(len(p)) > *at {
+			n, err := w.send(p[:*at-w.sent])
+			if err == nil {
+				w.cut(f.ResetResponseAfter != nil)
+			}
+			return n, err
+		}
+	}
+	if f.StallAfter != 0 && w.sent <= f.StallAfter && w.sent+int64(len(p)) > f.StallAfter {
+		n, err := w.send(p[:f.StallAfter-w.sent])
+		if err != nil {
+			return n, err
+		}
+		if fl, ok := w.ResponseWriter.(http.Flusher); ok {
+			fl.Flush()
+		}
+		w.wait(f.Stall)
+		total, p = n, p[n:]
+	}
+	if f.WrongByte != nil && *f.WrongByte >= w.sent && *f.WrongByte < w.sent+int64(len(p)) {
+		p = append([]byte(nil), p...)
+		p[*f.WrongByte-w.sent] ^= 0xff
+	}
+	n, err := w.send(p)
+	return total + n, err
+}
+
+func (w *faultyWriter) send(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
+}

@@ -1,0 +1,100 @@
+package registry
+
+import (
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Expire removes the uploads and the layers without an image whose lifetime is over.
+func (s *Store) Expire() error {
+	now := s.clock()
+	s.dropUploads(func(u uploadRecord) bool { return now.Sub(u.TouchedAt) > s.limits.UploadLifetime })
+	expired := func(tx *bolt.Tx, f func(*repository, []string) error) error {
+		return forEachRepository(tx, func(repo *repository) error {
+			digests, err := repo.expiredLayers(now, s.limits.UnassociatedLifetime)
+			if err != nil || len(digests) == 0 {
+				return err
+			}
+			return f(repo, digests)
+		})
+	}
+	// Mostly nothing is: look before taking the lock that every push waits for.
+	any := false
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return expired(tx, func(*repository, []string) error { any = true; return nil })
+	})
+	if err == nil && any {
+		err = s.releasing(func(tx *bolt.Tx) (released []string, err error) {
+			err = expired(tx, func(repo *repository, digests []string) error {
+				released = append(released, digests...)
+				for _, digest := range digests {
+					if err := repo.layers().Delete([]byte(digest)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			return released, err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("expire layers: %w", err)
+	}
+	return nil
+}
+
+// expiredLayers are the layers that no image has named for longer than lifetime.
+func (repo *repository) expiredLayers(now time.Time, lifetime time.Duration) ([]string, error) {
+	var out []string
+	err := repo.layers().ForEach(func(digest, _ []byte) error {
+		rec, err := repo.layer(string(digest))
+		if err != nil {
+			return err
+		}
+		if now.Sub(rec.UnassociatedSince) > lifetime && !repo.associated(string(digest)) {
+			out = append(out, string(digest))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func forEachRepository(tx *bolt.Tx, f func(*repository) error) error {
+	registries := tx.Bucket(bucketRegistries)
+	return registries.ForEachBucket(func(key []byte) error {
+		all := registries.Bucket(key).Bucket(bucketRepositories)
+		return all.ForEachBucket(func(name []byte) error {
+			return f(&repository{bucket: all.Bucket(name)})
+		})
+	})
+}
+
+// dropUploads forgets the uploads that f selects. One that is being added to, or completed, at this
+// moment is still the other's: it is left for the next time.
+func (s *Store) dropUploads(f func(uploadRecord) bool) {
+	var selected []string
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		b := tx.Bucket(bucketUploads)
+		return b.ForEach(func(id, _ []byte) error {
+			var rec uploadRecord
+			if ok, err := getJSON(b, id, &rec); err == nil && ok && f(rec) {
+				selected = append(selected, string(id))
+			}
+			return nil
+		})
+	})
+	for _, id := range selected {
+		u, err := s.upload(id)
+		if err != nil || u == nil || !u.mu.TryLock() {
+			continue
+		}
+		err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketUploads).Delete([]byte(id)) })
+		if err == nil {
+			u.done = true
+			s.forgetUpload(u)
+		}
+		u.mu.Unlock()
+	}
+}

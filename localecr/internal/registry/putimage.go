@@ -1,0 +1,157 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// PutImage stores a manifest, byte for byte, and a tag on it. Errors: RepositoryNotFound,
+// ImageAlreadyExists (this manifest has this tag), ImageDigestDoesNotMatch, ImageTagAlreadyExists
+// (immutable tag), LayersNotFound, ReferencedImagesNotFound, LimitExceeded, InvalidParameter.
+func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
+	if in.ImageManifest == nil {
+		return nil, invalidParameter("imageManifest", "must not be null")
+	}
+	m, err := parseManifest([]byte(*in.ImageManifest), aws.ToString(in.ImageManifestMediaType), r.store.limits.MaxManifest)
+	if err != nil {
+		return nil, err
+	}
+	tag := aws.ToString(in.ImageTag)
+	if in.ImageTag != nil {
+		if err := checkTag(tag); err != nil {
+			return nil, err
+		}
+	}
+	computed := Digest([]byte(*in.ImageManifest))
+	if in.ImageDigest != nil && *in.ImageDigest != computed {
+		return nil, &types.ImageDigestDoesNotMatchException{Message: aws.String(fmt.Sprintf(
+			"The specified digest '%s' does not match the computed digest '%s'", *in.ImageDigest, computed))}
+	}
+	err = r.update(in.RepositoryName, func(repo *repository) error {
+		if err := repo.checkTagFree(tag, computed); err != nil {
+			return err
+		}
+		rec, err := repo.image(computed)
+		if err != nil {
+			return err
+		}
+		if rec == nil {
+			if rec, err = repo.newImage(m, computed, *in.ImageManifest); err != nil {
+				return err
+			}
+		} else if tag == "" {
+			return r.imageAlreadyExists(repo.record.Name, computed, "null")
+		}
+		if tag != "" {
+			if err := repo.setTag(rec, tag); err != nil {
+				return err
+			}
+		}
+		if len(rec.Tags) > r.store.limits.TagsPerImage {
+			return limitExceeded("The image with digest '%s' in the repository with name '%s' already has the maximum allowed number of tags, %d", computed, repo.record.Name, r.store.limits.TagsPerImage)
+		}
+		return repo.saveImage(rec)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ecr.PutImageOutput{Image: &types.Image{
+		ImageId:                &types.ImageIdentifier{ImageDigest: aws.String(computed), ImageTag: in.ImageTag},
+		ImageManifest:          in.ImageManifest,
+		ImageManifestMediaType: aws.String(m.mediaType),
+		RegistryId:             aws.String(r.account),
+		RepositoryName:         in.RepositoryName,
+	}}, nil
+}
+
+func (r *Registry) imageAlreadyExists(repository, digest, tag string) error {
+	return &types.ImageAlreadyExistsException{Message: aws.String(fmt.Sprintf(
+		"Image with digest '%s' and tag '%s' already exists in the repository with name '%s' in registry with id '%s'", digest, tag, repository, r.account))}
+}
+
+// checkTagFree refuses a tag that the image has already, or that another has and must keep.
+func (repo *repository) checkTagFree(tag, digest string) error {
+	holder := string(repo.tags().Get([]byte(tag)))
+	switch {
+	case tag == "" || holder == "":
+		return nil
+	case holder == digest:
+		return repo.registry.imageAlreadyExists(repo.record.Name, digest, tag)
+	case repo.record.mutable(tag):
+		return nil
+	default:
+		return repo.immutableTag(tag)
+	}
+}
+
+// newImage stores a manifest whose layers and children are all there.
+func (repo *repository) newImage(m *manifest, digest, data string) (*imageRecord, error) {
+	r := repo.registry
+	if err := countUp(repo.images(), 1); err != nil {
+		return nil, err
+	}
+	if repo.images().Sequence() > uint64(r.store.limits.ImagesPerRepository) {
+		return nil, limitExceeded("The repository with name '%s' in the registry with id '%s' already has the maximum allowed number of images, %d", repo.record.Name, r.account, r.store.limits.ImagesPerRepository)
+	}
+	var missing []string
+	for _, layer := range m.layers {
+		if repo.layers().Get([]byte(layer)) == nil {
+			missing = append(missing, layer)
+		}
+	}
+	if len(missing) > 0 {
+		return nil, r.layersNotFound(repo.record.Name, missing)
+	}
+	size := m.size
+	for _, child := range m.children {
+		rec, err := repo.image(child)
+		if err != nil {
+			return nil, err
+		}
+		if rec == nil {
+			missing = append(missing, child)
+			continue
+		}
+		size = max(size, rec.Size)
+	}
+	if len(missing) > 0 {
+		return nil, &types.ReferencedImagesNotFoundException{Message: aws.String(fmt.Sprintf(
+			"Images with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
+			strings.Join(missing, ", "), repo.record.Name, r.account))}
+	}
+	rec := &imageRecord{
+		Digest: digest, MediaType: m.mediaType, ConfigType: m.configType, ArtifactType: m.artifactType, Subject: m.subject, Annotations: m.annotations,
+		ManifestSize: int64(len(data)), Size: size, Layers: m.layers, Children: m.children, PushedAt: r.now(),
+	}
+	for _, used := range rec.uses() {
+		if err := repo.uses().Put(pairKey(used, digest), nil); err != nil {
+			return nil, err
+		}
+	}
+	if m.subject != "" {
+		if err := repo.referrers().Put(pairKey(m.subject, digest), nil); err != nil {
+			return nil, err
+		}
+	}
+	return rec, repo.manifests().Put([]byte(digest), []byte(data))
+}
+
+// CheckTagMutable returns ImageTagAlreadyExists if an image has the tag and must keep it.
+func (r *Registry) CheckTagMutable(_ context.Context, name, tag string) error {
+	return r.view(&name, func(repo *repository) error {
+		if repo.record.mutable(tag) || repo.tags().Get([]byte(tag)) == nil {
+			return nil
+		}
+		return repo.immutableTag(tag)
+	})
+}
+
+func (repo *repository) immutableTag(tag string) error {
+	return &types.ImageTagAlreadyExistsException{Message: aws.String(fmt.Sprintf(
+		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repo.record.Name))}
+}

@@ -1,0 +1,67 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// ListImageReferrers lists the images whose manifest names the subject, by digest; the subject need
+// not exist. Errors: RepositoryNotFound, InvalidParameter.
+func (r *Registry) ListImageReferrers(_ context.Context, in *ecr.ListImageReferrersInput) (*ecr.ListImageReferrersOutput, error) {
+	if in.SubjectId == nil || in.SubjectId.ImageDigest == nil {
+		return nil, invalidParameter("subjectId.imageDigest", "must not be null")
+	}
+	if err := checkDigest("subjectId.imageDigest", *in.SubjectId.ImageDigest); err != nil {
+		return nil, err
+	}
+	filter := in.Filter
+	if filter == nil {
+		filter = &types.ListImageReferrersFilter{}
+	}
+	if s := filter.ArtifactStatus; s != "" && !slices.Contains(s.Values(), s) {
+		return nil, invalidParameter("filter.artifactStatus", "must be one of %v", s.Values())
+	}
+	p, err := newPage("ListImageReferrers", in.NextToken, in.MaxResults, 20, 50)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.ListImageReferrersOutput{Referrers: []types.ImageReferrer{}}
+	if filter.ArtifactStatus != "" && filter.ArtifactStatus != types.ArtifactStatusFilterActive && filter.ArtifactStatus != types.ArtifactStatusFilterAny {
+		return out, r.view(in.RepositoryName, func(*repository) error { return nil }) // nothing here is ever archived
+	}
+	err = r.view(in.RepositoryName, func(repo *repository) error {
+		prefix := pairKey(*in.SubjectId.ImageDigest, "")
+		c := repo.referrers().Cursor()
+		for k := seekAfter(c, string(prefix)+p.after); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			rec, err := repo.image(string(k[len(prefix):]))
+			if err != nil {
+				return err
+			}
+			if rec == nil || len(filter.ArtifactTypes) > 0 && !slices.Contains(filter.ArtifactTypes, rec.ArtifactType) {
+				continue
+			}
+			if len(out.Referrers) == p.size {
+				out.NextToken = p.next(*out.Referrers[p.size-1].Digest)
+				return nil
+			}
+			out.Referrers = append(out.Referrers, types.ImageReferrer{
+				Digest:         aws.String(rec.Digest),
+				MediaType:      aws.String(rec.MediaType),
+				Size:           aws.Int64(rec.ManifestSize),
+				Annotations:    rec.Annotations,
+				ArtifactStatus: types.ArtifactStatusActive,
+				ArtifactType:   aws.String(rec.ArtifactType),
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -1,0 +1,200 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// ErrInUse means that another process has the directory of the store open.
+var ErrInUse = errors.New("in use by another process")
+
+// Options of a store. The zero value is usable.
+type Options struct {
+	// Clock gives the time of the service; default time.Now.
+	Clock func() time.Time
+	// Limits are ECR's quotas on sizes and counts; default [DefaultLimits].
+	Limits *Limits
+	// RepositoryURI gives the name under which clients reach a repository; default none.
+	RepositoryURI func(account, region, name string) string
+}
+
+// Limits are the quotas on sizes and counts that the rules enforce.
+type Limits struct {
+	PartSize             int64         // bytes of a layer part that InitiateLayerUpload asks for
+	MinPart              int64         // bytes of every part but the last
+	MaxPart              int64         // bytes of a part
+	MaxParts             int           // parts of a layer
+	MaxManifest          int           // bytes of a manifest
+	TagsPerImage         int           //
+	ImagesPerRepository  int           //
+	Repositories         int           // of a registry
+	UploadLifetime       time.Duration // of an upload after its last part
+	UnassociatedLifetime time.Duration // of a layer that no image refers to
+}
+
+// DefaultLimits are AWS's own where they are documented (service quotas of Amazon ECR, API
+// reference), and 24 hours for the two lifetimes, of which AWS only says that they end.
+func DefaultLimits() Limits {
+	return Limits{
+		PartSize:             10 << 20,
+		MinPart:              5 << 20,
+		MaxPart:              20_971_520,
+		MaxParts:             4_200,
+		MaxManifest:          4 << 20,
+		TagsPerImage:         1_000,
+		ImagesPerRepository:  100_000,
+		Repositories:         100_000,
+		UploadLifetime:       24 * time.Hour,
+		UnassociatedLifetime: 24 * time.Hour,
+	}
+}
+
+// A Store holds the registries of several accounts and regions in one directory. Its methods, and
+// those of its registries, may be called from several goroutines.
+type Store struct {
+	dir    string
+	db     *bolt.DB
+	clock  func() time.Time
+	limits Limits
+	uri    func(account, region, name string) string
+
+	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
+
+	mu      sync.Mutex
+	uploads map[string]*upload // those touched since Open
+}
+
+// The top of the database. Below a registry there are its repositories, below each its parts.
+var (
+	bucketRegistries = []byte("registries") // ACCOUNT/REGION → registry
+	bucketBlobs      = []byte("blobs")      // digest → blobRecord
+	bucketUploads    = []byte("uploads")    // upload ID → uploadRecord
+
+	bucketSettings     = []byte("settings")     // account setting → value
+	bucketRepositories = []byte("repositories") // name → repository
+
+	keyRecord       = []byte("record")    // repositoryRecord
+	bucketLayers    = []byte("layers")    // digest → layerRecord
+	bucketImages    = []byte("images")    // digest → imageRecord
+	bucketManifests = []byte("manifests") // digest → the bytes
+	bucketTags      = []byte("tags")      // tag → digest
+	bucketUses      = []byte("uses")      // digest of a layer or child 0 digest of the image that names it
+	bucketReferrers = []byte("referrers") // digest of a subject 0 digest of its referrer
+)
+
+// Open opens the store in dir, which it makes if it does not exist, and removes what a process that
+// was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), uri: o.RepositoryURI, uploads: map[string]*upload{}}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	if o.Limits != nil {
+		s.limits = *o.Limits
+	}
+	for _, d := range []string{dir, s.uploadsDir(), s.blobsDir()} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, fmt.Errorf("local ECR data: %w", err)
+		}
+	}
+	db, err := bolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bolt.Options{
+		Timeout: time.Second, NoSync: true, NoGrowSync: true, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
+	})
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return nil, fmt.Errorf("local ECR data in %s: %w", dir, ErrInUse)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
+	}
+	s.db = db
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads} {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.removeOrphans()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("local ECR data in %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// Close waits for running transactions and closes the store.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("local ECR data in %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Registry is the registry of an account in a region. It comes into being with its first repository.
+func (s *Store) Registry(account, region string) *Registry {
+	return &Registry{store: s, account: account, region: region}
+}
+
+// A Registry is one account's in one region. It has ECR's operations as methods.
+type Registry struct {
+	store   *Store
+	account string // 12 digits
+	region  string
+}
+
+// bucket returns the registry's bucket, or nil in a read-only transaction when there is none.
+func (r *Registry) bucket(tx *bolt.Tx) (*bolt.Bucket, error) {
+	key := []byte(r.account + "/" + r.region)
+	if b := tx.Bucket(bucketRegistries).Bucket(key); b != nil || !tx.Writable() {
+		return b, nil
+	}
+	b, err := tx.Bucket(bucketRegistries).CreateBucket(key)
+	if err != nil {
+		return nil, err
+	}
+	for _, sub := range [][]byte{bucketSettings, bucketRepositories} {
+		if _, err := b.CreateBucket(sub); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (r *Registry) now() time.Time { return r.store.clock().UTC().Truncate(time.Millisecond) }
+
+// getJSON reads the value of key into v and says whether there is one.
+func getJSON(b *bolt.Bucket, key []byte, v any) (bool, error) {
+	data := b.Get(key)
+	if data == nil {
+		return false, nil
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return false, fmt.Errorf("record %s: %w", key, err)
+	}
+	return true, nil
+}
+
+func putJSON(b *bolt.Bucket, key []byte, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("record %s: %w", key, err)
+	}
+	return b.Put(key, data)
+}
+
+// countUp keeps the number of a bucket's members in the bucket's sequence, so that a quota on it
+// costs no walk over them.
+func countUp(b *bolt.Bucket, n int) error { return b.SetSequence(b.Sequence() + uint64(n)) }
+
+// pairKey is the key of a relation between two digests; see bucketUses.
+func pairKey(a, b string) []byte { return []byte(a + "\x00" + b) }

@@ -1,0 +1,69 @@
+package localecr
+
+import (
+	"context"
+	"net/http"
+	"path/filepath"
+	"strings"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/keys"
+	"github.com/ecrkit/ecrkit/localecr/internal/wire"
+)
+
+// kmsOperations are the few of KMS that signing needs.
+var kmsOperations = map[string]operation{
+	"DescribeKey":  onKeys((*keys.Store).DescribeKey),
+	"GetPublicKey": onKeys((*keys.Store).GetPublicKey),
+	"Sign":         onKeys((*keys.Store).Sign),
+}
+
+func onKeys[In, Out any](method func(*keys.Store, *In) (*Out, error)) operation {
+	return func(_ context.Context, x *exchange, body []byte) (any, error) {
+		in := new(In)
+		if err := x.decode(body, in, wire.UpperCamel); err != nil {
+			return nil, err
+		}
+		store, err := x.server.keys(x.principal.Account, x.region)
+		if err != nil {
+			return nil, err
+		}
+		out, err := method(store, in)
+		if err != nil {
+			return nil, err
+		}
+		return out, nil
+	}
+}
+
+// keys returns the KMS keys of an account and region, which are made when they are first asked for.
+func (s *Server) keys(account, region string) (*keys.Store, error) {
+	s.keysMu.Lock()
+	defer s.keysMu.Unlock()
+	id := filepath.Join(account, region)
+	if k := s.keyStores[id]; k != nil {
+		return k, nil
+	}
+	k, err := keys.Open(filepath.Join(s.dir, "kms", id), account, region)
+	if err != nil {
+		return nil, err
+	}
+	s.keyStores[id] = k
+	return k, nil
+}
+
+func (s *Server) serveKMS(w http.ResponseWriter, r *http.Request, target string) {
+	name, isKMS := strings.CutPrefix(target, targetKMS)
+	s.serve(w, r, FrontAPI, name, "", func(x *exchange) {
+		run, ok := kmsOperations[name]
+		if !isKMS || !ok {
+			x.fail(commonError(codeUnknownOperation, "%s is not an operation of the local ECR, which has some of ECR, KMS and STS", target))
+			return
+		}
+		body, err := x.authenticateBody("kms")
+		if err != nil {
+			x.fail(err)
+			return
+		}
+		x.answerJSON(run(r.Context(), x, body))
+	})
+}

@@ -1,0 +1,257 @@
+package localecr
+
+import (
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/identity"
+	"github.com/ecrkit/ecrkit/localecr/internal/keys"
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
+)
+
+// DefaultRegion is the region of the registry that a host name without a region stands for.
+const DefaultRegion = "us-east-1"
+
+// ErrInUse means that another process has the data directory open.
+var ErrInUse = registry.ErrInUse
+
+// Types of the configuration that are defined in the packages that use them.
+type (
+	// Account is an AWS account with its users and roles.
+	Account = identity.Account
+	// User is an IAM user with an access key.
+	User = identity.User
+	// Role is an IAM role, and who may assume it.
+	Role = identity.Role
+	// WebIdentity is a role's condition on an OpenID Connect token.
+	WebIdentity = identity.WebIdentity
+	// Limits are the quotas on sizes and counts, and the lifetimes of what is not finished.
+	Limits = registry.Limits
+)
+
+// DefaultAccounts is one account, 000000000000, with one user and one role.
+func DefaultAccounts() []Account { return identity.Default() }
+
+// DefaultLimits are AWS's.
+func DefaultLimits() Limits { return registry.DefaultLimits() }
+
+// Options of a server. The zero value is a server with the default account, an empty store that goes
+// with the server, no quotas and no faults.
+type Options struct {
+	Dir         string        // of the store; "" for a temporary one that Close removes
+	Accounts    []Account     // default DefaultAccounts(); the first one's registry is the default one
+	Clock       *Clock        // time of the service; default the machine's
+	Limits      *Limits       // sizes and counts; default DefaultLimits()
+	Quotas      Quotas        // calls per second; default none
+	Faults      []Fault       // scripted failures; see also Server.SetFaults
+	QuirksOff   []Quirk       // ways of ECR's /v2/ that the server shall not have
+	Audit       Audit         // takes every call; default none
+	Shape       Shape         // latency and rate of every connection that Serve or Start accepts
+	URLLifetime time.Duration // of pre-signed URLs; default DefaultURLLifetime
+	DownloadURL string        // scheme and host of the downloads when the server is used as a handler; default: where the request went
+	Logger      *slog.Logger  // failures of the server itself; default: discarded
+}
+
+// A Server is a local ECR. It is an http.Handler of all its fronts; Start and Serve listen for it.
+type Server struct {
+	// URL and Registry are set by Start and Serve: "http://127.0.0.1:4510" and "127.0.0.1:4510".
+	URL      string
+	Registry string
+
+	account string // of the default registry
+	region  string
+
+	dir            string
+	temporary      bool
+	store          *registry.Store
+	identities     *identity.Identities
+	clock          *Clock
+	limits         Limits
+	buckets        buckets
+	script         script
+	quirksOff      []Quirk
+	audit          Audit
+	shape          Shape
+	urlLifetime    time.Duration
+	downloadSecret string
+	downloads      string // scheme and host
+	logger         *slog.Logger
+
+	keysMu    sync.Mutex
+	keyStores map[string]*keys.Store
+
+	stop chan struct{} // closed by Close
+	wg   sync.WaitGroup
+}
+
+// New opens the store and makes a server on it. The caller closes it, unless Start does. The error
+// wraps [ErrInUse] if another server has the directory.
+func New(o Options) (_ *Server, err error) {
+	if err := checkQuirks(o.QuirksOff); err != nil {
+		return nil, err
+	}
+	for i := range o.Faults {
+		if err := o.Faults[i].check(); err != nil {
+			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
+		}
+	}
+	s := &Server{
+		region: DefaultRegion, dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
+		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloads: o.DownloadURL,
+		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
+	}
+	s.script.set(o.Faults)
+	if s.clock == nil {
+		s.clock = &Clock{}
+	}
+	if o.Limits != nil {
+		s.limits = *o.Limits
+	}
+	if s.urlLifetime == 0 {
+		s.urlLifetime = DefaultURLLifetime
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.dir == "" {
+		if s.dir, err = os.MkdirTemp("", "localecr-*"); err != nil {
+			return nil, fmt.Errorf("local ECR data: %w", err)
+		}
+		s.temporary = true
+	}
+	defer func() {
+		if err != nil && s.temporary {
+			err = errors.Join(err, os.RemoveAll(s.dir))
+		}
+	}()
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, RepositoryURI: func(account, region, name string) string {
+		return s.registryHost(account, region) + "/" + name
+	}})
+	if err != nil {
+		return nil, err
+	}
+	accounts := o.Accounts
+	if accounts == nil {
+		accounts = DefaultAccounts()
+	}
+	if err = s.openIdentities(accounts); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	s.wg.Go(s.expire)
+	return s, nil
+}
+
+// openIdentities reads the server's key, which it makes at first, and sets up who may call.
+func (s *Server) openIdentities(accounts []Account) error {
+	path := filepath.Join(s.dir, "server.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		key = make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+		err = os.WriteFile(path+".new", key, 0o600)
+		if err == nil {
+			err = os.Rename(path+".new", path)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("key of the local ECR: %w", err)
+	}
+	if s.identities, err = identity.New(accounts, key, s.clock.Now); err != nil {
+		return fmt.Errorf("accounts of the local ECR: %w", err)
+	}
+	s.account = accounts[0].ID
+	secret, err := hkdf.Key(sha256.New, key, nil, "ecrkit local ECR: pre-signed URLs", 32)
+	s.downloadSecret = hex.EncodeToString(secret)
+	return err
+}
+
+// expire removes what is over, once a minute.
+func (s *Server) expire() {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-tick.C:
+			if err := s.Expire(); err != nil {
+				s.logger.Error("local ECR", "error", err)
+			}
+		}
+	}
+}
+
+// Expire removes the uploads and the layers without an image that are over their lifetime. The
+// server does so once a minute; a test that has moved the clock need not wait for it.
+func (s *Server) Expire() error { return s.store.Expire() }
+
+// Clock is the server's clock.
+func (s *Server) Clock() *Clock { return s.clock }
+
+// SetFaults replaces the scripted faults; their calls are counted from now on.
+func (s *Server) SetFaults(faults ...Fault) error {
+	for i := range faults {
+		if err := faults[i].check(); err != nil {
+			return fmt.Errorf("faults: entry %d: %w", i+1, err)
+		}
+	}
+	s.script.set(faults)
+	return nil
+}
+
+// Close closes the store, and removes it if it was a temporary one. Requests must have ended.
+func (s *Server) Close() error {
+	close(s.stop)
+	s.wg.Wait()
+	err := s.store.Close()
+	if s.temporary {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
+}
+
+// ServeHTTP answers a request to any of the fronts.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/v2":
+		s.serveV2(w, r)
+	case strings.HasPrefix(r.URL.Path, downloadPath):
+		s.serveS3(w, r)
+	default:
+		s.serveAPI(w, r)
+	}
+}
+
+// Downloads answers requests to the stand-in for S3 alone.
+func (s *Server) Downloads() http.Handler { return http.HandlerFunc(s.serveS3) }
+
+// scheme is that of all URLs: TLS is for whoever puts a proxy before the server.
+func (s *Server) scheme() string { return "http" }
+
+// registryHost is the host name, with port, of an account's registry in a region.
+func (s *Server) registryHost(account, region string) string {
+	host := s.Registry
+	if host == "" {
+		host = "localhost"
+	}
+	if account == s.account && region == s.region {
+		return host
+	}
+	name := fmt.Sprintf("%s.dkr.ecr.%s.localhost", account, region)
+	if _, port, err := net.SplitHostPort(host); err == nil {
+		return net.JoinHostPort(name, port)
+	}
+	return name
+}

@@ -1,0 +1,86 @@
+package localecr
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
+	"github.com/ecrkit/ecrkit/localecr/internal/wire"
+)
+
+// operations are those of ECR that the server has; UploadLayerPart is among them for its name only,
+// since its body is not read as a whole.
+var operations = map[string]operation{
+	"BatchCheckLayerAvailability":   on((*registry.Registry).BatchCheckLayerAvailability),
+	"BatchDeleteImage":              on((*registry.Registry).BatchDeleteImage),
+	"BatchGetImage":                 on((*registry.Registry).BatchGetImage),
+	"CompleteLayerUpload":           on((*registry.Registry).CompleteLayerUpload),
+	"CreateRepository":              on((*registry.Registry).CreateRepository),
+	"DeleteRepository":              on((*registry.Registry).DeleteRepository),
+	"DeleteRepositoryPolicy":        on((*registry.Registry).DeleteRepositoryPolicy),
+	"DescribeImages":                on((*registry.Registry).DescribeImages),
+	"DescribeRegistry":              on((*registry.Registry).DescribeRegistry),
+	"DescribeRepositories":          on((*registry.Registry).DescribeRepositories),
+	"GetAccountSetting":             on((*registry.Registry).GetAccountSetting),
+	"GetAuthorizationToken":         getAuthorizationToken,
+	"GetDownloadUrlForLayer":        getDownloadURLForLayer,
+	"GetRepositoryPolicy":           on((*registry.Registry).GetRepositoryPolicy),
+	"InitiateLayerUpload":           on((*registry.Registry).InitiateLayerUpload),
+	"ListImageReferrers":            on((*registry.Registry).ListImageReferrers),
+	"ListImages":                    on((*registry.Registry).ListImages),
+	"ListTagsForResource":           on((*registry.Registry).ListTagsForResource),
+	"PutAccountSetting":             on((*registry.Registry).PutAccountSetting),
+	"PutImage":                      on((*registry.Registry).PutImage),
+	"PutImageScanningConfiguration": on((*registry.Registry).PutImageScanningConfiguration),
+	"PutImageTagMutability":         on((*registry.Registry).PutImageTagMutability),
+	"SetRepositoryPolicy":           on((*registry.Registry).SetRepositoryPolicy),
+	"TagResource":                   on((*registry.Registry).TagResource),
+	"UntagResource":                 on((*registry.Registry).UntagResource),
+	"UploadLayerPart":               nil,
+}
+
+// maxRegistryIDs is how many registries one GetAuthorizationToken may name (API reference).
+const maxRegistryIDs = 10
+
+func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, error) {
+	in := new(ecr.GetAuthorizationTokenInput)
+	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		return nil, err
+	}
+	if len(in.RegistryIds) > maxRegistryIDs {
+		return nil, &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(
+			"Invalid parameter at 'registryIds' failed to satisfy constraint: 'must have a length between 1 and %d'", maxRegistryIDs))}
+	}
+	if len(in.RegistryIds) == 0 {
+		in.RegistryIds = []string{x.principal.Account}
+	}
+	out := &ecr.GetAuthorizationTokenOutput{}
+	for _, id := range in.RegistryIds {
+		token, expires := x.server.identities.IssueToken(x.principal, x.region, x.server.clock.Now())
+		out.AuthorizationData = append(out.AuthorizationData, types.AuthorizationData{
+			AuthorizationToken: aws.String(token),
+			ExpiresAt:          aws.Time(expires),
+			ProxyEndpoint:      aws.String(x.server.scheme() + "://" + x.server.registryHost(id, x.region)),
+		})
+	}
+	return out, nil
+}
+
+func getDownloadURLForLayer(ctx context.Context, x *exchange, body []byte) (any, error) {
+	in := new(ecr.GetDownloadUrlForLayerInput)
+	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		return nil, err
+	}
+	if err := x.registry().CheckDownload(ctx, in); err != nil {
+		return nil, err
+	}
+	url, err := x.downloadURL(*in.LayerDigest)
+	if err != nil {
+		return nil, err
+	}
+	return &ecr.GetDownloadUrlForLayerOutput{DownloadUrl: aws.String(url), LayerDigest: in.LayerDigest}, nil
+}

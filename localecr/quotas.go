@@ -1,0 +1,87 @@
+package localecr
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"golang.org/x/time/rate"
+)
+
+// Quotas limits how often operations may be called: an operation's name → its limit. Each account and
+// region has its own. Traffic on /v2/ is charged to the operation that does the same. Operations that
+// are not named are not limited.
+type Quotas map[string]Quota
+
+// A Quota is a token bucket.
+type Quota struct {
+	Rate  float64 `yaml:"rate"`  // calls per second
+	Burst int     `yaml:"burst"` // calls at once
+}
+
+// DefaultQuotas are the rates of Amazon ECR's service quotas, per account and region. AWS does not
+// document its bursts; they are one second's worth here.
+func DefaultQuotas() Quotas {
+	q := Quotas{}
+	for op, perSecond := range map[string]int{
+		"GetAuthorizationToken":       500,
+		"BatchCheckLayerAvailability": 1000,
+		"InitiateLayerUpload":         100,
+		"UploadLayerPart":             500,
+		"CompleteLayerUpload":         100,
+		"PutImage":                    10,
+		"BatchGetImage":               2000,
+		"GetDownloadUrlForLayer":      3000,
+	} {
+		q[op] = Quota{Rate: float64(perSecond), Burst: perSecond}
+	}
+	return q
+}
+
+// ReadQuotas reads quotas from YAML or JSON: `PutImage: {rate: 10, burst: 10}`. Unknown operations
+// and keys are errors.
+func ReadQuotas(r io.Reader) (Quotas, error) {
+	q := Quotas{}
+	if err := yaml.NewDecoder(r, yaml.DisallowUnknownField()).Decode(&q); err != nil {
+		return nil, fmt.Errorf("quotas: %w", err)
+	}
+	for op, quota := range q {
+		if _, served := operations[op]; !served {
+			return nil, fmt.Errorf("quotas: %s is not an operation of the local ECR", op)
+		}
+		if quota.Rate <= 0 || quota.Burst < 1 {
+			return nil, fmt.Errorf("quotas: %s: rate must be above 0 and burst at least 1", op)
+		}
+	}
+	return q, nil
+}
+
+// buckets are the token buckets of the quotas, made when they are first needed.
+type buckets struct {
+	quotas Quotas
+	mu     sync.Mutex
+	byKey  map[string]*rate.Limiter
+}
+
+// take says whether the call is within its quota. It goes by the machine's time: a clock that was set
+// does not fill a bucket.
+func (b *buckets) take(account, region, op string) bool {
+	quota, limited := b.quotas[op]
+	if !limited {
+		return true
+	}
+	key := account + "/" + region + "/" + op
+	b.mu.Lock()
+	l := b.byKey[key]
+	if l == nil {
+		if b.byKey == nil {
+			b.byKey = map[string]*rate.Limiter{}
+		}
+		l = rate.NewLimiter(rate.Limit(quota.Rate), quota.Burst)
+		b.byKey[key] = l
+	}
+	b.mu.Unlock()
+	return l.AllowN(time.Now(), 1)
+}

@@ -1,0 +1,149 @@
+package localecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
+)
+
+// Shape gives connections a round-trip time and a rate. The zero value leaves them as they are.
+type Shape = shaping.Shape
+
+// TB is what Start needs of a *testing.T.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// shutdownTime is how long requests may take to end when a server stops.
+const shutdownTime = 5 * time.Second
+
+// Start serves on two free ports of the loopback interface until the test ends, and closes the server
+// then.
+func (s *Server) Start(t TB) {
+	t.Helper()
+	l, err := s.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("local ECR: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, s.Close()); err != nil {
+			t.Fatalf("local ECR: %v", err)
+		}
+	})
+}
+
+// A Listener is a server that listens: to the registry and the API on one port, to downloads on
+// another.
+type Listener struct {
+	server    *Server
+	registry  net.Listener
+	downloads net.Listener
+}
+
+// Listen listens on addr, HOST:PORT with port 0 for a free one, and on a free port of the same host
+// for downloads, and sets the server's URL and Registry. Connections are answered by Serve.
+func (s *Server) Listen(addr string) (*Listener, error) {
+	registry, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("local ECR: %w", err)
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, errors.Join(err, registry.Close())
+	}
+	downloads, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
+	}
+	s.Registry = reachable(registry.Addr())
+	s.URL = s.scheme() + "://" + s.Registry
+	s.downloads = s.scheme() + "://" + reachable(downloads.Addr())
+	return &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}, nil
+}
+
+// reachable is an address that a client on this machine can use: not that of all interfaces.
+func reachable(a net.Addr) string {
+	host, port, err := net.SplitHostPort(a.String())
+	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return a.String()
+}
+
+// Serve answers until the context ends, and then gives running requests a few seconds.
+func (l *Listener) Serve(ctx context.Context) error {
+	s := l.server
+	newServer := func(h http.Handler) *http.Server {
+		return &http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: 30 * time.Second,
+			ErrorLog:          slogErrors(s.logger),
+			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		}
+	}
+	registry, downloads := newServer(s), newServer(s.Downloads())
+	ended := make(chan error, 2)
+	go func() { ended <- registry.Serve(l.registry) }()
+	go func() { ended <- downloads.Serve(l.downloads) }()
+	var errs []error
+	left := 2
+	select {
+	case err := <-ended:
+		errs, left = append(errs, err), left-1
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	for _, server := range []*http.Server{registry, downloads} {
+		if err := server.Shutdown(stop); err != nil {
+			errs = append(errs, server.Close())
+		}
+	}
+	for range left {
+		errs = append(errs, <-ended)
+	}
+	var out error
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+			out = errors.Join(out, fmt.Errorf("local ECR: %w", err))
+		}
+	}
+	return out
+}
+
+// slogErrors passes on what net/http has to say: mostly of clients that went away.
+func slogErrors(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
+
+// Env is the environment of a client, as NAME=VALUE: the endpoints and keys that the AWS SDK and the
+// aws CLI read, and what ecrkit needs to know the registry by its address.
+func (s *Server) Env() []string { return Env(s.Registry) }
+
+// Env is the environment of a client of the local ECR with the default account that listens on addr,
+// HOST:PORT.
+func Env(addr string) []string {
+	account := DefaultAccounts()[0]
+	url := "http://" + addr
+	return []string{
+		"AWS_ENDPOINT_URL_ECR=" + url,
+		"AWS_ENDPOINT_URL_KMS=" + url,
+		"AWS_ENDPOINT_URL_STS=" + url,
+		"AWS_REGION=" + DefaultRegion,
+		"AWS_ACCESS_KEY_ID=" + account.Users[0].AccessKeyID,
+		"AWS_SECRET_ACCESS_KEY=" + account.Users[0].SecretAccessKey,
+		"ECRKIT_REGISTRIES=" + addr + "=" + account.ID + "." + DefaultRegion,
+		"ECRKIT_REGISTRY=" + addr,
+	}
+}
