@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
@@ -179,6 +180,9 @@ func (x *exchange) note(shape any) {
 		if digest := stringMember(shape, member); digest != "" {
 			x.call.Digest = digest
 		}
+	}
+	if out, ok := shape.(*ecr.PutImageOutput); ok {
+		x.call.Digest = *out.Image.ImageId.ImageDigest
 	}
 }
 

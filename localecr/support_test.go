@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -55,6 +56,15 @@ func newRig(t *testing.T, o localecr.Options) *rig {
 	r.api = r.client(user.AccessKeyID, user.SecretAccessKey, "", localecr.DefaultRegion)
 	r.token = r.login(r.api)
 	return r
+}
+
+// advance moves the clock. The SDK's client corrects its own by the answers it gets, so it has to
+// begin anew.
+func (r *rig) advance(d time.Duration) {
+	r.t.Helper()
+	r.srv.Clock().Advance(d)
+	user := localecr.DefaultAccounts()[0].Users[0]
+	r.api = r.client(user.AccessKeyID, user.SecretAccessKey, "", localecr.DefaultRegion)
 }
 
 func (r *rig) client(id, secret, session, region string) *ecr.Client {

@@ -5,10 +5,12 @@
 // Each direction is a delay line: a byte leaves it half a round trip after it
 // was sent and after the bytes before it have passed at the link's rate. Reads
 // and writes themselves do not sleep, so latency alone costs no throughput
-// until a window of bytes is on the way. That window is the only buffer: 1 MiB a
-// direction and connection at most, and with a rate no more than rate × latency
-// + 256 KiB. It is the TCP window of the simulated link, except that a byte
-// makes room when it arrives and not when its acknowledgement does.
+// until a window of bytes is on the way. The window is 1 MiB a direction and
+// connection at most, and with a rate no more than rate × latency + 256 KiB. It
+// is the TCP window of the simulated link, except that a byte makes room when
+// it arrives and not when its acknowledgement does: a direction carries at
+// most 2 × window ÷ latency. Besides the window a direction holds one chunk of
+// at most 64 KiB.
 package shaping
 
 import (

@@ -94,7 +94,7 @@ func encodeStruct(b *bytes.Buffer, v reflect.Value, c Case) error {
 			b.WriteByte(',')
 		}
 		first = false
-		fmt.Fprintf(b, "%q:", memberName(f.Name, c))
+		fmt.Fprintf(b, "%q:", memberName(v.Type(), f.Name, c))
 		if err := encode(b, field, c); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -160,8 +160,10 @@ func omitted(v reflect.Value) bool {
 	}
 }
 
-func memberName(field string, c Case) string {
-	if c == UpperCamel {
+// memberName is the wire's name of a field. Tag is the one shape of ECR whose members begin with
+// capitals.
+func memberName(shape reflect.Type, field string, c Case) string {
+	if c == UpperCamel || shape.Name() == "Tag" {
 		return field
 	}
 	r, n := utf8.DecodeRuneInString(field)
@@ -231,7 +233,7 @@ func decodeStruct(data []byte, v reflect.Value, c Case, depth int) error {
 		return err
 	}
 	for _, f := range members(v.Type()) {
-		name := memberName(f.Name, c)
+		name := memberName(v.Type(), f.Name, c)
 		value, ok := raw[name]
 		if !ok {
 			continue
