@@ -26,7 +26,7 @@ import (
 
 // A rig is a server, the API's client and the means to call /v2/.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	srv   *localecr.Server
 	api   *ecr.Client
 	calls *localecr.Recorder
@@ -40,7 +40,7 @@ func smallParts() *localecr.Limits {
 	return &l
 }
 
-func newRig(t *testing.T, o localecr.Options) *rig {
+func newRig(t testing.TB, o localecr.Options) *rig {
 	t.Helper()
 	calls := &localecr.Recorder{}
 	if o.Audit == nil {
@@ -129,23 +129,43 @@ func (r *rig) v2(method, path string, body []byte, headers ...string) reply {
 
 func (r *rig) do(req *http.Request, headers ...string) reply {
 	r.t.Helper()
+	out, err := send(req, headers...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// try is v2 for a server that may be gone.
+func (r *rig) try(method, url string, body []byte, headers ...string) (reply, bool) {
+	req, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		return reply{}, false
+	}
+	req.SetBasicAuth("AWS", r.token)
+	out, err := send(req, headers...)
+	return out, err == nil
+}
+
+// send follows no redirects. A header without a value is taken away.
+func send(req *http.Request, headers ...string) (reply, error) {
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			req.Host = headers[i+1]
 		}
 		req.Header.Set(headers[i], headers[i+1])
+		if headers[i+1] == "" {
+			req.Header.Del(headers[i])
+		}
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(req)
 	if err != nil {
-		r.t.Fatal(err)
+		return reply{}, err
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return reply{resp.StatusCode, resp.Header, data}
+	return reply{resp.StatusCode, resp.Header, data}, err
 }
 
 func random(n int) []byte {
@@ -271,7 +291,7 @@ func (r *rig) setMutability(repo string, mode types.ImageTagMutability, filters 
 }
 
 // wantError checks an error of the API: its code, and a part of its message.
-func wantError(t *testing.T, err error, code, message string) {
+func wantError(t testing.TB, err error, code, message string) {
 	t.Helper()
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -283,7 +303,7 @@ func wantError(t *testing.T, err error, code, message string) {
 }
 
 // wantReply checks an error of /v2/: its status, code and a part of its message.
-func wantReply(t *testing.T, got reply, status int, code, message string) {
+func wantReply(t testing.TB, got reply, status int, code, message string) {
 	t.Helper()
 	if got.status != status || !strings.HasPrefix(got.code(), code+": ") || !strings.Contains(got.code(), message) {
 		t.Fatalf("got %d %s\nwant %d %s: …%s…", got.status, got.body, status, code, message)

@@ -259,7 +259,6 @@ func TestCloseDeliversAndIsBounded(t *testing.T) {
 
 		// A peer that does not read holds the connection for the linger time only.
 		c, peer = pipe(Shape{Latency: time.Second})
-		start = time.Now()
 		c.Write([]byte("unheard"))
 		c.Close()
 		time.Sleep(maxLinger)
