@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goccy/go-yaml"
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
 // A Fault makes calls of one operation fail on purpose. Which calls: those of Op, in a Repository if
@@ -42,7 +42,7 @@ type Fault struct {
 // things, are errors.
 func ReadFaults(r io.Reader) ([]Fault, error) {
 	var faults []Fault
-	if err := yaml.NewDecoder(r, yaml.DisallowUnknownField()).Decode(&faults); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Decode(r, &faults); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
 	for i := range faults {

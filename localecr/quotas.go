@@ -6,8 +6,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"golang.org/x/time/rate"
+
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
 // Quotas limits how often operations may be called: an operation's name → its limit. Each account and
@@ -44,7 +45,7 @@ func DefaultQuotas() Quotas {
 // and keys are errors.
 func ReadQuotas(r io.Reader) (Quotas, error) {
 	q := Quotas{}
-	if err := yaml.NewDecoder(r, yaml.DisallowUnknownField()).Decode(&q); err != nil {
+	if err := strictyaml.Decode(r, &q); err != nil {
 		return nil, fmt.Errorf("quotas: %w", err)
 	}
 	for op, quota := range q {

@@ -1,0 +1,260 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+const defaultLocalAddr = "127.0.0.1:4510"
+
+const localHelp = `Serve an Amazon ECR on this machine: the AWS API and the registry's /v2/ over one
+store on disk, as strict as the real one. It needs no Docker and no AWS account.
+
+  ecrkit local                                     # in one terminal
+  eval "$(ecrkit local env)"                       # in another
+  aws ecr create-repository --repository-name app --endpoint-url "$AWS_ENDPOINT_URL_ECR"
+  docker push "$ECRKIT_REGISTRY/app:1.0"           # after: ecrkit local env, and a credHelpers entry
+
+It serves until SIGINT or SIGTERM. When it is ready it prints one line with its URL.
+
+For tests of what can go wrong:
+
+  ecrkit local --time +13h                         # yesterday's tokens have expired
+  ecrkit local --quotas default                    # throttles as AWS does
+  ecrkit local --latency 20ms --per-connection-rate 20MiB
+  ecrkit local --faults faults.yaml --audit calls.jsonl
+
+Files, in YAML or JSON:
+
+  --faults    a list: [{op: UploadLayerPart, nth: 3, status: 500}, {op: GET /layer, reset_response_after: 1000}]
+              which calls: op, repository, nth (1), count (1, -1 for all)
+              one of: status (with code, message, retry_after), reset_request_after, reset_response_after,
+              short_body, wrong_byte (all in bytes), stall (a duration, with stall_after in bytes)
+  --quotas    {PutImage: {rate: 10, burst: 10}, ...}; what is not named is not limited
+  --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key: ...}], roles: [...]}]
+  --audit     one JSON object a call is appended: time, op, front, status, account, principal, repository,
+              digest, range, bytesIn, bytesOut, error`
+
+// localFlags are the flags of `ecrkit local`.
+type localFlags struct {
+	addr, data, audit, quotas, faults, accounts, time, rate string
+
+	ephemeral bool
+	latency   time.Duration
+	quirksOff []string
+}
+
+func newLocalCommand(app *App) *cobra.Command {
+	var f localFlags
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Serve an Amazon ECR on this machine",
+		Long:  localHelp,
+		Args:  arguments(0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return app.serveLocal(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.addr, "addr", defaultLocalAddr, "`host:port` to listen on; port 0 picks a free one")
+	flags.StringVar(&f.data, "data", "", "`directory` of the store (default $XDG_DATA_HOME/ecrkit/local)")
+	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use an empty store that is removed at the end")
+	flags.StringVar(&f.audit, "audit", "", "append every call to this `file`")
+	flags.StringVar(&f.quotas, "quotas", "off", "calls per second: off, default (those of AWS) or a `file`")
+	flags.DurationVar(&f.latency, "latency", 0, "round-trip time of every connection")
+	flags.StringVar(&f.rate, "per-connection-rate", "", "`bytes` per second of every connection, each way, such as 20MiB")
+	flags.StringVar(&f.faults, "faults", "", "`file` of failures to happen")
+	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
+	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
+	flags.StringSliceVar(&f.quirksOff, "quirks-off", nil, "`names` of ECR's oddities on /v2/ to leave out: "+quirkNames())
+	cmd.MarkFlagsMutuallyExclusive("data", "ephemeral")
+	cmd.AddCommand(newLocalEnvCommand(app))
+	return cmd
+}
+
+func quirkNames() string {
+	var names []string
+	for _, q := range localecr.Quirks() {
+		names = append(names, string(q))
+	}
+	return strings.Join(names, ", ")
+}
+
+func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
+	o, closeFiles, err := app.localOptions(f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeFiles()) }()
+	srv, err := localecr.New(o)
+	if errors.Is(err, localecr.ErrInUse) {
+		return fmt.Errorf("%w; is `ecrkit local` running already? Give another --data, or --ephemeral", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	l, err := srv.Listen(f.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; give another --addr, or --addr 127.0.0.1:0 for a free port", err)
+	}
+	if err != nil {
+		return err
+	}
+	if !loopback(f.addr) {
+		app.Messagef("ecrkit local: %s can be reached from other machines: whoever knows the published test keys may use it", f.addr)
+	}
+	ready := struct {
+		URL      string `json:"url"`
+		Registry string `json:"registry"`
+	}{srv.URL, srv.Registry}
+	if err := app.PrintResult(ready, "ecrkit local: "+srv.URL+"\n"); err != nil {
+		return err
+	}
+	where := "data in " + o.Dir
+	if o.Dir == "" {
+		where = "no data is kept"
+	}
+	app.Messagef("ecrkit local: %s; for clients: eval \"$(ecrkit local env --addr %s)\"; Ctrl-C ends it", where, srv.Registry)
+	return l.Serve(ctx)
+}
+
+// loopback says whether only this machine can reach an address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+// localOptions turns flags into options. The caller closes the files that they need.
+func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func() error, err error) {
+	closeFiles = func() error { return nil }
+	o.Clock, err = parseClock(f.time, app.Now())
+	if err != nil {
+		return o, closeFiles, err
+	}
+	o.Shape.Latency = f.latency
+	if f.rate != "" {
+		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
+		if err != nil || rate == 0 {
+			return o, closeFiles, usagef("--per-connection-rate %s: give bytes per second, such as 20MiB", f.rate)
+		}
+		o.Shape.Rate = int64(rate)
+	}
+	for _, q := range f.quirksOff {
+		o.QuirksOff = append(o.QuirksOff, localecr.Quirk(q))
+	}
+	switch f.quotas {
+	case "off":
+	case "default":
+		o.Quotas = localecr.DefaultQuotas()
+	default:
+		if o.Quotas, err = readFile(f.quotas, localecr.ReadQuotas); err != nil {
+			return o, closeFiles, err
+		}
+	}
+	if f.faults != "" {
+		if o.Faults, err = readFile(f.faults, localecr.ReadFaults); err != nil {
+			return o, closeFiles, err
+		}
+	}
+	if f.accounts != "" {
+		if o.Accounts, err = readFile(f.accounts, readAccounts); err != nil {
+			return o, closeFiles, err
+		}
+	}
+	level := slog.LevelWarn
+	if app.Verbose {
+		level = slog.LevelDebug
+	}
+	o.Logger = slog.New(slog.NewTextHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
+	if !f.ephemeral {
+		if o.Dir, err = app.localDataDir(f.data); err != nil {
+			return o, closeFiles, err
+		}
+	}
+	if f.audit != "" {
+		file, err := os.OpenFile(f.audit, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return o, closeFiles, fmt.Errorf("audit log: %w", err)
+		}
+		o.Audit = localecr.AuditTo(file, func(err error) { o.Logger.Error("local ECR", "error", err) })
+		closeFiles = file.Close
+	}
+	return o, closeFiles, nil
+}
+
+// parseClock reads --time: an RFC 3339 time, or a duration with its sign from now.
+func parseClock(text string, now time.Time) (*localecr.Clock, error) {
+	clock := &localecr.Clock{}
+	if text == "" {
+		return clock, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && strings.ContainsAny(text[:1], "+-") {
+		clock.Advance(d)
+		return clock, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, usagef("--time %s: give a time such as 2026-01-31T12:00:00Z, or a duration from now such as +13h", text)
+	}
+	clock.Advance(t.Sub(now))
+	return clock, nil
+}
+
+func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
+	var none T
+	f, err := os.Open(path)
+	if err != nil {
+		return none, usageError{err}
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	v, err := read(f)
+	if err != nil {
+		return none, usagef("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+func readAccounts(r io.Reader) ([]localecr.Account, error) {
+	var accounts []localecr.Account
+	if err := strictyaml.Decode(r, &accounts); err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
+	}
+	if len(accounts) == 0 {
+		return nil, errors.New("accounts: there is none")
+	}
+	return accounts, nil
+}
+
+// localDataDir is where the store is kept: the flag's, or the user's data directory.
+func (app *App) localDataDir(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if base, ok := app.Env("XDG_DATA_HOME"); ok && filepath.IsAbs(base) {
+		return filepath.Join(base, "ecrkit", "local"), nil
+	}
+	if base, ok := app.Env("LocalAppData"); ok && runtime.GOOS == "windows" {
+		return filepath.Join(base, "ecrkit", "local"), nil
+	}
+	home, ok := app.Env("HOME")
+	if !ok || home == "" {
+		return "", usagef("neither XDG_DATA_HOME nor HOME is set: give --data DIRECTORY, or --ephemeral")
+	}
+	return filepath.Join(home, ".local", "share", "ecrkit", "local"), nil
+}

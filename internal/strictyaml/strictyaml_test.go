@@ -1,0 +1,46 @@
+package strictyaml
+
+import (
+	"strings"
+	"testing"
+)
+
+type sample struct {
+	Name string            `yaml:"name"`
+	List []string          `yaml:"list"`
+	Map  map[string]sample `yaml:"map"`
+}
+
+func TestDecode(t *testing.T) {
+	var s sample
+	if err := Decode(strings.NewReader("name: a\nlist: [b]\n"), &s); err != nil || s.Name != "a" || s.List[0] != "b" {
+		t.Errorf("%+v %v", s, err)
+	}
+	if err := Decode(strings.NewReader(`{"name":"j"}`), &s); err != nil || s.Name != "j" {
+		t.Errorf("%+v %v", s, err)
+	}
+	if err := Decode(strings.NewReader(""), &s); err != nil {
+		t.Error(err)
+	}
+	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "", "[1]": ""} {
+		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	var list []sample
+	if err := Decode(strings.NewReader("! {a}"), &list); err == nil || !strings.Contains(err.Error(), "malformed") {
+		t.Errorf("a document on which the parser panics: %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add("name: a\nlist: [b]\nmap: {x: {name: y}}\n")
+	f.Add("! {a}")
+	f.Add("a: &x [*x]")
+	f.Fuzz(func(t *testing.T, text string) {
+		var s sample
+		_ = Decode(strings.NewReader(text), &s)
+		var list []sample
+		_ = Decode(strings.NewReader(text), &list)
+	})
+}

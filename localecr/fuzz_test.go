@@ -1,0 +1,97 @@
+package localecr
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
+)
+
+// FuzzLayerPart reads the same request as the streaming reader and as encoding/json, which must agree
+// wherever both take it.
+func FuzzLayerPart(f *testing.F) {
+	for _, s := range []string{
+		`{"layerPartBlob":"YmxvYg==","partFirstByte":1,"partLastByte":1,"repositoryName":"r","uploadId":"u"}`,
+		`{"partFirstByte":0, "layerPartBlob" : "" , "x":{"y":["}",1]}}`, `{"layerPartBlob":"\/\/8="}`, `{}`, `{"a":"\"","layerPartBlob":"AAAA"}`, `[`, `{"layerPartBlob":"AA==AAAA"}`,
+		`{"layerPartBlob":null}`, `{"layerPartBlob":"` + strings.Repeat("QUJD", 30000) + `"}`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var blob bytes.Buffer
+		members, err := readLayerPart(bytes.NewReader(data), &blob)
+		if err != nil {
+			return
+		}
+		var whole, rest map[string]json.RawMessage
+		if json.Unmarshal(data, &whole) != nil {
+			return // the decoder of the members, or what is behind the object, says so
+		}
+		if err := json.Unmarshal(members, &rest); err != nil {
+			t.Fatalf("members %s of %s: %v", members, data, err)
+		}
+		var text string
+		if bytes.Count(data, []byte("layerPartBlob")) != 1 || json.Unmarshal(whole["layerPartBlob"], &text) != nil {
+			return
+		}
+		want, err := base64.StdEncoding.Strict().DecodeString(text)
+		if err != nil || !bytes.Equal(blob.Bytes(), want) {
+			t.Fatalf("%q: blob %q, want %q (%v)", data, blob.Bytes(), want, err)
+		}
+		for key, value := range rest {
+			if !bytes.Equal(bytes.Join(bytes.Fields(value), nil), bytes.Join(bytes.Fields(whole[key]), nil)) {
+				t.Fatalf("%q: %s is %s, want %s", data, key, value, whole[key])
+			}
+		}
+	})
+}
+
+func FuzzRoute(f *testing.F) {
+	for _, s := range []string{"/v2/", "/v2", "/v2/_catalog", "/v2/a/b/manifests/x", "/v2/blobs/uploads/blobs/uploads/", "/v2/a/blobs/uploads/u", "/v2/a/tags/list", "/v2/a/referrers/sha256:0", "/v2//"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		rt := parseRoute(path)
+		if rt.name == "" {
+			return
+		}
+		rebuilt := strings.NewReplacer("{name}", rt.name, "{reference}", rt.reference, "{digest}", rt.reference, "{uuid}", rt.reference).Replace(rt.template)
+		if got := strings.TrimSuffix(rebuilt, "/"); !strings.Contains(rt.name+rt.reference, "{") && strings.HasPrefix(path, "/v2/") && got != strings.TrimSuffix(path, "/") {
+			t.Fatalf("%q is taken apart as %+v", path, rt)
+		}
+	})
+}
+
+func FuzzReadFaults(f *testing.F) {
+	f.Add("- {op: PutImage, status: 500}")
+	f.Add("- op: GET /layer\n  wrong_byte: 3\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		faults, err := ReadFaults(strings.NewReader(text))
+		for i := range faults {
+			if err == nil && faults[i].check() != nil {
+				t.Fatalf("%q gave the bad fault %+v", text, faults[i])
+			}
+		}
+	})
+}
+
+func FuzzReadQuotas(f *testing.F) {
+	f.Add("PutImage: {rate: 10, burst: 10}")
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := ReadQuotas(strings.NewReader(text))
+		for op, quota := range q {
+			if err == nil && (quota.Rate <= 0 || quota.Burst < 1) {
+				t.Fatalf("%q gave %s %+v", text, op, quota)
+			}
+		}
+	})
+}
+
+// FuzzSubject must not fail on what PutImage has taken or refused.
+func FuzzSubject(f *testing.F) {
+	f.Add([]byte(`{"subject":{"digest":"sha256:00"}}`))
+	f.Fuzz(func(_ *testing.T, data []byte) { registry.Subject(data) })
+}
