@@ -59,7 +59,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, reposi
 	if x.reset || x.fault != nil && x.fault.ResetResponseAfter != nil {
 		x.cut(true)
 	}
+	if x.sent.status >= 400 {
+		// A client that is still sending would see a broken connection and not the error.
+		_, _ = io.CopyN(io.Discard, x.r.Body, drained)
+	}
 }
+
+// drained is how much of a refused request's body is read, in bytes: a layer part and more.
+const drained = 32 << 20
 
 // meet prepares the exchange for its fault, and says whether that was the answer already.
 func (x *exchange) meet() (answered bool) {

@@ -165,9 +165,7 @@ func (w *faultyWriter) Write(p []byte) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		if fl, ok := w.ResponseWriter.(http.Flusher); ok {
-			fl.Flush()
-		}
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // fails only when the client has gone
 		w.wait(f.Stall)
 		total, p = n, p[n:]
 	}

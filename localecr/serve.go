@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
@@ -86,11 +87,13 @@ func reachable(a net.Addr) string {
 // Serve answers until the context ends, and then gives running requests a few seconds.
 func (l *Listener) Serve(ctx context.Context) error {
 	s := l.server
+	var unused unusedConns
 	newServer := func(h http.Handler) *http.Server {
 		return &http.Server{
 			Handler:           h,
 			ReadHeaderTimeout: 30 * time.Second,
 			ErrorLog:          slogErrors(s.logger),
+			ConnState:         unused.note,
 			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		}
 	}
@@ -107,6 +110,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
+	unused.close()
 	for _, server := range []*http.Server{registry, downloads} {
 		if err := server.Shutdown(stop); err != nil {
 			errs = append(errs, server.Close())
@@ -122,6 +126,39 @@ func (l *Listener) Serve(ctx context.Context) error {
 		}
 	}
 	return out
+}
+
+// unusedConns are the connections that have not sent a byte: a server that shuts down would wait
+// seconds for each of them.
+type unusedConns struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]bool
+	closed bool
+}
+
+func (u *unusedConns) note(c net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(u.conns, c)
+	case u.closed:
+		_ = c.Close() // nothing was sent on it
+	default:
+		if u.conns == nil {
+			u.conns = map[net.Conn]bool{}
+		}
+		u.conns[c] = true
+	}
+}
+
+func (u *unusedConns) close() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.closed = true
+	for c := range u.conns {
+		_ = c.Close() // nothing was sent on it
+	}
 }
 
 // slogErrors passes on what net/http has to say: mostly of clients that went away.

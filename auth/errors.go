@@ -1,0 +1,140 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/smithy-go"
+)
+
+// Error is a failure of a call to AWS for a registry. Its text is one line with
+// the registry, the cause and the next step, and holds no access key ID, token
+// or signature.
+type Error struct {
+	Registry Registry
+	Next     string // what to do about it; may be empty
+	Err      error  // the cause, as the SDK gave it
+}
+
+func (e *Error) Error() string {
+	text := e.Registry.Host + ": " + cause(e.Err)
+	if e.Next != "" {
+		text += "; " + e.Next
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Explain wraps an error of the AWS SDK in an [*Error]. It returns nil for nil
+// and an error that is explained already as it is.
+func Explain(r Registry, err error) error {
+	var explained *Error
+	if err == nil || errors.As(err, &explained) {
+		return err
+	}
+	return &Error{Registry: r, Next: nextStep(err), Err: err}
+}
+
+// nextStep says what helps against err. Codes of the API come from
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
+// and those of STS.
+func nextStep(err error) string {
+	var (
+		api       smithy.APIError
+		noProfile config.SharedConfigProfileNotExistError
+		sso       *ssocreds.InvalidTokenError
+		transport *url.Error
+		garbled   *smithy.DeserializationError
+	)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ""
+	case errors.As(err, &noProfile):
+		return "check AWS_PROFILE and the profiles in the AWS config file"
+	case errors.As(err, &sso):
+		return "run `aws sso login` for the profile in use"
+	case errors.As(err, &api):
+		switch api.ErrorCode() {
+		case "AccessDenied", "AccessDeniedException":
+			return "allow " + operation(err, ":") + " to this identity"
+		case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed":
+			return "check the secret access key and this machine's clock"
+		case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "RequestExpired":
+			return "renew the AWS credentials in use and see that `aws sts get-caller-identity` works"
+		case "ThrottlingException", "Throttling", "TooManyRequestsException":
+			return "try again later or with less at once"
+		}
+		return ""
+	case errors.As(err, &garbled):
+		return "see whether something else than AWS answers (a proxy, AWS_ENDPOINT_URL_ECR)"
+	case strings.Contains(err.Error(), "get credentials"):
+		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
+	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded):
+		return "check the network, the proxy settings and AWS_ENDPOINT_URL_ECR"
+	}
+	return ""
+}
+
+// cause is the part of err that a user needs: without the wrapping of the SDK.
+func cause(err error) string {
+	var (
+		api       smithy.APIError
+		transport *url.Error
+	)
+	text := err.Error()
+	_, credentials, noCredentials := strings.Cut(text, "get credentials: ")
+	switch {
+	case errors.Is(err, context.Canceled):
+		text = "interrupted"
+	case errors.As(err, &api):
+		text = fmt.Sprintf("%s: %s: %s", operation(err, " "), api.ErrorCode(), api.ErrorMessage())
+	case noCredentials:
+		text = "no AWS credentials: " + strings.TrimPrefix(credentials, "failed to refresh cached credentials, ")
+	case errors.Is(err, context.DeadlineExceeded):
+		text = "no answer in time"
+	case errors.As(err, &transport):
+		text = fmt.Sprintf("%s %s: %v", transport.Op, withoutQuery(transport.URL), transport.Err)
+	}
+	return strings.TrimSuffix(Redact(text), ".")
+}
+
+// operation names the innermost SDK call in err, "ecr:PutImage" with ":" between.
+func operation(err error, between string) string {
+	name := "AWS call"
+	for {
+		var op *smithy.OperationError
+		if !errors.As(err, &op) {
+			return name
+		}
+		name = strings.ToLower(op.ServiceID) + between + op.OperationName
+		err = op.Err
+	}
+}
+
+func withoutQuery(raw string) string {
+	raw, _, _ = strings.Cut(raw, "?")
+	return raw
+}
+
+var accessKeyID = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{8,}\b`)
+
+// Redact makes one line of a text from AWS that may be shown: the first line,
+// with access key IDs masked and not much longer than a terminal is wide.
+// (The lines after the first of a SignatureDoesNotMatch repeat the request with
+// its session token.)
+func Redact(text string) string {
+	const limit = 600
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	text = accessKeyID.ReplaceAllString(text, "$1…")
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return strings.TrimSpace(text)
+}

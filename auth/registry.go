@@ -1,0 +1,185 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"regexp"
+	"strings"
+)
+
+// ErrNotECR says that a host is neither the name of a private Amazon ECR
+// registry nor mapped to one.
+var ErrNotECR = errors.New("not an Amazon ECR registry")
+
+// Registry is one private Amazon ECR registry: an account in a region, and the
+// host by which it was named.
+type Registry struct {
+	Host      string // lower case, with the port if it is not the scheme's own
+	Account   string // 12 digits
+	Region    string // "us-east-1"
+	Partition string // "aws", "aws-cn", "aws-us-gov", …
+	FIPS      bool   // the host is a FIPS name
+	DualStack bool   // the host is a dual-stack (IPv4 and IPv6) name
+}
+
+// String names the registry as account and region: "123456789012/us-east-1".
+func (r Registry) String() string { return r.Account + "/" + r.Region }
+
+// Scheme is the URL scheme of the registry's /v2/ API: "http" for a loopback
+// host, otherwise "https", as docker chooses it.
+func (r Registry) Scheme() string { return scheme(r.Host) }
+
+// partition is a separate set of AWS regions with its own DNS suffixes.
+type partition struct {
+	name         string
+	regionPrefix string
+	suffix       string // of ACCOUNT.dkr.ecr.REGION
+	dualStack    string // of ACCOUNT.dkr-ecr.REGION, "" where none is documented
+}
+
+// partitions is searched in this order: the region's prefix decides.
+// Source: the partition table of aws-sdk-go-v2 and, for the registry names,
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html.
+var partitions = []partition{
+	{"aws-us-gov", "us-gov-", "amazonaws.com", "on.aws"},
+	{"aws-cn", "cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn"},
+	{"aws-eusc", "eusc-", "amazonaws.eu", ""},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", ""},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", ""},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", ""},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", ""},
+	{"aws", "", "amazonaws.com", "on.aws"},
+}
+
+// partitionOf gives the partition of a region.
+func partitionOf(region string) partition {
+	for _, p := range partitions {
+		if strings.HasPrefix(region, p.regionPrefix) {
+			return p
+		}
+	}
+	return partitions[len(partitions)-1]
+}
+
+const regionPattern = `[a-z]{2,}(?:-[a-z0-9]+)*-[0-9]{1,2}`
+
+var (
+	ecrName = regexp.MustCompile(`^([0-9]{12})\.dkr([.-])ecr(-fips)?\.(` + regionPattern + `)\.([a-z0-9.-]+)$`)
+	account = regexp.MustCompile(`^[0-9]{12}$`)
+	region  = regexp.MustCompile(`^` + regionPattern + `$`)
+)
+
+// ParseRegistry finds the registry behind host, which may be written as docker
+// and its relatives send it: in any case, with a scheme, user, port, path or
+// final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
+// A host that mapping knows is what mapping says; any other must be an Amazon
+// ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX or, dual-stack,
+// ACCOUNT.dkr-ecr[-fips].REGION.SUFFIX, with the suffix of the region's
+// partition. Else the error wraps [ErrNotECR].
+func ParseRegistry(host string, mapping Mapping) (Registry, error) {
+	authority, err := normalizeHost(host)
+	if err != nil {
+		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
+	}
+	if r, ok := mapping[authority]; ok {
+		return r, nil
+	}
+	name, _, err := splitPort(authority)
+	if err != nil {
+		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
+	}
+	m := ecrName.FindStringSubmatch(name)
+	if m == nil {
+		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
+	}
+	r := Registry{Host: authority, Account: m[1], Region: m[4], FIPS: m[3] != "", DualStack: m[2] == "-"}
+	p := partitionOf(r.Region)
+	r.Partition = p.name
+	want := p.suffix
+	if r.DualStack {
+		want = p.dualStack
+	}
+	if m[5] != want {
+		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
+	}
+	return r, nil
+}
+
+// normalizeHost reduces a server URL to host[:port] in lower case, without the
+// port that the scheme implies.
+func normalizeHost(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	for _, c := range []byte(s) {
+		// Refused before lower-casing: there are letters outside ASCII
+		// (the Kelvin sign) whose lower case is inside it.
+		if c <= ' ' || c >= 0x7f {
+			return "", errors.New("a host name has ASCII letters, digits, dots and hyphens only")
+		}
+	}
+	s = strings.ToLower(s)
+	if i := strings.Index(s, "://"); i >= 0 {
+		if sch := s[:i]; sch != "http" && sch != "https" {
+			return "", fmt.Errorf("scheme %q is neither http nor https", sch)
+		}
+		s = s[i+len("://"):]
+	}
+	if i := strings.IndexAny(s, `/?#\`); i >= 0 {
+		s = s[:i]
+	}
+	s = s[strings.LastIndexByte(s, '@')+1:]
+	name, port, err := splitPort(s)
+	if err != nil {
+		return "", err
+	}
+	name = strings.TrimSuffix(name, ".")
+	if name == "" {
+		return "", errors.New("the host name is empty")
+	}
+	if port == "" || port == map[string]string{"http": "80", "https": "443"}[scheme(name)] {
+		if strings.Contains(name, ":") {
+			return "[" + name + "]", nil
+		}
+		return name, nil
+	}
+	return net.JoinHostPort(name, port), nil
+}
+
+// splitPort splits host[:port]; a host that is an IPv6 address comes without
+// its brackets.
+func splitPort(s string) (host, port string, err error) {
+	if bare, ok := strings.CutPrefix(s, "["); ok && strings.HasSuffix(bare, "]") {
+		return bare[:len(bare)-1], "", nil
+	}
+	if _, err := netip.ParseAddr(s); err == nil || !strings.Contains(s, ":") {
+		return s, "", nil
+	}
+	host, port, err = net.SplitHostPort(s)
+	if err != nil {
+		return "", "", err
+	}
+	if !decimal(port) {
+		return "", "", fmt.Errorf("port %q is not a number", port)
+	}
+	return host, port, nil
+}
+
+func decimal(s string) bool {
+	return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
+}
+
+// scheme chooses http for loopback hosts and https for all others.
+func scheme(authority string) string {
+	host, _, err := splitPort(authority)
+	if err != nil {
+		return "https"
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return "http"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		return "http"
+	}
+	return "https"
+}

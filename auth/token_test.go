@@ -1,0 +1,263 @@
+package auth
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+const (
+	localHost   = "127.0.0.1:4510"
+	accessKey   = "AKIACANARY0000000000"
+	secretKey   = "canary-secret-access-key"
+	password    = "canary-password"
+	goodAnswer  = `{"authorizationData":[{"authorizationToken":"QVdTOmNhbmFyeS1wYXNzd29yZA==","expiresAt":1.8e9,"proxyEndpoint":"https://x"}]}`
+	errorAnswer = `{"__type":%q,"message":%q}`
+)
+
+var local = Registry{Host: localHost, Account: "000000000000", Region: "us-east-1", Partition: "aws"}
+
+// isolate gives the SDK an environment without anything of this machine.
+func isolate(t *testing.T) {
+	t.Helper()
+	none := filepath.Join(t.TempDir(), "none")
+	for key, value := range map[string]string{
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_PROFILE": "", "AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_ECR": "", "AWS_REGION": "", "AWS_SESSION_TOKEN": "",
+		"AWS_ACCESS_KEY_ID": accessKey, "AWS_SECRET_ACCESS_KEY": secretKey, "AWS_MAX_ATTEMPTS": "1",
+		"AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
+		"AWS_USE_FIPS_ENDPOINT": "", "AWS_USE_DUALSTACK_ENDPOINT": "", "AWS_CA_BUNDLE": "",
+	} {
+		t.Setenv(key, value)
+	}
+}
+
+// serve makes the ECR API answer the same to every call.
+func serve(t *testing.T, status int, body string) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ENDPOINT_URL_ECR", server.URL)
+}
+
+func TestMinter(t *testing.T) {
+	isolate(t)
+	serve(t, http.StatusOK, goodAnswer)
+	token, err := new(Minter).Token(t.Context(), local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token.Secret != password || !token.ExpiresAt.Equal(time.Unix(1.8e9, 0)) {
+		t.Errorf("got %q, %v", token.Secret, token.ExpiresAt)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v %s", token, token, token, &token); strings.Contains(shown, password) {
+		t.Errorf("the password is shown: %s", shown)
+	}
+}
+
+// recorder notes the host of each request and answers none.
+type recorder struct{ hosts []string }
+
+func (r *recorder) Do(request *http.Request) (*http.Response, error) {
+	r.hosts = append(r.hosts, request.URL.Host)
+	return nil, errors.New("not sent")
+}
+
+func TestMinterEndpoint(t *testing.T) {
+	tests := []struct{ host, environment, want string }{
+		{account1 + ".dkr.ecr.us-east-1.amazonaws.com", "", "api.ecr.us-east-1.amazonaws.com"},
+		{account1 + ".dkr.ecr-fips.us-east-1.amazonaws.com", "", "ecr-fips.us-east-1.amazonaws.com"},
+		{account1 + ".dkr-ecr.eu-west-1.on.aws", "", "ecr.eu-west-1.api.aws"},
+		{account1 + ".dkr-ecr-fips.us-west-2.on.aws", "", "ecr-fips.us-west-2.api.aws"},
+		{account1 + ".dkr.ecr.cn-north-1.amazonaws.com.cn", "", "api.ecr.cn-north-1.amazonaws.com.cn"},
+		{account1 + ".dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", "", "ecr.cn-north-1.api.amazonwebservices.com.cn"},
+		{account1 + ".dkr.ecr-fips.us-gov-west-1.amazonaws.com", "", "ecr-fips.us-gov-west-1.amazonaws.com"},
+		{account1 + ".dkr.ecr.us-iso-east-1.c2s.ic.gov", "", "api.ecr.us-iso-east-1.c2s.ic.gov"},
+		// What the user set wins over what the host says.
+		{account1 + ".dkr-ecr-fips.us-west-2.on.aws", "http://vpce.example.com:81", "vpce.example.com:81"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.host, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_ENDPOINT_URL_ECR", tt.environment)
+			t.Setenv("AWS_REGION", "ap-south-1") // of no importance
+			r, err := ParseRegistry(tt.host, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sent recorder
+			m := Minter{AWS: AWS{HTTPClient: &sent}}
+			if _, err := m.Token(t.Context(), r); err == nil {
+				t.Fatal("no error")
+			}
+			if len(sent.hosts) == 0 || !strings.HasSuffix(sent.hosts[0], tt.want) {
+				t.Errorf("called %v, want %s", sent.hosts, tt.want)
+			}
+		})
+	}
+}
+
+func TestMinterFailures(t *testing.T) {
+	answer := func(status int, code, message string) func(*testing.T) {
+		return func(t *testing.T) { serve(t, status, fmt.Sprintf(errorAnswer, code, message)) }
+	}
+	tests := []struct {
+		name  string
+		setup func(*testing.T)
+		want  []string // parts of the one line
+	}{
+		{"access denied", answer(400, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/x is not authorized to perform: ecr:GetAuthorizationToken"),
+			[]string{"AccessDeniedException", "user/x is not authorized", "allow ecr:GetAuthorizationToken to this identity"}},
+		{"unknown key", answer(400, "UnrecognizedClientException", "The security token included in the request is invalid."),
+			[]string{"security token included in the request is invalid", "renew the AWS credentials"}},
+		{"wrong secret", answer(403, "InvalidSignatureException", "The request signature we calculated does not match.\n\nThe Canonical String was\nx-amz-security-token:canary-session "+accessKey),
+			[]string{"signature we calculated does not match", "check the secret access key"}},
+		{"key in the message", answer(400, "ExpiredTokenException", "Key "+accessKey+" has expired"), []string{"Key AKIA… has expired", "renew"}},
+		{"throttled", answer(400, "ThrottlingException", "Rate exceeded"), []string{"Rate exceeded", "try again later"}},
+		{"server error", answer(500, "ServerException", "oops"), []string{"ServerException: oops"}},
+		{"not the API", func(t *testing.T) { serve(t, 200, "<html>") }, []string{"see whether something else than AWS answers"}},
+		{"no token", func(t *testing.T) { serve(t, 200, `{"authorizationData":[]}`) }, []string{"without a token"}},
+		{"token of another form", func(t *testing.T) {
+			serve(t, 200, strings.Replace(goodAnswer, "QVdTOmN", "Y2FuYXJ5", 1))
+		}, []string{"not base64 of AWS:PASSWORD"}},
+		{"nobody listens", func(t *testing.T) {
+			server := httptest.NewServer(nil)
+			server.Close()
+			t.Setenv("AWS_ENDPOINT_URL_ECR", server.URL)
+		}, []string{"connection refused", "check the network, the proxy settings and AWS_ENDPOINT_URL_ECR"}},
+		{"no credentials", func(t *testing.T) {
+			t.Setenv("AWS_ACCESS_KEY_ID", "")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+		}, []string{"no AWS credentials: ", "set AWS_PROFILE, or AWS_ACCESS_KEY_ID"}},
+		{"no such profile", func(t *testing.T) { t.Setenv("AWS_PROFILE", "nowhere") }, []string{"nowhere", "check AWS_PROFILE"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			isolate(t)
+			tt.setup(t)
+			_, err := new(Minter).Token(t.Context(), local)
+			var explained *Error
+			if !errors.As(err, &explained) {
+				t.Fatalf("got %v", err)
+			}
+			for _, want := range append(tt.want, localHost) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q has not %q", err, want)
+				}
+			}
+			for _, secret := range []string{"\n", accessKey, secretKey, password, "canary-session"} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("error %q has %q in it", err, secret)
+				}
+			}
+		})
+	}
+}
+
+func TestMinterEnds(t *testing.T) {
+	isolate(t)
+	hang := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-hang }))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { close(hang) })
+	t.Setenv("AWS_ENDPOINT_URL_ECR", server.URL)
+
+	_, err := (&Minter{Timeout: 50 * time.Millisecond}).Token(t.Context(), local)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer in time; check the network") {
+		t.Errorf("time is up: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = new(Minter).Token(ctx, local)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "interrupted") {
+		t.Errorf("canceled: %v", err)
+	}
+}
+
+// fixedToken is a TokenSource that needs no AWS.
+type fixedToken struct{ err error }
+
+func (f fixedToken) Token(context.Context, Registry) (Token, error) {
+	return Token{Secret: password}, f.err
+}
+
+func TestHelper(t *testing.T) {
+	mapping := Mapping{localHost: local}
+	h := &Helper{Tokens: fixedToken{}, Mapping: mapping}
+	for _, url := range []string{localHost, "https://" + localHost + "/", "http://" + localHost + "/v2/", account1 + ".dkr.ecr.us-east-1.amazonaws.com"} {
+		user, secret, err := h.Get(url)
+		if user != "AWS" || secret != password || err != nil {
+			t.Errorf("%s: %q, %v", url, user, err)
+		}
+	}
+	for _, url := range []string{"https://index.docker.io/v1/", "ghcr.io", "", account1 + ".dkr.ecr.us-east-1.amazonaws.com.evil.com"} {
+		if _, _, err := h.Get(url); !credentials.IsErrCredentialsNotFound(err) {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	cause := errors.New("the cause")
+	h.Tokens = fixedToken{cause}
+	if _, _, err := h.Get(localHost); !errors.Is(err, cause) || credentials.IsErrCredentialsNotFound(err) {
+		t.Errorf("failure: %v", err)
+	}
+	if err := h.Add(&credentials.Credentials{ServerURL: localHost, Username: "AWS", Secret: "x"}); err != nil {
+		t.Error(err)
+	}
+	if err := h.Delete(localHost); err != nil {
+		t.Error(err)
+	}
+	if all, err := h.List(); all == nil || len(all) != 0 || err != nil {
+		t.Errorf("list: %v, %v", all, err)
+	}
+}
+
+func TestKeychain(t *testing.T) {
+	cause := errors.New("the cause")
+	resolve := func(source TokenSource, image string) (authn.Authenticator, error) {
+		ref, err := name.ParseReference(image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return (&Keychain{Tokens: source, Mapping: Mapping{localHost: local}}).Resolve(ref.Context())
+	}
+	a, err := resolve(fixedToken{}, localHost+"/app:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := a.Authorization(); err != nil || c.Username != "AWS" || c.Password != password {
+		t.Errorf("got %v", err)
+	}
+	if a, err := resolve(fixedToken{cause}, "alpine"); a != authn.Anonymous || err != nil {
+		t.Errorf("Docker Hub: %v, %v", a, err)
+	}
+	if _, err := resolve(fixedToken{cause}, localHost+"/app:1"); !errors.Is(err, cause) {
+		t.Errorf("failure: %v", err)
+	}
+}
+
+func FuzzDecodeToken(f *testing.F) {
+	f.Add(base64.StdEncoding.EncodeToString([]byte("AWS:secret")))
+	f.Add("")
+	f.Fuzz(func(t *testing.T, s string) {
+		token, err := decodeToken(s, time.Time{})
+		if (err == nil) != (token.Secret != "") {
+			t.Fatalf("%q: %v", s, err)
+		}
+	})
+}

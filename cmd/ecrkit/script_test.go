@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ecrkit": main})
+}
+
+// TestScripts runs testdata/script, each against a local ECR of its own, whose
+// address is $ECRKIT_REGISTRY.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			calls := &localecr.Recorder{}
+			server, err := localecr.New(localecr.Options{Audit: calls})
+			if err != nil {
+				return err
+			}
+			server.Start(scriptTB{e})
+			e.Vars = append(e.Vars, server.Env()...)
+			e.Vars = append(e.Vars, "GORACE=atexit_sleep_ms=0") // otherwise a second for each command
+			e.Values[serverKey{}], e.Values[callsKey{}] = server, calls
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"repository": makeRepository,
+			"layout":     makeLayout,
+			"fault":      setFault,
+			"await":      awaitCall,
+		},
+	})
+}
+
+type (
+	serverKey struct{}
+	callsKey  struct{}
+)
+
+// scriptTB lets the local ECR end with a script.
+type scriptTB struct{ env *testscript.Env }
+
+func (tb scriptTB) Helper()          {}
+func (tb scriptTB) Cleanup(f func()) { tb.env.Defer(f) }
+func (tb scriptTB) Fatalf(format string, args ...any) {
+	tb.env.T().Fatal(fmt.Sprintf(format, args...))
+}
+
+// makeRepository is "repository NAME [immutable]".
+func makeRepository(ts *testscript.TestScript, _ bool, args []string) {
+	server := ts.Value(serverKey{}).(*localecr.Server)
+	user := localecr.DefaultAccounts()[0].Users[0]
+	client := ecr.New(ecr.Options{
+		Region: localecr.DefaultRegion, BaseEndpoint: aws.String(server.URL),
+		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
+	})
+	input := &ecr.CreateRepositoryInput{RepositoryName: &args[0]}
+	if len(args) > 1 && args[1] == "immutable" {
+		input.ImageTagMutability = types.ImageTagMutabilityImmutable
+	}
+	_, err := client.CreateRepository(context.Background(), input)
+	ts.Check(err)
+}
+
+// makeLayout is "layout DIR TAG...": an OCI layout with an image of one layer for
+// each tag, and for a tag that begins with "multi" an index of two.
+func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
+	empty, err := random.Index(0, 0, 0)
+	ts.Check(err)
+	path, err := layout.Write(ts.MkAbs(args[0]), empty)
+	ts.Check(err)
+	for _, tag := range args[1:] {
+		name := layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag})
+		if strings.HasPrefix(tag, "multi") {
+			index, err := random.Index(1<<10, 1, 2)
+			ts.Check(err)
+			ts.Check(path.AppendIndex(index, name))
+			continue
+		}
+		image, err := random.Image(1<<10, 1)
+		ts.Check(err)
+		ts.Check(path.AppendImage(image, name))
+	}
+}
+
+// setFault is "fault wrongbyte" or "fault stall": what happens to every download
+// of a layer. The calls before are forgotten.
+func setFault(ts *testscript.TestScript, _ bool, args []string) {
+	at := int64(0)
+	fault := map[string]localecr.Fault{
+		"wrongbyte": {Op: "GET /layer", Count: -1, WrongByte: &at},
+		"stall":     {Op: "GET /layer", Count: -1, Stall: time.Minute},
+	}[args[0]]
+	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
+	ts.Value(callsKey{}).(*localecr.Recorder).Reset()
+}
+
+// awaitCall is "await OPERATION": it waits until the operation was called.
+func awaitCall(ts *testscript.TestScript, _ bool, args []string) {
+	calls := ts.Value(callsKey{}).(*localecr.Recorder)
+	for range 3000 {
+		if calls.Count(args[0]) > 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("no call of %s", args[0])
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+const localEnvHelp = `Print the environment of a client of the local ECR, for the shell:
+
+  eval "$(ecrkit local env)"
+
+The keys are those of the default account 000000000000. They are no secret: they open nothing but a
+local ECR.`
+
+func newLocalEnvCommand(app *App) *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:   "env",
+		Short: "Print the environment of a client of the local ECR",
+		Long:  localEnvHelp,
+		Args:  arguments(0),
+		RunE: func(*cobra.Command, []string) error {
+			if _, _, err := net.SplitHostPort(addr); err != nil {
+				return usagef("--addr %s: give HOST:PORT, as `ecrkit local` has printed it", addr)
+			}
+			values := map[string]string{}
+			// A session token of other keys would make these ones invalid.
+			lines := "unset AWS_SESSION_TOKEN\n"
+			for _, entry := range localecr.Env(addr) {
+				name, value, _ := strings.Cut(entry, "=")
+				values[name] = value
+				lines += "export " + name + "=" + shellQuote(value) + "\n"
+			}
+			return app.PrintResult(values, lines)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", defaultLocalAddr, "`host:port` that the local ECR listens on")
+	return cmd
+}
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -1,0 +1,153 @@
+// Package cli is the command ecrkit: one file a command. Nothing in it reads a
+// global; the AWS SDK alone reads the environment of the process by itself.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// Exit codes of ecrkit.
+const (
+	exitDone      = 0
+	exitFailed    = 1
+	exitUsage     = 2
+	exitPartly    = 3 // some of several things were done
+	exitIntegrity = 4 // content or a signature is not what it should be
+	exitConflict  = 5 // an immutable tag, a policy gate
+)
+
+// App is what a command may use of the world.
+type App struct {
+	Stdin  io.Reader
+	Stdout io.Writer                       // results only
+	Stderr io.Writer                       // messages; safe for concurrent use
+	Env    func(key string) (string, bool) // as os.LookupEnv
+	Now    func() time.Time
+
+	// The global flags.
+	Output  outputFormat
+	Quiet   bool
+	Verbose bool
+}
+
+// Main runs the command with args (without the program's name) and returns its
+// exit code. env looks up an environment variable as os.LookupEnv does.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	app := &App{
+		Stdin:  stdin,
+		Stdout: stdout,
+		Stderr: &lockedWriter{w: stderr},
+		Env:    env,
+		Now:    time.Now,
+		Output: outputText,
+	}
+	root := newRootCommand(app)
+	root.SetArgs(args)
+	root.SetIn(app.Stdin)
+	root.SetOut(app.Stdout)
+	root.SetErr(app.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(app.Stderr, "ecrkit: %v\n", message(ctx, err))
+	}
+	return exitCode(err)
+}
+
+// message is the text of err for the user.
+func message(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return errors.New("interrupted")
+	}
+	return err
+}
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// usagef makes an error that ends the command with exit code 2.
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.Is(err, transfer.ErrIntegrity):
+		return exitIntegrity
+	case errors.Is(err, transfer.ErrConflict):
+		return exitConflict
+	}
+	return exitFailed
+}
+
+// Messagef writes a line for people to stderr, unless they want quiet.
+func (app *App) Messagef(format string, args ...any) {
+	if !app.Quiet {
+		fmt.Fprintf(app.Stderr, format+"\n", args...)
+	}
+}
+
+// PrintResult writes the result of a command to stdout: as one line of JSON, or
+// as text, whatever --output says.
+func (app *App) PrintResult(result any, text string) error {
+	if app.Output == outputJSON {
+		return json.NewEncoder(app.Stdout).Encode(result)
+	}
+	_, err := io.WriteString(app.Stdout, text)
+	return err
+}
+
+// mapping reads ECRKIT_REGISTRIES.
+func (app *App) mapping() (auth.Mapping, error) {
+	value, _ := app.Env(auth.MappingVariable)
+	mapping, err := auth.ParseMapping(value)
+	if err != nil {
+		return nil, usagef("%s: %w", auth.MappingVariable, err)
+	}
+	return mapping, nil
+}
+
+// outputFormat is the value of --output.
+type outputFormat string
+
+const (
+	outputText outputFormat = "text"
+	outputJSON outputFormat = "json"
+)
+
+func (o *outputFormat) String() string { return string(*o) }
+func (o *outputFormat) Type() string   { return "text|json" }
+func (o *outputFormat) Set(s string) error {
+	if f := outputFormat(s); f == outputText || f == outputJSON {
+		*o = f
+		return nil
+	}
+	return errors.New("must be text or json")
+}
+
+// lockedWriter lets the calls of one operation log at the same time.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/version"
+)
+
+const rootHelp = `ecrkit pushes images to Amazon ECR and pulls them back.
+
+  ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
+  ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:app:1.2
+
+Images are named as
+
+  HOST/REPOSITORY[:TAG][@DIGEST]   in a registry of Amazon ECR
+  oci:DIRECTORY[:TAG]              in an OCI image layout
+  oci-archive:FILE[:TAG]           in a tar of one (to read)
+  DIRECTORY[:TAG]                  if the directory is an OCI image layout
+
+AWS credentials and endpoints are found as the AWS CLI finds them (AWS_PROFILE,
+AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. ECRKIT_REGISTRIES
+says which registry is behind a host that is no ECR name:
+ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1,...".
+
+Results go to stdout, messages to stderr. Exit codes: 0 done; 1 failed; 2 usage;
+3 partly done; 4 content or signature is not what it should be; 5 conflict.`
+
+// newRootCommand builds the command tree.
+func newRootCommand(app *App) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ecrkit",
+		Short:         "Push images to Amazon ECR and pull them back",
+		Long:          rootHelp,
+		Version:       version.String(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+			}
+			return usagef("there is no command %q; see ecrkit --help", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SuggestionsMinimumDistance = 2
+	flags := root.PersistentFlags()
+	flags.VarP(&app.Output, "output", "o", "form of the result on stdout")
+	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write errors only to stderr")
+	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
+	root.SetVersionTemplate("ecrkit {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, cmd.CommandPath())
+	})
+	root.AddCommand(newPushCommand(app), newPullCommand(app), newLocalCommand(app), newVersionCommand(app))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	checkUsage(app, root)
+	return root
+}
+
+// checkUsage makes each error of an argument check, cobra's own too, a usage
+// error, in all commands below cmd.
+func checkUsage(app *App, cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		check = cobra.ArbitraryArgs
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if app.Quiet && app.Verbose {
+			return usagef("--quiet and --verbose exclude each other")
+		}
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+	for _, sub := range cmd.Commands() {
+		checkUsage(app, sub)
+	}
+}
+
+// arguments checks their number: as many as names, the last optional of which
+// may be left out.
+func arguments(optional int, names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > len(names) || len(args) < len(names)-optional {
+			return usagef("usage: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
+		}
+		return nil
+	}
+}

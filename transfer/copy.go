@@ -1,0 +1,168 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options say what [Copy] copies and how. The zero value copies the only image
+// of the source and gives it no tag.
+type Options struct {
+	// Reference is the tag or digest of the image in the source; "" is the
+	// only image there.
+	Reference string
+	// Tags are the names that the image gets in the target.
+	Tags []string
+	// Digest is what the image must have, if not "".
+	Digest digest.Digest
+	// Parallel is how many blobs move at once; 0 means 4.
+	Parallel int
+	// Now is the clock for Result.Seconds; nil is time.Now.
+	Now func() time.Time
+}
+
+// Result is what [Copy] did. Its JSON form is stable: fields are only added.
+// Config and layers count as blobs, each once however often it is named;
+// manifests are counted nowhere.
+type Result struct {
+	Digest       digest.Digest `json:"digest"`       // of the image or index
+	MediaType    string        `json:"mediaType"`    // of the image or index
+	Tags         []string      `json:"tags"`         // it has in the target now; [] if none was asked for
+	BlobsSent    int           `json:"blobsSent"`    // copied
+	BlobsSkipped int           `json:"blobsSkipped"` // there before
+	BytesSent    int64         `json:"bytesSent"`    // in the blobs copied
+	BytesSkipped int64         `json:"bytesSkipped"` // in the blobs there before
+	Seconds      float64       `json:"seconds"`      // the whole copy took
+}
+
+// Copy copies an image or index from src to dst with everything that it names:
+// blobs before the manifests that name them, children before their index, the
+// tags last. What dst has already is not sent again. After an error dst has
+// no part of the image under its tags.
+//
+// The error wraps [ErrNotFound], [ErrIntegrity], [ErrConflict] or
+// [ErrUnsupported] where one of them applies.
+func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, error) {
+	now := opts.Now
+	if now == nil {
+		now = time.Now
+	}
+	start := now()
+	root, err := resolve(ctx, src, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	g, err := readGraph(ctx, src, root)
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", src, err)
+	}
+	missing, err := dst.MissingBlobs(ctx, g.blobs)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := copyBlobs(ctx, src, dst, missing, opts.Parallel); err != nil {
+		return Result{}, err
+	}
+	root, children := g.manifests[len(g.manifests)-1], g.manifests[:len(g.manifests)-1]
+	for _, m := range children {
+		if err := dst.PutManifest(ctx, m); err != nil {
+			return Result{}, err
+		}
+	}
+	if err := putTagged(ctx, dst, root, opts.Tags); err != nil {
+		return Result{}, err
+	}
+	result := Result{
+		Digest:       root.Descriptor.Digest,
+		MediaType:    root.Descriptor.MediaType,
+		Tags:         append([]string{}, opts.Tags...),
+		BlobsSent:    len(missing),
+		BlobsSkipped: len(g.blobs) - len(missing),
+		BytesSent:    totalSize(missing),
+		BytesSkipped: totalSize(g.blobs) - totalSize(missing),
+		Seconds:      now().Sub(start).Seconds(),
+	}
+	return result, nil
+}
+
+// resolve gives the verified manifest that opts ask for.
+func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
+	root, err := src.Resolve(ctx, opts.Reference)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := checkDescriptor(root.Descriptor); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	if err := verifyManifest(root, root.Descriptor); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	got := root.Descriptor.Digest
+	if asked, err := digest.Parse(opts.Reference); err == nil && asked != got {
+		return Manifest{}, fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, got)
+	}
+	if opts.Digest != "" && opts.Digest != got {
+		return Manifest{}, fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, opts.Digest)
+	}
+	return root, nil
+}
+
+// copyBlobs copies blobs, some at once.
+func copyBlobs(ctx context.Context, src BlobReader, dst BlobWriter, blobs []Descriptor, parallel int) error {
+	if parallel <= 0 {
+		parallel = 4
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(parallel)
+	for _, d := range blobs {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return copyBlob(ctx, src, dst, d)
+		})
+	}
+	return group.Wait()
+}
+
+func copyBlob(ctx context.Context, src BlobReader, dst BlobWriter, d Descriptor) (err error) {
+	content, err := src.Blob(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	return dst.PutBlob(ctx, d, newVerifier(ctx, content, d))
+}
+
+func putTagged(ctx context.Context, dst Tagger, root Manifest, tags []string) error {
+	if len(tags) == 0 {
+		tags = []string{""}
+	}
+	for _, tag := range tags {
+		if err := dst.PutTagged(ctx, root, tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func totalSize(blobs []Descriptor) (sum int64) {
+	for _, d := range blobs {
+		sum += d.Size
+	}
+	return sum
+}
+
+// readAll reads at most limit bytes; more is an error.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%w: longer than %d bytes", ErrIntegrity, limit)
+	}
+	return data, err
+}

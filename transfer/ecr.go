@@ -1,0 +1,75 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/auth"
+)
+
+// batchSize is how many images or layers the batch operations of the ECR API take:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html.
+const batchSize = 100
+
+// ECR is one repository of Amazon ECR by the ECR API, as [Source] and as [Target].
+type ECR struct {
+	// Layers fetches layers from the pre-signed URLs that the API gives. It
+	// must add no credentials (S3 refuses a request with two kinds of them).
+	Layers *http.Client
+
+	api        *ecr.Client
+	registry   auth.Registry
+	repository string
+}
+
+var (
+	_ Source = (*ECR)(nil)
+	_ Target = (*ECR)(nil)
+)
+
+// NewECR gives a repository of r. cfg is the AWS configuration for it, see
+// [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
+// the layers too. No call is made.
+func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
+	return &ECR{Layers: layerClient(cfg), api: auth.NewClient(cfg, r), registry: r, repository: repository}
+}
+
+func layerClient(cfg aws.Config) *http.Client {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a pre-signed URL holds for its own host only
+	}}
+	switch c := cfg.HTTPClient.(type) {
+	case *awshttp.BuildableClient:
+		client.Transport = c.GetTransport()
+	case *http.Client:
+		client.Transport = c.Transport
+	}
+	return client
+}
+
+// String is HOST/repository.
+func (e *ECR) String() string { return e.registry.Host + "/" + e.repository }
+
+// fail makes the error of an API call about object one that a user understands.
+func (e *ECR) fail(object string, err error) error {
+	var (
+		noRepository *types.RepositoryNotFoundException
+		invalidLayer *types.InvalidLayerException
+		otherDigest  *types.ImageDigestDoesNotMatchException
+	)
+	switch {
+	case errors.As(err, &noRepository):
+		return &RepositoryNotFoundError{Registry: e.registry, Repository: e.repository}
+	case errors.As(err, &invalidLayer), errors.As(err, &otherDigest):
+		err = fmt.Errorf("%w: %w", ErrIntegrity, auth.Explain(e.registry, err))
+	default:
+		err = auth.Explain(e.registry, err)
+	}
+	return fmt.Errorf("%s of repository %s: %w", object, e.repository, err)
+}

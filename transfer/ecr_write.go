@@ -1,0 +1,185 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+)
+
+// Limits of layer uploads:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
+// and https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
+const (
+	defaultPartSize = 10 << 20
+	minPartSize     = 5 << 20
+	maxPartSize     = 20 << 20
+	maxParts        = 4200
+)
+
+// MissingBlobs asks with one call for each 100 blobs.
+func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descriptor, error) {
+	available := map[string]bool{}
+	for chunk := range slices.Chunk(blobs, batchSize) {
+		digests := make([]string, len(chunk))
+		for i, d := range chunk {
+			digests[i] = string(d.Digest)
+		}
+		out, err := e.api.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{
+			RegistryId:     &e.registry.Account,
+			RepositoryName: &e.repository,
+			LayerDigests:   digests,
+		})
+		if err != nil {
+			return nil, e.fail("layers", err)
+		}
+		for _, layer := range out.Layers {
+			if layer.LayerAvailability == types.LayerAvailabilityAvailable {
+				available[aws.ToString(layer.LayerDigest)] = true
+			}
+		}
+	}
+	var missing []Descriptor
+	for _, d := range blobs {
+		if !available[string(d.Digest)] {
+			missing = append(missing, d)
+		}
+	}
+	return missing, nil
+}
+
+// PutBlob uploads a layer or config in consecutive parts. The parts become a
+// layer only if Amazon ECR computes the same digest from them.
+func (e *ECR) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
+	object := "layer " + string(d.Digest)
+	if d.Size == 0 {
+		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, ErrUnsupported, object)
+	}
+	upload, err := e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository,
+	})
+	if err != nil {
+		return e.fail(object, err)
+	}
+	part := make([]byte, partSize(aws.ToInt64(upload.PartSize), d.Size))
+	for first := int64(0); ; {
+		n, readErr := io.ReadFull(r, part)
+		if readErr != nil && readErr != io.EOF && readErr != io.ErrUnexpectedEOF {
+			return fmt.Errorf("%s: reading %s: %w", e, object, readErr)
+		}
+		if n > 0 {
+			if err := e.uploadPart(ctx, aws.ToString(upload.UploadId), first, part[:n]); err != nil {
+				return e.fail(object, err)
+			}
+			first += int64(n)
+		}
+		if readErr != nil {
+			break
+		}
+	}
+	return e.completeUpload(ctx, d, aws.ToString(upload.UploadId))
+}
+
+// uploadPart sends the part of a layer that begins at first.
+func (e *ECR) uploadPart(ctx context.Context, uploadID string, first int64, part []byte) error {
+	last := first + int64(len(part)) - 1
+	_, err := e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
+		RegistryId:     &e.registry.Account,
+		RepositoryName: &e.repository,
+		UploadId:       &uploadID,
+		PartFirstByte:  &first,
+		PartLastByte:   &last,
+		LayerPartBlob:  part,
+	})
+	var invalid *types.InvalidLayerPartException
+	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
+		return nil // the SDK sent it again because the first answer got lost
+	}
+	return err
+}
+
+func (e *ECR) completeUpload(ctx context.Context, d Descriptor, uploadID string) error {
+	object := "layer " + string(d.Digest)
+	out, err := e.api.CompleteLayerUpload(ctx, &ecr.CompleteLayerUploadInput{
+		RegistryId:     &e.registry.Account,
+		RepositoryName: &e.repository,
+		UploadId:       &uploadID,
+		LayerDigests:   []string{string(d.Digest)},
+	})
+	var exists *types.LayerAlreadyExistsException
+	if errors.As(err, &exists) {
+		return nil // another push was faster
+	}
+	if err != nil {
+		return e.fail(object, err)
+	}
+	if got := aws.ToString(out.LayerDigest); got != string(d.Digest) {
+		return fmt.Errorf("%s: %w: %s was stored as %s", e, ErrIntegrity, object, got)
+	}
+	return nil
+}
+
+// partSize is how many bytes go into one part of a layer of size bytes: what
+// InitiateLayerUpload proposed, raised if the layer had too many parts with it,
+// and never more than the layer has.
+func partSize(proposed, size int64) int64 {
+	if proposed < minPartSize || proposed > maxPartSize {
+		proposed = defaultPartSize
+	}
+	proposed = max(proposed, min((size+maxParts-1)/maxParts, maxPartSize))
+	return min(proposed, size)
+}
+
+// PutManifest stores a manifest without a tag.
+func (e *ECR) PutManifest(ctx context.Context, m Manifest) error {
+	return e.PutTagged(ctx, m, "")
+}
+
+// PutTagged stores a manifest with one call. That the repository has this
+// manifest under this tag already is success, also where tags are immutable.
+func (e *ECR) PutTagged(ctx context.Context, m Manifest, tag string) error {
+	object := "image " + string(m.Descriptor.Digest)
+	input := &ecr.PutImageInput{
+		RegistryId:             &e.registry.Account,
+		RepositoryName:         &e.repository,
+		ImageManifest:          aws.String(string(m.Content)),
+		ImageManifestMediaType: &m.Descriptor.MediaType,
+		ImageDigest:            aws.String(string(m.Descriptor.Digest)),
+	}
+	if tag != "" {
+		object += " (tag " + tag + ")"
+		input.ImageTag = &tag
+	}
+	out, err := e.api.PutImage(ctx, input)
+	var (
+		exists    *types.ImageAlreadyExistsException
+		immutable *types.ImageTagAlreadyExistsException
+	)
+	switch {
+	case errors.As(err, &exists):
+		return nil
+	case errors.As(err, &immutable):
+		return e.conflict(ctx, tag, m.Descriptor.Digest)
+	case err != nil:
+		return e.fail(object, err)
+	case out.Image == nil || out.Image.ImageId == nil || aws.ToString(out.Image.ImageId.ImageDigest) != string(m.Descriptor.Digest):
+		return fmt.Errorf("%s: %w: %s was stored under another digest", e, ErrIntegrity, object)
+	}
+	return nil
+}
+
+// conflict looks up what an immutable tag names: the same image is no conflict.
+func (e *ECR) conflict(ctx context.Context, tag string, want digest.Digest) error {
+	// If it cannot be looked up, the conflict is still the error to report.
+	have, _ := e.Resolve(ctx, tag)
+	if have.Descriptor.Digest == want {
+		return nil
+	}
+	return &ConflictError{Image: e.String() + ":" + tag, Have: have.Descriptor.Digest, Want: want}
+}

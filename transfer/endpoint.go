@@ -1,0 +1,85 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Descriptor names content by media type, digest and size in bytes.
+type Descriptor = ocispec.Descriptor
+
+// Manifest is an image manifest or an index, as its exact bytes and the
+// descriptor of them.
+type Manifest struct {
+	Descriptor Descriptor
+	Content    []byte
+}
+
+// Resolver finds what a reference names.
+type Resolver interface {
+	// Resolve gives the manifest that reference, a tag or a digest, names in
+	// this endpoint; "" is the only image there. The error wraps [ErrNotFound]
+	// if there is none.
+	Resolve(ctx context.Context, reference string) (Manifest, error)
+}
+
+// ManifestReader reads manifests.
+type ManifestReader interface {
+	// Manifests gives the manifests of all descriptors, in their order. The
+	// caller verifies them. The error wraps [ErrNotFound] if one is not there.
+	Manifests(ctx context.Context, descriptors []Descriptor) ([]Manifest, error)
+}
+
+// BlobReader reads layers and configs.
+type BlobReader interface {
+	// Blob opens a blob from its first byte on. The caller verifies and closes
+	// it. The error wraps [ErrNotFound] if it is not there.
+	Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error)
+}
+
+// Source is what can be copied from. Its String names it in messages.
+type Source interface {
+	Resolver
+	ManifestReader
+	BlobReader
+	fmt.Stringer
+}
+
+// BlobChecker knows which blobs are there.
+type BlobChecker interface {
+	// MissingBlobs gives those of blobs that this endpoint does not have.
+	MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descriptor, error)
+}
+
+// BlobWriter takes layers and configs.
+type BlobWriter interface {
+	// PutBlob stores the content of d. It reads r to its end; an error from r,
+	// such as [ErrIntegrity] at the end, means that nothing may be stored. A
+	// blob that is there already is no error. It may be called concurrently.
+	PutBlob(ctx context.Context, d Descriptor, r io.Reader) error
+}
+
+// ManifestWriter takes manifests that an index names.
+type ManifestWriter interface {
+	// PutManifest stores m under its digest. All that m names is there before.
+	PutManifest(ctx context.Context, m Manifest) error
+}
+
+// Tagger takes the manifest that was asked for.
+type Tagger interface {
+	// PutTagged stores m under its digest and gives it the tag; with "" it is
+	// stored as an image without a tag. The error wraps [ErrConflict] if the
+	// tag exists, names another image and may not be moved.
+	PutTagged(ctx context.Context, m Manifest, tag string) error
+}
+
+// Target is what can be copied to.
+type Target interface {
+	BlobChecker
+	BlobWriter
+	ManifestWriter
+	Tagger
+}

@@ -1,0 +1,54 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/auth"
+)
+
+var (
+	// ErrNotFound says that an image, a manifest or a blob is not there.
+	ErrNotFound = errors.New("not found")
+	// ErrIntegrity says that content does not fit the descriptor, digest or
+	// media type by which it was asked for.
+	ErrIntegrity = errors.New("integrity check failed")
+	// ErrConflict says that the target refuses to replace what it has.
+	ErrConflict = errors.New("conflict")
+	// ErrUnsupported says that an image has something that cannot be copied.
+	ErrUnsupported = errors.New("not supported")
+)
+
+// RepositoryNotFoundError says that a registry has no repository of this name.
+type RepositoryNotFoundError struct {
+	Registry   auth.Registry
+	Repository string
+}
+
+func (e *RepositoryNotFoundError) Error() string {
+	return fmt.Sprintf("repository %s does not exist in %s; create it with `aws ecr create-repository --repository-name %s`",
+		e.Repository, e.Registry, e.Repository)
+}
+
+// Is makes the error an [ErrNotFound].
+func (e *RepositoryNotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+// ConflictError says that an immutable tag names another image already.
+type ConflictError struct {
+	Image string        // HOST/repository:tag
+	Have  digest.Digest // what the tag names; "" if that is not known
+	Want  digest.Digest // what it was to name
+}
+
+func (e *ConflictError) Error() string {
+	have := string(e.Have)
+	if have == "" {
+		have = "another image"
+	}
+	return fmt.Sprintf("tag %s is immutable and names %s, not %s; use a new tag", e.Image, have, e.Want)
+}
+
+// Is makes the error an [ErrConflict].
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }

@@ -1,0 +1,122 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	// maxGraphDepth bounds how deep indexes may be nested.
+	maxGraphDepth = 8
+	// maxGraphBytes bounds the manifests of one image, which are held in memory.
+	maxGraphBytes = 128 << 20
+)
+
+// graph is all that one manifest names, each once.
+type graph struct {
+	manifests []Manifest // children before their index, the root last
+	blobs     []Descriptor
+}
+
+// node is a manifest and what it names.
+type node struct {
+	Manifest
+	contents
+}
+
+// readGraph reads the manifests below root, one call to src per level, and
+// verifies all of them.
+func readGraph(ctx context.Context, src ManifestReader, root Manifest) (graph, error) {
+	nodes := map[digest.Digest]node{}
+	total := int64(0)
+	level := []Manifest{root}
+	for depth := 0; len(level) > 0; depth++ {
+		if depth > maxGraphDepth {
+			return graph{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, maxGraphDepth)
+		}
+		var next []Descriptor
+		asked := map[digest.Digest]bool{}
+		for _, m := range level {
+			c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+			if err != nil {
+				return graph{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
+			}
+			m.Descriptor.MediaType = c.mediaType
+			nodes[m.Descriptor.Digest] = node{m, c}
+			for _, d := range c.manifests {
+				if _, known := nodes[d.Digest]; !known && !asked[d.Digest] {
+					asked[d.Digest] = true
+					next = append(next, d)
+					total += d.Size
+				}
+			}
+		}
+		if total > maxGraphBytes {
+			return graph{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", ErrUnsupported, root.Descriptor.Digest, maxGraphBytes)
+		}
+		var err error
+		if level, err = readLevel(ctx, src, next); err != nil {
+			return graph{}, err
+		}
+	}
+	return flatten(nodes, root.Descriptor.Digest)
+}
+
+// readLevel reads and verifies the manifests of descriptors.
+func readLevel(ctx context.Context, src ManifestReader, descriptors []Descriptor) ([]Manifest, error) {
+	if len(descriptors) == 0 {
+		return nil, nil
+	}
+	manifests, err := src.Manifests(ctx, descriptors)
+	if err != nil {
+		return nil, err
+	}
+	if len(manifests) != len(descriptors) {
+		return nil, fmt.Errorf("asked for %d manifests, got %d", len(descriptors), len(manifests))
+	}
+	for i, d := range descriptors {
+		if err := verifyManifest(manifests[i], d); err != nil {
+			return nil, err
+		}
+		manifests[i].Descriptor = d
+	}
+	return manifests, nil
+}
+
+// flatten puts the nodes below root in an order in which they may be written.
+func flatten(nodes map[digest.Digest]node, root digest.Digest) (graph, error) {
+	var g graph
+	sizes := map[digest.Digest]int64{}
+	visited := map[digest.Digest]bool{}
+	var visit func(digest.Digest) error
+	visit = func(name digest.Digest) error {
+		if visited[name] {
+			return nil
+		}
+		visited[name] = true
+		n := nodes[name]
+		for _, d := range n.contents.manifests {
+			if size := nodes[d.Digest].Descriptor.Size; size != d.Size {
+				return fmt.Errorf("%w: %s has %d bytes, %s says %d", ErrIntegrity, d.Digest, size, name, d.Size)
+			}
+			if err := visit(d.Digest); err != nil {
+				return err
+			}
+		}
+		for _, d := range n.blobs {
+			size, known := sizes[d.Digest]
+			if known && size != d.Size {
+				return fmt.Errorf("%w: blob %s is named with %d and with %d bytes", ErrIntegrity, d.Digest, size, d.Size)
+			}
+			if !known {
+				sizes[d.Digest] = d.Size
+				g.blobs = append(g.blobs, d)
+			}
+		}
+		g.manifests = append(g.manifests, n.Manifest)
+		return nil
+	}
+	return g, visit(root)
+}
