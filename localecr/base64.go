@@ -2,12 +2,10 @@ package localecr
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
-)
 
-// strictBase64 refuses padding bits that are not zero.
-var strictBase64 = base64.StdEncoding.Strict()
+	"github.com/segmentio/asm/base64" // ten times as fast as encoding/base64, which cost more than SHA-256
+)
 
 var errNotBase64 = errors.New("layerPartBlob is not base64")
 
@@ -24,7 +22,7 @@ func (s *partScanner) base64() error {
 		if padded {
 			return errNotBase64
 		}
-		n, err := strictBase64.Decode(out, chunk)
+		n, err := base64.StdEncoding.Decode(out, chunk)
 		if err != nil || bytes.IndexByte(chunk, '\n') >= 0 || bytes.IndexByte(chunk, '\r') >= 0 {
 			return errNotBase64
 		}

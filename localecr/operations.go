@@ -51,15 +51,16 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 	if err := x.decode(body, in, wire.LowerCamel); err != nil {
 		return nil, err
 	}
-	if len(in.RegistryIds) > maxRegistryIDs {
+	ids := in.RegistryIds //lint:ignore SA1019 deprecated, but still sent
+	if len(ids) > maxRegistryIDs {
 		return nil, &types.InvalidParameterException{Message: aws.String(fmt.Sprintf(
 			"Invalid parameter at 'registryIds' failed to satisfy constraint: 'must have a length between 1 and %d'", maxRegistryIDs))}
 	}
-	if len(in.RegistryIds) == 0 {
-		in.RegistryIds = []string{x.principal.Account}
+	if len(ids) == 0 {
+		ids = []string{x.principal.Account}
 	}
 	out := &ecr.GetAuthorizationTokenOutput{}
-	for _, id := range in.RegistryIds {
+	for _, id := range ids {
 		token, expires := x.server.identities.IssueToken(x.principal, x.region, x.server.clock.Now())
 		out.AuthorizationData = append(out.AuthorizationData, types.AuthorizationData{
 			AuthorizationToken: aws.String(token),

@@ -178,6 +178,7 @@ func Env(addr string) []string {
 		"AWS_ENDPOINT_URL_KMS=" + url,
 		"AWS_ENDPOINT_URL_STS=" + url,
 		"AWS_REGION=" + DefaultRegion,
+		"AWS_DEFAULT_REGION=" + DefaultRegion, // for boto3 and the aws CLI, which do not all read the other
 		"AWS_ACCESS_KEY_ID=" + account.Users[0].AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + account.Users[0].SecretAccessKey,
 		"ECRKIT_REGISTRIES=" + addr + "=" + account.ID + "." + DefaultRegion,

@@ -1,0 +1,30 @@
+// Package stage sets the scene for the demonstration and for the interoperability tests: the commands
+// built from this checkout, a local ECR that runs, and two small images of one program.
+package stage
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+const module = "github.com/ecrkit/ecrkit"
+
+// Commands builds ecrkit and docker-credential-ecrkit for this machine into dir.
+// The working directory has to be inside the checkout.
+func Commands(ctx context.Context, dir string) error {
+	return build(ctx, dir, module+"/cmd/...")
+}
+
+// build runs go build for static binaries; env adds to the environment (GOOS=…).
+func build(ctx context.Context, dir, packages string, env ...string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+string(filepath.Separator), packages)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build %s: %w\n%s", packages, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}

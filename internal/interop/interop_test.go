@@ -1,0 +1,64 @@
+//go:build interop
+
+package interop
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/demo/stage"
+)
+
+// A suite is what all tests share and none changes.
+type suite struct {
+	bin     string            // directory of our commands, crane and regctl
+	images  string            // OCI layout of stage.Images
+	digests map[string]string // of its tags
+}
+
+func TestInterop(t *testing.T) {
+	ctx := t.Context()
+	if os.Getuid() != 0 {
+		t.Fatal("the Docker engine of this test needs root")
+	}
+	dir := t.TempDir()
+	s := &suite{bin: filepath.Join(dir, "bin"), images: filepath.Join(dir, "images")}
+	if err := stage.Commands(ctx, s.bin); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if s.digests, err = stage.Images(ctx, s.images); err != nil {
+		t.Fatal(err)
+	}
+	buildPeers(t, ctx, s.bin)
+
+	// Debian's programs come before others of the same name, docker finds our credential helper.
+	t.Setenv("PATH", s.bin+":/usr/bin:/usr/sbin:/bin:/sbin:"+os.Getenv("PATH"))
+	for _, peer := range []string{"aws", "containerd", "crane", "docker", "dockerd", "regctl", "skopeo"} {
+		if _, err := exec.LookPath(peer); err != nil {
+			t.Fatalf("%v: `make interop` installs what is missing", err)
+		}
+	}
+
+	t.Run("Docker", s.testDocker)
+	t.Run("Clients", s.testClients)
+	t.Run("Guide", s.testGuide)
+	t.Run("STS", s.testSTS)
+	t.Run("KMS", s.testKMS)
+	t.Run("Refused", s.testRefused)
+	t.Run("LargeLayer", s.testLargeLayer)
+}
+
+// buildPeers builds the clients that are Go programs, at the versions that bench/go.mod pins.
+func buildPeers(t *testing.T, ctx context.Context, dir string) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, "go", "build", "-C", "../../bench", "-o", dir+"/",
+		"github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build crane and regctl: %v\n%s", err, out)
+	}
+}
