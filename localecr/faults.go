@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // one is named and the request's path names it (/v2/ only), from the Nth on, Count of them. How: one
 // of the fields below them.
 type Fault struct {
-	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layer"
+	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layers/{digest}"
 	Repository string `yaml:"repository"` // "" for any
 	Nth        int    `yaml:"nth"`        // the first call to fail, counted from 1; default 1
 	Count      int    `yaml:"count"`      // how many fail; default 1, -1 for all
@@ -63,6 +64,8 @@ func (f *Fault) check() error {
 	switch {
 	case f.Op == "":
 		return errors.New("op is missing")
+	case !knownOp(f.Op):
+		return fmt.Errorf("%q is no op of the audit log, such as UploadLayerPart, %q or %q", f.Op, "PUT "+routeManifest, "GET "+routeLayer)
 	case kinds != 1:
 		return errors.New("exactly one of status, reset_request_after, reset_response_after, short_body, wrong_byte and stall must be given")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
@@ -80,6 +83,14 @@ func (f *Fault) check() error {
 		}
 	}
 	return nil
+}
+
+// knownOp says whether a call of this name can come.
+func knownOp(op string) bool {
+	_, ecr := operations[op]
+	_, kms := kmsOperations[op]
+	_, v2 := v2Handlers[op]
+	return ecr || kms || v2 || slices.Contains(stsActions, op) || op == "GET "+routeLayer
 }
 
 // script counts the calls that the faults wait for.

@@ -22,7 +22,7 @@ func TestFaultsWithAStatus(t *testing.T) {
 		{Op: "DescribeRepositories", Nth: 2, Count: 2, Status: 500, Code: "ServerException", Message: "scripted"},
 		{Op: "DescribeImages", Count: -1, Status: 429, RetryAfter: "7"},
 		{Op: "GET /v2/{name}/tags/list", Repository: "app", Status: 429, RetryAfter: "3"},
-		{Op: "GET /layer", Status: 503},
+		{Op: "GET /layers/{digest}", Status: 503},
 	}})
 	for i, fails := range []bool{false, true, true, false} {
 		err := describe(r.api)
@@ -55,7 +55,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 	r, _, layer := pushed(t, localecr.Options{})
 	at := func(n int64) *int64 { return &n }
 	get := func(f localecr.Fault) ([]byte, error) {
-		f.Op = "GET /layer"
+		f.Op = "GET /layers/{digest}"
 		if err := r.srv.SetFaults(f); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +113,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 // stalled reads a download that stalls after 300 bytes, and gives up then.
 func stalled(t *testing.T, r *rig, digest string) []byte {
 	t.Helper()
-	if err := r.srv.SetFaults(localecr.Fault{Op: "GET /layer", Stall: time.Hour, StallAfter: 300}); err != nil {
+	if err := r.srv.SetFaults(localecr.Fault{Op: "GET /layers/{digest}", Stall: time.Hour, StallAfter: 300}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -132,7 +132,7 @@ func stalled(t *testing.T, r *rig, digest string) []byte {
 }
 
 func TestReadFaults(t *testing.T) {
-	faults, err := localecr.ReadFaults(strings.NewReader("- {op: UploadLayerPart, nth: 3, status: 500}\n- op: GET /layer\n  reset_response_after: 0\n- {op: PutImage, stall: 1s500ms, count: -1}\n"))
+	faults, err := localecr.ReadFaults(strings.NewReader("- {op: UploadLayerPart, nth: 3, status: 500}\n- op: \"GET /layers/{digest}\"\n  reset_response_after: 0\n- {op: PutImage, stall: 1s500ms, count: -1}\n"))
 	if err != nil || len(faults) != 3 || faults[0].Nth != 3 || *faults[1].ResetResponseAfter != 0 || faults[2].Stall != 1500*time.Millisecond {
 		t.Fatalf("%+v %v", faults, err)
 	}
@@ -141,7 +141,8 @@ func TestReadFaults(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"- {op: PutImage}": "exactly one of",
-		"- {op: PutImage, status: 500, wrong_byte: 1}": "exactly one of",
+		"- {op: PutImage, status: 500, wrong_byte: 1}":   "exactly one of",
+		"- {op: PutImages, status: 500}":                 `"PutImages" is no op of the audit log`,
 		"- {status: 500}":                                "op is missing",
 		"- {op: PutImage, status: 200}":                  "status 200 is not an error",
 		"- {op: PutImage, status: 500, nth: -1}":         "nth -1",

@@ -67,7 +67,7 @@ func FuzzRoute(f *testing.F) {
 
 func FuzzReadFaults(f *testing.F) {
 	f.Add("- {op: PutImage, status: 500}")
-	f.Add("- op: GET /layer\n  wrong_byte: 3\n")
+	f.Add("- op: \"GET /layers/{digest}\"\n  wrong_byte: 3\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		faults, err := ReadFaults(strings.NewReader(text))
 		for i := range faults {

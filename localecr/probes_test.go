@@ -194,7 +194,7 @@ func TestShapedConnections(t *testing.T) {
 		t.Error(got.status)
 	}
 	at := int64(100)
-	if err := r.srv.SetFaults(localecr.Fault{Op: "GET /layer", ResetResponseAfter: &at}); err != nil {
+	if err := r.srv.SetFaults(localecr.Fault{Op: "GET /layers/{digest}", ResetResponseAfter: &at}); err != nil {
 		t.Fatal(err)
 	}
 	if resp, err := http.DefaultClient.Do(req); err == nil {

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// downloadPath is where the stand-in for S3 has the layers: downloadPath + digest.
-	downloadPath = "/local-starport-layer-bucket/"
+	// routeLayer is where the stand-in for S3 has the layers: downloadPath + digest.
+	downloadPath = "/layers/"
+	routeLayer   = downloadPath + "{digest}"
 	// downloadAccessKey is who signs the URLs. It is no principal's: it opens nothing else.
 	downloadAccessKey = "AKIALOCALECRLAYERS00"
 	// DefaultURLLifetime is how long a pre-signed URL is good for unless Options say otherwise.
@@ -37,7 +38,7 @@ func (x *exchange) downloadURL(digest string) (string, error) {
 // serveS3 is the front that gives out the bytes of layers: what ECR leaves to S3.
 func (s *Server) serveS3(w http.ResponseWriter, r *http.Request) {
 	digest, isLayer := strings.CutPrefix(r.URL.Path, downloadPath)
-	s.serve(w, r, FrontS3, r.Method+" /layer", "", func(x *exchange) {
+	s.serve(w, r, FrontS3, r.Method+" "+routeLayer, "", func(x *exchange) {
 		x.call.Range = strings.TrimPrefix(r.Header.Get("Range"), "bytes=")
 		if !isLayer || !registry.ValidDigest(digest) {
 			x.fail(&s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."})

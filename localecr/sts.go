@@ -12,6 +12,9 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 )
 
+// stsActions are the actions of STS that the server has.
+var stsActions = []string{"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"}
+
 // serveSTS is the little of STS that clients of ECR need, by the AWS query protocol.
 func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request) {
 	body, readErr := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

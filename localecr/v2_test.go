@@ -78,7 +78,7 @@ func TestDownload(t *testing.T) {
 		"altered":           {get("GET", strings.Replace(url, "X-Amz-Expires=3600", "X-Amz-Expires=36000", 1)), 403, "<Code>SignatureDoesNotMatch</Code>"},
 		"another layer":     {get("GET", strings.Replace(url, digest[7:], digestOf(nil)[7:], 1)), 403, "<Code>SignatureDoesNotMatch</Code>"},
 		"unsigned":          {get("GET", url[:strings.Index(url, "?")]), 403, "<Code>AccessDenied</Code>"},
-		"not a layer":       {get("GET", url[:strings.Index(url, "local-starport")]+"x"), 404, "<Code>NoSuchKey</Code>"},
+		"not a layer":       {get("GET", url[:strings.Index(url, "layers/")]+"x"), 404, "<Code>NoSuchKey</Code>"},
 	} {
 		if c.got.status != c.status || !strings.Contains(string(c.got.body), c.text) {
 			t.Errorf("%s: %d %s, want %d %s", name, c.got.status, c.got.body, c.status, c.text)

@@ -33,7 +33,7 @@ func TestPullFaults(t *testing.T) {
 	mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "image", Tags: []string{"x"}})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.fault.Op, tt.fault.Count = "GET /layer", -1
+			tt.fault.Op, tt.fault.Count = "GET /layers/{digest}", -1
 			check(t, w.server.SetFaults(tt.fault))
 			dst := filepath.Join(t.TempDir(), "dst")
 			_, err := Copy(t.Context(), w.repository("app"), NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}})

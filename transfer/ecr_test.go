@@ -110,7 +110,7 @@ func TestPushPull(t *testing.T) {
 		}
 		validateLayout(t, dst)
 		// All children in one call.
-		w.expectCalls(map[string]int{"BatchGetImage": 2, "GetDownloadUrlForLayer": 8, "GET /layer": 8})
+		w.expectCalls(map[string]int{"BatchGetImage": 2, "GetDownloadUrlForLayer": 8, "GET /layers/{digest}": 8})
 	}
 
 	w.create("other", types.ImageTagMutabilityMutable)

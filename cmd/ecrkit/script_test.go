@@ -105,8 +105,8 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	at := int64(0)
 	fault := map[string]localecr.Fault{
-		"wrongbyte": {Op: "GET /layer", Count: -1, WrongByte: &at},
-		"stall":     {Op: "GET /layer", Count: -1, Stall: time.Minute},
+		"wrongbyte": {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
+		"stall":     {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
 	ts.Value(callsKey{}).(*localecr.Recorder).Reset()

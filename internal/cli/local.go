@@ -42,7 +42,7 @@ For tests of what can go wrong:
 
 Files, in YAML or JSON:
 
-  --faults    a list: [{op: UploadLayerPart, nth: 3, status: 500}, {op: GET /layer, reset_response_after: 1000}]
+  --faults    a list: [{op: UploadLayerPart, nth: 3, status: 500}, {op: "GET /layers/{digest}", reset_response_after: 1000}]
               which calls: op, repository, nth (1), count (1, -1 for all)
               one of: status (with code, message, retry_after), reset_request_after, reset_response_after,
               short_body, wrong_byte (all in bytes), stall (a duration, with stall_after in bytes)
