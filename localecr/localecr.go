@@ -60,8 +60,10 @@ type Options struct {
 	Audit       Audit         // takes every call; default none
 	Shape       Shape         // latency and rate of every connection that Serve or Start accepts
 	URLLifetime time.Duration // of pre-signed URLs; default DefaultURLLifetime
-	DownloadURL string        // scheme and host of the downloads when the server is used as a handler; default: where the request went
-	Logger      *slog.Logger  // failures of the server itself; default: discarded
+	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
+	// host. A server that is used as a handler only gives download URLs of the host that was called.
+	DownloadAddr string
+	Logger       *slog.Logger // failures of the server itself; default: discarded
 }
 
 // A Server is a local ECR. It is an http.Handler of all its fronts; Start and Serve listen for it.
@@ -70,8 +72,9 @@ type Server struct {
 	URL      string
 	Registry string
 
-	account string // of the default registry
-	region  string
+	accounts []Account
+	account  string // of the default registry
+	region   string
 
 	dir            string
 	temporary      bool
@@ -86,7 +89,8 @@ type Server struct {
 	shape          Shape
 	urlLifetime    time.Duration
 	downloadSecret string
-	downloads      string // scheme and host
+	downloadAddr   string   // where to listen
+	downloads      net.Addr // where Listen does; nil for a handler
 	logger         *slog.Logger
 
 	keysMu    sync.Mutex
@@ -109,7 +113,7 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s := &Server{
 		region: DefaultRegion, dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
-		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloads: o.DownloadURL,
+		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloadAddr: o.DownloadAddr,
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
 	}
 	s.script.set(o.Faults)
@@ -142,11 +146,10 @@ func New(o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts := o.Accounts
-	if accounts == nil {
-		accounts = DefaultAccounts()
+	if s.accounts = o.Accounts; s.accounts == nil {
+		s.accounts = DefaultAccounts()
 	}
-	if err = s.openIdentities(accounts); err != nil {
+	if err = s.openIdentities(); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	s.wg.Go(s.expire)
@@ -154,7 +157,7 @@ func New(o Options) (_ *Server, err error) {
 }
 
 // openIdentities reads the server's key, which it makes at first, and sets up who may call.
-func (s *Server) openIdentities(accounts []Account) error {
+func (s *Server) openIdentities() error {
 	path := filepath.Join(s.dir, "server.key")
 	key, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -168,10 +171,10 @@ func (s *Server) openIdentities(accounts []Account) error {
 	if err != nil {
 		return fmt.Errorf("key of the local ECR: %w", err)
 	}
-	if s.identities, err = identity.New(accounts, key, s.clock.Now); err != nil {
+	if s.identities, err = identity.New(s.accounts, key, s.clock.Now); err != nil {
 		return fmt.Errorf("accounts of the local ECR: %w", err)
 	}
-	s.account = accounts[0].ID
+	s.account = s.accounts[0].ID
 	secret, err := hkdf.Key(sha256.New, key, nil, "ecrkit local ECR: pre-signed URLs", 32)
 	s.downloadSecret = hex.EncodeToString(secret)
 	return err

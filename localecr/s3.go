@@ -27,10 +27,7 @@ const (
 // downloadURL signs a URL for the bytes of a layer.
 func (x *exchange) downloadURL(digest string) (string, error) {
 	s := x.server
-	base := s.downloads
-	if base == "" {
-		base = s.scheme() + "://" + x.r.Host
-	}
+	base := s.scheme() + "://" + s.downloadHost(x.r.Host)
 	key := aws.Credentials{AccessKeyID: downloadAccessKey, SecretAccessKey: s.downloadSecret}
 	return sigv4.Presign(x.r.Context(), http.MethodGet, base+downloadPath+digest, key, x.region, s.clock.Now(), s.urlLifetime)
 }

@@ -54,8 +54,9 @@ type Listener struct {
 	downloads net.Listener
 }
 
-// Listen listens on addr, HOST:PORT with port 0 for a free one, and on a free port of the same host
-// for downloads, and sets the server's URL and Registry. Connections are answered by Serve.
+// Listen listens on addr, HOST:PORT with port 0 for a free one, and for downloads on
+// Options.DownloadAddr or a free port of the same host, and sets the server's URL and Registry.
+// Connections are answered by Serve.
 func (s *Server) Listen(addr string) (*Listener, error) {
 	registry, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -65,23 +66,47 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}
-	downloads, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
+	downloadAddr := s.downloadAddr
+	if downloadAddr == "" {
+		downloadAddr = net.JoinHostPort(host, "0")
+	}
+	downloads, err := net.Listen("tcp", downloadAddr)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
 	}
 	s.Registry = reachable(registry.Addr())
 	s.URL = s.scheme() + "://" + s.Registry
-	s.downloads = s.scheme() + "://" + reachable(downloads.Addr())
+	s.downloads = downloads.Addr()
 	return &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}, nil
 }
 
 // reachable is an address that a client on this machine can use: not that of all interfaces.
 func reachable(a net.Addr) string {
-	host, port, err := net.SplitHostPort(a.String())
-	if ip := net.ParseIP(host); err == nil && ip != nil && ip.IsUnspecified() {
+	if host, port, err := net.SplitHostPort(a.String()); err == nil && unspecified(host) {
 		return net.JoinHostPort("127.0.0.1", port)
 	}
 	return a.String()
+}
+
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsUnspecified()
+}
+
+// downloadHost is the host, with port, of the download URLs for a client that has called the server
+// as host. On all interfaces it is the name that the client has used: it can reach that.
+func (s *Server) downloadHost(host string) string {
+	if s.downloads == nil {
+		return host
+	}
+	bound, port, err := net.SplitHostPort(s.downloads.String())
+	if err != nil || !unspecified(bound) {
+		return s.downloads.String()
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // Serve answers until the context ends, and then gives running requests a few seconds.
@@ -165,23 +190,25 @@ func (u *unusedConns) close() {
 func slogErrors(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
 
 // Env is the environment of a client, as NAME=VALUE: the endpoints and keys that the AWS SDK and the
-// aws CLI read, and what ecrkit needs to know the registry by its address.
-func (s *Server) Env() []string { return Env(s.Registry) }
+// aws CLI read, and what ecrkit needs to know the registry by its address. The keys are those of the
+// first user of the first account.
+func (s *Server) Env() []string { return Env(s.Registry, s.accounts) }
 
-// Env is the environment of a client of the local ECR with the default account that listens on addr,
-// HOST:PORT.
-func Env(addr string) []string {
-	account := DefaultAccounts()[0]
-	url := "http://" + addr
-	return []string{
+// Env is the environment of a client of the local ECR that listens on addr, HOST:PORT, and has these
+// accounts.
+func Env(addr string, accounts []Account) []string {
+	url, account := "http://"+addr, accounts[0]
+	env := []string{
 		"AWS_ENDPOINT_URL_ECR=" + url,
 		"AWS_ENDPOINT_URL_KMS=" + url,
 		"AWS_ENDPOINT_URL_STS=" + url,
 		"AWS_REGION=" + DefaultRegion,
 		"AWS_DEFAULT_REGION=" + DefaultRegion, // for boto3 and the aws CLI, which do not all read the other
-		"AWS_ACCESS_KEY_ID=" + account.Users[0].AccessKeyID,
-		"AWS_SECRET_ACCESS_KEY=" + account.Users[0].SecretAccessKey,
 		"ECRKIT_REGISTRIES=" + addr + "=" + account.ID + "." + DefaultRegion,
 		"ECRKIT_REGISTRY=" + addr,
 	}
+	if len(account.Users) > 0 {
+		env = append(env, "AWS_ACCESS_KEY_ID="+account.Users[0].AccessKeyID, "AWS_SECRET_ACCESS_KEY="+account.Users[0].SecretAccessKey)
+	}
+	return env
 }

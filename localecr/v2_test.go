@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -349,5 +350,34 @@ func TestUnsupportedRoutes(t *testing.T) {
 	loc := r.startV2("app")
 	for _, c := range [][2]string{{"DELETE", "/v2/app/blobs/" + digestOf(layer)}, {"DELETE", loc}, {"PUT", "/v2/app/tags/list"}, {"GET", "/v2/app"}, {"POST", "/v2/"}, {"GET", "/v2/x/y/z"}} {
 		wantReply(t, r.v2(c[0], c[1], nil), 405, "UNSUPPORTED", "The operation is unsupported.")
+	}
+}
+
+func TestServerAsAHandler(t *testing.T) {
+	srv, err := localecr.New(localecr.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	front := httptest.NewServer(srv)
+	t.Cleanup(front.Close)
+	r := &rig{t: t, srv: &localecr.Server{URL: front.URL}}
+	user := localecr.DefaultAccounts()[0].Users[0]
+	r.api = r.client(user.AccessKeyID, user.SecretAccessKey, "", localecr.DefaultRegion)
+	r.token = r.login(r.api)
+	r.repository("app")
+	config := random(30)
+	r.layer("app", config)
+	if err := r.put("app", manifest(config), nil); err != nil {
+		t.Fatal(err)
+	}
+	url := r.v2("GET", "/v2/app/blobs/"+digestOf(config), nil).header.Get("Location")
+	req, _ := http.NewRequest("GET", url, nil)
+	if got := r.do(req); !strings.HasPrefix(url, front.URL) || !bytes.Equal(got.body, config) {
+		t.Errorf("%s: %d", url, got.status)
 	}
 }

@@ -53,7 +53,7 @@ Files, in YAML or JSON:
 
 // localFlags are the flags of `ecrkit local`.
 type localFlags struct {
-	addr, data, audit, quotas, faults, accounts, time, rate string
+	addr, downloadAddr, data, audit, quotas, faults, accounts, time, rate string
 
 	ephemeral bool
 	latency   time.Duration
@@ -71,6 +71,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", defaultLocalAddr, "`host:port` to listen on; port 0 picks a free one")
+	flags.StringVar(&f.downloadAddr, "download-addr", "", "`host:port` to serve downloads on (default a free port of the same host)")
 	flags.StringVar(&f.data, "data", "", "`directory` of the store (default $XDG_DATA_HOME/ecrkit/local)")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use an empty store that is removed at the end")
 	flags.StringVar(&f.audit, "audit", "", "append every call to this `file`")
@@ -147,7 +148,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if err != nil {
 		return o, closeFiles, err
 	}
-	o.Shape.Latency = f.latency
+	o.DownloadAddr, o.Shape.Latency = f.downloadAddr, f.latency
 	if f.rate != "" {
 		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
 		if err != nil || rate == 0 {
@@ -172,10 +173,8 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 			return o, closeFiles, err
 		}
 	}
-	if f.accounts != "" {
-		if o.Accounts, err = readFile(f.accounts, readAccounts); err != nil {
-			return o, closeFiles, err
-		}
+	if o.Accounts, err = readAccountsFile(f.accounts); err != nil {
+		return o, closeFiles, err
 	}
 	level := slog.LevelWarn
 	if app.Verbose {
@@ -228,6 +227,14 @@ func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
 		return none, usagef("%s: %w", path, err)
 	}
 	return v, nil
+}
+
+// readAccountsFile reads --accounts; without it there are the default ones.
+func readAccountsFile(path string) ([]localecr.Account, error) {
+	if path == "" {
+		return localecr.DefaultAccounts(), nil
+	}
+	return readFile(path, readAccounts)
 }
 
 func readAccounts(r io.Reader) ([]localecr.Account, error) {

@@ -13,11 +13,11 @@ const localEnvHelp = `Print the environment of a client of the local ECR, for th
 
   eval "$(ecrkit local env)"
 
-The keys are those of the default account 000000000000. They are no secret: they open nothing but a
-local ECR.`
+The keys are those of the default account 000000000000, or of the first one in --accounts. The default
+ones are no secret: they open nothing but a local ECR.`
 
 func newLocalEnvCommand(app *App) *cobra.Command {
-	var addr string
+	var addr, accountsFile string
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the environment of a client of the local ECR",
@@ -27,10 +27,14 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
 				return usagef("--addr %s: give HOST:PORT, as `ecrkit local` has printed it", addr)
 			}
+			accounts, err := readAccountsFile(accountsFile)
+			if err != nil {
+				return err
+			}
 			values := map[string]string{}
 			// A session token of other keys would make these ones invalid.
 			lines := "unset AWS_SESSION_TOKEN\n"
-			for _, entry := range localecr.Env(addr) {
+			for _, entry := range localecr.Env(addr, accounts) {
 				name, value, _ := strings.Cut(entry, "=")
 				values[name] = value
 				lines += "export " + name + "=" + shellQuote(value) + "\n"
@@ -39,6 +43,7 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", defaultLocalAddr, "`host:port` that the local ECR listens on")
+	cmd.Flags().StringVar(&accountsFile, "accounts", "", "`file` of accounts that it was given; the keys are those of the first user in it")
 	return cmd
 }
 
