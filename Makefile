@@ -1,0 +1,63 @@
+# Needs Go, git and make. `make` alone lists the targets.
+
+GO       ?= go
+PREFIX   ?=
+FUZZTIME ?= 10s
+DIST     ?= dist
+
+# The race detector is C code: without a C compiler Go turns cgo off, and then there is none.
+RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
+TOOLS := bin/tools
+
+.DEFAULT_GOAL := help
+.PHONY: build demo test interop fuzz lint release install clean help
+
+build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it and pulled back
+	@$(GO) run ./internal/demo
+
+test: ## every test, with the race detector
+	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
+	$(GO) test $(RACE) ./...
+
+interop: ## docker, skopeo, aws CLI, crane and regctl against our binaries (root on Debian installs what is missing)
+	@sh internal/interop/peers.sh
+	$(GO) test -tags interop -count=1 -timeout 20m ./internal/interop/
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@for pkg in $$($(GO) list ./...); do \
+		names=$$($(GO) test -list '^Fuzz' "$$pkg") || { echo "$$names"; exit 1; }; \
+		for name in $$(echo "$$names" | grep '^Fuzz'); do \
+			echo "$$pkg $$name"; \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
+		done; \
+	done
+
+lint: ## gofmt, go vet, staticcheck, govulncheck (pinned in bench/go.mod)
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet -tags interop ./...
+	$(GO) vet -C bench ./...
+	@mkdir -p $(TOOLS)
+	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
+	$(TOOLS)/staticcheck -tags interop ./...
+	@echo $(TOOLS)/govulncheck ./...; \
+	report=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$report"; \
+	case "$$code $$report" in \
+	"0 "*) ;; \
+	"1 govulncheck: fetching vulnerabilities: "*) echo "the vulnerability database cannot be reached: govulncheck is left out" ;; \
+	*) exit 1 ;; \
+	esac
+
+release: ## archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SHA256SUMS
+	$(GO) run ./internal/release -o $(DIST)
+
+install: ## install into PREFIX (default: /usr/local when it can be written, else ~/.local)
+	sh install.sh $(if $(PREFIX),--prefix '$(PREFIX)')
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,8 @@
+// Package bench is a module of its own, so that the dependencies of the programs that ecrkit is tested
+// with and measured against stay out of ecrkit's. Its go.mod pins these programs as tools:
+//
+//	go build -C bench -o DIR tool
+//
+// builds all of them into DIR: crane and regctl, the peers that are Go programs, and staticcheck and
+// govulncheck, which `make lint` runs.
+package bench

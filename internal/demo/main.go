@@ -1,0 +1,116 @@
+// Demo runs the main job before your eyes: it builds ecrkit, starts a local ECR on a free port, pushes an
+// image for two platforms to it, asks what is there, pulls the image back and compares.
+//
+//	go run ./internal/demo
+//
+// It needs only Go, prints every step as the command that a user would type, removes all that it made and
+// exits with 1 on any difference.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/demo/stage"
+)
+
+const repository = "demo/app"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) (err error) {
+	started := time.Now()
+	dir, err := os.MkdirTemp("", "ecrkit-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s := &shell{out: out, dir: dir}
+
+	s.step("Build ecrkit and docker-credential-ecrkit, and an image of ecrkit for each of linux/amd64 and linux/arm64.")
+	s.typed("go build -o bin/ ./cmd/...")
+	bin := filepath.Join(dir, "bin")
+	if err := stage.Commands(ctx, bin); err != nil {
+		return err
+	}
+	want, err := stage.Images(ctx, filepath.Join(dir, "images"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "images is an OCI layout with the tags %s-amd64, %s-arm64 and %s, the index of both: %s\n",
+		stage.Tag, stage.Tag, stage.Tag, want[stage.Tag])
+
+	s.step("Start an ECR on this machine, with an AWS API and a registry, and point every client to it.")
+	s.typed("ecrkit local --addr 127.0.0.1:0 --ephemeral --quiet &")
+	local, err := stage.StartLocal(ctx, filepath.Join(bin, "ecrkit"), os.Stderr, "--addr", "127.0.0.1:0", "--ephemeral", "--quiet")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := local.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	fmt.Fprintln(out, "ecrkit local:", local.URL)
+	s.typed(`eval "$(ecrkit local env --addr %s)"`, local.Addr)
+	s.bin, s.environ = bin, local.Environ(os.Environ())
+	aws := &awsCalls{shell: s, client: local.ECR()}
+
+	s.step("Create a repository.")
+	if err := aws.createRepository(ctx, repository); err != nil {
+		return err
+	}
+
+	s.step("Push the image for each platform, and the index of both. What is there already is not sent again.")
+	name := local.Addr + "/" + repository
+	for _, tag := range []string{stage.Tag + "-amd64", stage.Tag + "-arm64", stage.Tag} {
+		if err := s.run(ctx, "ecrkit", "push", "oci:images:"+tag, name+":"+tag); err != nil {
+			return err
+		}
+	}
+
+	s.step("What docker is told when it asks for the password of this registry.")
+	if err := s.credentials(ctx, local.Addr); err != nil {
+		return err
+	}
+
+	s.step("What ECR says is in the repository.")
+	got, err := aws.describeImages(ctx, repository)
+	if err != nil {
+		return err
+	}
+	for tag, digest := range want {
+		if got[tag] != digest {
+			return fmt.Errorf("%s:%s is %q in ECR, but %s was pushed", repository, tag, got[tag], digest)
+		}
+	}
+
+	s.step("Pull the index with both images into an OCI layout, and compare.")
+	if err := s.run(ctx, "ecrkit", "pull", name+":"+stage.Tag, "oci:pulled:"+stage.Tag); err != nil {
+		return err
+	}
+	blobs, err := compare(filepath.Join(dir, "images"), filepath.Join(dir, "pulled"), want[stage.Tag])
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "pulled has the index %s\nand all its %d blobs, each with the bytes that were pushed\n", want[stage.Tag], blobs)
+
+	fmt.Fprintf(out, "\nDone in %.0f s. The local ECR is stopped and its files are removed.\n", time.Since(started).Seconds())
+	return nil
+}

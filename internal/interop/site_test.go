@@ -1,0 +1,225 @@
+//go:build interop
+
+package interop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/ecrkit/ecrkit/internal/demo/stage"
+)
+
+// commandTime bounds every command that a test runs.
+const commandTime = 2 * time.Minute
+
+// A site is one local ECR and the home directory of a user whose docker config names our helper for it.
+type site struct {
+	*stage.Local
+	home    string
+	audit   string            // file of the local ECR's audit log
+	environ map[string]string // of the user's commands, beside PATH
+}
+
+// start runs `ecrkit local ARGS… --audit FILE` until the test ends or the site is stopped.
+func (s *suite) start(t *testing.T, args ...string) *site {
+	t.Helper()
+	w := &site{home: t.TempDir()}
+	w.audit = filepath.Join(w.home, "audit.jsonl")
+	// Not t.Context alone: it ends before the cleanup, which stops the server.
+	local, err := stage.StartLocal(context.WithoutCancel(t.Context()), filepath.Join(s.bin, "ecrkit"), t.Output(), append(args, "--audit", w.audit)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Local = local
+	t.Cleanup(func() { w.stop(t) })
+
+	w.environ = map[string]string{
+		"HOME":                      w.home,
+		"DOCKER_CONFIG":             filepath.Join(w.home, ".docker"),
+		"XDG_RUNTIME_DIR":           w.home, // skopeo looks for credentials there as well
+		"AWS_PAGER":                 "",
+		"AWS_EC2_METADATA_DISABLED": "true",
+	}
+	maps.Copy(w.environ, local.Env)
+	w.writeDockerConfig(t, map[string]any{"credHelpers": map[string]string{w.Addr: "ecrkit"}})
+	return w
+}
+
+// stop ends the server; ending it again does nothing.
+func (w *site) stop(t *testing.T) {
+	t.Helper()
+	if w.Local == nil {
+		return
+	}
+	if err := w.Local.Stop(); err != nil {
+		t.Error(err)
+	}
+	w.Local = nil
+}
+
+func (w *site) writeDockerConfig(t *testing.T, config any) {
+	t.Helper()
+	data, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := w.environ["DOCKER_CONFIG"]
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// with is the site for a user whose environment differs in these variables.
+func (w *site) with(variables map[string]string) *site {
+	other := *w
+	other.environ = maps.Clone(w.environ)
+	maps.Copy(other.environ, variables)
+	return &other
+}
+
+// run executes a command that must succeed and returns its trimmed standard output.
+func (w *site) run(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	stdout, stderr, err := w.execute(t, program, args...)
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, stdout, stderr)
+	}
+	return strings.TrimSpace(stdout)
+}
+
+// refused executes a command that must fail with this text among its messages.
+func (w *site) refused(t *testing.T, text, program string, args ...string) {
+	t.Helper()
+	stdout, stderr, err := w.execute(t, program, args...)
+	switch {
+	case err == nil:
+		t.Fatalf("%s %s succeeds, want the error %q\n%s", program, strings.Join(args, " "), text, stdout)
+	case !strings.Contains(stdout+stderr, text):
+		t.Errorf("%s %s: %v, want the error %q, got:\n%s%s", program, strings.Join(args, " "), err, text, stdout, stderr)
+	}
+}
+
+func (w *site) execute(t *testing.T, program string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), commandTime)
+	defer cancel()
+	var out, messages bytes.Buffer
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	cmd.WaitDelay = time.Second
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+	for name, value := range w.environ {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	err = cmd.Run()
+	return out.String(), messages.String(), err
+}
+
+// endpoint are the aws CLI's arguments for a service of the local ECR. Versions before 2.13 do not know
+// AWS_ENDPOINT_URL_ECR.
+func (w *site) endpoint(service string) []string {
+	return []string{service, "--endpoint-url", w.Env["AWS_ENDPOINT_URL_"+strings.ToUpper(service)]}
+}
+
+// aws runs an aws CLI command that must succeed and decodes its JSON answer into out, unless that is nil.
+func (w *site) aws(t *testing.T, out any, service string, args ...string) {
+	t.Helper()
+	answer := w.run(t, "aws", append(w.endpoint(service), args...)...)
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal([]byte(answer), out); err != nil {
+		t.Fatalf("aws %s %s: %v\n%s", service, strings.Join(args, " "), err, answer)
+	}
+}
+
+// awsRefused runs an aws CLI command that must fail with this error name.
+func (w *site) awsRefused(t *testing.T, name, service string, args ...string) {
+	t.Helper()
+	w.refused(t, "An error occurred ("+name+")", "aws", append(w.endpoint(service), args...)...)
+}
+
+func (w *site) createRepository(t *testing.T, name string) {
+	t.Helper()
+	w.aws(t, nil, "ecr", "create-repository", "--repository-name", name)
+}
+
+// wantImage checks that DescribeImages, asked by the aws CLI and by the SDK, has the tag with the digest.
+func (w *site) wantImage(t *testing.T, repository, tag, digest string) {
+	t.Helper()
+	var fromCLI []string
+	w.aws(t, &fromCLI, "ecr", "describe-images", "--repository-name", repository,
+		"--image-ids", "imageTag="+tag, "--query", "imageDetails[].imageDigest")
+	if len(fromCLI) != 1 || fromCLI[0] != digest {
+		t.Errorf("aws ecr describe-images says that %s:%s is %q, want %s", repository, tag, fromCLI, digest)
+	}
+	pages := ecr.NewDescribeImagesPaginator(w.ECR(), &ecr.DescribeImagesInput{RepositoryName: aws.String(repository)})
+	got := make(map[string]string)
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, image := range page.ImageDetails {
+			for _, tag := range image.ImageTags {
+				got[tag] = aws.ToString(image.ImageDigest)
+			}
+		}
+	}
+	if got[tag] != digest {
+		t.Errorf("DescribeImages says that %s:%s is %q, want %s", repository, tag, got[tag], digest)
+	}
+}
+
+// A call is one line of the audit log, as far as the tests look at it.
+type call struct {
+	Op     string
+	Front  string
+	Status int
+}
+
+// calls returns what the audit log has got since it was asked last.
+func (w *site) calls(t *testing.T) []call {
+	t.Helper()
+	data, err := os.ReadFile(w.audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(w.audit, 0); err != nil {
+		t.Fatal(err)
+	}
+	var calls []call
+	for line := range bytes.Lines(data) {
+		var c call
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatalf("audit log: %v in %q", err, line)
+		}
+		calls = append(calls, c)
+	}
+	return calls
+}
+
+// wantCall checks that the operation was called at this front with success.
+func wantCall(t *testing.T, calls []call, front, op string) {
+	t.Helper()
+	for _, c := range calls {
+		if c.Front == front && strings.HasPrefix(c.Op, op) && c.Status >= 200 && c.Status < 400 {
+			return
+		}
+	}
+	t.Errorf("the audit log has no successful %s at the front %s: %v", op, front, calls)
+}
