@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Quirk is a way in which ECR's /v2/ differs from the OCI distribution specification or from other
+// A Quirk is a way in which ECR's /v2/, or the S3 behind it, differs from the OCI distribution specification or from other
 // registries. All are on; [Options].QuirksOff turns some off.
 type Quirk string
 
@@ -28,12 +28,16 @@ const (
 	QuirkListLimit Quirk = "list-limit"
 	// QuirkImmutableRepush: pushing the same image to its own immutable tag is refused (containers-roadmap#2380).
 	QuirkImmutableRepush Quirk = "immutable-repush"
+	// QuirkOneAuthMechanism: a download with an Authorization header is refused (opa#6728). Off, it
+	// helps clients that keep the header where registry and downloads have one host name: a server
+	// that listens on all interfaces.
+	QuirkOneAuthMechanism Quirk = "one-auth-mechanism"
 )
 
 // Quirks returns all quirks.
 func Quirks() []Quirk {
 	return []Quirk{QuirkPatchCreated, QuirkStickyRange, QuirkNoUploadStatus, QuirkCommitOnDisconnect,
-		QuirkNoDigestOnTagGet, QuirkNoLocationOnManifestPut, QuirkListLimit, QuirkImmutableRepush}
+		QuirkNoDigestOnTagGet, QuirkNoLocationOnManifestPut, QuirkListLimit, QuirkImmutableRepush, QuirkOneAuthMechanism}
 }
 
 func checkQuirks(off []Quirk) error {

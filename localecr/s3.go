@@ -59,6 +59,9 @@ func (s *Server) serveS3(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *exchange) checkSignedURL() error {
+	if !x.server.quirk(QuirkOneAuthMechanism) {
+		x.r.Header.Del("Authorization")
+	}
 	req, err := sigv4.ParseQuery(x.r)
 	switch {
 	case errors.Is(err, sigv4.ErrTwoMechanisms):

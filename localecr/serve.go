@@ -94,19 +94,27 @@ func unspecified(host string) bool {
 }
 
 // downloadHost is the host, with port, of the download URLs for a client that has called the server
-// as host. On all interfaces it is the name that the client has used: it can reach that.
+// as host. It has another name than the registry, as S3 has: clients drop their Authorization on a
+// redirect to another host, and many go by the name alone. On all interfaces it is the name that the
+// client has used, since that can be reached.
 func (s *Server) downloadHost(host string) string {
 	if s.downloads == nil {
 		return host
 	}
 	bound, port, err := net.SplitHostPort(s.downloads.String())
-	if err != nil || !unspecified(bound) {
+	if err != nil {
 		return s.downloads.String()
 	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if unspecified(bound) {
+		bound = host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			bound = name
+		}
 	}
-	return net.JoinHostPort(host, port)
+	if bound == "127.0.0.1" {
+		bound = "localhost"
+	}
+	return net.JoinHostPort(bound, port)
 }
 
 // Serve answers until the context ends, and then gives running requests a few seconds.

@@ -11,7 +11,9 @@ func TestDownloadHost(t *testing.T) {
 		called, want string
 	}{
 		{nil, "ecr.test:80", "ecr.test:80"}, // a handler
-		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5}, "ecr.test:80", "127.0.0.1:5"},
+		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 5}, "127.0.0.1:80", "localhost:5"},
+		{&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5}, "ecr.test:80", "192.0.2.1:5"},
+		{&net.TCPAddr{IP: net.IPv4zero, Port: 5}, "127.0.0.1:80", "localhost:5"},
 		{&net.TCPAddr{IP: net.IPv4zero, Port: 5}, "ecr.test:80", "ecr.test:5"},
 		{&net.TCPAddr{IP: net.IPv6unspecified, Port: 5}, "ecr.test", "ecr.test:5"},
 	} {

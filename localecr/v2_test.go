@@ -205,8 +205,9 @@ func TestQuirks(t *testing.T) {
 			return on
 		}
 		t.Run(fmt.Sprintf("off=%v", off), func(t *testing.T) {
-			r, m, _ := pushed(t, o)
+			r, m, layer := pushed(t, o)
 			loc := r.startV2("app")
+			download, _ := http.NewRequest("GET", r.v2("GET", "/v2/app/blobs/"+digestOf(layer), nil).header.Get("Location"), nil)
 			first := r.v2("PATCH", loc, random(6<<20))
 			second := r.v2("PATCH", loc, random(100))
 			got := map[localecr.Quirk]any{
@@ -216,6 +217,7 @@ func TestQuirks(t *testing.T) {
 				localecr.QuirkNoDigestOnTagGet:        r.v2("GET", "/v2/app/manifests/v1", nil).header.Get("Docker-Content-Digest"),
 				localecr.QuirkNoLocationOnManifestPut: r.putV2("app", "v2", m).header.Get("Location"),
 				localecr.QuirkListLimit:               r.v2("GET", "/v2/app/tags/list?n=1001", nil).status,
+				localecr.QuirkOneAuthMechanism:        r.do(download, "Authorization", "Basic eDp5").status,
 			}
 			r.setMutability("app", "IMMUTABLE")
 			got[localecr.QuirkImmutableRepush] = r.putV2("app", "v1", m).status
@@ -227,6 +229,7 @@ func TestQuirks(t *testing.T) {
 				localecr.QuirkNoDigestOnTagGet:        pick("", digestOf(m)),
 				localecr.QuirkNoLocationOnManifestPut: pick("", r.srv.URL+"/v2/app/manifests/"+digestOf(m)),
 				localecr.QuirkListLimit:               pick(405, 200),
+				localecr.QuirkOneAuthMechanism:        pick(400, 200),
 				localecr.QuirkImmutableRepush:         pick(400, 201),
 				localecr.QuirkCommitOnDisconnect:      pick("First byte of the layer part is 2000 instead of 1000", "First byte of the layer part is 2000 instead of 0"),
 			}
