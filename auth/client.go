@@ -36,6 +36,7 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 // wins (the SDK refuses the two together).
 func NewClient(cfg aws.Config, r Registry) *ecr.Client {
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
+		o.HTTPClient = wholeBody{o.HTTPClient}
 		if o.BaseEndpoint != nil {
 			return
 		}
