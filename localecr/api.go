@@ -233,13 +233,13 @@ func (x *exchange) failAPI(err error) {
 	api := asAPIError(err)
 	x.call.Error = api.ErrorCode() + ": " + api.ErrorMessage()
 	status := http.StatusBadRequest
-	if api.ErrorFault() == smithy.FaultServer {
+	var scripted *scriptedError
+	switch {
+	case errors.As(err, &scripted):
+		status = scripted.fault.Status
+	case api.ErrorFault() == smithy.FaultServer:
 		status = http.StatusInternalServerError
 		x.internal(err)
-	}
-	var scripted *scriptedError
-	if errors.As(err, &scripted) {
-		status = scripted.fault.Status
 	}
 	x.writeJSON(status, encodeError(api))
 }
@@ -252,8 +252,9 @@ func encodeError(api smithy.APIError) []byte {
 			_ = json.Unmarshal(body, &members) // a scripted error has no members
 		}
 	}
-	members["__type"], _ = json.Marshal(api.ErrorCode())     // strings always marshal
-	members["message"], _ = json.Marshal(api.ErrorMessage()) //
-	body, _ := json.Marshal(members)                         //
+	// Strings always marshal, and so does a map of what did.
+	members["__type"], _ = json.Marshal(api.ErrorCode())
+	members["message"], _ = json.Marshal(api.ErrorMessage())
+	body, _ := json.Marshal(members)
 	return body
 }

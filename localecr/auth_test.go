@@ -174,6 +174,32 @@ func TestTemporaryKeys(t *testing.T) {
 	wantError(t, describe(temporary), "ExpiredTokenException", "The security token included in the request is expired")
 }
 
+func TestSTSRefuses(t *testing.T) {
+	r := newRig(t, localecr.Options{Faults: []localecr.Fault{{Op: "AssumeRole", Status: 503, Code: "Throttling"}}})
+	client := func(id, secret string) *sts.Client {
+		return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(r.srv.URL), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(id, secret, "")})
+	}
+	user := localecr.DefaultAccounts()[0].Users[0]
+	who := func(c *sts.Client) error {
+		_, err := c.GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{})
+		return err
+	}
+	wantError(t, who(client(user.AccessKeyID, "wrong")), "SignatureDoesNotMatch", "does not match")
+	wantError(t, who(client("AKIAUNKNOWNUNKNOWN00", "wrong")), "InvalidClientTokenId", "The security token included in the request is invalid")
+	_, err := client(user.AccessKeyID, user.SecretAccessKey).AssumeRole(context.Background(), &sts.AssumeRoleInput{RoleArn: aws.String("arn:aws:iam::000000000000:role/ecrkit"), RoleSessionName: aws.String("x")})
+	wantError(t, err, "Throttling", "")
+	for _, form := range []string{"Action=GetCallerIdentity", "Action=GetCallerIdentity&Version=2011-06-15"} {
+		req, _ := http.NewRequest("POST", r.srv.URL+"/", strings.NewReader(form))
+		if got := r.do(req, "Content-Type", "application/x-www-form-urlencoded"); got.status != 403 || !strings.Contains(string(got.body), "<Code>MissingAuthenticationToken</Code>") {
+			t.Errorf("unsigned: %d %s", got.status, got.body)
+		}
+	}
+	req, _ := http.NewRequest("GET", r.srv.URL+"/", nil)
+	if got := r.do(req); got.status != 400 || !strings.Contains(string(got.body), "InvalidAction") {
+		t.Errorf("a browser: %d %s", got.status, got.body)
+	}
+}
+
 func TestKMSSigns(t *testing.T) {
 	r := newRig(t, localecr.Options{})
 	user := localecr.DefaultAccounts()[0].Users[0]

@@ -8,12 +8,18 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 )
 
 // stsActions are the actions of STS that the server has.
 var stsActions = []string{"AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"}
+
+const whatIsHere = "This is the AWS API of the local ECR: call ECR or KMS with X-Amz-Target, or STS with a form. The registry is at /v2/."
 
 // serveSTS is the little of STS that clients of ECR need, by the AWS query protocol.
 func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +51,7 @@ func parseForm(r *http.Request, body []byte) (url.Values, error) {
 	}
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")) // a bad one is not the right one
 	if r.Method != http.MethodPost || mediaType != "application/x-www-form-urlencoded" {
-		return url.Values{}, &identity.Error{Code: "InvalidAction", Message: "This is the AWS API of the local ECR: call ECR or KMS with X-Amz-Target, or STS with a form. The registry is at /v2/."}
+		return url.Values{}, &identity.Error{Code: "InvalidAction", Message: whatIsHere}
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -55,6 +61,9 @@ func parseForm(r *http.Request, body []byte) (url.Values, error) {
 }
 
 func (x *exchange) sts(action string, form url.Values, body []byte) (any, error) {
+	if !slices.Contains(stsActions, action) {
+		return nil, &identity.Error{Code: "InvalidAction", Message: "Could not find operation " + strconv.Quote(action) + ". " + whatIsHere}
+	}
 	ids := x.server.identities
 	duration, err := identity.ParseDuration(form.Get("DurationSeconds"))
 	if err != nil {
@@ -72,24 +81,45 @@ func (x *exchange) sts(action string, form url.Values, body []byte) (any, error)
 	if err := c.prove(hex.EncodeToString(sum[:])); err != nil {
 		return nil, err
 	}
-	switch action {
-	case "GetCallerIdentity":
+	if action == "GetCallerIdentity" {
 		who := identity.GetCallerIdentity(x.principal)
 		return &who, nil
-	case "AssumeRole":
-		return ids.AssumeRole(x.principal, role, session, form.Get("ExternalId"), duration)
-	default:
-		return nil, &identity.Error{Code: "InvalidAction", Message: "Could not find operation " + action + " for version 2011-06-15"}
 	}
+	return ids.AssumeRole(x.principal, role, session, form.Get("ExternalId"), duration)
 }
 
 func (x *exchange) failSTS(err error) {
+	refused := x.asSTSError(err)
+	x.call.Error = refused.Error()
+	identity.WriteXMLError(x.w, refused, x.requestID)
+}
+
+// stsCodes are STS's words for errors that the JSON protocol calls otherwise.
+var stsCodes = map[string]string{
+	codeExpiredToken:       "ExpiredToken",
+	codeInvalidSignature:   "SignatureDoesNotMatch",
+	codeMissingToken:       "MissingAuthenticationToken",
+	codeUnrecognizedClient: "InvalidClientTokenId",
+}
+
+// asSTSError puts any error in the terms of STS.
+func (x *exchange) asSTSError(err error) *identity.Error {
 	var refused *identity.Error
-	if !errors.As(err, &refused) {
-		api := asAPIError(err)
-		x.call.Error = api.ErrorCode() + ": " + api.ErrorMessage()
-	} else {
-		x.call.Error = refused.Code + ": " + refused.Message
+	if errors.As(err, &refused) {
+		return refused
 	}
-	identity.WriteXMLError(x.w, err, x.requestID)
+	api := asAPIError(err)
+	out := &identity.Error{Code: api.ErrorCode(), Message: api.ErrorMessage()}
+	if code, ok := stsCodes[out.Code]; ok {
+		out.Code = code
+	}
+	var scripted *scriptedError
+	switch {
+	case errors.As(err, &scripted):
+		out.Status = scripted.fault.Status
+	case api.ErrorFault() == smithy.FaultServer:
+		x.internal(err)
+		out.Code, out.Status = "InternalFailure", http.StatusInternalServerError
+	}
+	return out
 }

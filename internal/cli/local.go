@@ -221,7 +221,7 @@ func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
 	if err != nil {
 		return none, usageError{err}
 	}
-	defer f.Close() //nolint:errcheck // opened for reading
+	defer f.Close() // opened for reading
 	v, err := read(f)
 	if err != nil {
 		return none, usagef("%s: %w", path, err)

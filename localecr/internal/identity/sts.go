@@ -21,6 +21,7 @@ const (
 type Error struct {
 	Code    string // as in AWS's <Code>: AccessDenied, ValidationError, InvalidIdentityToken, …
 	Message string
+	Status  int // of HTTP; 0 is that of the code
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }

@@ -51,16 +51,21 @@ func WriteXMLError(w http.ResponseWriter, err error, requestID string) {
 	switch {
 	case errors.As(err, &known):
 	case errors.Is(err, ErrUnknownKey), errors.Is(err, ErrInvalidToken):
-		known = &Error{"InvalidClientTokenId", invalidToken}
+		known = &Error{Code: "InvalidClientTokenId", Message: invalidToken}
 	case errors.Is(err, ErrExpiredToken):
-		known = &Error{"ExpiredToken", ErrExpiredToken.Error()}
+		known = &Error{Code: "ExpiredToken", Message: ErrExpiredToken.Error()}
 	default:
-		known = &Error{"InternalFailure", "The request processing has failed because of an unknown error, exception or failure."}
-		answer.Error.Type, status = "Receiver", http.StatusInternalServerError
+		known = &Error{Code: "InternalFailure", Message: "The request processing has failed because of an unknown error, exception or failure.", Status: http.StatusInternalServerError}
 	}
 	switch known.Code {
 	case "AccessDenied", "ExpiredToken", "InvalidClientTokenId", "MissingAuthenticationToken", "SignatureDoesNotMatch":
 		status = http.StatusForbidden
+	}
+	if known.Status != 0 {
+		status = known.Status
+	}
+	if status >= http.StatusInternalServerError {
+		answer.Error.Type = "Receiver"
 	}
 	answer.Error.Code, answer.Error.Message = known.Code, known.Message
 	body, err := xml.Marshal(answer)

@@ -145,10 +145,10 @@ func TestSDKDecodesErrors(t *testing.T) {
 
 func TestWriteXMLErrorOfResolve(t *testing.T) {
 	for err, want := range map[error]string{
-		ErrUnknownKey:                        "InvalidClientTokenId",
-		ErrInvalidToken:                      "InvalidClientTokenId",
-		ErrExpiredToken:                      "ExpiredToken",
-		&Error{"SignatureDoesNotMatch", "x"}: "SignatureDoesNotMatch",
+		ErrUnknownKey:   "InvalidClientTokenId",
+		ErrInvalidToken: "InvalidClientTokenId",
+		ErrExpiredToken: "ExpiredToken",
+		&Error{Code: "SignatureDoesNotMatch", Message: "x"}: "SignatureDoesNotMatch",
 	} {
 		w := httptest.NewRecorder()
 		WriteXMLError(w, fmt.Errorf("checking the caller: %w", err), "id")
