@@ -79,7 +79,11 @@ func TestKilledServerLosesNothing(t *testing.T) {
 			})
 		}
 		for range 1 + rand.IntN(15) {
-			<-got.news
+			select {
+			case <-got.news:
+			case <-time.After(time.Minute):
+				t.Fatal("for a minute nothing was acknowledged")
+			}
 		}
 		time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) // into the middle of something
 		kill()

@@ -57,8 +57,11 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		stage.Tag, stage.Tag, stage.Tag, want[stage.Tag])
 
 	s.step("Start an ECR on this machine, with an AWS API and a registry, and point every client to it.")
-	s.typed("ecrkit local --addr 127.0.0.1:0 --ephemeral --quiet &")
-	local, err := stage.StartLocal(ctx, filepath.Join(bin, "ecrkit"), os.Stderr, "--addr", "127.0.0.1:0", "--ephemeral", "--quiet")
+	s.typed("ecrkit local --addr 127.0.0.1:0 --data data --quiet &")
+	// Not --ephemeral: Ctrl-C reaches the server from the terminal and from here, and a second interrupt ends
+	// it before it has removed its files.
+	local, err := stage.StartLocal(ctx, filepath.Join(bin, "ecrkit"), os.Stderr,
+		"--addr", "127.0.0.1:0", "--data", filepath.Join(dir, "data"), "--quiet")
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -21,8 +20,14 @@ func Commands(ctx context.Context, dir string) error {
 
 // build runs go build for static binaries; env adds to the environment (GOOS=…).
 func build(ctx context.Context, dir, packages string, env ...string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+string(filepath.Separator), packages)
-	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	// go build leaves its temporary files when it is interrupted at the wrong moment.
+	tmp, err := os.MkdirTemp("", "ecrkit-build-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	cmd := command(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+string(filepath.Separator), packages)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOTMPDIR="+tmp), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %s: %w\n%s", packages, err, strings.TrimSpace(string(out)))
 	}
