@@ -59,7 +59,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, reposi
 	if x.reset || x.fault != nil && x.fault.ResetResponseAfter != nil {
 		x.cut(true)
 	}
-	if x.sent.status >= 400 {
+	if waiting := x.received.n == 0 && r.Header.Get("Expect") != ""; x.sent.status >= 400 && !waiting {
 		// A client that is still sending would see a broken connection and not the error.
 		_, _ = io.CopyN(io.Discard, x.r.Body, drained)
 	}

@@ -103,8 +103,10 @@ type Server struct {
 // New opens the store and makes a server on it. The caller closes it, unless Start does. The error
 // wraps [ErrInUse] if another server has the directory.
 func New(o Options) (_ *Server, err error) {
-	if err := checkQuirks(o.QuirksOff); err != nil {
-		return nil, err
+	for _, q := range o.QuirksOff {
+		if _, err := ParseQuirk(string(q)); err != nil {
+			return nil, err
+		}
 	}
 	for i := range o.Faults {
 		if err := o.Faults[i].check(); err != nil {

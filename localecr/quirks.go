@@ -40,15 +40,14 @@ func Quirks() []Quirk {
 		QuirkNoDigestOnTagGet, QuirkNoLocationOnManifestPut, QuirkListLimit, QuirkImmutableRepush, QuirkOneAuthMechanism}
 }
 
-func checkQuirks(off []Quirk) error {
-	for _, q := range off {
-		if !slices.Contains(Quirks(), q) {
-			names := make([]string, len(Quirks()))
-			for i, known := range Quirks() {
-				names[i] = string(known)
-			}
-			return fmt.Errorf("quirk %q is not known; there are %s", q, strings.Join(names, ", "))
-		}
+// ParseQuirk returns the quirk of a name.
+func ParseQuirk(name string) (Quirk, error) {
+	if slices.Contains(Quirks(), Quirk(name)) {
+		return Quirk(name), nil
 	}
-	return nil
+	names := make([]string, len(Quirks()))
+	for i, known := range Quirks() {
+		names[i] = string(known)
+	}
+	return "", fmt.Errorf("quirk %q is not known; there are %s", name, strings.Join(names, ", "))
 }

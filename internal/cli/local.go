@@ -82,7 +82,6 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
 	flags.StringSliceVar(&f.quirksOff, "quirks-off", nil, "`names` of ECR's oddities on /v2/ to leave out: "+quirkNames())
-	cmd.MarkFlagsMutuallyExclusive("data", "ephemeral")
 	cmd.AddCommand(newLocalEnvCommand(app))
 	return cmd
 }
@@ -144,6 +143,9 @@ func loopback(addr string) bool {
 // localOptions turns flags into options. The caller closes the files that they need.
 func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func() error, err error) {
 	closeFiles = func() error { return nil }
+	if f.data != "" && f.ephemeral {
+		return o, closeFiles, usagef("--data and --ephemeral exclude each other")
+	}
 	o.Clock, err = parseClock(f.time, app.Now())
 	if err != nil {
 		return o, closeFiles, err
@@ -156,8 +158,12 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		}
 		o.Shape.Rate = int64(rate)
 	}
-	for _, q := range f.quirksOff {
-		o.QuirksOff = append(o.QuirksOff, localecr.Quirk(q))
+	for _, name := range f.quirksOff {
+		q, err := localecr.ParseQuirk(name)
+		if err != nil {
+			return o, closeFiles, usagef("--quirks-off: %w", err)
+		}
+		o.QuirksOff = append(o.QuirksOff, q)
 	}
 	switch f.quotas {
 	case "off":
