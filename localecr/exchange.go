@@ -27,16 +27,17 @@ type exchange struct {
 	region    string
 
 	received *countingBody
-	sent     *countingWriter
+	sent     *answerWriter
 	fault    *Fault
 	reset    bool // a fault wants the connection reset
 }
 
-// serve runs a front on a request: counts bytes, lets a scripted fault happen, writes the audit line.
-// op and repository are what the request's head tells.
+// serve runs a front on a request: counts bytes, lets a scripted fault happen, and writes the audit
+// line before the client can have the whole answer. op and repository are what the request's head
+// tells.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, repository string, answer func(*exchange)) {
 	x := &exchange{server: s, r: r, requestID: uuid.NewString(), call: Call{Op: op, Front: front, Repository: repository}}
-	x.sent = &countingWriter{ResponseWriter: w}
+	x.sent = &answerWriter{ResponseWriter: w, left: -1}
 	x.w = x.sent
 	x.received = &countingBody{ReadCloser: r.Body}
 	r.Body = x.received
@@ -51,6 +52,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, reposi
 		if cut != nil {
 			panic(cut)
 		}
+		x.sent.finish()
 	}()
 	if x.fault = s.script.next(op, repository); x.fault != nil && x.meet() {
 		return
@@ -168,40 +170,5 @@ type countingBody struct {
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
-	return n, err
-}
-
-// countingWriter counts the bytes of an answer's body and keeps its status. It passes files on to the
-// connection, which sends them without copying.
-type countingWriter struct {
-	http.ResponseWriter
-	status int
-	n      int64
-}
-
-func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *countingWriter) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *countingWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := w.ResponseWriter.Write(p)
-	w.n += int64(n)
-	return n, err
-}
-
-func (w *countingWriter) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.n += n
 	return n, err
 }

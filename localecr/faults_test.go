@@ -233,3 +233,30 @@ func TestAudit(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAuditLogIsAheadOfTheClient asks for the log at once when an answer is there.
+func TestTheAuditLogIsAheadOfTheClient(t *testing.T) {
+	r, _, layer := pushed(t, localecr.Options{})
+	big := random(300_000)
+	config := random(20)
+	r.layer("app", big)
+	r.layer("app", config)
+	if err := r.put("app", manifest(config, big), aws.String("big")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 200 {
+		want := [][]byte{layer, big}[i%2]
+		redirect := r.v2("GET", "/v2/app/blobs/"+digestOf(want), nil)
+		req, _ := http.NewRequest("GET", redirect.header.Get("Location"), nil)
+		if got := r.do(req); !bytes.Equal(got.body, want) {
+			t.Fatalf("%d: %d bytes", got.status, len(got.body))
+		}
+		if n := r.calls.Count("GET /layers/{digest}"); n != i+1 {
+			t.Fatalf("after download %d the log has %d", i+1, n)
+		}
+	}
+	calls := r.calls.Calls()
+	if last := calls[len(calls)-1]; last.BytesOut != int64(len(big)) {
+		t.Errorf("%+v", last)
+	}
+}
