@@ -52,9 +52,6 @@ func (a *acknowledged) note(change func()) {
 // TestKilledServerLosesNothing kills the built binary while two clients push through the API and two
 // over /v2/, and looks after each restart for all that was acknowledged, and at all that is visible.
 func TestKilledServerLosesNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and kills the binary many times")
-	}
 	bin := filepath.Join(t.TempDir(), "ecrkit")
 	if out, err := exec.Command("go", "build", "-o", bin, "../cmd/ecrkit").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

@@ -2,9 +2,7 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -94,7 +92,5 @@ func (s *Store) forgetUpload(u *upload) {
 	s.mu.Lock()
 	delete(s.uploads, u.record.ID)
 	s.mu.Unlock()
-	if err := os.Remove(u.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return // Open removes it: nothing names it any more
-	}
+	_ = os.Remove(u.path) // if this fails, Open does it: nothing names the file any more
 }

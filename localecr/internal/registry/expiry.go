@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,7 +11,10 @@ import (
 // Expire removes the uploads and the layers without an image whose lifetime is over.
 func (s *Store) Expire() error {
 	now := s.clock()
-	s.dropUploads(func(u uploadRecord) bool { return now.Sub(u.TouchedAt) > s.limits.UploadLifetime })
+	err := s.dropUploads(func(u uploadRecord) bool { return now.Sub(u.TouchedAt) > s.limits.UploadLifetime })
+	if err != nil {
+		return err
+	}
 	expired := func(tx *bolt.Tx, f func(*repository, []string) error) error {
 		return forEachRepository(tx, func(repo *repository) error {
 			digests, err := repo.expiredLayers(now, s.limits.UnassociatedLifetime)
@@ -22,7 +26,7 @@ func (s *Store) Expire() error {
 	}
 	// Mostly nothing is: look before taking the lock that every push waits for.
 	any := false
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err = s.db.View(func(tx *bolt.Tx) error {
 		return expired(tx, func(*repository, []string) error { any = true; return nil })
 	})
 	if err == nil && any {
@@ -73,28 +77,41 @@ func forEachRepository(tx *bolt.Tx, f func(*repository) error) error {
 
 // dropUploads forgets the uploads that f selects. One that is being added to, or completed, at this
 // moment is still the other's: it is left for the next time.
-func (s *Store) dropUploads(f func(uploadRecord) bool) {
+func (s *Store) dropUploads(f func(uploadRecord) bool) error {
 	var selected []string
-	_ = s.db.View(func(tx *bolt.Tx) error {
+	err := s.db.View(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketUploads)
 		return b.ForEach(func(id, _ []byte) error {
 			var rec uploadRecord
-			if ok, err := getJSON(b, id, &rec); err == nil && ok && f(rec) {
+			if _, err := getJSON(b, id, &rec); err != nil {
+				return err
+			}
+			if f(rec) {
 				selected = append(selected, string(id))
 			}
 			return nil
 		})
 	})
 	for _, id := range selected {
-		u, err := s.upload(id)
-		if err != nil || u == nil || !u.mu.TryLock() {
-			continue
-		}
-		err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketUploads).Delete([]byte(id)) })
-		if err == nil {
-			u.done = true
-			s.forgetUpload(u)
-		}
-		u.mu.Unlock()
+		err = errors.Join(err, s.dropUpload(id))
 	}
+	if err != nil {
+		return fmt.Errorf("drop uploads: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) dropUpload(id string) error {
+	u, err := s.upload(id)
+	if err != nil || u == nil || !u.mu.TryLock() {
+		return err
+	}
+	defer u.mu.Unlock()
+	err = s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketUploads).Delete([]byte(id)) })
+	if err != nil {
+		return err
+	}
+	u.done = true
+	s.forgetUpload(u)
+	return nil
 }

@@ -279,9 +279,12 @@ func (r *Registry) DeleteRepository(_ context.Context, in *ecr.DeleteRepositoryI
 	if err != nil {
 		return nil, err
 	}
-	r.store.dropUploads(func(u uploadRecord) bool {
+	err = r.store.dropUploads(func(u uploadRecord) bool {
 		return u.Account == r.account && u.Region == r.region && u.Repository == name
 	})
+	if err != nil {
+		return nil, err
+	}
 	return &ecr.DeleteRepositoryOutput{Repository: &out}, nil
 }
 

@@ -28,13 +28,13 @@ type Options struct {
 
 // Limits are the quotas on sizes and counts that the rules enforce.
 type Limits struct {
-	PartSize             int64         // bytes of a layer part that InitiateLayerUpload asks for
-	MinPart              int64         // bytes of every part but the last
-	MaxPart              int64         // bytes of a part
-	MaxParts             int           // parts of a layer
-	MaxManifest          int           // bytes of a manifest
-	TagsPerImage         int           //
-	ImagesPerRepository  int           //
+	PartSize             int64 // bytes of a layer part that InitiateLayerUpload asks for
+	MinPart              int64 // bytes of every part but the last
+	MaxPart              int64 // bytes of a part
+	MaxParts             int   // parts of a layer
+	MaxManifest          int   // bytes of a manifest
+	TagsPerImage         int
+	ImagesPerRepository  int
 	Repositories         int           // of a registry
 	UploadLifetime       time.Duration // of an upload after its last part
 	UnassociatedLifetime time.Duration // of a layer that no image refers to
