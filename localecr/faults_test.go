@@ -176,6 +176,14 @@ func TestQuotas(t *testing.T) {
 	if err := describe(r.api); err != nil {
 		t.Errorf("another operation: %v", err)
 	}
+	parts := newRig(t, localecr.Options{Quotas: localecr.Quotas{"UploadLayerPart": {Rate: 0.001, Burst: 1}}})
+	parts.repository("app")
+	loc := parts.startV2("app")
+	if got := parts.v2("PATCH", loc, random(10)); got.status != 201 {
+		t.Fatalf("first part: %d %s", got.status, got.body)
+	}
+	wantReply(t, parts.v2("PUT", loc+"?digest="+digestOf(nil), random(10)), 429, "TOOMANYREQUESTS", "Rate exceeded")
+	wantError(t, parts.part("app", parts.start("app"), 0, random(10)), "ThrottlingException", "Rate exceeded")
 	if d := localecr.DefaultQuotas(); d["PutImage"].Rate != 10 || d["GetDownloadUrlForLayer"].Rate != 3000 || d["UploadLayerPart"].Rate != 500 {
 		t.Errorf("%+v are not AWS's", d)
 	}

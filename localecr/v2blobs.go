@@ -168,6 +168,11 @@ func (x *exchange) finishUpload(rt route) {
 	if !ok {
 		return
 	}
+	// A body is a part too; the route itself is charged as the completion.
+	if x.r.ContentLength != 0 && !x.server.buckets.take(x.principal.Account, x.region, "UploadLayerPart") {
+		x.fail(throttled())
+		return
+	}
 	if _, err := x.receive(rt); err != nil {
 		x.fail(err)
 		return
