@@ -103,9 +103,11 @@ func (x *exchange) wait(d time.Duration) {
 // connKey is where Serve's ConnContext puts the connection of a request.
 type connKey struct{}
 
-// cut ends the connection, with a reset or after what was sent, and the request with it.
+// cut ends the connection, with a reset or after what was sent, and the request with it. Where the
+// fault wants the answer lost, not even its head is sent.
 func (x *exchange) cut(reset bool) {
-	if x.sent.n > 0 && x.fault.ResetRequestAfter == nil {
+	lost := x.fault.ResetRequestAfter != nil || x.fault.ResetResponseAfter != nil && *x.fault.ResetResponseAfter == 0
+	if !lost {
 		_ = http.NewResponseController(x.w).Flush() // fails only when the client has gone, which is the aim
 	}
 	if c, ok := x.r.Context().Value(connKey{}).(net.Conn); ok && reset {
@@ -143,9 +145,9 @@ func (x *exchange) fail(err error) {
 }
 
 // internal reports an error that is not the client's to the server's log. A client that went away is
-// nobody's error.
+// nobody's error, and a connection that a fault cuts is none.
 func (x *exchange) internal(err error) {
-	if x.r.Context().Err() == nil && !errors.Is(err, context.Canceled) {
+	if !x.reset && x.r.Context().Err() == nil && !errors.Is(err, context.Canceled) {
 		x.server.logger.Error("local ECR", "op", x.call.Op, "request", x.requestID, "error", err)
 	}
 }
@@ -161,14 +163,18 @@ func (x *exchange) registry() *registry.Registry {
 	return x.server.store.Registry(x.principal.Account, x.region)
 }
 
-// countingBody counts the bytes of a request's body.
+// countingBody counts the bytes of a request's body, and keeps the error on which it broke off.
 type countingBody struct {
 	io.ReadCloser
-	n int64
+	n      int64
+	broken error
 }
 
 func (b *countingBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n += int64(n)
+	if err != nil && err != io.EOF {
+		b.broken = err
+	}
 	return n, err
 }

@@ -46,12 +46,19 @@ func ReadFaults(r io.Reader) ([]Fault, error) {
 	if err := strictyaml.Decode(r, &faults); err != nil {
 		return nil, fmt.Errorf("faults: %w", err)
 	}
-	for i := range faults {
-		if err := faults[i].check(); err != nil {
-			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
-		}
+	if err := checkFaults(faults); err != nil {
+		return nil, err
 	}
 	return faults, nil
+}
+
+func checkFaults(faults []Fault) error {
+	for i := range faults {
+		if err := faults[i].check(); err != nil {
+			return fmt.Errorf("faults: entry %d: %w", i+1, err)
+		}
+	}
+	return nil
 }
 
 func (f *Fault) check() error {

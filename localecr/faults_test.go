@@ -70,6 +70,9 @@ func TestFaultsOnTheWire(t *testing.T) {
 	if got, err := get(localecr.Fault{ResetResponseAfter: at(500)}); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("reset: %d bytes, %v", len(got), err)
 	}
+	if got, err := get(localecr.Fault{ShortBody: at(0)}); !errors.Is(err, io.ErrUnexpectedEOF) || len(got) != 0 {
+		t.Errorf("body without a byte: %d bytes, %v", len(got), err)
+	}
 	if got, err := get(localecr.Fault{ShortBody: at(500)}); !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.Equal(got, layer[:500]) {
 		t.Errorf("short body: %d bytes, %v", len(got), err)
 	}

@@ -73,8 +73,7 @@ type Server struct {
 	Registry string
 
 	accounts []Account
-	account  string // of the default registry
-	region   string
+	account  string // of the default registry, which is in DefaultRegion
 
 	dir            string
 	temporary      bool
@@ -108,13 +107,11 @@ func New(o Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	for i := range o.Faults {
-		if err := o.Faults[i].check(); err != nil {
-			return nil, fmt.Errorf("faults: entry %d: %w", i+1, err)
-		}
+	if err := checkFaults(o.Faults); err != nil {
+		return nil, err
 	}
 	s := &Server{
-		region: DefaultRegion, dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
+		dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloadAddr: o.DownloadAddr,
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
 	}
@@ -207,10 +204,8 @@ func (s *Server) Clock() *Clock { return s.clock }
 
 // SetFaults replaces the scripted faults; their calls are counted from now on.
 func (s *Server) SetFaults(faults ...Fault) error {
-	for i := range faults {
-		if err := faults[i].check(); err != nil {
-			return fmt.Errorf("faults: entry %d: %w", i+1, err)
-		}
+	if err := checkFaults(faults); err != nil {
+		return err
 	}
 	s.script.set(faults)
 	return nil
@@ -243,7 +238,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Downloads() http.Handler { return http.HandlerFunc(s.serveS3) }
 
 // scheme is that of all URLs: TLS is for whoever puts a proxy before the server.
-func (s *Server) scheme() string { return "http" }
+const scheme = "http"
 
 // registryHost is the host name, with port, of an account's registry in a region.
 func (s *Server) registryHost(account, region string) string {
@@ -251,7 +246,7 @@ func (s *Server) registryHost(account, region string) string {
 	if host == "" {
 		host = "localhost"
 	}
-	if account == s.account && region == s.region {
+	if account == s.account && region == DefaultRegion {
 		return host
 	}
 	name := fmt.Sprintf("%s.dkr.ecr.%s.localhost", account, region)

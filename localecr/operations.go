@@ -65,7 +65,7 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 		out.AuthorizationData = append(out.AuthorizationData, types.AuthorizationData{
 			AuthorizationToken: aws.String(token),
 			ExpiresAt:          aws.Time(expires),
-			ProxyEndpoint:      aws.String(x.server.scheme() + "://" + x.server.registryHost(id, x.region)),
+			ProxyEndpoint:      aws.String(scheme + "://" + x.server.registryHost(id, x.region)),
 		})
 	}
 	return out, nil

@@ -3,13 +3,13 @@ package localecr
 import (
 	"encoding/xml"
 	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 	"github.com/ecrkit/ecrkit/localecr/internal/sigv4"
 )
@@ -27,7 +27,7 @@ const (
 // downloadURL signs a URL for the bytes of a layer.
 func (x *exchange) downloadURL(digest string) (string, error) {
 	s := x.server
-	base := s.scheme() + "://" + s.downloadHost(x.r.Host)
+	base := scheme + "://" + s.downloadHost(x.r.Host)
 	key := aws.Credentials{AccessKeyID: downloadAccessKey, SecretAccessKey: s.downloadSecret}
 	return sigv4.Presign(x.r.Context(), http.MethodGet, base+downloadPath+digest, key, x.region, s.clock.Now(), s.urlLifetime)
 }
@@ -47,8 +47,11 @@ func (s *Server) serveS3(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		f, err := s.store.OpenLayer(digest)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = &s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."}
+		}
 		if err != nil {
-			x.fail(&s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."})
+			x.fail(err)
 			return
 		}
 		defer f.Close() // opened for reading
@@ -79,7 +82,6 @@ func (x *exchange) checkSignedURL() error {
 	if err := req.CheckExpiry(x.server.clock.Now()); err != nil {
 		return &s3Error{http.StatusForbidden, "AccessDenied", "Request has expired"}
 	}
-	x.authenticated(identity.Principal{}, req.Region)
 	return nil
 }
 
@@ -96,6 +98,7 @@ func (x *exchange) failS3(err error) {
 	var s3 *s3Error
 	if !errors.As(err, &s3) {
 		v2 := asV2Error(err)
+		x.internalIfOurs(v2, err)
 		s3 = &s3Error{v2.status, v2.code, v2.message}
 		if v2.status == http.StatusServiceUnavailable && v2.code == "UNKNOWN" {
 			s3.Code, s3.Message = "SlowDown", "Please reduce your request rate."

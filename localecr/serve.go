@@ -75,7 +75,7 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 		return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
 	}
 	s.Registry = reachable(registry.Addr())
-	s.URL = s.scheme() + "://" + s.Registry
+	s.URL = scheme + "://" + s.Registry
 	s.downloads = downloads.Addr()
 	return &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}, nil
 }
@@ -205,7 +205,7 @@ func (s *Server) Env() []string { return Env(s.Registry, s.accounts) }
 // Env is the environment of a client of the local ECR that listens on addr, HOST:PORT, and has these
 // accounts.
 func Env(addr string, accounts []Account) []string {
-	url, account := "http://"+addr, accounts[0]
+	url, account := scheme+"://"+addr, accounts[0]
 	env := []string{
 		"AWS_ENDPOINT_URL_ECR=" + url,
 		"AWS_ENDPOINT_URL_KMS=" + url,

@@ -136,7 +136,7 @@ var hostPattern = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0
 func (s *Server) parseRegistryHost(host string) (registryName, error) {
 	m := hostPattern.FindStringSubmatch(strings.ToLower(host))
 	if m == nil {
-		return registryName{s.account, s.region}, nil
+		return registryName{s.account, DefaultRegion}, nil
 	}
 	if !regionPattern.MatchString(m[2]) {
 		return registryName{}, errNameInvalid

@@ -1,10 +1,15 @@
 package localecr_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -382,5 +387,35 @@ func TestServerAsAHandler(t *testing.T) {
 	req, _ := http.NewRequest("GET", url, nil)
 	if got := r.do(req); !strings.HasPrefix(url, front.URL) || !bytes.Equal(got.body, config) {
 		t.Errorf("%s: %d", url, got.status)
+	}
+}
+
+// TestABodyThatBreaksOffIsTheClientsError sends less than Content-Length promises.
+func TestABodyThatBreaksOffIsTheClientsError(t *testing.T) {
+	var log bytes.Buffer
+	r, _, _ := pushed(t, localecr.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	path := strings.TrimPrefix(r.startV2("app"), r.srv.URL)
+	conn, err := net.Dial("tcp", r.srv.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	auth := base64.StdEncoding.EncodeToString([]byte("AWS:" + r.token))
+	fmt.Fprintf(conn, "PATCH %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Basic %s\r\nContent-Length: 1000\r\n\r\n0123456789", path, r.srv.Registry, auth)
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantReply(t, reply{resp.StatusCode, resp.Header, body}, 400, "BLOB_UPLOAD_INVALID", "the body broke off")
+	if log.Len() > 0 {
+		t.Errorf("the server's log: %s", log.String())
 	}
 }

@@ -144,7 +144,11 @@ func (x *exchange) receive(rt route) (registry.Chunk, error) {
 			return registry.Chunk{}, &v2Error{http.StatusBadRequest, "SIZE_INVALID", fmt.Sprintf("Content-Range %s is %d bytes, but the body has %d", text, last-first+1, x.r.ContentLength)}
 		}
 	}
-	return x.registry().AppendUpload(x.r.Context(), rt.name, rt.reference, first, x.r.Body, x.server.quirk(QuirkCommitOnDisconnect))
+	chunk, err := x.registry().AppendUpload(x.r.Context(), rt.name, rt.reference, first, x.r.Body, x.server.quirk(QuirkCommitOnDisconnect))
+	if x.received.broken != nil {
+		return chunk, &v2Error{http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the body broke off: " + x.received.broken.Error()}
+	}
+	return chunk, err
 }
 
 func (x *exchange) patchUpload(rt route) {

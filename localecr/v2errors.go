@@ -72,19 +72,25 @@ func asV2Error(err error) *v2Error {
 	return &v2Error{http.StatusInternalServerError, "UNKNOWN", api.ErrorMessage()}
 }
 
+// internalIfOurs reports an error that has become a failure of the server, unless a fault wanted that.
+func (x *exchange) internalIfOurs(v2 *v2Error, err error) {
+	var scripted *scriptedError
+	if v2.status == http.StatusInternalServerError && !errors.As(err, &scripted) {
+		x.internal(err)
+	}
+}
+
 // failV2 answers with an error as the OCI distribution specification has it.
 func (x *exchange) failV2(err error) {
 	if errors.Is(err, errUnauthorized) {
 		x.call.Error = "UNAUTHORIZED: " + err.Error()
-		x.w.Header().Set("WWW-Authenticate", `Basic realm="`+x.server.scheme()+`://`+x.r.Host+`/",service="ecr.amazonaws.com"`)
+		x.w.Header().Set("WWW-Authenticate", `Basic realm="`+scheme+`://`+x.r.Host+`/",service="ecr.amazonaws.com"`)
 		http.Error(x.w, "Not Authorized", http.StatusUnauthorized)
 		return
 	}
 	v2 := asV2Error(err)
 	x.call.Error = v2.Error()
-	if v2.status == http.StatusInternalServerError {
-		x.internal(err)
-	}
+	x.internalIfOurs(v2, err)
 	type item struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -149,8 +150,12 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 			return nil
 		}
 		from, err := r.repository(repo.bucket.Tx(), source)
+		var unknown *types.RepositoryNotFoundException
+		if errors.As(err, &unknown) {
+			return nil // the client uploads the layer instead
+		}
 		if err != nil {
-			return nil // no such source is no error: the client uploads the layer instead
+			return err
 		}
 		rec, err := from.layer(digest)
 		if err != nil || rec == nil || !from.associated(digest) ||
