@@ -2,33 +2,116 @@ package auth
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// AWS says how the AWS SDK is set up. The zero value is the SDK's own defaults.
+// AWS says how AWS is called. The zero value is the SDK's own defaults.
 type AWS struct {
 	// HTTPClient sends the calls; nil is the SDK's client.
 	HTTPClient aws.HTTPClient
 	// LoadOptions are given to the SDK's config.LoadDefaultConfig after ours.
 	LoadOptions []func(*config.LoadOptions) error
+	// Registries says which identity is asked for which host.
+	Registries Registries
+	// Env is where recipes are read from; nil is the process's environment, which
+	// is the one that the SDK reads whatever Env is. A token that is got with
+	// another environment's identity than Env's is never kept as Env's.
+	Env Environment
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 }
 
-// Config loads the SDK's configuration for the region of r by the SDK's
-// conventions (environment of the process, shared config files). It makes no
-// call to the registry. Errors come from [Explain].
+func (a AWS) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}
+
+// Config sets up the SDK for the region of r by the SDK's conventions
+// (environment of the process, shared config files) and by the rule for its
+// host. It makes no call. Errors come from [Explain].
 func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
-	options := []func(*config.LoadOptions) error{config.WithRegion(r.Region)}
+	plan, err := a.Plan(ctx, r)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	cfg, _, err := a.configure(ctx, plan)
+	return cfg, Explain(r, err)
+}
+
+// configure sets up the SDK for a plan. drift says that the SDK goes about it in
+// another way than the plan's recipe.
+func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
+	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region)}
 	if a.HTTPClient != nil {
 		options = append(options, config.WithHTTPClient(a.HTTPClient))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, append(options, a.LoadOptions...)...)
-	if err != nil {
-		return aws.Config{}, Explain(r, err)
+	if p.profile != "" {
+		options = append(options, config.WithSharedConfigProfile(p.profile))
 	}
-	return cfg, nil
+	cfg, err = config.LoadDefaultConfig(ctx, append(options, a.LoadOptions...)...)
+	if err != nil {
+		return aws.Config{}, false, err
+	}
+	drift = a.drifted(p, cfg)
+	if p.Rule.RoleARN != "" {
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), p.Rule.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+			if p.Rule.ExternalID != "" {
+				o.ExternalID = &p.Rule.ExternalID
+			}
+		}))
+	}
+	if p.Rule.Endpoint != "" && p.Endpoint.URL == p.Rule.Endpoint {
+		cfg.ConfigSources = slices.Insert(slices.Clone(cfg.ConfigSources), 0, any(ruleEndpoint(p.Rule.Endpoint)))
+	}
+	return cfg, drift, nil
+}
+
+// drifted compares the recipe of a plan with what the SDK is about to do: with
+// the recipe of the environment and the profile that the SDK has read, and with
+// the SDK's own account of where it takes credentials from. They differ if a
+// file was edited in between, if the process's environment is not a.Env, or if
+// the SDK has learned of a source that we do not know.
+func (a AWS) drifted(p Plan, cfg aws.Config) bool {
+	if a.options().Credentials != nil {
+		return false
+	}
+	var env config.EnvConfig
+	var shared config.SharedConfig
+	for _, source := range cfg.ConfigSources {
+		switch source := source.(type) {
+		case config.EnvConfig:
+			env = source
+		case config.SharedConfig:
+			shared = source
+		}
+	}
+	overrides := endpointSettings{env: a.Env, sdk: env, shared: shared}.credentialEndpoints()
+	seen, err := a.recipe(env, shared, p, false, overrides)
+	if err != nil || seen.Digest() != p.Recipe.Digest() {
+		return true
+	}
+	p.Rule = Rule{} // the role of a rule is not the SDK's
+	seen, err = a.recipe(env, shared, p, false, overrides)
+	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
+	return err != nil || !ok || !slices.Equal(cache.ProviderSources(), seen.Sources())
+}
+
+// ruleEndpoint is the endpoint of a rule in the form in which the SDK's clients
+// look for the endpoint of their service.
+type ruleEndpoint string
+
+// GetServiceBaseEndpoint gives the endpoint of the ECR APIs and of nothing else.
+func (e ruleEndpoint) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
+	return string(e), sdkID == "ECR" || sdkID == "ECR PUBLIC", nil
 }
 
 // NewClient makes a client of the ECR API for r. A FIPS or dual-stack host turns
@@ -38,6 +121,8 @@ func NewClient(cfg aws.Config, r Registry) *ecr.Client {
 	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
 		o.HTTPClient = wholeBody{o.HTTPClient}
 		if o.BaseEndpoint != nil {
+			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
+			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 			return
 		}
 		if r.FIPS {

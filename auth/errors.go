@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"regexp"
 	"strings"
@@ -52,19 +53,27 @@ func nextStep(err error) string {
 		sso       *ssocreds.InvalidTokenError
 		transport *url.Error
 		garbled   *smithy.DeserializationError
+		login     *loginError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ""
+	case errors.As(err, &login):
+		return login.next()
 	case errors.As(err, &noProfile):
-		return "check AWS_PROFILE and the profiles in the AWS config file"
+		return "check AWS_PROFILE, the profile in the rules of ecrkit's config.yaml, and the profiles in the AWS config file"
 	case errors.As(err, &sso):
 		return "run `aws sso login` for the profile in use"
 	case errors.As(err, &api):
 		switch api.ErrorCode() {
 		case "AccessDenied", "AccessDeniedException":
 			return "allow " + operation(err, ":") + " to this identity"
-		case "InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed":
+		case "RequestTimeTooSkewed":
+			return "set this machine's clock"
+		case "InvalidSignatureException", "SignatureDoesNotMatch":
+			if strings.Contains(api.ErrorMessage(), "Signature expired") || strings.Contains(api.ErrorMessage(), "not yet current") {
+				return "set this machine's clock"
+			}
 			return "check the secret access key and this machine's clock"
 		case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "RequestExpired":
 			return "renew the AWS credentials in use and see that `aws sts get-caller-identity` works"
@@ -74,7 +83,11 @@ func nextStep(err error) string {
 		return ""
 	case errors.As(err, &garbled):
 		return "see whether something else than AWS answers (a proxy, AWS_ENDPOINT_URL_ECR)"
-	case strings.Contains(err.Error(), "get credentials"):
+	case errors.Is(err, fs.ErrNotExist) && errors.Is(err, ErrNoCredentials):
+		return "check AWS_WEB_IDENTITY_TOKEN_FILE or web_identity_token_file"
+	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):
+		return "use a profile without mfa_serial: get a session with `aws sts get-session-token` or use IAM Identity Center"
+	case errors.Is(err, ErrNoCredentials), strings.Contains(err.Error(), "get credentials"):
 		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded):
 		return "check the network, the proxy settings and AWS_ENDPOINT_URL_ECR"
@@ -97,6 +110,8 @@ func cause(err error) string {
 		text = fmt.Sprintf("%s: %s: %s", operation(err, " "), api.ErrorCode(), api.ErrorMessage())
 	case noCredentials:
 		text = "no AWS credentials: " + strings.TrimPrefix(credentials, "failed to refresh cached credentials, ")
+	case errors.Is(err, ErrNoCredentials):
+		text = strings.Replace(text, "failed to refresh cached credentials, ", "", 1)
 	case errors.Is(err, context.DeadlineExceeded):
 		text = "no answer in time"
 	case errors.As(err, &transport):

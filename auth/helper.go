@@ -3,85 +3,92 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 
 	"github.com/docker/docker-credential-helpers/credentials"
-	"github.com/google/go-containerregistry/pkg/authn"
 )
 
-// Helper is a docker credential helper over a [TokenSource].
+// Helper is a docker credential helper over [Tokens].
 type Helper struct {
 	// Context bounds each call: the protocol's interface has no place for one.
 	// nil is context.Background.
-	Context context.Context
-	Tokens  TokenSource
-	Mapping Mapping
+	Context    context.Context
+	Tokens     *Tokens
+	Registries Registries
+	// Logger hears, at warn level, what the protocol has no place for; nil is silent.
+	Logger *slog.Logger
 }
 
 var _ credentials.Helper = (*Helper)(nil)
 
 // Get gives the user name "AWS" and the token for the registry at serverURL.
 // For a host that is not ECR the error is the protocol's "credentials not
-// found", upon which clients go on anonymously; any failure at an ECR host is
-// an error of its own with the cause and the next step.
+// found", upon which clients go on anonymously. So it is if there is no token for
+// ECR Public, from which anybody may pull; why is logged. Any failure at a
+// private registry is an error of its own, "ecr: " with the cause and the next step.
 func (h *Helper) Get(serverURL string) (username, secret string, err error) {
-	r, err := ParseRegistry(serverURL, h.Mapping)
-	if errors.Is(err, ErrNotECR) {
+	r, err := h.Registries.Parse(serverURL)
+	if err != nil {
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
-	if err != nil {
-		return "", "", err
+	token, err := h.Tokens.Token(h.context(), r)
+	switch {
+	case err == nil:
+		return Username, token.Secret, nil
+	case r.Public:
+		h.log().Warn(fmt.Sprintf("going on without credentials: %v", err))
+		return "", "", credentials.NewErrCredentialsNotFound()
 	}
-	ctx := h.Context
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	token, err := h.Tokens.Token(ctx, r)
-	if err != nil {
-		return "", "", err
-	}
-	return Username, token.Secret, nil
+	return "", "", fmt.Errorf("ecr: %w", err)
 }
 
-// Add succeeds and stores nothing: the token comes from AWS each time. An error
-// would make `docker login` fail.
-func (h *Helper) Add(*credentials.Credentials) error { return nil }
-
-// Delete succeeds and deletes nothing, as nothing is stored.
-func (h *Helper) Delete(string) error { return nil }
-
-// List is empty: nothing is stored.
-func (h *Helper) List() (map[string]string, error) { return map[string]string{}, nil }
-
-// Keychain gives go-containerregistry the credentials of ECR registries.
-type Keychain struct {
-	Tokens  TokenSource
-	Mapping Mapping
+// Add succeeds for a host of ECR and stores nothing, as the token comes from AWS:
+// an error would make `docker login` fail. For any other host it is an error.
+func (h *Helper) Add(c *credentials.Credentials) error {
+	if _, err := h.Registries.Parse(c.ServerURL); err != nil {
+		return fmt.Errorf("%s is not an Amazon ECR registry, and no helper is configured that stores its credentials; set fallback: in ecrkit's config.yaml, or give this host another helper in credHelpers", c.ServerURL)
+	}
+	h.log().Warn("nothing is stored for " + c.ServerURL + ": its token is got from AWS when it is needed")
+	return nil
 }
 
-var (
-	_ authn.Keychain        = (*Keychain)(nil)
-	_ authn.ContextKeychain = (*Keychain)(nil)
-)
-
-// Resolve is ResolveContext without a context.
-func (k *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
-	return k.ResolveContext(context.Background(), target)
-}
-
-// ResolveContext gets a token for the target's registry. A target that is not
-// ECR is anonymous, so that a multi-keychain goes on to its next member; a
-// failure at an ECR host is an error, never anonymous.
-func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {
-	r, err := ParseRegistry(target.RegistryStr(), k.Mapping)
+// Delete removes the token of the identity that is asked for the host. That
+// there is none is no error.
+func (h *Helper) Delete(serverURL string) error {
+	r, err := h.Registries.Parse(serverURL)
 	if errors.Is(err, ErrNotECR) {
-		return authn.Anonymous, nil
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	return h.Tokens.Forget(h.context(), r)
+}
+
+// List gives the hosts for which there is a token now, without any call.
+func (h *Helper) List() (map[string]string, error) {
+	hosts, err := h.Tokens.Hosts(h.context())
 	if err != nil {
 		return nil, err
 	}
-	token, err := k.Tokens.Token(ctx, r)
-	if err != nil {
-		return nil, err
+	list := map[string]string{}
+	for _, host := range hosts {
+		list[host] = Username
 	}
-	return &authn.Basic{Username: Username, Password: token.Secret}, nil
+	return list, nil
+}
+
+func (h *Helper) context() context.Context {
+	if h.Context == nil {
+		return context.Background()
+	}
+	return h.Context
+}
+
+func (h *Helper) log() *slog.Logger {
+	if h.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return h.Logger
 }

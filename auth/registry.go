@@ -9,23 +9,29 @@ import (
 	"strings"
 )
 
-// ErrNotECR says that a host is neither the name of a private Amazon ECR
-// registry nor mapped to one.
+// ErrNotECR says that a host is neither a name of Amazon ECR nor mapped to one.
 var ErrNotECR = errors.New("not an Amazon ECR registry")
 
-// Registry is one private Amazon ECR registry: an account in a region, and the
-// host by which it was named.
+// Registry is one Amazon ECR registry, private (an account in a region) or ECR
+// Public, and the host by which it was named.
 type Registry struct {
 	Host      string // lower case, with the port if it is not the scheme's own
-	Account   string // 12 digits
-	Region    string // "us-east-1"
+	Account   string // 12 digits; empty for ECR Public
+	Region    string // "us-east-1", where its API is
 	Partition string // "aws", "aws-cn", "aws-us-gov", …
+	Public    bool   // ECR Public
 	FIPS      bool   // the host is a FIPS name
 	DualStack bool   // the host is a dual-stack (IPv4 and IPv6) name
 }
 
-// String names the registry as account and region: "123456789012/us-east-1".
-func (r Registry) String() string { return r.Account + "/" + r.Region }
+// String names the registry as account and region, "123456789012/us-east-1", or
+// as "ECR Public".
+func (r Registry) String() string {
+	if r.Public {
+		return "ECR Public"
+	}
+	return r.Account + "/" + r.Region
+}
 
 // Scheme is the URL scheme of the registry's /v2/ API: "http" for a loopback
 // host, otherwise "https", as docker chooses it.
@@ -36,21 +42,37 @@ type partition struct {
 	name         string
 	regionPrefix string
 	suffix       string // of ACCOUNT.dkr.ecr.REGION
-	dualStack    string // of ACCOUNT.dkr-ecr.REGION, "" where none is documented
+	dualStack    string // of ACCOUNT.dkr-ecr.REGION
 }
 
 // partitions is searched in this order: the region's prefix decides.
 // Source: the partition table of aws-sdk-go-v2 and, for the registry names,
-// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html. The
+// dual-stack names of the partitions below aws-cn are not documented: they are
+// the API's with "on." for "api.", as in the documented ones.
 var partitions = []partition{
 	{"aws-us-gov", "us-gov-", "amazonaws.com", "on.aws"},
 	{"aws-cn", "cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn"},
-	{"aws-eusc", "eusc-", "amazonaws.eu", ""},
-	{"aws-iso", "us-iso-", "c2s.ic.gov", ""},
-	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", ""},
-	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", ""},
-	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", ""},
+	{"aws-eusc", "eusc-", "amazonaws.eu", "on.amazonwebservices.eu"},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "on.aws.ic.gov"},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "on.aws.scloud"},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "on.cloud-aws.adc-e.uk"},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "on.aws.hci.ic.gov"},
 	{"aws", "", "amazonaws.com", "on.aws"},
+}
+
+// publicRegistry is ECR Public by its two names. Its API is in us-east-1 only:
+// https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html.
+func publicRegistry(host string) (Registry, bool) {
+	r := Registry{Host: host, Region: "us-east-1", Partition: "aws", Public: true}
+	switch host {
+	case "public.ecr.aws":
+		return r, true
+	case "ecr-public.aws.com":
+		r.DualStack = true
+		return r, true
+	}
+	return Registry{}, false
 }
 
 // partitionOf gives the partition of a region.
@@ -74,8 +96,9 @@ var (
 // ParseRegistry finds the registry behind host, which may be written as docker
 // and its relatives send it: in any case, with a scheme, user, port, path or
 // final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
-// A host that mapping knows is what mapping says; any other must be an Amazon
-// ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX or, dual-stack,
+// A host that mapping knows is what mapping says; any other must be a name of
+// ECR Public or an Amazon ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX, for a
+// VPC endpoint ACCOUNT.dkr.ecr[-fips].REGION.vpce.SUFFIX, or, dual-stack,
 // ACCOUNT.dkr-ecr[-fips].REGION.SUFFIX, with the suffix of the region's
 // partition. Else the error wraps [ErrNotECR].
 func ParseRegistry(host string, mapping Mapping) (Registry, error) {
@@ -90,6 +113,10 @@ func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 	if err != nil {
 		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
 	}
+	if r, ok := publicRegistry(name); ok {
+		r.Host = authority
+		return r, nil
+	}
 	m := ecrName.FindStringSubmatch(name)
 	if m == nil {
 		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
@@ -97,11 +124,13 @@ func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 	r := Registry{Host: authority, Account: m[1], Region: m[4], FIPS: m[3] != "", DualStack: m[2] == "-"}
 	p := partitionOf(r.Region)
 	r.Partition = p.name
-	want := p.suffix
+	suffix := m[5]
 	if r.DualStack {
-		want = p.dualStack
+		p.suffix = p.dualStack
+	} else {
+		suffix = strings.TrimPrefix(suffix, "vpce.")
 	}
-	if m[5] != want {
+	if suffix != p.suffix {
 		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
 	}
 	return r, nil

@@ -27,6 +27,13 @@ func TestParseRegistryNames(t *testing.T) {
 		{account1 + ".dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", "aws-cn", false, false},
 		{account1 + ".dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn", "cn-northwest-1", "aws-cn", false, true},
 		{account1 + ".dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", "aws-eusc", false, false},
+		{account1 + ".dkr.ecr.us-east-1.vpce.amazonaws.com", "us-east-1", "aws", false, false},
+		{account1 + ".dkr.ecr-fips.us-gov-west-1.vpce.amazonaws.com", "us-gov-west-1", "aws-us-gov", true, false},
+		{account1 + ".dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu", "eusc-de-east-1", "aws-eusc", false, true},
+		{account1 + ".dkr-ecr-fips.us-iso-east-1.on.aws.ic.gov", "us-iso-east-1", "aws-iso", true, true},
+		{account1 + ".dkr-ecr.us-isob-east-1.on.aws.scloud", "us-isob-east-1", "aws-iso-b", false, true},
+		{account1 + ".dkr-ecr.eu-isoe-west-1.on.cloud-aws.adc-e.uk", "eu-isoe-west-1", "aws-iso-e", false, true},
+		{account1 + ".dkr-ecr.us-isof-south-1.on.aws.hci.ic.gov", "us-isof-south-1", "aws-iso-f", false, true},
 		{account1 + ".dkr.ecr.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", "aws-iso", false, false},
 		{account1 + ".dkr.ecr.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", "aws-iso-b", false, false},
 		{account1 + ".dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", "aws-iso-e", false, false},
@@ -90,7 +97,7 @@ func TestParseRegistryRefuses(t *testing.T) {
 	const host = account1 + ".dkr.ecr.us-east-1.amazonaws.com"
 	mapping := Mapping{"127.0.0.1:4510": {Host: "127.0.0.1:4510"}}
 	for _, in := range []string{
-		"", "/", ".", ":443", "https://", "docker.io", "public.ecr.aws", "ghcr.io", "https://index.docker.io/v1/",
+		"", "/", ".", ":443", "https://", "docker.io", "public.ecr.aws.evil.com", "ghcr.io", "https://index.docker.io/v1/",
 		host + ".evil.com",
 		host + "-evil.com",
 		"evil.com/" + host,
@@ -112,7 +119,9 @@ func TestParseRegistryRefuses(t *testing.T) {
 		account1 + ".dkr-ecr.us-east-1.amazonaws.com", // dual-stack prefix, plain suffix
 		account1 + ".dkr.ecr.us-east-1.on.aws",        // plain prefix, dual-stack suffix
 		account1 + ".dkr-ecr.eusc-de-east-1.",
-		account1 + ".dkr.ecr.us-east-1.vpce.amazonaws.com",
+		account1 + ".dkr.ecr.us-east-1.vpce.evil.com",
+		account1 + ".dkr.ecr.us-east-1.vpce.vpce.amazonaws.com",
+		"vpce-0123-abc.dkr.ecr.us-east-1.vpce.amazonaws.com", // whose account is told by a rule
 		account1 + ".dkr_ecr.us-east-1.amazonaws.com",
 		account1 + ".dkr.ecr-gov.us-east-1.amazonaws.com",
 		account1 + ".dkr.ecr..amazonaws.com",

@@ -66,7 +66,7 @@ var (
 // DIRECTORY[:TAG] where isLayout says that the directory is an OCI layout (nil
 // is never). The host of an ECR registry wins over a directory of the same name.
 // For any other registry the error wraps [auth.ErrNotECR].
-func ParseReference(s string, mapping auth.Mapping, isLayout func(directory string) bool) (Reference, error) {
+func ParseReference(s string, registries auth.Registries, isLayout func(directory string) bool) (Reference, error) {
 	if s == "" {
 		return Reference{}, errors.New("the reference is empty")
 	}
@@ -76,7 +76,11 @@ func ParseReference(s string, mapping auth.Mapping, isLayout func(directory stri
 		}
 	}
 	host, rest, slash := strings.Cut(s, "/")
-	if registry, err := auth.ParseRegistry(host, mapping); err == nil {
+	registry, err := registries.Parse(host)
+	if err == nil && registry.Public {
+		return Reference{}, fmt.Errorf("reference %q: %s is %w; this version moves images of private registries only", s, host, errors.ErrUnsupported)
+	}
+	if err == nil {
 		return parseRepository(s, registry, rest)
 	}
 	if isLayout != nil {

@@ -56,7 +56,7 @@ func TestParseReference(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
-			got, err := ParseReference(tt.in, localMapping, isTestLayout)
+			got, err := ParseReference(tt.in, auth.Registries{Mapping: localMapping}, isTestLayout)
 			if err != nil || got != tt.want {
 				t.Fatalf("got %+v, %v; want %+v", got, err, tt.want)
 			}
@@ -118,7 +118,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
-			got, err := ParseReference(tt.in, localMapping, isTestLayout)
+			got, err := ParseReference(tt.in, auth.Registries{Mapping: localMapping}, isTestLayout)
 			if err == nil {
 				t.Fatalf("accepted as %+v", got)
 			}
@@ -140,11 +140,11 @@ func FuzzParseReference(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		r, err := ParseReference(s, localMapping, nil)
+		r, err := ParseReference(s, auth.Registries{Mapping: localMapping}, nil)
 		if err != nil {
 			return
 		}
-		again, err := ParseReference(r.String(), localMapping, nil)
+		again, err := ParseReference(r.String(), auth.Registries{Mapping: localMapping}, nil)
 		if err != nil || again != r {
 			t.Fatalf("%q is %+v, its String %q is %+v, %v", s, r, r.String(), again, err)
 		}

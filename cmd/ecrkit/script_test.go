@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +38,11 @@ func TestScripts(t *testing.T) {
 			}
 			server.Start(scriptTB{e})
 			e.Vars = append(e.Vars, server.Env()...)
+			home := filepath.Join(e.WorkDir, "home")
+			if err := os.Mkdir(home, 0o700); err != nil {
+				return err
+			}
+			e.Setenv("HOME", home)
 			e.Vars = append(e.Vars, "GORACE=atexit_sleep_ms=0") // otherwise a second for each command
 			e.Values[serverKey{}], e.Values[callsKey{}] = server, calls
 			return nil

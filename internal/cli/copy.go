@@ -51,11 +51,11 @@ func withLatest(r transfer.Reference) transfer.Reference {
 
 // parseReference reads a reference; a mistake in it is a usage error.
 func (app *App) parseReference(s string) (transfer.Reference, error) {
-	mapping, err := app.mapping()
+	config, err := app.settings()
 	if err != nil {
 		return transfer.Reference{}, err
 	}
-	r, err := transfer.ParseReference(s, mapping, transfer.IsLayout)
+	r, err := transfer.ParseReference(s, config.Registries, transfer.IsLayout)
 	if err != nil {
 		return transfer.Reference{}, usageError{err}
 	}
@@ -86,11 +86,15 @@ func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.
 }
 
 func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.ECR, error) {
-	settings := auth.AWS{}
-	if app.Verbose {
-		settings.LoadOptions = append(settings.LoadOptions, app.logCalls())
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
 	}
-	cfg, err := settings.Config(ctx, r.Registry)
+	calls := auth.AWS{Env: app.Env, Registries: config.Registries}
+	if app.Verbose {
+		calls.LoadOptions = append(calls.LoadOptions, app.logCalls())
+	}
+	cfg, err := calls.Config(ctx, r.Registry)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -112,14 +112,13 @@ func (app *App) PrintResult(result any, text string) error {
 	return err
 }
 
-// mapping reads ECRKIT_REGISTRIES.
-func (app *App) mapping() (auth.Mapping, error) {
-	value, _ := app.Env(auth.MappingVariable)
-	mapping, err := auth.ParseMapping(value)
+// settings reads the environment and the configuration file.
+func (app *App) settings() (settings.Settings, error) {
+	s, err := settings.Load(app.Env)
 	if err != nil {
-		return nil, usagef("%s: %w", auth.MappingVariable, err)
+		return s, usageError{err}
 	}
-	return mapping, nil
+	return s, nil
 }
 
 // outputFormat is the value of --output.

@@ -1,0 +1,132 @@
+package auth
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Environment looks up an environment variable, as [os.LookupEnv] does.
+type Environment func(key string) (string, bool)
+
+// get gives the first of keys that is not empty. A nil Environment is the
+// process's own.
+func (env Environment) get(keys ...string) string {
+	for _, key := range keys {
+		if value, _ := env.lookup(key); value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+func (env Environment) lookup(key string) (string, bool) {
+	if env == nil {
+		return os.LookupEnv(key)
+	}
+	return env(key)
+}
+
+// home is the user's home directory as the AWS SDK finds it, or "".
+func (env Environment) home() string {
+	key := "HOME"
+	if runtime.GOOS == "windows" {
+		key = "USERPROFILE"
+	}
+	if home := env.get(key); home != "" {
+		return home
+	}
+	if current, err := user.Current(); err == nil {
+		return current.HomeDir
+	}
+	return ""
+}
+
+// identity names the variable that chooses an AWS identity, in the SDK's order,
+// or is "".
+func (env Environment) identity() string {
+	switch {
+	case env.get("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY") != "" && env.get("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY") != "":
+		return "AWS_ACCESS_KEY_ID"
+	case env.get("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
+		return "AWS_WEB_IDENTITY_TOKEN_FILE"
+	case env.get("AWS_PROFILE") != "":
+		return "AWS_PROFILE"
+	case env.get("AWS_DEFAULT_PROFILE") != "":
+		return "AWS_DEFAULT_PROFILE"
+	}
+	return ""
+}
+
+// sdk reads what config.NewEnvConfig reads of the process's environment, as far
+// as it bears on credentials and endpoints. That the two agree is tested.
+func (env Environment) sdk() (config.EnvConfig, error) {
+	var c config.EnvConfig
+	keys := aws.Credentials{
+		AccessKeyID:     env.get("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"),
+		SecretAccessKey: env.get("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"),
+		Source:          config.CredentialsSourceName,
+	}
+	if keys.HasKeys() {
+		keys.AccountID = env.get("AWS_ACCOUNT_ID")
+		keys.SessionToken = env.get("AWS_SESSION_TOKEN")
+		c.Credentials = keys
+	}
+	c.ContainerCredentialsEndpoint = env.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+	c.ContainerCredentialsRelativePath = env.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+	c.ContainerAuthorizationToken = env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
+	c.SharedConfigProfile = env.get("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+	c.SharedCredentialsFile = env.get("AWS_SHARED_CREDENTIALS_FILE")
+	c.SharedConfigFile = env.get("AWS_CONFIG_FILE")
+	c.WebIdentityTokenFilePath = env.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+	c.RoleARN = env.get("AWS_ROLE_ARN")
+	c.RoleSessionName = env.get("AWS_ROLE_SESSION_NAME")
+	c.EC2IMDSEndpoint = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")
+	c.BaseEndpoint = env.get("AWS_ENDPOINT_URL")
+
+	for key, set := range map[string]func(bool){
+		"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": func(v bool) { c.IgnoreConfiguredEndpoints = &v },
+		"AWS_USE_FIPS_ENDPOINT": func(v bool) {
+			c.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
+			if v {
+				c.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+			}
+		},
+		"AWS_USE_DUALSTACK_ENDPOINT": func(v bool) {
+			c.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
+			if v {
+				c.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+			}
+		},
+	} {
+		switch value := env.get(key); {
+		case value == "":
+		case strings.EqualFold(value, "true"):
+			set(true)
+		case strings.EqualFold(value, "false"):
+			set(false)
+		default:
+			return c, fmt.Errorf("%s=%s is neither true nor false", key, value)
+		}
+	}
+	return c, nil
+}
+
+// sharedFiles gives the paths of the AWS config file and the credentials file.
+func (env Environment) sharedFiles(c config.EnvConfig) (configFile, credentialsFile string) {
+	configFile, credentialsFile = c.SharedConfigFile, c.SharedCredentialsFile
+	home := env.home()
+	if configFile == "" {
+		configFile = filepath.Join(home, ".aws", "config")
+	}
+	if credentialsFile == "" {
+		credentialsFile = filepath.Join(home, ".aws", "credentials")
+	}
+	return configFile, credentialsFile
+}

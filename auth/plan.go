@@ -1,0 +1,143 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/ecrkit/ecrkit/auth/tokenstore"
+)
+
+// Plan says how a token for a registry would be had: who would be asked, as whom,
+// and under which key the token is kept. It is made without any network.
+type Plan struct {
+	Registry Registry
+	// Rule is the rule of the configuration for the host, RuleIndex its place,
+	// counted from 0; -1 without one.
+	Rule      Rule
+	RuleIndex int
+	// Overridden names the environment variable that wins over Rule.Profile, or is "".
+	Overridden string
+	Recipe     Recipe
+	Endpoint   Endpoint
+
+	profile string // the explicit one, given to the SDK
+}
+
+// Key is where the token is kept. If the recipe is not stable it is one session
+// of the recipe, told by its access key ID.
+func (p Plan) Key() tokenstore.Key {
+	service := "ecr"
+	if p.Registry.Public {
+		service = "ecr-public"
+	}
+	sum := sha256.Sum256(canonical([]string{"ecrkit v1", service, p.Registry.Partition, p.Registry.Region,
+		p.Endpoint.URL, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest()}))
+	return tokenstore.Key{Recipe: hex.EncodeToString(sum[:])}
+}
+
+// sessionKey is the key of the session that credentials belong to.
+func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
+	key := p.Key()
+	sum := sha256.Sum256(canonical([]string{"ecrkit session", key.Recipe, credentials.AccessKeyID}))
+	key.Session = hex.EncodeToString(sum[:])
+	return key
+}
+
+// Plan finds out how the token for r would be had. If no credentials can be had
+// the error wraps [ErrNoCredentials] and the plan is as complete as it can be.
+// Errors come from [Explain].
+func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
+	p := Plan{Registry: r}
+	p.Rule, p.RuleIndex = a.Registries.Rule(r.Host)
+	env, err := a.Env.sdk()
+	if err != nil {
+		return p, Explain(r, err)
+	}
+	options := a.options()
+	p.profile = options.SharedConfigProfile
+	if p.Rule.Profile != "" && p.profile == "" {
+		if p.Overridden = a.Env.identity(); p.Rule.IgnoreEnvironment {
+			p.Overridden = ""
+		}
+		if p.Overridden == "" {
+			p.profile = p.Rule.Profile
+		}
+	}
+	shared, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
+	settings := endpointSettings{env: a.Env, sdk: env, shared: shared}
+	if p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint); err != nil {
+		return p, Explain(r, err)
+	}
+	p.Recipe, err = a.recipe(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
+	if sharedErr != nil {
+		err = sharedErr
+	}
+	return p, Explain(r, err)
+}
+
+// recipe is the SDK's, and what a rule puts on top of it.
+func (a AWS) recipe(env config.EnvConfig, shared config.SharedConfig, p Plan, provided bool, overrides []string) (r Recipe, err error) {
+	switch {
+	case provided:
+		r = unstable(KindProvided, "credentials given by the program")
+	default:
+		c := cook{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
+		r, err = c.recipe(shared)
+	}
+	if p.Rule.RoleARN != "" {
+		r = assumeRole(r, p.Rule.RoleARN, p.Rule.ExternalID, "", "", overrides)
+	}
+	if p.Rule.CacheIdentity != "" && !r.Stable {
+		r.material = append(slices.Clone(r.material), "cache_identity", p.Rule.CacheIdentity)
+		r.Stable = true
+	}
+	return r, err
+}
+
+// options are those that the program gives to the SDK.
+func (a AWS) options() config.LoadOptions {
+	var options config.LoadOptions
+	for _, option := range a.LoadOptions {
+		// An error comes again, and is reported, as the SDK is set up.
+		_ = option(&options)
+	}
+	return options
+}
+
+// sharedConfig reads the profile as config.LoadDefaultConfig does: one that was
+// chosen has to exist, the default profile need not.
+func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile string, options config.LoadOptions) (config.SharedConfig, error) {
+	chosen := profile != "" || a.Env.get("AWS_PROFILE") != ""
+	if profile == "" {
+		profile = env.SharedConfigProfile
+	}
+	if profile == "" {
+		profile = config.DefaultSharedConfigProfile
+	}
+	configFile, credentialsFile := a.Env.sharedFiles(env)
+	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
+		o.ConfigFiles, o.CredentialsFiles = []string{configFile}, []string{credentialsFile}
+		if options.SharedConfigFiles != nil {
+			o.ConfigFiles = options.SharedConfigFiles
+		}
+		if options.SharedCredentialsFiles != nil {
+			o.CredentialsFiles = options.SharedCredentialsFiles
+		}
+	})
+	var missing config.SharedConfigProfileNotExistError
+	if errors.As(err, &missing) && !chosen {
+		return config.SharedConfig{}, nil
+	}
+	if errors.As(err, &missing) {
+		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
+	}
+	return shared, err
+}

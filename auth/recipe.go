@@ -1,0 +1,202 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+)
+
+// Kind is the way in which AWS credentials are obtained.
+type Kind string
+
+// The kinds of recipe.
+const (
+	KindStatic      Kind = "static"       // access key in the environment or in a file
+	KindAssumeRole  Kind = "assume-role"  // role_arn over another recipe
+	KindWebIdentity Kind = "web-identity" // a token file and a role: IRSA, GitHub, …
+	KindSSO         Kind = "sso"          // IAM Identity Center
+	KindLogin       Kind = "login"        // aws login
+	KindECS         Kind = "ecs"          // the role of an ECS task
+	KindPodIdentity Kind = "pod-identity" // EKS Pod Identity
+	KindHTTP        Kind = "http"         // another credentials endpoint
+	KindIMDS        Kind = "imds"         // the role of an EC2 instance
+	KindProcess     Kind = "process"      // credential_process
+	KindProvided    Kind = "provided"     // credentials that a Go program gave
+)
+
+// Recipe says how the AWS SDK would obtain credentials, found out from the
+// environment and from files alone. Two recipes with the same [Recipe.Digest]
+// give credentials of the same IAM principal if they are Stable.
+type Recipe struct {
+	Kind Kind
+	// Stable says that the principal cannot change while the recipe is the same.
+	// If it is not, credentials have to be obtained to know whose they are.
+	Stable bool
+	// Profile is the profile of the AWS config files that decides, or "".
+	Profile string
+	// Steps describes the recipe for people, from the first credentials to the last.
+	Steps []string
+
+	// sources are the SDK's own names of the steps, without that of a role
+	// assumed last.
+	sources []aws.CredentialSource
+	// material is all that bears on the principal, in an order that is fixed.
+	material []string
+	// base is the kind of the first credentials: roles are assumed with these.
+	base Kind
+}
+
+// Digest is the SHA-256, in hexadecimal, of all that bears on the principal.
+func (r Recipe) Digest() string {
+	sum := sha256.Sum256(canonical(r.material))
+	return hex.EncodeToString(sum[:])
+}
+
+// Sources is what [aws.CredentialsCache.ProviderSources] of the SDK's credentials
+// has to be for this recipe.
+func (r Recipe) Sources() []aws.CredentialSource {
+	if r.Kind == KindAssumeRole {
+		return append(slices.Clone(r.sources), aws.CredentialSourceSTSAssumeRole)
+	}
+	return r.sources
+}
+
+// ErrNoCredentials says that nothing is there from which AWS credentials could be
+// had: a profile that does not exist, an SSO session that was logged out, a
+// web identity token that has expired.
+var ErrNoCredentials = errors.New("no AWS credentials")
+
+// cook finds the recipe that config.LoadDefaultConfig follows. The order of the
+// cases is that of resolveCredentialChain in the SDK's config package.
+type cook struct {
+	env       Environment
+	sdk       config.EnvConfig
+	now       func() time.Time
+	explicit  bool     // the profile was chosen by a rule or by a program: it wins over the environment
+	overrides []string // endpoints of STS and SSO that the configuration sets
+}
+
+func (c *cook) recipe(shared config.SharedConfig) (Recipe, error) {
+	switch {
+	case c.explicit:
+	case c.sdk.Credentials.HasKeys():
+		return static(aws.CredentialSourceEnvVars, c.sdk.Credentials, "access key in the environment"), nil
+	case c.sdk.WebIdentityTokenFilePath != "":
+		return c.webIdentity(aws.CredentialSourceEnvVarsSTSWebIDToken, c.sdk.WebIdentityTokenFilePath, c.sdk.RoleARN, c.sdk.RoleSessionName)
+	}
+	r, err := c.fromProfile(&shared)
+	r.Profile = shared.Profile
+	return r, err
+}
+
+func (c *cook) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
+	switch {
+	case p.Source != nil:
+		r, err = c.fromProfile(p.Source)
+		r.sources = slices.Insert(r.sources, 0, aws.CredentialSourceProfileSourceProfile)
+	case p.Credentials.HasKeys():
+		r = static(aws.CredentialSourceProfile, p.Credentials, "access key of profile "+p.Profile)
+	case p.CredentialSource != "":
+		r, err = c.namedSource(p.CredentialSource)
+		r.sources = slices.Insert(r.sources, 0, aws.CredentialSourceProfileNamedProvider)
+	case p.WebIdentityTokenFile != "":
+		// No role is assumed on top: role_arn is the role of the web identity.
+		return c.webIdentity(aws.CredentialSourceProfileSTSWebIDToken, p.WebIdentityTokenFile, p.RoleARN, p.RoleSessionName)
+	case p.SSOSessionName != "" || hasLegacySSO(p):
+		r, err = c.sso(p)
+	case p.LoginSession != "":
+		r, err = c.login(p.LoginSession)
+	case p.CredentialProcess != "":
+		r = unstable(KindProcess, "credential_process of profile "+p.Profile, p.CredentialProcess)
+		r.sources = []aws.CredentialSource{aws.CredentialSourceProfileProcess, aws.CredentialSourceProcess}
+	case c.sdk.ContainerCredentialsRelativePath != "":
+		r = c.task()
+	case c.sdk.ContainerCredentialsEndpoint != "":
+		r = c.endpoint()
+	default:
+		r = c.imds()
+	}
+	if err == nil && p.RoleARN != "" {
+		r = assumeRole(r, p.RoleARN, p.ExternalID, p.RoleSessionName, p.MFASerial, c.overrides)
+	}
+	return r, err
+}
+
+// namedSource is credential_source of a profile.
+func (c *cook) namedSource(name string) (Recipe, error) {
+	switch name {
+	case "Environment":
+		r := static(aws.CredentialSourceHTTP, c.sdk.Credentials, "access key in the environment")
+		if !c.sdk.Credentials.HasKeys() {
+			return r, fmt.Errorf("%w: credential_source = Environment, and AWS_ACCESS_KEY_ID is not set", ErrNoCredentials)
+		}
+		return r, nil
+	case "Ec2InstanceMetadata":
+		return c.imds(), nil
+	case "EcsContainer":
+		switch {
+		case c.sdk.ContainerCredentialsRelativePath != "":
+			return c.task(), nil
+		case c.sdk.ContainerCredentialsEndpoint != "":
+			return c.endpoint(), nil
+		}
+		return Recipe{}, fmt.Errorf("%w: credential_source = EcsContainer outside of a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor …_FULL_URI is set", ErrNoCredentials)
+	}
+	return Recipe{}, fmt.Errorf("credential_source %q is none of Environment, Ec2InstanceMetadata, EcsContainer", name)
+}
+
+func static(source aws.CredentialSource, keys aws.Credentials, step string) Recipe {
+	return Recipe{Kind: KindStatic, base: KindStatic, Stable: true, sources: []aws.CredentialSource{source},
+		Steps: []string{step}, material: []string{"static", keys.AccessKeyID}}
+}
+
+func unstable(kind Kind, step string, material ...string) Recipe {
+	return Recipe{Kind: kind, base: kind, Steps: []string{step}, material: append([]string{string(kind)}, material...)}
+}
+
+func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overrides []string) Recipe {
+	r.Kind = KindAssumeRole
+	r.Steps = append(r.Steps, "assume "+arn)
+	source := hex.EncodeToString(canonical(r.material))
+	r.material = append([]string{"assume-role", arn, externalID, sessionName, mfaSerial, source}, overrides...)
+	return r
+}
+
+// task is the role of an ECS task: the path is of this task alone.
+func (c *cook) task() Recipe {
+	path := c.sdk.ContainerCredentialsRelativePath
+	return Recipe{Kind: KindECS, base: KindECS, Stable: true, sources: []aws.CredentialSource{aws.CredentialSourceHTTP},
+		Steps: []string{"role of the ECS task"}, material: []string{"ecs", path}}
+}
+
+// endpoint is a credentials endpoint given by URL: EKS Pod Identity, whose token
+// tells the principal, or any other, which does not.
+func (c *cook) endpoint() Recipe {
+	sources := []aws.CredentialSource{aws.CredentialSourceHTTP}
+	full := c.sdk.ContainerCredentialsEndpoint
+	tokenFile := c.env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+	if u, err := url.Parse(full); err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
+		if token, err := readToken(tokenFile); err == nil {
+			if claims, ok := parseJWT(token); ok {
+				return Recipe{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
+					Steps: []string{"EKS Pod Identity of " + claims.Subject}, material: append([]string{"pod-identity", full}, claims.principal()...)}
+			}
+		}
+	}
+	r := unstable(KindHTTP, "credentials endpoint of the environment", full, tokenFile)
+	r.sources = sources
+	return r
+}
+
+func (c *cook) imds() Recipe {
+	r := unstable(KindIMDS, "role of the EC2 instance", c.sdk.EC2IMDSEndpoint)
+	r.sources = []aws.CredentialSource{aws.CredentialSourceIMDS}
+	return r
+}

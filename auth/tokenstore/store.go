@@ -1,0 +1,271 @@
+package tokenstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Store is a token cache in a directory, which is made when it is first written.
+// It is safe for concurrent use by any number of processes.
+type Store struct {
+	Dir string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Sealer encrypts the tokens; nil leaves them in clear.
+	Sealer Sealer
+	// Boot tells one start of the machine from another, for failures that hold
+	// until then; nil asks the system.
+	Boot func() string
+}
+
+// The extensions of the files of a key.
+const (
+	entryExt   = ".json"
+	tempExt    = ".tmp"
+	lockExt    = ".lock"
+	failureExt = ".failure"
+	badExt     = ".bad" // a directory that was in the way
+)
+
+func (s *Store) directory() string { return filepath.Join(s.Dir, "v1") }
+
+func (s *Store) path(key Key, ext string) string {
+	return filepath.Join(s.directory(), key.String()+ext)
+}
+
+func (s *Store) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
+}
+
+// check refuses a store in which others could read or write. A directory that is
+// not there is no error: it is a store without tokens.
+func (s *Store) check() error {
+	if err := checkDirectory(s.Dir, true); err != nil {
+		return err
+	}
+	return checkDirectory(s.directory(), false)
+}
+
+// prepare makes the directories and checks them.
+func (s *Store) prepare() error {
+	for _, path := range []string{s.Dir, s.directory()} {
+		if err := checkDirectory(path, path == s.Dir); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return fmt.Errorf("token cache: %w", err)
+		}
+	}
+	return s.check()
+}
+
+// Get reads the token of a key. The error is ErrNotFound if there is none, or
+// only a file that can't be read as one; it wraps [ErrUnsafe] or [ErrKeychain], or
+// is the system's, if the store is of no use.
+func (s *Store) Get(key Key) (Entry, error) {
+	if err := s.check(); err != nil {
+		return Entry{}, err
+	}
+	data, err := readOwn(s.path(key, entryExt))
+	if err != nil {
+		return Entry{}, err
+	}
+	entry, err := decode(key, data, s.Sealer)
+	if errors.Is(err, ErrKeychain) {
+		return Entry{}, err
+	}
+	if err != nil {
+		return Entry{}, ErrNotFound
+	}
+	return entry, nil
+}
+
+// readOwn reads a small file that is the user's own and nobody else's to write.
+// Whatever is wrong with a file that Put would replace is ErrNotFound.
+func readOwn(path string) ([]byte, error) {
+	file, err := openNoFollow(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNotFound
+	case errors.Is(err, ErrUnsafe):
+		return nil, err
+	case err != nil:
+		return nil, ErrNotFound
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, ErrNotFound
+	}
+	if err := checkOwner(path, info); err != nil {
+		return nil, err
+	}
+	if looseMode(info) {
+		return nil, ErrNotFound
+	}
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return nil, ErrNotFound
+	}
+	return data, nil
+}
+
+// Put writes the token of a key, whose lock the caller holds.
+func (s *Store) Put(key Key, e Entry) error {
+	data, err := encode(key, e, s.Sealer)
+	if err != nil {
+		return err
+	}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if err := s.write(key, entryExt, data, e.ExpiresAt); err != nil {
+		return err
+	}
+	// It holds no longer; that it may stay is told by its time.
+	_ = os.Remove(s.path(key, failureExt))
+	return nil
+}
+
+// write puts data in the place of a key's file, whole or not at all.
+func (s *Store) write(key Key, ext string, data []byte, until time.Time) error {
+	// One name a key: what a killed writer left behind is written over by the next.
+	temp, final := s.path(key, ext+tempExt), s.path(key, ext)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("token cache: %w", err)
+	}
+	if err := writeSynced(temp, data, until); err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("token cache: %w", err)
+	}
+	err := rename(temp, final)
+	if info, statErr := os.Lstat(final); err != nil && statErr == nil && info.IsDir() {
+		// A directory in the way, empty or not, is put aside.
+		if os.Remove(final) == nil || os.Rename(final, s.path(key, badExt)) == nil {
+			err = rename(temp, final)
+		}
+	}
+	if err != nil {
+		_ = os.Remove(temp)
+		return fmt.Errorf("token cache: %w", err)
+	}
+	return syncDirectory(s.directory())
+}
+
+func writeSynced(path string, data []byte, until time.Time) (err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if _, err := file.Write(data); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return os.Chtimes(path, until, until)
+}
+
+// Remove removes the token of a key. That there is none is no error.
+func (s *Store) Remove(key Key) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return removeFile(s.path(key, entryExt))
+}
+
+// RemoveIf removes the token of a key if it is secret, and reports whether it was.
+func (s *Store) RemoveIf(key Key, secret string) (bool, error) {
+	e, err := s.Get(key)
+	if errors.Is(err, ErrNotFound) || err == nil && e.Secret != secret {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	lock, err := s.TryLock(key)
+	if errors.Is(err, ErrLocked) {
+		return false, nil // somebody is replacing it
+	}
+	if err != nil {
+		return false, err
+	}
+	defer lock.Unlock()
+	if e, err = s.Get(key); err != nil || e.Secret != secret {
+		return false, nil
+	}
+	return true, s.Remove(key)
+}
+
+// RemoveRecipe removes the tokens and failures of all sessions of a recipe, and
+// gives the number of tokens.
+func (s *Store) RemoveRecipe(recipe string) (int, error) {
+	return s.removeAll(func(name string) bool { return strings.HasPrefix(name, recipe) && !strings.HasSuffix(name, lockExt) })
+}
+
+// Clear removes every token, failure and host, and gives the number of tokens.
+// Locks stay: somebody may hold them.
+func (s *Store) Clear() (int, error) {
+	n, err := s.removeAll(func(name string) bool { return !strings.HasSuffix(name, lockExt) })
+	if err == nil {
+		err = os.RemoveAll(s.hosts())
+	}
+	return n, err
+}
+
+// removeAll removes the files that match, and counts the tokens.
+func (s *Store) removeAll(match func(name string) bool) (int, error) {
+	if err := s.check(); err != nil {
+		return 0, err
+	}
+	names, err := s.names()
+	removed := 0
+	for _, name := range names {
+		if !match(name) {
+			continue
+		}
+		if removeErr := removeFile(filepath.Join(s.directory(), name)); removeErr != nil {
+			err = errors.Join(err, removeErr)
+		} else if strings.HasSuffix(name, entryExt) {
+			removed++
+		}
+	}
+	return removed, err
+}
+
+// names lists the files of the store, without the hosts.
+func (s *Store) names() ([]string, error) {
+	directory, err := os.Open(s.directory())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("token cache: %w", err)
+	}
+	defer directory.Close()
+	names, err := directory.Readdirnames(-1)
+	kept := names[:0]
+	for _, name := range names {
+		if name != hostsName {
+			kept = append(kept, name)
+		}
+	}
+	return kept, err
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("token cache: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+// Package helper is the program docker-credential-ecrkit: the credential helper
+// protocol, its settings, and the helper for the hosts that are not ECR.
+package helper
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/credentials"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/eventlog"
+	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/version"
+)
+
+const usage = `docker-credential-ecrkit gets the password for Amazon ECR by itself: no docker
+login, no 12-hour token to think about. It is run by docker, podman, buildx,
+skopeo, crane and others for the hosts that ~/.docker/config.json names:
+
+  {
+    "credHelpers": {
+      "123456789012.dkr.ecr.us-east-1.amazonaws.com": "ecrkit",
+      "public.ecr.aws": "ecrkit"
+    }
+  }
+
+(ecrkit auth setup HOST... writes them), or for all hosts: "credsStore": "ecrkit".
+
+usage: docker-credential-ecrkit get|store|erase|list|version
+
+  get      read a registry host from stdin, print its credentials as JSON
+  store    accept the credentials of an ECR host and store nothing
+  erase    forget the token of the AWS identity that is used for a host
+  list     print the hosts for which there is a token now
+  version  print the version
+
+AWS credentials are found as the AWS CLI finds them (AWS_PROFILE, ...). A token is
+kept for half of its 12 hours, once for each AWS identity and region, in
+~/.cache/ecrkit (ECRKIT_CACHE_DIR, AWS_ECR_CACHE_DIR; none with
+AWS_ECR_DISABLE_CACHE). ~/.config/ecrkit/config.yaml (ECRKIT_CONFIG) says which
+identity is used for which host, and what to do with hosts that are not ECR.
+ECRKIT_LOG=debug or debug:FILE tells each decision.
+`
+
+// maxInput bounds what is read from stdin, in bytes.
+const maxInput = 1 << 20
+
+// Main answers one command and returns the exit code. By the protocol an error
+// is told on stdout, with exit code 1.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	if len(args) != 1 {
+		fmt.Fprint(stdout, usage)
+		return 1
+	}
+	switch args[0] {
+	case "--help", "-h", "help":
+		fmt.Fprint(stdout, usage)
+		return 0
+	case credentials.ActionVersion, "--version", "-v":
+		fmt.Fprintf(stdout, "docker-credential-ecrkit (github.com/ecrkit/ecrkit) %s\n", version.String())
+		return 0
+	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
+	default:
+		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", args[0])
+		return 1
+	}
+	setting, _ := env(eventlog.Variable)
+	log, closeLog, err := eventlog.Open("docker-credential-ecrkit", setting, stderr)
+	if err != nil {
+		log.Warn(err.Error())
+	}
+	defer closeLog()
+
+	p := program{action: args[0], stdout: stdout, stderr: stderr, env: env, log: log}
+	if code, err := p.run(ctx, stdin); err != nil {
+		fmt.Fprintln(stdout, strings.ReplaceAll(err.Error(), "\n", " "))
+		return 1
+	} else {
+		return code
+	}
+}
+
+// run answers the command. The exit code matters if there is no error.
+func (p *program) run(ctx context.Context, stdin io.Reader) (code int, err error) {
+	// list gets a word of no meaning, or nothing, or a terminal.
+	var input []byte
+	if p.action != credentials.ActionList {
+		if input, err = io.ReadAll(io.LimitReader(stdin, maxInput+1)); err != nil {
+			return 1, err
+		}
+		if len(input) > maxInput {
+			return 1, fmt.Errorf("more than %d bytes on stdin", maxInput)
+		}
+	}
+	s, err := settings.Load(p.env)
+	if err != nil {
+		return 1, fmt.Errorf("ecr: %w", err)
+	}
+	p.settings = s
+	if p.action == credentials.ActionList {
+		return p.list(ctx)
+	}
+	host := hostOf(p.action, input)
+	if p.action == credentials.ActionStore && s.IgnoreStore {
+		return 0, nil
+	}
+	if _, err := s.Registries.Parse(host); err != nil && host != "" && s.Fallback != "" {
+		return p.fallback(ctx, input, p.stdout)
+	}
+	return 0, credentials.HandleCommand(p.helper(ctx), p.action, bytes.NewReader(input), p.stdout)
+}
+
+func (p *program) helper(ctx context.Context) *auth.Helper {
+	return &auth.Helper{Context: ctx, Tokens: p.settings.Tokens(p.env, p.log), Registries: p.settings.Registries, Logger: p.log}
+}
+
+// hostOf finds the host in the input of an action; "" if there is none.
+func hostOf(action string, input []byte) string {
+	if action != credentials.ActionStore {
+		return string(bytes.TrimSpace(input))
+	}
+	var c struct{ ServerURL string }
+	// A malformed object is reported by the protocol's own reader.
+	_ = json.Unmarshal(input, &c)
+	return c.ServerURL
+}

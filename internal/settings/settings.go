@@ -1,0 +1,205 @@
+// Package settings reads what both programs can be told apart from flags: the
+// environment (ECRKIT_*, and the AWS_ECR_* of Amazon's own credential helper)
+// and, after it, the configuration file.
+package settings
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/docker/docker-credential-helpers/client"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/auth/tokenstore"
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
+)
+
+// Settings is what the environment and the configuration file say.
+type Settings struct {
+	Registries auth.Registries
+	// Fallback is the docker credential helper for hosts that are not ECR,
+	// "desktop" for docker-credential-desktop; "" is none.
+	Fallback string
+	// CacheDir is where tokens are kept; "" is nowhere, and NoCache says why.
+	CacheDir string
+	NoCache  string
+	// Keychain is the docker credential helper that holds the key with which the
+	// tokens are encrypted; "" keeps them in clear, readable by the user alone.
+	Keychain string
+	// IgnoreStore makes the storing of credentials succeed in silence, whatever
+	// the host: AWS_ECR_IGNORE_CREDS_STORAGE=true.
+	IgnoreStore bool
+	// File is the path of the configuration file, whether it exists or not.
+	File string
+}
+
+// file is the configuration file.
+type file struct {
+	Registries []rule `yaml:"registries"`
+	Fallback   string `yaml:"fallback"`
+	Cache      struct {
+		Dir      string `yaml:"dir"`
+		Disabled bool   `yaml:"disabled"`
+		Keychain string `yaml:"keychain"`
+	} `yaml:"cache"`
+}
+
+type rule struct {
+	Host              string `yaml:"host"`
+	Profile           string `yaml:"profile"`
+	RoleARN           string `yaml:"role_arn"`
+	ExternalID        string `yaml:"external_id"`
+	Region            string `yaml:"region"`
+	RegistryID        string `yaml:"registry_id"`
+	Endpoint          string `yaml:"endpoint"`
+	CacheIdentity     string `yaml:"cache_identity"`
+	Disabled          bool   `yaml:"disabled"`
+	IgnoreEnvironment bool   `yaml:"ignore_environment"`
+}
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 1 << 20
+
+// Load reads the settings. env looks up an environment variable as os.LookupEnv
+// does. An error names the variable, or the file with the line.
+func Load(env func(string) (string, bool)) (Settings, error) {
+	get := func(key string) string { value, _ := env(key); return value }
+	s := Settings{File: path(get)}
+	f, err := read(s.File)
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", s.File, err)
+	}
+	for i := range f.Registries {
+		r := auth.Rule(f.Registries[i])
+		if err := r.Validate(); err != nil {
+			return s, fmt.Errorf("%s: registries: rule %d: %w", s.File, i+1, err)
+		}
+		s.Registries.Rules = append(s.Registries.Rules, r)
+	}
+	if s.Registries.Mapping, err = auth.ParseMapping(get(auth.MappingVariable)); err != nil {
+		return s, fmt.Errorf("%s: %w", auth.MappingVariable, err)
+	}
+	if s.Fallback = f.Fallback; s.Fallback != "" {
+		if err := checkHelper(s.Fallback); err != nil {
+			return s, fmt.Errorf("%s: fallback: %w", s.File, err)
+		}
+	}
+	if s.Keychain = f.Cache.Keychain; s.Keychain != "" {
+		if err := checkHelper(s.Keychain); err != nil {
+			return s, fmt.Errorf("%s: cache.keychain: %w", s.File, err)
+		}
+	}
+	s.IgnoreStore = get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
+	s.cache(get, f)
+	return s, nil
+}
+
+// path is the path of the configuration file.
+func path(get func(string) string) string {
+	switch {
+	case get("ECRKIT_CONFIG") != "":
+		return get("ECRKIT_CONFIG")
+	case get("XDG_CONFIG_HOME") != "":
+		return filepath.Join(get("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
+	case runtime.GOOS == "windows" && get("APPDATA") != "":
+		return filepath.Join(get("APPDATA"), "ecrkit", "config.yaml")
+	}
+	return filepath.Join(home(get), ".config", "ecrkit", "config.yaml")
+}
+
+func home(get func(string) string) string {
+	if runtime.GOOS == "windows" {
+		return get("USERPROFILE")
+	}
+	return get("HOME")
+}
+
+func read(path string) (f file, err error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return f, nil
+	}
+	if err == nil && info.Size() > maxFile {
+		err = fmt.Errorf("larger than %d bytes: no configuration of ecrkit", maxFile)
+	}
+	if err != nil {
+		return f, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return f, err
+	}
+	return parse(data)
+}
+
+func parse(data []byte) (f file, err error) {
+	err = strictyaml.Decode(bytes.NewReader(data), &f)
+	return f, err
+}
+
+// checkHelper refuses names that are no docker credential helper's, and our own.
+func checkHelper(name string) error {
+	switch {
+	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "":
+		return fmt.Errorf("%q is not the name of a docker credential helper; write pass for docker-credential-pass", name)
+	case strings.HasPrefix(name, "docker-credential-"):
+		return fmt.Errorf("%q: leave out docker-credential-", name)
+	case name == "ecrkit" || name == "ecr-login":
+		return fmt.Errorf("%q is this program itself, or another for the same hosts", name)
+	}
+	return nil
+}
+
+// cache finds the directory of the token cache.
+func (s *Settings) cache(get func(string) string, f file) {
+	switch {
+	case get("AWS_ECR_DISABLE_CACHE") != "":
+		s.NoCache = "AWS_ECR_DISABLE_CACHE is set"
+	case get("ECRKIT_CACHE_DIR") != "":
+		s.CacheDir = get("ECRKIT_CACHE_DIR")
+	case get("AWS_ECR_CACHE_DIR") != "":
+		s.CacheDir = get("AWS_ECR_CACHE_DIR")
+	case f.Cache.Disabled:
+		s.NoCache = "disabled in " + s.File
+	case f.Cache.Dir != "":
+		s.CacheDir = f.Cache.Dir
+	case get("XDG_CACHE_HOME") != "":
+		s.CacheDir = filepath.Join(get("XDG_CACHE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && get("LOCALAPPDATA") != "":
+		s.CacheDir = filepath.Join(get("LOCALAPPDATA"), "ecrkit")
+	case home(get) == "":
+		s.NoCache = "there is no home directory; set ECRKIT_CACHE_DIR"
+	case runtime.GOOS == "darwin":
+		s.CacheDir = filepath.Join(home(get), "Library", "Caches", "ecrkit")
+	default:
+		s.CacheDir = filepath.Join(home(get), ".cache", "ecrkit")
+	}
+	if rest, ok := strings.CutPrefix(s.CacheDir, "~/"); ok {
+		s.CacheDir = filepath.Join(home(get), rest)
+	}
+}
+
+// Tokens makes the source of tokens that the settings describe.
+func (s Settings) Tokens(env func(string) (string, bool), logger *slog.Logger) *auth.Tokens {
+	tokens := &auth.Tokens{Logger: logger}
+	tokens.Minter.AWS.Env = env
+	tokens.Minter.AWS.Registries = s.Registries
+	if s.CacheDir == "" {
+		if s.NoCache != "" && !strings.HasPrefix(s.NoCache, "AWS_ECR") {
+			logger.Debug("tokens are not kept", "reason", s.NoCache)
+		}
+		return tokens
+	}
+	tokens.Store = &tokenstore.Store{Dir: s.CacheDir}
+	if s.Keychain != "" {
+		tokens.Store.Sealer = &tokenstore.Keychain{Name: s.Keychain, Dir: s.CacheDir, Program: client.NewShellProgramFunc("docker-credential-" + s.Keychain)}
+	}
+	return tokens
+}
