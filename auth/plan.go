@@ -141,3 +141,36 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 	}
 	return shared, err
 }
+
+// Calls lists the calls that Token would make, in their order; cached says that
+// a token is kept.
+func (p Plan) Calls(cached bool) []string {
+	calls := []string{}
+	if !cached || !p.Recipe.Stable {
+		switch p.Recipe.base {
+		case KindSSO:
+			calls = append(calls, "sso:GetRoleCredentials")
+		case KindLogin:
+			calls = append(calls, "the token of aws login, if it has to be renewed")
+		case KindWebIdentity:
+			calls = append(calls, "sts:AssumeRoleWithWebIdentity")
+		case KindIMDS:
+			calls = append(calls, "the instance metadata service")
+		case KindECS, KindPodIdentity, KindHTTP:
+			calls = append(calls, "the credentials endpoint of the container")
+		case KindProcess:
+			calls = append(calls, "the credential_process")
+		}
+		for _, role := range p.Recipe.roles {
+			calls = append(calls, "sts:AssumeRole of "+role)
+		}
+	}
+	switch {
+	case cached:
+	case p.Registry.Public:
+		calls = append(calls, "ecr-public:GetAuthorizationToken")
+	default:
+		calls = append(calls, "ecr:GetAuthorizationToken")
+	}
+	return calls
+}

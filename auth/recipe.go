@@ -49,6 +49,8 @@ type Recipe struct {
 	sources []aws.CredentialSource
 	// material is all that bears on the principal, in an order that is fixed.
 	material []string
+	// roles are those that are assumed one after the other.
+	roles []string
 	// base is the kind of the first credentials: roles are assumed with these.
 	base Kind
 }
@@ -164,6 +166,7 @@ func unstable(kind Kind, step string, material ...string) Recipe {
 func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overrides []string) Recipe {
 	r.Kind = KindAssumeRole
 	r.Steps = append(r.Steps, "assume "+arn)
+	r.roles = append(r.roles, arn)
 	source := hex.EncodeToString(canonical(r.material))
 	r.material = append([]string{"assume-role", arn, externalID, sessionName, mfaSerial, source}, overrides...)
 	return r

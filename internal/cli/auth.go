@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/eventlog"
+)
+
+const authHelp = `Everything around the authorization token of Amazon ECR.
+
+  ecrkit auth explain HOST     who is asked for HOST, as whom, and is there a token
+  ecrkit auth setup HOST...    let docker get its tokens by itself
+  ecrkit auth login HOST...    log docker in where no helper can be installed
+  ecrkit auth token HOST       print the token, as aws ecr get-login-password does
+  ecrkit auth cache ls         the tokens that are kept
+  ecrkit auth kubelet          the credential provider of the kubelet
+
+docker and others get their tokens through docker-credential-ecrkit by themselves.`
+
+func newAuthCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "auth",
+		Short: "Get, explain and manage authorization tokens",
+		Long:  authHelp,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; see ecrkit auth --help", "auth "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAuthExplainCommand(app), newAuthTokenCommand(app), newAuthCacheCommand(app), newAuthSetupCommand(app), newAuthLoginCommand(app), newAuthKubeletCommand(app))
+	return cmd
+}
+
+// tokens makes the source of tokens of the settings.
+func (app *App) tokens() (*auth.Tokens, error) {
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
+	}
+	setting, _ := app.Env(eventlog.Variable)
+	if app.Verbose && setting == "" {
+		setting = "debug"
+	}
+	log, _, err := eventlog.Open("ecrkit", setting, app.Stderr)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	tokens := config.Tokens(app.Env, log)
+	if app.Verbose {
+		tokens.Minter.AWS.LoadOptions = append(tokens.Minter.AWS.LoadOptions, app.logCalls())
+	}
+	return tokens, nil
+}
+
+// parseHost finds the registry of a host on the command line.
+func parseHost(registries auth.Registries, host string) (auth.Registry, error) {
+	r, err := registries.Parse(host)
+	if errors.Is(err, auth.ErrNotECR) {
+		return r, usagef("%w; a name of one's own needs a rule with registry_id and region in config.yaml, or %s", err, auth.MappingVariable)
+	}
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", host, err)
+	}
+	return r, nil
+}

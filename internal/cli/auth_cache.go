@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/auth/tokenstore"
+)
+
+const authCacheHelp = `The tokens that are kept on this machine.
+
+  ecrkit auth cache ls       list them, without their secrets
+  ecrkit auth cache prune    remove those that have expired
+  ecrkit auth cache clear    remove them all
+
+Nobody is named: a token is known by the recipe of its credentials, such as
+assume-role or sso. ecrkit auth explain HOST tells which one is used for a host.`
+
+func newAuthCacheCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cache",
+		Short: "List and remove the tokens that are kept",
+		Long:  authCacheHelp,
+		Args:  arguments(0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		&cobra.Command{Use: "ls", Short: "List the tokens", Args: arguments(0),
+			RunE: func(*cobra.Command, []string) error { return app.listTokens() }},
+		&cobra.Command{Use: "prune", Short: "Remove the tokens that have expired", Args: arguments(0),
+			RunE: func(*cobra.Command, []string) error { return app.removeTokens((*tokenstore.Store).Prune) }},
+		&cobra.Command{Use: "clear", Short: "Remove all tokens", Args: arguments(0),
+			RunE: func(*cobra.Command, []string) error { return app.removeTokens((*tokenstore.Store).Clear) }},
+	)
+	return cmd
+}
+
+// store is the token store of the settings.
+func (app *App) store() (*tokenstore.Store, error) {
+	tokens, err := app.tokens()
+	if err != nil {
+		return nil, err
+	}
+	if tokens.Store == nil {
+		config, _ := app.settings()
+		return nil, fmt.Errorf("there is no token cache: %s", config.NoCache)
+	}
+	return tokens.Store, nil
+}
+
+type cachedToken struct {
+	Key       string     `json:"key"`
+	State     string     `json:"state"` // fresh, renew, stale, unreadable
+	Service   string     `json:"service,omitempty"`
+	Region    string     `json:"region,omitempty"`
+	Recipe    string     `json:"recipe,omitempty"`
+	Endpoint  string     `json:"endpoint,omitempty"`
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+func (app *App) listTokens() error {
+	store, err := app.store()
+	if err != nil {
+		return err
+	}
+	items, err := store.List()
+	if err != nil {
+		return err
+	}
+	list := []cachedToken{}
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "KEY\tSERVICE\tREGION\tRECIPE\tSTATE\tEXPIRES")
+	for _, item := range items {
+		t := cachedToken{Key: item.Key.String(), State: stateName(item.State), Service: item.Entry.Service, Region: item.Entry.Region,
+			Recipe: item.Entry.Kind, Endpoint: item.Entry.Endpoint}
+		expires := "-"
+		if item.Err != nil {
+			t.State = "unreadable"
+		} else {
+			utc := item.Entry.ExpiresAt.UTC()
+			t.ExpiresAt, expires = &utc, utc.Format(time.RFC3339)
+		}
+		list = append(list, t)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Key[:12], t.Service, t.Region, t.Recipe, t.State, expires)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	return app.PrintResult(map[string]any{"directory": store.Dir, "tokens": list}, text.String())
+}
+
+func stateName(s tokenstore.State) string {
+	switch s {
+	case tokenstore.Fresh:
+		return "fresh"
+	case tokenstore.Renew:
+		return "renew"
+	}
+	return "stale"
+}
+
+// removeTokens prints how many tokens a way of removing them removed.
+func (app *App) removeTokens(remove func(*tokenstore.Store) (int, error)) error {
+	store, err := app.store()
+	if err != nil {
+		return err
+	}
+	n, err := remove(store)
+	if err != nil {
+		return err
+	}
+	return app.PrintResult(map[string]any{"directory": store.Dir, "removed": n}, fmt.Sprintf("%d tokens removed\n", n))
+}

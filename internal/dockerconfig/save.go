@@ -1,0 +1,66 @@
+package dockerconfig
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// BackupExtension is that of the copy that Save makes of what was there.
+const BackupExtension = ".ecrkit-backup"
+
+// Save writes the changes, whole or not at all, and gives the path of a copy of
+// what was there; "" if there was nothing, or nothing has changed. A file that
+// somebody else has changed since Load is left alone.
+func (f *File) Save() (backup string, err error) {
+	if bytes.Equal(f.text, f.original) || f.original == nil && string(f.text) == "{}" {
+		return "", nil
+	}
+	now, err := os.ReadFile(f.path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if !bytes.Equal(now, f.original) {
+		return "", fmt.Errorf("%s was changed by somebody else in the meantime; try again", f.path)
+	}
+	if err := os.MkdirAll(filepath.Dir(f.path), 0o700); err != nil {
+		return "", err
+	}
+	mode := fs.FileMode(0o600)
+	info, statErr := os.Stat(f.path)
+	if statErr == nil {
+		mode = info.Mode().Perm()
+		backup = f.path + BackupExtension
+		if err := replace(backup, f.original, 0o600, info); err != nil {
+			return "", err
+		}
+	}
+	if err := replace(f.path, f.text, mode, info); err != nil {
+		return backup, err
+	}
+	f.original = bytes.Clone(f.text)
+	return backup, nil
+}
+
+// replace writes a file next to its place and renames it. It belongs to whom
+// like belonged to.
+func replace(path string, data []byte, mode fs.FileMode, like fs.FileInfo) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name())
+		}
+	}()
+	_, err = temp.Write(data)
+	err = errors.Join(err, temp.Chmod(mode), keepOwner(temp, like), temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
