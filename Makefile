@@ -10,7 +10,7 @@ RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test interop fuzz lint release install clean help
+.PHONY: build demo test interop bench fuzz lint release install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -25,6 +25,17 @@ test: ## every test, with the race detector
 interop: ## docker, skopeo, aws CLI, crane and regctl against our binaries (root on Debian installs what is missing)
 	@sh internal/interop/peers.sh
 	$(GO) test -tags interop -count=1 -timeout 20m ./internal/interop/
+
+bench: build ## the peers side by side with ours; writes docs/benchmarks.md
+	@mkdir -p $(TOOLS)
+	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login
+	@{ echo "# Benchmarks"; echo; \
+	echo "Written by \`make bench\`: all programs in one run on one machine, against a fake AWS on loopback."; echo; \
+	echo "## The credential helper"; echo; \
+	$(GO) run ./internal/helpertrial/compare amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
+	} > docs/benchmarks.md.new
+	@mv docs/benchmarks.md.new docs/benchmarks.md
+	@cat docs/benchmarks.md
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do \

@@ -60,7 +60,7 @@ func (s *Server) next(op string) *Fault {
 // apply is true if the call is over.
 func (s *Server) apply(f *Fault, w http.ResponseWriter, r *http.Request, fail shape) bool {
 	if !s.wait(r.Context(), f) {
-		return true
+		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 	}
 	switch {
 	case f.Reset:
@@ -110,7 +110,7 @@ func (s *Server) wait(ctx context.Context, f *Fault) bool {
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		panic(http.ErrAbortHandler) // net/http closes the connection silently
+		panic(http.ErrAbortHandler) // net/http closes the connection without an answer
 	}
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0) // else it is closed the ordinary way
