@@ -22,7 +22,7 @@ func keys(c Credentials) func(*config.LoadOptions) error {
 }
 
 func TestPublic(t *testing.T) {
-	clock := &settable{offset: 24 * time.Hour}
+	clock := clockAt(24 * time.Hour)
 	w, _ := visit(t, Options{Now: clock.now})
 	user := w.Principals.User("A")
 	secret, expires, err := public(t.Context(), keys(user))
@@ -55,12 +55,12 @@ func TestPublic(t *testing.T) {
 }
 
 func TestECR(t *testing.T) {
-	clock := &settable{}
+	clock := clockAt(0)
 	w, _ := visit(t, Options{Now: clock.now})
 	cfg := must[aws.Config](t)(load(t.Context(), keys(w.Principals.User("A")), once))
 	w.ECR.SetLifetime(time.Minute)
-	out := must[*ecr.GetAuthorizationTokenOutput](t)(ecr.NewFromConfig(cfg).GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{RegistryIds: []string{"111111111111", "222222222222"}}))
-	if len(out.AuthorizationData) != 2 || *out.AuthorizationData[1].ProxyEndpoint != "https://222222222222.dkr.ecr.eu-west-1.amazonaws.com" {
+	out := must[*ecr.GetAuthorizationTokenOutput](t)(ecr.NewFromConfig(cfg).GetAuthorizationToken(t.Context(), &ecr.GetAuthorizationTokenInput{}))
+	if len(out.AuthorizationData) != 1 || *out.AuthorizationData[0].ProxyEndpoint != "https://"+Account+".dkr.ecr.eu-west-1.amazonaws.com" {
 		t.Errorf("%d tokens", len(out.AuthorizationData))
 	}
 	if life := out.AuthorizationData[0].ExpiresAt.Sub(clock.now()); life > time.Minute {
@@ -93,7 +93,7 @@ func TestECR(t *testing.T) {
 }
 
 func TestDate(t *testing.T) {
-	clock := &settable{offset: -48 * time.Hour}
+	clock := clockAt(-48 * time.Hour)
 	w := Start(t, Options{Now: clock.now})
 	for _, url := range []string{w.ECR.URL, w.Public.URL, w.Portal.URL, w.Metadata.URL, w.Container.URL} {
 		response := must[*http.Response](t)(http.Get(url))
@@ -106,7 +106,7 @@ func TestDate(t *testing.T) {
 }
 
 func TestSTS(t *testing.T) {
-	clock := &settable{}
+	clock := clockAt(0)
 	w, _ := visit(t, Options{Now: clock.now})
 	role := "arn:aws:iam::" + Account + ":role/X"
 	client := func(c Credentials) *sts.Client {
@@ -167,7 +167,7 @@ func TestSTS(t *testing.T) {
 	if err := web(role, "x.y.z"); !errors.As(err, &invalid) {
 		t.Error(err)
 	}
-	clock.offset = 2 * time.Hour
+	clock.set(2 * time.Hour)
 	var expired *ststypes.ExpiredTokenException
 	if err := web(role, token); !errors.As(err, &expired) {
 		t.Error(err)
@@ -199,6 +199,7 @@ func TestIsStrict(t *testing.T) {
 		code   string
 	}{
 		"all is right":      {w.ECR.URL, with(signed("ecr"), target...), "{}", 200, "authorizationToken"},
+		"registry IDs":      {w.ECR.URL, with(signed("ecr"), target...), `{"registryIds":["222222222222"]}`, 200, "https://222222222222.dkr.ecr.us-east-1.amazonaws.com"},
 		"not signed":        {w.ECR.URL, with(http.Header{}, target...), "{}", 400, "MissingAuthenticationTokenException"},
 		"another service":   {w.ECR.URL, with(signed("ecr-public"), target...), "{}", 400, "InvalidSignatureException"},
 		"no JSON":           {w.ECR.URL, with(signed("ecr"), target...), "x", 400, "SerializationException"},

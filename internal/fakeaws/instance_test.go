@@ -25,7 +25,7 @@ func code(err error) string {
 }
 
 func TestMetadata(t *testing.T) {
-	clock := &settable{}
+	clock := clockAt(0)
 	w := Start(t, Options{Now: clock.now})
 	var client *imds.Client
 	var role *ec2rolecreds.Provider
@@ -54,7 +54,7 @@ func TestMetadata(t *testing.T) {
 		t.Error("the instance has still the old role")
 	}
 	third := get()
-	clock.offset = 5*time.Hour + 50*time.Minute
+	clock.set(5*time.Hour + 50*time.Minute)
 	if _, err := role.Retrieve(t.Context()); err == nil {
 		t.Error("a token of 5 minutes is good for hours")
 	}
@@ -120,7 +120,7 @@ func TestMetadataIsStrict(t *testing.T) {
 }
 
 func TestContainer(t *testing.T) {
-	clock := &settable{}
+	clock := clockAt(0)
 	w := Start(t, Options{Now: clock.now})
 	file := &TokenFile{Path: t.TempDir() + "/token", Claims: Claims{Subject: "pod"}, Now: clock.now}
 	token := must[string](t)(file.Rotate())
@@ -158,7 +158,7 @@ func TestContainer(t *testing.T) {
 			t.Errorf("%s: %v", c.path, err)
 		}
 	}
-	clock.offset = 2 * time.Hour
+	clock.set(2 * time.Hour)
 	if _, err := get("/3", token); code(err) != "AccessDeniedException" {
 		t.Errorf("expired token: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,6 +110,14 @@ func must[T any](t *testing.T) func(T, error) T {
 }
 
 // settable is a clock that a test moves.
-type settable struct{ offset time.Duration }
+type settable struct{ offset atomic.Int64 }
 
-func (s *settable) now() time.Time { return time.Now().Add(s.offset) }
+func clockAt(offset time.Duration) *settable {
+	s := &settable{}
+	s.set(offset)
+	return s
+}
+
+func (s *settable) set(offset time.Duration) { s.offset.Store(int64(offset)) }
+
+func (s *settable) now() time.Time { return time.Now().Add(time.Duration(s.offset.Load())) }

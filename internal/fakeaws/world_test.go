@@ -278,7 +278,7 @@ func TestProcessJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.User("A").ProcessJSON()), &out); err != nil || len(out) != 3 {
 		t.Errorf("a long-term key: %v %v", out, err)
 	}
-	if p.User("A") != p.User("A") || p.User("A") == p.User("B") {
+	if a := p.User("A"); p.User("A") != a || p.User("B") == a {
 		t.Error("a user's key changes, or two users share one")
 	}
 }
