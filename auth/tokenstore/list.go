@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Item is a token in a listing. Its Entry is without the secret.
@@ -58,9 +57,6 @@ func keyOf(name, ext string) (Key, bool) {
 	return Key{recipe, session}, true
 }
 
-// tempLife is how long a file that is being written may take.
-const tempLife = time.Hour
-
 // Prune removes the tokens that have expired, with their locks, and what killed
 // writers have left, and gives the number of tokens.
 func (s *Store) Prune() (int, error) {
@@ -79,24 +75,19 @@ func (s *Store) Prune() (int, error) {
 		if err != nil {
 			continue // removed by somebody else
 		}
-		limit := info.ModTime()
 		switch filepath.Ext(name) {
 		case lockExt:
 			continue
 		case tempExt:
-			limit = limit.Add(tempLife)
-			// Its time is that of the writing, or already the token's end.
-			if limit.After(now.Add(tempLife)) {
-				limit = limit.Add(-maxLifetime)
-			}
+			s.removeTemp(name)
+			continue
 		case badExt:
 			// A directory that somebody made is not ours to empty.
 			_ = os.Remove(path)
 			continue
 		}
-		if limit.After(now) {
-			stem, _, _ := strings.Cut(strings.TrimSuffix(name, tempExt), entryExt)
-			live[stem] = true
+		if info.ModTime().After(now) {
+			live[strings.TrimSuffix(name, filepath.Ext(name))] = true
 			continue
 		}
 		if removeFile(path) == nil && strings.HasSuffix(name, entryExt) {
@@ -110,6 +101,22 @@ func (s *Store) Prune() (int, error) {
 	}
 	s.pruneHosts(now)
 	return removed, nil
+}
+
+// removeTemp removes what a writer has left behind. It is dead if its lock is free.
+func (s *Store) removeTemp(name string) {
+	for _, ext := range []string{entryExt, failureExt} {
+		key, ok := keyOf(name, ext+tempExt)
+		if !ok {
+			continue
+		}
+		lock, err := s.TryLock(key)
+		if err != nil {
+			return
+		}
+		_ = os.Remove(s.path(key, ext+tempExt))
+		_ = lock.Unlock()
+	}
 }
 
 // removeLock removes a lock that nobody holds. Somebody who waits for it sees

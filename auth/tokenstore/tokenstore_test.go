@@ -157,20 +157,32 @@ func TestPrune(t *testing.T) {
 	if _, err := s.Get(keyB); err != nil {
 		t.Error(err)
 	}
-	// What a killed writer has left goes after an hour.
+	// What a killed writer has left goes; what one that is alive is writing stays,
+	// whatever its time.
 	temp := s.path(keyA, entryExt+tempExt)
-	for _, age := range []time.Duration{-time.Minute, -2 * time.Hour} {
+	for _, at := range []time.Time{*now, now.Add(-2 * time.Hour), now.Add(12 * time.Hour)} {
 		if err := os.WriteFile(temp, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(temp, now.Add(age), now.Add(age)); err != nil {
+		if err := os.Chtimes(temp, at, at); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Prune(); err != nil {
+		lock, err := s.TryLock(keyA)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(temp); (err == nil) != (age == -time.Minute) {
-			t.Errorf("temporary file of %v: %v", age, err)
+		for _, alive := range []bool{true, false} {
+			if _, err := s.Prune(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(temp); (err == nil) != alive {
+				t.Errorf("written at %v by a writer alive %v: %v", at, alive, err)
+			}
+			if alive {
+				if err := lock.Unlock(); err != nil {
+					t.Fatal(err)
+				}
+			}
 		}
 	}
 }

@@ -12,6 +12,7 @@ const rootHelp = `ecrkit pushes images to Amazon ECR and pulls them back.
 
   ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:app:1.2
+  ecrkit auth setup 123456789012.dkr.ecr.us-east-1.amazonaws.com
 
 Images are named as
 

@@ -77,12 +77,18 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	defer closeLog()
 
 	p := program{action: args[0], stdout: stdout, stderr: stderr, env: env, log: log}
-	if code, err := p.run(ctx, stdin); err != nil {
-		fmt.Fprintln(stdout, strings.ReplaceAll(err.Error(), "\n", " "))
+	code, err := p.run(ctx, stdin)
+	if err != nil {
+		line := strings.ReplaceAll(err.Error(), "\n", " ")
+		fmt.Fprintln(stdout, line)
+		// docker before 24 drops what is on stdout and says «no basic auth
+		// credentials»; stderr is the user's terminal.
+		if !credentials.IsErrCredentialsNotFound(err) {
+			log.Error(line)
+		}
 		return 1
-	} else {
-		return code
 	}
+	return code
 }
 
 // run answers the command. The exit code matters if there is no error.

@@ -45,6 +45,8 @@ func TestInterop(t *testing.T) {
 
 	t.Run("Docker", s.testDocker)
 	t.Run("Clients", s.testClients)
+	t.Run("Helper", s.testHelper)
+	t.Run("CredsStore", s.testCredsStore)
 	t.Run("Guide", s.testGuide)
 	t.Run("STS", s.testSTS)
 	t.Run("KMS", s.testKMS)
