@@ -119,7 +119,7 @@ func TestSaveRefuses(t *testing.T) {
 }
 
 func TestSaveFollowsLink(t *testing.T) {
-	f, path := load(t, "{}")
+	_, path := load(t, "{}")
 	link := filepath.Join(t.TempDir(), "link.json")
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
