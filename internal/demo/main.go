@@ -72,7 +72,9 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}()
 	fmt.Fprintln(out, "ecrkit local:", local.URL)
 	s.typed(`eval "$(ecrkit local env --addr %s)"`, local.Addr)
-	s.bin, s.environ = bin, local.Environ(os.Environ())
+	// Neither the user's configuration nor his token cache takes part.
+	s.bin, s.environ = bin, append(local.Environ(os.Environ()),
+		"ECRKIT_CONFIG="+filepath.Join(dir, "config.yaml"), "ECRKIT_CACHE_DIR="+filepath.Join(dir, "cache"))
 	aws := &awsCalls{shell: s, client: local.ECR()}
 
 	s.step("Create a repository.")

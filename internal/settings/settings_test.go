@@ -1,0 +1,82 @@
+package settings
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// environment looks variables up in KEY=VALUE lines.
+func environment(lines ...string) func(string) (string, bool) {
+	return func(key string) (string, bool) {
+		for _, line := range lines {
+			if name, value, _ := strings.Cut(line, "="); name == key {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	text := `registries:
+  - {host: registry.example.com, registry_id: "012345678901", region: eu-west-1, role_arn: "arn:aws:iam::1:role/x", external_id: e, endpoint: "https://e", cache_identity: ci}
+  - {host: "*", profile: p, ignore_environment: true, disabled: true}
+fallback: desktop
+cache: {dir: /from/file, keychain: pass}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(environment("ECRKIT_CONFIG="+path, "HOME=/home/me"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Registries.Rules) != 2 || s.Registries.Rules[0].RegistryID != "012345678901" || s.Fallback != "desktop" || s.Keychain != "pass" || s.CacheDir != "/from/file" {
+		t.Errorf("%+v", s)
+	}
+	for variable, want := range map[string]string{"ECRKIT_CACHE_DIR=/a": "/a", "AWS_ECR_CACHE_DIR=~/b": filepath.Join("/home/me", "b"), "AWS_ECR_DISABLE_CACHE=false": ""} {
+		if s, err := Load(environment("ECRKIT_CONFIG="+path, "HOME=/home/me", variable)); err != nil || s.CacheDir != want || (s.NoCache != "") != (want == "") {
+			t.Errorf("%s: %q, %q, %v", variable, s.CacheDir, s.NoCache, err)
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"registries:\n  - host: x\n    profil: y\n":               "profil",
+		"registries:\n  - profile: y\n":                           "rule 1: a rule without a host",
+		"registries:\n  - {host: x, registry_id: 12}\n":           "12 digits",
+		"fallback: docker-credential-pass\n":                      "leave out docker-credential-",
+		"fallback: ../../bin/sh\n":                                "not the name of a docker credential helper",
+		"fallback: ecrkit\n":                                      "this program itself",
+		"cache: {keychain: 'a b'}\n":                              "cache.keychain",
+		"registries: 1\n":                                         "registries",
+		"! {a}":                                                   "",
+		"registries:\n  - {host: x, external_id: 1}\nfallback: x": "external_id without role_arn",
+	} {
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Load(environment("ECRKIT_CONFIG=" + path)); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := Load(environment("ECRKIT_REGISTRIES=x")); err == nil {
+		t.Error("no error")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("registries:\n  - host: x\n"))
+	f.Add([]byte("fallback: [1"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		parsed, err := parse(data)
+		if err == nil && len(parsed.Registries) > len(data) {
+			t.Fatalf("%d rules of %d bytes", len(parsed.Registries), len(data))
+		}
+	})
+}
