@@ -2,17 +2,17 @@ package auth
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 // Plan says how a token for a registry would be had: who would be asked, as whom,
@@ -27,6 +27,11 @@ type Plan struct {
 	Overridden string
 	Recipe     Recipe
 	Endpoint   Endpoint
+	// Files are those that the plan was made from, whether they exist or not.
+	// While they, the environment and the rules are the same, so is the plan,
+	// until Until; the zero time is no end.
+	Files []string
+	Until time.Time
 
 	profile string // the explicit one, given to the SDK
 }
@@ -38,16 +43,14 @@ func (p Plan) Key() tokenstore.Key {
 	if p.Registry.Public {
 		service = "ecr-public"
 	}
-	sum := sha256.Sum256(canonical([]string{"ecrkit v1", service, p.Registry.Partition, p.Registry.Region,
-		p.Endpoint.URL, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest()}))
-	return tokenstore.Key{Recipe: hex.EncodeToString(sum[:])}
+	return tokenstore.Key{Recipe: tokenfile.Digest("ecrkit recipe", tokenfile.KeyVersion, service, p.Registry.Partition,
+		p.Registry.Region, p.Endpoint.URL, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest())}
 }
 
 // sessionKey is the key of the session that credentials belong to.
 func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 	key := p.Key()
-	sum := sha256.Sum256(canonical([]string{"ecrkit session", key.Recipe, credentials.AccessKeyID}))
-	key.Session = hex.EncodeToString(sum[:])
+	key.Session = tokenfile.Digest("ecrkit session", key.Recipe, credentials.AccessKeyID)
 	return key
 }
 
@@ -71,12 +74,14 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 			p.profile = p.Rule.Profile
 		}
 	}
-	shared, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
+	shared, files, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
 	settings := endpointSettings{env: a.Env, sdk: env, shared: shared}
 	if p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint); err != nil {
 		return p, Explain(r, err)
 	}
 	p.Recipe, err = a.recipe(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
+	p.Files = append(files, p.Recipe.files...)
+	p.Until = p.Recipe.until
 	if sharedErr != nil {
 		err = sharedErr
 	}
@@ -91,6 +96,7 @@ func (a AWS) recipe(env config.EnvConfig, shared config.SharedConfig, p Plan, pr
 	default:
 		c := cook{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
 		r, err = c.recipe(shared)
+		r.files, r.until = c.files, c.until
 	}
 	if p.Rule.RoleARN != "" {
 		r = assumeRole(r, p.Rule.RoleARN, p.Rule.ExternalID, "", "", overrides)
@@ -113,8 +119,8 @@ func (a AWS) options() config.LoadOptions {
 }
 
 // sharedConfig reads the profile as config.LoadDefaultConfig does: one that was
-// chosen has to exist, the default profile need not.
-func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile string, options config.LoadOptions) (config.SharedConfig, error) {
+// chosen has to exist, the default profile need not. It gives the files too.
+func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile string, options config.LoadOptions) (config.SharedConfig, []string, error) {
 	chosen := profile != "" || a.Env.get("AWS_PROFILE") != ""
 	if profile == "" {
 		profile = env.SharedConfigProfile
@@ -123,23 +129,25 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 		profile = config.DefaultSharedConfigProfile
 	}
 	configFile, credentialsFile := a.Env.sharedFiles(env)
+	configFiles, credentialsFiles := []string{configFile}, []string{credentialsFile}
+	if options.SharedConfigFiles != nil {
+		configFiles = options.SharedConfigFiles
+	}
+	if options.SharedCredentialsFiles != nil {
+		credentialsFiles = options.SharedCredentialsFiles
+	}
+	files := slices.Concat(configFiles, credentialsFiles)
 	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
-		o.ConfigFiles, o.CredentialsFiles = []string{configFile}, []string{credentialsFile}
-		if options.SharedConfigFiles != nil {
-			o.ConfigFiles = options.SharedConfigFiles
-		}
-		if options.SharedCredentialsFiles != nil {
-			o.CredentialsFiles = options.SharedCredentialsFiles
-		}
+		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
 	})
 	var missing config.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) && !chosen {
-		return config.SharedConfig{}, nil
+		return config.SharedConfig{}, files, nil
 	}
 	if errors.As(err, &missing) {
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
 	}
-	return shared, err
+	return shared, files, err
 }
 
 // Calls lists the calls that Token would make, in their order; cached says that

@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 // Kind is the way in which AWS credentials are obtained.
@@ -53,13 +53,13 @@ type Recipe struct {
 	roles []string
 	// base is the kind of the first credentials: roles are assumed with these.
 	base Kind
+	// files and until are what Plan has: the files that were read.
+	files []string
+	until time.Time
 }
 
 // Digest is the SHA-256, in hexadecimal, of all that bears on the principal.
-func (r Recipe) Digest() string {
-	sum := sha256.Sum256(canonical(r.material))
-	return hex.EncodeToString(sum[:])
-}
+func (r Recipe) Digest() string { return tokenfile.Digest(r.material...) }
 
 // Sources is what [aws.CredentialsCache.ProviderSources] of the SDK's credentials
 // has to be for this recipe.
@@ -83,6 +83,9 @@ type cook struct {
 	now       func() time.Time
 	explicit  bool     // the profile was chosen by a rule or by a program: it wins over the environment
 	overrides []string // endpoints of STS and SSO that the configuration sets
+
+	files []string  // that were read
+	until time.Time // the recipe ends then; zero is never
 }
 
 func (c *cook) recipe(shared config.SharedConfig) (Recipe, error) {
@@ -167,8 +170,7 @@ func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overri
 	r.Kind = KindAssumeRole
 	r.Steps = append(r.Steps, "assume "+arn)
 	r.roles = append(r.roles, arn)
-	source := hex.EncodeToString(canonical(r.material))
-	r.material = append([]string{"assume-role", arn, externalID, sessionName, mfaSerial, source}, overrides...)
+	r.material = append([]string{"assume-role", arn, externalID, sessionName, mfaSerial, r.Digest()}, overrides...)
 	return r
 }
 
@@ -186,7 +188,7 @@ func (c *cook) endpoint() Recipe {
 	full := c.sdk.ContainerCredentialsEndpoint
 	tokenFile := c.env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if u, err := url.Parse(full); err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
-		if token, err := readToken(tokenFile); err == nil {
+		if token, err := c.readToken(tokenFile); err == nil {
 			if claims, ok := parseJWT(token); ok {
 				return Recipe{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
 					Steps: []string{"EKS Pod Identity of " + claims.Subject}, material: append([]string{"pod-identity", full}, claims.principal()...)}

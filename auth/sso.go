@@ -37,7 +37,7 @@ func (c *cook) sso(p *config.SharedConfig) (Recipe, error) {
 		session = []string{name, p.SSOSession.SSOStartURL, p.SSOSession.SSORegion}
 	}
 	sum := sha1.Sum([]byte(name)) // the SDK's and the CLI's name of the file
-	access, err := accessToken(filepath.Join(c.env.home(), ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"))
+	access, err := c.accessToken(filepath.Join(c.env.home(), ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"))
 	if err != nil {
 		return r, &loginError{profile: p.Profile, command: "aws sso login", err: err}
 	}
@@ -54,7 +54,7 @@ func (c *cook) login(session string) (Recipe, error) {
 		directory = filepath.Join(c.env.home(), ".aws", "login", "cache")
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(session)))
-	token, err := readToken(filepath.Join(directory, hex.EncodeToString(sum[:])+".json"))
+	token, err := c.readToken(filepath.Join(directory, hex.EncodeToString(sum[:])+".json"))
 	if err != nil {
 		return r, &loginError{command: "aws login", err: err}
 	}
@@ -67,8 +67,8 @@ func (c *cook) login(session string) (Recipe, error) {
 }
 
 // accessToken reads the token of an SSO login from the SDK's cache.
-func accessToken(path string) (string, error) {
-	text, err := readToken(path)
+func (c *cook) accessToken(path string) (string, error) {
+	text, err := c.readToken(path)
 	if err != nil {
 		return "", err
 	}

@@ -26,14 +26,17 @@ func (c *cook) webIdentity(source aws.CredentialSource, path, roleARN, sessionNa
 	if roleARN == "" {
 		return r, fmt.Errorf("%w: a web identity token file without a role; set AWS_ROLE_ARN or role_arn", ErrNoCredentials)
 	}
-	token, err := readToken(path)
+	token, err := c.readToken(path)
 	if err != nil {
 		return r, fmt.Errorf("%w: web identity token: %w", ErrNoCredentials, err)
 	}
 	principal := []string{hash(token)}
 	if claims, ok := parseJWT(token); ok {
-		if expires := time.Unix(int64(claims.Expires), 0); claims.Expires != 0 && !c.now().Before(expires) {
-			return r, fmt.Errorf("%w: the web identity token %s expired at %s", ErrNoCredentials, path, expires.UTC().Format(time.RFC3339))
+		if claims.Expires != 0 {
+			c.until = time.Unix(int64(claims.Expires), 0)
+		}
+		if claims.Expires != 0 && !c.now().Before(c.until) {
+			return r, fmt.Errorf("%w: the web identity token %s expired at %s", ErrNoCredentials, path, c.until.UTC().Format(time.RFC3339))
 		}
 		principal = claims.principal()
 	}
@@ -73,7 +76,8 @@ func parseJWT(token string) (c claims, ok bool) {
 }
 
 // readToken reads a token file without its surrounding white space.
-func readToken(path string) (string, error) {
+func (c *cook) readToken(path string) (string, error) {
+	c.files = append(c.files, path)
 	file, err := os.Open(path)
 	if err != nil {
 		return "", err

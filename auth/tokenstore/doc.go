@@ -6,33 +6,43 @@
 //	DIR/v1/KEY.lock      held by the process that gets the token
 //	DIR/v1/KEY.failure   why there is none, for a few seconds
 //	DIR/v1/hosts/HOST    a token was given to this host; empty
+//	DIR/v1/REQUEST.shortcut  which KEY is the answer to a request
 //
-// The time of modification of a token, a failure and a host is when it ends, so
-// that cleaning up needs no reading.
+// The time of modification of a token, a failure, a host and a shortcut is when it
+// ends, so that cleaning up needs no reading.
 package tokenstore
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
+)
+
+type (
+	// Key names a token.
+	Key = tokenfile.Key
+	// Entry is a token and where it is from.
+	Entry = tokenfile.Entry
+	// State says what may be done with an entry.
+	State = tokenfile.State
+	// Sealer encrypts tokens.
+	Sealer = tokenfile.Sealer
+)
+
+// The states of an entry.
+const (
+	Stale = tokenfile.Stale
+	Renew = tokenfile.Renew
+	Fresh = tokenfile.Fresh
+)
 
 var (
 	// ErrNotFound says that there is no token for the key, or none that can be read.
-	ErrNotFound = errors.New("no token in the cache")
+	ErrNotFound = tokenfile.ErrNotFound
 	// ErrUnsafe says that somebody else could read or write the files.
-	ErrUnsafe = errors.New("the token cache is not safe")
+	ErrUnsafe = tokenfile.ErrUnsafe
 	// ErrLocked says that another process holds the lock.
 	ErrLocked = errors.New("the token is being got by another process")
 	// ErrKeychain says that the key with which tokens are encrypted can't be had.
-	ErrKeychain = errors.New("the keychain of the token cache")
+	ErrKeychain = tokenfile.ErrKeychain
 )
-
-// Key names a token. Both are SHA-256 digests in lower-case hexadecimal; Session
-// is "" for a recipe that always gives the same principal.
-type Key struct{ Recipe, Session string }
-
-// String is the name of the key's files without extension: "RECIPE" or
-// "RECIPE.SESSION".
-func (k Key) String() string {
-	if k.Session == "" {
-		return k.Recipe
-	}
-	return k.Recipe + "." + k.Session
-}

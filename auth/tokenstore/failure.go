@@ -39,7 +39,7 @@ func (s *Store) Failure(key Key) (Failure, bool) {
 	if s.check() != nil {
 		return f, false
 	}
-	data, err := readOwn(s.path(key, failureExt))
+	data, err := s.dir().Read(key, failureExt)
 	if err != nil || json.Unmarshal(data, &f) != nil {
 		return Failure{}, false
 	}

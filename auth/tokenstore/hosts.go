@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 const hostsName = "hosts"
@@ -23,7 +25,7 @@ func (s *Store) MarkHost(host string, expires time.Time) error {
 	if err := os.MkdirAll(s.hosts(), 0o700); err != nil {
 		return fmt.Errorf("token cache: %w", err)
 	}
-	if err := checkDirectory(s.hosts(), false); err != nil {
+	if err := tokenfile.CheckDirectory(s.hosts(), false); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)

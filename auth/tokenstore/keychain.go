@@ -17,13 +17,6 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// Sealer encrypts tokens. The additional data (aad) is not part of the result
-// and has to be the same to open it.
-type Sealer interface {
-	Seal(plaintext, aad []byte) ([]byte, error)
-	Open(sealed, aad []byte) ([]byte, error)
-}
-
 // Keychain is the [Sealer] whose key is kept by a docker credential helper: in
 // pass, the Secret Service, the macOS keychain or the Windows Credential Manager.
 // (The token itself would be too long for the last one.) Tokens are encrypted by
@@ -62,7 +55,7 @@ func (k *Keychain) Open(sealed, aad []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(sealed) < aead.NonceSize() {
-		return nil, errMalformed
+		return nil, errors.New("too short to be encrypted")
 	}
 	return aead.Open(nil, sealed[:aead.NonceSize()], sealed[aead.NonceSize():], aad)
 }

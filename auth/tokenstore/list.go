@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 // Item is a token in a listing. Its Entry is without the secret.
@@ -50,11 +53,10 @@ func (s *Store) list(prefix string) ([]Item, error) {
 // keyOf reads the key out of a file's name.
 func keyOf(name, ext string) (Key, bool) {
 	name, ok := strings.CutSuffix(name, ext)
-	recipe, session, _ := strings.Cut(name, ".")
-	if !ok || len(recipe) != 64 || session != "" && len(session) != 64 || strings.Trim(recipe+session, "0123456789abcdef") != "" {
+	if !ok {
 		return Key{}, false
 	}
-	return Key{recipe, session}, true
+	return tokenfile.ParseKey(name)
 }
 
 // Prune removes the tokens that have expired, with their locks, and what killed
@@ -79,7 +81,9 @@ func (s *Store) Prune() (int, error) {
 		case lockExt:
 			continue
 		case tempExt:
-			s.removeTemp(name)
+			if keyed := s.removeTemp(name); !keyed && info.ModTime().Before(now.Add(-time.Hour)) {
+				_ = os.Remove(path) // of a shortcut, which has no lock of its own
+			}
 			continue
 		case badExt:
 			// A directory that somebody made is not ours to empty.
@@ -103,8 +107,9 @@ func (s *Store) Prune() (int, error) {
 	return removed, nil
 }
 
-// removeTemp removes what a writer has left behind. It is dead if its lock is free.
-func (s *Store) removeTemp(name string) {
+// removeTemp removes what the writer of a key has left behind. It is dead if its
+// lock is free.
+func (s *Store) removeTemp(name string) (keyed bool) {
 	for _, ext := range []string{entryExt, failureExt} {
 		key, ok := keyOf(name, ext+tempExt)
 		if !ok {
@@ -112,11 +117,13 @@ func (s *Store) removeTemp(name string) {
 		}
 		lock, err := s.TryLock(key)
 		if err != nil {
-			return
+			return true
 		}
 		_ = os.Remove(s.path(key, ext+tempExt))
 		_ = lock.Unlock()
+		return true
 	}
+	return false
 }
 
 // removeLock removes a lock that nobody holds. Somebody who waits for it sees

@@ -3,12 +3,13 @@ package tokenstore
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 // Store is a token cache in a directory, which is made when it is first written.
@@ -26,18 +27,20 @@ type Store struct {
 
 // The extensions of the files of a key.
 const (
-	entryExt   = ".json"
+	entryExt   = tokenfile.EntryExt
 	tempExt    = ".tmp"
 	lockExt    = ".lock"
 	failureExt = ".failure"
 	badExt     = ".bad" // a directory that was in the way
 )
 
-func (s *Store) directory() string { return filepath.Join(s.Dir, "v1") }
+func (s *Store) dir() tokenfile.Dir { return tokenfile.Dir{Path: s.Dir, Now: s.Now, Sealer: s.Sealer} }
 
-func (s *Store) path(key Key, ext string) string {
-	return filepath.Join(s.directory(), key.String()+ext)
-}
+func (s *Store) directory() string { return s.dir().Files() }
+
+func (s *Store) path(key Key, ext string) string { return s.dir().File(key, ext) }
+
+func (s *Store) check() error { return s.dir().Check() }
 
 func (s *Store) now() time.Time {
 	if s.Now == nil {
@@ -46,19 +49,10 @@ func (s *Store) now() time.Time {
 	return s.Now()
 }
 
-// check refuses a store in which others could read or write. A directory that is
-// not there is no error: it is a store without tokens.
-func (s *Store) check() error {
-	if err := checkDirectory(s.Dir, true); err != nil {
-		return err
-	}
-	return checkDirectory(s.directory(), false)
-}
-
 // prepare makes the directories and checks them.
 func (s *Store) prepare() error {
 	for _, path := range []string{s.Dir, s.directory()} {
-		if err := checkDirectory(path, path == s.Dir); err != nil {
+		if err := tokenfile.CheckDirectory(path, path == s.Dir); err != nil {
 			return err
 		}
 		if err := os.MkdirAll(path, 0o700); err != nil {
@@ -71,57 +65,11 @@ func (s *Store) prepare() error {
 // Get reads the token of a key. The error is ErrNotFound if there is none, or
 // only a file that can't be read as one; it wraps [ErrUnsafe] or [ErrKeychain], or
 // is the system's, if the store is of no use.
-func (s *Store) Get(key Key) (Entry, error) {
-	if err := s.check(); err != nil {
-		return Entry{}, err
-	}
-	data, err := readOwn(s.path(key, entryExt))
-	if err != nil {
-		return Entry{}, err
-	}
-	entry, err := decode(key, data, s.Sealer)
-	if errors.Is(err, ErrKeychain) {
-		return Entry{}, err
-	}
-	if err != nil {
-		return Entry{}, ErrNotFound
-	}
-	return entry, nil
-}
-
-// readOwn reads a small file that is the user's own and nobody else's to write.
-// Whatever is wrong with a file that Put would replace is ErrNotFound.
-func readOwn(path string) ([]byte, error) {
-	file, err := openNoFollow(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, ErrNotFound
-	case errors.Is(err, ErrUnsafe):
-		return nil, err
-	case err != nil:
-		return nil, ErrNotFound
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, ErrNotFound
-	}
-	if err := checkOwner(path, info); err != nil {
-		return nil, err
-	}
-	if looseMode(info) {
-		return nil, ErrNotFound
-	}
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return nil, ErrNotFound
-	}
-	return data, nil
-}
+func (s *Store) Get(key Key) (Entry, error) { return s.dir().Get(key) }
 
 // Put writes the token of a key, whose lock the caller holds.
 func (s *Store) Put(key Key, e Entry) error {
-	data, err := encode(key, e, s.Sealer)
+	data, err := tokenfile.Encode(key, e, s.Sealer)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 var (
@@ -320,7 +322,7 @@ func TestNoPlace(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	good, err := encode(keyA, entry("one"), nil)
+	good, err := tokenfile.Encode(keyA, entry("one"), nil)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -328,15 +330,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("null"))
 	f.Add([]byte(`{"version":1,"sealed":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := decode(keyA, data, nil)
+		e, err := tokenfile.Decode(keyA, data, nil)
 		if err != nil {
 			return
 		}
-		again, err := encode(keyA, e, nil)
+		again, err := tokenfile.Encode(keyA, e, nil)
 		if err != nil {
 			return // a year that JSON has no form for
 		}
-		if got, err := decode(keyA, again, nil); err != nil || got.Secret != e.Secret {
+		if got, err := tokenfile.Decode(keyA, again, nil); err != nil || got.Secret != e.Secret {
 			t.Fatalf("%q: %v", data, err)
 		}
 	})

@@ -7,8 +7,9 @@ import (
 	"os"
 
 	"github.com/ecrkit/ecrkit/internal/helper"
+	"github.com/ecrkit/ecrkit/internal/warmstart"
 )
 
 func main() {
-	os.Exit(helper.Main(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv))
+	os.Exit(helper.Main(context.Background(), os.Args[1:], warmstart.Stdin(), os.Stdout, os.Stderr, os.Environ()))
 }

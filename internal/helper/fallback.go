@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os/exec"
 
+	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/settings"
 )
 
@@ -18,7 +19,8 @@ import (
 type program struct {
 	action         string
 	stdout, stderr io.Writer
-	env            func(string) (string, bool)
+	variables      []string
+	env            environ.Lookup
 	log            *slog.Logger
 	settings       settings.Settings
 }

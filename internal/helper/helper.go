@@ -13,9 +13,11 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/version"
+	"github.com/ecrkit/ecrkit/internal/warm"
 )
 
 const usage = `docker-credential-ecrkit gets the password for Amazon ECR by itself: no docker
@@ -47,12 +49,11 @@ identity is used for which host, and what to do with hosts that are not ECR.
 ECRKIT_LOG=debug or debug:FILE tells each decision.
 `
 
-// maxInput bounds what is read from stdin, in bytes.
-const maxInput = 1 << 20
-
 // Main answers one command and returns the exit code. By the protocol an error
 // is told on stdout, with exit code 1.
-func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+// The environment is a list of KEY=VALUE.
+func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, variables []string) int {
+	env := environ.Of(variables)
 	if len(args) != 1 {
 		fmt.Fprint(stdout, usage)
 		return 1
@@ -69,14 +70,13 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", args[0])
 		return 1
 	}
-	setting, _ := env(eventlog.Variable)
-	log, closeLog, err := eventlog.Open("docker-credential-ecrkit", setting, stderr)
+	log, closeLog, err := eventlog.Open("docker-credential-ecrkit", env.Get(eventlog.Variable), stderr)
 	if err != nil {
 		log.Warn(err.Error())
 	}
 	defer closeLog()
 
-	p := program{action: args[0], stdout: stdout, stderr: stderr, env: env, log: log}
+	p := program{action: args[0], stdout: stdout, stderr: stderr, variables: variables, env: env, log: log}
 	code, err := p.run(ctx, stdin)
 	if err != nil {
 		line := strings.ReplaceAll(err.Error(), "\n", " ")
@@ -96,11 +96,17 @@ func (p *program) run(ctx context.Context, stdin io.Reader) (code int, err error
 	// list gets a word of no meaning, or nothing, or a terminal.
 	var input []byte
 	if p.action != credentials.ActionList {
-		if input, err = io.ReadAll(io.LimitReader(stdin, maxInput+1)); err != nil {
+		if input, err = io.ReadAll(io.LimitReader(stdin, warm.MaxInput+1)); err != nil {
 			return 1, err
 		}
-		if len(input) > maxInput {
-			return 1, fmt.Errorf("more than %d bytes on stdin", maxInput)
+		if len(input) > warm.MaxInput {
+			return 1, fmt.Errorf("more than %d bytes on stdin", warm.MaxInput)
+		}
+	}
+	host := hostOf(p.action, input)
+	if p.action == credentials.ActionGet {
+		if code, ok := warm.Answer(host, p.variables, p.stdout); ok {
+			return code, nil
 		}
 	}
 	s, err := settings.Load(p.env)
@@ -111,14 +117,17 @@ func (p *program) run(ctx context.Context, stdin io.Reader) (code int, err error
 	if p.action == credentials.ActionList {
 		return p.list(ctx)
 	}
-	host := hostOf(p.action, input)
 	if p.action == credentials.ActionStore && s.IgnoreStore {
 		return 0, nil
 	}
 	if _, err := s.Registries.Parse(host); err != nil && host != "" && s.Fallback != "" {
 		return p.fallback(ctx, input, p.stdout)
 	}
-	return 0, credentials.HandleCommand(p.helper(ctx), p.action, bytes.NewReader(input), p.stdout)
+	err = credentials.HandleCommand(p.helper(ctx), p.action, bytes.NewReader(input), p.stdout)
+	if err == nil && p.action == credentials.ActionGet {
+		p.shorten(ctx, host)
+	}
+	return 0, err
 }
 
 func (p *program) helper(ctx context.Context) *auth.Helper {

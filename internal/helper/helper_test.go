@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/warm"
 )
 
 // FuzzMain gives the protocol any input. There is no AWS: a get of a private
 // registry fails, with one line.
 func FuzzMain(f *testing.F) {
 	home := f.TempDir()
-	env := func(key string) (string, bool) {
-		value, ok := map[string]string{"HOME": home, "AWS_PROFILE": "absent", "AWS_CONFIG_FILE": home + "/none", "AWS_SHARED_CREDENTIALS_FILE": home + "/none"}[key]
-		return value, ok
-	}
+	env := []string{"HOME=" + home, "AWS_PROFILE=absent", "AWS_CONFIG_FILE=" + home + "/none", "AWS_SHARED_CREDENTIALS_FILE=" + home + "/none"}
 	for _, action := range []string{"get", "store", "erase"} {
 		for _, input := range []string{"", "\n", "ghcr.io", "https://123456789012.dkr.ecr.us-east-1.amazonaws.com/v2/", `{"ServerURL":"x","Username":"u","Secret":"s"}`, `{"ServerURL":1}`, "null"} {
 			f.Add(action, input)
@@ -36,8 +35,7 @@ func FuzzMain(f *testing.F) {
 
 func TestTooMuchInput(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	env := func(string) (string, bool) { return "", false }
-	code := Main(t.Context(), []string{"get"}, strings.NewReader(strings.Repeat("x", maxInput+1)), &stdout, &stderr, env)
+	code := Main(t.Context(), []string{"get"}, strings.NewReader(strings.Repeat("x", warm.MaxInput+1)), &stdout, &stderr, nil)
 	if code != 1 || !strings.Contains(stdout.String(), "more than 1048576 bytes") {
 		t.Errorf("%d, %q", code, &stdout)
 	}

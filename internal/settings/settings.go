@@ -10,14 +10,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/docker/docker-credential-helpers/client"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
+	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
@@ -69,9 +68,8 @@ const maxFile = 1 << 20
 
 // Load reads the settings. env looks up an environment variable as os.LookupEnv
 // does. An error names the variable, or the file with the line.
-func Load(env func(string) (string, bool)) (Settings, error) {
-	get := func(key string) string { value, _ := env(key); return value }
-	s := Settings{File: path(get)}
+func Load(env environ.Lookup) (Settings, error) {
+	s := Settings{File: env.ConfigFile()}
 	f, err := read(s.File)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", s.File, err)
@@ -83,7 +81,7 @@ func Load(env func(string) (string, bool)) (Settings, error) {
 		}
 		s.Registries.Rules = append(s.Registries.Rules, r)
 	}
-	if s.Registries.Mapping, err = auth.ParseMapping(get(auth.MappingVariable)); err != nil {
+	if s.Registries.Mapping, err = auth.ParseMapping(env.Get(auth.MappingVariable)); err != nil {
 		return s, fmt.Errorf("%s: %w", auth.MappingVariable, err)
 	}
 	if s.Fallback = f.Fallback; s.Fallback != "" {
@@ -96,29 +94,9 @@ func Load(env func(string) (string, bool)) (Settings, error) {
 			return s, fmt.Errorf("%s: cache.keychain: %w", s.File, err)
 		}
 	}
-	s.IgnoreStore = get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
-	s.cache(get, f)
+	s.IgnoreStore = env.Get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
+	s.cache(env, f)
 	return s, nil
-}
-
-// path is the path of the configuration file.
-func path(get func(string) string) string {
-	switch {
-	case get("ECRKIT_CONFIG") != "":
-		return get("ECRKIT_CONFIG")
-	case get("XDG_CONFIG_HOME") != "":
-		return filepath.Join(get("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
-	case runtime.GOOS == "windows" && get("APPDATA") != "":
-		return filepath.Join(get("APPDATA"), "ecrkit", "config.yaml")
-	}
-	return filepath.Join(home(get), ".config", "ecrkit", "config.yaml")
-}
-
-func home(get func(string) string) string {
-	if runtime.GOOS == "windows" {
-		return get("USERPROFILE")
-	}
-	return get("HOME")
 }
 
 func read(path string) (f file, err error) {
@@ -158,38 +136,28 @@ func checkHelper(name string) error {
 }
 
 // cache finds the directory of the token cache.
-func (s *Settings) cache(get func(string) string, f file) {
+func (s *Settings) cache(env environ.Lookup, f file) {
+	chosen, usual := env.ChosenCache(), env.DefaultCache()
 	switch {
-	case get("AWS_ECR_DISABLE_CACHE") != "":
+	case env.Get("AWS_ECR_DISABLE_CACHE") != "":
 		s.NoCache = "AWS_ECR_DISABLE_CACHE is set"
-	case get("ECRKIT_CACHE_DIR") != "":
-		s.CacheDir = get("ECRKIT_CACHE_DIR")
-	case get("AWS_ECR_CACHE_DIR") != "":
-		s.CacheDir = get("AWS_ECR_CACHE_DIR")
+	case chosen != "":
+		s.CacheDir = chosen
 	case f.Cache.Disabled:
 		s.NoCache = "disabled in " + s.File
 	case f.Cache.Dir != "":
-		s.CacheDir = f.Cache.Dir
-	case get("XDG_CACHE_HOME") != "":
-		s.CacheDir = filepath.Join(get("XDG_CACHE_HOME"), "ecrkit")
-	case runtime.GOOS == "windows" && get("LOCALAPPDATA") != "":
-		s.CacheDir = filepath.Join(get("LOCALAPPDATA"), "ecrkit")
-	case home(get) == "":
-		s.NoCache = "there is no home directory; set ECRKIT_CACHE_DIR"
-	case runtime.GOOS == "darwin":
-		s.CacheDir = filepath.Join(home(get), "Library", "Caches", "ecrkit")
+		s.CacheDir = env.Expand(f.Cache.Dir)
+	case usual != "":
+		s.CacheDir = usual
 	default:
-		s.CacheDir = filepath.Join(home(get), ".cache", "ecrkit")
-	}
-	if rest, ok := strings.CutPrefix(s.CacheDir, "~/"); ok {
-		s.CacheDir = filepath.Join(home(get), rest)
+		s.NoCache = "there is no home directory; set ECRKIT_CACHE_DIR"
 	}
 }
 
 // Tokens makes the source of tokens that the settings describe.
-func (s Settings) Tokens(env func(string) (string, bool), logger *slog.Logger) *auth.Tokens {
+func (s Settings) Tokens(env environ.Lookup, logger *slog.Logger) *auth.Tokens {
 	tokens := &auth.Tokens{Logger: logger}
-	tokens.Minter.AWS.Env = env
+	tokens.Minter.AWS.Env = auth.Environment(env)
 	tokens.Minter.AWS.Registries = s.Registries
 	if s.CacheDir == "" {
 		if s.NoCache != "" && !strings.HasPrefix(s.NoCache, "AWS_ECR") {

@@ -1,4 +1,4 @@
-package tokenstore
+package tokenfile
 
 import (
 	"bytes"
@@ -93,8 +93,8 @@ type entryFile struct {
 
 var errMalformed = errors.New("not a token of this version")
 
-// decode reads a file; one that is encrypted is opened by sealer.
-func decode(key Key, data []byte, sealer Sealer) (Entry, error) {
+// Decode reads the file of an entry; one that is encrypted is opened by sealer.
+func Decode(key Key, data []byte, sealer Sealer) (Entry, error) {
 	f, err := unmarshal(data)
 	if err != nil {
 		return Entry{}, err
@@ -134,7 +134,8 @@ func unmarshal(data []byte) (f entryFile, err error) {
 	return f, nil
 }
 
-func encode(key Key, e Entry, sealer Sealer) ([]byte, error) {
+// Encode writes the file of an entry, encrypted if there is a sealer.
+func Encode(key Key, e Entry, sealer Sealer) ([]byte, error) {
 	data, err := json.Marshal(entryFile{Version: version, Secret: e.Secret, IssuedAt: e.IssuedAt.UTC(), ExpiresAt: e.ExpiresAt.UTC(),
 		Service: e.Service, Region: e.Region, Endpoint: e.Endpoint, Kind: e.Kind})
 	if err != nil || sealer == nil {

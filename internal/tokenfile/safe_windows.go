@@ -1,0 +1,53 @@
+package tokenfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// CheckDirectory refuses what is no directory. Who may write to it is told by
+// access control lists, which a user's profile sets well.
+func CheckDirectory(path string, _ bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("token cache: %w", err)
+	case !info.IsDir():
+		return fmt.Errorf("%w: %s is not a directory; remove it", ErrUnsafe, path)
+	}
+	return nil
+}
+
+// readOwn reads a file of the user's profile.
+func readOwn(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil, fmt.Errorf("%w: %s is a symbolic link; remove it", ErrUnsafe, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readRegular(path, maxFile)
+}
+
+// readRegular reads a regular file of at most limit bytes.
+func readRegular(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > limit {
+		return nil, fmt.Errorf("%s is not a regular file, or larger than %d bytes", path, limit)
+	}
+	return io.ReadAll(io.LimitReader(file, limit))
+}
