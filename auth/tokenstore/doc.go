@@ -2,7 +2,7 @@
 // and a lock for each key, written whole or not at all, readable by their owner
 // alone.
 //
-//	DIR/v1/KEY.json      the token
+//	DIR/v1/KEY.token     the token
 //	DIR/v1/KEY.lock      held by the process that gets the token
 //	DIR/v1/KEY.failure   why there is none, for a few seconds
 //	DIR/v1/hosts/HOST    a token was given to this host; empty

@@ -99,7 +99,7 @@ func (t *Trial) Assumed() int {
 
 // CacheFiles lists the files of the helper's cache that hold tokens.
 func (t *Trial) CacheFiles() ([]string, error) {
-	ours, err := filepath.Glob(filepath.Join(t.Home, ".cache", "ecrkit", "v1", "*.json"))
+	ours, err := filepath.Glob(filepath.Join(t.Home, ".cache", "ecrkit", "v1", "*.token"))
 	if err != nil {
 		return nil, err
 	}

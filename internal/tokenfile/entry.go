@@ -1,15 +1,11 @@
 package tokenfile
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
 	"time"
-	"unicode/utf8"
 )
 
 // Entry is a token and where it is from.
@@ -29,8 +25,8 @@ func (e Entry) String() string { return "token of " + e.Service + " in " + e.Reg
 // GoString hides the secret from %#v.
 func (e Entry) GoString() string { return e.String() }
 
-// LogValue hides the secret from slog.
-func (e Entry) LogValue() slog.Value { return slog.StringValue(e.String()) }
+// MarshalText hides the secret from encoding/json and log/slog.
+func (e Entry) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // State says what may be done with an entry.
 type State int
@@ -75,69 +71,47 @@ func (e Entry) RenewAt(key Key) time.Time {
 	return e.IssuedAt.Add(time.Duration(float64(lifetime) * 0.5 * (1 + jitter)))
 }
 
-// version is that of the form of the files. Another is not read.
-const version = 1
-
-// entryFile is an Entry as JSON.
-type entryFile struct {
-	Version   int       `json:"version"`
-	Sealed    []byte    `json:"sealed,omitempty"` // another entryFile, encrypted
-	Secret    string    `json:"secret,omitempty"`
-	IssuedAt  time.Time `json:"issued_at,omitzero"`
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	Service   string    `json:"service,omitempty"`
-	Region    string    `json:"region,omitempty"`
-	Endpoint  string    `json:"endpoint,omitempty"`
-	Kind      string    `json:"kind,omitempty"`
-}
-
 var errMalformed = errors.New("not a token of this version")
 
 // Decode reads the file of an entry; one that is encrypted is opened by sealer.
 func Decode(key Key, data []byte, sealer Sealer) (Entry, error) {
-	f, err := unmarshal(data)
-	if err != nil {
-		return Entry{}, err
-	}
-	if (f.Sealed != nil) != (sealer != nil) {
-		return Entry{}, errMalformed // of a time before the setting was changed
-	}
 	if sealer != nil {
-		plain, err := sealer.Open(f.Sealed, []byte(key.String()))
-		if err != nil {
-			return Entry{}, err
+		fields := decode(data, sealedHead)
+		sealed, err := base64.StdEncoding.DecodeString(fields.next("token"))
+		if !fields.end() || err != nil {
+			return Entry{}, errMalformed // or of a time before the setting was changed
 		}
-		if f, err = unmarshal(plain); err != nil {
+		if data, err = sealer.Open(sealed, []byte(key.String())); err != nil {
 			return Entry{}, err
 		}
 	}
-	if f.Secret == "" || f.Sealed != nil {
+	fields := decode(data, entryHead)
+	e := Entry{
+		Secret:    fields.next("secret"),
+		IssuedAt:  fields.time("issued"),
+		ExpiresAt: fields.time("expires"),
+		Service:   fields.next("service"),
+		Region:    fields.next("region"),
+		Endpoint:  fields.next("endpoint"),
+		Kind:      fields.next("kind"),
+	}
+	if !fields.end() || e.Secret == "" {
 		return Entry{}, errMalformed
 	}
-	return Entry{Secret: f.Secret, IssuedAt: f.IssuedAt, ExpiresAt: f.ExpiresAt,
-		Service: f.Service, Region: f.Region, Endpoint: f.Endpoint, Kind: f.Kind}, nil
-}
-
-func unmarshal(data []byte) (f entryFile, err error) {
-	if len(data) > maxFile || !utf8.Valid(data) {
-		return f, errMalformed
-	}
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	// The error of the decoder may quote the token.
-	if decoder.Decode(&f) != nil || f.Version != version {
-		return f, errMalformed
-	}
-	if _, err := decoder.Token(); err != io.EOF {
-		return f, errMalformed
-	}
-	return f, nil
+	return e, nil
 }
 
 // Encode writes the file of an entry, encrypted if there is a sealer.
 func Encode(key Key, e Entry, sealer Sealer) ([]byte, error) {
-	data, err := json.Marshal(entryFile{Version: version, Secret: e.Secret, IssuedAt: e.IssuedAt.UTC(), ExpiresAt: e.ExpiresAt.UTC(),
-		Service: e.Service, Region: e.Region, Endpoint: e.Endpoint, Kind: e.Kind})
+	data, err := encode(entryHead,
+		field{"secret", e.Secret},
+		field{"issued", timestamp(e.IssuedAt)},
+		field{"expires", timestamp(e.ExpiresAt)},
+		field{"service", e.Service},
+		field{"region", e.Region},
+		field{"endpoint", e.Endpoint},
+		field{"kind", e.Kind},
+	)
 	if err != nil || sealer == nil {
 		return data, err
 	}
@@ -145,5 +119,5 @@ func Encode(key Key, e Entry, sealer Sealer) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(entryFile{Version: version, Sealed: sealed})
+	return encode(sealedHead, field{"token", base64.StdEncoding.EncodeToString(sealed)})
 }

@@ -37,7 +37,11 @@ const KeyVersion = "1"
 // Digest is the SHA-256, in lower-case hexadecimal, of a list of strings. No two
 // lists give the same bytes to it.
 func Digest(list ...string) string {
-	var text []byte
+	size := 0
+	for _, s := range list {
+		size += binary.MaxVarintLen64 + len(s)
+	}
+	text := make([]byte, 0, size)
 	for _, s := range list {
 		text = binary.AppendUvarint(text, uint64(len(s)))
 		text = append(text, s...)

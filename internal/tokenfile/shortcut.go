@@ -1,15 +1,8 @@
 package tokenfile
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"hash"
-	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -32,93 +25,85 @@ type Snapshot struct {
 const maxSnapshot = 4 << 20
 
 // Snap takes a snapshot. Two of the same paths are equal if the files have the
-// same content and the same time of modification. It fails if a path is neither a
-// regular file nor nothing.
+// same content. It fails if a path is neither a regular file nor nothing.
 func Snap(paths []string) (Snapshot, error) {
-	sum := sha256.New()
+	contents := make([]string, 0, 3*len(paths))
 	for _, path := range paths {
-		if err := snapFile(sum, path); err != nil {
+		content, err := readRegular(path, maxSnapshot)
+		switch {
+		case os.IsNotExist(err):
+			contents = append(contents, path, "absent")
+		case err != nil:
 			return Snapshot{}, err
+		default:
+			contents = append(contents, path, "present", string(content))
 		}
 	}
-	return Snapshot{Paths: paths, sum: hex.EncodeToString(sum.Sum(nil))}, nil
+	return Snapshot{Paths: paths, sum: Digest(contents...)}, nil
 }
 
 // Equal reports whether nothing has changed from one to the other.
 func (s Snapshot) Equal(other Snapshot) bool {
-	if len(s.Paths) != len(other.Paths) {
-		return false
-	}
-	for i := range s.Paths {
-		if s.Paths[i] != other.Paths[i] {
-			return false
-		}
-	}
-	return s.sum == other.sum
+	return s.sum == other.sum && slices.Equal(s.Paths, other.Paths)
 }
 
-func snapFile(sum hash.Hash, path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(sum, "%d:%s absent\n", len(path), path)
-		return nil
+// Encode writes the file of the shortcut to a token that expires then. A token of
+// another time is to be marked as given to the host before a shortcut leads to it.
+func (sc Shortcut) Encode(expires time.Time) ([]byte, error) {
+	list := []field{
+		{"key", sc.Key.Recipe},
+		{"expires", timestamp(expires)},
+		{"until", timestamp(sc.Until)},
+		{"digest", sc.Files.sum},
 	}
-	if err != nil {
-		return err
+	for _, path := range sc.Files.Paths {
+		list = append(list, field{"file", path})
 	}
-	content, err := readRegular(path, maxSnapshot)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(sum, "%d:%s %d %x\n", len(path), path, info.ModTime().UnixNano(), sha256.Sum256(content))
-	return nil
+	return encode(shortcutHead, list...)
 }
 
-// shortcutFile is a Shortcut as JSON.
-type shortcutFile struct {
-	Version int       `json:"version"`
-	Recipe  string    `json:"recipe"`
-	Paths   []string  `json:"paths"`
-	Sum     string    `json:"sum"`
-	Until   time.Time `json:"until,omitzero"`
-	// Expires is when the token expires to which the shortcut leads: the token of
-	// a later time is to be marked as given to the host first.
-	Expires time.Time `json:"expires"`
-}
-
-// Follow gives the token to which the shortcut of a request leads, if it is fresh.
-// A request is named by a SHA-256 digest in lower-case hexadecimal.
-func (d Dir) Follow(request string) (Entry, bool) {
+// Follow gives the secret of the token to which the shortcut of a request leads, if
+// it is fresh. A request is named by a SHA-256 digest in lower-case hexadecimal.
+func (d Dir) Follow(request string) (secret string, ok bool) {
 	if d.Sealer != nil || d.Check() != nil {
-		return Entry{}, false
+		return "", false
 	}
+	key, expires, ok := d.lead(request)
+	if !ok {
+		return "", false
+	}
+	entry, err := d.get(key)
+	if err != nil || entry.State(key, d.now()) != Fresh || !entry.ExpiresAt.Equal(expires) {
+		return "", false
+	}
+	return entry.Secret, true
+}
+
+// lead gives the key to which the shortcut of a request leads if it still counts,
+// and when the token was to expire to which it led.
+func (d Dir) lead(request string) (Key, time.Time, bool) {
 	data, err := d.Read(Key{Recipe: request}, ShortcutExt)
 	if err != nil {
-		return Entry{}, false
+		return Key{}, time.Time{}, false
 	}
-	var f shortcutFile
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	if decoder.Decode(&f) != nil || f.Version != version || !f.Until.IsZero() && !d.now().Before(f.Until) {
-		return Entry{}, false
+	sc, expires, ok := decodeShortcut(data)
+	if !ok || !sc.Until.IsZero() && !d.now().Before(sc.Until) {
+		return Key{}, time.Time{}, false
 	}
-	key, ok := ParseKey(f.Recipe)
-	if !ok {
-		return Entry{}, false
-	}
-	now, err := Snap(f.Paths)
-	if err != nil || now.sum != f.Sum {
-		return Entry{}, false
-	}
-	entry, err := d.Get(key)
-	if err != nil || entry.State(key, d.now()) != Fresh || !entry.ExpiresAt.Equal(f.Expires) {
-		return Entry{}, false
-	}
-	return entry, true
+	now, err := Snap(sc.Files.Paths)
+	return sc.Key, expires, err == nil && now.Equal(sc.Files)
 }
 
-// Encode writes the file of the shortcut to a token that expires then.
-func (sc Shortcut) Encode(expires time.Time) ([]byte, error) {
-	return json.Marshal(shortcutFile{Version: version, Recipe: sc.Key.Recipe, Paths: sc.Files.Paths,
-		Sum: sc.Files.sum, Until: sc.Until.UTC(), Expires: expires.UTC()})
+func decodeShortcut(data []byte) (sc Shortcut, expires time.Time, ok bool) {
+	fields := decode(data, shortcutHead)
+	key, ok := ParseKey(fields.next("key"))
+	expires = fields.time("expires")
+	sc = Shortcut{Key: key, Until: fields.time("until"), Files: Snapshot{sum: fields.next("digest")}}
+	for {
+		path, another := fields.another("file")
+		if !another {
+			return sc, expires, ok && fields.end()
+		}
+		sc.Files.Paths = append(sc.Files.Paths, path)
+	}
 }

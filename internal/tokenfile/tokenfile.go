@@ -21,7 +21,7 @@ var (
 
 // The extensions of the files of a key.
 const (
-	EntryExt    = ".json"
+	EntryExt    = ".token"
 	ShortcutExt = ".shortcut"
 )
 
@@ -40,11 +40,16 @@ type Dir struct {
 }
 
 // Files is the directory of the files.
-func (d Dir) Files() string { return d.Path + string(os.PathSeparator) + "v1" }
+func (d Dir) Files() string { return d.Path + separator + version }
+
+const (
+	separator = string(os.PathSeparator)
+	version   = "v1"
+)
 
 // File is the path of a key's file.
 func (d Dir) File(key Key, ext string) string {
-	return d.Files() + string(os.PathSeparator) + key.String() + ext
+	return d.Path + separator + version + separator + key.String() + ext
 }
 
 func (d Dir) now() time.Time {
@@ -70,6 +75,10 @@ func (d Dir) Get(key Key) (Entry, error) {
 	if err := d.Check(); err != nil {
 		return Entry{}, err
 	}
+	return d.get(key)
+}
+
+func (d Dir) get(key Key) (Entry, error) {
 	data, err := d.Read(key, EntryExt)
 	if err != nil {
 		return Entry{}, err

@@ -13,14 +13,15 @@ var prefixes = []string{"AWS_", "ECRKIT_", "XDG_", "HOME=", "USERPROFILE=", "APP
 
 // Request names a get of a host in an environment, for [tokenfile.Dir.Follow].
 func Request(host string, variables []string) string {
-	var relevant []string
+	head := []string{"ecrkit request", tokenfile.KeyVersion, host}
+	text := append(make([]string, 0, len(head)+len(variables)), head...)
 	for _, variable := range variables {
 		if bears(variable) {
-			relevant = append(relevant, variable)
+			text = append(text, variable)
 		}
 	}
-	slices.Sort(relevant)
-	return tokenfile.Digest(append([]string{"ecrkit request", tokenfile.KeyVersion, host}, relevant...)...)
+	slices.Sort(text[len(head):])
+	return tokenfile.Digest(text...)
 }
 
 // bears says that a variable is part of a request. Names are compared without

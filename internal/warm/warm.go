@@ -6,11 +6,7 @@
 package warm
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -33,7 +29,7 @@ func Answer(host string, variables []string, stdout io.Writer) (code int, ok boo
 		return 0, false
 	}
 	if foreign(host, env) {
-		fmt.Fprintln(stdout, credentials.NewErrCredentialsNotFound())
+		_, _ = io.WriteString(stdout, credentials.NewErrCredentialsNotFound().Error()+"\n")
 		return 1, true
 	}
 	dir := CacheDir(env)
@@ -41,16 +37,22 @@ func Answer(host string, variables []string, stdout io.Writer) (code int, ok boo
 		return 0, false
 	}
 	cache := tokenfile.Dir{Path: dir}
-	entry, ok := cache.Follow(Request(host, variables))
-	if !ok {
+	secret, ok := cache.Follow(Request(host, variables))
+	if !ok || !plain(host) || !plain(secret) {
 		return 0, false
 	}
-	answer, err := json.Marshal(credentials.Credentials{ServerURL: host, Username: "AWS", Secret: entry.Secret})
-	if err != nil {
-		return 0, false
-	}
-	_, _ = stdout.Write(append(answer, '\n'))
+	_, _ = stdout.Write([]byte(`{"ServerURL":"` + host + `","Username":"AWS","Secret":"` + secret + "\"}\n"))
 	return 0, true
+}
+
+// plain says that a string stands for itself in JSON.
+func plain(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || strings.IndexByte(`"\<>&`, c) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // foreign says that a host is certainly not of ECR: each name of ECR has these
@@ -60,7 +62,7 @@ func foreign(host string, env environ.Lookup) bool {
 		return false
 	}
 	_, err := os.Stat(env.ConfigFile())
-	return errors.Is(err, fs.ErrNotExist)
+	return os.IsNotExist(err)
 }
 
 // CacheDir is the directory of the token cache, as far as the environment alone

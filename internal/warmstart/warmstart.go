@@ -16,21 +16,21 @@ import (
 	"github.com/ecrkit/ecrkit/internal/warm"
 )
 
-// read is what was read from stdin and not answered.
-var read []byte
+// input is what was read from stdin and not answered.
+var input bytes.Buffer
 
 func init() {
 	if len(os.Args) != 2 || os.Args[1] != "get" {
 		return
 	}
-	var err error
-	if read, err = io.ReadAll(io.LimitReader(os.Stdin, warm.MaxInput)); err != nil {
+	input.Grow(4096)
+	if _, err := input.ReadFrom(io.LimitReader(os.Stdin, warm.MaxInput)); err != nil {
 		return // it comes again for whoever reads on
 	}
-	if code, ok := warm.Answer(string(bytes.TrimSpace(read)), os.Environ(), os.Stdout); ok {
+	if code, ok := warm.Answer(string(bytes.TrimSpace(input.Bytes())), os.Environ(), os.Stdout); ok {
 		os.Exit(code)
 	}
 }
 
 // Stdin is the process's stdin, from its beginning.
-func Stdin() io.Reader { return io.MultiReader(bytes.NewReader(read), os.Stdin) }
+func Stdin() io.Reader { return io.MultiReader(&input, os.Stdin) }
