@@ -1,0 +1,147 @@
+package auth
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ecrkit/ecrkit/auth/tokenstore"
+)
+
+// registryServer takes the passwords that it is told to, and echoes the body.
+type registryServer struct {
+	*httptest.Server
+	good     atomic.Pointer[string]
+	requests atomic.Int64
+	status   int
+}
+
+func startRegistry(t *testing.T, status int) *registryServer {
+	t.Helper()
+	s := &registryServer{status: status}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		s.requests.Add(1)
+		user, secret, _ := req.BasicAuth()
+		if good := s.good.Load(); user != Username || good == nil || secret != *good {
+			w.WriteHeader(s.status)
+			return
+		}
+		_, _ = io.Copy(w, req.Body)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// R23: a token that has died early costs one more call and one more request.
+func TestTransport(t *testing.T) {
+	isolate(t)
+	second, fourth := password+"2", password+"4"
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		calls := mintServer(t)
+		server := startRegistry(t, status)
+		r := local
+		r.Host = strings.TrimPrefix(server.URL, "http://")
+		now := time.Now()
+		tokens := &Tokens{Store: &tokenstore.Store{Dir: filepath.Join(t.TempDir(), "cache"), Now: func() time.Time { return now }}}
+		tokens.Minter.AWS.Now = func() time.Time { return now }
+		client := &http.Client{Transport: &Transport{Tokens: tokens, Registry: r}}
+		put := func(body io.Reader) (int, string) {
+			t.Helper()
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, server.URL, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			text, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if req.Header.Get("Authorization") != "" {
+				t.Error("the caller's request was changed")
+			}
+			return response.StatusCode, string(text)
+		}
+		count := func(what string, wantCalls, wantRequests int64) {
+			t.Helper()
+			if calls.Load() != wantCalls || server.requests.Load() != wantRequests {
+				t.Errorf("%s: %d calls and %d requests, want %d and %d", what, calls.Load(), server.requests.Load(), wantCalls, wantRequests)
+			}
+		}
+		// A new token is refused for what it may not do: nothing is repeated.
+		if code, _ := put(nil); code != status {
+			t.Errorf("refused: %d", code)
+		}
+		count("new token", 1, 1)
+
+		server.good.Store(&second)
+		now = now.Add(time.Hour)
+		if code, body := put(strings.NewReader("text")); code != http.StatusOK || body != "text" {
+			t.Errorf("died early: %d, %q", code, body)
+		}
+		count("died early", 2, 3)
+		if code, _ := put(nil); code != http.StatusOK {
+			t.Errorf("good token: %d", code)
+		}
+		count("good token", 2, 4)
+
+		// Both are refused: one more call, and no third request.
+		server.good.Store(new(string))
+		now = now.Add(time.Hour)
+		if code, _ := put(nil); code != status {
+			t.Errorf("both refused: %d", code)
+		}
+		count("both refused", 3, 6)
+
+		// What can't be sent again is not; the next request has the new token.
+		server.good.Store(&fourth)
+		now = now.Add(time.Hour)
+		if code, _ := put(io.NopCloser(strings.NewReader("once"))); code != status {
+			t.Errorf("a body that is gone: %d", code)
+		}
+		count("a body that is gone", 3, 7)
+		if code, _ := put(io.NopCloser(strings.NewReader("once"))); code != http.StatusOK {
+			t.Errorf("after it: %d", code)
+		}
+		count("after it", 4, 8)
+	}
+}
+
+func TestTransportElsewhere(t *testing.T) {
+	isolate(t)
+	calls := mintServer(t)
+	var authorization atomic.Pointer[string]
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		value := req.Header.Get("Authorization")
+		authorization.Store(&value)
+	}))
+	t.Cleanup(elsewhere.Close)
+	registry := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(registry.Close)
+	r := local
+	r.Host = strings.TrimPrefix(registry.URL, "http://")
+	client := &http.Client{Transport: &Transport{Tokens: &Tokens{}, Registry: r}}
+	response, err := client.Get(registry.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if got := authorization.Load(); got == nil || *got != "" || calls.Load() != 1 {
+		t.Errorf("the other host got %v, %d calls", got, calls.Load())
+	}
+
+	remote := Registry{Host: "123456789012.dkr.ecr.us-east-1.amazonaws.com", Account: "123456789012", Region: "us-east-1", Partition: "aws"}
+	client.Transport = &Transport{Tokens: &Tokens{}, Registry: remote, Base: http.NewFileTransport(nil)}
+	if _, err := client.Get("http://" + remote.Host + "/v2/"); !errors.Is(err, ErrPlainHTTP) || calls.Load() != 1 {
+		t.Errorf("plain HTTP: %v, %d calls", err, calls.Load())
+	}
+}
