@@ -51,8 +51,11 @@ func (a Answer) Principal() string {
 
 // Run runs an action of the helper. extra is as for [fakeaws.World.Env].
 func (t *Trial) Run(action, input string, extra ...string) (Answer, error) {
+	return t.run(exec.Command(t.Helper, action), input, extra)
+}
+
+func (t *Trial) run(command *exec.Cmd, input string, extra []string) (Answer, error) {
 	var stdout, stderr bytes.Buffer
-	command := exec.Command(t.Helper, action)
 	command.Env = append(t.World.Env(t.Home, extra...), "GORACE=atexit_sleep_ms=0")
 	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(input), &stdout, &stderr
 	err := command.Run()
