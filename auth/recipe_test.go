@@ -341,8 +341,8 @@ func FuzzParseJWT(f *testing.F) {
 func FuzzSharedConfig(f *testing.F) {
 	f.Add(sharedConfig, "role-x")
 	f.Add("[default]\n", "default")
+	path := filepath.Join(f.TempDir(), "config")
 	f.Fuzz(func(t *testing.T, text, profile string) {
-		path := filepath.Join(t.TempDir(), "config")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
