@@ -41,7 +41,9 @@ func Answer(host string, variables []string, stdout io.Writer) (code int, ok boo
 	if !ok || !plain(host) || !plain(secret) {
 		return 0, false
 	}
-	_, _ = stdout.Write([]byte(`{"ServerURL":"` + host + `","Username":"AWS","Secret":"` + secret + "\"}\n"))
+	if _, err := stdout.Write([]byte(`{"ServerURL":"` + host + `","Username":"AWS","Secret":"` + secret + "\"}\n")); err != nil {
+		return 1, true
+	}
 	return 0, true
 }
 
