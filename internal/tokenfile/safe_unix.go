@@ -3,7 +3,6 @@
 package tokenfile
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,7 +65,7 @@ func read(path string, limit int64, flags int, check func(mode fs.FileMode, uid 
 	fd, err := again(func() (int, error) {
 		return syscall.Open(path, flags|syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	})
-	if errors.Is(err, syscall.ELOOP) {
+	if err == syscall.ELOOP {
 		return nil, fmt.Errorf("%w: %s is a symbolic link; remove it", ErrUnsafe, path)
 	}
 	if err != nil {
