@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say what [Copy] copies and how. The zero value copies the only image
@@ -22,6 +21,9 @@ type Options struct {
 	Digest digest.Digest
 	// Parallel is how many blobs move at once; 0 means 4.
 	Parallel int
+	// Connections is over how many connections one blob is read where the
+	// endpoints can do that; 0 means 8.
+	Connections int
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
 }
@@ -36,6 +38,7 @@ type Result struct {
 	BlobsSent    int           `json:"blobsSent"`    // copied
 	BlobsSkipped int           `json:"blobsSkipped"` // there before
 	BytesSent    int64         `json:"bytesSent"`    // in the blobs copied
+	BytesResumed int64         `json:"bytesResumed"` // in the blobs copied, sent by an earlier copy
 	BytesSkipped int64         `json:"bytesSkipped"` // in the blobs there before
 	Seconds      float64       `json:"seconds"`      // the whole copy took
 }
@@ -65,7 +68,8 @@ func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	if err := copyBlobs(ctx, src, dst, missing, opts.Parallel); err != nil {
+	c := newCopier(src, dst, opts)
+	if err := c.blobs(ctx, missing); err != nil {
 		return Result{}, err
 	}
 	root, children := g.manifests[len(g.manifests)-1], g.manifests[:len(g.manifests)-1]
@@ -83,7 +87,8 @@ func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, er
 		Tags:         append([]string{}, opts.Tags...),
 		BlobsSent:    len(missing),
 		BlobsSkipped: len(g.blobs) - len(missing),
-		BytesSent:    totalSize(missing),
+		BytesSent:    totalSize(missing) - c.resumed.Load(),
+		BytesResumed: c.resumed.Load(),
 		BytesSkipped: totalSize(g.blobs) - totalSize(missing),
 		Seconds:      now().Sub(start).Seconds(),
 	}
@@ -110,33 +115,6 @@ func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
 		return Manifest{}, fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, opts.Digest)
 	}
 	return root, nil
-}
-
-// copyBlobs copies blobs, some at once.
-func copyBlobs(ctx context.Context, src BlobReader, dst BlobWriter, blobs []Descriptor, parallel int) error {
-	if parallel <= 0 {
-		parallel = 4
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(parallel)
-	for _, d := range blobs {
-		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			return copyBlob(ctx, src, dst, d)
-		})
-	}
-	return group.Wait()
-}
-
-func copyBlob(ctx context.Context, src BlobReader, dst BlobWriter, d Descriptor) (err error) {
-	content, err := src.Blob(ctx, d)
-	if err != nil {
-		return err
-	}
-	defer content.Close()
-	return dst.PutBlob(ctx, d, newVerifier(ctx, content, d))
 }
 
 func putTagged(ctx context.Context, dst Tagger, root Manifest, tags []string) error {

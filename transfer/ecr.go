@@ -46,7 +46,9 @@ func layerClient(cfg aws.Config) *http.Client {
 	}}
 	switch c := cfg.HTTPClient.(type) {
 	case *awshttp.BuildableClient:
-		client.Transport = c.GetTransport()
+		transport := c.GetTransport()
+		transport.MaxIdleConnsPerHost = maxConnections // each goes on with the next range
+		client.Transport = transport
 	case *http.Client:
 		client.Transport = c.Transport
 	}

@@ -14,9 +14,10 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// TestPullFaults breaks the download of a layer in several ways.
+// TestPullFaults breaks every download of a layer in several ways, before it has
+// brought a byte (after some bytes it goes on: TestPullRanges).
 func TestPullFaults(t *testing.T) {
-	n := int64(10)
+	n := int64(0)
 	tests := []struct {
 		name      string
 		fault     localecr.Fault
@@ -24,7 +25,7 @@ func TestPullFaults(t *testing.T) {
 		want      string
 	}{
 		{"wrong byte", localecr.Fault{WrongByte: &n}, true, "another digest"},
-		{"short body", localecr.Fault{ShortBody: &n}, false, "after 10 of "},
+		{"short body", localecr.Fault{ShortBody: &n}, false, "at byte 0: unexpected EOF"},
 		{"reset", localecr.Fault{ResetResponseAfter: &n}, false, "connection reset"},
 		{"slow down", localecr.Fault{Status: 503, Code: "SlowDown", Message: "Please reduce your request rate."}, false, "503 Service Unavailable: SlowDown: Please reduce your request rate."},
 	}
@@ -65,7 +66,9 @@ func TestPullExpiredURL(t *testing.T) {
 	})
 	check(t, err)
 	w.server.Clock().Advance(time.Hour)
-	_, err = w.repository("app").get(t.Context(), *out.DownloadUrl)
+	response, err := w.repository("app").get(t.Context(), *out.DownloadUrl, "")
+	check(t, err)
+	err = refused(response)
 	if err == nil || !strings.Contains(err.Error(), "403 Forbidden: AccessDenied: Request has expired") || strings.Contains(err.Error(), "X-Amz-") {
 		t.Errorf("got %v", err)
 	}

@@ -3,12 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
-	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -100,64 +95,4 @@ func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdenti
 		}}
 	}
 	return manifests, nil
-}
-
-// Blob gets a pre-signed URL and opens it.
-func (e *ECR) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
-	object := "layer " + string(d.Digest)
-	out, err := e.api.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
-		RegistryId:     &e.registry.Account,
-		RepositoryName: &e.repository,
-		LayerDigest:    aws.String(string(d.Digest)),
-	})
-	var unknown *types.LayersNotFoundException
-	if errors.As(err, &unknown) {
-		return nil, fmt.Errorf("%s: %s: %w", e, object, ErrNotFound)
-	}
-	if err != nil {
-		return nil, e.fail(object, err)
-	}
-	body, err := e.get(ctx, aws.ToString(out.DownloadUrl))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", e, object, err)
-	}
-	return body, nil
-}
-
-// get opens a pre-signed URL. Its query is a credential: no error repeats it.
-func (e *ECR) get(ctx context.Context, signed string) (io.ReadCloser, error) {
-	u, err := url.Parse(signed)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return nil, errors.New("the download URL that Amazon ECR gave is not an http(s) URL")
-	}
-	place := u.Scheme + "://" + u.Host + u.Path
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
-	if err != nil {
-		return nil, fmt.Errorf("GET %s: not a valid request", place)
-	}
-	// Otherwise Go asks for gzip by itself and unpacks what comes back.
-	request.Header.Set("Accept-Encoding", "identity")
-	response, err := e.Layers.Do(request)
-	if err != nil {
-		var transport *url.Error
-		if errors.As(err, &transport) {
-			err = transport.Err
-		}
-		return nil, fmt.Errorf("GET %s: %w", place, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		defer response.Body.Close()
-		return nil, fmt.Errorf("GET %s: %s%s", place, response.Status, s3Error(response.Body))
-	}
-	return response.Body, nil
-}
-
-// s3Error is what the XML of an S3 error says, for the end of a message.
-func s3Error(r io.Reader) string {
-	var doc struct{ Code, Message string }
-	data, err := io.ReadAll(io.LimitReader(r, 8<<10))
-	if err != nil || xml.Unmarshal(data, &doc) != nil || doc.Code == "" {
-		return ""
-	}
-	return ": " + auth.Redact(doc.Code+": "+doc.Message)
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
 // Descriptor names content by media type, digest and size in bytes.
@@ -40,6 +42,14 @@ type BlobReader interface {
 	Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error)
 }
 
+// rangeReader is a [Source] that can read one blob over several connections.
+type rangeReader interface {
+	// Ranges prepares reading ranges of a blob; what it returns may be called
+	// concurrently. The error wraps [ErrNotFound] if the blob is not there; that
+	// of the opener wraps [errNoRanges] if there is only the whole blob.
+	Ranges(ctx context.Context, d Descriptor) (ranges.Opener, error)
+}
+
 // Source is what can be copied from. Its String names it in messages.
 type Source interface {
 	Resolver
@@ -60,6 +70,14 @@ type BlobWriter interface {
 	// such as [ErrIntegrity] at the end, means that nothing may be stored. A
 	// blob that is there already is no error. It may be called concurrently.
 	PutBlob(ctx context.Context, d Descriptor, r io.Reader) error
+}
+
+// fileWriter is a [Target] that has a blob in a file of its own, which can be
+// written at any offset and gone on with by a later process.
+type fileWriter interface {
+	// PutBlobFile stores the content of d that fill writes to f. An error from
+	// fill means that nothing may be stored. It may be called concurrently.
+	PutBlobFile(ctx context.Context, d Descriptor, fill func(f ranges.File) error) error
 }
 
 // ManifestWriter takes manifests that an index names.

@@ -19,6 +19,9 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnsupported says that an image has something that cannot be copied.
 	ErrUnsupported = errors.New("not supported")
+	// errNoRanges says that a server, or a proxy before it, sends whole blobs
+	// only. [Copy] then reads them over one connection.
+	errNoRanges = errors.New("the server sends no ranges")
 )
 
 // RepositoryNotFoundError says that a registry has no repository of this name.

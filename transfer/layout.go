@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
 // Layout is an OCI image layout directory, as [Source] and as [Target]. It is a
@@ -31,6 +31,8 @@ type Layout struct {
 var (
 	_ Source = (*Layout)(nil)
 	_ Target = (*Layout)(nil)
+
+	_ fileWriter = (*Layout)(nil)
 )
 
 // tempPrefix begins the names of files that are not complete.
@@ -73,114 +75,97 @@ func (l *Layout) has(ctx context.Context, d Descriptor) bool {
 }
 
 // PutBlob stores a blob.
-func (l *Layout) PutBlob(_ context.Context, d Descriptor, r io.Reader) error {
+func (l *Layout) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
+	return l.putFile(ctx, d, func(p *partial) error {
+		if err := p.restart(); err != nil {
+			return err
+		}
+		_, err := io.Copy(p, r)
+		return err
+	})
+}
+
+// PutBlobFile stores a blob that may be written in any order and by several
+// processes one after the other.
+func (l *Layout) PutBlobFile(ctx context.Context, d Descriptor, fill func(f ranges.File) error) error {
+	return l.putFile(ctx, d, func(p *partial) error {
+		err := fill(p)
+		if errors.Is(err, ErrIntegrity) && p.resumed > 0 {
+			// What was there already was wrong.
+			if err = p.restart(); err == nil {
+				err = fill(p)
+			}
+		}
+		return err
+	})
+}
+
+// putFile has fill write the file of a blob.
+func (l *Layout) putFile(ctx context.Context, d Descriptor, fill func(p *partial) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: blob %s: %w", l, d.Digest, err)
+		}
+	}()
 	if err := l.create(); err != nil {
 		return err
 	}
-	err := l.write(blobPath(d.Digest), os.Rename, func(w io.Writer) error {
-		_, err := io.Copy(w, r)
-		return err
-	})
+	p, err := openPartial(ctx, filepath.Join(l.dir, partialName(d.Digest)), d.Size)
 	if err != nil {
-		return fmt.Errorf("%s: blob %s: %w", l, d.Digest, err)
+		return err
 	}
-	return nil
+	name := filepath.Join(l.dir, filepath.FromSlash(blobPath(d.Digest)))
+	if _, err := os.Stat(name); err == nil && l.has(ctx, d) {
+		return p.discard() // another process was faster
+	}
+	err = fill(p)
+	switch {
+	case err == nil:
+		return p.publish(name)
+	case errors.Is(err, ErrIntegrity):
+		return errors.Join(err, p.discard())
+	default:
+		return errors.Join(err, p.leave())
+	}
 }
+
+// partialName is the name of the file that is to become a blob.
+func partialName(d digest.Digest) string { return tempPrefix + d.Encoded() }
 
 // PutManifest stores a manifest as a blob.
 func (l *Layout) PutManifest(ctx context.Context, m Manifest) error {
 	return l.PutBlob(ctx, m.Descriptor, bytes.NewReader(m.Content))
 }
 
-// PutTagged stores a manifest and names it in index.json, in the place of any
-// image that had the tag.
-func (l *Layout) PutTagged(ctx context.Context, m Manifest, tag string) error {
-	if err := l.PutManifest(ctx, m); err != nil {
-		return err
-	}
-	// The file oci-layout serves as the lock: it is there and never replaced.
-	lock := flock.New(filepath.Join(l.dir, ocispec.ImageLayoutFile))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return fmt.Errorf("%s: waiting for the lock on oci-layout: %w", l, err)
-	}
-	defer lock.Close()
-	old, err := readFile(l.files, ocispec.ImageIndexFile, maxLayoutIndex)
-	if err != nil {
-		return fmt.Errorf("%s: %w", l, err)
-	}
-	updated, err := addToIndex(old, m.Descriptor, tag)
-	if err != nil {
-		return fmt.Errorf("%s: index.json: %w", l, err)
-	}
-	if err := l.writeBytes(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
-		return fmt.Errorf("%s: index.json: %w", l, err)
-	}
-	return nil
-}
-
-// addToIndex puts an entry into an index.json and keeps all else that is in it.
-func addToIndex(data []byte, d Descriptor, tag string) ([]byte, error) {
-	var index map[string]json.RawMessage
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
-	}
-	if index == nil {
-		return nil, fmt.Errorf("%w: null", ErrIntegrity)
-	}
-	var entries []json.RawMessage
-	if raw, ok := index["manifests"]; ok {
-		if err := json.Unmarshal(raw, &entries); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
-		}
-	}
-	kept := make([]json.RawMessage, 0, len(entries)+1)
-	for _, raw := range entries {
-		var e Descriptor
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
-		}
-		name := e.Annotations[ocispec.AnnotationRefName]
-		if tag == "" && e.Digest == d.Digest {
-			return data, nil // there already, under whatever name
-		}
-		if name == tag && tag != "" || name == "" && e.Digest == d.Digest {
-			continue
-		}
-		kept = append(kept, raw)
-	}
-	entry := Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-	if tag != "" {
-		entry.Annotations = map[string]string{ocispec.AnnotationRefName: tag}
-	}
-	raw, err := json.Marshal(entry)
-	if err != nil {
-		return nil, err
-	}
-	if index["manifests"], err = json.Marshal(append(kept, raw)); err != nil {
-		return nil, err
-	}
-	return json.Marshal(index)
-}
-
-// create makes an empty layout unless there is one; the file oci-layout, which
-// makes it one, comes last.
+// create makes an empty layout unless there is one.
 func (l *Layout) create() error {
+	err := l.createOnce()
+	if errors.Is(err, fs.ErrNotExist) {
+		// Another process has made it at the same time and swept our temporary
+		// file away.
+		err = l.createOnce()
+	}
+	return wrap(l, err)
+}
+
+// createOnce writes the file oci-layout, which makes a directory a layout, last.
+func (l *Layout) createOnce() error {
 	err := checkLayoutVersion(l.files)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return wrap(l, err)
+		return err
 	}
 	if err := l.mayCreate(); err != nil {
-		return wrap(l, err)
+		return err
 	}
 	if err := os.MkdirAll(filepath.Join(l.dir, ocispec.ImageBlobsDir, "sha256"), 0o777); err != nil {
-		return wrap(l, err)
+		return err
 	}
 	empty := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[]}`, ocispec.MediaTypeImageIndex)
-	if err := l.writeBytes(ocispec.ImageIndexFile, linkNew, []byte(empty)); err != nil {
-		return wrap(l, err)
+	if err := l.write(ocispec.ImageIndexFile, linkNew, []byte(empty)); err != nil {
+		return err
 	}
 	version := fmt.Sprintf(`{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
-	return wrap(l, l.writeBytes(ocispec.ImageLayoutFile, linkNew, []byte(version)))
+	return l.write(ocispec.ImageLayoutFile, linkNew, []byte(version))
 }
 
 // mayCreate refuses a directory that is used for something else.
@@ -198,16 +183,9 @@ func (l *Layout) mayCreate() error {
 	return nil
 }
 
-func (l *Layout) writeBytes(name string, publish func(temp, name string) error, data []byte) error {
-	return l.write(name, publish, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
-}
-
-// write fills a temporary file and, when it is complete and on disk, publishes it
-// under its name. After an error nothing is left.
-func (l *Layout) write(name string, publish func(temp, name string) error, fill func(io.Writer) error) (err error) {
+// write writes a temporary file and, when it is on disk, publishes it under its
+// name. After an error nothing is left.
+func (l *Layout) write(name string, publish func(temp, name string) error, data []byte) (err error) {
 	temp := filepath.Join(l.dir, tempPrefix+rand.Text())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -219,7 +197,7 @@ func (l *Layout) write(name string, publish func(temp, name string) error, fill 
 			os.Remove(temp)
 		}
 	}()
-	if err := fill(f); err != nil {
+	if _, err := f.Write(data); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {

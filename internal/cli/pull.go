@@ -20,7 +20,7 @@ oci:NAME:TAG with the last element of the repository's name. SRC without a tag i
 in DST when all of it is there.
 
 Prints DIGEST and DST, or with --output json one object: reference, digest,
-mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesSkipped, seconds.`
+mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesResumed, bytesSkipped, seconds.`
 
 func newPullCommand(app *App) *cobra.Command {
 	return &cobra.Command{

@@ -18,7 +18,7 @@ digest stays. DST without a tag is pushed as "latest", with a digest only under
 that digest. DST with a digest accepts that image only.
 
 Prints DIGEST and DST, or with --output json one object: reference, digest,
-mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesSkipped, seconds.`
+mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesResumed, bytesSkipped, seconds.`
 
 func newPushCommand(app *App) *cobra.Command {
 	return &cobra.Command{

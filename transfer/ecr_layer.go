@@ -1,0 +1,181 @@
+package transfer
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+)
+
+// Blob gets a pre-signed URL and opens it.
+func (e *ECR) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+	signed, err := e.downloadURL(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	response, err := e.get(ctx, signed, "")
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = refused(response)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: layer %s: %w", e, d.Digest, err)
+	}
+	return response.Body, nil
+}
+
+// downloadURL gets the pre-signed URL of a layer.
+func (e *ECR) downloadURL(ctx context.Context, d Descriptor) (string, error) {
+	object := "layer " + string(d.Digest)
+	out, err := e.api.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
+		RegistryId:     &e.registry.Account,
+		RepositoryName: &e.repository,
+		LayerDigest:    aws.String(string(d.Digest)),
+	})
+	var unknown *types.LayersNotFoundException
+	if errors.As(err, &unknown) {
+		return "", fmt.Errorf("%s: %s: %w", e, object, ErrNotFound)
+	}
+	if err != nil {
+		return "", e.fail(object, err)
+	}
+	return aws.ToString(out.DownloadUrl), nil
+}
+
+// get sends a GET to a pre-signed URL, for a byte range unless that is "". Its
+// query is a credential: no error repeats it.
+func (e *ECR) get(ctx context.Context, signed, byteRange string) (*http.Response, error) {
+	u, err := url.Parse(signed)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		return nil, errors.New("the download URL that Amazon ECR gave is not an http(s) URL")
+	}
+	place := u.Scheme + "://" + u.Host + u.Path
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, signed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("GET %s: not a valid request", place)
+	}
+	// Otherwise Go asks for gzip by itself and unpacks what comes back.
+	request.Header.Set("Accept-Encoding", "identity")
+	if byteRange != "" {
+		request.Header.Set("Range", byteRange)
+	}
+	response, err := e.Layers.Do(request)
+	if err != nil {
+		var transport *url.Error
+		if errors.As(err, &transport) {
+			err = transport.Err
+		}
+		return nil, fmt.Errorf("GET %s: %w", place, err)
+	}
+	return response, nil
+}
+
+// refused closes an answer and makes it an error.
+func refused(r *http.Response) error {
+	defer r.Body.Close()
+	u := r.Request.URL
+	return fmt.Errorf("GET %s://%s%s: %s%s", u.Scheme, u.Host, u.Path, r.Status, s3Error(r.Body))
+}
+
+// s3Error is what the XML of an S3 error says, for the end of a message.
+func s3Error(r io.Reader) string {
+	var doc struct{ Code, Message string }
+	data, err := io.ReadAll(io.LimitReader(r, 8<<10))
+	if err != nil || xml.Unmarshal(data, &doc) != nil || doc.Code == "" {
+		return ""
+	}
+	return ": " + auth.Redact(doc.Code+": "+doc.Message)
+}
+
+// Ranges reads a layer by one pre-signed URL, which is renewed when it has expired.
+func (e *ECR) Ranges(ctx context.Context, d Descriptor) (ranges.Opener, error) {
+	signed, err := e.downloadURL(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return (&layerRanges{repository: e, d: d, signed: signed}).open, nil
+}
+
+// layerRanges are the ranges of one layer.
+type layerRanges struct {
+	repository *ECR
+	d          Descriptor
+
+	mu     sync.Mutex
+	signed string // the URL
+}
+
+func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+	signed, err := l.url(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	response, err := l.get(ctx, signed, first, n)
+	if err == nil && response.StatusCode == http.StatusForbidden {
+		response.Body.Close()
+		if signed, err = l.url(ctx, signed); err != nil {
+			return nil, err
+		}
+		response, err = l.get(ctx, signed, first, n)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: layer %s: %w", l.repository, l.d.Digest, err)
+	}
+	if err := l.check(response, first, n); err != nil {
+		response.Body.Close()
+		return nil, fmt.Errorf("%s: layer %s: %w", l.repository, l.d.Digest, err)
+	}
+	return response.Body, nil
+}
+
+func (l *layerRanges) get(ctx context.Context, signed string, first, n int64) (*http.Response, error) {
+	return l.repository.get(ctx, signed, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
+}
+
+// check refuses an answer that is not that range of the layer.
+func (l *layerRanges) check(r *http.Response, first, n int64) error {
+	switch r.StatusCode {
+	case http.StatusPartialContent:
+		want := fmt.Sprintf("bytes %d-%d/%d", first, first+n-1, l.d.Size)
+		if got := r.Header.Get("Content-Range"); got != want {
+			return ranges.Permanent(fmt.Errorf("%w: asked for %q, got %q", ErrIntegrity, want, got))
+		}
+		return nil
+	case http.StatusOK:
+		if first == 0 && n == l.d.Size {
+			return nil
+		}
+		return ranges.Permanent(errNoRanges)
+	}
+	err := refused(r)
+	switch {
+	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout,
+		r.StatusCode == http.StatusForbidden: // the next try renews the URL
+		return err
+	}
+	return ranges.Permanent(err)
+}
+
+// url gives the URL; if it is still the expired one, a new one.
+func (l *layerRanges) url(ctx context.Context, expired string) (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.signed == expired {
+		signed, err := l.repository.downloadURL(ctx, l.d)
+		if err != nil {
+			return "", ranges.Permanent(err)
+		}
+		l.signed = signed
+	}
+	return l.signed, nil
+}

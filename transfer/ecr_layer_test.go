@@ -1,0 +1,178 @@
+package transfer
+
+import (
+	"errors"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/random"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+// getLayer is how the audit log calls a download.
+const getLayer = "GET /layers/{digest}"
+
+// pushLargeLayer pushes an image with one layer of 6 MiB as app:x, which is read
+// by eight ranges.
+func pushLargeLayer(t *testing.T, w *world) v1.Image {
+	t.Helper()
+	return pushLayer(t, w, 6<<20)
+}
+
+// pushLayer pushes an image with one layer of size bytes as app:x.
+func pushLayer(t *testing.T, w *world, size int64) v1.Image {
+	t.Helper()
+	layer, err := random.Layer(size, "application/vnd.oci.image.layer.v1.tar+gzip")
+	check(t, err)
+	image, err := mutate.AppendLayers(empty.Image, layer)
+	check(t, err)
+	dir := filepath.Join(t.TempDir(), "src")
+	p, err := layout.Write(dir, emptyIndex(t))
+	check(t, err)
+	check(t, p.AppendImage(image, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "x"})))
+	mustCopy(t, NewLayout(dir), w.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
+	w.calls.Reset()
+	return image
+}
+
+func TestPullRanges(t *testing.T) {
+	n, none := int64(100_000), int64(0)
+	tests := map[string]struct {
+		fault       localecr.Fault
+		connections int
+		once        bool // no byte comes twice
+	}{
+		"clean":           {localecr.Fault{}, 8, true},
+		"one connection":  {localecr.Fault{}, 1, true},
+		"many":            {localecr.Fault{}, 100, true},
+		"resets":          {localecr.Fault{ResetResponseAfter: &n, Count: 10}, 8, false},
+		"reset at once":   {localecr.Fault{ResetResponseAfter: &none, Count: 5}, 8, false},
+		"short bodies":    {localecr.Fault{ShortBody: &n, Count: 10}, 8, false},
+		"slow down":       {localecr.Fault{Status: 503, Code: "SlowDown", Count: 8}, 8, false},
+		"expired":         {localecr.Fault{Status: 403, Code: "AccessDenied", Nth: 3}, 8, true},
+		"all but expired": {localecr.Fault{Status: 403, Code: "AccessDenied", Count: 4}, 4, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, localecr.Options{})
+			image := pushLargeLayer(t, w)
+			if tt.fault != (localecr.Fault{}) {
+				tt.fault.Op = getLayer
+				check(t, w.server.SetFaults(tt.fault))
+			}
+			dst := filepath.Join(t.TempDir(), "dst")
+			result := mustCopy(t, w.repository("app"), NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}, Connections: tt.connections})
+			validateLayout(t, dst)
+			if want := digestOf(t, image); result.Digest != want {
+				t.Errorf("pulled %s, want %s", result.Digest, want)
+			}
+			sent := int64(0)
+			for _, c := range w.calls.Calls() {
+				if c.Op == getLayer && c.Status < 300 {
+					sent += c.BytesOut
+				}
+			}
+			if tt.once && sent != result.BytesSent {
+				t.Errorf("%d bytes came for %d", sent, result.BytesSent)
+			}
+			if got := w.calls.Count("GetDownloadUrlForLayer"); tt.fault.Status != 403 && got != 2 {
+				t.Errorf("%d calls of GetDownloadUrlForLayer for 2 blobs", got)
+			}
+		})
+	}
+}
+
+func TestPullRangesRefuses(t *testing.T) {
+	n := int64(100)
+	tests := map[string]struct {
+		fault     localecr.Fault
+		integrity bool
+		want      string
+	}{
+		"wrong byte":    {localecr.Fault{WrongByte: &n}, true, "another digest"},
+		"never a byte":  {localecr.Fault{Status: 500, Code: "InternalError"}, false, "500 Internal Server Error: InternalError"},
+		"never allowed": {localecr.Fault{Status: 403, Code: "AccessDenied"}, false, "403 Forbidden: AccessDenied"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, localecr.Options{})
+			pushLargeLayer(t, w)
+			tt.fault.Op, tt.fault.Count = getLayer, -1
+			check(t, w.server.SetFaults(tt.fault))
+			dst := filepath.Join(t.TempDir(), "dst")
+			_, err := Copy(t.Context(), w.repository("app"), NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}})
+			if err == nil || errors.Is(err, ErrIntegrity) != tt.integrity || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "X-Amz-") {
+				t.Errorf("got %v", err)
+			}
+			check(t, w.server.SetFaults())
+			mustCopy(t, w.repository("app"), NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}})
+			validateLayout(t, dst)
+		})
+	}
+}
+
+// TestPullURLExpires has the pre-signed URL expire in the middle of a layer.
+func TestPullURLExpires(t *testing.T) {
+	w := newWorld(t, localecr.Options{URLLifetime: time.Minute})
+	pushLargeLayer(t, w)
+	e := w.repository("app")
+	var requests atomic.Int32
+	next := e.Layers.Transport
+	e.Layers.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		if requests.Add(1) == 4 {
+			w.server.Clock().Advance(time.Hour)
+		}
+		return next.RoundTrip(r)
+	})
+	dst := filepath.Join(t.TempDir(), "dst")
+	mustCopy(t, e, NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}, Parallel: 1, Connections: 2})
+	validateLayout(t, dst)
+}
+
+// TestPullWithoutRanges has a proxy before the layers that drops the header Range.
+func TestPullWithoutRanges(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	pushLargeLayer(t, w)
+	e := w.repository("app")
+	next := e.Layers.Transport
+	e.Layers.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+		return next.RoundTrip(r)
+	})
+	dst := filepath.Join(t.TempDir(), "dst")
+	mustCopy(t, e, NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}})
+	validateLayout(t, dst)
+}
+
+// TestPullWrongRange has a proxy answer with another range than was asked for.
+func TestPullWrongRange(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	pushLargeLayer(t, w)
+	e := w.repository("app")
+	next := e.Layers.Transport
+	e.Layers.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		r = r.Clone(r.Context())
+		if r.Header.Get("Range") != "" {
+			r.Header.Set("Range", "bytes=0-99")
+		}
+		return next.RoundTrip(r)
+	})
+	_, err := Copy(t.Context(), e, NewLayout(filepath.Join(t.TempDir(), "dst")), Options{Reference: "x"})
+	if !errors.Is(err, ErrIntegrity) || !strings.Contains(err.Error(), "got \"bytes 0-99/") {
+		t.Errorf("got %v", err)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

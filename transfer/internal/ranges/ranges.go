@@ -1,0 +1,237 @@
+// Package ranges reads one blob over several connections at once: by ranges, each
+// written at its place in a file, and hashed in their order in the same pass.
+package ranges
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Permanent marks an error of an [Opener] that another try cannot mend.
+func Permanent(err error) error { return &permanentError{err} }
+
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+// Opener opens the n bytes of a blob from first on. What it returns may end
+// early, with or without an error: the rest is then asked for again.
+type Opener func(ctx context.Context, first, n int64) (io.ReadCloser, error)
+
+// Span is a part of a blob: Length bytes from First on.
+type Span struct{ First, Length int64 }
+
+// End is the first byte after the span.
+func (s Span) End() int64 { return s.First + s.Length }
+
+// File is where the blob goes.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	// Done gives what the file has already: spans in their order, none of which
+	// overlaps another.
+	Done() []Span
+	// AddDone says that the file has a span now. It is called concurrently.
+	AddDone(s Span) error
+}
+
+const (
+	// maxSize of one range in bytes. Amazon S3 advises ranges of 8 to 16 MB:
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html.
+	maxSize = 8 << 20
+	// minSize keeps the round trip of a range short beside its bytes.
+	minSize = 1 << 20
+	// maxTries is how often in a row a range may fail without having got a byte.
+	maxTries = 6
+	// firstPause is the wait before the second try; it doubles with each.
+	firstPause = 100 * time.Millisecond
+)
+
+// Fetch reads the size bytes of a blob into f over at most connections ranges at
+// once, and writes them to hash in their order. What f has already is only
+// hashed. A range that breaks off goes on from its last byte; a connection that
+// brings nothing while others do is replaced. The memory needed does not depend
+// on size. progress is called with the number of bytes that came.
+func Fetch(ctx context.Context, f File, hash io.Writer, size int64, open Opener, connections int, progress func(n int)) error {
+	connections = max(connections, 1)
+	todo := plan(f.Done(), size, connections)
+	group, ctx := errgroup.WithContext(ctx)
+	// The hash follows the ranges and reads what they have just written, which
+	// the operating system still has in memory.
+	group.Go(func() error {
+		for _, r := range todo {
+			select {
+			case <-r.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if _, err := io.Copy(hash, io.NewSectionReader(f, r.First, r.Length)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	missing := make(chan piece, len(todo))
+	for _, r := range todo {
+		if !r.there {
+			missing <- r
+		}
+	}
+	close(missing)
+	watch := newWatchdog()
+	defer watch.stop()
+	for range min(connections, len(missing)) {
+		group.Go(func() error {
+			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
+			for r := range missing {
+				if err := w.fetch(ctx, r.Span); err != nil {
+					return err
+				}
+				if err := f.AddDone(r.Span); err != nil {
+					return err
+				}
+				close(r.done)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// piece is a span of the file that is there or comes by one request.
+type piece struct {
+	Span
+	there bool
+	done  chan struct{} // closed when it is there
+}
+
+// plan cuts size bytes into pieces, in their order.
+func plan(done []Span, size int64, connections int) []piece {
+	missing := size
+	for _, s := range done {
+		missing -= s.Length
+	}
+	n := int64(connections)
+	length := min(max((missing+n-1)/n, minSize), maxSize)
+	var pieces []piece
+	at := int64(0)
+	cut := func(end int64) {
+		for ; at < end; at += length {
+			pieces = append(pieces, piece{Span: Span{at, min(length, end-at)}, done: make(chan struct{})})
+		}
+		at = end
+	}
+	for _, s := range done {
+		cut(s.First)
+		there := piece{Span: s, there: true, done: make(chan struct{})}
+		close(there.done)
+		pieces = append(pieces, there)
+		at = s.End()
+	}
+	cut(size)
+	return pieces
+}
+
+// fetcher reads ranges one after the other.
+type fetcher struct {
+	f        io.WriterAt
+	open     Opener
+	buffer   []byte
+	watch    *watchdog
+	progress func(n int)
+}
+
+// fetch reads one range, with as many tries as it needs as long as each brings
+// some bytes.
+func (w *fetcher) fetch(ctx context.Context, s Span) error {
+	first, end, tries, pause := s.First, s.End(), 0, firstPause
+	for {
+		got, err := w.read(ctx, first, end-first)
+		first += got
+		if first == end {
+			return nil
+		}
+		if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		if got > 0 {
+			tries, pause = 0, firstPause
+		}
+		tries++
+		var permanent *permanentError
+		if ctx.Err() != nil || tries == maxTries || errors.As(err, &permanent) {
+			return fmt.Errorf("at byte %d: %w", first, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pause *= 2
+	}
+}
+
+// read makes one request and returns how many bytes it brought.
+func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	alive := w.watch.add(cancel)
+	defer w.watch.remove(alive)
+	body, err := w.open(ctx, first, n)
+	if err != nil {
+		return 0, stalled(ctx, err)
+	}
+	defer body.Close()
+	for {
+		// One byte more than is wanted shows the end, after which the connection
+		// can serve the next range, and an answer that is too long.
+		m, err := body.Read(w.buffer)
+		if int64(m) > n-got {
+			return got, Permanent(fmt.Errorf("more than the %d bytes asked for", n))
+		}
+		if _, err := w.f.WriteAt(w.buffer[:m], first+got); err != nil {
+			return got, Permanent(err)
+		}
+		got += int64(m)
+		w.watch.progress(alive, m)
+		w.progress(m)
+		if err == io.EOF {
+			return got, nil
+		}
+		if err != nil {
+			return got, stalled(ctx, err)
+		}
+	}
+}
+
+// stalled is the watchdog's reason, if it was that which ended a request.
+func stalled(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); errors.Is(cause, ErrStalled) {
+		return cause
+	}
+	return err
+}
+
+// Read reads the n bytes of a blob from first on into buffer, with the same tries
+// as [Fetch].
+func Read(ctx context.Context, buffer []byte, first int64, open Opener) error {
+	watch := newWatchdog()
+	defer watch.stop()
+	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}}
+	return w.fetch(ctx, Span{first, int64(len(buffer))})
+}
+
+// memory is a part of a blob in memory.
+type memory struct {
+	data  []byte
+	first int64
+}
+
+func (m memory) WriteAt(p []byte, off int64) (int, error) {
+	return copy(m.data[off-m.first:], p), nil
+}

@@ -1,0 +1,249 @@
+package ranges
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func content(size int) []byte {
+	random := rand.NewChaCha8([32]byte{byte(size)})
+	data := make([]byte, size)
+	random.Read(data)
+	return data
+}
+
+// file is a [File] that has some spans already.
+type file struct {
+	*os.File
+	mu   sync.Mutex
+	done []Span
+}
+
+func (f *file) Done() []Span { return f.done }
+
+func (f *file) AddDone(s Span) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.done = append(f.done, s)
+	return nil
+}
+
+func newFile(t *testing.T) *file {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "blob"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return &file{File: f}
+}
+
+func ignore(int) {}
+
+// source serves ranges of data and counts what it gave.
+type source struct {
+	data []byte
+	cut  func(request int, n int64) int64 // how much of a range comes before a reset
+
+	mu       sync.Mutex
+	requests int
+	sent     int64
+}
+
+func (s *source) open(_ context.Context, first, n int64) (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	if s.cut != nil {
+		if m := s.cut(s.requests, n); m < n {
+			s.sent += m
+			return io.NopCloser(io.MultiReader(bytes.NewReader(s.data[first:first+m]), broken{})), nil
+		}
+	}
+	s.sent += n
+	return io.NopCloser(bytes.NewReader(s.data[first : first+n])), nil
+}
+
+type broken struct{}
+
+var errReset = errors.New("connection reset")
+
+func (broken) Read([]byte) (int, error) { return 0, errReset }
+
+func TestFetch(t *testing.T) {
+	never := func(_ int, n int64) int64 { return n }
+	tests := map[string]struct {
+		size, connections int
+		cut               func(int, int64) int64
+		wantRequests      int
+	}{
+		"empty":            {0, 8, never, 0},
+		"one byte":         {1, 8, never, 1},
+		"one connection":   {20<<20 + 1, 1, never, 3},
+		"eight":            {20<<20 + 1, 8, never, 8},
+		"large":            {65 << 20, 4, never, 9},
+		"every range cut":  {6 << 20, 4, func(i int, n int64) int64 { return max(n/2, min(n, 100_000)) }, 0},
+		"no byte at first": {6 << 20, 4, func(i int, n int64) int64 { return n * int64(min(1, i/4)) }, 0},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &source{data: content(tt.size), cut: tt.cut}
+			f, hash := newFile(t), sha256.New()
+			if err := Fetch(t.Context(), f, hash, int64(tt.size), s.open, tt.connections, ignore); err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := sha256.Sum256(s.data); !bytes.Equal(hash.Sum(nil), want[:]) || sha256.Sum256(got) != want {
+				t.Error("other bytes than those of the source")
+			}
+			if s.sent != int64(tt.size) {
+				t.Errorf("read %d bytes of a blob of %d", s.sent, tt.size)
+			}
+			if tt.wantRequests > 0 && s.requests != tt.wantRequests {
+				t.Errorf("%d requests, want %d", s.requests, tt.wantRequests)
+			}
+		})
+	}
+}
+
+func TestFetchGivesUp(t *testing.T) {
+	gone := errors.New("gone")
+	tests := map[string]struct {
+		open         Opener
+		want         error // nil is any
+		wantRequests int
+	}{
+		"permanent": {func(context.Context, int64, int64) (io.ReadCloser, error) { return nil, Permanent(gone) }, gone, 1},
+		"too long": {func(_ context.Context, _, n int64) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(make([]byte, n+1))), nil
+		}, nil, 1},
+		"never a byte": {func(context.Context, int64, int64) (io.ReadCloser, error) {
+			return io.NopCloser(broken{}), nil
+		}, errReset, maxTries},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			requests := 0
+			open := func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+				requests++
+				return tt.open(ctx, first, n)
+			}
+			err := Fetch(t.Context(), newFile(t), sha256.New(), 100, open, 1, ignore)
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || requests != tt.wantRequests {
+				t.Errorf("got %v after %d requests, want %v after %d", err, requests, tt.want, tt.wantRequests)
+			}
+		})
+	}
+}
+
+// TestFetchGoesOn has some spans there already.
+func TestFetchGoesOn(t *testing.T) {
+	tests := map[string][]Span{
+		"begin":     {{0, 1 << 20}},
+		"end":       {{9 << 20, 1 << 20}},
+		"all":       {{0, 4 << 20}, {4 << 20, 6 << 20}},
+		"holes":     {{1, 1}, {3, 5 << 20}, {8 << 20, 100}},
+		"all but 1": {{0, 10<<20 - 1}},
+	}
+	for name, done := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := &source{data: content(10 << 20)}
+			f, hash := newFile(t), sha256.New()
+			f.done = done
+			missing := int64(len(s.data))
+			for _, d := range done {
+				missing -= d.Length
+				if _, err := f.WriteAt(s.data[d.First:d.End()], d.First); err != nil {
+					t.Fatal(err)
+				}
+			}
+			came := 0
+			var mu sync.Mutex
+			progress := func(n int) { mu.Lock(); came += n; mu.Unlock() }
+			if err := Fetch(t.Context(), f, hash, int64(len(s.data)), s.open, 4, progress); err != nil {
+				t.Fatal(err)
+			}
+			if want := sha256.Sum256(s.data); !bytes.Equal(hash.Sum(nil), want[:]) {
+				t.Error("other bytes than those of the source")
+			}
+			if s.sent != missing || int64(came) != missing {
+				t.Errorf("read %d bytes, told of %d, of %d missing", s.sent, came, missing)
+			}
+			total := int64(0)
+			for _, d := range f.done {
+				total += d.Length
+			}
+			if total != int64(len(s.data)) {
+				t.Errorf("the file has %d bytes now", total)
+			}
+		})
+	}
+}
+
+// TestFetchReplacesStalled has one connection of four hang.
+func TestFetchReplacesStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{data: content(20 << 20)}
+		var once sync.Once
+		open := func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+			body, err := s.open(ctx, first, n)
+			hang := false
+			once.Do(func() { hang = true })
+			if hang {
+				return io.NopCloser(&stuck{ctx}), nil
+			}
+			return &slow{ctx, body}, err
+		}
+		began := time.Now()
+		f, hash := newFile(t), sha256.New()
+		if err := Fetch(t.Context(), f, hash, int64(len(s.data)), open, 4, ignore); err != nil {
+			t.Fatal(err)
+		}
+		if want := sha256.Sum256(s.data); !bytes.Equal(hash.Sum(nil), want[:]) {
+			t.Error("other bytes than those of the source")
+		}
+		if took := time.Since(began); took > 12*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// TestFetchEndsStalled has every connection hang.
+func TestFetchEndsStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := func(ctx context.Context, _, _ int64) (io.ReadCloser, error) { return io.NopCloser(&stuck{ctx}), nil }
+		err := Fetch(t.Context(), newFile(t), sha256.New(), 10<<20, open, 4, ignore)
+		if !errors.Is(err, ErrStalled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// stuck never brings a byte.
+type stuck struct{ ctx context.Context }
+
+func (s *stuck) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
+
+// slow brings 1 MiB a second.
+type slow struct {
+	ctx context.Context
+	io.ReadCloser
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	time.Sleep(time.Second / 8)
+	return s.ReadCloser.Read(p)
+}

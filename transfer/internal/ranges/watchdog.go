@@ -1,0 +1,94 @@
+package ranges
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// ErrStalled says that a connection brought nothing for too long.
+var ErrStalled = errors.New("the connection brought nothing for too long")
+
+const (
+	// stallAlone is how long a request may bring nothing at all.
+	stallAlone = 30 * time.Second
+	// stallBeside is how long it may do so while others bring bytes: then the
+	// network is well and it is this connection that hangs.
+	stallBeside = 2 * time.Second
+)
+
+// watchdog ends the requests of one blob that have stalled.
+type watchdog struct {
+	ticker *time.Ticker
+	ended  chan struct{}
+
+	mu       sync.Mutex
+	latest   time.Time // when any request brought bytes
+	requests map[*request]struct{}
+}
+
+type request struct {
+	latest time.Time // when it began or brought bytes
+	cancel context.CancelCauseFunc
+}
+
+func newWatchdog() *watchdog {
+	w := &watchdog{
+		ticker:   time.NewTicker(stallBeside / 4),
+		ended:    make(chan struct{}),
+		requests: map[*request]struct{}{},
+	}
+	go func() {
+		for {
+			select {
+			case <-w.ticker.C:
+				w.check(time.Now())
+			case <-w.ended:
+				return
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watchdog) stop() {
+	w.ticker.Stop()
+	close(w.ended)
+}
+
+func (w *watchdog) check(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	beside := now.Sub(w.latest) < stallBeside/2
+	for r := range w.requests {
+		if idle := now.Sub(r.latest); idle >= stallAlone || beside && idle >= stallBeside {
+			r.cancel(ErrStalled)
+		}
+	}
+}
+
+func (w *watchdog) add(cancel context.CancelCauseFunc) *request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := &request{latest: time.Now(), cancel: cancel}
+	w.requests[r] = struct{}{}
+	return r
+}
+
+func (w *watchdog) remove(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.requests, r)
+}
+
+// progress says that r brought n bytes.
+func (w *watchdog) progress(r *request, n int) {
+	if n == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.latest = time.Now()
+	w.latest = r.latest
+}

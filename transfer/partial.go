@@ -1,0 +1,260 @@
+package transfer
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+)
+
+// partial is a file that gets the content of one blob, and that a later process
+// can go on with: beside the content is a file of what has been written, as lines
+// of first byte and length, and a lock. What they say is a hint: whether the blob
+// is right is told by its digest.
+type partial struct {
+	*os.File
+	path    string
+	size    int64
+	lock    *flock.Flock
+	resumed int64 // bytes that an earlier process wrote
+
+	mu    sync.Mutex
+	done  []ranges.Span
+	spans *os.File // nil until there is a span to write
+}
+
+const (
+	spansSuffix = ".spans"
+	lockSuffix  = ".lock"
+	// spansHeader is the first line of the file of spans.
+	spansHeader = "ecrkit 1"
+	// maxSpans bounds what is read: a blob of the largest size that Amazon ECR
+	// takes has a tenth of it.
+	maxSpans = 1 << 16
+)
+
+// openPartial opens or creates the partial file at path for a blob of size bytes.
+// It waits while another process has it.
+func openPartial(ctx context.Context, path string, size int64) (*partial, error) {
+	lock, err := lockPartial(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, errors.Join(err, unlockAndRemove(lock))
+	}
+	p := &partial{File: f, path: path, size: size, lock: lock}
+	p.done = p.readSpans()
+	for _, s := range p.done {
+		p.resumed += s.Length
+	}
+	if p.resumed == 0 {
+		if err := p.restart(); err != nil {
+			return nil, errors.Join(err, p.discard())
+		}
+	}
+	return p, nil
+}
+
+// lockPartial locks the partial file at path.
+func lockPartial(ctx context.Context, path string) (*flock.Flock, error) {
+	for {
+		lock := flock.New(path + lockSuffix)
+		if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return nil, fmt.Errorf("waiting for the lock %s: %w", path+lockSuffix, err)
+		}
+		// Who had the lock before has removed its file when the blob was complete.
+		mine, err := lock.Stat()
+		if err != nil {
+			return nil, errors.Join(err, lock.Close())
+		}
+		if current, err := os.Stat(path + lockSuffix); err == nil && os.SameFile(mine, current) {
+			return lock, nil
+		}
+		if err := lock.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// unlockAndRemove removes the file of a lock that is held.
+func unlockAndRemove(lock *flock.Flock) error {
+	err := os.Remove(lock.Path())
+	return errors.Join(err, lock.Close())
+}
+
+// readSpans reads what an earlier process wrote; nil if that is not certain.
+func (p *partial) readSpans() []ranges.Span {
+	f, err := os.Open(p.path + spansSuffix)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	spans, err := parseSpans(f)
+	if err != nil {
+		return nil
+	}
+	info, err := p.Stat()
+	if err != nil {
+		return nil
+	}
+	at := int64(0)
+	for _, s := range spans {
+		if s.First < at || s.End() > min(info.Size(), p.size) {
+			return nil
+		}
+		at = s.End()
+	}
+	return spans
+}
+
+// parseSpans reads a file of spans and sorts them. A last line without its end,
+// which was being written, does not count.
+func parseSpans(r io.Reader) ([]ranges.Span, error) {
+	lines := bufio.NewReader(io.LimitReader(r, maxSpans*40))
+	header, err := lines.ReadString('\n')
+	if err != nil || header != spansHeader+"\n" {
+		return nil, errors.New("not a file of spans")
+	}
+	var spans []ranges.Span
+	for {
+		line, err := lines.ReadString('\n')
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		var s ranges.Span
+		var rest string
+		if n, _ := fmt.Sscanf(line, "%d %d%s", &s.First, &s.Length, &rest); n != 2 || s.First < 0 || s.Length <= 0 || s.End() < s.First {
+			return nil, fmt.Errorf("not a span: %q", line)
+		}
+		spans = append(spans, s)
+	}
+	slices.SortFunc(spans, func(a, b ranges.Span) int { return cmp.Compare(a.First, b.First) })
+	return spans, nil
+}
+
+// Done implements [ranges.File].
+func (p *partial) Done() []ranges.Span {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.done)
+}
+
+// AddDone implements [ranges.File].
+func (p *partial) AddDone(s ranges.Span) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.Length == p.size {
+		return nil // the blob is complete in a moment
+	}
+	if p.spans == nil {
+		f, err := os.OpenFile(p.path+spansSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
+		if err != nil {
+			return err
+		}
+		p.spans = f
+		if len(p.done) == 0 {
+			if _, err := fmt.Fprintln(f, spansHeader); err != nil {
+				return err
+			}
+		}
+	}
+	if _, err := fmt.Fprintln(p.spans, s.First, s.Length); err != nil {
+		return err
+	}
+	p.done = append(p.done, s)
+	return nil
+}
+
+// restart forgets all that was written.
+func (p *partial) restart() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done, p.resumed = nil, 0
+	err := p.removeSpans()
+	if err == nil {
+		err = p.Truncate(0)
+	}
+	if err == nil {
+		_, err = p.Seek(0, io.SeekStart)
+	}
+	return err
+}
+
+func (p *partial) removeSpans() error {
+	if p.spans != nil {
+		p.spans.Close()
+		p.spans = nil
+	}
+	if err := os.Remove(p.path + spansSuffix); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// publish gives the complete file, once it is on disk, its name.
+func (p *partial) publish(name string) error {
+	err := p.Sync()
+	if err == nil {
+		err = p.Close()
+	}
+	if err == nil {
+		err = os.Rename(p.path, name)
+	}
+	if err != nil {
+		return errors.Join(err, p.leave())
+	}
+	return errors.Join(p.removeSpans(), unlockAndRemove(p.lock))
+}
+
+// leave ends the work on the file after an error: a later process goes on with
+// what has been written, if anything.
+func (p *partial) leave() error {
+	if len(p.Done()) == 0 {
+		return p.discard()
+	}
+	p.Close()
+	if p.spans != nil {
+		p.spans.Close()
+	}
+	return p.lock.Close()
+}
+
+// discard removes the file.
+func (p *partial) discard() error {
+	p.Close()
+	return errors.Join(p.removeSpans(), os.Remove(p.path), unlockAndRemove(p.lock))
+}
+
+// removePartial removes a partial file unless a process has it.
+func removePartial(path string) error {
+	lock := flock.New(path + lockSuffix)
+	locked, err := lock.TryLock()
+	if err != nil {
+		return err
+	}
+	if !locked {
+		return nil
+	}
+	for _, name := range []string{path + spansSuffix, path} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, lock.Close())
+		}
+	}
+	return unlockAndRemove(lock)
+}
