@@ -19,11 +19,14 @@ type Options struct {
 	Tags []string
 	// Digest is what the image must have, if not "".
 	Digest digest.Digest
-	// Parallel is how many blobs move at once; 0 means 4.
+	// Parallel is how many large blobs move at once; 0 means 4.
 	Parallel int
-	// Connections is over how many connections one blob is read where the
-	// endpoints can do that; 0 means 8.
+	// Connections is over how many connections one blob moves where the
+	// endpoints can do that; 0 means 8. All blobs have 16 together.
 	Connections int
+	// JournalDir is the directory where uploads that have begun are noted, so that
+	// a later copy goes on with them; "" is none.
+	JournalDir string
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
@@ -23,13 +24,20 @@ type copier struct {
 	dst         Target
 	parallel    int
 	connections int
-	inAll       *semaphore.Weighted // the connections of all blobs
+	reads       *semaphore.Weighted // connections that bring blobs
+	writes      *semaphore.Weighted // connections that take blobs
+	memory      *partMemory
+	journal     journal.Dir
 
 	resumed atomic.Int64 // bytes that an earlier copy had sent
 }
 
 func newCopier(src Source, dst Target, opts Options) *copier {
-	c := &copier{src: src, dst: dst, parallel: opts.Parallel, connections: opts.Connections, inAll: semaphore.NewWeighted(maxConnections)}
+	c := &copier{
+		src: src, dst: dst, parallel: opts.Parallel, connections: opts.Connections,
+		reads: semaphore.NewWeighted(maxConnections), writes: semaphore.NewWeighted(maxConnections),
+		memory: newPartMemory(), journal: journal.Dir(opts.JournalDir),
+	}
 	if c.parallel <= 0 {
 		c.parallel = 4
 	}
@@ -39,15 +47,27 @@ func newCopier(src Source, dst Target, opts Options) *copier {
 	return c
 }
 
+// smallBlob is up to how many bytes a blob has one connection only, so that many
+// of them move at once.
+const smallBlob = 1 << 20
+
 // blobs copies blobs, some at once.
 func (c *copier) blobs(ctx context.Context, blobs []Descriptor) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.parallel)
+	large := make(chan struct{}, c.parallel)
+	small := make(chan struct{}, maxConnections)
 	for _, d := range blobs {
+		slots := large
+		if d.Size <= smallBlob {
+			slots = small
+		}
 		group.Go(func() error {
-			if err := ctx.Err(); err != nil {
-				return err
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
 			}
+			defer func() { <-slots }()
 			return c.blob(ctx, d)
 		})
 	}
@@ -55,6 +75,9 @@ func (c *copier) blobs(ctx context.Context, blobs []Descriptor) error {
 }
 
 func (c *copier) blob(ctx context.Context, d Descriptor) error {
+	if dst, ok := c.dst.(layerWriter); ok {
+		return c.layer(ctx, dst, d)
+	}
 	src, canRead := c.src.(rangeReader)
 	dst, canWrite := c.dst.(fileWriter)
 	if canRead && canWrite {
@@ -68,6 +91,35 @@ func (c *copier) blob(ctx context.Context, d Descriptor) error {
 	}
 	defer content.Close()
 	return c.dst.PutBlob(ctx, d, newVerifier(ctx, content, d))
+}
+
+// layer copies a blob part by part.
+func (c *copier) layer(ctx context.Context, dst layerWriter, d Descriptor) error {
+	how := uploads{
+		connections: c.connections, inAll: c.writes, journal: c.journal,
+		sent:    func(int64) {},
+		resumed: func(n int64) { c.resumed.Add(n) },
+	}
+	if src, ok := c.src.(fileReader); ok {
+		file, err := src.BlobFile(ctx, d)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return dst.PutLayer(ctx, d, fileContent{file}, how)
+	}
+	if src, ok := c.src.(rangeReader); ok {
+		open, err := src.Ranges(ctx, d)
+		if err == nil {
+			err = dst.PutLayer(ctx, d, rangeContent{c.limit(open), c.memory}, how)
+		}
+		if !errors.Is(err, errNoRanges) {
+			return err
+		}
+	}
+	content := &streamContent{memory: c.memory, open: func(ctx context.Context) (io.ReadCloser, error) { return c.src.Blob(ctx, d) }}
+	defer content.Close()
+	return dst.PutLayer(ctx, d, content, how)
 }
 
 // ranges reads a blob over several connections into its file.
@@ -96,15 +148,15 @@ func (c *copier) ranges(ctx context.Context, src rangeReader, dst fileWriter, d 
 // limit makes open wait until fewer than all connections of the copy are in use.
 func (c *copier) limit(open ranges.Opener) ranges.Opener {
 	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
-		if err := c.inAll.Acquire(ctx, 1); err != nil {
+		if err := c.reads.Acquire(ctx, 1); err != nil {
 			return nil, err
 		}
 		body, err := open(ctx, first, n)
 		if err != nil {
-			c.inAll.Release(1)
+			c.reads.Release(1)
 			return nil, err
 		}
-		return &limitedBody{body, sync.OnceFunc(func() { c.inAll.Release(1) })}, nil
+		return &limitedBody{body, sync.OnceFunc(func() { c.reads.Release(1) })}, nil
 	}
 }
 

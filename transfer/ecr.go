@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -23,6 +24,9 @@ type ECR struct {
 	// must add no credentials (S3 refuses a request with two kinds of them).
 	Layers *http.Client
 
+	// parts sends layer parts. Each of them has a connection of its own: over
+	// HTTP/2 they would share one, and its speed.
+	parts      *http.Client
 	api        *ecr.Client
 	registry   auth.Registry
 	repository string
@@ -37,7 +41,7 @@ var (
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
-	return &ECR{Layers: layerClient(cfg), api: auth.NewClient(cfg, r), registry: r, repository: repository}
+	return &ECR{Layers: layerClient(cfg), parts: layerClient(cfg), api: auth.NewClient(cfg, r), registry: r, repository: repository}
 }
 
 func layerClient(cfg aws.Config) *http.Client {
@@ -47,7 +51,9 @@ func layerClient(cfg aws.Config) *http.Client {
 	switch c := cfg.HTTPClient.(type) {
 	case *awshttp.BuildableClient:
 		transport := c.GetTransport()
-		transport.MaxIdleConnsPerHost = maxConnections // each goes on with the next range
+		transport.MaxIdleConnsPerHost = maxConnections // each goes on with the next range or part
+		transport.ForceAttemptHTTP2 = false
+		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 		client.Transport = transport
 	case *http.Client:
 		client.Transport = c.Transport

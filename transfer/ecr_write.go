@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
 )
 
 // Limits of layer uploads:
@@ -54,75 +55,18 @@ func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descripto
 	return missing, nil
 }
 
-// PutBlob uploads a layer or config in consecutive parts. The parts become a
-// layer only if Amazon ECR computes the same digest from them.
+// PutBlob uploads a layer or config part by part.
 func (e *ECR) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
-	object := "layer " + string(d.Digest)
-	if d.Size == 0 {
-		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, ErrUnsupported, object)
-	}
-	upload, err := e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{
-		RegistryId: &e.registry.Account, RepositoryName: &e.repository,
-	})
-	if err != nil {
-		return e.fail(object, err)
-	}
-	part := make([]byte, partSize(aws.ToInt64(upload.PartSize), d.Size))
-	for first := int64(0); ; {
-		n, readErr := io.ReadFull(r, part)
-		if readErr != nil && readErr != io.EOF && readErr != io.ErrUnexpectedEOF {
-			return fmt.Errorf("%s: reading %s: %w", e, object, readErr)
+	opened := false
+	content := &streamContent{memory: newPartMemory(), open: func(context.Context) (io.ReadCloser, error) {
+		if opened {
+			return nil, errors.New("the content cannot be read a second time")
 		}
-		if n > 0 {
-			if err := e.uploadPart(ctx, aws.ToString(upload.UploadId), first, part[:n]); err != nil {
-				return e.fail(object, err)
-			}
-			first += int64(n)
-		}
-		if readErr != nil {
-			break
-		}
-	}
-	return e.completeUpload(ctx, d, aws.ToString(upload.UploadId))
-}
-
-// uploadPart sends the part of a layer that begins at first.
-func (e *ECR) uploadPart(ctx context.Context, uploadID string, first int64, part []byte) error {
-	last := first + int64(len(part)) - 1
-	_, err := e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
-		RegistryId:     &e.registry.Account,
-		RepositoryName: &e.repository,
-		UploadId:       &uploadID,
-		PartFirstByte:  &first,
-		PartLastByte:   &last,
-		LayerPartBlob:  part,
-	})
-	var invalid *types.InvalidLayerPartException
-	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
-		return nil // the SDK sent it again because the first answer got lost
-	}
-	return err
-}
-
-func (e *ECR) completeUpload(ctx context.Context, d Descriptor, uploadID string) error {
-	object := "layer " + string(d.Digest)
-	out, err := e.api.CompleteLayerUpload(ctx, &ecr.CompleteLayerUploadInput{
-		RegistryId:     &e.registry.Account,
-		RepositoryName: &e.repository,
-		UploadId:       &uploadID,
-		LayerDigests:   []string{string(d.Digest)},
-	})
-	var exists *types.LayerAlreadyExistsException
-	if errors.As(err, &exists) {
-		return nil // another push was faster
-	}
-	if err != nil {
-		return e.fail(object, err)
-	}
-	if got := aws.ToString(out.LayerDigest); got != string(d.Digest) {
-		return fmt.Errorf("%s: %w: %s was stored as %s", e, ErrIntegrity, object, got)
-	}
-	return nil
+		opened = true
+		return io.NopCloser(r), nil
+	}}
+	ignore := func(int64) {}
+	return e.PutLayer(ctx, d, content, uploads{connections: 1, inAll: semaphore.NewWeighted(1), sent: ignore, resumed: ignore})
 }
 
 // partSize is how many bytes go into one part of a layer of size bytes: what

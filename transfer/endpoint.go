@@ -50,6 +50,20 @@ type rangeReader interface {
 	Ranges(ctx context.Context, d Descriptor) (ranges.Opener, error)
 }
 
+// fileReader is a [Source] that has a blob in a file, of which several readers
+// read at once.
+type fileReader interface {
+	// BlobFile opens a blob for reading anywhere. The caller verifies and closes it.
+	// The error wraps [ErrNotFound] if it is not there.
+	BlobFile(ctx context.Context, d Descriptor) (BlobFile, error)
+}
+
+// BlobFile is the content of a blob at any offset.
+type BlobFile interface {
+	io.ReaderAt
+	io.Closer
+}
+
 // Source is what can be copied from. Its String names it in messages.
 type Source interface {
 	Resolver
@@ -78,6 +92,12 @@ type fileWriter interface {
 	// PutBlobFile stores the content of d that fill writes to f. An error from
 	// fill means that nothing may be stored. It may be called concurrently.
 	PutBlobFile(ctx context.Context, d Descriptor, fill func(f ranges.File) error) error
+}
+
+// layerWriter is a [Target] that takes a blob by parts of it at once.
+type layerWriter interface {
+	// PutLayer stores the blob. It verifies what it reads against d.
+	PutLayer(ctx context.Context, d Descriptor, content layerContent, u uploads) error
 }
 
 // ManifestWriter takes manifests that an index names.

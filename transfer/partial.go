@@ -11,10 +11,8 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/gofrs/flock"
-
+	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
@@ -26,7 +24,7 @@ type partial struct {
 	*os.File
 	path    string
 	size    int64
-	lock    *flock.Flock
+	lock    *lockfile.Lock
 	resumed int64 // bytes that an earlier process wrote
 
 	mu    sync.Mutex
@@ -47,13 +45,13 @@ const (
 // openPartial opens or creates the partial file at path for a blob of size bytes.
 // It waits while another process has it.
 func openPartial(ctx context.Context, path string, size int64) (*partial, error) {
-	lock, err := lockPartial(ctx, path)
+	lock, err := lockfile.Acquire(ctx, path+lockSuffix)
 	if err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, errors.Join(err, unlockAndRemove(lock))
+		return nil, errors.Join(err, lock.Remove())
 	}
 	p := &partial{File: f, path: path, size: size, lock: lock}
 	p.done = p.readSpans()
@@ -66,33 +64,6 @@ func openPartial(ctx context.Context, path string, size int64) (*partial, error)
 		}
 	}
 	return p, nil
-}
-
-// lockPartial locks the partial file at path.
-func lockPartial(ctx context.Context, path string) (*flock.Flock, error) {
-	for {
-		lock := flock.New(path + lockSuffix)
-		if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return nil, fmt.Errorf("waiting for the lock %s: %w", path+lockSuffix, err)
-		}
-		// Who had the lock before has removed its file when the blob was complete.
-		mine, err := lock.Stat()
-		if err != nil {
-			return nil, errors.Join(err, lock.Close())
-		}
-		if current, err := os.Stat(path + lockSuffix); err == nil && os.SameFile(mine, current) {
-			return lock, nil
-		}
-		if err := lock.Close(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// unlockAndRemove removes the file of a lock that is held.
-func unlockAndRemove(lock *flock.Flock) error {
-	err := os.Remove(lock.Path())
-	return errors.Join(err, lock.Close())
 }
 
 // readSpans reads what an earlier process wrote; nil if that is not certain.
@@ -219,7 +190,7 @@ func (p *partial) publish(name string) error {
 	if err != nil {
 		return errors.Join(err, p.leave())
 	}
-	return errors.Join(p.removeSpans(), unlockAndRemove(p.lock))
+	return errors.Join(p.removeSpans(), p.lock.Remove())
 }
 
 // leave ends the work on the file after an error: a later process goes on with
@@ -232,29 +203,25 @@ func (p *partial) leave() error {
 	if p.spans != nil {
 		p.spans.Close()
 	}
-	return p.lock.Close()
+	return p.lock.Release()
 }
 
 // discard removes the file.
 func (p *partial) discard() error {
 	p.Close()
-	return errors.Join(p.removeSpans(), os.Remove(p.path), unlockAndRemove(p.lock))
+	return errors.Join(p.removeSpans(), os.Remove(p.path), p.lock.Remove())
 }
 
 // removePartial removes a partial file unless a process has it.
 func removePartial(path string) error {
-	lock := flock.New(path + lockSuffix)
-	locked, err := lock.TryLock()
-	if err != nil {
+	lock, err := lockfile.Try(path + lockSuffix)
+	if err != nil || lock == nil {
 		return err
-	}
-	if !locked {
-		return nil
 	}
 	for _, name := range []string{path + spansSuffix, path} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(err, lock.Close())
+			return errors.Join(err, lock.Release())
 		}
 	}
-	return unlockAndRemove(lock)
+	return lock.Remove()
 }

@@ -1,0 +1,341 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/journal"
+	"github.com/ecrkit/ecrkit/transfer/internal/layerpart"
+)
+
+// uploads say how layers are uploaded in one copy.
+type uploads struct {
+	connections int                 // for one layer
+	inAll       *semaphore.Weighted // the connections of all layers
+	journal     journal.Dir         // "" is none
+	sent        func(n int64)       // is told of bytes sent, and of bytes to be sent again
+	resumed     func(n int64)       // is told of bytes that an earlier process sent
+}
+
+// upload is the upload of one layer by UploadLayerPart. Amazon ECR takes parts
+// only one after the other: several are sent at once, the end of each being held
+// back until the one before has arrived.
+type upload struct {
+	uploads
+	e       *ECR
+	d       Descriptor
+	content layerContent
+	entry   *journal.Entry // nil if there is no journal
+	hash    *orderedHash
+
+	id       string
+	partSize int64
+	received int64 // bytes that Amazon ECR has
+}
+
+// PutLayer uploads a layer by its parts. The parts become a layer only if Amazon
+// ECR computes the same digest from them.
+func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, how uploads) (err error) {
+	object := "layer " + string(d.Digest)
+	if d.Size == 0 {
+		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, ErrUnsupported, object)
+	}
+	u := &upload{uploads: how, e: e, d: d, content: content}
+	if how.journal != "" {
+		if u.entry, err = how.journal.Open(e.journalKey(d)); err != nil {
+			return fmt.Errorf("%s: the journal of uploads: %w", object, err)
+		}
+	}
+	if u.entry != nil {
+		defer func() {
+			if err == nil {
+				err = u.entry.Remove()
+			} else {
+				err = errors.Join(err, u.entry.Close())
+			}
+		}()
+	}
+	resumed, err := u.resume(ctx)
+	if err == nil && !resumed {
+		err = u.begin(ctx)
+	}
+	if err == nil {
+		err = u.run(ctx)
+	}
+	if mayBeginAgain(err, resumed) {
+		if err = u.begin(ctx); err == nil {
+			err = u.run(ctx)
+		}
+	}
+	if err != nil && !errors.Is(err, ErrIntegrity) {
+		err = e.fail(object, err)
+	}
+	return err
+}
+
+// journalKey names a layer and where it goes.
+func (e *ECR) journalKey(d Descriptor) string { return e.String() + "@" + string(d.Digest) }
+
+// mayBeginAgain tells whether an upload failed because Amazon ECR does not know
+// it any more, or because it has other bytes from an earlier process than ours.
+func mayBeginAgain(err error, resumed bool) bool {
+	var (
+		unknown  *types.UploadNotFoundException
+		digest   *types.InvalidLayerException
+		tooSmall *types.LayerPartTooSmallException
+		empty    *types.EmptyUploadException
+	)
+	return errors.As(err, &unknown) || resumed && (errors.As(err, &digest) || errors.As(err, &tooSmall) || errors.As(err, &empty))
+}
+
+// begin begins a new upload.
+func (u *upload) begin(ctx context.Context) error {
+	u.hash = newOrderedHash(u.d, u.content)
+	out, err := u.e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository,
+	})
+	if err != nil {
+		return err
+	}
+	u.id, u.received = aws.ToString(out.UploadId), 0
+	u.partSize = partSize(aws.ToInt64(out.PartSize), u.d.Size)
+	if u.entry == nil {
+		return nil
+	}
+	return u.entry.Begin(u.id, u.partSize)
+}
+
+// resume goes on with the upload of an earlier process, if the journal knows one
+// and Amazon ECR too: a part that lies far behind all others is refused, and the
+// refusal says what has been received.
+func (u *upload) resume(ctx context.Context) (bool, error) {
+	if u.entry == nil || u.entry.Upload.ID == "" {
+		return false, nil
+	}
+	u.hash = newOrderedHash(u.d, u.content)
+	u.id = u.entry.Upload.ID
+	u.partSize = partSize(u.entry.Upload.PartSize, u.d.Size)
+	far := u.d.Size + 1<<40
+	_, err := u.e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
+		PartFirstByte: &far, PartLastByte: &far, LayerPartBlob: []byte{0},
+	})
+	var order *types.InvalidLayerPartException
+	if !errors.As(err, &order) || order.LastValidByteReceived == nil {
+		// What else it may be will show when a new upload begins.
+		return false, ctx.Err()
+	}
+	received := *order.LastValidByteReceived + 1
+	if received <= 0 || received > u.d.Size {
+		return false, nil
+	}
+	u.received = received
+	u.resumed(received)
+	return true, nil
+}
+
+// maxStuck is how often in a row parts may be refused without that any arrives.
+const maxStuck = 3
+
+// run sends what Amazon ECR does not have and completes the upload.
+func (u *upload) run(ctx context.Context) error {
+	connections, stuck := u.connections, 0
+	for u.received < u.d.Size {
+		err := u.send(ctx, connections)
+		if err == nil {
+			break
+		}
+		var order *types.InvalidLayerPartException
+		if !errors.As(err, &order) || order.LastValidByteReceived == nil {
+			return err
+		}
+		received := *order.LastValidByteReceived + 1
+		if stuck++; received > u.received {
+			stuck = 0
+		}
+		if stuck == maxStuck || received < 0 || received > u.d.Size {
+			return err
+		}
+		// The parts did not arrive in their order: go on one by one.
+		u.received, connections = received, 1
+	}
+	if err := u.hash.verify(u.d); err != nil {
+		return fmt.Errorf("%s: %w", u.e, err)
+	}
+	return u.complete(ctx)
+}
+
+// send sends all that is missing over some connections at once.
+func (u *upload) send(ctx context.Context, connections int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	slots := make(chan struct{}, max(connections, 1))
+	sections := make(chan *sentPart, cap(slots))
+	group.Go(func() error {
+		// A hasher that has stopped must not keep the others waiting.
+		for p := range sections {
+			if err := u.hash.add(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(sections)
+		ready := make(chan struct{})
+		close(ready)
+		for first := u.received; first < u.d.Size; first += u.partSize {
+			p := &sentPart{first: first, n: min(u.partSize, u.d.Size-first), loaded: make(chan struct{}), hashed: make(chan struct{}), acknowledged: make(chan struct{})}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := u.inAll.Acquire(ctx, 1); err != nil {
+				return err
+			}
+			part, err := u.content.Part(ctx, p.first, p.n)
+			if err != nil {
+				u.inAll.Release(1)
+				return err
+			}
+			before := ready
+			ready = p.acknowledged
+			group.Go(func() error {
+				defer part.release()
+				err := u.sendPart(ctx, p, part, before)
+				u.inAll.Release(1)
+				<-slots
+				if err != nil {
+					return err
+				}
+				// The memory of the part is in use until it is hashed too.
+				select {
+				case <-p.hashed:
+				case <-ctx.Done():
+				}
+				return nil
+			})
+			select {
+			case sections <- p:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// sentPart is a part on its way.
+type sentPart struct {
+	first, n     int64
+	section      *io.SectionReader // once it is loaded
+	loaded       chan struct{}
+	hashed       chan struct{}
+	acknowledged chan struct{}
+}
+
+// sendPart loads a part and sends it; before is closed when the part before it has
+// arrived.
+func (u *upload) sendPart(ctx context.Context, p *sentPart, part layerPart, before <-chan struct{}) error {
+	section, err := part.load(ctx)
+	if err != nil {
+		return err
+	}
+	p.section = section
+	close(p.loaded)
+	if err := u.e.uploadPart(ctx, u.id, p, before, u.sent); err != nil {
+		return err
+	}
+	u.received = p.first + p.n // the parts are acknowledged one after the other
+	if u.entry != nil {
+		if err := u.entry.Acknowledge(u.received); err != nil {
+			return err
+		}
+	}
+	close(p.acknowledged)
+	return nil
+}
+
+// uploadPart sends one part.
+func (e *ECR) uploadPart(ctx context.Context, id string, p *sentPart, before <-chan struct{}, sent func(int64)) error {
+	last := p.first + p.n - 1
+	body, err := layerpart.NewBody(ctx, layerpart.Part{
+		RegistryID: e.registry.Account, Repository: e.repository, UploadID: id, First: p.first, Last: last,
+	}, io.NewSectionReader(p.section, 0, p.n), before, sent)
+	if err != nil {
+		return err
+	}
+	_, err = e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, UploadId: &id,
+		PartFirstByte: &p.first, PartLastByte: &last, LayerPartBlob: []byte{},
+	}, func(o *ecr.Options) {
+		o.HTTPClient = e.parts
+		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = maxPartTries, maxPartPause, ratelimit.None
+		})
+		o.APIOptions = append(o.APIOptions, withBody(body))
+	})
+	var invalid *types.InvalidLayerPartException
+	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
+		return nil // it was sent again because the first answer got lost
+	}
+	return err
+}
+
+const (
+	// maxPartTries is how often one part is sent.
+	maxPartTries = 8
+	// maxPartPause is the longest wait between two tries.
+	maxPartPause = 5 * time.Second
+)
+
+// complete makes the parts a layer.
+func (u *upload) complete(ctx context.Context) error {
+	out, err := u.e.api.CompleteLayerUpload(ctx, &ecr.CompleteLayerUploadInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
+		LayerDigests: []string{string(u.d.Digest)},
+	})
+	var exists *types.LayerAlreadyExistsException
+	if errors.As(err, &exists) {
+		return nil // another push was faster
+	}
+	if err != nil {
+		return err
+	}
+	if got := aws.ToString(out.LayerDigest); got != string(u.d.Digest) {
+		return fmt.Errorf("%s: %w: layer %s was stored as %s", u.e, ErrIntegrity, u.d.Digest, got)
+	}
+	return nil
+}
+
+// withBody replaces the body that the generated client has made.
+func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Serialize.Insert(middleware.SerializeMiddlewareFunc("LayerPartBody", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
+			request, ok := in.Request.(*smithyhttp.Request)
+			if !ok {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected request %T", in.Request)
+			}
+			request, err := request.SetStream(body)
+			if err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			in.Request = request
+			return next.HandleSerialize(ctx, in)
+		}), "OperationSerializer", middleware.After)
+	}
+}

@@ -1,0 +1,207 @@
+// Package journal remembers the uploads of layers that have begun, so that a
+// later process goes on with them. An entry is a hint: what the registry has is
+// told by the registry.
+package journal
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
+)
+
+// Dir is a directory of entries.
+type Dir string
+
+const (
+	header     = "ecrkit-upload 1"
+	suffix     = ".upload"
+	lockSuffix = ".lock"
+	// maxAge is how long an entry is kept: an upload does not live that long.
+	maxAge = 7 * 24 * time.Hour
+	// maxSize bounds what is read of an entry in bytes: a layer has at most 4,200
+	// parts.
+	maxSize = 1 << 18
+)
+
+// Upload is what an entry says.
+type Upload struct {
+	ID           string
+	PartSize     int64 // in bytes
+	Acknowledged int64 // bytes that the registry said it has
+}
+
+// Entry is the entry of one layer, which no other process has at the same time.
+type Entry struct {
+	path string
+	lock *lockfile.Lock
+	file *os.File // nil until Begin
+
+	// Upload is what an earlier process left behind; its ID is "" if there is
+	// nothing.
+	Upload Upload
+}
+
+// path is where the entry of a layer is; key names the layer and where it goes.
+func (d Dir) path(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(string(d), hex.EncodeToString(sum[:])+suffix)
+}
+
+// Open opens the entry of a layer; nil if another process is uploading it.
+func (d Dir) Open(key string) (*Entry, error) {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return nil, err
+	}
+	path := d.path(key)
+	lock, err := lockfile.Try(path + lockSuffix)
+	if err != nil || lock == nil {
+		return nil, err
+	}
+	e := &Entry{path: path, lock: lock}
+	if f, err := os.Open(path); err == nil {
+		defer f.Close()
+		// An entry that cannot be read is one that is not there.
+		e.Upload, _ = parse(f)
+	}
+	return e, nil
+}
+
+// parse reads an entry. A last line without its end, which was being written,
+// does not count.
+func parse(r io.Reader) (Upload, error) {
+	lines := bufio.NewReader(io.LimitReader(r, maxSize))
+	line, err := lines.ReadString('\n')
+	if err != nil || line != header+"\n" {
+		return Upload{}, errors.New("not a journal entry")
+	}
+	var u Upload
+	line, err = lines.ReadString('\n')
+	if err != nil {
+		return Upload{}, err
+	}
+	if n, err := fmt.Sscanf(line, "upload %s %d\n", &u.ID, &u.PartSize); n != 2 || err != nil || u.PartSize <= 0 || len(u.ID) > 1024 {
+		return Upload{}, fmt.Errorf("not an upload: %q", line)
+	}
+	for {
+		line, err = lines.ReadString('\n')
+		if err == io.EOF {
+			return u, nil
+		}
+		if err != nil {
+			return Upload{}, err
+		}
+		acknowledged := int64(-1)
+		if n, err := fmt.Sscanf(line, "acknowledged %d\n", &acknowledged); n != 1 || err != nil || acknowledged < u.Acknowledged {
+			return Upload{}, fmt.Errorf("not an acknowledgement: %q", line)
+		}
+		u.Acknowledged = acknowledged
+	}
+}
+
+// Begin makes the entry that of a new upload.
+func (e *Entry) Begin(id string, partSize int64) error {
+	if strings.ContainsAny(id, " \r\n") || id == "" {
+		return fmt.Errorf("upload ID %q cannot be written to a journal", id)
+	}
+	e.Upload = Upload{ID: id, PartSize: partSize}
+	if err := e.open(os.O_TRUNC); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(e.file, "%s\nupload %s %d\n", header, id, partSize)
+	return err
+}
+
+func (e *Entry) open(flag int) error {
+	if e.file != nil {
+		e.file.Close()
+		e.file = nil
+	}
+	f, err := os.OpenFile(e.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|flag, 0o600)
+	if err != nil {
+		return err
+	}
+	e.file = f
+	return nil
+}
+
+// Acknowledge notes how many bytes the registry has.
+func (e *Entry) Acknowledge(n int64) error {
+	if e.file == nil {
+		if err := e.open(0); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(e.file, "acknowledged %d\n", n)
+	return err
+}
+
+// Close leaves the entry for a later process, if it says anything.
+func (e *Entry) Close() error {
+	if e.Upload.ID == "" {
+		return e.Remove()
+	}
+	if e.file != nil {
+		e.file.Close()
+	}
+	return e.lock.Release()
+}
+
+// Remove removes the entry.
+func (e *Entry) Remove() error {
+	if e.file != nil {
+		e.file.Close()
+	}
+	err := os.Remove(e.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, e.lock.Remove())
+}
+
+// Forget removes the entry of a layer, if there is one and no process has it.
+func (d Dir) Forget(key string) error { return forget(d.path(key)) }
+
+func forget(path string) error {
+	_, err := os.Stat(path)
+	_, lockErr := os.Stat(path + lockSuffix)
+	if err != nil && lockErr != nil {
+		return nil
+	}
+	lock, err := lockfile.Try(path + lockSuffix)
+	if err != nil || lock == nil {
+		return err
+	}
+	return (&Entry{path: path, lock: lock}).Remove()
+}
+
+// Sweep removes entries that are too old to be of use.
+func (d Dir) Sweep(now time.Time) error {
+	entries, err := os.ReadDir(string(d))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(strings.TrimSuffix(e.Name(), lockSuffix), suffix)
+		info, err := e.Info()
+		if !ok || err != nil || now.Sub(info.ModTime()) < maxAge {
+			continue
+		}
+		if err := forget(filepath.Join(string(d), name+suffix)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// orderedHash computes the digest of a blob from its parts, some of which may come
+// more than once, and the first of which may have been sent by another process.
+type orderedHash struct {
+	hash digest.Verifier
+	file io.ReaderAt // where the blob can be read, or nil
+	at   int64       // bytes hashed
+	gap  bool        // some bytes were never there to be hashed
+}
+
+func newOrderedHash(d Descriptor, content layerContent) *orderedHash {
+	h := &orderedHash{hash: d.Digest.Verifier()}
+	if c, ok := content.(fileContent); ok {
+		h.file = c.file
+	}
+	return h
+}
+
+// add hashes the next part once it is loaded.
+func (h *orderedHash) add(ctx context.Context, p *sentPart) error {
+	select {
+	case <-p.loaded:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer close(p.hashed)
+	if p.first > h.at && h.file != nil {
+		if _, err := io.Copy(h.hash, io.NewSectionReader(h.file, h.at, p.first-h.at)); err != nil {
+			return err
+		}
+		h.at = p.first
+	}
+	end := p.first + p.n
+	switch {
+	case p.first > h.at:
+		h.gap = true
+	case end > h.at:
+		skip := h.at - p.first
+		n, err := io.Copy(h.hash, io.NewSectionReader(p.section, skip, p.n-skip))
+		h.at += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// verify checks what was hashed. A blob of which some bytes are missing is left
+// to who has received it.
+func (h *orderedHash) verify(d Descriptor) error {
+	if !h.gap && h.at == 0 && h.file != nil {
+		if _, err := io.Copy(h.hash, io.NewSectionReader(h.file, 0, d.Size)); err != nil {
+			return err
+		}
+		h.at = d.Size
+	}
+	if h.gap || h.at < d.Size {
+		return nil
+	}
+	if !h.hash.Verified() {
+		return fmt.Errorf("%w: the bytes of blob %s have another digest", ErrIntegrity, d.Digest)
+	}
+	return nil
+}
