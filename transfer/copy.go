@@ -19,14 +19,16 @@ type Options struct {
 	Tags []string
 	// Digest is what the image must have, if not "".
 	Digest digest.Digest
-	// Parallel is how many large blobs move at once; 0 means 4.
-	Parallel int
+	// Layers is how many blobs of more than one part move at once; 0 means 4.
+	Layers int
 	// Connections is over how many connections one blob moves where the
 	// endpoints can do that; 0 means 8. All blobs have 16 together.
 	Connections int
 	// JournalDir is the directory where uploads that have begun are noted, so that
 	// a later copy goes on with them; "" is none.
 	JournalDir string
+	// Progress is told what the copy does, concurrently; nil is nobody.
+	Progress func(Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
 }

@@ -34,7 +34,7 @@ type copier struct {
 
 func newCopier(src Source, dst Target, opts Options) *copier {
 	c := &copier{
-		src: src, dst: dst, parallel: opts.Parallel, connections: opts.Connections,
+		src: src, dst: dst, parallel: opts.Layers, connections: opts.Connections,
 		reads: semaphore.NewWeighted(maxConnections), writes: semaphore.NewWeighted(maxConnections),
 		memory: newPartMemory(), journal: journal.Dir(opts.JournalDir),
 	}
@@ -96,9 +96,10 @@ func (c *copier) blob(ctx context.Context, d Descriptor) error {
 // layer copies a blob part by part.
 func (c *copier) layer(ctx context.Context, dst layerWriter, d Descriptor) error {
 	how := uploads{
-		connections: c.connections, inAll: c.writes, journal: c.journal,
+		mode: UploadAuto, from: c.src, connections: c.connections, inAll: c.writes, journal: c.journal,
 		sent:    func(int64) {},
 		resumed: func(n int64) { c.resumed.Add(n) },
+		mounted: func() {},
 	}
 	if src, ok := c.src.(fileReader); ok {
 		file, err := src.BlobFile(ctx, d)

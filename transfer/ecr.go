@@ -23,6 +23,9 @@ type ECR struct {
 	// Layers fetches layers from the pre-signed URLs that the API gives. It
 	// must add no credentials (S3 refuses a request with two kinds of them).
 	Layers *http.Client
+	// V2 sends requests to the registry's /v2/ with its token, see
+	// [auth.Transport]; without it blobs go by the ECR API only.
+	V2 http.RoundTripper
 
 	// parts sends layer parts. Each of them has a connection of its own: over
 	// HTTP/2 they would share one, and its speed.

@@ -134,7 +134,7 @@ func TestPullURLExpires(t *testing.T) {
 		return next.RoundTrip(r)
 	})
 	dst := filepath.Join(t.TempDir(), "dst")
-	mustCopy(t, e, NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}, Parallel: 1, Connections: 2})
+	mustCopy(t, e, NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}, Layers: 1, Connections: 2})
 	validateLayout(t, dst)
 }
 

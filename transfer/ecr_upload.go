@@ -23,12 +23,29 @@ import (
 
 // uploads say how layers are uploaded in one copy.
 type uploads struct {
+	mode        UploadMode
+	from        Source              // where the content comes from: a blob can be mounted from a neighbour
 	connections int                 // for one layer
 	inAll       *semaphore.Weighted // the connections of all layers
 	journal     journal.Dir         // "" is none
 	sent        func(n int64)       // is told of bytes sent, and of bytes to be sent again
 	resumed     func(n int64)       // is told of bytes that an earlier process sent
+	mounted     func()              // is told that the blob was mounted and no byte was sent
 }
+
+// UploadMode is how layers go to Amazon ECR.
+type UploadMode string
+
+const (
+	// UploadAuto sends blobs of up to one part as UploadV2 and larger ones as
+	// UploadNative.
+	UploadAuto UploadMode = "auto"
+	// UploadV2 sends each blob with one POST and one PUT to the registry's /v2/.
+	UploadV2 UploadMode = "v2"
+	// UploadNative sends the parts of a layer by the ECR API: a third more bytes,
+	// over several connections, and a killed upload can be gone on with.
+	UploadNative UploadMode = "native"
+)
 
 // upload is the upload of one layer by UploadLayerPart. Amazon ECR takes parts
 // only one after the other: several are sent at once, the end of each being held

@@ -66,7 +66,7 @@ func (e *ECR) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
 		return io.NopCloser(r), nil
 	}}
 	ignore := func(int64) {}
-	return e.PutLayer(ctx, d, content, uploads{connections: 1, inAll: semaphore.NewWeighted(1), sent: ignore, resumed: ignore})
+	return e.PutLayer(ctx, d, content, uploads{connections: 1, inAll: semaphore.NewWeighted(1), sent: ignore, resumed: ignore, mounted: func() {}})
 }
 
 // partSize is how many bytes go into one part of a layer of size bytes: what

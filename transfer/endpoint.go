@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
@@ -64,6 +65,20 @@ type BlobFile interface {
 	io.Closer
 }
 
+// ReferrerLister finds what was attached to a manifest afterwards: signatures,
+// attestations, bills of materials.
+type ReferrerLister interface {
+	// Referrers gives the manifests whose subject is the one with this digest;
+	// none is no error, also in an endpoint without that manifest.
+	Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error)
+}
+
+// TagLister lists tags.
+type TagLister interface {
+	// Tags gives all tags, sorted.
+	Tags(ctx context.Context) ([]string, error)
+}
+
 // Source is what can be copied from. Its String names it in messages.
 type Source interface {
 	Resolver
@@ -94,10 +109,30 @@ type fileWriter interface {
 	PutBlobFile(ctx context.Context, d Descriptor, fill func(f ranges.File) error) error
 }
 
-// layerWriter is a [Target] that takes a blob by parts of it at once.
+// layerWriter is a [Target] to which a blob is uploaded, and that may read its
+// content in parts and more than once.
 type layerWriter interface {
 	// PutLayer stores the blob. It verifies what it reads against d.
 	PutLayer(ctx context.Context, d Descriptor, content layerContent, u uploads) error
+}
+
+// imageChecker is a [Target] that can tell with one request whether there is
+// nothing to do.
+type imageChecker interface {
+	// HasImage tells whether the manifest is there and has all the tags.
+	HasImage(ctx context.Context, d Descriptor, tags []string) (bool, error)
+}
+
+// committer is a [Target] that writes its file when all of an image is there.
+type committer interface {
+	Commit(ctx context.Context) error
+}
+
+// requestCounter is an endpoint that counts its requests.
+type requestCounter interface {
+	// Requests gives what was sent so far: by operation, as the audit log of the
+	// local ECR names them, and how many of all were sent again after a failure.
+	Requests() (calls map[string]int, retries int)
 }
 
 // ManifestWriter takes manifests that an index names.

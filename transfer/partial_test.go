@@ -33,7 +33,7 @@ func interrupt(t *testing.T, w *world, dst string) string {
 		}
 		return next.RoundTrip(r)
 	})
-	_, err := Copy(ctx, e, NewLayout(dst), Options{Reference: "x", Parallel: 1, Connections: 1})
+	_, err := Copy(ctx, e, NewLayout(dst), Options{Reference: "x", Layers: 1, Connections: 1})
 	if err == nil {
 		t.Fatal("the copy was not interrupted")
 	}

@@ -55,7 +55,7 @@ func (app *App) parseReference(s string) (transfer.Reference, error) {
 	if err != nil {
 		return transfer.Reference{}, err
 	}
-	r, err := transfer.ParseReference(s, config.Registries, transfer.IsLayout)
+	r, err := transfer.ParseReference(s, config.Registries, transfer.DetectKind)
 	if err != nil {
 		return transfer.Reference{}, usageError{err}
 	}
@@ -73,16 +73,21 @@ func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.
 		return archive, archive.Close, nil
 	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nothing, nil
+	case transfer.KindECR:
+		repository, err := app.openECR(ctx, r)
+		return repository, nothing, err
 	}
-	repository, err := app.openECR(ctx, r)
-	return repository, nothing, err
+	return nil, nil, usagef("%s: this version cannot read it", r)
 }
 
 func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.Target, error) {
-	if r.Kind == transfer.KindLayout {
+	switch r.Kind {
+	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nil
+	case transfer.KindECR:
+		return app.openECR(ctx, r)
 	}
-	return app.openECR(ctx, r)
+	return nil, usagef("%s: this version cannot write it", r)
 }
 
 func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.ECR, error) {
