@@ -2,7 +2,7 @@ package transfer
 
 // Event is one thing that a copy has done. What a copy does is told as it
 // happens, for one blob in the order of these kinds: EventStarted, any number of
-// EventMoved, EventDone. Its JSON form is stable: fields are only added.
+// EventResumed and EventMoved, EventDone. Its JSON form is stable: fields are only added.
 type Event struct {
 	Kind EventKind `json:"event"`
 	// Target names the endpoint to which it is copied.
@@ -11,7 +11,7 @@ type Event struct {
 	Descriptor Descriptor `json:"descriptor"`
 	// Bytes is, of EventPlanned, how many are to be moved in all; of EventMoved,
 	// how many have been moved since the event before, negative if they have to be
-	// moved again; of EventDone, the size of the blob.
+	// moved again; of EventResumed, how many an earlier copy had moved; of EventDone, the size of the blob.
 	Bytes int64 `json:"bytes"`
 	// Blobs is, of EventPlanned, how many are to be moved.
 	Blobs int `json:"blobs,omitempty"`
@@ -27,7 +27,8 @@ type EventKind string
 // The kinds of event.
 const (
 	EventPlanned EventKind = "planned" // it is known what has to be moved
-	EventStarted EventKind = "started" // of a blob
+	EventStarted EventKind = "started" // with a blob
+	EventResumed EventKind = "resumed" // bytes of a blob that an earlier copy has moved
 	EventMoved   EventKind = "moved"   // bytes of a blob
 	EventDone    EventKind = "done"    // with a blob or manifest
 	EventTagged  EventKind = "tagged"  // the image
