@@ -19,6 +19,13 @@ type Options struct {
 	Tags []string
 	// Digest is what the image must have, if not "".
 	Digest digest.Digest
+	// Platforms are those of which the images are copied; none is all. One
+	// platform of an index is its image, with its digest; several are an index of
+	// only these, with another digest than that of the source unless it has no others.
+	Platforms []Platform
+	// KeepDigest makes it an error, which wraps [ErrUnsupported], if Platforms ask
+	// for an index with another digest.
+	KeepDigest bool
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the
@@ -116,7 +123,10 @@ func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
 	if asked, err := digest.Parse(opts.Reference); err == nil && asked != got {
 		return Manifest{}, fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, got)
 	}
-	if opts.Digest != "" && opts.Digest != got {
+	if root, err = selectPlatforms(ctx, src, root, opts.Platforms, opts.KeepDigest); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	if got = root.Descriptor.Digest; opts.Digest != "" && opts.Digest != got {
 		return Manifest{}, fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, opts.Digest)
 	}
 	return root, nil

@@ -18,6 +18,7 @@ const MaxManifestSize = 4 << 20
 const (
 	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	mediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
 // manifestMediaTypes are the kinds of manifest that can be copied.
