@@ -8,10 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -28,15 +32,20 @@ const (
 // App is what a command may use of the world.
 type App struct {
 	Stdin  io.Reader
-	Stdout io.Writer                       // results only
-	Stderr io.Writer                       // messages; safe for concurrent use
-	Env    func(key string) (string, bool) // as os.LookupEnv
-	Now    func() time.Time
+	Stdout io.Writer // results only
+	Stderr io.Writer // messages; safe for concurrent use
+	// TerminalSize gives the columns and rows of the terminal that Stderr is; nil if
+	// it is none.
+	TerminalSize func() (columns, rows int, err error)
+	Env          func(key string) (string, bool) // as os.LookupEnv
+	Now          func() time.Time
 
 	// The global flags.
 	Output  outputFormat
 	Quiet   bool
 	Verbose bool
+
+	progressMode ui.Mode // --progress; "" if it was not given
 }
 
 // Main runs the command with args (without the program's name) and returns its
@@ -49,6 +58,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		Env:    env,
 		Now:    time.Now,
 		Output: outputText,
+	}
+	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		app.TerminalSize = func() (columns, rows int, err error) { return term.GetSize(int(f.Fd())) }
 	}
 	root := newRootCommand(app)
 	root.SetArgs(args)

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/ui"
+)
+
+// progressVariable says which form progress has where no flag does.
+const progressVariable = "ECRKIT_PROGRESS"
+
+// addProgressFlag gives a command that copies the flag --progress.
+func addProgressFlag(cmd *cobra.Command, app *App) {
+	cmd.Flags().Var(&app.progressMode, "progress", "form of the progress on stderr (default auto: bars on a terminal, else a line each 10 s; or $"+progressVariable+")")
+}
+
+// newProgress begins to show progress on stderr. The caller closes it before it
+// writes there itself.
+//
+//	progress, err := app.newProgress()
+//	if err != nil {
+//		return err
+//	}
+//	defer progress.Close()
+//	options.Progress = progress.Handle
+func (app *App) newProgress() (*ui.Progress, error) {
+	mode := app.progressMode
+	if value, ok := app.Env(progressVariable); mode == "" && ok && value != "" {
+		var err error
+		if mode, err = ui.ParseMode(value); err != nil {
+			return nil, usagef("%s=%s: %w", progressVariable, value, err)
+		}
+	}
+	o := ui.Options{Mode: mode, Out: app.Stderr, TerminalSize: app.TerminalSize}
+	term, _ := app.Env("TERM")
+	switch {
+	case app.Quiet:
+		o.Mode = ui.ModeNone
+	case mode == "" || mode == ui.ModeAuto:
+		o.Mode = ui.ModeAuto
+		if app.Verbose || term == "dumb" {
+			o.Mode = ui.ModeLines // bars would be mixed with other lines
+		}
+	}
+	return ui.NewProgress(o), nil
+}
