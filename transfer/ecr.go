@@ -18,6 +18,10 @@ import (
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html.
 const batchSize = 100
 
+// listPageSize is the most that one call of a listing operation gives:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html.
+const listPageSize = 1000
+
 // ECR is one repository of Amazon ECR by the ECR API, as [Source] and as [Target].
 type ECR struct {
 	// Layers fetches layers from the pre-signed URLs that the API gives. It
@@ -26,6 +30,9 @@ type ECR struct {
 	// V2 sends requests to the registry's /v2/ with its token, see
 	// [auth.Transport]; without it blobs go by the ECR API only.
 	V2 http.RoundTripper
+	// Create has a push create the repository with these settings if it does not
+	// exist; nil has it fail with [RepositoryNotFoundError].
+	Create *RepositorySettings
 
 	// parts sends layer parts. Each of them has a connection of its own: over
 	// HTTP/2 they would share one, and its speed.

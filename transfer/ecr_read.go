@@ -62,7 +62,7 @@ func (e *ECR) Manifests(ctx context.Context, descriptors []Descriptor) ([]Manife
 
 // images calls BatchGetImage; a failure of one image is an error.
 func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdentifier) ([]Manifest, error) {
-	out, err := e.api.BatchGetImage(ctx, &ecr.BatchGetImageInput{
+	out, err := createMissing(ctx, e, e.api.BatchGetImage, &ecr.BatchGetImageInput{
 		RegistryId:         &e.registry.Account,
 		RepositoryName:     &e.repository,
 		ImageIds:           ids,

@@ -227,7 +227,7 @@ func TestPartSize(t *testing.T) {
 func TestRepositoryMissing(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := newFixture(t, 1)
-	const want = "repository none does not exist in 000000000000/us-east-1; create it with `aws ecr create-repository --repository-name none`"
+	want := "repository none does not exist in 000000000000/us-east-1; create it with `ecrkit repo create " + w.registry.Host + "/none`, or push with --create-repository"
 	_, err := Copy(t.Context(), NewLayout(src), w.repository("none"), Options{Reference: "image", Tags: []string{"x"}})
 	if !errors.Is(err, ErrNotFound) || err.Error() != want {
 		t.Errorf("push: %v", err)

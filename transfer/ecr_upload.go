@@ -121,7 +121,7 @@ func mayBeginAgain(err error, resumed bool) bool {
 // begin begins a new upload.
 func (u *upload) begin(ctx context.Context) error {
 	u.hash = newOrderedHash(u.d, u.content)
-	out, err := u.e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{
+	out, err := createMissing(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
 		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository,
 	})
 	if err != nil {

@@ -32,7 +32,7 @@ func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descripto
 		for i, d := range chunk {
 			digests[i] = string(d.Digest)
 		}
-		out, err := e.api.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{
+		out, err := createMissing(ctx, e, e.api.BatchCheckLayerAvailability, &ecr.BatchCheckLayerAvailabilityInput{
 			RegistryId:     &e.registry.Account,
 			RepositoryName: &e.repository,
 			LayerDigests:   digests,
@@ -100,7 +100,7 @@ func (e *ECR) PutTagged(ctx context.Context, m Manifest, tag string) error {
 		object += " (tag " + tag + ")"
 		input.ImageTag = &tag
 	}
-	out, err := e.api.PutImage(ctx, input)
+	out, err := createMissing(ctx, e, e.api.PutImage, input)
 	var (
 		exists    *types.ImageAlreadyExistsException
 		immutable *types.ImageTagAlreadyExistsException

@@ -31,8 +31,8 @@ type RepositoryNotFoundError struct {
 }
 
 func (e *RepositoryNotFoundError) Error() string {
-	return fmt.Sprintf("repository %s does not exist in %s; create it with `aws ecr create-repository --repository-name %s`",
-		e.Repository, e.Registry, e.Repository)
+	return fmt.Sprintf("repository %s does not exist in %s; create it with `ecrkit repo create %s/%s`, or push with --create-repository",
+		e.Repository, e.Registry, e.Registry.Host, e.Repository)
 }
 
 // Is makes the error an [ErrNotFound].

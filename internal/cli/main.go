@@ -94,11 +94,14 @@ func usagef(format string, args ...any) error {
 
 func exitCode(err error) int {
 	var usage usageError
+	var some partlyError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		return exitUsage
+	case errors.As(err, &some):
+		return exitPartly
 	case errors.Is(err, transfer.ErrIntegrity):
 		return exitIntegrity
 	case errors.Is(err, transfer.ErrConflict):

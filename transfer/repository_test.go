@@ -1,0 +1,137 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+func TestCreateRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	tests := map[string]struct {
+		settings RepositorySettings
+		want     Repository // without what each has
+	}{
+		"plain":      {RepositorySettings{}, Repository{TagMutability: "MUTABLE", Encryption: "AES256"}},
+		"scanned":    {RepositorySettings{ScanOnPush: true, Encryption: "AES256"}, Repository{TagMutability: "MUTABLE", ScanOnPush: true, Encryption: "AES256"}},
+		"immutable":  {RepositorySettings{ImmutableTags: true}, Repository{TagMutability: "IMMUTABLE", Encryption: "AES256"}},
+		"exceptions": {RepositorySettings{ImmutableTags: true, MutabilityExclusions: []string{"dev-*", "*"}}, Repository{TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"dev-*", "*"}, Encryption: "AES256"}},
+		"releases":   {RepositorySettings{MutabilityExclusions: []string{"v*"}}, Repository{TagMutability: "MUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"v*"}, Encryption: "AES256"}},
+		"kms":        {RepositorySettings{KMSKey: "alias/x"}, Repository{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/x"}},
+		"dsse":       {RepositorySettings{Encryption: "KMS_DSSE", KMSKey: "alias/x", Tags: map[string]string{"team": "core"}}, Repository{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/x"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := w.repository("made/" + name)
+			got, err := e.CreateRepository(t.Context(), tt.settings)
+			check(t, err)
+			if got.CreatedAt.IsZero() || got.ARN == "" {
+				t.Errorf("incomplete: %+v", got)
+			}
+			tt.want.Name, tt.want.Host, tt.want.ARN, tt.want.CreatedAt = "made/"+name, w.registry.Host, got.ARN, got.CreatedAt
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			described, err := e.Describe(t.Context())
+			check(t, err)
+			if !reflect.DeepEqual(described, tt.want) {
+				t.Errorf("described as %+v, want %+v", described, tt.want)
+			}
+			_, err = e.CreateRepository(t.Context(), tt.settings)
+			if !errors.Is(err, ErrConflict) {
+				t.Errorf("second creation: %v", err)
+			}
+		})
+	}
+}
+
+func TestRepositorySettingsValidate(t *testing.T) {
+	for name, s := range map[string]RepositorySettings{
+		"unknown encryption": {Encryption: "ROT13"},
+		"key without KMS":    {Encryption: "AES256", KMSKey: "alias/x"},
+		"empty exclusion":    {MutabilityExclusions: []string{""}},
+		"six exclusions":     {MutabilityExclusions: make([]string, 6)},
+	} {
+		if s.Validate() == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+func TestRepositories(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	want := []string{"app"}
+	for i := range 3 {
+		name := fmt.Sprintf("team/%d", i)
+		w.create(name, types.ImageTagMutabilityMutable)
+		want = append(want, name)
+	}
+	var got []string
+	for repository, err := range Repositories(t.Context(), w.cfg, w.registry) {
+		check(t, err)
+		got = append(got, repository.Name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestPushCreatesRepository has a push find no repository.
+func TestPushCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, image, _ := newFixture(t, 1)
+	e := w.repository("new")
+	e.Create = &RepositorySettings{ImmutableTags: true}
+	opts := Options{Reference: "image", Tags: []string{"1"}}
+	if got := mustCopy(t, NewLayout(src), e, opts); got.Digest != digestOf(t, image) {
+		t.Errorf("pushed %s", got.Digest)
+	}
+	count := 0
+	for _, c := range w.calls.Calls() {
+		if c.Op == "CreateRepository" {
+			count++
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d repositories created", count)
+	}
+	described, err := e.Describe(t.Context())
+	check(t, err)
+	if described.TagMutability != "IMMUTABLE" {
+		t.Errorf("created as %+v", described)
+	}
+}
+
+// TestPushesCreateRepository has several pushes find no repository at once.
+func TestPushesCreateRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 1)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			e := w.repository("new")
+			e.Create = &RepositorySettings{}
+			if _, err := Copy(t.Context(), NewLayout(src), e, Options{Reference: "image", Tags: []string{fmt.Sprint(i)}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestPullCreatesNothing has a repository be missing where it is read.
+func TestPullCreatesNothing(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	_, err := Copy(t.Context(), w.repository("none"), NewLayout(t.TempDir()), Options{Reference: "1"})
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	w.expectCalls(map[string]int{"BatchGetImage": 1})
+}
