@@ -37,6 +37,7 @@ type ECR struct {
 	// parts sends layer parts. Each of them has a connection of its own: over
 	// HTTP/2 they would share one, and its speed.
 	parts      *http.Client
+	v2         v2State
 	api        *ecr.Client
 	registry   auth.Registry
 	repository string

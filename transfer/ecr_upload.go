@@ -63,12 +63,15 @@ type upload struct {
 	received int64 // bytes that Amazon ECR has
 }
 
-// PutLayer uploads a layer by its parts. The parts become a layer only if Amazon
-// ECR computes the same digest from them.
+// PutLayer uploads a layer, by the registry's /v2/ or by its parts as the mode
+// says. Either becomes a layer only if Amazon ECR computes the same digest.
 func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, how uploads) (err error) {
 	object := "layer " + string(d.Digest)
 	if d.Size == 0 {
 		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, ErrUnsupported, object)
+	}
+	if done, err := e.putV2(ctx, d, content, how); done || err != nil {
+		return err
 	}
 	u := &upload{uploads: how, e: e, d: d, content: content}
 	if how.journal != "" {

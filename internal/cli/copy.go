@@ -107,5 +107,10 @@ func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.EC
 	if app.Verbose {
 		repository.Layers.Transport = app.logRequests(repository.Layers.Transport)
 	}
+	tokens, err := app.tokens()
+	if err != nil {
+		return nil, err
+	}
+	repository.V2 = &auth.Transport{Tokens: tokens, Registry: r.Registry, Base: repository.Layers.Transport}
 	return repository, nil
 }

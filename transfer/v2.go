@@ -1,0 +1,232 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// v2Client speaks the distribution API with one registry:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
+type v2Client struct {
+	base *url.URL // scheme and host
+	http *http.Client
+}
+
+// newV2Client gives a client that sends requests through transport, which adds
+// the credentials. Redirects are not followed: they are answers.
+func newV2Client(scheme, host string, transport http.RoundTripper) *v2Client {
+	return &v2Client{
+		base: &url.URL{Scheme: scheme, Host: host},
+		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+	}
+}
+
+// url is the address of what path names below /v2/.
+func (c *v2Client) url(path string, query url.Values) *url.URL {
+	u := *c.base
+	u.Path, u.RawQuery = "/v2/"+path, query.Encode()
+	return &u
+}
+
+// do sends a request and gives an answer of one of the statuses; any other is a
+// [*v2Error]. No error repeats the query of the URL.
+func (c *v2Client) do(r *http.Request, statuses ...int) (*http.Response, error) {
+	r.Header.Set("User-Agent", "ecrkit")
+	place := r.Method + " " + withoutQuery(r.URL)
+	response, err := c.http.Do(r)
+	if err != nil {
+		var transport *url.Error
+		if errors.As(err, &transport) {
+			err = transport.Err
+		}
+		return nil, fmt.Errorf("%s: %w", place, err)
+	}
+	for _, status := range statuses {
+		if response.StatusCode == status {
+			return response, nil
+		}
+	}
+	return nil, newV2Error(place, response)
+}
+
+func withoutQuery(u *url.URL) string {
+	return u.Scheme + "://" + u.Host + u.EscapedPath()
+}
+
+// drop ends the use of an answer; a short rest is read, so that the connection can
+// be used again.
+func drop(r *http.Response) {
+	_, _ = io.CopyN(io.Discard, r.Body, 64<<10) // the answer is not needed
+	r.Body.Close()
+}
+
+// location is where the registry says that an upload goes on. It must be with the
+// registry itself, which gets the credentials.
+func (c *v2Client) location(r *http.Response) (*url.URL, error) {
+	text := r.Header.Get("Location")
+	if text == "" {
+		return nil, fmt.Errorf("%s: %w: the answer has no Location", withoutQuery(r.Request.URL), errProtocol)
+	}
+	u, err := r.Request.URL.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: the Location is no URL", withoutQuery(r.Request.URL), errProtocol)
+	}
+	// A registry behind a proxy that ends TLS may write its own name with http.
+	same := strings.EqualFold(withPort(u), withPort(c.base)) || u.Scheme == "http" && strings.EqualFold(u.Host, c.base.Host)
+	if !same || u.User != nil {
+		return nil, fmt.Errorf("%s: %w: the upload would go on at another host, %s", withoutQuery(r.Request.URL), errProtocol, u.Host)
+	}
+	u.Scheme, u.Host, u.Fragment = c.base.Scheme, c.base.Host, ""
+	return u, nil
+}
+
+// withPort is the host of a URL with its port.
+func withPort(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Host
+	case u.Scheme == "http":
+		return u.Host + ":80"
+	}
+	return u.Host + ":443"
+}
+
+// errProtocol says that a registry does not keep to the distribution API.
+var errProtocol = errors.New("not an answer of a registry")
+
+// begin begins an upload. If the registry can take the blob from the repository
+// from ("" is none), it says so instead, and mounted is true.
+func (c *v2Client) begin(ctx context.Context, repository string, d digest.Digest, from string) (upload *url.URL, mounted bool, err error) {
+	query := url.Values{}
+	if from != "" {
+		query.Set("mount", string(d))
+		query.Set("from", from)
+	}
+	statuses := []int{http.StatusAccepted}
+	if from != "" {
+		statuses = append(statuses, http.StatusCreated)
+	}
+	err = retryV2(ctx, func() error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url(repository+"/blobs/uploads/", query).String(), nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.do(request, statuses...)
+		if err != nil {
+			return err
+		}
+		defer drop(response)
+		if mounted = response.StatusCode == http.StatusCreated; mounted {
+			return checkDigestHeader(response, d)
+		}
+		upload, err = c.location(response)
+		return err
+	})
+	return upload, mounted, err
+}
+
+// put sends a whole blob with one request.
+func (c *v2Client) put(ctx context.Context, upload *url.URL, d Descriptor, content layerContent, how uploads) error {
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body := newLayerBody(ctx, d, content, how.sent)
+	u := *upload
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "digest=" + url.QueryEscape(string(d.Digest))
+	request, err := http.NewRequestWithContext(sending, http.MethodPut, u.String(), body)
+	if err != nil {
+		body.Close()
+		return err
+	}
+	request.ContentLength = d.Size
+	request.Header.Set("Content-Type", "application/octet-stream")
+	response, err := c.do(request, http.StatusCreated)
+	if err == nil {
+		drop(response)
+		err = checkDigestHeader(response, d.Digest)
+	}
+	cancel()
+	// Who sends the body must be done with it before the content is read again.
+	read, cause := body.result()
+	if err != nil {
+		how.sent(-read)
+	}
+	if err != nil && cause != nil && (!errors.Is(cause, context.Canceled) || ctx.Err() != nil) {
+		return &contentError{cause}
+	}
+	return err
+}
+
+// contentError says that what was to be sent could not be read.
+type contentError struct{ error }
+
+func (e *contentError) Unwrap() error { return e.error }
+
+// checkDigestHeader compares what a registry says that it has with what it was
+// sent. A registry may say nothing.
+func checkDigestHeader(r *http.Response, want digest.Digest) error {
+	if got := r.Header.Get("Docker-Content-Digest"); got != "" && got != string(want) {
+		return fmt.Errorf("%w: %s was stored as %.100q", ErrIntegrity, want, got)
+	}
+	return nil
+}
+
+// hasBlob asks for a blob.
+func (c *v2Client) hasBlob(ctx context.Context, repository string, d Descriptor) (has bool, err error) {
+	err = retryV2(ctx, func() error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.url(repository+"/blobs/"+string(d.Digest), nil).String(), nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.do(request, http.StatusOK, http.StatusTemporaryRedirect, http.StatusPermanentRedirect, http.StatusFound, http.StatusNotFound)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		has = response.StatusCode != http.StatusNotFound
+		return nil
+	})
+	return has, err
+}
+
+// putBlob uploads a blob with one POST and one PUT; after a failure both again. If
+// upload is not nil, the POST was sent.
+func (c *v2Client) putBlob(ctx context.Context, repository string, d Descriptor, content layerContent, how uploads, upload *url.URL) error {
+	renewed := false
+	return retryV2(ctx, func() (err error) {
+		if err := how.inAll.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer how.inAll.Release(1)
+		if upload == nil {
+			if upload, _, err = c.begin(ctx, repository, d.Digest, ""); err != nil {
+				return &finalError{err} // it was tried often enough
+			}
+		}
+		err = c.put(ctx, upload, d, content, how)
+		upload = nil
+		var refused *v2Error
+		switch {
+		case !errors.As(err, &refused):
+		case refused.maybeExists():
+			if has, headErr := c.hasBlob(ctx, repository, d); headErr == nil && has {
+				return nil // another push was faster
+			}
+		case refused.unauthorized() && !renewed:
+			renewed = true // a token that has expired is not sent again
+			return &passingError{err}
+		}
+		return err
+	})
+}

@@ -1,0 +1,196 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ecrkit/ecrkit/auth"
+)
+
+// v2Error is a refusal of a registry.
+type v2Error struct {
+	place      string // method and URL without its query
+	status     int
+	code       string // of the distribution API, "" if there is none
+	message    string
+	retryAfter time.Duration // 0 if the registry said nothing
+}
+
+func (e *v2Error) Error() string {
+	text := fmt.Sprintf("%s: %d %s", e.place, e.status, http.StatusText(e.status))
+	for _, s := range []string{e.code, e.message} {
+		if s != "" {
+			text += ": " + s
+		}
+	}
+	return text
+}
+
+// Is gives the codes of the distribution API the meaning that they have here.
+func (e *v2Error) Is(target error) bool {
+	switch target {
+	case ErrNotFound:
+		return e.status == http.StatusNotFound
+	case ErrIntegrity:
+		return e.code == "DIGEST_INVALID" || e.code == "SIZE_INVALID"
+	case ErrConflict:
+		return e.status == http.StatusConflict || e.code == "TAG_INVALID" && strings.Contains(e.message, "immutable")
+	}
+	return false
+}
+
+// maxErrorBody is how much of an error is read, in bytes.
+const maxErrorBody = 64 << 10
+
+// newV2Error reads a refusal and closes it.
+func newV2Error(place string, r *http.Response) *v2Error {
+	defer r.Body.Close()
+	e := &v2Error{place: place, status: r.StatusCode, retryAfter: retryAfter(r.Header, time.Now())}
+	// What can't be read says nothing.
+	data, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
+	e.code, e.message = decodeV2Errors(data)
+	return e
+}
+
+var (
+	errorCode = regexp.MustCompile(`^[A-Z0-9_]{1,64}$`)
+	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
+)
+
+// decodeV2Errors reads the first error of a body in the form that the distribution
+// specification has, {"errors":[{"code","message"}]}; anything else says nothing.
+func decodeV2Errors(data []byte) (code, message string) {
+	var doc struct {
+		Errors []struct{ Code, Message string }
+	}
+	if json.Unmarshal(data, &doc) != nil || len(doc.Errors) == 0 {
+		return "", ""
+	}
+	first := doc.Errors[0]
+	if errorCode.MatchString(first.Code) {
+		code = first.Code
+	}
+	// The query of a URL may be a credential.
+	message = strings.Map(printable, urlQuery.ReplaceAllString(first.Message, "$1"))
+	return code, auth.Redact(message)
+}
+
+// printable drops what could steer a terminal.
+func printable(r rune) rune {
+	if r != '\n' && (r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0) {
+		return -1
+	}
+	return r
+}
+
+// maxRetryAfter is how long a registry may ask to wait; more is a refusal.
+const maxRetryAfter = 5 * time.Minute
+
+// retryAfter reads the header of this name, in seconds or as a date:
+// https://www.rfc-editor.org/rfc/rfc9110#name-retry-after.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	// The clock of the registry may be another than ours.
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return max(at.Sub(now), 0)
+}
+
+// passing tells whether the same request may succeed later.
+func (e *v2Error) passing() bool {
+	switch e.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return e.retryAfter <= maxRetryAfter
+	}
+	return e.code == "BLOB_UPLOAD_UNKNOWN" || e.code == "TOOMANYREQUESTS"
+}
+
+// maybeExists tells whether a blob may have been refused because it is there.
+func (e *v2Error) maybeExists() bool {
+	return e.status == http.StatusConflict || strings.Contains(e.message, "already exists") || strings.Contains(e.message, "AlreadyExists")
+}
+
+// unauthorized tells whether the credentials were refused.
+func (e *v2Error) unauthorized() bool {
+	return e.status == http.StatusUnauthorized || e.status == http.StatusForbidden
+}
+
+// passingError is tried again.
+type passingError struct{ error }
+
+func (e *passingError) Unwrap() error { return e.error }
+
+// finalError is not tried again.
+type finalError struct{ error }
+
+func (e *finalError) Unwrap() error { return e.error }
+
+const (
+	// maxV2Tries is how often a request is sent.
+	maxV2Tries = 6
+	// firstV2Pause is the wait before the second try; it doubles with each.
+	firstV2Pause = 100 * time.Millisecond
+)
+
+// retryV2 calls send until it succeeds or fails in a way that another try cannot
+// mend. It waits as long as the registry asks for.
+func retryV2(ctx context.Context, send func() error) error {
+	pause := firstV2Pause
+	for try := 1; ; try++ {
+		err := send()
+		if err == nil || ctx.Err() != nil || try == maxV2Tries || !mayPass(err) {
+			return err
+		}
+		wait := pause/2 + rand.N(pause) // not all at once
+		var refused *v2Error
+		if errors.As(err, &refused) && refused.retryAfter > 0 {
+			wait = refused.retryAfter
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		pause *= 2
+	}
+}
+
+// mayPass tells whether another try may succeed: after a failure of the network
+// and where the registry is busy.
+func mayPass(err error) bool {
+	var (
+		refused *v2Error
+		content *contentError
+		final   *finalError
+		passing *passingError
+		token   *auth.Error
+	)
+	switch {
+	case errors.As(err, &passing):
+		return true
+	case errors.As(err, &final), errors.As(err, &content), errors.As(err, &token), errors.Is(err, auth.ErrPlainHTTP),
+		errors.Is(err, ErrIntegrity), errors.Is(err, errProtocol), errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &refused):
+		return refused.passing()
+	}
+	return true
+}
