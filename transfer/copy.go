@@ -2,20 +2,25 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 )
 
-// Options say what [Copy] copies and how. The zero value copies the only image
-// of the source and gives it no tag.
+// Options say what is copied and how. The zero value copies the only image of
+// the source and gives it no tag.
 type Options struct {
 	// Reference is the tag or digest of the image in the source; "" is the
 	// only image there.
 	Reference string
-	// Tags are the names that the image gets in the target.
+	// Tags are the names that the image gets in the target of [Copy].
 	Tags []string
 	// Digest is what the image must have, if not "".
 	Digest digest.Digest
@@ -26,13 +31,26 @@ type Options struct {
 	// KeepDigest makes it an error, which wraps [ErrUnsupported], if Platforms ask
 	// for an index with another digest.
 	KeepDigest bool
+	// Referrers copies what refers to the image and its parts too: signatures,
+	// attestations, bills of materials. They arrive after their subject and before
+	// the tags.
+	Referrers bool
+	// Foreign lets layers be copied that are marked as not to be distributed. What
+	// the source has not of them it fetches from the https URLs that the manifest
+	// names; it must add no credentials. nil refuses such images.
+	Foreign *http.Client
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the
-	// endpoints can do that; 0 means 8. All blobs have 16 together.
+	// endpoint can do that; 0 means 8.
 	Connections int
-	// JournalDir is the directory where uploads that have begun are noted, so that
-	// a later copy goes on with them; "" is none.
+	// AllConnections is over how many connections all blobs move; 0 means 16.
+	AllConnections int
+	// Upload is how blobs go to Amazon ECR; "" means UploadAuto.
+	Upload UploadMode
+	// JournalDir is the directory where uploads that have begun and images that
+	// have been pushed are noted, so that a later copy goes on with the ones and
+	// asks first for the others; "" is none.
 	JournalDir string
 	// Progress is told what the copy does, concurrently; nil is nobody.
 	Progress func(Event)
@@ -40,19 +58,52 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Result is what [Copy] did. Its JSON form is stable: fields are only added.
-// Config and layers count as blobs, each once however often it is named;
-// manifests are counted nowhere.
+// uploadJournal is where uploads that have begun are noted; "" is nowhere.
+func (o *Options) uploadJournal() journal.Dir { return o.journal("uploads") }
+
+// pushedJournal is where images that have been pushed are noted; "" is nowhere.
+func (o *Options) pushedJournal() journal.Dir { return o.journal("pushed") }
+
+func (o *Options) journal(name string) journal.Dir {
+	if o.JournalDir == "" {
+		return ""
+	}
+	return journal.Dir(filepath.Join(o.JournalDir, name))
+}
+
+// Destination is where an image is to go and what it is to be called there.
+type Destination struct {
+	Target Target
+	Tags   []string      // none stores the image without a tag
+	Digest digest.Digest // what the image must have, if not ""
+}
+
+// Result is what a copy to one destination did. Its JSON form is stable: fields
+// are only added. Config and layers count as blobs, each once however often it
+// is named; manifests are counted nowhere.
 type Result struct {
 	Digest       digest.Digest `json:"digest"`       // of the image or index
 	MediaType    string        `json:"mediaType"`    // of the image or index
 	Tags         []string      `json:"tags"`         // it has in the target now; [] if none was asked for
 	BlobsSent    int           `json:"blobsSent"`    // copied
 	BlobsSkipped int           `json:"blobsSkipped"` // there before
+	BlobsMounted int           `json:"blobsMounted"` // taken from another repository of the registry
 	BytesSent    int64         `json:"bytesSent"`    // in the blobs copied
 	BytesResumed int64         `json:"bytesResumed"` // in the blobs copied, sent by an earlier copy
 	BytesSkipped int64         `json:"bytesSkipped"` // in the blobs there before
-	Seconds      float64       `json:"seconds"`      // the whole copy took
+	BytesMounted int64         `json:"bytesMounted"` // in the blobs mounted
+	// Calls are the requests to both sides by operation: the name of an operation
+	// of the ECR API, or method and route such as "PUT /v2/{name}/blobs/uploads/{uuid}".
+	// Those to the source of several destinations are in the first result.
+	Calls   map[string]int `json:"calls"`
+	Retries int            `json:"retries"` // requests among them that were sent again
+	Seconds float64        `json:"seconds"` // the whole copy took
+}
+
+// Copied is what became of one destination of [CopyAll].
+type Copied struct {
+	Result
+	Err error // why the image did not arrive, or nil
 }
 
 // Copy copies an image or index from src to dst with everything that it names:
@@ -63,48 +114,63 @@ type Result struct {
 // The error wraps [ErrNotFound], [ErrIntegrity], [ErrConflict] or
 // [ErrUnsupported] where one of them applies.
 func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, error) {
-	now := opts.Now
-	if now == nil {
-		now = time.Now
+	copied := CopyAll(ctx, src, []Destination{{Target: dst, Tags: opts.Tags, Digest: opts.Digest}}, opts)
+	return copied[0].Result, copied[0].Err
+}
+
+// CopyAll is [Copy] to several destinations at once; Tags and Digest of opts do
+// not count. Every byte of the source is read once. A destination that fails
+// does not keep the others from getting the image. What became of each is in
+// the order of dsts.
+func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) []Copied {
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
-	start := now()
+	start := opts.Now()
+	count := countRequests(src)
+	deliveries := newDeliveries(ctx, dsts, opts)
+	if dir := opts.uploadJournal(); dir != "" {
+		// What cannot be swept away today can be tomorrow.
+		_ = dir.Sweep(start)
+	}
+	copyImage(ctx, src, deliveries, opts)
+	copied := make([]Copied, len(deliveries))
+	for i, t := range deliveries {
+		result, err := t.finish(opts.Now().Sub(start))
+		t.end()
+		if i == 0 {
+			count.addTo(&result)
+		}
+		if err != nil {
+			result = Result{}
+		}
+		copied[i] = Copied{result, err}
+	}
+	return copied
+}
+
+// copyImage copies to all deliveries; each has its error afterwards.
+func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 	root, err := resolve(ctx, src, opts)
 	if err != nil {
-		return Result{}, err
+		failAll(all, err)
+		return
 	}
-	g, err := readGraph(ctx, src, root)
+	each(all, func(t *delivery) error { return t.begin(src, root) })
+	if opts.JournalDir != "" && !opts.Referrers {
+		each(all, func(t *delivery) error { return t.checkPushed(opts) })
+	}
+	if len(alive(all)) == 0 {
+		return
+	}
+	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		return Result{}, fmt.Errorf("%s: %w", src, err)
+		failAll(all, fmt.Errorf("%s: %w", src, err))
+		return
 	}
-	missing, err := dst.MissingBlobs(ctx, g.blobs)
-	if err != nil {
-		return Result{}, err
-	}
-	c := newCopier(src, dst, opts)
-	if err := c.blobs(ctx, missing); err != nil {
-		return Result{}, err
-	}
-	root, children := g.manifests[len(g.manifests)-1], g.manifests[:len(g.manifests)-1]
-	for _, m := range children {
-		if err := dst.PutManifest(ctx, m); err != nil {
-			return Result{}, err
-		}
-	}
-	if err := putTagged(ctx, dst, root, opts.Tags); err != nil {
-		return Result{}, err
-	}
-	result := Result{
-		Digest:       root.Descriptor.Digest,
-		MediaType:    root.Descriptor.MediaType,
-		Tags:         append([]string{}, opts.Tags...),
-		BlobsSent:    len(missing),
-		BlobsSkipped: len(g.blobs) - len(missing),
-		BytesSent:    totalSize(missing) - c.resumed.Load(),
-		BytesResumed: c.resumed.Load(),
-		BytesSkipped: totalSize(g.blobs) - totalSize(missing),
-		Seconds:      now().Sub(start).Seconds(),
-	}
-	return result, nil
+	each(all, func(t *delivery) error { return t.plan(g, opts) })
+	newCopier(src, opts).blobs(ctx, g.blobs, all)
+	each(all, func(t *delivery) error { return t.publish(g, opts) })
 }
 
 // resolve gives the verified manifest that opts ask for.
@@ -126,22 +192,7 @@ func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
 	if root, err = selectPlatforms(ctx, src, root, opts.Platforms, opts.KeepDigest); err != nil {
 		return Manifest{}, fmt.Errorf("%s: %w", src, err)
 	}
-	if got = root.Descriptor.Digest; opts.Digest != "" && opts.Digest != got {
-		return Manifest{}, fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, opts.Digest)
-	}
 	return root, nil
-}
-
-func putTagged(ctx context.Context, dst Tagger, root Manifest, tags []string) error {
-	if len(tags) == 0 {
-		tags = []string{""}
-	}
-	for _, tag := range tags {
-		if err := dst.PutTagged(ctx, root, tag); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func totalSize(blobs []Descriptor) (sum int64) {
@@ -159,3 +210,36 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 	}
 	return data, err
 }
+
+// requestCount is what an endpoint had counted at some time.
+type requestCount struct {
+	counter requestCounter // nil if the endpoint counts nothing
+	calls   map[string]int
+	retries int
+}
+
+func countRequests(endpoint any) requestCount {
+	counter, ok := endpoint.(requestCounter)
+	if !ok {
+		return requestCount{}
+	}
+	calls, retries := counter.Requests()
+	return requestCount{counter, calls, retries}
+}
+
+// addTo adds what has been counted since.
+func (c requestCount) addTo(r *Result) {
+	if c.counter == nil {
+		return
+	}
+	calls, retries := c.counter.Requests()
+	for op, n := range calls {
+		if n > c.calls[op] {
+			r.Calls[op] += n - c.calls[op]
+		}
+	}
+	r.Retries += retries - c.retries
+}
+
+// errDone ends a delivery that has nothing to do.
+var errDone = errors.New("the image is there already")

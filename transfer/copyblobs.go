@@ -1,149 +1,254 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
-// maxConnections is how many connections carry blobs at once in one copy.
-const maxConnections = 16
+// What Options mean by 0.
+const (
+	defaultLayers         = 4
+	defaultConnections    = 8
+	defaultAllConnections = 16
+)
 
-// copier copies the blobs of one copy.
+// copier copies the blobs of one image.
 type copier struct {
 	src         Source
-	dst         Target
-	parallel    int
-	connections int
+	layers      int // large blobs at once
+	connections int // for one blob
+	all         int // connections for all blobs
+	upload      UploadMode
 	reads       *semaphore.Weighted // connections that bring blobs
 	writes      *semaphore.Weighted // connections that take blobs
 	memory      *partMemory
 	journal     journal.Dir
-
-	resumed atomic.Int64 // bytes that an earlier copy had sent
+	foreign     *http.Client // see Options
 }
 
-func newCopier(src Source, dst Target, opts Options) *copier {
+func newCopier(src Source, opts Options) *copier {
 	c := &copier{
-		src: src, dst: dst, parallel: opts.Layers, connections: opts.Connections,
-		reads: semaphore.NewWeighted(maxConnections), writes: semaphore.NewWeighted(maxConnections),
-		memory: newPartMemory(), journal: journal.Dir(opts.JournalDir),
+		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign,
+		upload:      cmp.Or(opts.Upload, UploadAuto),
+		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
+		connections: cmp.Or(max(opts.Connections, 0), defaultConnections),
+		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
 	}
-	if c.parallel <= 0 {
-		c.parallel = 4
-	}
-	if c.connections <= 0 {
-		c.connections = 8
-	}
+	c.connections = min(c.connections, c.all)
+	c.reads, c.writes = semaphore.NewWeighted(int64(c.all)), semaphore.NewWeighted(int64(c.all))
 	return c
 }
 
-// smallBlob is up to how many bytes a blob has one connection only, so that many
-// of them move at once.
-const smallBlob = 1 << 20
-
-// blobs copies blobs, some at once.
-func (c *copier) blobs(ctx context.Context, blobs []Descriptor) error {
-	group, ctx := errgroup.WithContext(ctx)
-	large := make(chan struct{}, c.parallel)
-	small := make(chan struct{}, maxConnections)
+// blobs copies to each delivery those blobs that it misses, some at once: the
+// largest first, since they take longest, and beside them those of one part.
+func (c *copier) blobs(ctx context.Context, blobs []Descriptor, all []*delivery) {
+	var large, small []Descriptor
 	for _, d := range blobs {
-		slots := large
-		if d.Size <= smallBlob {
-			slots = small
+		switch {
+		case !slices.ContainsFunc(alive(all), func(t *delivery) bool { return t.missing[d.Digest] }):
+		case d.Size > defaultPartSize:
+			large = append(large, d)
+		default:
+			small = append(small, d)
 		}
-		group.Go(func() error {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			defer func() { <-slots }()
-			return c.blob(ctx, d)
-		})
 	}
-	return group.Wait()
+	bySize := func(a, b Descriptor) int { return cmp.Compare(b.Size, a.Size) }
+	slices.SortStableFunc(large, bySize)
+	slices.SortStableFunc(small, bySize)
+	var lanes sync.WaitGroup
+	lanes.Go(func() { c.lane(ctx, large, c.layers, c.connections, all) })
+	lanes.Go(func() { c.lane(ctx, small, c.all, c.few(len(small)+len(large)), all) })
+	lanes.Wait()
 }
 
-func (c *copier) blob(ctx context.Context, d Descriptor) error {
-	if dst, ok := c.dst.(layerWriter); ok {
-		return c.layer(ctx, dst, d)
+// few is over how many connections one of so many blobs moves that need not have
+// more than one: many have one each, a few share all.
+func (c *copier) few(blobs int) int { return max(1, min(c.connections, c.all/max(1, blobs))) }
+
+// lane copies blobs in their order, so many at once.
+func (c *copier) lane(ctx context.Context, blobs []Descriptor, atOnce, connections int, all []*delivery) {
+	slots := make(chan struct{}, atOnce)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for _, d := range blobs {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		if len(alive(all)) == 0 {
+			return
+		}
+		running.Go(func() {
+			defer func() { <-slots }()
+			c.blob(ctx, d, connections, all)
+		})
 	}
-	src, canRead := c.src.(rangeReader)
-	dst, canWrite := c.dst.(fileWriter)
+}
+
+// blob copies a blob to all deliveries that miss it.
+func (c *copier) blob(ctx context.Context, d Descriptor, connections int, all []*delivery) {
+	takers := slices.DeleteFunc(alive(all), func(t *delivery) bool { return !t.missing[d.Digest] })
+	src := c.src
+	if isForeign(d.MediaType) {
+		src = foreignSource{c.src, c.foreign}
+	}
+	if _, ok := src.(fileReader); !ok && len(takers) > 1 {
+		file, err := c.spool(ctx, src, d, connections)
+		if err != nil {
+			failAll(takers, err)
+			return
+		}
+		defer file.Close()
+		src = file
+	}
+	each(takers, func(t *delivery) error {
+		b := &blobCopy{copier: c, src: src, t: t, d: d, connections: connections, outcome: OutcomeSent}
+		t.emit(Event{Kind: EventStarted, Descriptor: d, Bytes: d.Size})
+		if err := b.run(t.ctx); err != nil {
+			return err
+		}
+		t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: b.outcome})
+		return nil
+	})
+}
+
+// blobCopy is one blob on its way to one destination.
+type blobCopy struct {
+	*copier
+	src         Source
+	t           *delivery
+	d           Descriptor
+	connections int
+	outcome     Outcome
+}
+
+func (b *blobCopy) moved(n int64) {
+	b.t.emit(Event{Kind: EventMoved, Descriptor: b.d, Bytes: n})
+}
+
+// resumed takes a negative number back: what was there was wrong.
+func (b *blobCopy) resumed(n int64) {
+	if n == 0 {
+		return
+	}
+	b.outcome = OutcomeResumed
+	if n < 0 {
+		b.outcome = OutcomeSent
+	}
+	b.t.resumed.Add(n)
+	b.t.emit(Event{Kind: EventResumed, Descriptor: b.d, Bytes: n})
+}
+
+func (b *blobCopy) mounted() {
+	b.outcome = OutcomeMounted
+	b.t.mountedBlobs.Add(1)
+	b.t.mountedBytes.Add(b.d.Size)
+}
+
+func (b *blobCopy) run(ctx context.Context) error {
+	if dst, ok := b.t.Target.(layerWriter); ok {
+		return b.layer(ctx, dst)
+	}
+	src, canRead := b.src.(rangeReader)
+	dst, canWrite := b.t.Target.(fileWriter)
 	if canRead && canWrite {
-		if err := c.ranges(ctx, src, dst, d); !errors.Is(err, errNoRanges) {
+		if err := b.ranges(ctx, src, dst); !errors.Is(err, errNoRanges) {
 			return err
 		}
 	}
-	content, err := c.src.Blob(ctx, d)
+	content, err := b.src.Blob(ctx, b.d)
 	if err != nil {
 		return err
 	}
 	defer content.Close()
-	return c.dst.PutBlob(ctx, d, newVerifier(ctx, content, d))
+	return b.t.Target.PutBlob(ctx, b.d, &movedReader{newVerifier(ctx, content, b.d), b.moved})
 }
 
-// layer copies a blob part by part.
-func (c *copier) layer(ctx context.Context, dst layerWriter, d Descriptor) error {
+// movedReader tells how much is read.
+type movedReader struct {
+	r     io.Reader
+	moved func(n int64)
+}
+
+func (m *movedReader) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	m.moved(int64(n))
+	return n, err
+}
+
+// layer uploads the blob.
+func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
 	how := uploads{
-		mode: UploadAuto, from: c.src, connections: c.connections, inAll: c.writes, journal: c.journal,
-		sent:    func(int64) {},
-		resumed: func(n int64) { c.resumed.Add(n) },
-		mounted: func() {},
+		mode: b.upload, from: b.copier.src, connections: b.connections, inAll: b.writes, journal: b.journal,
+		sent: b.moved, resumed: b.resumed, mounted: b.mounted,
 	}
-	if src, ok := c.src.(fileReader); ok {
-		file, err := src.BlobFile(ctx, d)
+	if src, ok := b.src.(fileReader); ok {
+		file, err := src.BlobFile(ctx, b.d)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		return dst.PutLayer(ctx, d, fileContent{file}, how)
+		return dst.PutLayer(ctx, b.d, fileContent{file}, how)
 	}
-	if src, ok := c.src.(rangeReader); ok {
-		open, err := src.Ranges(ctx, d)
+	if src, ok := b.src.(rangeReader); ok {
+		open, err := src.Ranges(ctx, b.d)
 		if err == nil {
-			err = dst.PutLayer(ctx, d, rangeContent{c.limit(open), c.memory}, how)
+			err = dst.PutLayer(ctx, b.d, rangeContent{b.limit(open), b.memory}, how)
 		}
 		if !errors.Is(err, errNoRanges) {
 			return err
 		}
 	}
-	content := &streamContent{memory: c.memory, open: func(ctx context.Context) (io.ReadCloser, error) { return c.src.Blob(ctx, d) }}
+	content := &streamContent{memory: b.memory, open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
 	defer content.Close()
-	return dst.PutLayer(ctx, d, content, how)
+	return dst.PutLayer(ctx, b.d, content, how)
 }
 
-// ranges reads a blob over several connections into its file.
-func (c *copier) ranges(ctx context.Context, src rangeReader, dst fileWriter, d Descriptor) error {
-	open, err := src.Ranges(ctx, d)
+// ranges reads the blob over several connections into its file.
+func (b *blobCopy) ranges(ctx context.Context, src rangeReader, dst fileWriter) error {
+	open, err := src.Ranges(ctx, b.d)
 	if err != nil {
 		return err
 	}
-	return dst.PutBlobFile(ctx, d, func(f ranges.File) error {
-		resumed := int64(0)
+	before := int64(0)
+	return dst.PutBlobFile(ctx, b.d, func(f ranges.File) error {
+		there := int64(0)
 		for _, s := range f.Done() {
-			resumed += s.Length
+			there += s.Length
 		}
-		hash := d.Digest.Verifier()
-		if err := ranges.Fetch(ctx, f, hash, d.Size, c.limit(open), c.connections, func(int) {}); err != nil {
-			return err
-		}
-		if !hash.Verified() {
-			return fmt.Errorf("%w: the bytes of blob %s have another digest", ErrIntegrity, d.Digest)
-		}
-		c.resumed.Add(resumed)
-		return nil
+		b.resumed(there - before)
+		before = there
+		return b.fetch(ctx, f, open)
 	})
+}
+
+// fetch reads the blob by ranges into f and checks it.
+func (b *blobCopy) fetch(ctx context.Context, f ranges.File, open ranges.Opener) error {
+	return fetchRanges(ctx, f, b.d, b.limit(open), b.connections, b.moved)
+}
+
+// fetchRanges reads a blob by ranges into f and checks it.
+func fetchRanges(ctx context.Context, f ranges.File, d Descriptor, open ranges.Opener, connections int, moved func(n int64)) error {
+	hash := d.Digest.Verifier()
+	if err := ranges.Fetch(ctx, f, hash, d.Size, open, connections, func(n int) { moved(int64(n)) }); err != nil {
+		return err
+	}
+	if !hash.Verified() {
+		return fmt.Errorf("%w: the bytes of blob %s have another digest", ErrIntegrity, d.Digest)
+	}
+	return nil
 }
 
 // limit makes open wait until fewer than all connections of the copy are in use.

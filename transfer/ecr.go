@@ -55,6 +55,9 @@ func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
 	return &ECR{Layers: layerClient(cfg), parts: layerClient(cfg), api: auth.NewClient(cfg, r), registry: r, repository: repository}
 }
 
+// maxIdleConnections is how many connections wait for the next range or part.
+const maxIdleConnections = 64
+
 func layerClient(cfg aws.Config) *http.Client {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a pre-signed URL holds for its own host only
@@ -62,7 +65,7 @@ func layerClient(cfg aws.Config) *http.Client {
 	switch c := cfg.HTTPClient.(type) {
 	case *awshttp.BuildableClient:
 		transport := c.GetTransport()
-		transport.MaxIdleConnsPerHost = maxConnections // each goes on with the next range or part
+		transport.MaxIdleConnsPerHost = maxIdleConnections // each goes on with the next range or part
 		transport.ForceAttemptHTTP2 = false
 		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
 		client.Transport = transport

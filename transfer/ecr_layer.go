@@ -42,9 +42,15 @@ func (e *ECR) downloadURL(ctx context.Context, d Descriptor) (string, error) {
 		RepositoryName: &e.repository,
 		LayerDigest:    aws.String(string(d.Digest)),
 	})
-	var unknown *types.LayersNotFoundException
-	if errors.As(err, &unknown) {
+	var (
+		unknown *types.LayersNotFoundException
+		unnamed *types.LayerInaccessibleException
+	)
+	switch {
+	case errors.As(err, &unknown):
 		return "", fmt.Errorf("%s: %s: %w", e, object, ErrNotFound)
+	case errors.As(err, &unnamed):
+		return "", fmt.Errorf("%s: %s: %w: no image there names it", e, object, ErrNotFound)
 	}
 	if err != nil {
 		return "", e.fail(object, err)

@@ -96,3 +96,37 @@ func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdenti
 	}
 	return manifests, nil
 }
+
+// HasImage asks with one call for each 100 tags.
+func (e *ECR) HasImage(ctx context.Context, d Descriptor, tags []string) (bool, error) {
+	wanted := make([]types.ImageIdentifier, 0, max(len(tags), 1))
+	for _, tag := range tags {
+		wanted = append(wanted, types.ImageIdentifier{ImageDigest: aws.String(string(d.Digest)), ImageTag: &tag})
+	}
+	if len(tags) == 0 {
+		wanted = append(wanted, types.ImageIdentifier{ImageDigest: aws.String(string(d.Digest))})
+	}
+	for ids := range slices.Chunk(wanted, batchSize) {
+		out, err := e.api.BatchGetImage(ctx, &ecr.BatchGetImageInput{
+			RegistryId:         &e.registry.Account,
+			RepositoryName:     &e.repository,
+			ImageIds:           ids,
+			AcceptedMediaTypes: manifestMediaTypes,
+		})
+		if err != nil {
+			return false, e.fail("image "+string(d.Digest), err)
+		}
+		named := map[string]bool{} // tags
+		for _, image := range out.Images {
+			if id := image.ImageId; id != nil && aws.ToString(id.ImageDigest) == string(d.Digest) {
+				named[aws.ToString(id.ImageTag)] = true
+			}
+		}
+		for _, id := range ids {
+			if !named[aws.ToString(id.ImageTag)] {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}

@@ -100,7 +100,7 @@ func TestPushPull(t *testing.T) {
 	if again.BlobsSent != 0 || again.BytesSkipped != pushed.BytesSent {
 		t.Errorf("second push: %+v", again)
 	}
-	w.expectCalls(map[string]int{"BatchCheckLayerAvailability": 1, "PutImage": 3})
+	w.expectCalls(map[string]int{"BatchCheckLayerAvailability": 1, "BatchGetImage": 1})
 
 	for _, reference := range []string{"1.0", string(pushed.Digest)} {
 		dst := filepath.Join(t.TempDir(), "dst")

@@ -61,6 +61,7 @@ type upload struct {
 	id       string
 	partSize int64
 	received int64 // bytes that Amazon ECR has
+	before   int64 // bytes that it had from an earlier process
 }
 
 // PutLayer uploads a layer, by the registry's /v2/ or by its parts as the mode
@@ -96,6 +97,7 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 		err = u.run(ctx)
 	}
 	if mayBeginAgain(err, resumed) {
+		u.resumed(-u.before)
 		if err = u.begin(ctx); err == nil {
 			err = u.run(ctx)
 		}
@@ -162,7 +164,7 @@ func (u *upload) resume(ctx context.Context) (bool, error) {
 	if received <= 0 || received > u.d.Size {
 		return false, nil
 	}
-	u.received = received
+	u.received, u.before = received, received
 	u.resumed(received)
 	return true, nil
 }

@@ -149,8 +149,9 @@ type Tagger interface {
 	PutTagged(ctx context.Context, m Manifest, tag string) error
 }
 
-// Target is what can be copied to.
+// Target is what can be copied to. Its String names it in messages.
 type Target interface {
+	fmt.Stringer
 	BlobChecker
 	BlobWriter
 	ManifestWriter

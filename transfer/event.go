@@ -11,7 +11,8 @@ type Event struct {
 	Descriptor Descriptor `json:"descriptor"`
 	// Bytes is, of EventPlanned, how many are to be moved in all; of EventMoved,
 	// how many have been moved since the event before, negative if they have to be
-	// moved again; of EventResumed, how many an earlier copy had moved; of EventDone, the size of the blob.
+	// moved again; of EventResumed, how many an earlier copy had moved, negative if
+	// they turn out to be wrong; of EventDone, the size of the blob.
 	Bytes int64 `json:"bytes"`
 	// Blobs is, of EventPlanned, how many are to be moved.
 	Blobs int `json:"blobs,omitempty"`

@@ -18,6 +18,7 @@ const (
 type graph struct {
 	manifests []Manifest // children before their index, the root last
 	blobs     []Descriptor
+	referrers []Manifest // what refers to the manifests, each after its subject
 }
 
 // node is a manifest and what it names.
@@ -26,9 +27,18 @@ type node struct {
 	contents
 }
 
-// readGraph reads the manifests below root, one call to src per level, and
+// readGraph reads what belongs to root.
+func readGraph(ctx context.Context, src Source, root Manifest, opts Options) (graph, error) {
+	g, err := readTree(ctx, src, root, opts.Foreign != nil)
+	if err == nil && opts.Referrers {
+		err = g.addReferrers(ctx, src, opts.Foreign != nil)
+	}
+	return g, err
+}
+
+// readTree reads the manifests below root, one call to src per level, and
 // verifies all of them.
-func readGraph(ctx context.Context, src ManifestReader, root Manifest) (graph, error) {
+func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (graph, error) {
 	nodes := map[digest.Digest]node{}
 	total := int64(0)
 	level := []Manifest{root}
@@ -40,6 +50,9 @@ func readGraph(ctx context.Context, src ManifestReader, root Manifest) (graph, e
 		asked := map[digest.Digest]bool{}
 		for _, m := range level {
 			c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+			if err == nil && !foreign {
+				err = c.refuseForeign()
+			}
 			if err != nil {
 				return graph{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
 			}

@@ -114,8 +114,15 @@ func (c contents) check() error {
 		if err := checkDescriptor(d); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// refuseForeign refuses layers that are marked as not to be distributed.
+func (c contents) refuseForeign() error {
+	for _, d := range c.blobs {
 		if isForeign(d.MediaType) {
-			return fmt.Errorf("%w: layer %s is foreign: its bytes are at a URL outside the registry, which is not fetched; rebuild the image with a base that can be distributed", ErrUnsupported, d.Digest)
+			return fmt.Errorf("%w: layer %s is foreign: its bytes are at a URL outside the registry, which is not fetched; where its license allows to distribute it, copy it with --include-foreign", ErrUnsupported, d.Digest)
 		}
 	}
 	return nil

@@ -87,6 +87,9 @@ func TestDecodeManifestRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := decodeManifest([]byte(tt.doc), tt.given)
+			if err == nil {
+				err = c.refuseForeign()
+			}
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %+v, %v; want %v", c, err, tt.want)
 			}

@@ -103,6 +103,9 @@ func Fetch(ctx context.Context, f File, hash io.Writer, size int64, open Opener,
 	return group.Wait()
 }
 
+// Count is how many ranges a blob of size bytes is read in.
+func Count(size int64, connections int) int { return len(plan(nil, size, max(connections, 1))) }
+
 // piece is a span of the file that is there or comes by one request.
 type piece struct {
 	Span

@@ -1,0 +1,265 @@
+package transfer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+// A push of what was pushed before is one request, if the journal knows it.
+func TestPushAgain(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 2)
+	opts := Options{Reference: "index", Tags: []string{"1.0", "latest"}, JournalDir: t.TempDir()}
+	mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	w.calls.Reset()
+
+	again := mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	w.expectCalls(map[string]int{"BatchGetImage": 1})
+	if again.BlobsSent != 0 || len(again.Tags) != 2 {
+		t.Errorf("%+v", again)
+	}
+
+	// A tag that was moved in the meantime is put back.
+	mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "image", Tags: []string{"latest"}})
+	w.calls.Reset()
+	mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	if w.calls.Count("PutImage") == 0 {
+		t.Error("no PutImage although latest named another image")
+	}
+	m, err := w.repository("app").Resolve(t.Context(), "latest")
+	check(t, err)
+	if m.Descriptor.Digest != again.Digest {
+		t.Errorf("latest names %s, want %s", m.Descriptor.Digest, again.Digest)
+	}
+}
+
+// countingSource counts how often each blob is opened, and is neither a file nor
+// read by ranges.
+type countingSource struct {
+	Source
+	mu     sync.Mutex
+	opened map[digest.Digest]int
+}
+
+func (s *countingSource) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+	s.mu.Lock()
+	s.opened[d.Digest]++
+	s.mu.Unlock()
+	return s.Source.Blob(ctx, d)
+}
+
+// Several destinations get the image from one reading of the source, and one
+// that fails does not keep the others from it.
+func TestCopyAll(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	w.create("other", types.ImageTagMutabilityMutable)
+	dir, _, index := newFixture(t, 3)
+	src := &countingSource{Source: NewLayout(dir), opened: map[digest.Digest]int{}}
+	layout := filepath.Join(t.TempDir(), "dst")
+	copied := CopyAll(t.Context(), src, []Destination{
+		{Target: w.repository("app"), Tags: []string{"a", "b"}},
+		{Target: w.repository("missing"), Tags: []string{"a"}},
+		{Target: w.repository("other"), Tags: []string{"c"}},
+		{Target: NewLayout(layout), Tags: []string{"d"}},
+		{Target: w.repository("app"), Digest: someSHA},
+	}, Options{Reference: "index"})
+	for i, want := range []error{nil, ErrNotFound, nil, nil, ErrIntegrity} {
+		if err := copied[i].Err; !errors.Is(err, want) {
+			t.Errorf("destination %d: %v, want %v", i, err, want)
+		}
+		if want == nil && (copied[i].Digest != digestOf(t, index) || copied[i].BlobsSent != 8) {
+			t.Errorf("destination %d: %+v", i, copied[i])
+		}
+	}
+	for d, n := range src.opened {
+		if n != 1 {
+			t.Errorf("blob %s was opened %d times", d, n)
+		}
+	}
+	for repository, tag := range map[string]string{"app": "b", "other": "c"} {
+		dst := filepath.Join(t.TempDir(), "back")
+		mustCopy(t, w.repository(repository), NewLayout(dst), Options{Reference: tag, Tags: []string{"x"}})
+		validateLayout(t, dst)
+	}
+	validateLayout(t, layout)
+}
+
+// addReferrer adds to a layout a manifest whose subject is another.
+func addReferrer(t *testing.T, dir string, subject Descriptor, content string) Descriptor {
+	t.Helper()
+	put := func(data []byte, mediaType string) Descriptor {
+		d := Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+		writeTestFile(t, blobFile(dir, d.Digest), string(data))
+		return d
+	}
+	manifest, err := json.Marshal(ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+		ArtifactType: "application/vnd.test.signature",
+		Config:       put([]byte("{}"), ocispec.MediaTypeEmptyJSON),
+		Layers:       []Descriptor{put([]byte(content), "application/vnd.test.signature")},
+		Subject:      &Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
+	})
+	check(t, err)
+	return put(manifest, ocispec.MediaTypeImageManifest)
+}
+
+// referringSource knows referrers.
+type referringSource struct {
+	Source
+	referrers map[digest.Digest][]Descriptor
+}
+
+func (s referringSource) Referrers(_ context.Context, d digest.Digest) ([]Descriptor, error) {
+	return s.referrers[d], nil
+}
+
+// Referrers, and theirs, come after their subject and before the tag.
+func TestCopyReferrers(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	dir, _, _ := newFixture(t, 1)
+	layout := NewLayout(dir)
+	root, err := layout.Resolve(t.Context(), "index")
+	check(t, err)
+	signature := addReferrer(t, dir, root.Descriptor, "signature of the index")
+	ofSignature := addReferrer(t, dir, signature, "signature of the signature")
+	src := referringSource{layout, map[digest.Digest][]Descriptor{
+		root.Descriptor.Digest: {signature},
+		signature.Digest:       {ofSignature},
+	}}
+	mustCopy(t, src, w.repository("app"), Options{Reference: "index", Tags: []string{"1"}, Referrers: true})
+	var order []string
+	for _, c := range w.calls.Calls() {
+		if c.Op == "PutImage" {
+			order = append(order, c.Digest)
+		}
+	}
+	want := []string{string(root.Descriptor.Digest), string(signature.Digest), string(ofSignature.Digest), string(root.Descriptor.Digest)}
+	if got := order[2:]; strings.Join(got, " ") != strings.Join(want, " ") { // the first two are children
+		t.Errorf("order of manifests:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	_, err = Copy(t.Context(), plainSource{layout}, w.repository("app"), Options{Reference: "index", Referrers: true})
+	if !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a source that knows no referrers: %v", err)
+	}
+}
+
+// plainSource hides all that its source can do beyond the minimum.
+type plainSource struct{ Source }
+
+// A foreign layer is copied if that is asked for, from its URL if need be.
+func TestCopyForeignLayer(t *testing.T) {
+	content := make([]byte, 3000)
+	_, _ = rand.Read(content)
+	layer := Descriptor{MediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Digest: digest.FromBytes(content), Size: int64(len(content))}
+	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("credentials were sent to the URL of a foreign layer")
+		}
+		if r.URL.Path == "/layer" {
+			_, _ = rw.Write(content)
+			return
+		}
+		http.NotFound(rw, r)
+	}))
+	defer elsewhere.Close()
+	w := newWorld(t, localecr.Options{})
+	for _, tt := range []struct {
+		name   string
+		urls   []string
+		stored bool
+		client *http.Client
+		want   error
+	}{
+		{"not asked for", []string{elsewhere.URL + "/layer"}, true, nil, ErrUnsupported},
+		{"in the source", nil, true, elsewhere.Client(), nil},
+		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, elsewhere.Client(), nil},
+		{"nowhere", []string{elsewhere.URL + "/other"}, false, elsewhere.Client(), ErrNotFound},
+		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, elsewhere.Client(), ErrNotFound},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, _, _ := newFixture(t, 1)
+			config := []byte("{}")
+			writeTestFile(t, blobFile(dir, digest.FromBytes(config)), string(config))
+			layer := layer
+			layer.URLs = tt.urls
+			if tt.stored {
+				check(t, os.WriteFile(blobFile(dir, layer.Digest), content, 0o666))
+			}
+			manifest, err := json.Marshal(ocispec.Manifest{
+				Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+				Config: Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: 2},
+				Layers: []Descriptor{layer},
+			})
+			check(t, err)
+			layout := NewLayout(dir)
+			check(t, layout.PutTagged(t.Context(), Manifest{Content: manifest, Descriptor: Descriptor{
+				MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
+			}}, "foreign"))
+			name := strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
+			w.create(name, types.ImageTagMutabilityMutable)
+			_, err = Copy(t.Context(), layout, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: tt.client})
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("%v, want %v", err, tt.want)
+			}
+			if err != nil {
+				return
+			}
+			dst := filepath.Join(t.TempDir(), "dst")
+			mustCopy(t, w.repository(name), NewLayout(dst), Options{Reference: "x", Foreign: tt.client})
+			got, err := os.ReadFile(blobFile(dst, layer.Digest))
+			check(t, err)
+			if string(got) != string(content) {
+				t.Error("the layer has other bytes")
+			}
+		})
+	}
+}
+
+// What a copy does is told as it happens, and the sums are right.
+func TestCopyEvents(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 3)
+	for range 2 { // the second time all is there
+		var mu sync.Mutex
+		var planned, moved int64
+		counts := map[EventKind]int{}
+		result := mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "image", Tags: []string{"1"}, Progress: func(e Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			counts[e.Kind]++
+			switch e.Kind {
+			case EventPlanned:
+				planned = e.Bytes
+			case EventMoved:
+				moved += e.Bytes
+			}
+			if e.Target != w.registry.Host+"/app" {
+				t.Errorf("event of %q", e.Target)
+			}
+		}})
+		if planned != result.BytesSent || moved != planned {
+			t.Errorf("planned %d, moved %d, sent %d", planned, moved, result.BytesSent)
+		}
+		if counts[EventPlanned] != 1 || counts[EventStarted] != result.BlobsSent || counts[EventDone] != 4 || counts[EventTagged] != 1 {
+			t.Errorf("events: %v", counts)
+		}
+	}
+}

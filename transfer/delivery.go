@@ -1,0 +1,263 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// delivery is one image on its way to one destination.
+type delivery struct {
+	Destination
+	ctx      context.Context
+	cancel   context.CancelCauseFunc // with errDone if there is nothing to do
+	progress func(Event)
+	count    requestCount
+
+	root    Manifest
+	all     []Descriptor // blobs of the image
+	missing map[digest.Digest]bool
+
+	resumed      atomic.Int64 // bytes that an earlier copy had sent
+	mountedBlobs atomic.Int64
+	mountedBytes atomic.Int64
+}
+
+func newDeliveries(ctx context.Context, dsts []Destination, opts Options) []*delivery {
+	deliveries := make([]*delivery, len(dsts))
+	for i, d := range dsts {
+		t := &delivery{Destination: d, progress: opts.Progress, count: countRequests(d.Target)}
+		t.ctx, t.cancel = context.WithCancelCause(ctx)
+		deliveries[i] = t
+	}
+	return deliveries
+}
+
+// fail ends the delivery; the first error counts.
+func (t *delivery) fail(err error) { t.cancel(err) }
+
+// end frees what a delivery holds that has come to its end.
+func (t *delivery) end() { t.cancel(nil) }
+
+func failAll(all []*delivery, err error) {
+	for _, t := range all {
+		t.fail(err)
+	}
+}
+
+// alive gives those to which something is still to be done.
+func alive(all []*delivery) (left []*delivery) {
+	for _, t := range all {
+		if t.ctx.Err() == nil {
+			left = append(left, t)
+		}
+	}
+	return left
+}
+
+// each runs step for all that are alive at once; an error ends that one.
+func each(all []*delivery, step func(t *delivery) error) {
+	var running sync.WaitGroup
+	for _, t := range alive(all) {
+		running.Go(func() {
+			if err := step(t); err != nil {
+				t.fail(err)
+			}
+		})
+	}
+	running.Wait()
+}
+
+func (t *delivery) emit(e Event) {
+	if t.progress != nil {
+		e.Target = t.Target.String()
+		t.progress(e)
+	}
+}
+
+// begin takes the image that is to be delivered.
+func (t *delivery) begin(src Source, root Manifest) error {
+	t.root = root
+	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
+		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, t.Digest)
+	}
+	return nil
+}
+
+// pushedKey names the image under its tags in the journal.
+func (t *delivery) pushedKey() string {
+	tags := slices.Sorted(slices.Values(t.Tags))
+	return t.Target.String() + "@" + string(t.root.Descriptor.Digest) + ":" + strings.Join(tags, ",")
+}
+
+// checkPushed ends the delivery of an image that was pushed before and is still
+// there: one request instead of one for the blobs and one a manifest.
+func (t *delivery) checkPushed(opts Options) error {
+	checker, ok := t.Target.(imageChecker)
+	if !ok || !opts.pushedJournal().Remembers(t.pushedKey()) {
+		return nil
+	}
+	there, err := checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
+	if err == nil && there {
+		err = errDone
+	}
+	return err
+}
+
+// plan finds out which blobs have to be sent.
+func (t *delivery) plan(g graph, opts Options) error {
+	t.all = g.blobs
+	missing, err := t.Target.MissingBlobs(t.ctx, g.blobs)
+	if err != nil {
+		return err
+	}
+	t.missing = make(map[digest.Digest]bool, len(missing))
+	for _, d := range missing {
+		t.missing[d.Digest] = true
+	}
+	t.emit(Event{Kind: EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: totalSize(missing)})
+	for _, d := range g.blobs {
+		if !t.missing[d.Digest] {
+			t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: OutcomeSkipped})
+		}
+	}
+	checker, ok := t.Target.(imageChecker)
+	// With all blobs there the whole image may be: one request then saves one for
+	// each manifest. For a single one there is nothing to save.
+	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) > 2 && len(g.referrers) == 0 {
+		there, err := checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
+		if err != nil {
+			return err
+		}
+		if there {
+			t.remember(opts)
+			return errDone
+		}
+	}
+	return nil
+}
+
+// manifestsAtOnce is how many manifests are sent at the same time.
+const manifestsAtOnce = 8
+
+// publish stores the manifests, the image itself last, and its tags.
+func (t *delivery) publish(g graph, opts Options) error {
+	children := g.manifests[:len(g.manifests)-1]
+	if len(g.referrers) > 0 {
+		// A tag must not name an image whose signatures are yet to come.
+		children = g.manifests
+	}
+	if err := t.putManifests(children); err != nil {
+		return err
+	}
+	if err := t.putManifests(g.referrers); err != nil {
+		return err
+	}
+	tags := t.Tags
+	if len(tags) == 0 {
+		tags = []string{""}
+	}
+	group, ctx := errgroup.WithContext(t.ctx)
+	group.SetLimit(manifestsAtOnce)
+	for _, tag := range tags {
+		group.Go(func() error {
+			if err := t.Target.PutTagged(ctx, t.root, tag); err != nil {
+				return err
+			}
+			t.emit(Event{Kind: EventTagged, Descriptor: t.root.Descriptor, Tag: tag})
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if dst, ok := t.Target.(committer); ok {
+		if err := dst.Commit(t.ctx); err != nil {
+			return err
+		}
+	}
+	t.remember(opts)
+	return nil
+}
+
+// putManifests stores manifests in their order; images, which wait for nothing,
+// at once.
+func (t *delivery) putManifests(manifests []Manifest) error {
+	put := func(ctx context.Context, m Manifest) error {
+		if err := t.Target.PutManifest(ctx, m); err != nil {
+			return err
+		}
+		t.emit(Event{Kind: EventDone, Descriptor: m.Descriptor, Bytes: m.Descriptor.Size, Outcome: OutcomeSent})
+		return nil
+	}
+	group, ctx := errgroup.WithContext(t.ctx)
+	group.SetLimit(manifestsAtOnce)
+	var indexes []Manifest
+	for _, m := range manifests {
+		if isIndex(m.Descriptor.MediaType) {
+			indexes = append(indexes, m)
+			continue
+		}
+		group.Go(func() error { return put(ctx, m) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, m := range indexes {
+		if err := put(t.ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isIndex(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == mediaTypeDockerList
+}
+
+// remember notes the image for the next push. It is a hint only: that it cannot
+// be written is no failure of the copy.
+func (t *delivery) remember(opts Options) {
+	if _, ok := t.Target.(imageChecker); ok && opts.JournalDir != "" {
+		_ = opts.pushedJournal().Remember(t.pushedKey(), opts.Now())
+	}
+}
+
+// finish gives the result after the last step.
+func (t *delivery) finish(took time.Duration) (Result, error) {
+	r := Result{
+		Digest:       t.root.Descriptor.Digest,
+		MediaType:    t.root.Descriptor.MediaType,
+		Tags:         append([]string{}, t.Tags...),
+		BlobsMounted: int(t.mountedBlobs.Load()),
+		BytesMounted: t.mountedBytes.Load(),
+		BytesResumed: t.resumed.Load(),
+		Calls:        map[string]int{},
+		Seconds:      took.Seconds(),
+	}
+	for _, d := range t.all {
+		if t.missing[d.Digest] {
+			r.BlobsSent++
+			r.BytesSent += d.Size
+		} else {
+			r.BlobsSkipped++
+			r.BytesSkipped += d.Size
+		}
+	}
+	r.BlobsSent -= r.BlobsMounted
+	r.BytesSent -= r.BytesMounted + r.BytesResumed
+	t.count.addTo(&r)
+	if err := context.Cause(t.ctx); err != nil && !errors.Is(err, errDone) {
+		return r, err
+	}
+	return r, nil
+}

@@ -1,0 +1,54 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// maxPushedAge is how long it is remembered that something was pushed.
+const maxPushedAge = 30 * 24 * time.Hour
+
+// Remember notes that something was pushed. As any entry it is a hint.
+func (d Dir) Remember(key string, now time.Time) error {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	if err := d.forgetOld(now); err != nil {
+		return err
+	}
+	// It is written even if it is there: its time says how old it is.
+	return os.WriteFile(d.pushed(key), nil, 0o600)
+}
+
+// Remembers tells whether something was pushed, as far as it is known.
+func (d Dir) Remembers(key string) bool {
+	_, err := os.Stat(d.pushed(key))
+	return err == nil
+}
+
+func (d Dir) pushed(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return filepath.Join(string(d), hex.EncodeToString(sum[:]))
+}
+
+func (d Dir) forgetOld(now time.Time) error {
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || now.Sub(info.ModTime()) < maxPushedAge {
+			continue
+		}
+		if err := os.Remove(filepath.Join(string(d), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

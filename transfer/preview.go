@@ -1,0 +1,124 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Plan is what a copy to one destination would do. Its JSON form is stable:
+// fields are only added.
+type Plan struct {
+	Digest       digest.Digest `json:"digest"`       // of the image or index
+	MediaType    string        `json:"mediaType"`    // of the image or index
+	Tags         []string      `json:"tags"`         // it would get
+	Blobs        int           `json:"blobs"`        // to be copied or mounted
+	Bytes        int64         `json:"bytes"`        // in them
+	BlobsSkipped int           `json:"blobsSkipped"` // there already
+	BytesSkipped int64         `json:"bytesSkipped"` // in them
+	Manifests    int           `json:"manifests"`    // to be written
+	// Calls are the requests by operation, those for this plan included, as far as
+	// the endpoints can tell them before: without those that have to be repeated.
+	Calls map[string]int `json:"calls"`
+}
+
+// Planned is what [Preview] found out about one destination.
+type Planned struct {
+	Plan
+	Err error // why the image would not arrive, or nil
+}
+
+// writeEstimator is a [Target] that knows which requests it would send.
+type writeEstimator interface {
+	// EstimateWrites gives them for these blobs and so many manifests, by operation.
+	EstimateWrites(missing []Descriptor, manifests int, mode UploadMode) map[string]int
+}
+
+// readEstimator is a [Source] that knows which requests it would send.
+type readEstimator interface {
+	// EstimateReads gives them for these blobs, by operation.
+	EstimateReads(missing []Descriptor, connections int) map[string]int
+}
+
+// Preview finds out what [CopyAll] would do, and writes nothing.
+func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) []Planned {
+	opts.Progress = nil
+	count := countRequests(src)
+	deliveries := newDeliveries(ctx, dsts, opts)
+	g := previewImage(ctx, src, deliveries, opts)
+	planned := make([]Planned, len(deliveries))
+	read := map[digest.Digest]bool{} // blobs of the source are read once
+	var reads []Descriptor
+	for i, t := range deliveries {
+		var made Result
+		made, planned[i].Err = t.finish(0)
+		t.end()
+		if planned[i].Err != nil {
+			continue
+		}
+		p := Plan{
+			Digest: made.Digest, MediaType: made.MediaType, Tags: made.Tags, Calls: made.Calls,
+			Blobs: made.BlobsSent, Bytes: made.BytesSent, BlobsSkipped: made.BlobsSkipped, BytesSkipped: made.BytesSkipped,
+		}
+		if !t.nothingToDo() {
+			p.Manifests = len(g.manifests) + len(g.referrers)
+			writes := p.Manifests - 1 + max(len(t.Tags), 1)
+			if len(g.referrers) > 0 {
+				writes++ // the image once without its tags
+			}
+			var missing []Descriptor
+			for _, d := range g.blobs {
+				if !t.missing[d.Digest] {
+					continue
+				}
+				missing = append(missing, d)
+				if !read[d.Digest] {
+					read[d.Digest] = true
+					reads = append(reads, d)
+				}
+			}
+			if dst, ok := t.Target.(writeEstimator); ok {
+				addCalls(p.Calls, dst.EstimateWrites(missing, writes, opts.Upload))
+			}
+		}
+		planned[i].Plan = p
+	}
+	if first := planned[0]; first.Err == nil {
+		made := Result{Calls: first.Calls}
+		count.addTo(&made)
+		if src, ok := src.(readEstimator); ok {
+			addCalls(first.Calls, src.EstimateReads(reads, newCopier(nil, opts).few(len(reads))))
+		}
+	}
+	return planned
+}
+
+func addCalls(sum, calls map[string]int) {
+	for op, n := range maps.All(calls) {
+		sum[op] += n
+	}
+}
+
+// previewImage does of copyImage what writes nothing.
+func previewImage(ctx context.Context, src Source, all []*delivery, opts Options) graph {
+	root, err := resolve(ctx, src, opts)
+	if err != nil {
+		failAll(all, err)
+		return graph{}
+	}
+	each(all, func(t *delivery) error { return t.begin(src, root) })
+	g, err := readGraph(ctx, src, root, opts)
+	if err != nil {
+		failAll(all, fmt.Errorf("%s: %w", src, err))
+		return g
+	}
+	opts.JournalDir = ""
+	each(all, func(t *delivery) error { return t.plan(g, opts) })
+	return g
+}
+
+// nothingToDo tells whether the image was found to be there.
+func (t *delivery) nothingToDo() bool { return errors.Is(context.Cause(t.ctx), errDone) }
