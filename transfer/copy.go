@@ -175,19 +175,9 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 
 // resolve gives the verified manifest that opts ask for.
 func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
-	root, err := src.Resolve(ctx, opts.Reference)
+	root, err := resolveVerified(ctx, src, opts.Reference)
 	if err != nil {
 		return Manifest{}, err
-	}
-	if err := checkDescriptor(root.Descriptor); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", src, err)
-	}
-	if err := verifyManifest(root, root.Descriptor); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", src, err)
-	}
-	got := root.Descriptor.Digest
-	if asked, err := digest.Parse(opts.Reference); err == nil && asked != got {
-		return Manifest{}, fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, got)
 	}
 	if root, err = selectPlatforms(ctx, src, root, opts.Platforms, opts.KeepDigest); err != nil {
 		return Manifest{}, fmt.Errorf("%s: %w", src, err)

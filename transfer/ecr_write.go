@@ -88,6 +88,12 @@ func (e *ECR) PutManifest(ctx context.Context, m Manifest) error {
 // PutTagged stores a manifest with one call. That the repository has this
 // manifest under this tag already is success, also where tags are immutable.
 func (e *ECR) PutTagged(ctx context.Context, m Manifest, tag string) error {
+	_, err := e.setTag(ctx, m, tag)
+	return err
+}
+
+// setTag is PutTagged, and tells whether it has changed anything.
+func (e *ECR) setTag(ctx context.Context, m Manifest, tag string) (changed bool, err error) {
 	object := "image " + string(m.Descriptor.Digest)
 	input := &ecr.PutImageInput{
 		RegistryId:             &e.registry.Account,
@@ -107,15 +113,15 @@ func (e *ECR) PutTagged(ctx context.Context, m Manifest, tag string) error {
 	)
 	switch {
 	case errors.As(err, &exists):
-		return nil
+		return false, nil
 	case errors.As(err, &immutable):
-		return e.conflict(ctx, tag, m.Descriptor.Digest)
+		return false, e.conflict(ctx, tag, m.Descriptor.Digest)
 	case err != nil:
-		return e.fail(object, err)
+		return false, e.fail(object, err)
 	case out.Image == nil || out.Image.ImageId == nil || aws.ToString(out.Image.ImageId.ImageDigest) != string(m.Descriptor.Digest):
-		return fmt.Errorf("%s: %w: %s was stored under another digest", e, ErrIntegrity, object)
+		return false, fmt.Errorf("%s: %w: %s was stored under another digest", e, ErrIntegrity, object)
 	}
-	return nil
+	return true, nil
 }
 
 // conflict looks up what an immutable tag names: the same image is no conflict.

@@ -123,6 +123,11 @@ type imageChecker interface {
 	HasImage(ctx context.Context, d Descriptor, tags []string) (bool, error)
 }
 
+// tagSetter is a [Tagger] that can tell whether there was anything to do.
+type tagSetter interface {
+	setTag(ctx context.Context, m Manifest, tag string) (changed bool, err error)
+}
+
 // committer is a [Target] that writes its file when all of an image is there.
 type committer interface {
 	Commit(ctx context.Context) error

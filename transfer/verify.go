@@ -23,6 +23,30 @@ func checkDescriptor(d Descriptor) error {
 	return nil
 }
 
+// namedResolver is a [Resolver] with a name for messages.
+type namedResolver interface {
+	Resolver
+	fmt.Stringer
+}
+
+// resolveVerified gives the manifest that reference names, and checks it.
+func resolveVerified(ctx context.Context, src namedResolver, reference string) (Manifest, error) {
+	m, err := src.Resolve(ctx, reference)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if err := checkDescriptor(m.Descriptor); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	if err := verifyManifest(m, m.Descriptor); err != nil {
+		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	if asked, err := digest.Parse(reference); err == nil && asked != m.Descriptor.Digest {
+		return Manifest{}, fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, m.Descriptor.Digest)
+	}
+	return m, nil
+}
+
 // verifyManifest checks that m is what d names.
 func verifyManifest(m Manifest, d Descriptor) error {
 	if got := digest.FromBytes(m.Content); got != d.Digest {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"layout":     makeLayout,
 			"fault":      setFault,
 			"await":      awaitCall,
+			"calls":      compareCalls,
 		},
 	})
 }
@@ -107,16 +109,37 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// setFault is "fault wrongbyte" or "fault stall": what happens to every download
-// of a layer. The calls before are forgotten.
+// setFault is "fault wrongbyte" or "fault stall", what happens to every download of
+// a layer, or "fault putimage", what happens to the second PutImage. The calls before are forgotten.
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	at := int64(0)
 	fault := map[string]localecr.Fault{
 		"wrongbyte": {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
+		"putimage":  {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
 		"stall":     {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
 	ts.Value(callsKey{}).(*localecr.Recorder).Reset()
+}
+
+// compareCalls is "calls [OPERATION=N...]": these, and no others, were called since
+// the last time. Without arguments it only forgets.
+func compareCalls(ts *testscript.TestScript, _ bool, args []string) {
+	calls := ts.Value(callsKey{}).(*localecr.Recorder)
+	counts := map[string]int{}
+	for _, c := range calls.Calls() {
+		counts[strings.ReplaceAll(c.Op, " ", "_")]++
+	}
+	calls.Reset()
+	var got []string
+	for op, n := range counts {
+		got = append(got, fmt.Sprintf("%s=%d", op, n))
+	}
+	slices.Sort(got)
+	slices.Sort(args)
+	if len(args) > 0 && !slices.Equal(got, args) {
+		ts.Fatalf("calls %v, want %v", got, args)
+	}
 }
 
 // awaitCall is "await OPERATION": it waits until the operation was called.

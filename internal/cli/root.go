@@ -58,7 +58,15 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newPushCommand(app), newPullCommand(app), newRepoCommand(app), newAuthCommand(app), newLocalCommand(app), newVersionCommand(app))
+	root.AddCommand(
+		newPushCommand(app),
+		newPullCommand(app),
+		newTagCommand(app),
+		newRepoCommand(app),
+		newAuthCommand(app),
+		newLocalCommand(app),
+		newVersionCommand(app),
+	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	checkUsage(app, root)

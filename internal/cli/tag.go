@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const tagHelp = `Give an image, or an index, further tags in its own repository.
+
+  ecrkit tag 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2.3 1.2 1 latest
+  ecrkit tag HOST/app@sha256:0123... stable
+  ecrkit tag oci:build:1.2 latest
+
+Nothing but the manifest is read, once, and its bytes are written again under each
+tag: in Amazon ECR one BatchGetImage and one PutImage a tag. A tag that names
+another image moves, unless it is immutable. All tags are tried.
+
+Prints one line a tag, DIGEST, reference and what became of it: tagged, or
+unchanged if it named the image before. With --output json one object: reference,
+digest, mediaType, tags (an array of tag, status, previous, error; the status is
+tagged, unchanged, conflict or failed), dryRun.
+
+Exit code 5 if an immutable tag names another image, whatever became of the others;
+otherwise 3 if some tags were set and some failed.`
+
+// retagResult is the JSON form of what tag prints.
+type retagResult struct {
+	Reference string `json:"reference"` // the image as it was named
+	transfer.RetagResult
+	DryRun bool `json:"dryRun"`
+}
+
+func newTagCommand(app *App) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "tag SRC NEWTAG...",
+		Short: "Give an image further tags",
+		Long:  tagHelp,
+		Args:  atLeast(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := app.parseReference(args[0])
+			if err != nil {
+				return err
+			}
+			for _, tag := range args[1:] {
+				if err := checkNewTag(tag); err != nil {
+					return err
+				}
+			}
+			src = withLatest(src)
+			repository, err := app.openRepository(cmd.Context(), src)
+			if err != nil {
+				return err
+			}
+			retag := transfer.Retag
+			if dryRun {
+				retag = transfer.PlanRetag
+			}
+			result, err := retag(cmd.Context(), repository, src.Name(), args[1:])
+			if result.Digest == "" {
+				return err
+			}
+			if err := app.PrintResult(retagResult{src.String(), result, dryRun}, retagText(src, result)); err != nil {
+				return err
+			}
+			if errors.Is(err, transfer.ErrConflict) {
+				return err
+			}
+			return partly(result.Done(), []error{err})
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read only: say what each tag names and whether it would change")
+	return cmd
+}
+
+// retagText is the result for people; what failed is on stderr.
+func retagText(src transfer.Reference, result transfer.RetagResult) string {
+	var b strings.Builder
+	for _, t := range result.Tags {
+		if t.Error != "" {
+			continue
+		}
+		note := string(t.Status)
+		if t.Previous != "" && t.Previous != result.Digest {
+			note += ", was " + string(t.Previous)
+		}
+		fmt.Fprintf(&b, "%s  %s:%s  %s\n", result.Digest, src.Place(), t.Tag, note)
+	}
+	return b.String()
+}
+
+// checkNewTag refuses what is no plain tag.
+func checkNewTag(tag string) error {
+	err := transfer.CheckTag(tag)
+	if err != nil && strings.ContainsAny(tag, ":/@") {
+		return usagef("%w; a new tag is in the repository of the image, use ecrkit copy for another one", err)
+	}
+	if err != nil {
+		return usageError{err}
+	}
+	return nil
+}

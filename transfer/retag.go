@@ -1,0 +1,137 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Retagger is an endpoint in which an image gets further tags.
+type Retagger interface {
+	Resolver
+	Tagger
+	fmt.Stringer
+}
+
+// TagStatus is what became of a tag.
+type TagStatus string
+
+// The kinds of TagStatus.
+const (
+	TagSet       TagStatus = "tagged"    // it names the image now
+	TagUnchanged TagStatus = "unchanged" // it named the image before
+	TagConflict  TagStatus = "conflict"  // it is immutable and names another image
+	TagFailed    TagStatus = "failed"
+)
+
+// TagResult is what [Retag] did with one tag. Its JSON form is stable: fields are
+// only added.
+type TagResult struct {
+	Tag      string        `json:"tag"`
+	Status   TagStatus     `json:"status"`
+	Previous digest.Digest `json:"previous,omitempty"` // what it named before, of a conflict and of PlanRetag
+	Error    string        `json:"error,omitempty"`    // of a conflict and a failure
+}
+
+// RetagResult is what [Retag] did. Its JSON form is stable: fields are only added.
+type RetagResult struct {
+	Digest    digest.Digest `json:"digest"`    // of the image
+	MediaType string        `json:"mediaType"` // of the image
+	Tags      []TagResult   `json:"tags"`      // in the order in which they were asked for
+}
+
+// Done is how many tags name the image.
+func (r RetagResult) Done() (n int) {
+	for _, t := range r.Tags {
+		if t.Status == TagSet || t.Status == TagUnchanged {
+			n++
+		}
+	}
+	return n
+}
+
+// CheckTag tells whether s can be a tag:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
+func CheckTag(s string) error {
+	if !tagName.MatchString(s) {
+		return fmt.Errorf("%q is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
+	}
+	return nil
+}
+
+// Retag gives the image that reference, a tag or a digest, names further tags: one
+// read of its manifest, and the same bytes written once a tag. All tags are tried;
+// the error has those that failed and wraps [ErrConflict] if one of them is an
+// immutable tag that names another image. In Amazon ECR that is one BatchGetImage
+// and one PutImage a tag.
+func Retag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
+	m, err := resolveTagged(ctx, r, reference)
+	if err != nil {
+		return RetagResult{}, err
+	}
+	set := func(tag string) (bool, error) { return true, r.PutTagged(ctx, m, tag) }
+	if s, ok := r.(tagSetter); ok {
+		set = func(tag string) (bool, error) { return s.setTag(ctx, m, tag) }
+	}
+	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: []TagResult{}}
+	var failures []error
+	for _, tag := range tags {
+		one := TagResult{Tag: tag, Status: TagSet}
+		changed, err := set(tag)
+		var conflict *ConflictError
+		switch {
+		case errors.As(err, &conflict):
+			one.Status, one.Previous = TagConflict, conflict.Have
+		case err != nil:
+			one.Status = TagFailed
+		case !changed:
+			one.Status = TagUnchanged
+		}
+		if err != nil {
+			one.Error = err.Error()
+			failures = append(failures, fmt.Errorf("tag %s: %w", tag, err))
+		}
+		result.Tags = append(result.Tags, one)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return result, errors.Join(failures...)
+}
+
+// resolveTagged gives the manifest with its media type.
+func resolveTagged(ctx context.Context, r namedResolver, reference string) (Manifest, error) {
+	m, err := resolveVerified(ctx, r, reference)
+	if err != nil || m.Descriptor.MediaType != "" {
+		return m, err
+	}
+	c, err := decodeManifest(m.Content, "")
+	if err != nil {
+		return Manifest{}, fmt.Errorf("%s: manifest %s: %w", r, m.Descriptor.Digest, err)
+	}
+	m.Descriptor.MediaType = c.mediaType
+	return m, nil
+}
+
+// PlanRetag tells what [Retag] would do with tags that are mutable. It only reads.
+func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
+	m, err := resolveTagged(ctx, r, reference)
+	if err != nil {
+		return RetagResult{}, err
+	}
+	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: []TagResult{}}
+	for _, tag := range tags {
+		one := TagResult{Tag: tag, Status: TagSet}
+		have, err := r.Resolve(ctx, tag)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return result, err
+		}
+		if one.Previous = have.Descriptor.Digest; one.Previous == result.Digest {
+			one.Status = TagUnchanged
+		}
+		result.Tags = append(result.Tags, one)
+	}
+	return result, nil
+}
