@@ -7,6 +7,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -29,6 +30,9 @@ func (app *App) copy(ctx context.Context, did string, src, dst transfer.Referenc
 		return err
 	}
 	options := transfer.Options{Reference: src.Name(), Digest: dst.Digest, Now: app.Now}
+	if state := environ.Lookup(app.Env).StateDir(); state != "" {
+		options.JournalDir = state
+	}
 	if dst.Tag != "" {
 		options.Tags = []string{dst.Tag}
 	}

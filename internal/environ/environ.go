@@ -73,6 +73,20 @@ func (env Lookup) DefaultCache() string {
 	return join(env.Home(), ".cache", "ecrkit")
 }
 
+// StateDir is the directory of what must outlive a process but not the machine,
+// such as the uploads that have begun; "" without a home directory.
+func (env Lookup) StateDir() string {
+	switch {
+	case env.Get("XDG_STATE_HOME") != "":
+		return join(env.Get("XDG_STATE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":
+		return join(env.Get("LOCALAPPDATA"), "ecrkit", "state")
+	case env.Home() == "":
+		return ""
+	}
+	return join(env.Home(), ".local", "state", "ecrkit")
+}
+
 // Home is the user's home directory, or "".
 func (env Lookup) Home() string {
 	if runtime.GOOS == "windows" {
