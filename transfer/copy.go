@@ -157,12 +157,6 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 		return
 	}
 	each(all, func(t *delivery) error { return t.begin(src, root) })
-	if opts.JournalDir != "" && !opts.Referrers {
-		each(all, func(t *delivery) error { return t.checkPushed(opts) })
-	}
-	if len(alive(all)) == 0 {
-		return
-	}
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
 		failAll(all, fmt.Errorf("%s: %w", src, err))

@@ -103,7 +103,7 @@ func (t *delivery) pushedKey() string {
 // there: one request instead of one for the blobs and one a manifest.
 func (t *delivery) checkPushed(opts Options) error {
 	checker, ok := t.Target.(imageChecker)
-	if !ok || !opts.pushedJournal().Remembers(t.pushedKey()) {
+	if !ok || opts.JournalDir == "" || opts.Referrers || !opts.pushedJournal().Remembers(t.pushedKey()) {
 		return nil
 	}
 	there, err := checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
@@ -116,6 +116,9 @@ func (t *delivery) checkPushed(opts Options) error {
 // plan finds out which blobs have to be sent.
 func (t *delivery) plan(g graph, opts Options) error {
 	t.all = g.blobs
+	if err := t.checkPushed(opts); err != nil {
+		return err
+	}
 	missing, err := t.Target.MissingBlobs(t.ctx, g.blobs)
 	if err != nil {
 		return err

@@ -115,7 +115,6 @@ func previewImage(ctx context.Context, src Source, all []*delivery, opts Options
 		failAll(all, fmt.Errorf("%s: %w", src, err))
 		return g
 	}
-	opts.JournalDir = ""
 	each(all, func(t *delivery) error { return t.plan(g, opts) })
 	return g
 }

@@ -2,52 +2,71 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
-// copyResult is the JSON form of what push and pull print.
-type copyResult struct {
-	Reference string `json:"reference"` // the destination
-	transfer.Result
+const copyHelp = `Copy an image, or an index with all its images, from anywhere to anywhere.
+
+  ecrkit copy ghcr.io/team/app:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
+  ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --referrers
+  ecrkit copy HOST/app oci:backup --all-tags
+  ecrkit copy docker-archive:app.tar oci:app:1.2
+
+SRC and DST are references of any kind (see ecrkit --help). Manifests arrive byte
+for byte, so digests stay; what DST has is not sent again, and an image that lies
+in another repository of the same registry is mounted where Amazon ECR is set to
+allow it. --all-tags copies every tag of SRC, which then has none itself, under
+the same name.
+
+--platform linux/amd64 copies that image of an index, several platforms an index
+of only those, which has another digest (--keep-digest refuses that). --referrers
+copies signatures, attestations and bills of materials too.
+
+` + resultHelp
+
+func newCopyCommand(app *App) *cobra.Command {
+	var c copying
+	var allTags bool
+	cmd := &cobra.Command{
+		Use:   "copy SRC DST",
+		Short: "Copy an image from anywhere to anywhere",
+		Long:  copyHelp,
+		Args:  arguments(0, "SRC", "DST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			references, err := app.parseReferences(args)
+			if err != nil {
+				return err
+			}
+			if allTags {
+				return c.copyTags(cmd.Context(), references[0], references[1])
+			}
+			return c.copy(cmd.Context(), "copied", references[0], references[1:])
+		},
+	}
+	c.addFlags(cmd, app)
+	cmd.Flags().BoolVar(&allTags, "all-tags", false, "copy every tag of SRC")
+	return cmd
 }
 
-// copy copies src to dst and prints the result; did is what it did, for people.
-func (app *App) copy(ctx context.Context, did string, src, dst transfer.Reference) error {
-	src, dst = withLatest(src), withLatest(dst)
-	source, closeSource, err := app.openSource(ctx, src)
-	if err != nil {
-		return err
+// parseReferences reads the arguments of a command.
+func (app *App) parseReferences(args []string) ([]transfer.Reference, error) {
+	references := make([]transfer.Reference, len(args))
+	for i, arg := range args {
+		var err error
+		if references[i], err = app.parseReference(arg); err != nil {
+			return nil, err
+		}
 	}
-	defer closeSource()
-	target, err := app.openTarget(ctx, dst)
-	if err != nil {
-		return err
-	}
-	options := transfer.Options{Reference: src.Name(), Digest: dst.Digest, Now: app.Now}
-	if state := environ.Lookup(app.Env).StateDir(); state != "" {
-		options.JournalDir = state
-	}
-	if dst.Tag != "" {
-		options.Tags = []string{dst.Tag}
-	}
-	result, err := transfer.Copy(ctx, source, target, options)
-	if err != nil {
-		return err
-	}
-	app.Messagef("%s %d blobs (%s), %d blobs (%s) were there already, %.1f s", did,
-		result.BlobsSent, humanize.IBytes(uint64(result.BytesSent)), result.BlobsSkipped, humanize.IBytes(uint64(result.BytesSkipped)), result.Seconds)
-	return app.PrintResult(copyResult{dst.String(), result}, fmt.Sprintf("%s  %s\n", result.Digest, dst))
+	return references, nil
 }
 
 // withLatest adds the tag that a registry reference has by convention.
 func withLatest(r transfer.Reference) transfer.Reference {
-	if r.Kind == transfer.KindECR && r.Name() == "" {
+	if r.IsRepository() && r.Name() == "" {
 		r.Tag = "latest"
 	}
 	return r

@@ -8,45 +8,48 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
-const pullHelp = `Pull an image, or an index with all its images, from Amazon ECR.
+const pullHelp = `Pull an image, or an index with all its images, from Amazon ECR or another registry.
 
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app:1.2
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:mirror:app-1.2
-  ecrkit pull HOST/app@sha256:0123... oci:app --output json
+  ecrkit pull HOST/app:1.2 docker-daemon:app:1.2 --platform linux/arm64
+  ecrkit pull HOST/app:1.2 - | ssh HOST docker load
+  ecrkit pull HOST/app@sha256:0123... oci-archive:app.tar --output json
 
-DST is an OCI image layout, which is made if it is not there; without DST it is
-oci:NAME:TAG with the last element of the repository's name. SRC without a tag is
-"latest". Every byte is checked against its digest, and the image becomes visible
-in DST when all of it is there.
+DST is an OCI layout, which is made if it is not there, an archive, or a docker
+daemon; without DST it is oci:NAME:TAG with the last element of the repository's
+name. SRC without a tag is "latest". Every byte is checked against its digest, and
+the image becomes visible in DST when all of it is there. A layer is read over
+several connections; a pull that was killed is gone on with by the next one.
 
-Prints DIGEST and DST, or with --output json one object: reference, digest,
-mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesResumed, bytesSkipped, seconds.`
+` + resultHelp
 
 func newPullCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+	var c copying
+	cmd := &cobra.Command{
 		Use:   "pull SRC [DST]",
 		Short: "Pull an image from Amazon ECR",
 		Long:  pullHelp,
 		Args:  arguments(1, "SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := app.parseReference(args[0])
+			references, err := app.parseReferences(args)
 			if err != nil {
 				return err
 			}
-			if src.Kind != transfer.KindECR {
-				return usagef("pull reads from a registry, and %s is none; write HOST/REPOSITORY:TAG", args[0])
+			src := withLatest(references[0])
+			if !src.IsRepository() {
+				return usagef("pull reads from a registry, and %s is none; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[0])
 			}
-			src = withLatest(src)
 			dst := transfer.Reference{Kind: transfer.KindLayout, Path: path.Base(src.Repository), Tag: src.Tag}
-			if len(args) == 2 {
-				if dst, err = app.parseReference(args[1]); err != nil {
-					return err
-				}
+			if len(references) == 2 {
+				dst = references[1]
 			}
-			if dst.Kind != transfer.KindLayout {
-				return usagef("pull writes to an OCI layout, and %s is none; write oci:DIRECTORY[:TAG]", args[1])
+			if dst.IsRepository() {
+				return usagef("pull writes to a file or directory, and %s is a registry; write oci:DIRECTORY[:TAG], or use ecrkit copy", args[1])
 			}
-			return app.copy(cmd.Context(), "pulled", src, dst)
+			return c.copy(cmd.Context(), "pulled", src, []transfer.Reference{dst})
 		},
 	}
+	c.addFlags(cmd, app)
+	return cmd
 }

@@ -2,43 +2,54 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
-
-	"github.com/ecrkit/ecrkit/transfer"
 )
 
-const pushHelp = `Push an image, or an index with all its images, to Amazon ECR.
+const pushHelp = `Push an image, or an index with all its images, to Amazon ECR or another registry.
 
   ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
-  ecrkit push oci-archive:app.tar 123456789012.dkr.ecr.us-east-1.amazonaws.com/app
-  ecrkit push build HOST/app:1.2 --output json
+  ecrkit push docker-daemon:app:1.2 HOST/app:1.2 HOST/app:latest OTHER-HOST/app:1.2
+  docker save app:1.2 | ecrkit push - HOST/app:1.2
+  ecrkit push build HOST/app:1.2 --create-repository --output json
 
-SRC is an OCI image layout; without a tag it must hold one image only. Layers that
-the repository has are not sent again, and manifests arrive byte for byte, so the
-digest stays. DST without a tag is pushed as "latest", with a digest only under
-that digest. DST with a digest accepts that image only.
+SRC is read once, for all tags, repositories and regions that it is pushed to. It
+is an OCI layout, an archive, or an image in a docker daemon; without a tag it must
+hold one image only. Layers that the repository has are not sent again, and
+manifests arrive byte for byte, so the digest stays. DST without a tag is pushed as
+"latest", with a digest only under that digest. DST with a digest accepts that
+image only.
 
-Prints DIGEST and DST, or with --output json one object: reference, digest,
-mediaType, tags, blobsSent, blobsSkipped, bytesSent, bytesResumed, bytesSkipped, seconds.`
+A blob of up to 10 MiB goes to Amazon ECR with one POST and one PUT; a larger layer
+by its parts over several connections, and when the push is killed the next one
+sends only what is missing (--upload v2 or native chooses one way for all). The
+first error of one DST does not end the others (exit code 3).
+
+` + resultHelp
 
 func newPushCommand(app *App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "push SRC DST",
+	var c copying
+	cmd := &cobra.Command{
+		Use:   "push SRC DST...",
 		Short: "Push an image to Amazon ECR",
 		Long:  pushHelp,
-		Args:  arguments(0, "SRC", "DST"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return usagef("usage: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := app.parseReference(args[0])
+			references, err := app.parseReferences(args)
 			if err != nil {
 				return err
 			}
-			dst, err := app.parseReference(args[1])
-			if err != nil {
-				return err
+			for i, dst := range references[1:] {
+				if !dst.IsRepository() {
+					return usagef("push goes to a registry, and %s is none; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[i+1])
+				}
 			}
-			if dst.Kind != transfer.KindECR {
-				return usagef("push goes to a registry, and %s is none; write HOST/REPOSITORY:TAG", args[1])
-			}
-			return app.copy(cmd.Context(), "pushed", src, dst)
+			return c.copy(cmd.Context(), "pushed", references[0], references[1:])
 		},
 	}
+	c.addFlags(cmd, app)
+	return cmd
 }

@@ -61,6 +61,7 @@ func newRootCommand(app *App) *cobra.Command {
 	root.AddCommand(
 		newPushCommand(app),
 		newPullCommand(app),
+		newCopyCommand(app),
 		newTagCommand(app),
 		newRepoCommand(app),
 		newAuthCommand(app),

@@ -77,6 +77,8 @@ func (env Lookup) DefaultCache() string {
 // such as the uploads that have begun; "" without a home directory.
 func (env Lookup) StateDir() string {
 	switch {
+	case env.Get("ECRKIT_STATE_DIR") != "":
+		return env.Expand(env.Get("ECRKIT_STATE_DIR"))
 	case env.Get("XDG_STATE_HOME") != "":
 		return join(env.Get("XDG_STATE_HOME"), "ecrkit")
 	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":

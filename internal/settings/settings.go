@@ -35,6 +35,10 @@ type Settings struct {
 	// IgnoreStore makes the storing of credentials succeed in silence, whatever
 	// the host: AWS_ECR_IGNORE_CREDS_STORAGE=true.
 	IgnoreStore bool
+	// StateDir is where uploads that have begun are noted; "" is nowhere.
+	StateDir string
+	// Transfer says how images are moved.
+	Transfer Transfer
 	// File is the path of the configuration file, whether it exists or not.
 	File string
 }
@@ -48,6 +52,7 @@ type file struct {
 		Disabled bool   `yaml:"disabled"`
 		Keychain string `yaml:"keychain"`
 	} `yaml:"cache"`
+	Transfer Transfer `yaml:"transfer"`
 }
 
 type rule struct {
@@ -94,6 +99,10 @@ func Load(env environ.Lookup) (Settings, error) {
 			return s, fmt.Errorf("%s: cache.keychain: %w", s.File, err)
 		}
 	}
+	if s.Transfer, err = f.Transfer.with(env); err != nil {
+		return s, err
+	}
+	s.StateDir = env.StateDir()
 	s.IgnoreStore = env.Get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
 	s.cache(env, f)
 	return s, nil

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// resolvedAtOnce is for how many tags at once it is asked what they name.
+const resolvedAtOnce = 8
+
+// taggedImage is an image with the tags that name it.
+type taggedImage struct {
+	digest digest.Digest
+	tags   []string
+}
+
+// copyTags copies every tag of src to dst.
+func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) error {
+	for _, r := range []transfer.Reference{src, dst} {
+		if r.Tag != "" || r.Digest != "" {
+			return usagef("--all-tags copies all images of a repository, and %s names one", r)
+		}
+	}
+	source, closeSource, err := c.app.openSource(ctx, src)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	images, err := tagsOf(ctx, source)
+	if err != nil {
+		return err
+	}
+	if len(images) == 0 {
+		return fmt.Errorf("%s has no tags: %w", src, transfer.ErrNotFound)
+	}
+	var outcomes []copyOutcome
+	for _, image := range images {
+		var dsts []transfer.Reference
+		for _, tag := range image.tags {
+			tagged := dst
+			tagged.Tag = tag
+			dsts = append(dsts, tagged)
+		}
+		one := src
+		one.Digest = image.digest
+		options, err := c.options(one)
+		if err != nil {
+			return err
+		}
+		some, err := c.run(ctx, "copied", source, dsts, options)
+		if err != nil {
+			return err
+		}
+		outcomes = append(outcomes, some...)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return c.app.printOutcomes(outcomes)
+}
+
+// tagsOf finds out which images have tags: in the order of the first tag of each.
+func tagsOf(ctx context.Context, source transfer.Source) ([]taggedImage, error) {
+	lister, ok := source.(transfer.TagLister)
+	if !ok {
+		return nil, usagef("%s does not list tags", source)
+	}
+	tags, err := lister.Tags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	digests := make([]digest.Digest, len(tags))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(resolvedAtOnce)
+	for i, tag := range tags {
+		group.Go(func() error {
+			m, err := source.Resolve(ctx, tag)
+			digests[i] = m.Descriptor.Digest
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	var images []taggedImage
+	places := map[digest.Digest]int{}
+	for i, tag := range tags {
+		at, known := places[digests[i]]
+		if !known {
+			at = len(images)
+			places[digests[i]] = at
+			images = append(images, taggedImage{digest: digests[i]})
+		}
+		images[at].tags = append(images[at].tags, tag)
+	}
+	return images, nil
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const resultHelp = `Prints DIGEST and DST, or with --output json one object: reference, digest,
+mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
+bytesSkipped, bytesMounted, calls, retries, seconds; for several destinations or
+tags an object "images" of them, those that failed with an "error". --dry-run
+prints what would be done, with bytes and calls, and writes nothing.`
+
+// copying is what push, pull and copy have in common: their flags, and how they
+// copy and say what they did.
+type copying struct {
+	app *App
+
+	platforms  []string
+	keepDigest bool
+	referrers  bool
+	foreign    bool
+	dryRun     bool
+	layers     int
+	perLayer   int
+	inAll      int
+	upload     uploadMode
+
+	repository func() (*transfer.RepositorySettings, error) // of --create-repository
+}
+
+func (c *copying) addFlags(cmd *cobra.Command, app *App) {
+	c.app = app
+	flags := cmd.Flags()
+	flags.StringSliceVar(&c.platforms, "platform", nil, "only this `OS/ARCH[/VARIANT]` of an index; may be repeated")
+	flags.BoolVar(&c.keepDigest, "keep-digest", false, "refuse platforms that need an index with another digest")
+	flags.BoolVar(&c.referrers, "referrers", false, "copy signatures, attestations and other referrers too")
+	flags.BoolVar(&c.foreign, "include-foreign", false, "copy layers that are marked as not to be distributed, from their URLs if need be")
+	flags.BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
+	flags.IntVar(&c.perLayer, "connections", 0, "connections for one layer (default 8)")
+	flags.IntVar(&c.layers, "layers", 0, "large layers at once (default 4)")
+	flags.IntVar(&c.inAll, "max-connections", 0, "connections in all (default 16)")
+	flags.Var(&c.upload, "upload", "how blobs go to Amazon ECR (default auto)")
+	addProgressFlag(cmd, app)
+	c.repository = addCreateRepositoryFlags(cmd)
+}
+
+// options are what the flags say, for the image that src names.
+func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
+	config, err := c.app.settings()
+	if err != nil {
+		return transfer.Options{}, err
+	}
+	o := transfer.Options{
+		Reference: src.Name(), KeepDigest: c.keepDigest, Referrers: c.referrers,
+		Layers: first(c.layers, config.Transfer.Layers), Connections: first(c.perLayer, config.Transfer.Connections),
+		AllConnections: first(c.inAll, config.Transfer.AllConnections),
+		Upload:         first(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
+		JournalDir:     config.StateDir, Now: c.app.Now,
+	}
+	if c.layers < 0 || c.perLayer < 0 || c.inAll < 0 {
+		return o, usagef("--layers, --connections and --max-connections are numbers from 1")
+	}
+	for _, s := range c.platforms {
+		p, err := transfer.ParsePlatform(s)
+		if err != nil {
+			return o, usageError{err}
+		}
+		o.Platforms = append(o.Platforms, p)
+	}
+	if c.foreign {
+		o.Foreign = &http.Client{}
+	}
+	return o, nil
+}
+
+// first is the first value that is not zero.
+func first[T comparable](values ...T) (zero T) {
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
+
+// copy copies the image that src names and prints what became of it; did is what
+// was done, for people.
+func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, dsts []transfer.Reference) error {
+	src = withLatest(src)
+	options, err := c.options(src)
+	if err != nil {
+		return err
+	}
+	source, closeSource, err := c.app.openSource(ctx, src)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	outcomes, err := c.run(ctx, did, source, dsts, options)
+	if err != nil {
+		return err
+	}
+	return c.app.printOutcomes(outcomes)
+}
+
+// run copies to all dsts, or finds out what it would do.
+func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options) ([]copyOutcome, error) {
+	destinations, outcomes, err := c.open(ctx, dsts)
+	if err != nil {
+		return nil, err
+	}
+	if c.dryRun {
+		for i, p := range transfer.Preview(ctx, source, destinations, options) {
+			outcomes[i].plan, outcomes[i].err = &p.Plan, p.Err
+		}
+		return outcomes, nil
+	}
+	progress, err := c.app.newProgress()
+	if err != nil {
+		return nil, err
+	}
+	options.Progress = progress.Handle
+	all := transfer.CopyAll(ctx, source, destinations, options)
+	progress.Close()
+	for i, r := range all {
+		outcomes[i].result, outcomes[i].err = &r.Result, r.Err
+		if r.Err == nil {
+			c.app.Messagef("%s", summary(did, r.Result))
+		}
+	}
+	return outcomes, nil
+}
+
+// open opens the destinations: those that differ in the tag alone are one.
+func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transfer.Destination, []copyOutcome, error) {
+	settings, err := c.repository()
+	if err != nil {
+		return nil, nil, err
+	}
+	var destinations []transfer.Destination
+	var outcomes []copyOutcome
+	places := map[string]int{}
+	for _, dst := range dsts {
+		dst = withLatest(dst)
+		key := dst.Place() + "@" + string(dst.Digest)
+		i, known := places[key]
+		if !known {
+			target, err := c.app.openTarget(ctx, dst)
+			if err != nil {
+				return nil, nil, err
+			}
+			if repository, ok := target.(*transfer.ECR); ok {
+				repository.Create = settings
+			}
+			i = len(destinations)
+			places[key] = i
+			destinations = append(destinations, transfer.Destination{Target: target, Digest: dst.Digest})
+			outcomes = append(outcomes, copyOutcome{})
+		}
+		if dst.Tag != "" {
+			destinations[i].Tags = append(destinations[i].Tags, dst.Tag)
+		}
+		outcomes[i].references = append(outcomes[i].references, dst)
+	}
+	return destinations, outcomes, nil
+}
+
+// uploadMode is the value of --upload.
+type uploadMode transfer.UploadMode
+
+func (m *uploadMode) String() string { return string(*m) }
+func (m *uploadMode) Type() string   { return "auto|v2|native" }
+func (m *uploadMode) Set(s string) error {
+	switch mode := transfer.UploadMode(s); mode {
+	case transfer.UploadAuto, transfer.UploadV2, transfer.UploadNative:
+		*m = uploadMode(mode)
+		return nil
+	}
+	return errors.New("must be auto, v2 or native")
+}

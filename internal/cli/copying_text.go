@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// copyOutcome is what became of one destination: result or plan, or err.
+type copyOutcome struct {
+	references []transfer.Reference // that name the destination, by different tags
+	result     *transfer.Result
+	plan       *transfer.Plan
+	err        error
+}
+
+// json is the outcome as --output json shows it.
+func (o copyOutcome) json() any {
+	name := o.references[0].String()
+	switch {
+	case o.err != nil:
+		return struct {
+			Reference string `json:"reference"`
+			Error     string `json:"error"`
+		}{name, o.err.Error()}
+	case o.plan != nil:
+		return struct {
+			Reference string `json:"reference"`
+			*transfer.Plan
+		}{name, o.plan}
+	}
+	return struct {
+		Reference string `json:"reference"`
+		*transfer.Result
+	}{name, o.result}
+}
+
+// text is the outcome for people: a line or paragraph for each reference.
+func (o copyOutcome) text() string {
+	var text strings.Builder
+	for _, dst := range o.references {
+		switch {
+		case o.err != nil: // is told on stderr
+		case o.plan != nil:
+			text.WriteString(planText(dst, *o.plan))
+		default:
+			fmt.Fprintf(&text, "%s  %s\n", o.result.Digest, dst)
+		}
+	}
+	return text.String()
+}
+
+// printOutcomes prints one outcome as it is and several together; those that
+// failed are the error.
+func (app *App) printOutcomes(outcomes []copyOutcome) error {
+	var failures []error
+	var text strings.Builder
+	var images struct {
+		Images []any `json:"images"`
+	}
+	for _, o := range outcomes {
+		if o.err != nil {
+			failures = append(failures, o.err)
+		}
+		images.Images = append(images.Images, o.json())
+		text.WriteString(o.text())
+	}
+	var err error
+	switch {
+	case len(outcomes) > 1:
+		err = app.PrintResult(images, text.String())
+	case len(failures) == 0:
+		err = app.PrintResult(images.Images[0], text.String())
+	}
+	if err != nil {
+		return err
+	}
+	return partly(len(outcomes)-len(failures), failures)
+}
+
+// summary says in one line what a copy did.
+func summary(did string, r transfer.Result) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s %s", did, blobs(r.BlobsSent, r.BytesSent+r.BytesResumed))
+	if r.BytesResumed > 0 {
+		fmt.Fprintf(&s, ", of which %s had been sent before", humanize.IBytes(uint64(r.BytesResumed)))
+	}
+	if r.BlobsMounted > 0 {
+		fmt.Fprintf(&s, ", %s were mounted", blobs(r.BlobsMounted, r.BytesMounted))
+	}
+	fmt.Fprintf(&s, ", %s were there already, %.1f s", blobs(r.BlobsSkipped, r.BytesSkipped), r.Seconds)
+	return s.String()
+}
+
+func blobs(n int, bytes int64) string {
+	return fmt.Sprintf("%d blobs (%s)", n, humanize.IBytes(uint64(bytes)))
+}
+
+// planText says what a copy would do.
+func planText(dst transfer.Reference, p transfer.Plan) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s  %s\n", p.Digest, dst)
+	fmt.Fprintf(&s, "  to send: %s and %d manifests; there already: %s\n", blobs(p.Blobs, p.Bytes), p.Manifests, blobs(p.BlobsSkipped, p.BytesSkipped))
+	total := 0
+	for _, op := range slices.Sorted(maps.Keys(p.Calls)) {
+		total += p.Calls[op]
+		fmt.Fprintf(&s, "  %6d × %s\n", p.Calls[op], op)
+	}
+	fmt.Fprintf(&s, "  %6d requests in all\n", total)
+	return s.String()
+}

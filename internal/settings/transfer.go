@@ -1,0 +1,47 @@
+package settings
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/ecrkit/ecrkit/internal/environ"
+)
+
+// Transfer says how images are moved; zero values are the defaults.
+type Transfer struct {
+	Layers         int    `yaml:"layers"`          // large layers at once
+	Connections    int    `yaml:"connections"`     // for one layer
+	AllConnections int    `yaml:"max_connections"` // for all layers
+	Upload         string `yaml:"upload"`          // auto, v2 or native
+}
+
+// with puts what the environment says in the place of what the file says.
+func (t Transfer) with(env environ.Lookup) (Transfer, error) {
+	for _, number := range []struct {
+		variable, key string
+		value         *int
+	}{
+		{"ECRKIT_LAYERS", "layers", &t.Layers},
+		{"ECRKIT_CONNECTIONS", "connections", &t.Connections},
+		{"ECRKIT_MAX_CONNECTIONS", "max_connections", &t.AllConnections},
+	} {
+		if s := env.Get(number.variable); s != "" {
+			n, err := strconv.Atoi(s)
+			if err != nil || n < 1 {
+				return t, fmt.Errorf("%s: %q is not a number from 1", number.variable, s)
+			}
+			*number.value = n
+		}
+		if *number.value < 0 {
+			return t, fmt.Errorf("transfer.%s: %d is not a number from 1", number.key, *number.value)
+		}
+	}
+	if s := env.Get("ECRKIT_UPLOAD"); s != "" {
+		t.Upload = s
+	}
+	switch t.Upload {
+	case "", "auto", "v2", "native":
+		return t, nil
+	}
+	return t, fmt.Errorf("upload %q is none of auto, v2 and native", t.Upload)
+}
