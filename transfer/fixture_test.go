@@ -2,6 +2,8 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -82,4 +84,17 @@ func mustCopy(t *testing.T, src Source, dst Target, opts Options) Result {
 	result, err := Copy(context.Background(), src, dst, opts)
 	check(t, err)
 	return result
+}
+
+// variant is an image manifest with an annotation more, which makes it another.
+func variant(t *testing.T, m Manifest, number int) Manifest {
+	t.Helper()
+	var fields map[string]json.RawMessage
+	check(t, json.Unmarshal(m.Content, &fields))
+	fields["annotations"] = json.RawMessage(fmt.Sprintf(`{"number":"%d"}`, number))
+	content, err := json.Marshal(fields)
+	check(t, err)
+	m.Content = content
+	m.Descriptor.Digest, m.Descriptor.Size = digest.FromBytes(content), int64(len(content))
+	return m
 }

@@ -114,15 +114,7 @@ func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.
 }
 
 func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.ECR, error) {
-	config, err := app.settings()
-	if err != nil {
-		return nil, err
-	}
-	calls := auth.AWS{Env: app.Env, Registries: config.Registries}
-	if app.Verbose {
-		calls.LoadOptions = append(calls.LoadOptions, app.logCalls())
-	}
-	cfg, err := calls.Config(ctx, r.Registry)
+	cfg, err := app.awsConfig(ctx, r.Registry)
 	if err != nil {
 		return nil, err
 	}

@@ -37,8 +37,12 @@ type App struct {
 	// TerminalSize gives the columns and rows of the terminal that Stderr is; nil if
 	// it is none.
 	TerminalSize func() (columns, rows int, err error)
-	Env          func(key string) (string, bool) // as os.LookupEnv
-	Now          func() time.Time
+	// StdoutSize is the same of the terminal that Stdout is.
+	StdoutSize func() (columns, rows int, err error)
+	// Interactive says that Stdin is a terminal, at which questions can be answered.
+	Interactive bool
+	Env         func(key string) (string, bool) // as os.LookupEnv
+	Now         func() time.Time
 
 	// The global flags.
 	Output  outputFormat
@@ -62,6 +66,12 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		app.TerminalSize = func() (columns, rows int, err error) { return term.GetSize(int(f.Fd())) }
 	}
+	if f, ok := stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		app.StdoutSize = func() (columns, rows int, err error) { return term.GetSize(int(f.Fd())) }
+	}
+	if f, ok := stdin.(*os.File); ok {
+		app.Interactive = term.IsTerminal(int(f.Fd()))
+	}
 	root := newRootCommand(app)
 	root.SetArgs(args)
 	root.SetIn(app.Stdin)
@@ -72,6 +82,18 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		fmt.Fprintf(app.Stderr, "ecrkit: %v\n", message(ctx, err))
 	}
 	return exitCode(err)
+}
+
+// columns is how wide the terminal is that Stdout is, 0 if it is none.
+func (app *App) columns() int {
+	if app.StdoutSize == nil {
+		return 0
+	}
+	columns, _, err := app.StdoutSize()
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // message is the text of err for the user.

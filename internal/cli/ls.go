@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const lsHelp = `List the repositories of a registry, or the images of a repository or file.
+
+  ecrkit ls 123456789012.dkr.ecr.us-east-1.amazonaws.com
+  ecrkit ls 123456789012.dkr.ecr.us-east-1.amazonaws.com/app
+  ecrkit ls HOST/app --tag 'v1.*' --since 30d --sort size --limit 20
+  ecrkit ls HOST/app --untagged --before 2026-01-31 --output json
+  ecrkit ls oci:build
+
+Filters narrow the images: all that are given must hold. --since and --before are
+about when an image was pushed, and take an age (36h, 30d, 4w), a date or an
+RFC 3339 time. --tag shows images with a tag of that pattern (* ? [a-z]), with all
+their tags.
+
+Text is sorted by --sort pushed (newest first) unless another order is asked for:
+pushed and pulled begin with the latest, size with the largest, tag and name with
+a; --reverse turns it around. JSON comes in the order of the registry, page for
+page as it arrives, unless --sort is given. Archived images are not listed. Of a
+registry that is not Amazon ECR only the tags can be told.
+
+Prints a table; with --output json one object, {"registry": HOST, "repositories":
+[...]} or {"repository": HOST/NAME or FILE, "images": [...]}, with one entry a line:
+of a repository name, host, arn, createdAt, tagMutability, mutabilityExclusions,
+scanOnPush, encryption, kmsKey; of an image digest, tags, mediaType, artifactType,
+subject, size (bytes), pushedAt, pulledAt, status. What is not known is left out.`
+
+// lsFlags are the flags of `ecrkit ls`.
+type lsFlags struct {
+	tagged, untagged           bool
+	tag, since, before, larger string
+	sort                       string
+	reverse                    bool
+	limit                      int
+}
+
+func newLsCommand(app *App) *cobra.Command {
+	var f lsFlags
+	cmd := &cobra.Command{
+		Use:     "ls REGISTRY|REPOSITORY",
+		Aliases: []string{"list"},
+		Short:   "List repositories and images",
+		Long:    lsHelp,
+		Args:    arguments(0, "REGISTRY|REPOSITORY"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return app.list(cmd.Context(), args[0], f) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.tagged, "tagged", false, "images with a tag")
+	flags.BoolVar(&f.untagged, "untagged", false, "images without a tag")
+	flags.StringVar(&f.tag, "tag", "", "images with a tag of this `pattern`")
+	flags.StringVar(&f.since, "since", "", "images pushed since this `time`, or not longer ago than this age")
+	flags.StringVar(&f.before, "before", "", "images pushed before this `time`, or longer ago than this age")
+	flags.StringVar(&f.larger, "larger-than", "", "images of more than this `size`, such as 500MiB")
+	flags.StringVar(&f.sort, "sort", "", "`order`: pushed, pulled, size, tag or name")
+	flags.BoolVar(&f.reverse, "reverse", false, "turn the order around")
+	flags.IntVar(&f.limit, "limit", 0, "show at most `n`")
+	return cmd
+}
+
+func (app *App) list(ctx context.Context, what string, f lsFlags) error {
+	config, err := app.settings()
+	if err != nil {
+		return err
+	}
+	if host := strings.TrimSuffix(what, "/"); !strings.ContainsAny(host, "/@") {
+		r, err := config.Registries.Parse(host)
+		switch {
+		case err == nil && r.Public:
+			return usagef("%s: the repositories of ECR Public cannot be listed; name one of them", host)
+		case err == nil:
+			return app.listRepositories(ctx, r, f)
+		case !errors.Is(err, auth.ErrNotECR):
+			return fmt.Errorf("%s: %w", host, err)
+		}
+	}
+	r, err := app.parseReference(what)
+	if err != nil {
+		return err
+	}
+	if r.Name() != "" {
+		return usagef("%s names one image, which `ecrkit inspect` shows; ls takes %s", what, r.Place())
+	}
+	return app.listImages(ctx, r, f)
+}
+
+func (app *App) listRepositories(ctx context.Context, r auth.Registry, f lsFlags) error {
+	if f.sort == "" && app.Output == outputText {
+		f.sort = "name"
+	}
+	order, err := repositoryOrder(f)
+	if err != nil {
+		return err
+	}
+	cfg, err := app.awsConfig(ctx, r)
+	if err != nil {
+		return err
+	}
+	list := arrange(transfer.Repositories(ctx, cfg, r), order, f.limit)
+	if app.Output == outputJSON {
+		return printList(app.Stdout, "registry", r.Host, "repositories", list)
+	}
+	t := table{header: []string{"NAME", "CREATED", "TAGS", "SCAN", "ENCRYPTION"}}
+	for repository, err := range list {
+		if err != nil {
+			return err
+		}
+		scan := "-"
+		if repository.ScanOnPush {
+			scan = "on push"
+		}
+		t.add(repository.Name, app.age(&repository.CreatedAt), strings.ToLower(strings.ReplaceAll(repository.TagMutability, "_", " ")), scan, repository.Encryption)
+	}
+	return t.print(app.Stdout, app.columns())
+}
+
+func (app *App) listImages(ctx context.Context, r transfer.Reference, f lsFlags) error {
+	if f.sort == "" && app.Output == outputText && r.Kind == transfer.KindECR {
+		f.sort = "pushed"
+	}
+	order, err := imageOrder(f)
+	if err != nil {
+		return err
+	}
+	filter, err := newImageFilter(f, app.Now())
+	if err != nil {
+		return err
+	}
+	source, closeSource, err := app.openSource(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	images, err := imagesOf(ctx, source, filter.status)
+	if err != nil {
+		return err
+	}
+	list := arrange(filter.apply(images), order, f.limit)
+	if app.Output == outputJSON {
+		return printList(app.Stdout, "repository", r.Place(), "images", list)
+	}
+	columns := app.columns()
+	t := table{header: []string{"DIGEST", "SIZE", "PUSHED", "PULLED", "TYPE", "TAGS"}}
+	for image, err := range list {
+		if err != nil {
+			return err
+		}
+		t.add(showDigest(image.Digest, columns), showSize(image.Size), app.age(image.PushedAt), app.age(image.PulledAt), kindOf(image.MediaType, image.ArtifactType), showTags(image.Tags))
+	}
+	return t.print(app.Stdout, columns)
+}
+
+// imagesOf lists the images of an endpoint, or, where they cannot be told, its
+// tags.
+func imagesOf(ctx context.Context, source transfer.Source, status transfer.TagFilter) (iter.Seq2[transfer.Image, error], error) {
+	switch source := source.(type) {
+	case transfer.ImageLister:
+		return source.Images(ctx, status), nil
+	case transfer.TagLister:
+		return func(yield func(transfer.Image, error) bool) {
+			if status == transfer.UntaggedOnly {
+				return
+			}
+			tags, err := source.Tags(ctx)
+			if err != nil {
+				yield(transfer.Image{}, err)
+				return
+			}
+			for _, tag := range tags {
+				if !yield(transfer.Image{Tags: []string{tag}}, nil) {
+					return
+				}
+			}
+		}, nil
+	}
+	return nil, usagef("%s: its images cannot be listed", source)
+}
+
+// printList writes the list as one JSON object, each entry as soon as it is known.
+// After an error the object is not complete.
+func printList[T any](w io.Writer, key, of, name string, list iter.Seq2[T, error]) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	separator := ""
+	begin := func() error {
+		if separator != "" {
+			_, err := io.WriteString(w, separator)
+			return err
+		}
+		separator = ","
+		quoted, err := json.Marshal(of)
+		if err == nil {
+			_, err = fmt.Fprintf(w, "{%q:%s,%q:[\n", key, quoted, name)
+		}
+		return err
+	}
+	for entry, err := range list {
+		if err != nil {
+			return err
+		}
+		if err := begin(); err != nil {
+			return err
+		}
+		if err := encoder.Encode(entry); err != nil {
+			return err
+		}
+	}
+	if separator == "" {
+		if err := begin(); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "]}\n")
+	return err
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// table is text in columns, of which the last is cut where a terminal ends.
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// print writes the table, nothing if it has no rows. columns is the width of the
+// terminal, 0 if it is written to none.
+func (t *table) print(w io.Writer, columns int) error {
+	if len(t.rows) == 0 {
+		return nil
+	}
+	rows := append([][]string{t.header}, t.rows...)
+	last := len(t.header) - 1
+	width := make([]int, last)
+	before := 0
+	for i := range width {
+		for _, row := range rows {
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
+		}
+		before += width[i] + 2
+	}
+	var out strings.Builder
+	for _, row := range rows {
+		for i, n := range width {
+			fmt.Fprintf(&out, "%-*s  ", n, row[i])
+		}
+		out.WriteString(cut(row[last], columns-before, columns > 0))
+		out.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// cut shortens s to n columns, but never to nothing.
+func cut(s string, n int, cutting bool) string {
+	n = max(n, 8)
+	if runes := []rune(s); cutting && len(runes) > n {
+		return string(runes[:n-1]) + "…"
+	}
+	return s
+}
+
+// age is how long ago t was, for people.
+func (app *App) age(t *time.Time) string {
+	if t == nil || t.IsZero() {
+		return "-"
+	}
+	return humanize.RelTime(*t, app.Now(), "ago", "from now")
+}
+
+func showSize(n int64) string {
+	if n <= 0 {
+		return "-"
+	}
+	return humanize.IBytes(uint64(n))
+}
+
+// showDigest is the digest, on a terminal only so much of it as tells images
+// apart.
+func showDigest(d digest.Digest, columns int) string {
+	const short = len("sha256:") + 12
+	switch {
+	case d == "":
+		return "-"
+	case columns > 0 && len(d) > short:
+		return string(d[:short])
+	}
+	return string(d)
+}
+
+func showTags(tags []string) string {
+	if len(tags) == 0 {
+		return "-"
+	}
+	return strings.Join(tags, ", ")
+}
+
+// kindOf is a media type in a word, for people.
+func kindOf(mediaType, artifactType string) string {
+	switch mediaType {
+	case "":
+		return "-"
+	case ocispec.MediaTypeImageIndex, "application/vnd.docker.distribution.manifest.list.v2+json":
+		return "index"
+	case ocispec.MediaTypeImageManifest, "application/vnd.docker.distribution.manifest.v2+json":
+		switch artifactType {
+		case "", ocispec.MediaTypeImageConfig, "application/vnd.docker.container.image.v1+json":
+			return "image"
+		}
+		return strings.TrimPrefix(artifactType, "application/")
+	}
+	return strings.TrimPrefix(mediaType, "application/")
+}
