@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/auth"
 )
 
 // Image is an image of a repository or a layout, as a list shows it. Its JSON
@@ -55,6 +58,9 @@ const (
 var (
 	_ ImageLister = (*ECR)(nil)
 	_ ImageLister = layoutReader{}
+
+	_ ImageDescriber = (*ECR)(nil)
+	_ ImageDescriber = layoutReader{}
 )
 
 // Images lists the active images with one call for each 1,000 of them.
@@ -94,6 +100,64 @@ func listedImage(from types.ImageDetail) Image {
 		PulledAt:     from.LastRecordedPullTime,
 		Status:       string(from.ImageStatus),
 	}
+}
+
+// DescribeImage asks with one call.
+func (e *ECR) DescribeImage(ctx context.Context, d digest.Digest) (Image, error) {
+	images, err := e.DescribeImages(ctx, []string{string(d)})
+	if err != nil {
+		return Image{}, err
+	}
+	return images[0], nil
+}
+
+// DescribeImages tells of the images with these tags or digests, in their order,
+// with one call for each 100. The error wraps [ErrNotFound] if one is not there.
+func (e *ECR) DescribeImages(ctx context.Context, references []string) ([]Image, error) {
+	var images []Image
+	for chunk := range slices.Chunk(references, batchSize) {
+		ids := make([]types.ImageIdentifier, len(chunk))
+		for i, reference := range chunk {
+			ids[i] = imageIdentifier(reference)
+		}
+		// Amazon ECR answers in an order of its own.
+		out, err := e.api.DescribeImages(ctx, &ecr.DescribeImagesInput{RegistryId: &e.registry.Account, RepositoryName: &e.repository, ImageIds: ids})
+		var unknown *types.ImageNotFoundException
+		if errors.As(err, &unknown) {
+			return nil, fmt.Errorf("%s: %w: %s", e, ErrNotFound, auth.Redact(unknown.ErrorMessage()))
+		}
+		if err != nil {
+			return nil, e.fail("images", err)
+		}
+		for _, reference := range chunk {
+			i := slices.IndexFunc(out.ImageDetails, func(detail types.ImageDetail) bool {
+				return aws.ToString(detail.ImageDigest) == reference || slices.Contains(detail.ImageTags, reference)
+			})
+			if i < 0 {
+				return nil, fmt.Errorf("%s: image %s: %w", e, reference, ErrNotFound)
+			}
+			images = append(images, listedImage(out.ImageDetails[i]))
+		}
+	}
+	return images, nil
+}
+
+// imageIdentifier names an image by a tag or digest.
+func imageIdentifier(reference string) types.ImageIdentifier {
+	if _, err := digest.Parse(reference); err == nil {
+		return types.ImageIdentifier{ImageDigest: &reference}
+	}
+	return types.ImageIdentifier{ImageTag: &reference}
+}
+
+// DescribeImage finds the image in index.json.
+func (l layoutReader) DescribeImage(ctx context.Context, d digest.Digest) (Image, error) {
+	for image, err := range l.Images(ctx, AnyTags) {
+		if err != nil || image.Digest == d {
+			return image, err
+		}
+	}
+	return Image{}, fmt.Errorf("%s has no image %s: %w", l.name, d, ErrNotFound)
 }
 
 // Images lists what index.json names, each image once with all its tags.

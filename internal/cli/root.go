@@ -63,6 +63,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newPullCommand(app),
 		newCopyCommand(app),
 		newTagCommand(app),
+		newInspectCommand(app),
 		newLsCommand(app),
 		newRepoCommand(app),
 		newAuthCommand(app),

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
@@ -18,7 +19,24 @@ type table struct {
 	rows   [][]string
 }
 
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...string) {
+	for i, cell := range cells {
+		cells[i] = printable(cell)
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// printable makes one line of a text that an image brings: whoever made the image
+// must not be able to command the terminal.
+func printable(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
 
 // print writes the table, nothing if it has no rows. columns is the width of the
 // terminal, 0 if it is written to none.
@@ -38,11 +56,12 @@ func (t *table) print(w io.Writer, columns int) error {
 	}
 	var out strings.Builder
 	for _, row := range rows {
+		var line strings.Builder
 		for i, n := range width {
-			fmt.Fprintf(&out, "%-*s  ", n, row[i])
+			fmt.Fprintf(&line, "%-*s  ", n, row[i])
 		}
-		out.WriteString(cut(row[last], columns-before, columns > 0))
-		out.WriteByte('\n')
+		line.WriteString(cut(row[last], columns-before, columns > 0))
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, out.String())
 	return err

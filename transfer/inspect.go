@@ -1,0 +1,291 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Inspection is what [Inspect] finds in an image or index. Its JSON form is
+// stable: fields are only added. Sizes are in bytes, of what lies in the registry,
+// compressed.
+type Inspection struct {
+	Digest       digest.Digest     `json:"digest"`
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	ManifestSize int64             `json:"manifestSize"`
+	Size         int64             `json:"size"` // of all blobs, each once
+	Subject      *Descriptor       `json:"subject,omitempty"`
+	Annotations  map[string]string `json:"annotations,omitempty"`
+	// Images are those that an index names; an image is the only one.
+	Images []InspectedImage `json:"images"`
+}
+
+// InspectedImage is an image, or an entry of an index.
+type InspectedImage struct {
+	Digest       digest.Digest `json:"digest"`
+	MediaType    string        `json:"mediaType"`
+	ArtifactType string        `json:"artifactType,omitempty"`
+	ManifestSize int64         `json:"manifestSize"`
+	Platform     string        `json:"platform,omitempty"` // as ParsePlatform reads it
+	// Attests is the image of which this is an attestation of BuildKit.
+	Attests     digest.Digest     `json:"attests,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"` // of its entry in the index
+	// Missing says that an index names it, but the endpoint has not its manifest.
+	Missing bool             `json:"missing,omitempty"`
+	Size    int64            `json:"size"` // of config and layers
+	Config  *Descriptor      `json:"config,omitempty"`
+	Layers  []InspectedLayer `json:"layers,omitempty"`
+
+	// The rest is in the config, which is read if only one image is inspected.
+
+	CreatedAt *time.Time           `json:"createdAt,omitempty"`
+	Execution *ocispec.ImageConfig `json:"execution,omitempty"`
+}
+
+// InspectedLayer is a layer of an image.
+type InspectedLayer struct {
+	MediaType string        `json:"mediaType"`
+	Digest    digest.Digest `json:"digest"`
+	Size      int64         `json:"size"`
+	CreatedBy string        `json:"createdBy,omitempty"` // if the config is read and tells
+}
+
+// ReadManifest gives the verified manifest that reference, a tag or a digest,
+// names; "" is the only image there. If platform is not nil and it is an index, it
+// is the manifest of the image for that platform.
+func ReadManifest(ctx context.Context, src Source, reference string, platform *Platform) (Manifest, error) {
+	opts := Options{Reference: reference}
+	if platform != nil {
+		if platform.Variant == AnyVariant {
+			return Manifest{}, fmt.Errorf("%s: %w: platform %s is several; name one", src, ErrUnsupported, platform)
+		}
+		opts.Platforms = []Platform{*platform}
+	}
+	return resolve(ctx, src, opts)
+}
+
+// ReadConfig gives the verified bytes of the config of an image; that of an index
+// is an error.
+func ReadConfig(ctx context.Context, src Source, image Manifest) ([]byte, error) {
+	c, err := decodeManifest(image.Content, image.Descriptor.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("%s: manifest %s: %w", src, image.Descriptor.Digest, err)
+	}
+	if len(c.blobs) == 0 {
+		return nil, fmt.Errorf("%s: %w: %s is an index, which has no config; name a platform", src, ErrUnsupported, image.Descriptor.Digest)
+	}
+	return readConfig(ctx, src, c.blobs[0])
+}
+
+func readConfig(ctx context.Context, src Source, config Descriptor) ([]byte, error) {
+	if config.Size > maxConfigSize {
+		return nil, fmt.Errorf("%s: %w: config %s has %d bytes; at most %d are read", src, ErrUnsupported, config.Digest, config.Size, maxConfigSize)
+	}
+	r, err := src.Blob(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(newVerifier(ctx, r, config))
+	if err != nil {
+		return nil, fmt.Errorf("%s: config %s: %w", src, config.Digest, err)
+	}
+	return data, nil
+}
+
+// Inspect tells what is in an image or index of src. The manifests that an index
+// names are read with as few requests as src needs for all of them; a config is
+// read if root is an image, and where an index does not name a platform.
+func Inspect(ctx context.Context, src Source, root Manifest) (Inspection, error) {
+	c, err := decodeManifest(root.Content, root.Descriptor.MediaType)
+	if err != nil {
+		return Inspection{}, fmt.Errorf("%s: manifest %s: %w", src, root.Descriptor.Digest, err)
+	}
+	root.Descriptor.MediaType = c.mediaType
+	about, err := decodeAbout(root.Content)
+	if err != nil {
+		return Inspection{}, fmt.Errorf("%s: manifest %s: %w", src, root.Descriptor.Digest, err)
+	}
+	in := Inspection{
+		Digest: root.Descriptor.Digest, MediaType: c.mediaType, ManifestSize: root.Descriptor.Size,
+		ArtifactType: about.ArtifactType, Subject: about.Subject, Annotations: about.Annotations,
+	}
+	var children []child
+	if c.manifests == nil {
+		root.Descriptor.Platform, root.Descriptor.Annotations = nil, nil
+		children = []child{{Descriptor: root.Descriptor, manifest: root}}
+	} else if children, err = readChildren(ctx, src, c.manifests); err != nil {
+		return Inspection{}, fmt.Errorf("%s: %w", src, err)
+	}
+	blobs := map[digest.Digest]int64{}
+	in.Images = make([]InspectedImage, len(children))
+	for i, child := range children {
+		image, err := inspectChild(child, blobs)
+		if err == nil && c.manifests == nil {
+			err = image.addConfig(ctx, src)
+		}
+		if err != nil {
+			return Inspection{}, fmt.Errorf("%s: %w", src, err)
+		}
+		in.Images[i] = image
+	}
+	for _, size := range blobs {
+		in.Size += size
+	}
+	return in, nil
+}
+
+// about is what manifests and indexes say of themselves.
+type about struct {
+	ArtifactType string
+	Subject      *Descriptor
+	Annotations  map[string]string
+}
+
+func decodeAbout(data []byte) (about, error) {
+	var a about
+	if err := json.Unmarshal(data, &a); err != nil {
+		return about{}, fmt.Errorf("%w: not a manifest: %w", ErrIntegrity, err)
+	}
+	if a.Subject != nil {
+		if err := checkDescriptor(*a.Subject); err != nil {
+			return about{}, fmt.Errorf("subject: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// readChildren reads the manifests and platforms of the entries of an index. One
+// that src has not has no content.
+func readChildren(ctx context.Context, src Source, entries []Descriptor) ([]child, error) {
+	total := int64(0)
+	for _, d := range entries {
+		total += d.Size
+	}
+	if total > maxGraphBytes {
+		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", ErrUnsupported, maxGraphBytes)
+	}
+	manifests, err := readLevel(ctx, src, entries)
+	if errors.Is(err, ErrNotFound) {
+		manifests, err = readPresent(ctx, src, entries)
+	}
+	if err != nil {
+		return nil, err
+	}
+	children := make([]child, len(entries))
+	var present []int
+	for i, d := range entries {
+		children[i] = child{Descriptor: d, manifest: manifests[i]}
+		children[i].platform, children[i].hasPlatform = platformOf(d.Platform)
+		if manifests[i].Content != nil && !isIndexType(d.MediaType) {
+			present = append(present, i)
+		}
+	}
+	// Only those in which there is a config to look into.
+	some := make([]child, len(present))
+	for k, i := range present {
+		some[k] = children[i]
+	}
+	if err := readPlatforms(ctx, src, some); err != nil {
+		return nil, err
+	}
+	for k, i := range present {
+		children[i] = some[k]
+	}
+	return children, nil
+}
+
+// readPresent reads each manifest that is there.
+func readPresent(ctx context.Context, src Source, entries []Descriptor) ([]Manifest, error) {
+	manifests := make([]Manifest, len(entries))
+	for i, d := range entries {
+		one, err := readLevel(ctx, src, []Descriptor{d})
+		switch {
+		case err == nil:
+			manifests[i] = one[0]
+		case !errors.Is(err, ErrNotFound):
+			return nil, err
+		}
+	}
+	return manifests, nil
+}
+
+// inspectChild describes an image and adds its blobs to those of the index.
+func inspectChild(c child, blobs map[digest.Digest]int64) (InspectedImage, error) {
+	image := InspectedImage{
+		Digest: c.Digest, MediaType: c.MediaType, ArtifactType: c.ArtifactType, ManifestSize: c.Size,
+		Attests: digest.Digest(c.Annotations[attestedAnnotation]), Annotations: c.Annotations,
+		Missing: c.manifest.Content == nil,
+	}
+	if c.hasPlatform {
+		image.Platform = c.platform.String()
+	}
+	if image.Missing {
+		return image, nil
+	}
+	named, err := decodeManifest(c.manifest.Content, c.MediaType)
+	if err != nil {
+		return image, fmt.Errorf("manifest %s: %w", c.Digest, err)
+	}
+	if a, err := decodeAbout(c.manifest.Content); err == nil && image.ArtifactType == "" {
+		image.ArtifactType = a.ArtifactType
+	}
+	for i, d := range named.blobs {
+		image.Size += d.Size
+		blobs[d.Digest] = d.Size
+		if i == 0 {
+			image.Config = &Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+			continue
+		}
+		image.Layers = append(image.Layers, InspectedLayer{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
+	}
+	return image, nil
+}
+
+// addConfig reads the config, if it is that of a container image.
+func (i *InspectedImage) addConfig(ctx context.Context, src Source) error {
+	if i.Config.MediaType != ocispec.MediaTypeImageConfig && i.Config.MediaType != mediaTypeDockerConfig {
+		return nil
+	}
+	data, err := readConfig(ctx, src, *i.Config)
+	if err != nil {
+		return err
+	}
+	var config ocispec.Image
+	if err := json.Unmarshal(data, &config); err != nil {
+		return fmt.Errorf("%w: config %s: %w", ErrIntegrity, i.Config.Digest, err)
+	}
+	if p, ok := platformOf(&config.Platform); ok {
+		i.Platform = p.String()
+	}
+	if config.Created != nil && !config.Created.IsZero() {
+		i.CreatedAt = config.Created
+	}
+	i.Execution = &config.Config
+	var steps []string
+	for _, h := range config.History {
+		if !h.EmptyLayer {
+			steps = append(steps, h.CreatedBy)
+		}
+	}
+	if len(steps) == len(i.Layers) {
+		for k := range i.Layers {
+			i.Layers[k].CreatedBy = steps[k]
+		}
+	}
+	return nil
+}
+
+// ImageDescriber knows of an image what is not in its manifest.
+type ImageDescriber interface {
+	// DescribeImage tells tags, times and status of the image with this digest. The
+	// error wraps [ErrNotFound] if there is none.
+	DescribeImage(ctx context.Context, d digest.Digest) (Image, error)
+}
