@@ -47,7 +47,7 @@ func TestCopyArchive(t *testing.T) {
 		t.Run(prefix, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "x.tar")
 			check(t, os.WriteFile(file, tarOf(t, dir, prefix), 0o666))
-			a, err := OpenArchive(file)
+			a, err := OpenArchive(t.Context(), file, "")
 			check(t, err)
 			defer a.Close()
 			dst := filepath.Join(t.TempDir(), "dst")
@@ -66,7 +66,7 @@ func TestArchiveRefuses(t *testing.T) {
 	open := func(data []byte) error {
 		file := filepath.Join(t.TempDir(), "x.tar")
 		check(t, os.WriteFile(file, data, 0o666))
-		a, err := OpenArchive(file)
+		a, err := OpenArchive(t.Context(), file, "")
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func TestArchiveRefuses(t *testing.T) {
 	if err := open(nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("nothing: %v", err)
 	}
-	if _, err := OpenArchive(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenArchive(t.Context(), filepath.Join(t.TempDir(), "none"), ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -101,8 +101,12 @@ func FuzzIndexTar(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for name := range files {
+		for name := range files.files {
 			_, _ = readFile(files, name, 1<<10)
 		}
+		for name := range files.links {
+			_, _ = readFile(files, name, 1<<10)
+		}
+		(&imageFile{files: files}).kind()
 	})
 }

@@ -1,6 +1,17 @@
 package transfer
 
-import "os"
+import (
+	"archive/tar"
+	"bufio"
+	"errors"
+	"io"
+	"os"
+	"regexp"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/compress"
+)
 
 // DetectKind tells by its content what kind of image file or directory is at
 // path; "" is none.
@@ -15,13 +26,52 @@ func DetectKind(path string) Kind {
 	if err != nil || !info.Mode().IsRegular() {
 		return ""
 	}
-	archive, err := OpenArchive(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return ""
 	}
-	defer archive.Close()
-	if _, err := archive.index(); err != nil {
+	defer f.Close()
+	first := make([]byte, compress.MagicSize)
+	n, err := f.ReadAt(first, 0)
+	if err != nil && err != io.EOF {
 		return ""
 	}
-	return KindArchive
+	if format := compress.Detect(first[:n]); format != compress.None {
+		return detectPacked(f, format)
+	}
+	files, err := indexTar(f)
+	if err != nil {
+		return ""
+	}
+	return (&imageFile{files: files}).kind()
+}
+
+// dockerMember is what docker calls the files of an image, other than those of
+// an OCI layout.
+var dockerMember = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}(/|\.|$)`)
+
+var errDetected = errors.New("detected")
+
+// detectPacked reads a compressed tar no further than needed.
+func detectPacked(r io.Reader, format compress.Format) Kind {
+	plain, err := compress.NewReader(bufio.NewReaderSize(r, 128<<10), format)
+	if err != nil {
+		return ""
+	}
+	defer plain.Close()
+	var kind Kind
+	err = tarWalk(plain, func(_ *tar.Header, name string, _ io.Reader) error {
+		switch {
+		case name == dockerManifestFile, dockerMember.MatchString(name):
+			kind = KindDockerArchive
+			return errDetected
+		case name == ocispec.ImageLayoutFile:
+			kind = KindArchive // unless there is one for docker too
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errDetected) {
+		return ""
+	}
+	return kind
 }

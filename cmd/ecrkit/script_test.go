@@ -49,11 +49,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"repository": makeRepository,
-			"layout":     makeLayout,
-			"fault":      setFault,
-			"await":      awaitCall,
-			"calls":      compareCalls,
+			"repository":    makeRepository,
+			"layout":        makeLayout,
+			"fault":         setFault,
+			"await":         awaitCall,
+			"calls":         compareCalls,
+			"dockerarchive": makeDockerArchive,
 		},
 	})
 }

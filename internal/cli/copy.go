@@ -88,12 +88,8 @@ func (app *App) parseReference(s string) (transfer.Reference, error) {
 func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.Source, func() error, error) {
 	nothing := func() error { return nil }
 	switch r.Kind {
-	case transfer.KindArchive:
-		archive, err := transfer.OpenArchive(r.Path)
-		if err != nil {
-			return nil, nil, err
-		}
-		return archive, archive.Close, nil
+	case transfer.KindArchive, transfer.KindDockerArchive:
+		return app.openImageFile(ctx, r)
 	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nothing, nil
 	case transfer.KindECR:

@@ -47,6 +47,7 @@ func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 	flags.IntVar(&c.inAll, "max-connections", 0, "connections in all (default 16)")
 	flags.Var(&c.upload, "upload", "how blobs go to Amazon ECR (default auto)")
 	addProgressFlag(cmd, app)
+	addCompressionFlag(cmd, app)
 	c.repository = addCreateRepositoryFlags(cmd)
 }
 

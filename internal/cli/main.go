@@ -50,6 +50,7 @@ type App struct {
 	Verbose bool
 
 	progressMode ui.Mode // --progress; "" if it was not given
+	compression  string  // --compression; "" if it was not given
 }
 
 // Main runs the command with args (without the program's name) and returns its

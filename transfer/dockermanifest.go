@@ -1,0 +1,118 @@
+package transfer
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// dockerManifestFile names the images of a docker archive:
+// https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format.
+const dockerManifestFile = "manifest.json"
+
+// Media types that docker has for the parts of an image.
+const (
+	mediaTypeDockerLayer      = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	mediaTypeDockerLayerPlain = "application/vnd.docker.image.rootfs.diff.tar"
+)
+
+// dockerImage is an entry of manifest.json.
+type dockerImage struct {
+	Config   string   // name of a file
+	RepoTags []string // NAME:TAG each; none if the image has no name
+	Layers   []string // names of files, the lowest layer first
+}
+
+// decodeDockerManifest reads a manifest.json.
+func decodeDockerManifest(data []byte) ([]dockerImage, error) {
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
+	}
+	var images []dockerImage
+	if err := json.Unmarshal(data, &images); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
+	}
+	for _, m := range images {
+		if m.Config == "" {
+			return nil, fmt.Errorf("%w: an image without a config", ErrIntegrity)
+		}
+	}
+	return images, nil
+}
+
+// dockerConfig is what is needed of the config of an image.
+type dockerConfig struct {
+	RootFS struct {
+		DiffIDs []digest.Digest `json:"diff_ids"` // of the uncompressed layers
+	} `json:"rootfs"`
+}
+
+// decodeDockerConfig reads the config of an image of so many layers.
+func decodeDockerConfig(data []byte, layers int) (dockerConfig, error) {
+	var config dockerConfig
+	if !utf8.Valid(data) {
+		return config, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return config, fmt.Errorf("%w: %w", ErrIntegrity, err)
+	}
+	if n := len(config.RootFS.DiffIDs); n != layers {
+		return config, fmt.Errorf("%w: it names %d layers, manifest.json %d", ErrIntegrity, n, layers)
+	}
+	for _, d := range config.RootFS.DiffIDs {
+		if err := checkDescriptor(Descriptor{Digest: d}); err != nil {
+			return config, err
+		}
+	}
+	return config, nil
+}
+
+// pickDockerImage finds the image that reference names: NAME:TAG, the digest of
+// its config, or "" for the only one. Of several with the same name the last
+// counts, as in docker.
+func pickDockerImage(images []dockerImage, reference string, id func(dockerImage) digest.Digest) (dockerImage, error) {
+	if len(images) == 0 {
+		return dockerImage{}, fmt.Errorf("has no image: %w", ErrNotFound)
+	}
+	var names []string
+	for _, m := range slices.Backward(images) {
+		if reference != "" && (slices.ContainsFunc(m.RepoTags, func(name string) bool { return sameDockerName(name, reference) }) || string(id(m)) == reference) {
+			return m, nil
+		}
+		if len(m.RepoTags) == 0 {
+			names = append(names, string(id(m)))
+		}
+		names = append(names, m.RepoTags...)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	const most = 20
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and %d more", more))
+	}
+	known := strings.Join(names, ", ")
+	if reference != "" {
+		return dockerImage{}, fmt.Errorf("has no image %s: %w (it has %s)", reference, ErrNotFound, known)
+	}
+	for _, m := range images[1:] {
+		if m.Config != images[0].Config {
+			return dockerImage{}, fmt.Errorf("has %d images; say which one (%s)", len(images), known)
+		}
+	}
+	return images[0], nil
+}
+
+// sameDockerName compares two names of images, each with a tag, as docker does.
+func sameDockerName(a, b string) bool { return familiarName(a) == familiarName(b) }
+
+// familiarName is a name without what docker takes for granted.
+func familiarName(name string) string {
+	for _, host := range []string{"docker.io/", "index.docker.io/"} {
+		name = strings.TrimPrefix(name, host)
+	}
+	return strings.TrimPrefix(name, "library/")
+}
