@@ -36,14 +36,5 @@ func archiveError(kind Kind, path string, err error) error {
 	return fmt.Errorf("%s:%s: %w", kind, path, err)
 }
 
-// BlobFile opens a blob for reading anywhere.
-func (a *Archive) BlobFile(ctx context.Context, d Descriptor) (BlobFile, error) {
-	blob, err := a.Blob(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	return blob.(tarFile), nil
-}
-
 // Close closes the file.
 func (a *Archive) Close() error { return a.file.Close() }

@@ -32,6 +32,7 @@ var (
 	_ Source = (*Layout)(nil)
 	_ Target = (*Layout)(nil)
 
+	_ fileReader = (*Layout)(nil)
 	_ fileWriter = (*Layout)(nil)
 )
 

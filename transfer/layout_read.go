@@ -159,6 +159,20 @@ func (l layoutReader) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, er
 	return f, nil
 }
 
+// BlobFile opens the file of a blob for reading anywhere.
+func (l layoutReader) BlobFile(ctx context.Context, d Descriptor) (BlobFile, error) {
+	f, err := l.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	file, ok := f.(BlobFile)
+	if !ok {
+		f.Close()
+		return nil, fmt.Errorf("%s: blob %s: %w: its file cannot be read at an offset", l.name, d.Digest, ErrUnsupported)
+	}
+	return file, nil
+}
+
 // blobPath is where a layout has a blob; d must be valid.
 func blobPath(d digest.Digest) string {
 	return ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()

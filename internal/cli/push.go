@@ -14,7 +14,8 @@ const pushHelp = `Push an image, or an index with all its images, to Amazon ECR 
 SRC is read once, for all tags, repositories and regions that it is pushed to. It
 is an OCI layout, an archive, or an image in a docker daemon; without a tag it must
 hold one image only. Layers that the repository has are not sent again, and
-manifests arrive byte for byte, so the digest stays. DST without a tag is pushed as
+manifests arrive byte for byte, so the digest stays. Layers from docker that are not
+compressed are, once, over all cores (--compression). DST without a tag is pushed as
 "latest", with a digest only under that digest. DST with a digest accepts that
 image only.
 

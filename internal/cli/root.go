@@ -19,7 +19,8 @@ Images are named as
   HOST/REPOSITORY[:TAG][@DIGEST]   in a registry of Amazon ECR
   oci:DIRECTORY[:TAG]              in an OCI image layout
   oci-archive:FILE[:TAG]           in a tar of one (to read)
-  DIRECTORY[:TAG]                  if the directory is an OCI image layout
+  docker-archive:FILE[:NAME:TAG]   in what docker save writes (to read)
+  DIRECTORY[:TAG], FILE[:TAG]      if it is one of those, told by its content
 
 AWS credentials and endpoints are found as the AWS CLI finds them (AWS_PROFILE,
 AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. ECRKIT_REGISTRIES
