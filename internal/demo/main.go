@@ -1,5 +1,5 @@
 // Demo runs the main job before your eyes: it builds ecrkit, starts a local ECR on a free port, pushes an
-// image for two platforms to it, asks what is there, pulls the image back and compares.
+// image for two platforms to it, gives it another tag, asks what is there, pulls the image back and compares.
 //
 //	go run ./internal/demo
 //
@@ -72,9 +72,9 @@ func run(ctx context.Context, out io.Writer) (err error) {
 	}()
 	fmt.Fprintln(out, "ecrkit local:", local.URL)
 	s.typed(`eval "$(ecrkit local env --addr %s)"`, local.Addr)
-	// Neither the user's configuration nor his token cache takes part.
+	// Neither the user's configuration nor his token cache nor what he has pushed before takes part.
 	s.bin, s.environ = bin, append(local.Environ(os.Environ()),
-		"ECRKIT_CONFIG="+filepath.Join(dir, "config.yaml"), "ECRKIT_CACHE_DIR="+filepath.Join(dir, "cache"))
+		"ECRKIT_CONFIG="+filepath.Join(dir, "config.yaml"), "ECRKIT_CACHE_DIR="+filepath.Join(dir, "cache"), "ECRKIT_STATE_DIR="+filepath.Join(dir, "state"))
 	aws := &awsCalls{shell: s, client: local.ECR()}
 
 	s.step("Create a repository.")
@@ -90,6 +90,12 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}
 
+	s.step("Give the index another tag: its manifest is read once and written once.")
+	if err := s.run(ctx, "ecrkit", "tag", name+":"+stage.Tag, "latest"); err != nil {
+		return err
+	}
+	want["latest"] = want[stage.Tag]
+
 	s.step("What docker is told when it asks for the password of this registry.")
 	if err := s.credentials(ctx, local.Addr); err != nil {
 		return err
@@ -104,6 +110,11 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		if got[tag] != digest {
 			return fmt.Errorf("%s:%s is %q in ECR, but %s was pushed", repository, tag, got[tag], digest)
 		}
+	}
+
+	s.step("What is behind the tag.")
+	if err := s.run(ctx, "ecrkit", "inspect", name+":latest"); err != nil {
+		return err
 	}
 
 	s.step("Pull the index with both images into an OCI layout, and compare.")
