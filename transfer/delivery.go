@@ -130,6 +130,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 	t.emit(Event{Kind: EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: totalSize(missing)})
 	for _, d := range g.blobs {
 		if !t.missing[d.Digest] {
+			t.forgetUpload(d, opts)
 			t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: OutcomeSkipped})
 		}
 	}
@@ -147,6 +148,15 @@ func (t *delivery) plan(g graph, opts Options) error {
 		}
 	}
 	return nil
+}
+
+// forgetUpload removes the note of the upload of a blob that is there: an earlier
+// copy was killed between the end of the one and that of the other.
+func (t *delivery) forgetUpload(d Descriptor, opts Options) {
+	dst, ok := t.Target.(layerWriter)
+	if dir := opts.uploadJournal(); ok && dir != "" {
+		_ = dir.Forget(dst.journalKey(d)) // if this fails, it is swept later
+	}
 }
 
 // manifestsAtOnce is how many manifests are sent at the same time.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -76,19 +77,10 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 	}
 	u := &upload{uploads: how, e: e, d: d, content: content}
 	if how.journal != "" {
-		if u.entry, err = how.journal.Open(e.journalKey(d)); err != nil {
-			return fmt.Errorf("%s: the journal of uploads: %w", object, err)
-		}
+		// That a hint cannot be written is no reason not to upload.
+		u.entry, _ = how.journal.Open(e.journalKey(d))
 	}
-	if u.entry != nil {
-		defer func() {
-			if err == nil {
-				err = u.entry.Remove()
-			} else {
-				err = errors.Join(err, u.entry.Close())
-			}
-		}()
-	}
+	defer func() { u.closeEntry(err) }()
 	resumed, err := u.resume(ctx)
 	if err == nil && !resumed {
 		err = u.begin(ctx)
@@ -97,10 +89,7 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 		err = u.run(ctx)
 	}
 	if mayBeginAgain(err, resumed) {
-		u.resumed(-u.before)
-		if err = u.begin(ctx); err == nil {
-			err = u.run(ctx)
-		}
+		err = u.again(ctx)
 	}
 	if err != nil && !errors.Is(err, ErrIntegrity) {
 		err = e.fail(object, err)
@@ -119,8 +108,39 @@ func mayBeginAgain(err error, resumed bool) bool {
 		digest   *types.InvalidLayerException
 		tooSmall *types.LayerPartTooSmallException
 		empty    *types.EmptyUploadException
+		order    *types.InvalidLayerPartException
 	)
-	return errors.As(err, &unknown) || resumed && (errors.As(err, &digest) || errors.As(err, &tooSmall) || errors.As(err, &empty))
+	return errors.As(err, &unknown) || resumed &&
+		(errors.As(err, &digest) || errors.As(err, &tooSmall) || errors.As(err, &empty) || errors.As(err, &order))
+}
+
+// again uploads the layer once more from its beginning, unless it is there: an
+// answer to CompleteLayerUpload that got lost, or another process, leaves an
+// upload that is not known any more.
+func (u *upload) again(ctx context.Context) error {
+	missing, err := u.e.MissingBlobs(ctx, []Descriptor{u.d})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	u.resumed(-u.before)
+	u.sent(u.before - u.received)
+	u.before = 0
+	if err := u.begin(ctx); err != nil {
+		return err
+	}
+	return u.run(ctx)
+}
+
+// closeEntry removes the entry of the journal, or leaves it for a later process if
+// that can go on from it.
+func (u *upload) closeEntry(err error) {
+	switch {
+	case u.entry == nil:
+	case err == nil, errors.Is(err, ErrIntegrity):
+		_ = u.entry.Remove() // if this fails, it is swept later
+	default:
+		_ = u.entry.Close()
+	}
 }
 
 // begin begins a new upload.
@@ -134,10 +154,10 @@ func (u *upload) begin(ctx context.Context) error {
 	}
 	u.id, u.received = aws.ToString(out.UploadId), 0
 	u.partSize = partSize(aws.ToInt64(out.PartSize), u.d.Size)
-	if u.entry == nil {
-		return nil
+	if u.entry != nil {
+		_ = u.entry.Begin(u.id, u.partSize)
 	}
-	return u.entry.Begin(u.id, u.partSize)
+	return nil
 }
 
 // resume goes on with the upload of an earlier process, if the journal knows one
@@ -156,12 +176,15 @@ func (u *upload) resume(ctx context.Context) (bool, error) {
 		PartFirstByte: &far, PartLastByte: &far, LayerPartBlob: []byte{0},
 	})
 	var order *types.InvalidLayerPartException
-	if !errors.As(err, &order) || order.LastValidByteReceived == nil {
+	if !errors.As(err, &order) {
 		// What else it may be will show when a new upload begins.
 		return false, ctx.Err()
 	}
-	received := *order.LastValidByteReceived + 1
-	if received <= 0 || received > u.d.Size {
+	received := u.entry.Upload.Acknowledged
+	if order.LastValidByteReceived != nil {
+		received = *order.LastValidByteReceived + 1
+	}
+	if received < 0 || received > u.d.Size {
 		return false, nil
 	}
 	u.received, u.before = received, received
@@ -206,11 +229,9 @@ func (u *upload) send(ctx context.Context, connections int) error {
 	slots := make(chan struct{}, max(connections, 1))
 	sections := make(chan *sentPart, cap(slots))
 	group.Go(func() error {
-		// A hasher that has stopped must not keep the others waiting.
-		for p := range sections {
-			if err := u.hash.add(ctx, p); err != nil {
-				return err
-			}
+		for p := range sections { // to the last one, also after an error: each is to be given back
+			u.hash.add(ctx, p)
+			p.leave()
 		}
 		return nil
 	})
@@ -219,7 +240,7 @@ func (u *upload) send(ctx context.Context, connections int) error {
 		ready := make(chan struct{})
 		close(ready)
 		for first := u.received; first < u.d.Size; first += u.partSize {
-			p := &sentPart{first: first, n: min(u.partSize, u.d.Size-first), loaded: make(chan struct{}), hashed: make(chan struct{}), acknowledged: make(chan struct{})}
+			p := &sentPart{first: first, n: min(u.partSize, u.d.Size-first), loaded: make(chan struct{}), acknowledged: make(chan struct{})}
 			select {
 			case slots <- struct{}{}:
 			case <-ctx.Done():
@@ -233,26 +254,21 @@ func (u *upload) send(ctx context.Context, connections int) error {
 				u.inAll.Release(1)
 				return err
 			}
+			p.layerPart = part
+			p.users.Store(2)
 			before := ready
 			ready = p.acknowledged
 			group.Go(func() error {
-				defer part.release()
-				err := u.sendPart(ctx, p, part, before)
+				defer p.leave()
+				err := u.sendPart(ctx, p, before)
 				u.inAll.Release(1)
 				<-slots
-				if err != nil {
-					return err
-				}
-				// The memory of the part is in use until it is hashed too.
-				select {
-				case <-p.hashed:
-				case <-ctx.Done():
-				}
-				return nil
+				return err
 			})
 			select {
 			case sections <- p:
 			case <-ctx.Done():
+				p.leave()
 				return ctx.Err()
 			}
 		}
@@ -263,17 +279,26 @@ func (u *upload) send(ctx context.Context, connections int) error {
 
 // sentPart is a part on its way.
 type sentPart struct {
+	layerPart
+	users        atomic.Int32 // who sends it and who hashes it
 	first, n     int64
 	section      *io.SectionReader // once it is loaded
 	loaded       chan struct{}
-	hashed       chan struct{}
 	acknowledged chan struct{}
+}
+
+// leave says that one of the users does not need the part any more. The last one
+// gives its memory back: before that, another part must not be read into it.
+func (p *sentPart) leave() {
+	if p.users.Add(-1) == 0 {
+		p.release()
+	}
 }
 
 // sendPart loads a part and sends it; before is closed when the part before it has
 // arrived.
-func (u *upload) sendPart(ctx context.Context, p *sentPart, part layerPart, before <-chan struct{}) error {
-	section, err := part.load(ctx)
+func (u *upload) sendPart(ctx context.Context, p *sentPart, before <-chan struct{}) error {
+	section, err := p.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -284,9 +309,7 @@ func (u *upload) sendPart(ctx context.Context, p *sentPart, part layerPart, befo
 	}
 	u.received = p.first + p.n // the parts are acknowledged one after the other
 	if u.entry != nil {
-		if err := u.entry.Acknowledge(u.received); err != nil {
-			return err
-		}
+		_ = u.entry.Acknowledge(u.received)
 	}
 	close(p.acknowledged)
 	return nil
@@ -314,6 +337,9 @@ func (e *ECR) uploadPart(ctx context.Context, id string, p *sentPart, before <-c
 	var invalid *types.InvalidLayerPartException
 	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
 		return nil // it was sent again because the first answer got lost
+	}
+	if err != nil {
+		_, _ = body.Seek(0, io.SeekStart) // tells that nothing of it has arrived
 	}
 	return err
 }

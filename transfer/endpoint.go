@@ -114,6 +114,8 @@ type fileWriter interface {
 type layerWriter interface {
 	// PutLayer stores the blob. It verifies what it reads against d.
 	PutLayer(ctx context.Context, d Descriptor, content layerContent, u uploads) error
+	// journalKey names the upload of a blob in the journal.
+	journalKey(d Descriptor) string
 }
 
 // imageChecker is a [Target] that can tell with one request whether there is

@@ -102,11 +102,12 @@ type streamContent struct {
 	memory *partMemory
 
 	stream io.ReadCloser
-	at     int64 // of the stream
+	alive  context.Context // of the stream
+	at     int64           // of the stream
 }
 
 func (c *streamContent) Part(ctx context.Context, first, n int64) (layerPart, error) {
-	if c.stream == nil || first < c.at {
+	if c.stream == nil || first < c.at || c.alive.Err() != nil {
 		if err := c.Close(); err != nil {
 			return layerPart{}, err
 		}
@@ -114,7 +115,7 @@ func (c *streamContent) Part(ctx context.Context, first, n int64) (layerPart, er
 		if err != nil {
 			return layerPart{}, err
 		}
-		c.stream, c.at = stream, 0
+		c.stream, c.alive, c.at = stream, ctx, 0
 	}
 	skipped, err := io.CopyN(io.Discard, c.stream, first-c.at)
 	c.at += skipped

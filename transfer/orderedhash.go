@@ -15,6 +15,7 @@ type orderedHash struct {
 	file io.ReaderAt // where the blob can be read, or nil
 	at   int64       // bytes hashed
 	gap  bool        // some bytes were never there to be hashed
+	err  error       // of reading the blob
 }
 
 func newOrderedHash(d Descriptor, content layerContent) *orderedHash {
@@ -25,19 +26,17 @@ func newOrderedHash(d Descriptor, content layerContent) *orderedHash {
 	return h
 }
 
-// add hashes the next part once it is loaded.
-func (h *orderedHash) add(ctx context.Context, p *sentPart) error {
+// add hashes the next part once it is loaded. What cannot be read shows in verify.
+func (h *orderedHash) add(ctx context.Context, p *sentPart) {
 	select {
 	case <-p.loaded:
 	case <-ctx.Done():
-		return ctx.Err()
 	}
-	defer close(p.hashed)
+	if h.err != nil || ctx.Err() != nil {
+		return // of what comes behind a part that was left out nothing can be hashed
+	}
 	if p.first > h.at && h.file != nil {
-		if _, err := io.Copy(h.hash, io.NewSectionReader(h.file, h.at, p.first-h.at)); err != nil {
-			return err
-		}
-		h.at = p.first
+		h.copy(io.NewSectionReader(h.file, h.at, p.first-h.at))
 	}
 	end := p.first + p.n
 	switch {
@@ -45,23 +44,24 @@ func (h *orderedHash) add(ctx context.Context, p *sentPart) error {
 		h.gap = true
 	case end > h.at:
 		skip := h.at - p.first
-		n, err := io.Copy(h.hash, io.NewSectionReader(p.section, skip, p.n-skip))
-		h.at += n
-		if err != nil {
-			return err
-		}
+		h.copy(io.NewSectionReader(p.section, skip, p.n-skip))
 	}
-	return nil
+}
+
+func (h *orderedHash) copy(r io.Reader) {
+	n, err := io.Copy(h.hash, r)
+	h.at += n
+	h.err = err
 }
 
 // verify checks what was hashed. A blob of which some bytes are missing is left
 // to who has received it.
 func (h *orderedHash) verify(d Descriptor) error {
 	if !h.gap && h.at == 0 && h.file != nil {
-		if _, err := io.Copy(h.hash, io.NewSectionReader(h.file, 0, d.Size)); err != nil {
-			return err
-		}
-		h.at = d.Size
+		h.copy(io.NewSectionReader(h.file, 0, d.Size))
+	}
+	if h.err != nil {
+		return fmt.Errorf("blob %s: %w", d.Digest, h.err)
 	}
 	if h.gap || h.at < d.Size {
 		return nil

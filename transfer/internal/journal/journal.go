@@ -102,7 +102,7 @@ func parse(r io.Reader) (Upload, error) {
 		}
 		acknowledged := int64(-1)
 		if n, err := fmt.Sscanf(line, "acknowledged %d\n", &acknowledged); n != 1 || err != nil || acknowledged < u.Acknowledged {
-			return Upload{}, fmt.Errorf("not an acknowledgement: %q", line)
+			return u, nil // what was being written when the machine went down
 		}
 		u.Acknowledged = acknowledged
 	}

@@ -93,6 +93,9 @@ func (b *Body) fill() error {
 		return io.EOF
 	}
 	n, err := io.ReadFull(b.content, b.raw)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return err // and not what came before it, which would be padded
+	}
 	if n > 0 {
 		b.encoded = b.encoded[:base64.StdEncoding.EncodedLen(n)]
 		base64.StdEncoding.Encode(b.encoded, b.raw[:n])
@@ -102,9 +105,6 @@ func (b *Body) fill() error {
 			b.sent(int64(n))
 		}
 		return nil
-	}
-	if err != io.EOF {
-		return err
 	}
 	if int64(b.Len()) != int64(len(after)) {
 		return fmt.Errorf("the content ended before its %d bytes", b.content.Size())

@@ -23,10 +23,11 @@ func Acquire(ctx context.Context, path string) (*Lock, error) {
 		if _, err := file.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, errors.Join(fmt.Errorf("waiting for the lock %s: %w", path, err), file.Close())
 		}
-		if current, err := isCurrent(file); err != nil || current {
-			return &Lock{file}, err
+		current, err := isCurrent(file)
+		if err == nil && current {
+			return &Lock{file}, nil
 		}
-		if err := file.Close(); err != nil {
+		if err := errors.Join(err, file.Close()); err != nil {
 			return nil, err
 		}
 	}
