@@ -172,8 +172,10 @@ func (t *delivery) publish(g graph, opts Options) error {
 	if err := t.putManifests(children); err != nil {
 		return err
 	}
-	if err := t.putManifests(g.referrers); err != nil {
-		return err
+	for _, m := range g.referrers { // one may be the subject of the next
+		if err := t.putManifest(t.ctx, m); err != nil {
+			return err
+		}
 	}
 	tags := t.Tags
 	if len(tags) == 0 {
@@ -205,13 +207,6 @@ func (t *delivery) publish(g graph, opts Options) error {
 // putManifests stores manifests in their order; images, which wait for nothing,
 // at once.
 func (t *delivery) putManifests(manifests []Manifest) error {
-	put := func(ctx context.Context, m Manifest) error {
-		if err := t.Target.PutManifest(ctx, m); err != nil {
-			return err
-		}
-		t.emit(Event{Kind: EventDone, Descriptor: m.Descriptor, Bytes: m.Descriptor.Size, Outcome: OutcomeSent})
-		return nil
-	}
 	group, ctx := errgroup.WithContext(t.ctx)
 	group.SetLimit(manifestsAtOnce)
 	var indexes []Manifest
@@ -220,16 +215,24 @@ func (t *delivery) putManifests(manifests []Manifest) error {
 			indexes = append(indexes, m)
 			continue
 		}
-		group.Go(func() error { return put(ctx, m) })
+		group.Go(func() error { return t.putManifest(ctx, m) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	for _, m := range indexes {
-		if err := put(t.ctx, m); err != nil {
+		if err := t.putManifest(t.ctx, m); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+func (t *delivery) putManifest(ctx context.Context, m Manifest) error {
+	if err := t.Target.PutManifest(ctx, m); err != nil {
+		return err
+	}
+	t.emit(Event{Kind: EventDone, Descriptor: m.Descriptor, Bytes: m.Descriptor.Size, Outcome: OutcomeSent})
 	return nil
 }
 
