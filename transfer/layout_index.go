@@ -22,12 +22,11 @@ func (l *Layout) PutTagged(ctx context.Context, m Manifest, tag string) error {
 	if err := l.PutManifest(ctx, m); err != nil {
 		return err
 	}
-	// The file oci-layout serves as the lock: it is there and never replaced.
-	lock := flock.New(filepath.Join(l.dir, ocispec.ImageLayoutFile))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return fmt.Errorf("%s: waiting for the lock on oci-layout: %w", l, err)
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return err
 	}
-	defer lock.Close()
+	defer unlock()
 	old, err := readFile(l.files, ocispec.ImageIndexFile, maxLayoutIndex)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l, err)
@@ -40,6 +39,16 @@ func (l *Layout) PutTagged(ctx context.Context, m Manifest, tag string) error {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
 	return wrap(l, l.sweep(time.Now()))
+}
+
+// lock keeps other processes from writing index.json until unlock is called.
+func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
+	// The file oci-layout serves as the lock: it is there and never replaced.
+	lock := flock.New(filepath.Join(l.dir, ocispec.ImageLayoutFile))
+	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, fmt.Errorf("%s: waiting for the lock on oci-layout: %w", l, err)
+	}
+	return func() { lock.Close() }, nil
 }
 
 // maxPartialAge is how long a partial file may wait for a process that goes on
@@ -84,18 +93,9 @@ func (l *Layout) sweep(now time.Time) error {
 
 // addToIndex puts an entry into an index.json and keeps all else that is in it.
 func addToIndex(data []byte, d Descriptor, tag string) ([]byte, error) {
-	var index map[string]json.RawMessage
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
-	}
-	if index == nil {
-		return nil, fmt.Errorf("%w: null", ErrIntegrity)
-	}
-	var entries []json.RawMessage
-	if raw, ok := index["manifests"]; ok {
-		if err := json.Unmarshal(raw, &entries); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
-		}
+	index, entries, err := decodeIndexEntries(data)
+	if err != nil {
+		return nil, err
 	}
 	kept := make([]json.RawMessage, 0, len(entries)+1)
 	for _, raw := range entries {
@@ -124,4 +124,22 @@ func addToIndex(data []byte, d Descriptor, tag string) ([]byte, error) {
 		return nil, err
 	}
 	return json.Marshal(index)
+}
+
+// decodeIndexEntries reads an index.json as its members and its entries.
+func decodeIndexEntries(data []byte) (map[string]json.RawMessage, []json.RawMessage, error) {
+	var index map[string]json.RawMessage
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
+	}
+	if index == nil {
+		return nil, nil, fmt.Errorf("%w: null", ErrIntegrity)
+	}
+	var entries []json.RawMessage
+	if raw, ok := index["manifests"]; ok {
+		if err := json.Unmarshal(raw, &entries); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
+		}
+	}
+	return index, entries, nil
 }

@@ -97,6 +97,18 @@ func (app *App) columns() int {
 	return columns
 }
 
+// terminalColumns is the same of Stderr.
+func (app *App) terminalColumns() int {
+	if app.TerminalSize == nil {
+		return 0
+	}
+	columns, _, err := app.TerminalSize()
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
 // message is the text of err for the user.
 func message(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {

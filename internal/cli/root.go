@@ -66,6 +66,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newTagCommand(app),
 		newInspectCommand(app),
 		newLsCommand(app),
+		newRmCommand(app),
 		newRepoCommand(app),
 		newAuthCommand(app),
 		newLocalCommand(app),

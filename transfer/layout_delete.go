@@ -1,0 +1,98 @@
+package transfer
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+var _ Deleter = (*Layout)(nil)
+
+// PlanDelete reads index.json and the manifests for their sizes.
+func (l *Layout) PlanDelete(ctx context.Context, names []ImageName) (DeletePlan, error) {
+	var images []Image
+	for image, err := range l.Images(ctx, AnyTags) {
+		if err != nil {
+			return DeletePlan{}, err
+		}
+		images = append(images, image)
+	}
+	return planDeletion(images, names), nil
+}
+
+// Delete removes entries of index.json and no blob: another process may be about
+// to name a blob that it has found here. Unlike in a repository, an image stays
+// under its digest in an index that names it.
+func (l *Layout) Delete(ctx context.Context, names []ImageName) (Deletions, error) {
+	if err := checkLayoutVersion(l.files); err != nil {
+		return Deletions{}, fmt.Errorf("%s: %w", l, err)
+	}
+	unlock, err := l.lock(ctx)
+	if err != nil {
+		return Deletions{}, err
+	}
+	defer unlock()
+	old, err := readFile(l.files, ocispec.ImageIndexFile, maxLayoutIndex)
+	if err != nil {
+		return Deletions{}, fmt.Errorf("%s: %w", l, err)
+	}
+	updated, result, err := deleteFromIndex(old, unique(names))
+	if err != nil {
+		return Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
+	}
+	for _, failure := range result.Failures {
+		failure.Place = l.String()
+	}
+	if len(result.Deleted) == 0 {
+		return result, nil
+	}
+	if err := l.write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
+		return Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
+	}
+	return result, nil
+}
+
+// deleteFromIndex takes entries out of an index.json and keeps all else that is in
+// it. A name that no entry has is an ImageNotFound.
+func deleteFromIndex(data []byte, names []ImageName) ([]byte, Deletions, error) {
+	index, entries, err := decodeIndexEntries(data)
+	if err != nil {
+		return nil, Deletions{}, err
+	}
+	var result Deletions
+	found := map[ImageName]bool{}
+	kept := make([]json.RawMessage, 0, len(entries))
+	for _, raw := range entries {
+		var d Descriptor
+		if err := json.Unmarshal(raw, &d); err != nil {
+			return nil, Deletions{}, fmt.Errorf("%w: %w", ErrIntegrity, err)
+		}
+		entry := ImageName{Tag: d.Annotations[ocispec.AnnotationRefName], Digest: d.Digest}
+		remove := false
+		for _, n := range names {
+			if (n.Digest == "" || n.Digest == entry.Digest) && (n.Tag == "" || n.Tag == entry.Tag) {
+				found[n], remove = true, true
+			}
+		}
+		if remove {
+			result.Deleted = append(result.Deleted, entry)
+		} else {
+			kept = append(kept, raw)
+		}
+	}
+	for _, n := range names {
+		if !found[n] {
+			result.Failures = append(result.Failures, &DeleteError{Name: n, Code: codeImageNotFound, Reason: "no entry of index.json"})
+		}
+	}
+	result.Deleted = slices.Compact(result.Deleted)
+	if index["manifests"], err = json.Marshal(kept); err != nil {
+		return nil, Deletions{}, err
+	}
+	updated, err := json.Marshal(index)
+	return updated, result, err
+}
