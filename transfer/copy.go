@@ -56,6 +56,9 @@ type Options struct {
 	Progress func(Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
+
+	root     *Manifest // copied instead of what Reference names
+	unlisted bool      // an index names the image, which is not to be found by itself
 }
 
 // uploadJournal is where uploads that have begun are noted; "" is nowhere.
@@ -169,6 +172,9 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 
 // resolve gives the verified manifest that opts ask for.
 func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
+	if opts.root != nil {
+		return *opts.root, nil
+	}
 	root, err := resolveVerified(ctx, src, opts.Reference)
 	if err != nil {
 		return Manifest{}, err

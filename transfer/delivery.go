@@ -177,6 +177,9 @@ func (t *delivery) publish(g graph, opts Options) error {
 			return err
 		}
 	}
+	if opts.unlisted {
+		return t.putManifests(g.manifests[len(g.manifests)-1:])
+	}
 	tags := t.Tags
 	if len(tags) == 0 {
 		tags = []string{""}

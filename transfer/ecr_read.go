@@ -30,7 +30,41 @@ func (e *ECR) Resolve(ctx context.Context, reference string) (Manifest, error) {
 	if len(images) != 1 {
 		return Manifest{}, fmt.Errorf("%s: asked for image %s, got %d images", e, reference, len(images))
 	}
-	return images[0], nil
+	return images[0].Manifest, nil
+}
+
+// resolveAll finds several images with one call for each 100.
+func (e *ECR) resolveAll(ctx context.Context, references []string) ([]Manifest, error) {
+	found := map[string]Manifest{} // by tag and by digest
+	for chunk := range slices.Chunk(references, batchSize) {
+		ids := make([]types.ImageIdentifier, len(chunk))
+		for i, reference := range chunk {
+			if _, err := digest.Parse(reference); err == nil {
+				ids[i].ImageDigest = &reference
+			} else {
+				ids[i].ImageTag = &reference
+			}
+		}
+		images, err := e.images(ctx, "images", ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range images {
+			found[string(m.Descriptor.Digest)] = m.Manifest
+			if m.tag != "" {
+				found[m.tag] = m.Manifest
+			}
+		}
+	}
+	manifests := make([]Manifest, len(references))
+	for i, reference := range references {
+		m, ok := found[reference]
+		if !ok {
+			return nil, fmt.Errorf("%s: image %s: %w", e, reference, ErrNotFound)
+		}
+		manifests[i] = m
+	}
+	return manifests, nil
 }
 
 // Manifests gets the manifests with one call for each 100.
@@ -46,7 +80,7 @@ func (e *ECR) Manifests(ctx context.Context, descriptors []Descriptor) ([]Manife
 			return nil, err
 		}
 		for _, m := range images {
-			found[m.Descriptor.Digest] = m
+			found[m.Descriptor.Digest] = m.Manifest
 		}
 	}
 	manifests := make([]Manifest, len(descriptors))
@@ -60,8 +94,14 @@ func (e *ECR) Manifests(ctx context.Context, descriptors []Descriptor) ([]Manife
 	return manifests, nil
 }
 
+// taggedManifest is a manifest and the tag by which it was asked for, or "".
+type taggedManifest struct {
+	Manifest
+	tag string
+}
+
 // images calls BatchGetImage; a failure of one image is an error.
-func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdentifier) ([]Manifest, error) {
+func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdentifier) ([]taggedManifest, error) {
 	out, err := createMissing(ctx, e, e.api.BatchGetImage, &ecr.BatchGetImageInput{
 		RegistryId:         &e.registry.Account,
 		RepositoryName:     &e.repository,
@@ -82,17 +122,17 @@ func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdenti
 		}
 		return nil, fmt.Errorf("%s: image %s: %s: %s", e, name, f.FailureCode, auth.Redact(aws.ToString(f.FailureReason)))
 	}
-	manifests := make([]Manifest, len(out.Images))
+	manifests := make([]taggedManifest, len(out.Images))
 	for i, image := range out.Images {
 		if image.ImageId == nil {
 			return nil, fmt.Errorf("%s: BatchGetImage answered an image without its digest", e)
 		}
 		content := []byte(aws.ToString(image.ImageManifest))
-		manifests[i] = Manifest{Content: content, Descriptor: Descriptor{
+		manifests[i] = taggedManifest{tag: aws.ToString(image.ImageId.ImageTag), Manifest: Manifest{Content: content, Descriptor: Descriptor{
 			MediaType: aws.ToString(image.ImageManifestMediaType),
 			Digest:    digest.Digest(aws.ToString(image.ImageId.ImageDigest)),
 			Size:      int64(len(content)),
-		}}
+		}}}
 	}
 	return manifests, nil
 }

@@ -125,6 +125,12 @@ type imageChecker interface {
 	HasImage(ctx context.Context, d Descriptor, tags []string) (bool, error)
 }
 
+// batchResolver is a [Resolver] that finds several images at once.
+type batchResolver interface {
+	// resolveAll is Resolve for all references, none of which is "", in their order.
+	resolveAll(ctx context.Context, references []string) ([]Manifest, error)
+}
+
 // tagSetter is a [Tagger] that can tell whether there was anything to do.
 type tagSetter interface {
 	setTag(ctx context.Context, m Manifest, tag string) (changed bool, err error)
@@ -163,4 +169,10 @@ type Target interface {
 	BlobWriter
 	ManifestWriter
 	Tagger
+}
+
+// Endpoint is what can be copied from and to, so that what is there can be edited.
+type Endpoint interface {
+	Source
+	Target
 }

@@ -184,7 +184,7 @@ func readChildren(ctx context.Context, src Source, entries []Descriptor) ([]chil
 	for i, d := range entries {
 		children[i] = child{Descriptor: d, manifest: manifests[i]}
 		children[i].platform, children[i].hasPlatform = platformOf(d.Platform)
-		if manifests[i].Content != nil && !isIndexType(d.MediaType) {
+		if manifests[i].Content != nil && !isIndex(d.MediaType) {
 			present = append(present, i)
 		}
 	}

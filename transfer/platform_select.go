@@ -2,9 +2,7 @@ package transfer
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -13,9 +11,6 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
-
-// maxConfigSize bounds the config of an image, which is held in memory.
-const maxConfigSize = 8 << 20
 
 // attestedAnnotation is on the entry of an index that BuildKit adds for what it
 // attests of another entry: the digest of that one. Its platform is "unknown":
@@ -33,7 +28,9 @@ type child struct {
 	Descriptor
 	platform    Platform
 	hasPlatform bool
-	manifest    Manifest // if it had to be read
+	manifest    Manifest          // if it had to be read
+	fromConfig  *ocispec.Platform // if the descriptor has none
+	read        bool              // by readPlatforms
 }
 
 // saysNoPlatform tells whether the descriptor leaves the platform to the config.
@@ -84,7 +81,7 @@ func selectPlatforms(ctx context.Context, src contentReader, root Manifest, plat
 func indexChildren(c contents) ([]child, error) {
 	children := make([]child, len(c.manifests))
 	for i, d := range c.manifests {
-		if isIndexType(d.MediaType) {
+		if isIndex(d.MediaType) {
 			return nil, fmt.Errorf("%w: entry %s is an index itself, of which no platform can be chosen; name it by its digest", ErrUnsupported, d.Digest)
 		}
 		children[i].Descriptor = d
@@ -92,17 +89,19 @@ func indexChildren(c contents) ([]child, error) {
 	return children, nil
 }
 
-func isIndexType(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageIndex || mediaType == mediaTypeDockerList
-}
-
 // readPlatforms finds the platforms of children: from the descriptor, else from
 // the config. The manifests that it needs are read with one call to src.
 func readPlatforms(ctx context.Context, src contentReader, children []child) error {
 	var unread []Descriptor
+	asked := map[digest.Digest]bool{}
 	for i := range children {
 		c := &children[i]
-		if c.platform, c.hasPlatform = platformOf(c.Platform); c.saysNoPlatform() && c.manifest.Content == nil {
+		if c.read {
+			continue
+		}
+		c.platform, c.hasPlatform = platformOf(c.Platform)
+		if c.saysNoPlatform() && c.manifest.Content == nil && !asked[c.Digest] {
+			asked[c.Digest] = true
 			unread = append(unread, c.Descriptor)
 		}
 	}
@@ -112,64 +111,37 @@ func readPlatforms(ctx context.Context, src contentReader, children []child) err
 	}
 	for _, m := range manifests {
 		for i := range children {
-			if children[i].Digest == m.Descriptor.Digest && children[i].saysNoPlatform() {
+			if children[i].Digest == m.Descriptor.Digest {
 				children[i].manifest = m
 			}
 		}
 	}
-	known := map[digest.Digest]*ocispec.Platform{} // by config
-	for i := range children {
-		c := &children[i]
-		if !c.saysNoPlatform() || c.manifest.Content == nil {
+	configs := map[digest.Digest]Descriptor{}
+	configOf := make([]digest.Digest, len(children))
+	for i, c := range children {
+		if c.read || !c.saysNoPlatform() {
 			continue
 		}
-		p, err := configPlatform(ctx, src, c.manifest, known)
+		config, ok, err := imageConfig(c.manifest)
 		if err != nil {
 			return err
 		}
-		c.platform, c.hasPlatform = platformOf(p)
+		if ok {
+			configs[config.Digest], configOf[i] = config, config.Digest
+		}
+	}
+	platforms, err := configPlatforms(ctx, src, configs)
+	if err != nil {
+		return err
+	}
+	for i := range children {
+		children[i].read = true
+		if p := platforms[configOf[i]]; p != nil {
+			children[i].fromConfig = p
+			children[i].platform, children[i].hasPlatform = platformOf(p)
+		}
 	}
 	return nil
-}
-
-// configPlatform reads the platform of an image from its config; nil if that has
-// none, as that of an artifact.
-func configPlatform(ctx context.Context, src BlobReader, image Manifest, known map[digest.Digest]*ocispec.Platform) (*ocispec.Platform, error) {
-	c, err := decodeManifest(image.Content, image.Descriptor.MediaType)
-	if err != nil {
-		return nil, fmt.Errorf("manifest %s: %w", image.Descriptor.Digest, err)
-	}
-	if len(c.blobs) == 0 {
-		return nil, nil
-	}
-	config := c.blobs[0]
-	if config.MediaType != ocispec.MediaTypeImageConfig && config.MediaType != mediaTypeDockerConfig {
-		return nil, nil
-	}
-	if p, ok := known[config.Digest]; ok {
-		return p, nil
-	}
-	if config.Size > maxConfigSize {
-		return nil, fmt.Errorf("%w: config %s has %d bytes; at most %d are read", ErrUnsupported, config.Digest, config.Size, maxConfigSize)
-	}
-	r, err := src.Blob(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(newVerifier(ctx, r, config))
-	if err != nil {
-		return nil, fmt.Errorf("config %s: %w", config.Digest, err)
-	}
-	p := &ocispec.Platform{}
-	if err := json.Unmarshal(data, p); err != nil {
-		return nil, fmt.Errorf("%w: config %s: %w", ErrIntegrity, config.Digest, err)
-	}
-	if p.OS == "" && p.Architecture == "" {
-		p = nil
-	}
-	known[config.Digest] = p
-	return p, nil
 }
 
 // want is one wanted platform and the children that it matches.

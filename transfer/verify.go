@@ -35,16 +35,21 @@ func resolveVerified(ctx context.Context, src namedResolver, reference string) (
 	if err != nil {
 		return Manifest{}, err
 	}
+	return m, checkResolved(src, reference, m)
+}
+
+// checkResolved checks that m is what src may have for reference.
+func checkResolved(src fmt.Stringer, reference string, m Manifest) error {
 	if err := checkDescriptor(m.Descriptor); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+		return fmt.Errorf("%s: %w", src, err)
 	}
 	if err := verifyManifest(m, m.Descriptor); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+		return fmt.Errorf("%s: %w", src, err)
 	}
 	if asked, err := digest.Parse(reference); err == nil && asked != m.Descriptor.Digest {
-		return Manifest{}, fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, m.Descriptor.Digest)
+		return fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, m.Descriptor.Digest)
 	}
-	return m, nil
+	return nil
 }
 
 // verifyManifest checks that m is what d names.

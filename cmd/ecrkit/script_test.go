@@ -55,6 +55,8 @@ func TestScripts(t *testing.T) {
 			"await":         awaitCall,
 			"calls":         compareCalls,
 			"dockerarchive": makeDockerArchive,
+			"platforms":     makePlatforms,
+			"validate":      validateRemote,
 		},
 	})
 }

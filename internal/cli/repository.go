@@ -8,15 +8,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
-// repository is an endpoint that is read and written: a repository of a registry
-// or an OCI image layout.
-type repository interface {
-	transfer.Source
-	transfer.Target
-}
-
 // openRepository opens an endpoint to edit what is in it.
-func (app *App) openRepository(ctx context.Context, r transfer.Reference) (repository, error) {
+func (app *App) openRepository(ctx context.Context, r transfer.Reference) (transfer.Endpoint, error) {
 	if !r.IsRepository() && r.Kind != transfer.KindLayout {
 		return nil, usagef("%s cannot be edited; name a repository, HOST/REPOSITORY:TAG, or an OCI layout, oci:DIRECTORY:TAG", r)
 	}
@@ -24,7 +17,7 @@ func (app *App) openRepository(ctx context.Context, r transfer.Reference) (repos
 	if err != nil {
 		return nil, err
 	}
-	both, ok := target.(repository)
+	both, ok := target.(transfer.Endpoint)
 	if !ok {
 		return nil, usagef("%s: this version cannot edit it", r)
 	}

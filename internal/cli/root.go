@@ -64,6 +64,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newPullCommand(app),
 		newCopyCommand(app),
 		newTagCommand(app),
+		newIndexCommand(app),
 		newInspectCommand(app),
 		newLsCommand(app),
 		newRmCommand(app),

@@ -3,6 +3,7 @@
 package indexedit
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,11 +56,26 @@ func (x *Index) Keep(f func(i int) bool) { x.entries.keep(f) }
 // Replace puts an entry in the place of another.
 func (x *Index) Replace(i int, entry []byte) { x.entries.replace(i, entry) }
 
-// Append adds an entry in the last place.
-func (x *Index) Append(entry []byte) { x.entries.append("", nil, entry) }
+// Append adds an entry in the last place, indented if the others are.
+func (x *Index) Append(entry []byte) { x.entries.append("", nil, x.indented(entry)) }
 
-// SetString gives a member of the index a string as its value.
-func (x *Index) SetString(key, value string) { x.doc.set(key, quote(value)) }
+// indented gives an entry the white space that the last one has.
+func (x *Index) indented(entry []byte) []byte {
+	if len(x.entries.items) == 0 {
+		return entry
+	}
+	last := x.entries.items[len(x.entries.items)-1]
+	lead := last.text[:last.from]
+	at := bytes.LastIndexByte(lead, '\n')
+	if at < 0 || !bytes.Contains(last.value(), []byte("\n")) {
+		return entry
+	}
+	var out bytes.Buffer
+	if json.Indent(&out, entry, string(lead[at+1:]), "  ") != nil {
+		return entry
+	}
+	return out.Bytes()
+}
 
 // Annotate edits the annotations of the index.
 func (x *Index) Annotate(set map[string]string, remove []string) error {
@@ -75,6 +91,16 @@ func Annotate(entry []byte, set map[string]string, remove []string) ([]byte, err
 	if err := annotate(doc, set, remove); err != nil {
 		return nil, err
 	}
+	return doc.bytes(), nil
+}
+
+// Set gives a member of an entry a value, which is JSON.
+func Set(entry []byte, key string, value []byte) ([]byte, error) {
+	doc, err := parse(entry, '{')
+	if err != nil {
+		return nil, err
+	}
+	doc.set(key, value)
 	return doc.bytes(), nil
 }
 

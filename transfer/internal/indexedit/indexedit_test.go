@@ -59,9 +59,11 @@ func TestEdits(t *testing.T) {
 		{"remove the last annotation", func(x *Index) error { return x.Annotate(nil, []string{"one", "none"}) },
 			`,
    "annotations": { "one": "1" }`, ``},
-		{"media type", func(x *Index) error { x.SetString("mediaType", "a/b"); return nil },
-			`{ "one": "1" }`, `{ "one": "1" },
-   "mediaType": "a/b"`},
+		{"set", func(x *Index) error {
+			e, err := Set(x.Entries()[1], "platform", []byte(`{"os":"linux"}`))
+			x.Replace(1, e)
+			return err
+		}, `"l":"w"}}`, `"l":"w"}, "platform": {"os":"linux"}}`},
 		{"annotate an entry", func(x *Index) error {
 			e, err := Annotate(x.Entries()[1], map[string]string{"m": "n"}, []string{"k"})
 			x.Replace(1, e)
@@ -86,6 +88,15 @@ func TestEdits(t *testing.T) {
 		if got := string(x.Bytes()); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", tt.name, got, want)
 		}
+	}
+}
+
+func TestAppendIndented(t *testing.T) {
+	x := mustParse(t, "{\n  \"manifests\": [\n    {\n      \"a\": 1\n    }\n  ]\n}")
+	x.Append([]byte(`{"b":{"c":[1]}}`))
+	want := "{\n  \"manifests\": [\n    {\n      \"a\": 1\n    },\n    {\n      \"b\": {\n        \"c\": [\n          1\n        ]\n      }\n    }\n  ]\n}"
+	if got := string(x.Bytes()); got != want {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
 

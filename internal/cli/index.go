@@ -1,0 +1,233 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const indexHelp = `Make and edit image indexes: one name for the images of several platforms.
+
+  ecrkit index create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
+  ecrkit index add HOST/app:1.2 oci:build:1.2-s390x
+  ecrkit index remove HOST/app:1.2 linux/s390x
+  ecrkit index annotate HOST/app:1.2 org.opencontainers.image.version=1.2
+
+An index is in one repository with its images, or in an OCI layout; images from
+elsewhere are copied there. What is not edited of an index, fields that ecrkit does
+not know too, stays byte for byte and in its order. Nothing is locked: of two
+who edit one tag at once, the later wins.
+
+All commands print DIGEST and the reference, or with --output json one object:
+reference, digest, mediaType, tags, manifests (the entries, as descriptors), copied
+(images), bytesSent, dryRun. With --dry-run nothing is written and the JSON of
+the index is printed; with --output json it is the member index, compact.`
+
+func newIndexCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "index",
+		Short: "Make and edit image indexes",
+		Long:  indexHelp,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; see ecrkit index --help", "index "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newIndexCreateCommand(app), newIndexAddCommand(app), newIndexRemoveCommand(app), newIndexAnnotateCommand(app))
+	return cmd
+}
+
+// indexOutput is the JSON form of what the index commands print.
+type indexOutput struct {
+	Reference string `json:"reference"` // of the index
+	transfer.IndexResult
+	DryRun bool            `json:"dryRun"`
+	Index  json.RawMessage `json:"index,omitempty"` // with DryRun
+}
+
+// putIndex writes index to dst, or only shows it, and prints the result. home
+// is where its images are.
+func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst transfer.Reference, dryRun bool) error {
+	var other transfer.Endpoint
+	var err error
+	if !samePlace(home, dst) {
+		if other, err = app.openRepository(ctx, dst); err != nil {
+			return err
+		}
+	}
+	var tags []string
+	if dst.Tag != "" {
+		tags = []string{dst.Tag}
+	}
+	out := indexOutput{Reference: dst.String(), DryRun: dryRun}
+	if dryRun {
+		m, err := index.Manifest()
+		if err != nil {
+			return err
+		}
+		if out.IndexResult, err = index.Plan(other, tags); err != nil {
+			return err
+		}
+		out.Index = m.Content
+		return app.PrintResult(out, strings.TrimRight(string(m.Content), "\n")+"\n")
+	}
+	options, err := (&copying{app: app}).options(home)
+	if err != nil {
+		return err
+	}
+	progress, err := app.newProgress()
+	if err != nil {
+		return err
+	}
+	options.Progress = progress.Handle
+	out.IndexResult, err = index.Put(ctx, other, tags, options)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	app.Messagef("%d entries: %s; %d images copied", len(out.Manifests), entryNames(out.Manifests), out.Copied)
+	return app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst))
+}
+
+// entryNames says for people what the entries are for.
+func entryNames(entries []transfer.Descriptor) string {
+	var names []string
+	for _, d := range entries {
+		name := "no platform"
+		if p := d.Platform; p != nil && p.OS != "" {
+			name = transfer.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}.String()
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// samePlace tells whether two references are in one repository or layout.
+func samePlace(a, b transfer.Reference) bool {
+	if a.Kind == transfer.KindLayout && b.Kind == transfer.KindLayout {
+		return filepath.Clean(a.Path) == filepath.Clean(b.Path)
+	}
+	return a.Place() == b.Place()
+}
+
+// indexEditFlags are common to the commands that edit an index.
+type indexEditFlags struct {
+	to     string
+	dryRun bool
+}
+
+func (f *indexEditFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.to, "to", "", "TAG or REF that the edited index gets instead of the tag of REF")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the index and write nothing")
+}
+
+// indexToEdit reads the reference of an index that is to be edited, and where the
+// edited one goes: to says so as a tag in the same place or as a reference; ""
+// is the same tag.
+func (app *App) indexToEdit(s, to string) (at, dst transfer.Reference, err error) {
+	if at, err = app.parseReference(s); err != nil {
+		return at, dst, err
+	}
+	at = withLatest(at)
+	if at.Name() == "" {
+		return at, dst, usagef("%s: name the index by its tag or digest", s)
+	}
+	dst = at
+	dst.Digest = ""
+	switch {
+	case to == "":
+	case transfer.CheckTag(to) == nil:
+		dst.Tag = to
+	default:
+		if dst, err = app.parseReference(to); err != nil {
+			return at, dst, err
+		}
+		dst = withLatest(dst)
+		if dst.Digest != "" {
+			return at, dst, usagef("--to %s: the digest of an edited index is not known before; name a tag", to)
+		}
+	}
+	return at, dst, nil
+}
+
+// editIndex reads the index that s names, has edit change it and writes it.
+func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, edit func(index *transfer.Index) error) error {
+	at, dst, err := app.indexToEdit(s, flags.to)
+	if err != nil {
+		return err
+	}
+	repository, err := app.openRepository(ctx, at)
+	if err != nil {
+		return err
+	}
+	index, err := transfer.OpenIndex(ctx, repository, at.Name())
+	if err != nil {
+		return err
+	}
+	if err := edit(index); err != nil {
+		return err
+	}
+	return app.putIndex(ctx, index, at, dst, flags.dryRun)
+}
+
+// additions opens what is to be put into an index in the place of at: references,
+// or :TAG and @DIGEST for what is there.
+func (app *App) additions(ctx context.Context, at transfer.Reference, sources []string) (additions []transfer.Addition, closeAll func(), err error) {
+	var closers []func() error
+	closeAll = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
+	for _, s := range sources {
+		if strings.HasPrefix(s, ":") || strings.HasPrefix(s, "@") {
+			s = at.Place() + s
+		}
+		r, err := app.parseReference(s)
+		if err != nil {
+			return nil, closeAll, err
+		}
+		r = withLatest(r)
+		addition := transfer.Addition{Reference: r.Name()}
+		if !samePlace(at, r) {
+			source, closeSource, err := app.openSource(ctx, r)
+			if err != nil {
+				return nil, closeAll, err
+			}
+			closers = append(closers, closeSource)
+			addition.Source = source
+		}
+		additions = append(additions, addition)
+	}
+	return additions, closeAll, nil
+}
+
+// keyValues reads KEY=VALUE arguments.
+func keyValues(args []string) (map[string]string, error) {
+	values := map[string]string{}
+	for _, arg := range args {
+		key, value, ok := strings.Cut(arg, "=")
+		if !ok || key == "" {
+			return nil, usagef("%q is not KEY=VALUE", arg)
+		}
+		if _, twice := values[key]; twice {
+			return nil, usagef("the annotation %q is given twice", key)
+		}
+		values[key] = value
+	}
+	return values, nil
+}

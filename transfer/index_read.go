@@ -1,0 +1,161 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
+)
+
+// read gives the entries that additions become.
+func (x *Index) read(ctx context.Context, additions []Addition) ([]entry, error) {
+	manifests, err := x.resolveAdditions(ctx, additions)
+	if err != nil {
+		return nil, err
+	}
+	groups := make([][]entry, len(additions))
+	var here []*entry // those in the endpoint, whose platforms are read together
+	for i, a := range additions {
+		if groups[i], err = entriesOf(manifests[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", x.source(a), err)
+		}
+		var elsewhere []*entry
+		for j := range groups[i] {
+			e := &groups[i][j]
+			if e.source = a.Source; e.source != nil {
+				elsewhere = append(elsewhere, e)
+			} else {
+				here = append(here, e)
+			}
+		}
+		if err := completePlatforms(ctx, x.source(a), elsewhere); err != nil {
+			return nil, err
+		}
+	}
+	if err := completePlatforms(ctx, x.endpoint, here); err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for _, group := range groups {
+		entries = append(entries, group...)
+	}
+	return entries, nil
+}
+
+// source is where an addition is.
+func (x *Index) source(a Addition) Source {
+	if a.Source == nil {
+		return x.endpoint
+	}
+	return a.Source
+}
+
+// resolveAdditions reads the manifests; those that are in the endpoint at once if
+// it can do that.
+func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]Manifest, error) {
+	manifests := make([]Manifest, len(additions))
+	batch, ok := x.endpoint.(batchResolver)
+	if ok {
+		var references []string
+		var places []int
+		for i, a := range additions {
+			if a.Source == nil && a.Reference != "" {
+				references, places = append(references, a.Reference), append(places, i)
+			}
+		}
+		found, err := batch.resolveAll(ctx, references)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			if err := checkResolved(x.endpoint, references[i], found[i]); err != nil {
+				return nil, err
+			}
+			manifests[place] = found[i]
+		}
+	}
+	for i, a := range additions {
+		if manifests[i].Content != nil {
+			continue
+		}
+		var err error
+		if manifests[i], err = resolveVerified(ctx, x.source(a), a.Reference); err != nil {
+			return nil, err
+		}
+	}
+	return manifests, nil
+}
+
+// entriesOf gives the entry for an image, or those of an index.
+func entriesOf(m Manifest) ([]entry, error) {
+	c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
+	}
+	if c.manifests == nil {
+		d := Descriptor{MediaType: c.mediaType, Digest: m.Descriptor.Digest, Size: m.Descriptor.Size}
+		var artifact struct{ ArtifactType string }
+		if err := json.Unmarshal(m.Content, &artifact); err != nil {
+			return nil, fmt.Errorf("manifest %s: %w: %w", d.Digest, ErrIntegrity, err)
+		}
+		d.ArtifactType = artifact.ArtifactType
+		raw, err := marshal(d)
+		return []entry{{child: child{Descriptor: d, manifest: m}, raw: raw}}, err
+	}
+	doc, err := indexedit.Parse(m.Content)
+	if err != nil {
+		return nil, fmt.Errorf("index %s: %w: %w", m.Descriptor.Digest, ErrIntegrity, err)
+	}
+	children, err := indexChildren(c)
+	if err != nil {
+		return nil, fmt.Errorf("index %s: %w", m.Descriptor.Digest, err)
+	}
+	entries := make([]entry, len(children))
+	for i, raw := range doc.Entries() {
+		var one bytes.Buffer
+		if err := json.Compact(&one, raw); err != nil {
+			return nil, err
+		}
+		entries[i] = entry{child: children[i], raw: one.Bytes()}
+	}
+	return entries, nil
+}
+
+// completePlatforms reads the platforms of entries, and writes them into those
+// that do not say them.
+func completePlatforms(ctx context.Context, src Source, entries []*entry) error {
+	children := make([]child, len(entries))
+	for i, e := range entries {
+		children[i] = e.child
+	}
+	if err := readPlatforms(ctx, src, children); err != nil {
+		return fmt.Errorf("%s: %w", src, err)
+	}
+	for i, e := range entries {
+		e.child = children[i]
+		p := e.fromConfig
+		if p == nil || !e.hasPlatform {
+			continue
+		}
+		value, err := marshal(p)
+		if err != nil {
+			return err
+		}
+		if e.raw, err = indexedit.Set(e.raw, "platform", value); err != nil {
+			return fmt.Errorf("%s: entry %s: %w: %w", src, e.Digest, ErrIntegrity, err)
+		}
+		e.Platform = p
+	}
+	return nil
+}
+
+// marshal is json.Marshal without the escapes for HTML.
+func marshal(v any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), err
+}
