@@ -67,12 +67,17 @@ func layerClient(cfg aws.Config) *http.Client {
 		transport := c.GetTransport()
 		transport.MaxIdleConnsPerHost = maxIdleConnections // each goes on with the next range or part
 		transport.ForceAttemptHTTP2 = false
-		transport.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+		transport.TLSNextProto = noHTTP2()
 		client.Transport = transport
 	case *http.Client:
 		client.Transport = c.Transport
 	}
 	return client
+}
+
+// noHTTP2 keeps a transport at HTTP/1.1.
+func noHTTP2() map[string]func(string, *tls.Conn) http.RoundTripper {
+	return map[string]func(string, *tls.Conn) http.RoundTripper{}
 }
 
 // String is HOST/repository.

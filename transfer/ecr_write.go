@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
-	"golang.org/x/sync/semaphore"
 )
 
 // Limits of layer uploads:
@@ -57,16 +56,7 @@ func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descripto
 
 // PutBlob uploads a layer or config part by part.
 func (e *ECR) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
-	opened := false
-	content := &streamContent{memory: newPartMemory(), open: func(context.Context) (io.ReadCloser, error) {
-		if opened {
-			return nil, errors.New("the content cannot be read a second time")
-		}
-		opened = true
-		return io.NopCloser(r), nil
-	}}
-	ignore := func(int64) {}
-	return e.PutLayer(ctx, d, content, uploads{connections: 1, inAll: semaphore.NewWeighted(1), sent: ignore, resumed: ignore, mounted: func() {}})
+	return e.PutLayer(ctx, d, onceContent(r), singleUpload())
 }
 
 // partSize is how many bytes go into one part of a layer of size bytes: what

@@ -80,6 +80,27 @@ func (p *bodyPart) drop() {
 	p.release()
 }
 
+// begin waits for the first part, so that no request stands still for it.
+func (b *layerBody) begin() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.d.Size > 0 {
+		b.err = b.next()
+	}
+	return b.err
+}
+
+// next goes on to the next part.
+func (b *layerBody) next() error {
+	p, ok := <-b.parts
+	if !ok {
+		return fmt.Errorf("at byte %d: %w", b.at, io.ErrUnexpectedEOF)
+	}
+	b.current = p
+	<-p.loaded
+	return p.err
+}
+
 func (b *layerBody) Read(buffer []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,13 +125,8 @@ func (b *layerBody) Read(buffer []byte) (int, error) {
 // read reads from the current part, or begins with the next one.
 func (b *layerBody) read(buffer []byte) (int, error) {
 	if b.current == nil {
-		p, ok := <-b.parts
-		if !ok {
-			return 0, fmt.Errorf("at byte %d: %w", b.at, io.ErrUnexpectedEOF)
-		}
-		b.current = p
-		if <-p.loaded; p.err != nil {
-			return 0, p.err
+		if err := b.next(); err != nil {
+			return 0, err
 		}
 	}
 	p := b.current

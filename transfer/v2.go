@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,21 +70,26 @@ func drop(r *http.Response) {
 	r.Body.Close()
 }
 
-// location is where the registry says that an upload goes on. It must be with the
-// registry itself, which gets the credentials.
+// location is where the registry says that an upload goes on.
 func (c *v2Client) location(r *http.Response) (*url.URL, error) {
 	text := r.Header.Get("Location")
 	if text == "" {
 		return nil, fmt.Errorf("%s: %w: the answer has no Location", withoutQuery(r.Request.URL), errProtocol)
 	}
-	u, err := r.Request.URL.Parse(text)
+	return c.local(r.Request.URL, text)
+}
+
+// local is the address that the registry gives in an answer. It must be with the
+// registry itself, which gets the credentials.
+func (c *v2Client) local(from *url.URL, address string) (*url.URL, error) {
+	u, err := from.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: the Location is no URL", withoutQuery(r.Request.URL), errProtocol)
+		return nil, fmt.Errorf("%s: %w: it leads to no URL", withoutQuery(from), errProtocol)
 	}
 	// A registry behind a proxy that ends TLS may write its own name with http.
 	same := strings.EqualFold(withPort(u), withPort(c.base)) || u.Scheme == "http" && strings.EqualFold(u.Host, c.base.Host)
 	if !same || u.User != nil {
-		return nil, fmt.Errorf("%s: %w: the upload would go on at another host, %s", withoutQuery(r.Request.URL), errProtocol, u.Host)
+		return nil, fmt.Errorf("%s: %w: it leads to another host, %s", withoutQuery(from), errProtocol, u.Host)
 	}
 	u.Scheme, u.Host, u.Fragment = c.base.Scheme, c.base.Host, ""
 	return u, nil
@@ -126,7 +132,7 @@ func (c *v2Client) begin(ctx context.Context, repository string, d digest.Digest
 		}
 		defer drop(response)
 		if mounted = response.StatusCode == http.StatusCreated; mounted {
-			return checkDigestHeader(response, d)
+			return checkDigestHeader(response.Header, d)
 		}
 		upload, err = c.location(response)
 		return err
@@ -139,6 +145,10 @@ func (c *v2Client) put(ctx context.Context, upload *url.URL, d Descriptor, conte
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	body := newLayerBody(ctx, d, content, how.sent)
+	if err := body.begin(); err != nil {
+		body.Close()
+		return &contentError{err}
+	}
 	u := *upload
 	if u.RawQuery != "" {
 		u.RawQuery += "&"
@@ -149,12 +159,15 @@ func (c *v2Client) put(ctx context.Context, upload *url.URL, d Descriptor, conte
 		body.Close()
 		return err
 	}
-	request.ContentLength = d.Size
+	if request.ContentLength = d.Size; d.Size == 0 {
+		request.Body = http.NoBody
+		body.Close()
+	}
 	request.Header.Set("Content-Type", "application/octet-stream")
 	response, err := c.do(request, http.StatusCreated)
 	if err == nil {
 		drop(response)
-		err = checkDigestHeader(response, d.Digest)
+		err = checkDigestHeader(response.Header, d.Digest)
 	}
 	cancel()
 	// Who sends the body must be done with it before the content is read again.
@@ -175,8 +188,8 @@ func (e *contentError) Unwrap() error { return e.error }
 
 // checkDigestHeader compares what a registry says that it has with what it was
 // sent. A registry may say nothing.
-func checkDigestHeader(r *http.Response, want digest.Digest) error {
-	if got := r.Header.Get("Docker-Content-Digest"); got != "" && got != string(want) {
+func checkDigestHeader(h http.Header, want digest.Digest) error {
+	if got := h.Get("Docker-Content-Digest"); got != "" && got != string(want) {
 		return fmt.Errorf("%w: %s was stored as %.100q", ErrIntegrity, want, got)
 	}
 	return nil
@@ -198,6 +211,26 @@ func (c *v2Client) hasBlob(ctx context.Context, repository string, d Descriptor)
 		return nil
 	})
 	return has, err
+}
+
+// names tells whether a reference names this manifest; if it names none, it does
+// not.
+func (c *v2Client) names(ctx context.Context, repository, reference string, d Descriptor) (same bool, err error) {
+	err = retryV2(ctx, func() error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.url(repository+"/manifests/"+reference, nil).String(), nil)
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Accept", strings.Join(manifestMediaTypes, ", "))
+		response, err := c.do(request, http.StatusOK, http.StatusNotFound)
+		if err != nil {
+			return err
+		}
+		response.Body.Close()
+		same = response.StatusCode == http.StatusOK && response.Header.Get("Docker-Content-Digest") == string(d.Digest)
+		return nil
+	})
+	return same, err
 }
 
 // putBlob uploads a blob with one POST and one PUT; after a failure both again. If
@@ -229,4 +262,59 @@ func (c *v2Client) putBlob(ctx context.Context, repository string, d Descriptor,
 		}
 		return err
 	})
+}
+
+// answer is a whole answer.
+type answer struct {
+	url    *url.URL // that was asked for
+	header http.Header
+	body   []byte
+}
+
+// get gets an answer of at most limit bytes.
+func (c *v2Client) get(ctx context.Context, path string, query url.Values, header http.Header, limit int64) (answer, error) {
+	return c.getURL(ctx, c.url(path, query), header, limit)
+}
+
+func (c *v2Client) getURL(ctx context.Context, u *url.URL, header http.Header, limit int64) (a answer, err error) {
+	a.url = u
+	err = retryV2(ctx, func() error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+		if err != nil {
+			return err
+		}
+		if header != nil {
+			request.Header = header.Clone()
+		}
+		response, err := c.do(request, http.StatusOK)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		a.header = response.Header
+		a.body, err = readAll(response.Body, limit)
+		return err
+	})
+	return a, err
+}
+
+// send sends a request with a short body and wants one of the statuses.
+func (c *v2Client) send(ctx context.Context, method, path string, header http.Header, body []byte, statuses ...int) (h http.Header, err error) {
+	err = retryV2(ctx, func() error {
+		request, err := http.NewRequestWithContext(ctx, method, c.url(path, nil).String(), bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		if header != nil {
+			request.Header = header.Clone()
+		}
+		response, err := c.do(request, statuses...)
+		if err != nil {
+			return err
+		}
+		drop(response)
+		h = response.Header
+		return nil
+	})
+	return h, err
 }

@@ -2,11 +2,13 @@ package transfer
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -23,6 +25,7 @@ type v2Error struct {
 	code       string // of the distribution API, "" if there is none
 	message    string
 	retryAfter time.Duration // 0 if the registry said nothing
+	elsewhere  bool          // it was not the registry but a server to which it led
 }
 
 func (e *v2Error) Error() string {
@@ -43,9 +46,16 @@ func (e *v2Error) Is(target error) bool {
 	case ErrIntegrity:
 		return e.code == "DIGEST_INVALID" || e.code == "SIZE_INVALID"
 	case ErrConflict:
-		return e.status == http.StatusConflict || e.code == "TAG_INVALID" && strings.Contains(e.message, "immutable")
+		return e.isImmutable()
 	}
 	return false
+}
+
+// isImmutable tells whether a tag may not be moved. Registries have no common code
+// for that.
+func (e *v2Error) isImmutable() bool {
+	return e.status == http.StatusConflict || e.status == http.StatusPreconditionFailed ||
+		e.status >= 400 && e.status < 500 && strings.Contains(strings.ToLower(e.message), "immutable")
 }
 
 // maxErrorBody is how much of an error is read, in bytes.
@@ -75,12 +85,16 @@ func decodeV2Errors(data []byte) (code, message string) {
 	if json.Unmarshal(data, &doc) != nil || len(doc.Errors) == 0 {
 		return "", ""
 	}
-	first := doc.Errors[0]
-	if errorCode.MatchString(first.Code) {
-		code = first.Code
+	return cleanV2Error(doc.Errors[0].Code, doc.Errors[0].Message)
+}
+
+// cleanV2Error makes of the words of a registry what may be shown.
+func cleanV2Error(code, message string) (string, string) {
+	if !errorCode.MatchString(code) {
+		code = ""
 	}
 	// The query of a URL may be a credential.
-	message = strings.Map(printable, urlQuery.ReplaceAllString(first.Message, "$1"))
+	message = strings.Map(printable, urlQuery.ReplaceAllString(message, "$1"))
 	return code, auth.Redact(message)
 }
 
@@ -120,7 +134,7 @@ func (e *v2Error) passing() bool {
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return e.retryAfter <= maxRetryAfter
 	}
-	return e.code == "BLOB_UPLOAD_UNKNOWN" || e.code == "TOOMANYREQUESTS"
+	return e.expired() || e.code == "BLOB_UPLOAD_UNKNOWN" || e.code == "TOOMANYREQUESTS"
 }
 
 // maybeExists tells whether a blob may have been refused because it is there.
@@ -130,7 +144,12 @@ func (e *v2Error) maybeExists() bool {
 
 // unauthorized tells whether the credentials were refused.
 func (e *v2Error) unauthorized() bool {
-	return e.status == http.StatusUnauthorized || e.status == http.StatusForbidden
+	return !e.elsewhere && (e.status == http.StatusUnauthorized || e.status == http.StatusForbidden)
+}
+
+// expired tells whether another URL may be had of the registry that serves.
+func (e *v2Error) expired() bool {
+	return e.elsewhere && (e.status == http.StatusBadRequest || e.status == http.StatusUnauthorized || e.status == http.StatusForbidden)
 }
 
 // passingError is tried again.
@@ -182,11 +201,14 @@ func mayPass(err error) bool {
 		final   *finalError
 		passing *passingError
 		token   *auth.Error
+		unsafe  *tls.CertificateVerificationError
+		name    *net.DNSError
 	)
 	switch {
 	case errors.As(err, &passing):
 		return true
-	case errors.As(err, &final), errors.As(err, &content), errors.As(err, &token), errors.Is(err, auth.ErrPlainHTTP),
+	case errors.As(err, &final), errors.As(err, &content), errors.As(err, &token), errors.As(err, &unsafe),
+		errors.As(err, &name) && name.IsNotFound, errors.Is(err, auth.ErrPlainHTTP), errors.Is(err, errCredentials),
 		errors.Is(err, ErrIntegrity), errors.Is(err, errProtocol), errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &refused):

@@ -95,6 +95,9 @@ func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.
 	case transfer.KindECR:
 		repository, err := app.openECR(ctx, r)
 		return repository, nothing, err
+	case transfer.KindRegistry:
+		repository, err := app.openRegistry(r)
+		return repository, nothing, err
 	}
 	return nil, nil, usagef("%s: this version cannot read it", r)
 }
@@ -105,6 +108,8 @@ func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.
 		return transfer.NewLayout(r.Path), nil
 	case transfer.KindECR:
 		return app.openECR(ctx, r)
+	case transfer.KindRegistry:
+		return app.openRegistry(r)
 	}
 	return nil, usagef("%s: this version cannot write it", r)
 }

@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"net/http"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/ecrkit/ecrkit/auth/keychain"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// openRegistry opens a repository of a registry that is not a private one of Amazon
+// ECR. Credentials are those of the docker configuration; at ECR Public ours come
+// first.
+func (app *App) openRegistry(r transfer.Reference) (*transfer.Registry, error) {
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := app.tokens()
+	if err != nil {
+		return nil, err
+	}
+	var transport http.RoundTripper = transfer.NewTransport()
+	if app.Verbose {
+		transport = app.logRequests(transport)
+	}
+	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: tokens, Registries: config.Registries}, authn.DefaultKeychain)
+	return transfer.NewRegistry(r.Host, r.Repository, credentials, transport)
+}

@@ -1,0 +1,243 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/ecrkit/ecrkit/auth"
+)
+
+// Registry is one repository of a registry that speaks the OCI distribution API,
+// as [Source] and as [Target]:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
+//
+// Credentials go to the registry's host alone, and to the server that it names for
+// tokens if that is in the same domain; never over plain HTTP to another machine.
+type Registry struct {
+	host       string // as it was asked for
+	repository string
+	registry   name.Registry
+	keychain   authn.Keychain
+	guard      *guard
+	plain      *http.Client // for where a blob is: no credentials
+	state      v2State
+
+	login     chan struct{} // is held by who logs in
+	challenge *transport.Challenge
+	mu        sync.Mutex
+	clients   map[string]*v2Client // by what they may do
+}
+
+var (
+	_ Source         = (*Registry)(nil)
+	_ Target         = (*Registry)(nil)
+	_ TagLister      = (*Registry)(nil)
+	_ ReferrerLister = (*Registry)(nil)
+
+	_ rangeReader  = (*Registry)(nil)
+	_ layerWriter  = (*Registry)(nil)
+	_ imageChecker = (*Registry)(nil)
+)
+
+// NewRegistry gives a repository of the registry at host, which may be docker.io
+// with its short names. Its credentials are those of keychain for it; nil and what
+// the keychain does not know is anonymous. base sends the requests; nil is a
+// transport with Go's defaults. No request is made.
+func NewRegistry(host, repository string, keychain authn.Keychain, base http.RoundTripper) (*Registry, error) {
+	registry, err := name.NewRegistry(host, name.WeakValidation)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", host, err)
+	}
+	if repository != "" {
+		full, err := name.NewRepository(host+"/"+repository, name.WeakValidation)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", host, repository, err)
+		}
+		repository = full.RepositoryStr() // docker.io/alpine is docker.io/library/alpine
+	}
+	if keychain == nil {
+		keychain = authn.NewMultiKeychain()
+	}
+	if base == nil {
+		base = NewTransport()
+	}
+	return &Registry{
+		host: host, repository: repository, registry: registry, keychain: keychain,
+		guard: &guard{next: base, registry: registry.RegistryStr()},
+		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		login: make(chan struct{}, 1), clients: map[string]*v2Client{},
+	}, nil
+}
+
+// NewTransport gives a transport with Go's defaults in which each blob on its way has a
+// connection of its own: over HTTP/2 they would share one, and its speed.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = maxIdleConnections
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = noHTTP2()
+	t.ResponseHeaderTimeout = 5 * time.Minute // a large blob may be hashed before the answer
+	return t
+}
+
+// String is HOST/repository.
+func (r *Registry) String() string {
+	if r.repository == "" {
+		return r.host
+	}
+	return r.host + "/" + r.repository
+}
+
+// What a client may do with a repository.
+const (
+	actionsPull   = "pull"
+	actionsPush   = "pull,push"
+	actionsDelete = "pull,push,delete"
+)
+
+// client gives a client that may do these actions with the repository, and read
+// the repository from, if that is not "".
+func (r *Registry) client(ctx context.Context, actions, from string) (*v2Client, error) {
+	scopes := []string{"repository:" + r.repository + ":" + actions}
+	if from != "" {
+		scopes = append(scopes, "repository:"+from+":"+actionsPull)
+	}
+	return r.scoped(ctx, scopes...)
+}
+
+// scoped gives a client with a token for scopes.
+func (r *Registry) scoped(ctx context.Context, scopes ...string) (*v2Client, error) {
+	select {
+	case r.login <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.login }()
+	key := strings.Join(scopes, " ")
+	if c := r.clients[key]; c != nil {
+		return c, nil
+	}
+	if r.challenge == nil {
+		if err := r.ping(ctx); err != nil {
+			return nil, r.fail("registry", err)
+		}
+	}
+	credentials, err := authn.Resolve(ctx, r.keychain, r.registry)
+	if err != nil {
+		return nil, fmt.Errorf("%s: credentials: %w", r.host, err)
+	}
+	var signed http.RoundTripper
+	err = retryV2(ctx, func() (err error) {
+		signed, err = r.authorize(ctx, credentials, scopes)
+		return asV2Error(err)
+	})
+	if err != nil {
+		return nil, r.fail("token", err)
+	}
+	c := newV2Client(r.scheme(), r.registry.RegistryStr(), signed)
+	r.clients[key] = c
+	return c, nil
+}
+
+func (r *Registry) scheme() string {
+	if r.challenge.Insecure {
+		return "http"
+	}
+	return "https"
+}
+
+// ping asks the registry how it wants its credentials.
+func (r *Registry) ping(ctx context.Context) error {
+	var challenge *transport.Challenge
+	err := retryV2(ctx, func() (err error) {
+		challenge, err = transport.Ping(ctx, r.registry, r.guard)
+		return asV2Error(err)
+	})
+	if err != nil {
+		return err
+	}
+	if challenge.Insecure && !isLoopback(r.registry.RegistryStr()) {
+		return fmt.Errorf("%w: it redirects to plain HTTP", errProtocol)
+	}
+	r.challenge = challenge
+	return nil
+}
+
+// authorize makes a transport that adds the credentials, or the token that they
+// are good for.
+func (r *Registry) authorize(ctx context.Context, credentials authn.Authenticator, scopes []string) (http.RoundTripper, error) {
+	if !strings.EqualFold(r.challenge.Scheme, "bearer") {
+		return transport.FromToken(r.registry, credentials, r.guard, r.challenge, &transport.Token{})
+	}
+	if err := r.guard.trust(r.challenge.Parameters["realm"], r.challenge.Insecure); err != nil {
+		config, configErr := authn.Authorization(ctx, credentials)
+		if configErr != nil {
+			return nil, configErr
+		}
+		if *config != (authn.AuthConfig{}) {
+			return nil, err
+		}
+		// Who has no credentials has none to lose.
+		credentials = authn.Anonymous
+	}
+	token, err := transport.Exchange(ctx, r.registry, credentials, r.guard, scopes, r.challenge)
+	if err != nil {
+		return nil, err
+	}
+	if token.Token == "" {
+		token.Token = token.AccessToken
+	}
+	return transport.FromToken(r.registry, credentials, r.guard, r.challenge, token)
+}
+
+// fail names the repository and the object in an error.
+func (r *Registry) fail(object string, err error) error {
+	var refused *v2Error
+	if errors.As(err, &refused) && refused.unauthorized() {
+		err = fmt.Errorf("%w; log in with `docker login %s`, or ask for access", err, r.host)
+	}
+	if object == "" {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	return fmt.Errorf("%s: %s: %w", r, object, err)
+}
+
+// asV2Error makes a refusal that go-containerregistry has read one of ours, which
+// shows no query and is bounded.
+func asV2Error(err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	e := &v2Error{status: refused.StatusCode}
+	if refused.Request != nil {
+		e.place = refused.Request.Method + " " + withoutQuery(refused.Request.URL)
+	}
+	if len(refused.Errors) > 0 {
+		e.code, e.message = cleanV2Error(string(refused.Errors[0].Code), refused.Errors[0].Message)
+	}
+	return e
+}
+
+// isLoopback tells whether host is this machine.
+func isLoopback(host string) bool {
+	return auth.Registry{Host: host}.Scheme() == "http"
+}
+
+// isRedirect tells whether an answer says where else the content is.
+func isRedirect(r *http.Response) bool { return slices.Contains(redirects, r.StatusCode) }
+
+var redirects = []int{
+	http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+	http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+}

@@ -1,0 +1,454 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+// neutralRegistry is a registry by code that is not ours.
+type neutralRegistry struct {
+	t    *testing.T
+	host string
+
+	mu       sync.Mutex
+	requests []string // METHOD /path, without the pings
+	// before may answer a request itself, and then gives true.
+	before func(w http.ResponseWriter, r *http.Request) bool
+}
+
+func newNeutralRegistry(t *testing.T, options ...registry.Option) *neutralRegistry {
+	t.Helper()
+	n := &neutralRegistry{t: t}
+	handler := registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.mu.Lock()
+		if r.URL.Path != "/v2/" {
+			n.requests = append(n.requests, r.Method+" "+r.URL.Path)
+		}
+		before := n.before
+		n.mu.Unlock()
+		if before == nil || !before(w, r) {
+			handler.ServeHTTP(w, r)
+		}
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // https is tried too
+	server.Start()
+	t.Cleanup(server.Close)
+	n.host = strings.TrimPrefix(server.URL, "http://")
+	return n
+}
+
+// count gives how many requests began so, and forgets all.
+func (n *neutralRegistry) count(prefix string) (count int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.requests {
+		if strings.HasPrefix(r, prefix) {
+			count++
+		}
+	}
+	n.requests = nil
+	return count
+}
+
+func (n *neutralRegistry) intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.before = before
+}
+
+func (n *neutralRegistry) repository(name string) *Registry {
+	n.t.Helper()
+	return openTestRegistry(n.t, n.host, name, nil)
+}
+
+func openTestRegistry(t *testing.T, host, name string, credentials authn.Keychain) *Registry {
+	t.Helper()
+	transport := NewTransport()
+	t.Cleanup(transport.CloseIdleConnections)
+	r, err := NewRegistry(host, name, credentials, transport)
+	check(t, err)
+	return r
+}
+
+// user is a keychain with one password for all.
+type user struct{ name, password string }
+
+func (u user) Resolve(authn.Resource) (authn.Authenticator, error) {
+	return &authn.Basic{Username: u.name, Password: u.password}, nil
+}
+
+// v2Registry is a repository of the local ECR by its /v2/ alone.
+func (w *world) v2Registry(name string) *Registry {
+	w.t.Helper()
+	token, err := w.v2Transport().Tokens.Token(w.t.Context(), w.registry)
+	check(w.t, err)
+	return openTestRegistry(w.t, w.registry.Host, name, user{auth.Username, token.Secret})
+}
+
+func TestRegistryBothWays(t *testing.T) {
+	src, _, index := newFixture(t, 3)
+	want := digestOf(t, index)
+	w := newWorld(t, localecr.Options{})
+	n := newNeutralRegistry(t)
+	steps := []struct {
+		name     string
+		src      Source
+		dst      Target
+		from, to string
+	}{
+		{"layout to registry", NewLayout(src), n.repository("a/b"), "index", "1"},
+		{"registry to registry", n.repository("a/b"), n.repository("c"), "1", "2"},
+		{"registry to ECR", n.repository("c"), w.v2Repository("app"), "2", "3"},
+		{"ECR to registry", w.repository("app"), n.repository("d"), "3", "4"},
+		{"registry to ECR's /v2/", n.repository("d"), w.v2Registry("app"), "4", "5"},
+		{"ECR's /v2/ to registry", w.v2Registry("app"), n.repository("e"), "5", "6"},
+	}
+	for _, s := range steps {
+		result, err := Copy(t.Context(), s.src, s.dst, Options{Reference: s.from, Tags: []string{s.to}})
+		if err != nil {
+			t.Fatalf("%s: %v", s.name, err)
+		}
+		if result.Digest != want {
+			t.Errorf("%s: %s, want %s", s.name, result.Digest, want)
+		}
+	}
+	for _, reference := range []string{"6", string(want)} {
+		dst := filepath.Join(t.TempDir(), "dst")
+		mustCopy(t, n.repository("e"), NewLayout(dst), Options{Reference: reference, Tags: []string{"x"}})
+		validateLayout(t, dst)
+	}
+}
+
+// TestRegistryRequests counts what a push needs.
+func TestRegistryRequests(t *testing.T) {
+	src, _ := newImage(t, 1000, 2000)
+	n := newNeutralRegistry(t)
+	opts := Options{Reference: "x", Tags: []string{"1"}}
+	mustCopy(t, NewLayout(src), n.repository("app"), opts)
+	n.mu.Lock()
+	all := len(n.requests)
+	n.mu.Unlock()
+	if all < 3+2*3+1 || all > 3+2*3+3 {
+		t.Errorf("%d requests for 3 blobs", all)
+	}
+	n.count("")
+	result := mustCopy(t, NewLayout(src), n.repository("app"), opts)
+	if got := n.count("POST"); got != 0 || result.BlobsSent != 0 {
+		t.Errorf("%d uploads of what is there", got)
+	}
+}
+
+func TestRegistryNotFound(t *testing.T) {
+	n := newNeutralRegistry(t)
+	for _, reference := range []string{"1.0", string(digest.FromString("x"))} {
+		_, err := n.repository("app").Resolve(t.Context(), reference)
+		if !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), n.host+"/app: image "+reference) {
+			t.Errorf("got %v", err)
+		}
+	}
+	_, err := n.repository("app").Manifests(t.Context(), []Descriptor{{Digest: digest.FromString("x"), Size: 1}})
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	_, err = n.repository("app").Blob(t.Context(), Descriptor{Digest: digest.FromString("x"), Size: 1})
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRegistryFaults breaks requests in passing.
+func TestRegistryFaults(t *testing.T) {
+	src, image := newImage(t, 3<<20)
+	busy := func(w http.ResponseWriter) { http.Error(w, "busy", http.StatusServiceUnavailable) }
+	wait := func(w http.ResponseWriter) {
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`, http.StatusTooManyRequests)
+	}
+	reset := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+	for name, fail := range map[string]func(http.ResponseWriter){"busy": busy, "throttled": wait, "reset": reset} {
+		t.Run(name, func(t *testing.T) {
+			n := newNeutralRegistry(t)
+			failed := map[string]int{}
+			var mu sync.Mutex
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				failed[r.Method]++
+				again := failed[r.Method] <= 2
+				mu.Unlock()
+				if again && r.URL.Path != "/v2/" {
+					fail(w)
+					return true
+				}
+				return false
+			})
+			mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+			mu.Lock()
+			clear(failed)
+			mu.Unlock()
+			dst := filepath.Join(t.TempDir(), "dst")
+			result := mustCopy(t, n.repository("app"), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+			validateLayout(t, dst)
+			if result.Digest != digestOf(t, image) {
+				t.Errorf("got %s", result.Digest)
+			}
+		})
+	}
+}
+
+// TestRegistryHostileManifest answers manifests that are not what was asked for.
+func TestRegistryHostileManifest(t *testing.T) {
+	tests := map[string]struct {
+		header http.Header
+		body   string
+		want   string
+	}{
+		"other digest":    {http.Header{"Docker-Content-Digest": {string(digest.FromString("x"))}}, "{}", "its bytes have the digest"},
+		"no digest":       {http.Header{"Docker-Content-Digest": {"junk"}}, "{}", "its bytes have the digest"},
+		"unknown algo":    {http.Header{"Docker-Content-Digest": {"md5:0123"}}, "{}", "its bytes have the digest"},
+		"too long":        {nil, strings.Repeat(" ", MaxManifestSize+1), "longer than"},
+		"schema 1":        {http.Header{"Content-Type": {"application/vnd.docker.distribution.manifest.v1+prettyjws"}}, `{"schemaVersion":1,"fsLayers":[]}`, "schema 1"},
+		"no manifest":     {nil, "<html>", "not a manifest"},
+		"image and index": {nil, `{"schemaVersion":2,"config":{},"manifests":[]}`, "neither"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			n := newNeutralRegistry(t)
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				for key, values := range tt.header {
+					w.Header()[key] = values
+				}
+				_, _ = io.WriteString(w, tt.body)
+				return true
+			})
+			_, err := Copy(t.Context(), n.repository("app"), NewLayout(t.TempDir()), Options{Reference: "1"})
+			if !errors.Is(err, ErrIntegrity) && !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestRegistryRedirect keeps the blobs at another server, as behind a CDN, which
+// must get no credentials and whose URLs expire.
+func TestRegistryRedirect(t *testing.T) {
+	src, _ := newImage(t, 3<<20)
+	n := newNeutralRegistry(t)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+	var served, leaked, signed atomic.Int64
+	files := http.FileServer(http.Dir(filepath.Join(src, "blobs", "sha256")))
+	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			leaked.Add(1)
+		}
+		if r.URL.Query().Get("X-Signature") != fmt.Sprint("canary", signed.Load()) {
+			http.Error(w, "expired", http.StatusForbidden)
+			return
+		}
+		if served.Add(1)%2 == 0 {
+			signed.Add(1) // the URL expires
+		}
+		files.ServeHTTP(w, r)
+	}))
+	t.Cleanup(cdn.Close)
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if name, password, _ := r.BasicAuth(); name != "user" || password != "secret" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
+			http.Error(w, "who are you", http.StatusUnauthorized)
+			return true
+		}
+		if _, name, ok := strings.Cut(r.URL.Path, "/blobs/sha256:"); ok {
+			http.Redirect(w, r, fmt.Sprintf("%s/%s?X-Signature=canary%d", cdn.URL, name, signed.Load()), http.StatusTemporaryRedirect)
+			return true
+		}
+		return false
+	})
+	dst := filepath.Join(t.TempDir(), "dst")
+	mustCopy(t, openTestRegistry(t, n.host, "app", user{"user", "secret"}), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+	validateLayout(t, dst)
+	if leaked.Load() != 0 || served.Load() < 3 {
+		t.Errorf("%d requests with credentials of %d", leaked.Load(), served.Load())
+	}
+
+	_, err := n.repository("app").Resolve(t.Context(), "1")
+	if err == nil || !strings.Contains(err.Error(), "401 Unauthorized") || !strings.Contains(err.Error(), "docker login") {
+		t.Errorf("anonymous: %v", err)
+	}
+	cdn.Close()
+	_, err = Copy(t.Context(), openTestRegistry(t, n.host, "app", user{"user", "secret"}), NewLayout(filepath.Join(t.TempDir(), "dst")), Options{Reference: "1"})
+	if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestRegistryWithoutRanges has a server that knows no ranges.
+func TestRegistryWithoutRanges(t *testing.T) {
+	src, _ := newImage(t, 3<<20)
+	n := newNeutralRegistry(t)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		r.Header.Del("Range")
+		return false
+	})
+	dst := filepath.Join(t.TempDir(), "dst")
+	mustCopy(t, n.repository("app"), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+	validateLayout(t, dst)
+}
+
+// TestRegistryMount copies between two repositories of a registry that mounts.
+func TestRegistryMount(t *testing.T) {
+	for _, can := range []bool{true, false} {
+		t.Run(fmt.Sprint(can), func(t *testing.T) {
+			src, _ := newImage(t, 1000, 2000, 3000)
+			n := newNeutralRegistry(t)
+			mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+			var asked atomic.Int32
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				q := r.URL.Query()
+				if r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/blobs/") {
+					w.WriteHeader(http.StatusNotFound) // this one has its blobs in one place
+					return true
+				}
+				if q.Get("mount") == "" {
+					return false
+				}
+				if asked.Add(1); can && q.Get("from") == "app" {
+					w.Header().Set("Docker-Content-Digest", q.Get("mount"))
+					w.WriteHeader(http.StatusCreated)
+					return true
+				}
+				return false
+			})
+			n.count("")
+			result := mustCopy(t, n.repository("app"), n.repository("copy"), Options{Reference: "1", Tags: []string{"1"}})
+			puts := 0
+			n.mu.Lock()
+			for _, r := range n.requests {
+				if strings.HasPrefix(r, "PATCH") || strings.HasPrefix(r, "PUT") && strings.Contains(r, "/blobs/uploads/") {
+					puts++
+				}
+			}
+			n.mu.Unlock()
+			switch {
+			case can && (puts != 0 || asked.Load() != 4 || result.BlobsMounted != 4):
+				t.Errorf("%d uploads after %d mounts: %+v", puts, asked.Load(), result)
+			case !can && (puts != 4 || asked.Load() != 1):
+				t.Errorf("%d uploads after %d attempts to mount", puts, asked.Load())
+			}
+		})
+	}
+}
+
+func TestRegistryConflict(t *testing.T) {
+	src, image := newImage(t, 1000)
+	other, _ := newImage(t, 1000)
+	n := newNeutralRegistry(t)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/manifests/1") {
+			http.Error(w, `{"errors":[{"code":"DENIED","message":"tag 1 is immutable"}]}`, http.StatusBadRequest)
+			return true
+		}
+		return r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/")
+	})
+	_, err := Copy(t.Context(), NewLayout(other), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || conflict.Have != digestOf(t, image) {
+		t.Errorf("got %v", err)
+	}
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+}
+
+func TestRegistryLists(t *testing.T) {
+	src, _ := newImage(t, 1000)
+	n := newNeutralRegistry(t)
+	var tags []string
+	for i := range 5 {
+		tags = append(tags, fmt.Sprint("t", i))
+	}
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: tags})
+	// Two tags in each page.
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v2/app/tags/list" {
+			return false
+		}
+		i := slices.Index(tags, r.URL.Query().Get("last")) + 1
+		page := tags[i:min(i+2, len(tags))]
+		if i+2 < len(tags) {
+			w.Header().Add("Link", `</other>; rel="prev", </v2/app/tags/list?`+url.Values{"last": {page[1]}, "n": {"2"}}.Encode()+`>; rel="next"`)
+		}
+		fmt.Fprintf(w, `{"name":"app","tags":["%s"]}`, strings.Join(append(slices.Clone(page), `not a tag\u001b`), `","`))
+		return true
+	})
+	got, err := n.repository("app").Tags(t.Context())
+	check(t, err)
+	if !slices.Equal(got, tags) {
+		t.Errorf("got %q", got)
+	}
+	repositories, err := n.repository("").Repositories(t.Context())
+	check(t, err)
+	if !slices.Equal(repositories, []string{"app"}) {
+		t.Errorf("got %q", repositories)
+	}
+
+	for _, link := range []string{`<https://other.test/v2/app/tags/list>; rel="next"`, `</v2/app/tags/list?n=1000>; rel=next`} {
+		n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("Link", link)
+			fmt.Fprint(w, `{"tags":["a"]}`)
+			return r.URL.Path != "/v2/"
+		})
+		if _, err := n.repository("app").Tags(t.Context()); !errors.Is(err, errProtocol) {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+}
+
+func TestRegistryDelete(t *testing.T) {
+	src, _ := newImage(t, 1000)
+	n := newNeutralRegistry(t)
+	r := n.repository("app")
+	mustCopy(t, NewLayout(src), r, Options{Reference: "x", Tags: []string{"1"}})
+	check(t, r.Delete(t.Context(), "1"))
+	if err := r.Delete(t.Context(), "1"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodDelete {
+			return false
+		}
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return true
+	})
+	if err := r.Delete(t.Context(), "1"); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDockerHubNames checks how short names are read.
+func TestDockerHubNames(t *testing.T) {
+	for name, want := range map[string]string{"alpine": "library/alpine", "grafana/loki": "grafana/loki"} {
+		r, err := NewRegistry("docker.io", name, nil, nil)
+		check(t, err)
+		if r.repository != want || r.registry.RegistryStr() != "index.docker.io" || r.String() != "docker.io/"+name && r.String() != "docker.io/"+want {
+			t.Errorf("%s is %s at %s", name, r.repository, r.registry.RegistryStr())
+		}
+	}
+}

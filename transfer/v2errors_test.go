@@ -1,0 +1,63 @@
+package transfer
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+)
+
+func TestDecodeV2Errors(t *testing.T) {
+	tests := map[string][2]string{
+		`{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"},{"code":"X"}]}`:       {"NAME_UNKNOWN", "no such repository"},
+		`{"errors":[{"code":"DENIED","message":"see https://h/p?X-Amz-Signature=canary, now"}]}`: {"DENIED", "see https://h/p now"},
+		`{"errors":[{"code":"a\nb","message":"\u001b[31mred"}]}`:                                 {"", "[31mred"},
+		`{"errors":[]}`: {},
+		`<html>`:        {},
+		`null`:          {},
+	}
+	for body, want := range tests {
+		code, message := decodeV2Errors([]byte(body))
+		if code != want[0] || message != want[1] {
+			t.Errorf("%s: %q, %q", body, code, message)
+		}
+	}
+}
+
+func FuzzDecodeV2Errors(f *testing.F) {
+	f.Add([]byte(`{"errors":[{"code":"NAME_UNKNOWN","message":"see https://h/p?a=b","detail":{"x":1}}]}`))
+	f.Add([]byte(`{"errors":null}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		code, message := decodeV2Errors(data)
+		text := code + message
+		if len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) && strings.ContainsAny(text, "\n\x1b") {
+			t.Errorf("%q", text)
+		}
+		if i := strings.Index(message, "https://"); i >= 0 && strings.Contains(strings.Fields(message[i:])[0], "?") {
+			t.Errorf("a query is shown: %q", message)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
+	tests := []struct {
+		header http.Header
+		want   time.Duration
+	}{
+		{http.Header{"Retry-After": {"7"}}, 7 * time.Second},
+		{http.Header{"Retry-After": {at(9 * time.Second)}}, 9 * time.Second},
+		{http.Header{"Retry-After": {at(time.Hour)}, "Date": {at(59 * time.Minute)}}, time.Minute},
+		{http.Header{"Retry-After": {at(-time.Hour)}}, 0},
+		{http.Header{"Retry-After": {"-1"}}, 0},
+		{http.Header{"Retry-After": {"soon"}}, 0},
+		{nil, 0},
+	}
+	for _, tt := range tests {
+		if got := retryAfter(tt.header, now); got != tt.want {
+			t.Errorf("%v: %v", tt.header, got)
+		}
+	}
+}
