@@ -128,6 +128,7 @@ func (p *partial) Done() []ranges.Span {
 
 // AddDone implements [ranges.File].
 func (p *partial) AddDone(s ranges.Span) error {
+	startWriteback(p.File, s.First, s.Length)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s.Length == p.size {
