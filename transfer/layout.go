@@ -89,16 +89,7 @@ func (l *Layout) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
 // PutBlobFile stores a blob that may be written in any order and by several
 // processes one after the other.
 func (l *Layout) PutBlobFile(ctx context.Context, d Descriptor, fill func(f ranges.File) error) error {
-	return l.putFile(ctx, d, func(p *partial) error {
-		err := fill(p)
-		if errors.Is(err, ErrIntegrity) && p.resumed > 0 {
-			// What was there already was wrong.
-			if err = p.restart(); err == nil {
-				err = fill(p)
-			}
-		}
-		return err
-	})
+	return l.putFile(ctx, d, func(p *partial) error { return p.fillAgain(fill) })
 }
 
 // putFile has fill write the file of a blob.
@@ -119,15 +110,7 @@ func (l *Layout) putFile(ctx context.Context, d Descriptor, fill func(p *partial
 	if _, err := os.Stat(name); err == nil && l.has(ctx, d) {
 		return p.discard() // another process was faster
 	}
-	err = fill(p)
-	switch {
-	case err == nil:
-		return p.publish(name)
-	case errors.Is(err, ErrIntegrity):
-		return errors.Join(err, p.discard())
-	default:
-		return errors.Join(err, p.leave())
-	}
+	return p.finish(name, fill(p))
 }
 
 // partialName is the name of the file that is to become a blob.

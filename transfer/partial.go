@@ -179,6 +179,31 @@ func (p *partial) removeSpans() error {
 	return nil
 }
 
+// fillAgain has fill write the file, and a second time if what an earlier process
+// wrote was wrong.
+func (p *partial) fillAgain(fill func(f ranges.File) error) error {
+	err := fill(p)
+	if errors.Is(err, ErrIntegrity) && p.resumed > 0 {
+		if err = p.restart(); err == nil {
+			err = fill(p)
+		}
+	}
+	return err
+}
+
+// finish ends the work on the file after it was filled, or not: it is published
+// under its name, or left for a later process, or removed if it is wrong.
+func (p *partial) finish(name string, err error) error {
+	switch {
+	case err == nil:
+		return p.publish(name)
+	case errors.Is(err, ErrIntegrity):
+		return errors.Join(err, p.discard())
+	default:
+		return errors.Join(err, p.leave())
+	}
+}
+
 // publish gives the complete file, once it is on disk, its name.
 func (p *partial) publish(name string) error {
 	err := p.Sync()

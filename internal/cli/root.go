@@ -66,6 +66,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newTagCommand(app),
 		newIndexCommand(app),
 		newInspectCommand(app),
+		newBlobCommand(app),
 		newLsCommand(app),
 		newRmCommand(app),
 		newRepoCommand(app),

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+func newBlobCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "blob",
+		Short: "Fetch single layers and configs",
+		Long:  "Fetch single layers and configs.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; see ecrkit blob --help", "blob "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBlobFetchCommand(app))
+	return cmd
+}
+
+const blobFetchHelp = `Fetch one layer or config.
+
+  ecrkit blob fetch 123456789012.dkr.ecr.us-east-1.amazonaws.com/app@sha256:0123... --to layer.tar.gz
+  ecrkit blob fetch HOST/app@sha256:0123... | tar -tz
+  ecrkit blob fetch oci:build@sha256:0123... --to config.json --output json
+
+REF is a repository or a file with images; ecrkit inspect shows the digests of what
+is in an image. A manifest is no blob: ecrkit inspect --raw prints it.
+
+Into a FILE it comes over several connections; what a run that was interrupted has
+brought is not fetched again. FILE appears when all of it is there and checked; one
+that is the blob already is left alone. To stdout it comes in order and over several
+connections too. If its digest is not the one asked for, that is said at the end
+with exit code 4: what was written must not be used.
+
+With --to FILE prints DIGEST and FILE, or with --output json one object: reference,
+digest, size, file, outcome (sent, resumed or skipped).`
+
+// fetchedBlob is the JSON form of the result of blob fetch.
+type fetchedBlob struct {
+	Reference string           `json:"reference"`
+	Digest    digest.Digest    `json:"digest"`
+	Size      int64            `json:"size"`
+	File      string           `json:"file"`
+	Outcome   transfer.Outcome `json:"outcome"`
+}
+
+func newBlobFetchCommand(app *App) *cobra.Command {
+	var to string
+	var connections int
+	cmd := &cobra.Command{
+		Use:   "fetch REF@DIGEST",
+		Short: "Fetch one layer or config",
+		Long:  blobFetchHelp,
+		Args:  arguments(0, "REF@DIGEST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if connections < 0 {
+				return usagef("--connections is a number from 1")
+			}
+			return app.fetchBlob(cmd.Context(), args[0], to, connections)
+		},
+	}
+	cmd.Flags().StringVar(&to, "to", transfer.StandardStream, "`file` to write, - for stdout")
+	cmd.Flags().IntVar(&connections, "connections", 0, "connections to fetch it over (default 8)")
+	addProgressFlag(cmd, app)
+	return cmd
+}
+
+func (app *App) fetchBlob(ctx context.Context, name, to string, connections int) error {
+	r, err := app.parseReference(name)
+	if err != nil {
+		return err
+	}
+	toStdout := to == transfer.StandardStream
+	switch {
+	case r.Digest == "":
+		return usagef("%s names no blob; write %s@sha256:...", name, r.Place())
+	case to == "":
+		return usagef("--to names no file")
+	case toStdout && app.columns() > 0:
+		return usagef("a blob is not written to a terminal; give --to FILE")
+	case toStdout && app.Output == outputJSON:
+		return usagef("with --output json the blob cannot go to stdout; give --to FILE")
+	}
+	config, err := app.settings()
+	if err != nil {
+		return err
+	}
+	source, closeSource, err := app.openSource(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	statter, ok := source.(transfer.BlobStatter)
+	if !ok {
+		return usagef("%s: its blobs cannot be fetched by digest", source)
+	}
+	blob, err := statter.StatBlob(ctx, r.Digest)
+	if err != nil {
+		return err
+	}
+	progress, err := app.newProgress()
+	if err != nil {
+		return err
+	}
+	options := transfer.Options{Connections: first(connections, config.Transfer.Connections), Progress: progress.Handle}
+	if toStdout {
+		err := transfer.StreamBlob(ctx, source, blob, app.Stdout, options)
+		progress.Close()
+		return err
+	}
+	outcome, err := transfer.FetchBlob(ctx, source, blob, to, options)
+	progress.Close()
+	if err != nil {
+		return err
+	}
+	app.Messagef("%s %s", map[transfer.Outcome]string{
+		transfer.OutcomeSent: "fetched", transfer.OutcomeResumed: "fetched the rest of", transfer.OutcomeSkipped: "had already",
+	}[outcome], humanize.IBytes(uint64(blob.Size)))
+	return app.PrintResult(fetchedBlob{r.String(), blob.Digest, blob.Size, to, outcome}, fmt.Sprintf("%s  %s\n", blob.Digest, to))
+}

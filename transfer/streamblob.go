@@ -1,0 +1,117 @@
+package transfer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+)
+
+// streamChunk is how many bytes of a blob that is written to a stream come by one
+// request; there is memory for one of them for each connection.
+const streamChunk = 4 << 20
+
+// StreamBlob writes one blob of src to w in its order, over opts.Connections
+// connections where src can do that, and tells opts.Progress; of opts nothing else
+// counts. What was written before an error is in w; if it wraps [ErrIntegrity], it
+// is not the blob and must not be used.
+func StreamBlob(ctx context.Context, src Source, d Descriptor, w io.Writer, opts Options) error {
+	if err := checkDescriptor(d); err != nil {
+		return err
+	}
+	f := &blobFetch{src: src, d: d, target: "stdout", connections: cmp.Or(max(opts.Connections, 0), defaultConnections), progress: opts.Progress, outcome: OutcomeSent}
+	f.emit(Event{Kind: EventPlanned, Bytes: d.Size, Blobs: 1})
+	f.emit(Event{Kind: EventStarted, Bytes: d.Size})
+	if err := f.stream(ctx, w); err != nil {
+		return err
+	}
+	f.emit(Event{Kind: EventDone, Bytes: d.Size, Outcome: f.outcome})
+	return nil
+}
+
+func (f *blobFetch) stream(ctx context.Context, w io.Writer) error {
+	if src, ok := f.src.(rangeReader); ok {
+		open, err := src.Ranges(ctx, f.d)
+		if err != nil {
+			return err
+		}
+		written, err := f.streamRanges(ctx, w, open)
+		if written > 0 || !errors.Is(err, errNoRanges) {
+			return err
+		}
+	}
+	content, err := f.src.Blob(ctx, f.d)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	_, err = io.Copy(w, &movedReader{newVerifier(ctx, content, f.d), f.moved})
+	return err
+}
+
+// streamRanges reads some chunks at once and writes them one after the other.
+func (f *blobFetch) streamRanges(ctx context.Context, w io.Writer, open ranges.Opener) (written int64, err error) {
+	hash := f.d.Digest.Verifier()
+	free := make(chan []byte, f.connections)
+	for range f.connections {
+		free <- nil
+	}
+	// The chunks in their order; each becomes a buffer when it is there.
+	chunks := make(chan chan []byte, f.connections)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(chunks)
+		for first := int64(0); first < f.d.Size; first += streamChunk {
+			var buffer []byte
+			select {
+			case buffer = <-free:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			n := min(streamChunk, f.d.Size-first)
+			if int64(cap(buffer)) < n {
+				buffer = make([]byte, n)
+			}
+			there := make(chan []byte, 1)
+			group.Go(func() error {
+				if err := ranges.Read(ctx, buffer[:n], first, open); err != nil {
+					return err
+				}
+				f.moved(n)
+				there <- buffer[:n]
+				return nil
+			})
+			chunks <- there
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for there := range chunks {
+			select {
+			case data := <-there:
+				hash.Write(data)
+				n, err := w.Write(data)
+				written += int64(n)
+				if err != nil {
+					return err
+				}
+				free <- data
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return written, err
+	}
+	if !hash.Verified() {
+		return written, fmt.Errorf("%s: blob %s: %w: the bytes that were written have another digest; do not use them", f.src, f.d.Digest, ErrIntegrity)
+	}
+	return written, nil
+}
