@@ -1,7 +1,10 @@
 package transfer
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -171,6 +174,56 @@ func TestPullWrongRange(t *testing.T) {
 	if !errors.Is(err, ErrIntegrity) || !strings.Contains(err.Error(), "got \"bytes 0-99/") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestPullChangingETag has each range come from another copy of the layer: what
+// counts is the digest.
+func TestPullChangingETag(t *testing.T) {
+	for name, damaged := range map[string]bool{"same bytes": false, "other bytes": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, localecr.Options{})
+			image := pushLargeLayer(t, w)
+			e := w.repository("app")
+			next := e.Layers.Transport
+			var answers atomic.Int64
+			e.Layers.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+				response, err := next.RoundTrip(r)
+				if err == nil {
+					n := answers.Add(1)
+					response.Header.Set("ETag", fmt.Sprintf(`"%d"`, n))
+					if damaged && response.StatusCode == http.StatusPartialContent && strings.HasPrefix(response.Header.Get("Content-Range"), "bytes 0-") {
+						body := response.Body
+						response.Body = struct {
+							io.Reader
+							io.Closer
+						}{invertFirst(body), body}
+					}
+				}
+				return response, err
+			})
+			dst := filepath.Join(t.TempDir(), "dst")
+			result, err := Copy(t.Context(), e, NewLayout(dst), Options{Reference: "x", Tags: []string{"x"}})
+			if damaged {
+				if !errors.Is(err, ErrIntegrity) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			check(t, err)
+			validateLayout(t, dst)
+			if want := digestOf(t, image); result.Digest != want {
+				t.Errorf("pulled %s, want %s", result.Digest, want)
+			}
+		})
+	}
+}
+
+// invertFirst is r with another first byte.
+func invertFirst(r io.Reader) io.Reader {
+	first := make([]byte, 1)
+	_, _ = io.ReadFull(r, first)
+	first[0] = ^first[0]
+	return io.MultiReader(bytes.NewReader(first), r)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -15,7 +15,7 @@ func (e *ECR) putV2(ctx context.Context, d Descriptor, content layerContent, how
 	if e.V2 == nil || e.v2.isUnusable() {
 		return false, nil
 	}
-	whole := how.mode == UploadV2 || how.mode != UploadNative && d.Size <= defaultPartSize
+	whole := e.usesV2(d, how.mode)
 	client := newV2Client(e.registry.Scheme(), e.registry.Host, e.V2)
 	upload, mounted, err := e.mount(ctx, client, d, how.from)
 	switch {
