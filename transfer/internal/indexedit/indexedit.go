@@ -119,25 +119,24 @@ func SetPlatform(entry []byte, fields map[string]string) ([]byte, error) {
 			set[key] = value
 		}
 	}
-	if err := editStrings(doc, "platform", set, remove); err != nil {
-		return nil, err
-	}
-	return doc.bytes(), nil
+	err = editStrings(doc, "platform", func(data []byte) (*list, error) { return parse(data, '{') }, set, remove)
+	return doc.bytes(), err
 }
 
 func annotate(doc *list, set map[string]string, remove []string) error {
-	return editStrings(doc, "annotations", set, remove)
+	return editStrings(doc, "annotations", parseMap, set, remove)
 }
 
 // editStrings edits the members of a member; one that gets empty is removed.
-func editStrings(doc *list, member string, set map[string]string, remove []string) error {
-	inner := &list{before: []byte("{"), after: []byte("}")}
+func editStrings(doc *list, member string, parse func([]byte) (*list, error), set map[string]string, remove []string) error {
+	value := []byte("{}")
 	at := doc.find(member)
 	if at >= 0 && string(doc.items[at].value()) != "null" {
-		var err error
-		if inner, err = parse(doc.items[at].value(), '{'); err != nil {
-			return fmt.Errorf("%s: %w", member, err)
-		}
+		value = doc.items[at].value()
+	}
+	inner, err := parse(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", member, err)
 	}
 	inner.keep(func(i int) bool { return !slices.Contains(remove, inner.items[i].key) })
 	for _, key := range slices.Sorted(maps.Keys(set)) {

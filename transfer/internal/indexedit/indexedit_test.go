@@ -102,25 +102,39 @@ func TestAppendIndented(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for s, want := range map[string]string{
-		``:                                "unexpected EOF",
-		`[]`:                              "not a JSON object",
-		`{}`:                              `no member "manifests"`,
-		`{"manifests":{}}`:                "manifests: not a JSON array",
-		`{"manifests":null}`:              "manifests: not a JSON array",
-		`{"manifests":[],"manifests":[]}`: `the member "manifests" twice`,
-		`{"manifests":[],"Manifests":[]}`: `the member "Manifests" twice`,
-		`{"manifests":[]} {}`:             "more after its JSON value",
-		`{"manifests":[1,]}`:              "invalid character",
-		`{"manifests":[1`:                 "unexpected EOF",
+		``:                                     "unexpected EOF",
+		`[]`:                                   "not a JSON object",
+		`{}`:                                   `no member "manifests"`,
+		`{"manifests":{}}`:                     "manifests: not a JSON array",
+		`{"manifests":null}`:                   "manifests: not a JSON array",
+		`{"manifests":[],"manifests":[]}`:      `the member "manifests" twice`,
+		`{"manifests":[],"Manifests":[]}`:      `the member "Manifests" twice`,
+		`{"manifests":[],"manife\u017fts":[]}`: "twice",
+		`{"manifests":[]} {}`:                  "more after its JSON value",
+		`{"manifests":[1,]}`:                   "invalid character",
+		`{"manifests":[1`:                      "unexpected EOF",
 	} {
 		if _, err := Parse([]byte(s)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", s, err, want)
 		}
 	}
-	for _, s := range []string{`[]`, `{"annotations":[]}`, `{"annotations":{"a":"","A":""}}`} {
+	for _, s := range []string{`[]`, `{"annotations":[]}`, `{"annotations":{"a":"","a":""}}`} {
 		if _, err := Annotate([]byte(s), map[string]string{"k": "v"}, nil); err == nil {
 			t.Errorf("Annotate %s: no error", s)
 		}
+	}
+}
+
+// TestCase has names that differ in case only: they are one field, but two
+// annotations.
+func TestCase(t *testing.T) {
+	got, err := Annotate([]byte(`{"Annotations":{"a":"1","A":"2"}}`), map[string]string{"A": "3"}, nil)
+	if want := `{"Annotations":{"a":"1","A":"3"}}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+	got, err = SetPlatform([]byte(`{"platform":{"OS":"linux"}}`), map[string]string{"os": "darwin"})
+	if want := `{"platform":{"OS":"darwin"}}`; err != nil || string(got) != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
 	}
 }
 

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // list is a JSON object or array as its text: what is not edited is given back
 // byte for byte.
 type list struct {
-	before []byte // up to and with the opening bracket
+	name   func(key string) string // equal for members that are the same
+	before []byte                  // up to and with the opening bracket
 	items  []item
 	empty  []byte // between the brackets if there are no items
 	after  []byte // from the closing bracket on
@@ -28,9 +30,31 @@ type item struct {
 func (i item) value() []byte { return i.text[i.from:i.to] }
 
 // parse reads an object or an array, as kind says with its opening bracket. Two
-// members whose names differ in case only are an error: one reader would take the
-// first, another the second.
+// members with the same name, or one that [encoding/json] takes for the same, are
+// an error: one reader would take the first, another the second.
 func parse(data []byte, kind json.Delim) (*list, error) {
+	return parseList(data, kind, fold)
+}
+
+// parseMap is parse for an object whose names are data, in which case counts.
+func parseMap(data []byte) (*list, error) {
+	return parseList(data, '{', func(s string) string { return s })
+}
+
+// fold gives the same for all names that encoding/json takes for one field.
+func fold(s string) string {
+	return strings.Map(func(r rune) rune {
+		for {
+			next := unicode.SimpleFold(r)
+			if next <= r {
+				return next // the smallest of those that are the same
+			}
+			r = next
+		}
+	}, s)
+}
+
+func parseList(data []byte, kind json.Delim, name func(string) string) (*list, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	open, err := d.Token()
 	if err != nil {
@@ -40,21 +64,20 @@ func parse(data []byte, kind json.Delim) (*list, error) {
 		return nil, fmt.Errorf("not a JSON %s", map[json.Delim]string{'{': "object", '[': "array"}[kind])
 	}
 	at := int(d.InputOffset()) // after the last delimiter
-	l := &list{before: data[:at]}
+	l := &list{before: data[:at], name: name}
 	known := map[string]bool{}
 	for d.More() {
 		var one item
 		if kind == '{' {
-			name, err := d.Token()
+			key, err := d.Token()
 			if err != nil {
 				return nil, noEOF(err)
 			}
-			one.key = name.(string)
-			if folded := strings.ToLower(one.key); known[folded] {
+			one.key = key.(string)
+			if known[name(one.key)] {
 				return nil, fmt.Errorf("has the member %q twice", one.key)
-			} else {
-				known[folded] = true
 			}
+			known[name(one.key)] = true
 		}
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
@@ -106,7 +129,7 @@ func (l *list) bytes() []byte {
 // find gives the place of a member, -1 if there is none.
 func (l *list) find(key string) int {
 	for i, one := range l.items {
-		if one.key == key {
+		if l.name(one.key) == l.name(key) {
 			return i
 		}
 	}
