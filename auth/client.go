@@ -116,9 +116,9 @@ func (e ruleEndpoint) GetServiceBaseEndpoint(_ context.Context, sdkID string) (s
 
 // NewClient makes a client of the ECR API for r. A FIPS or dual-stack host turns
 // on the SDK's option of that name, unless the user has set an endpoint, which
-// wins (the SDK refuses the two together).
-func NewClient(cfg aws.Config, r Registry) *ecr.Client {
-	return ecr.NewFromConfig(cfg, func(o *ecr.Options) {
+// wins (the SDK refuses the two together). optFns come last.
+func NewClient(cfg aws.Config, r Registry, optFns ...func(*ecr.Options)) *ecr.Client {
+	return ecr.NewFromConfig(cfg, append([]func(*ecr.Options){func(o *ecr.Options) {
 		o.HTTPClient = wholeBody{o.HTTPClient}
 		if o.BaseEndpoint != nil {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
@@ -131,5 +131,5 @@ func NewClient(cfg aws.Config, r Registry) *ecr.Client {
 		if r.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
-	})
+	}}, optFns...)...)
 }

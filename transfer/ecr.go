@@ -33,33 +33,54 @@ type ECR struct {
 	// Create has a push create the repository with these settings if it does not
 	// exist; nil has it fail with [RepositoryNotFoundError].
 	Create *RepositorySettings
+	// Limits are how fast calls are made; nil is limits of this repository's own.
+	// All repositories of one registry in one account and region share theirs.
+	Limits *Limits
 
 	// parts sends layer parts. Each of them has a connection of its own: over
 	// HTTP/2 they would share one, and its speed.
-	parts      *http.Client
+	parts      aws.HTTPClient
 	v2         v2State
 	api        *ecr.Client
+	own        Limits
+	patience   patience
+	requestLog // of all calls
 	registry   auth.Registry
 	repository string
 }
 
 var (
-	_ Source = (*ECR)(nil)
-	_ Target = (*ECR)(nil)
+	_ Source         = (*ECR)(nil)
+	_ Target         = (*ECR)(nil)
+	_ requestCounter = (*ECR)(nil)
 )
 
 // NewECR gives a repository of r. cfg is the AWS configuration for it, see
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
-	return &ECR{Layers: layerClient(cfg), parts: layerClient(cfg), api: auth.NewClient(cfg, r), registry: r, repository: repository}
+	e := &ECR{Layers: layerClient(cfg), registry: r, repository: repository, patience: defaultPatience()}
+	e.Layers.Transport = watched(e.Layers.Transport.RoundTrip, e)
+	e.parts = watched(checkedAnswer(layerClient(cfg).Do), e)
+	calls := &ecrCalls{e: e, credentials: credentialRenewal{provider: cfg.Credentials}}
+	e.api = auth.NewClient(cfg, r, calls.options)
+	return e
+}
+
+// caller makes the calls of the repository.
+func (e *ECR) caller() caller {
+	limits := e.Limits
+	if limits == nil {
+		limits = &e.own
+	}
+	return caller{limits: limits, log: &e.requestLog, patience: e.patience}
 }
 
 // maxIdleConnections is how many connections wait for the next range or part.
 const maxIdleConnections = 64
 
 func layerClient(cfg aws.Config) *http.Client {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+	client := &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a pre-signed URL holds for its own host only
 	}}
 	switch c := cfg.HTTPClient.(type) {
@@ -70,7 +91,9 @@ func layerClient(cfg aws.Config) *http.Client {
 		transport.TLSNextProto = noHTTP2()
 		client.Transport = transport
 	case *http.Client:
-		client.Transport = c.Transport
+		if c.Transport != nil {
+			client.Transport = c.Transport
+		}
 	}
 	return client
 }

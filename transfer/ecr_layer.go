@@ -75,7 +75,12 @@ func (e *ECR) get(ctx context.Context, signed, byteRange string) (*http.Response
 	if byteRange != "" {
 		request.Header.Set("Range", byteRange)
 	}
-	response, err := e.Layers.Do(request)
+	c := e.caller().newCall(opGetLayer)
+	c.again = ranges.IsRepeated(ctx)
+	response, err := c.send(ctx, func() (*http.Response, error) {
+		defer ranges.Sending(ctx)()
+		return e.Layers.Do(request)
+	})
 	if err != nil {
 		var transport *url.Error
 		if errors.As(err, &transport) {
@@ -95,12 +100,24 @@ func refused(r *http.Response) error {
 
 // s3Error is what the XML of an S3 error says, for the end of a message.
 func s3Error(r io.Reader) string {
-	var doc struct{ Code, Message string }
-	data, err := io.ReadAll(io.LimitReader(r, 8<<10))
-	if err != nil || xml.Unmarshal(data, &doc) != nil || doc.Code == "" {
+	data, err := io.ReadAll(io.LimitReader(r, maxRefusal))
+	if err != nil {
 		return ""
 	}
-	return ": " + auth.Redact(doc.Code+": "+doc.Message)
+	code, message := parseS3Error(data)
+	if code == "" {
+		return ""
+	}
+	return ": " + auth.Redact(code+": "+message)
+}
+
+// parseS3Error reads the XML of an S3 error; "" is none.
+func parseS3Error(data []byte) (code, message string) {
+	var doc struct{ Code, Message string }
+	if xml.Unmarshal(data, &doc) != nil {
+		return "", ""
+	}
+	return doc.Code, doc.Message
 }
 
 // Ranges reads a layer by one pre-signed URL, which is renewed when it has expired.
@@ -135,7 +152,11 @@ func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, 
 		response, err = l.get(ctx, signed, first, n)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: layer %s: %w", l.repository, l.d.Digest, err)
+		err = fmt.Errorf("%s: layer %s: %w", l.repository, l.d.Digest, err)
+		if context.Cause(ctx) == ranges.ErrStalled {
+			return nil, err
+		}
+		return nil, ranges.Permanent(err) // it was sent as often as it may be
 	}
 	if err := l.check(response, first, n); err != nil {
 		response.Body.Close()
@@ -164,10 +185,8 @@ func (l *layerRanges) check(r *http.Response, first, n int64) error {
 		return ranges.Permanent(errNoRanges)
 	}
 	err := refused(r)
-	switch {
-	case r.StatusCode >= 500, r.StatusCode == http.StatusTooManyRequests, r.StatusCode == http.StatusRequestTimeout,
-		r.StatusCode == http.StatusForbidden: // the next try renews the URL
-		return err
+	if r.StatusCode == http.StatusForbidden {
+		return err // the next try renews the URL
 	}
 	return ranges.Permanent(err)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -69,7 +70,12 @@ func (w *world) create(name string, mutability types.ImageTagMutability) {
 	check(w.t, err)
 }
 
-func (w *world) repository(name string) *ECR { return NewECR(w.cfg, w.registry, name) }
+func (w *world) repository(name string) *ECR {
+	e := NewECR(w.cfg, w.registry, name)
+	e.Limits = &Limits{first: map[string]float64{}} // the local ECR has no quotas unless the test sets some
+	e.patience.throttled, e.patience.pause = time.Second, 5*time.Millisecond
+	return e
+}
 
 // expectCalls compares the numbers of calls since the last time.
 func (w *world) expectCalls(want map[string]int) {

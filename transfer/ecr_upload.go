@@ -6,11 +6,8 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go/middleware"
@@ -329,9 +326,6 @@ func (e *ECR) uploadPart(ctx context.Context, id string, p *sentPart, before <-c
 		PartFirstByte: &p.first, PartLastByte: &last, LayerPartBlob: []byte{},
 	}, func(o *ecr.Options) {
 		o.HTTPClient = e.parts
-		o.Retryer = retry.NewStandard(func(o *retry.StandardOptions) {
-			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = maxPartTries, maxPartPause, ratelimit.None
-		})
 		o.APIOptions = append(o.APIOptions, withBody(body))
 	})
 	var invalid *types.InvalidLayerPartException
@@ -343,13 +337,6 @@ func (e *ECR) uploadPart(ctx context.Context, id string, p *sentPart, before <-c
 	}
 	return err
 }
-
-const (
-	// maxPartTries is how often one part is sent.
-	maxPartTries = 8
-	// maxPartPause is the longest wait between two tries.
-	maxPartPause = 5 * time.Second
-)
 
 // complete makes the parts a layer.
 func (u *upload) complete(ctx context.Context) error {

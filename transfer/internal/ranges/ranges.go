@@ -23,6 +23,28 @@ func (e *permanentError) Unwrap() error { return e.error }
 // early, with or without an error: the rest is then asked for again.
 type Opener func(ctx context.Context, first, n int64) (io.ReadCloser, error)
 
+// requestKey is where the context of an [Opener] has its request.
+type requestKey struct{}
+
+// IsRepeated tells an [Opener] whether its range, or the beginning of it, was asked
+// for before.
+func IsRepeated(ctx context.Context) bool {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r != nil && r.repeated
+}
+
+// Sending tells that an [Opener] sends its request now, which may stall from now on
+// until sent is called. Otherwise it is only watched once it is open: it may wait
+// for its turn.
+func Sending(ctx context.Context) (sent func()) {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	if r == nil {
+		return func() {}
+	}
+	r.dog.begin(r)
+	return func() { r.dog.pause(r) }
+}
+
 // Span is a part of a blob: Length bytes from First on.
 type Span struct{ First, Length int64 }
 
@@ -152,14 +174,14 @@ type fetcher struct {
 // fetch reads one range, with as many tries as it needs as long as each brings
 // some bytes.
 func (w *fetcher) fetch(ctx context.Context, s Span) error {
-	first, end, tries, pause := s.First, s.End(), 0, firstPause
+	first, end, tries, pause, repeated := s.First, s.End(), 0, firstPause, false
 	for {
-		got, err := w.read(ctx, first, end-first)
+		got, err := w.read(ctx, first, end-first, repeated)
 		first += got
 		if first == end {
 			return nil
 		}
-		if err == nil {
+		if repeated = true; err == nil {
 			err = io.ErrUnexpectedEOF
 		}
 		if got > 0 {
@@ -180,16 +202,19 @@ func (w *fetcher) fetch(ctx context.Context, s Span) error {
 }
 
 // read makes one request and returns how many bytes it brought.
-func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err error) {
+func (w *fetcher) read(ctx context.Context, first, n int64, repeated bool) (got int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	alive := w.watch.add(cancel)
 	defer w.watch.remove(alive)
+	alive.repeated = repeated
+	ctx = context.WithValue(ctx, requestKey{}, alive)
 	body, err := w.open(ctx, first, n)
 	if err != nil {
 		return 0, stalled(ctx, err)
 	}
 	defer body.Close()
+	w.watch.begin(alive)
 	for {
 		// One byte more than is wanted shows the end, after which the connection
 		// can serve the next range, and an answer that is too long.

@@ -29,8 +29,10 @@ type watchdog struct {
 }
 
 type request struct {
-	latest time.Time // when it began or brought bytes
-	cancel context.CancelCauseFunc
+	dog      *watchdog
+	latest   time.Time // when it began or brought bytes; the zero time while it waits for its turn
+	cancel   context.CancelCauseFunc
+	repeated bool
 }
 
 func newWatchdog() *watchdog {
@@ -62,7 +64,7 @@ func (w *watchdog) check(now time.Time) {
 	defer w.mu.Unlock()
 	beside := now.Sub(w.latest) < stallBeside/2
 	for r := range w.requests {
-		if idle := now.Sub(r.latest); idle >= stallAlone || beside && idle >= stallBeside {
+		if idle := now.Sub(r.latest); !r.latest.IsZero() && (idle >= stallAlone || beside && idle >= stallBeside) {
 			r.cancel(ErrStalled)
 		}
 	}
@@ -71,9 +73,23 @@ func (w *watchdog) check(now time.Time) {
 func (w *watchdog) add(cancel context.CancelCauseFunc) *request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &request{latest: time.Now(), cancel: cancel}
+	r := &request{dog: w, cancel: cancel}
 	w.requests[r] = struct{}{}
 	return r
+}
+
+// begin says that r may stall from now on.
+func (w *watchdog) begin(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.latest = time.Now()
+}
+
+// pause says that r waits for our own side.
+func (w *watchdog) pause(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.latest = time.Time{}
 }
 
 func (w *watchdog) remove(r *request) {

@@ -1,0 +1,214 @@
+// Package pace keeps calls within the rates that a service allows: one token bucket
+// for each operation, which learns from what the service refuses.
+package pace
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Clock is the time by which calls are paced.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d or until the context ends, whose error it returns then.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Outcome is what became of a call.
+type Outcome int
+
+const (
+	// Accepted says that the service did not find it one too many.
+	Accepted Outcome = iota
+	// Throttled says that the service refused it as one too many.
+	Throttled
+	// Unknown says that there was no answer.
+	Unknown
+)
+
+const (
+	// decrease is what a rate is multiplied by when a call was throttled.
+	decrease = 0.75
+	// recovery, search and probing are by how much the rate grows in a second while
+	// calls are accepted and wait for each other, as a share of what is known to be
+	// allowed: up to that, from there to the first rate, and above it. A quota may
+	// have been raised, but mostly it has not, and to find out costs a refusal.
+	recovery, search, probing = 0.05, 0.03, 0.002
+	// floor and ceiling are how far a rate may go, in first rates.
+	floor, ceiling = 0.01, 10
+	// burst is how many seconds' worth of calls may go at once: half of what the
+	// service allows if it allows a second's worth, as other processes call it too.
+	burst = 0.5
+	// window is for how long accepted calls are counted together.
+	window = 2 * time.Second
+)
+
+// Bucket paces the calls of one operation. It is safe for concurrent use.
+type Bucket struct {
+	clock Clock
+	first float64 // calls per second to begin with
+
+	// turn is held by the call that is next, so that calls go in the order in
+	// which they came.
+	turn chan struct{}
+
+	mu       sync.Mutex
+	rate     float64   // calls per second
+	known    float64   // the rate that was allowed when the last call was refused
+	tokens   float64   // at the time filled
+	filled   time.Time // may lie ahead: there are no tokens before
+	lowered  time.Time // when the rate was lowered
+	crowded  time.Time // when a call had to wait for its token
+	accepted counter
+}
+
+// counter counts what happened in this window and the one before.
+type counter struct {
+	began       time.Time // of this window
+	now, before int
+	wasBefore   bool
+}
+
+func (c *counter) move(now time.Time) {
+	switch passed := now.Sub(c.began); {
+	case passed >= 2*window:
+		*c = counter{began: now}
+	case passed >= window:
+		*c = counter{began: c.began.Add(window), before: c.now, wasBefore: true}
+	}
+}
+
+// rate is how many there were in a second; ok says whether that is known.
+func (c *counter) rate(now time.Time) (rate float64, ok bool) {
+	c.move(now)
+	passed := now.Sub(c.began)
+	if c.wasBefore {
+		passed += window
+	}
+	return float64(c.now+c.before) / passed.Seconds(), passed > window/8
+}
+
+// NewBucket begins with rate calls per second.
+func NewBucket(clock Clock, rate float64) *Bucket {
+	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, turn: make(chan struct{}, 1)}
+	b.filled = clock.Now()
+	b.accepted.began = b.filled
+	b.tokens = b.size()
+	return b
+}
+
+// size is how many tokens the bucket holds.
+func (b *Bucket) size() float64 { return max(1, b.rate*burst) }
+
+// Wait waits until a call may be made, and returns the time for Done. The error is
+// that of the context.
+func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
+	select {
+	case b.turn <- struct{}{}:
+	default:
+		b.mu.Lock()
+		b.crowded = b.clock.Now()
+		b.mu.Unlock()
+		select {
+		case b.turn <- struct{}{}:
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		}
+	}
+	defer func() { <-b.turn }()
+	for {
+		if err := ctx.Err(); err != nil {
+			return time.Time{}, err
+		}
+		now := b.clock.Now()
+		wait := b.take(now)
+		if wait <= 0 {
+			return now, nil
+		}
+		if err := b.clock.Sleep(ctx, wait); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+// take takes a token, or says how long it will take until there is one.
+func (b *Bucket) take(now time.Time) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if passed := now.Sub(b.filled); passed > 0 {
+		b.tokens = min(b.tokens+passed.Seconds()*b.rate, b.size())
+		b.filled = now
+	}
+	if wait := b.filled.Sub(now); wait > 0 {
+		b.crowded = now
+		return wait
+	}
+	if b.tokens < 1 {
+		b.crowded = now
+		// At least a nanosecond, or rounding would have it spin.
+		return time.Duration((1-b.tokens)/b.rate*float64(time.Second)) + 1
+	}
+	b.tokens--
+	return 0
+}
+
+// Done says what became of the call for which Wait returned sent, and until when
+// the service wants no other one of the operation; the zero time if it did not say.
+func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock.Now()
+	switch o {
+	case Accepted:
+		b.accepted.move(now)
+		b.accepted.now++
+		b.raise(now)
+	case Throttled:
+		b.lower(sent, now)
+	}
+	if retryAfter.After(now) && retryAfter.After(b.filled) {
+		// One call goes then, and the others at the rate after it. Other processes
+		// were told the same time: they get some distance.
+		b.filled = retryAfter.Add(jitter(min(retryAfter.Sub(now)/10, time.Second)))
+		b.tokens = 1
+	}
+}
+
+func (b *Bucket) raise(now time.Time) {
+	if now.Sub(b.crowded) > time.Second {
+		return // the rate is not what limits them
+	}
+	step := probing
+	switch {
+	case b.rate < b.known:
+		step = recovery
+	case b.rate < b.first:
+		step = search
+	}
+	// At the full rate there are b.rate calls in a second.
+	b.rate = min(b.rate+step*b.known/b.rate, b.first*ceiling)
+}
+
+func (b *Bucket) lower(sent, now time.Time) {
+	b.tokens = min(b.tokens, 0)
+	if !sent.After(b.lowered) {
+		return // it was refused for the same reason as the one before
+	}
+	b.known = b.rate
+	if accepted, ok := b.accepted.rate(now); ok {
+		b.known = min(b.known, accepted)
+	}
+	b.known = max(b.known, b.first*floor)
+	b.rate = max(b.known*decrease, b.first*floor)
+	b.lowered = now
+}
+
+// jitter is a random time below d.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return rand.N(d)
+}

@@ -1,0 +1,255 @@
+package pace
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// clock is the time of a synctest bubble.
+type clock struct{}
+
+func (clock) Now() time.Time { return time.Now() }
+
+func (clock) Sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// service is a service with a token bucket, which takes 20 ms for an answer.
+type service struct {
+	limiter               *rate.Limiter
+	mu                    sync.Mutex
+	accepted, throttlings int
+}
+
+func (s *service) call() Outcome {
+	time.Sleep(10 * time.Millisecond)
+	ok := s.limiter.Allow()
+	time.Sleep(10 * time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ok {
+		s.accepted++
+		return Accepted
+	}
+	s.throttlings++
+	return Throttled
+}
+
+// TestKeepsToQuota has many workers call services with quotas like those of AWS, or
+// others than the one that the bucket begins with.
+func TestKeepsToQuota(t *testing.T) {
+	tests := map[string]struct {
+		first, quota float64
+		burst        int
+		calls        int
+		processes    int
+		throttled    float64 // at most, of all calls
+		used         float64 // at least, of what is allowed
+	}{
+		"PutImage":            {10, 10, 10, 300, 1, 0.01, 0.9},
+		"long":                {10, 10, 10, 3000, 1, 0.01, 0.9},
+		"InitiateLayerUpload": {100, 100, 100, 3000, 1, 0.01, 0.9},
+		"UploadLayerPart":     {500, 500, 500, 10000, 1, 0.01, 0.9},
+		"no burst":            {10, 10, 1, 300, 1, 0.1, 0.6},
+		"lower quota":         {10, 2, 2, 200, 1, 0.15, 0.7},
+		"much lower quota":    {1000, 20, 20, 1000, 1, 0.15, 0.7},
+		"two processes":       {10, 10, 10, 600, 2, 0.1, 0.5},
+		"eight processes":     {100, 100, 100, 10000, 8, 0.1, 0.5},
+		"raised quota":        {10, 100, 100, 600, 1, 0, 0.05},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &service{limiter: rate.NewLimiter(rate.Limit(tt.quota), tt.burst)}
+				began := time.Now()
+				var group sync.WaitGroup
+				for p := range tt.processes {
+					b := NewBucket(clock{}, tt.first)
+					todo := make(chan struct{}, tt.calls)
+					for range tt.calls / tt.processes {
+						todo <- struct{}{}
+					}
+					close(todo)
+					for range 16 {
+						group.Go(func() {
+							time.Sleep(time.Duration(p) * 7 * time.Millisecond)
+							for range todo {
+								for outcome := Throttled; outcome == Throttled; {
+									sent, err := b.Wait(t.Context())
+									if err != nil {
+										t.Error(err)
+										return
+									}
+									outcome = s.call()
+									b.Done(sent, outcome, time.Time{})
+								}
+							}
+						})
+					}
+				}
+				group.Wait()
+				took := time.Since(began)
+				allowed := float64(tt.calls-tt.burst) / tt.quota
+				throttled, used := float64(s.throttlings)/float64(s.accepted+s.throttlings), allowed/took.Seconds()
+				t.Logf("%s: %.2f%% throttled, %.0f%% of the allowed rate", took, throttled*100, used*100)
+				if throttled > tt.throttled || used < tt.used {
+					t.Errorf("want at most %.0f%% and at least %.0f%%", tt.throttled*100, tt.used*100)
+				}
+			})
+		})
+	}
+}
+
+// TestRetryAfterHolds has all workers wait for the time that one of them was told.
+func TestRetryAfterHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(clock{}, 10)
+		const wait = 7 * time.Second
+		until := time.Now().Add(wait)
+		b.Done(time.Now(), Throttled, until)
+		b.Done(time.Now(), Throttled, until.Add(-time.Second)) // an earlier time does not shorten it
+		var mu sync.Mutex
+		var times []time.Time
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if _, err := b.Wait(t.Context()); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				times = append(times, time.Now())
+			})
+		}
+		group.Wait()
+		slices.SortFunc(times, time.Time.Compare)
+		for i, at := range times {
+			if at.Before(until) {
+				t.Errorf("call %d came %s too early", i, until.Sub(at))
+			}
+			if i > 0 && at.Sub(times[i-1]) < 100*time.Millisecond {
+				t.Errorf("call %d came %s after the one before", i, at.Sub(times[i-1]))
+			}
+		}
+		if late := times[0].Sub(until); late > wait/10 {
+			t.Errorf("the first call came %s too late", late)
+		}
+	})
+}
+
+func TestWaitEndsWithContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(clock{}, 1)
+		b.Done(time.Now(), Accepted, time.Now().Add(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var group sync.WaitGroup
+		for range 3 { // one sleeps, the others wait for their turn
+			group.Go(func() {
+				if _, err := b.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		ended, stop := context.WithCancel(t.Context())
+		stop()
+		if _, err := NewBucket(clock{}, 1).Wait(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestIdle has a bucket that was not used for long give no more than its burst.
+func TestIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(clock{}, 10)
+		time.Sleep(time.Hour)
+		began := time.Now()
+		for range 10 {
+			if _, err := b.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took < 500*time.Millisecond || took > 600*time.Millisecond {
+			t.Errorf("ten calls took %s", took)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
+	never := time.Duration(-1)
+	tests := []struct {
+		value, date string
+		want        time.Duration
+	}{
+		{"", "", never},
+		{"0", "", 0},
+		{"5", "", 5 * time.Second},
+		{" 5 ", "", 5 * time.Second},
+		{"-5", "", never},
+		{"+5", "", never},
+		{"1.5", "", never},
+		{"5s", "", never},
+		{"soon", "", never},
+		{"99999999999999999999", "", never},
+		{"9223372036854775807", "", maxRetryAfter},
+		{at(time.Minute), "", time.Minute},
+		{at(time.Minute), at(30 * time.Second), 30 * time.Second},   // its clock is ahead
+		{at(time.Minute), at(-time.Minute), 2 * time.Minute},        // its clock is behind
+		{at(-time.Minute), at(0), 0},                                // over
+		{at(time.Minute), "yesterday", time.Minute},                 // no date
+		{now.Add(time.Minute).Format(time.RFC850), "", time.Minute}, // an old form that RFC 9110 has too
+		{now.Format(time.RFC3339), "", never},
+	}
+	for _, tt := range tests {
+		h := http.Header{}
+		if tt.value != "" {
+			h.Set("Retry-After", tt.value)
+		}
+		if tt.date != "" {
+			h.Set("Date", tt.date)
+		}
+		got := RetryAfter(h, now)
+		if tt.want == never {
+			if !got.IsZero() {
+				t.Errorf("%q: %s", tt.value, got)
+			}
+		} else if !got.Equal(now.Add(tt.want)) {
+			t.Errorf("%q with date %q: after %s, want %s", tt.value, tt.date, got.Sub(now), tt.want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	f.Add("120", "")
+	f.Add("Tue, 24 Nov 2026 12:00:00 GMT", "Tue, 24 Nov 2026 11:00:00 GMT")
+	f.Add("Sun Nov  6 08:49:37 1994", "-")
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, value, date string) {
+		got := RetryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, now)
+		if date != "" || got.IsZero() {
+			return
+		}
+		if got.Sub(now) > maxRetryAfter && got.Year() < 9999 {
+			if _, err := http.ParseTime(value); err != nil {
+				t.Errorf("%q: %s", value, got)
+			}
+		}
+	})
+}
