@@ -116,8 +116,20 @@ func (l *Layout) putFile(ctx context.Context, d Descriptor, fill func(p *partial
 // partialName is the name of the file that is to become a blob.
 func partialName(d digest.Digest) string { return tempPrefix + d.Encoded() }
 
-// PutManifest stores a manifest as a blob.
+// PutManifest stores a manifest as a blob. One that refers to another is named in
+// index.json too, without a tag: only there is it found again.
 func (l *Layout) PutManifest(ctx context.Context, m Manifest) error {
+	_, subject, err := referrerOf(m)
+	if err != nil {
+		return fmt.Errorf("%s: manifest %s: %w", l, m.Descriptor.Digest, err)
+	}
+	if subject != "" {
+		return l.PutTagged(ctx, m, "")
+	}
+	return l.putManifest(ctx, m)
+}
+
+func (l *Layout) putManifest(ctx context.Context, m Manifest) error {
 	return l.PutBlob(ctx, m.Descriptor, bytes.NewReader(m.Content))
 }
 

@@ -19,7 +19,7 @@ import (
 // PutTagged stores a manifest and names it in index.json, in the place of any
 // image that had the tag.
 func (l *Layout) PutTagged(ctx context.Context, m Manifest, tag string) error {
-	if err := l.PutManifest(ctx, m); err != nil {
+	if err := l.putManifest(ctx, m); err != nil {
 		return err
 	}
 	unlock, err := l.lock(ctx)

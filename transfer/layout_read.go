@@ -33,6 +33,11 @@ func (l layoutReader) Resolve(ctx context.Context, reference string) (Manifest, 
 	if err != nil {
 		return Manifest{}, err
 	}
+	if reference == "" && len(index) > 1 {
+		if index, err = l.withoutReferrers(ctx, index); err != nil {
+			return Manifest{}, err
+		}
+	}
 	d, err := pick(index, reference)
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%s %w", l.name, err)

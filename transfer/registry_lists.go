@@ -11,8 +11,6 @@ import (
 )
 
 const (
-	// listPage is how many entries are asked for at once; Amazon ECR gives no more.
-	listPage = 1000
 	// maxListPages and maxListBytes bound what a registry lists.
 	maxListPages = 10_000
 	maxListBytes = 32 << 20 // in one page
@@ -61,7 +59,7 @@ func decodeList(data []byte, doc any) error {
 // list gets all pages of a list and sorts it.
 func (c *v2Client) list(ctx context.Context, path string, decode func(page []byte) ([]string, error)) ([]string, error) {
 	var all []string
-	err := c.pages(ctx, c.url(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a answer) error {
+	err := c.pages(ctx, c.url(path, url.Values{"n": {fmt.Sprint(listPageSize)}}), nil, func(a answer) error {
 		page, err := decode(a.body)
 		all = append(all, page...)
 		return err

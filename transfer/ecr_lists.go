@@ -1,0 +1,100 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+)
+
+// referrersPage is the most that one ListImageReferrers gives:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html.
+const referrersPage = 50
+
+var (
+	_ TagLister      = (*ECR)(nil)
+	_ ReferrerLister = (*ECR)(nil)
+)
+
+// Tags lists the tags with one call for each 1000.
+func (e *ECR) Tags(ctx context.Context) ([]string, error) {
+	pages := ecr.NewListImagesPaginator(e.api, &ecr.ListImagesInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(listPageSize),
+		Filter: &types.ListImagesFilter{TagStatus: types.TagStatusTagged},
+	})
+	var tags []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, e.fail("tags", err)
+		}
+		for _, id := range page.ImageIds {
+			if tag := aws.ToString(id.ImageTag); tag != "" {
+				tags = append(tags, tag)
+			}
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags), nil
+}
+
+// Referrers lists what refers to a manifest and is not archived, with one call for
+// each 50, and another to read these manifests: what the list calls their size need
+// not be that of the manifest.
+func (e *ECR) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
+	listed, err := e.listReferrers(ctx, subject)
+	if err != nil || len(listed) == 0 {
+		return nil, err
+	}
+	manifests, err := e.Manifests(ctx, listed)
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range manifests {
+		listed[i].Size = int64(len(m.Content))
+		if err := verifyManifest(m, listed[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", e, err)
+		}
+	}
+	return listed, nil
+}
+
+// listReferrers gives the referrers without their sizes.
+func (e *ECR) listReferrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
+	in := &ecr.ListImageReferrersInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(referrersPage),
+		SubjectId: &types.SubjectIdentifier{ImageDigest: aws.String(string(subject))},
+		Filter:    &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterActive},
+	}
+	var listed []Descriptor
+	for {
+		page, err := e.api.ListImageReferrers(ctx, in)
+		var unknown *types.ImageNotFoundException
+		if errors.As(err, &unknown) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, e.fail("referrers of "+string(subject), err)
+		}
+		for _, r := range page.Referrers {
+			d := Descriptor{MediaType: aws.ToString(r.MediaType), Digest: digest.Digest(aws.ToString(r.Digest)), ArtifactType: aws.ToString(r.ArtifactType), Annotations: r.Annotations}
+			if err := checkDescriptor(d); err != nil {
+				return nil, fmt.Errorf("%s: referrers of %s: %w", e, subject, err)
+			}
+			listed = append(listed, d)
+		}
+		if len(listed) > maxReferrers {
+			return nil, fmt.Errorf("%s: %w: more than %d manifests refer to %s", e, ErrUnsupported, maxReferrers, subject)
+		}
+		if page.NextToken == nil || len(page.Referrers) == 0 {
+			break
+		}
+		in.NextToken = page.NextToken
+	}
+	return listed, nil
+}

@@ -1,0 +1,95 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+var (
+	_ TagLister      = layoutReader{}
+	_ ReferrerLister = layoutReader{}
+)
+
+// Tags gives the tags in index.json.
+func (l layoutReader) Tags(context.Context) ([]string, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	var tags []string
+	for _, d := range index {
+		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags), nil
+}
+
+// Referrers reads all manifests that index.json names: a layout has no other list.
+func (l layoutReader) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
+	index, err := l.index()
+	if err != nil {
+		return nil, err
+	}
+	var found []Descriptor
+	for _, d := range index {
+		if hasDescriptor(found, d) {
+			continue
+		}
+		entry, names, err := l.subject(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if names == subject && names != "" {
+			found = append(found, entry)
+		}
+	}
+	return found, nil
+}
+
+// subject gives the entry of a manifest of index.json in the list of its subject's
+// referrers, and the subject; "" if it has none. What is not there refers to nothing.
+func (l layoutReader) subject(ctx context.Context, d Descriptor) (entry Descriptor, subject digest.Digest, err error) {
+	if d.Size > MaxManifestSize || !slices.Contains(manifestMediaTypes, d.MediaType) {
+		return Descriptor{}, "", nil
+	}
+	manifests, err := l.Manifests(ctx, []Descriptor{d})
+	if errors.Is(err, ErrNotFound) {
+		return Descriptor{}, "", nil
+	}
+	if err == nil {
+		err = verifyManifest(manifests[0], d)
+	}
+	if err == nil {
+		entry, subject, err = referrerOf(manifests[0])
+	}
+	if err != nil {
+		return Descriptor{}, "", fmt.Errorf("%s: manifest %s: %w", l.name, d.Digest, err)
+	}
+	return entry, subject, nil
+}
+
+// withoutReferrers drops what has no tag and refers to another image: a signature
+// beside an image leaves it the only one.
+func (l layoutReader) withoutReferrers(ctx context.Context, index []Descriptor) ([]Descriptor, error) {
+	var images []Descriptor
+	for _, d := range index {
+		if d.Annotations[ocispec.AnnotationRefName] == "" {
+			_, subject, err := l.subject(ctx, d)
+			if err != nil {
+				return nil, err
+			}
+			if subject != "" {
+				continue
+			}
+		}
+		images = append(images, d)
+	}
+	return images, nil
+}
