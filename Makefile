@@ -3,6 +3,8 @@
 GO       ?= go
 PREFIX   ?=
 FUZZTIME ?= 10s
+# Flags of internal/transferbench; see go run ./internal/transferbench -help.
+BENCHFLAGS ?=
 DIST     ?= dist
 
 # The race detector is C code: without a C compiler Go turns cgo off, and then there is none.
@@ -26,11 +28,12 @@ interop: ## docker, skopeo, aws CLI, crane and regctl against our binaries (root
 	@sh internal/interop/peers.sh
 	$(GO) test -tags interop -count=1 -timeout 20m ./internal/interop/
 
-bench: build ## the peers side by side with ours; writes docs/benchmarks.md
+bench: build ## crane, regctl, oras, skopeo and Amazon's helper beside ours, half an hour; writes docs/benchmarks.md
 	@mkdir -p $(TOOLS)
 	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login
-	@{ echo "# Benchmarks"; echo; \
-	echo "Written by \`make bench\`: all programs in one run on one machine, against a fake AWS on loopback."; echo; \
+	@set -e; { echo "# Benchmarks"; echo; \
+	echo "Written by \`make bench\`: all programs in one run on one machine, against a local ECR and a fake AWS on loopback."; echo; \
+	$(GO) run ./internal/transferbench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/transferbench.json $(BENCHFLAGS); echo; \
 	echo "## The credential helper"; echo; \
 	$(GO) run ./internal/helpertrial/compare amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
 	} > docs/benchmarks.md.new

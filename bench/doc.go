@@ -3,6 +3,6 @@
 //
 //	go build -C bench -o DIR tool
 //
-// builds all of them into DIR: crane and regctl, the peers that are Go programs, and staticcheck and
-// govulncheck, which `make lint` runs.
+// builds all of them into DIR: crane, regctl, oras and Amazon's credential helper, the peers that are Go
+// programs, and staticcheck and govulncheck, which `make lint` runs. `make bench` measures the peers.
 package bench

@@ -1,5 +1,5 @@
-// Package stage sets the scene for the demonstration and for the interoperability tests: the commands
-// built from this checkout, a local ECR that runs, and two small images of one program.
+// Package stage sets the scene for the demonstration, the interoperability tests and the benchmark: the
+// commands built from this checkout, a local ECR that runs, and two small images of one program.
 package stage
 
 import (

@@ -1,0 +1,208 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+// report is the section of docs/benchmarks.md about transfers. chart is the chart's file name, "" for none.
+func report(r Results, chart string) string {
+	var b strings.Builder
+	b.WriteString("## Push, pull and copy\n\n")
+	if r.Quick {
+		b.WriteString("**A trial of the benchmark with small sizes: these figures say nothing.**\n\n")
+	}
+	if chart != "" {
+		fmt.Fprintf(&b, "![Seconds of each program in the main cases](%s)\n\n", chart)
+	}
+	b.WriteString(introduction(r))
+	for _, c := range r.Cases {
+		b.WriteString(table(c))
+	}
+	b.WriteString(commands(r))
+	return b.String()
+}
+
+func introduction(r Results) string {
+	var b strings.Builder
+	m := r.Machine
+	fmt.Fprintf(&b, "| measured | %s, in %.0f minutes |\n|---|---|\n", r.Date, r.Seconds/60)
+	fmt.Fprintf(&b, "| machine | %s, %d cores, %s; SHA-256 on one core: %s/s |\n", m.CPU, m.Cores, humanize.IBytes(uint64(m.Memory)), humanize.IBytes(uint64(r.Rates.SHA256)))
+	fmt.Fprintf(&b, "| system | %s, Linux %s, Go %s; files on %s |\n", m.System, m.Kernel, m.Go, m.Files)
+	var programs []string
+	for _, p := range r.Programs {
+		version := p.Version
+		if version == "" {
+			version = "not installed"
+		}
+		programs = append(programs, p.Name+" "+version)
+	}
+	fmt.Fprintf(&b, "| programs | %s |\n\n", strings.Join(programs, ", "))
+	b.WriteString(`Each program is a process of its own, with ` + "`docker-credential-ecrkit`" + ` as its credential helper, and so is the ` + "`ecrkit local`" + `
+that it speaks to: with the round-trip time and the bytes per second of a connection that a heading names, on the
+cores that the programs use too. The programs take turns, each run has a fresh repository or directory, and what came
+out of it is checked: a wrong result is a failure.
+
+- **connections**: over how many the layers move. ecrkit has 8 for one layer and 16 in all unless it is told another
+  number by ` + "`--connections`" + `; the others have one for a layer.
+- **seconds**: the median of the runs, with the lowest and the highest. There are fewer runs where one takes long.
+- **limit**: under this it cannot be done: the longest of bytes ÷ (connections × rate), the largest layer ÷ the hash
+  rate of one core, all that program and server must hash ÷ the hash rate of all cores, and the round trips that follow
+  one another. What goes to ECR's own API by parts has 4/3 of its bytes on the wire (base64), and is hashed for its
+  signature as well.
+- **CPU**: seconds of user and system time, of the program with its credential helper, and of the server.
+- **memory**: the peak of the resident set.
+- **requests**: of ECR's API and of /v2/, plus downloads by pre-signed URL.
+- **over**: bytes of blobs, sent and received, beyond those that had to move.
+
+`)
+	return b.String()
+}
+
+func table(c caseResult) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s; %s\n\n", c.Title, c.Shape)
+	if c.Note != "" {
+		b.WriteString(c.Note + "\n\n")
+	}
+	head := heading(c.Kill)
+	b.WriteString(head + "\n" + strings.Repeat("|---", strings.Count(head, "|")-1) + "|\n")
+	for _, r := range c.Rows {
+		b.WriteString(line(c, r))
+	}
+	b.WriteString("\n")
+	if c.MinCalls > 0 {
+		fmt.Fprintf(&b, "Minimum of requests: %d, and the downloads.\n", c.MinCalls)
+	}
+	if text := comparison(c); text != "" {
+		b.WriteString(text + "\n")
+	}
+	if c.MinCalls > 0 || comparison(c) != "" {
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// heading is the first line of a table.
+func heading(kill bool) string {
+	if kill {
+		return "| program | connections | again | left | seconds of the second run | CPU | memory | requests of the second run | runs |"
+	}
+	return "| program | connections | seconds | limit | of the limit | CPU, server | memory | requests | over | runs |"
+}
+
+// line is a row of a table.
+func line(c caseResult, r row) string {
+	name := r.Program
+	if r.Main {
+		name = "**" + name + "**"
+	}
+	connections := ""
+	if r.Connections > 0 {
+		connections = fmt.Sprint(r.Connections)
+	}
+	seconds, ok := r.seconds()
+	if !ok {
+		empty := strings.Count(heading(c.Kill), "|") - 4
+		return fmt.Sprintf("| %s | %s | %s |%s\n", name, connections, cell(r.Error), strings.Repeat(" |", empty))
+	}
+	value := func(of func(sample) float64) float64 { return spreadOf(r.Samples, of).median }
+	var (
+		memory   = value(func(s sample) float64 { return float64(s.RSS) }) / mib
+		cpu      = value(func(s sample) float64 { return s.CPU })
+		server   = value(func(s sample) float64 { return s.ServerCPU })
+		requests = number(value(func(s sample) float64 { return float64(s.Calls) }))
+		gets     = value(func(s sample) float64 { return float64(s.Downloads) })
+	)
+	if gets > 0 {
+		requests += " + " + number(gets)
+	}
+	if c.Kill {
+		return fmt.Sprintf("| %s | %s | %s | %s | %s | %.2f | %.0f MiB | %s | %d |\n", name, connections,
+			bytesText(value(func(s sample) float64 { return float64(s.Again) })), bytesText(value(func(s sample) float64 { return float64(s.Left) })),
+			secondsText(spreadOf(r.Samples, wall)), cpu, memory, requests, len(r.Samples))
+	}
+	limit, of := "", ""
+	if r.Limit > 0 {
+		limit, of = fmt.Sprintf("%.2f", r.Limit), fmt.Sprintf("%.2f ×", seconds/r.Limit)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %.2f, %.2f | %.0f MiB | %s | %s | %d |\n", name, connections,
+		secondsText(spreadOf(r.Samples, wall)), limit, of, cpu, server, memory, requests, over(c, r), len(r.Samples))
+}
+
+// over is how many bytes of blobs moved beyond those that had to.
+func over(c caseResult, r row) string {
+	if c.Moves < 0 {
+		return ""
+	}
+	moved := spreadOf(r.Samples, func(s sample) float64 { return float64(s.In + s.Out) }).median
+	return bytesText(moved - float64(c.Moves))
+}
+
+// comparison is how ours does beside the best of the others.
+func comparison(c caseResult) string {
+	us, ok := c.mainRow()
+	best, found := c.bestPeer()
+	if !ok || !found {
+		return ""
+	}
+	mine, _ := us.seconds()
+	theirs, _ := best.seconds()
+	memory := func(r row) float64 {
+		return spreadOf(r.Samples, func(s sample) float64 { return float64(s.RSS) }).median
+	}
+	return fmt.Sprintf("%s beside the fastest of the others, %s: **%.2f ×** as fast, with %.2f × of its memory.", ours, best.Program, theirs/mine, memory(us)/max(1, memory(best)))
+}
+
+// commands are the command lines, each once.
+func commands(r Results) string {
+	var lines []string
+	for _, c := range r.Cases {
+		for _, r := range c.Rows {
+			if r.Command != "" && !slices.Contains(lines, r.Command) {
+				lines = append(lines, r.Command)
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return ""
+	}
+	slices.Sort(lines)
+	return "### The commands\n\n```\n" + strings.Join(lines, "\n") + "\n```\n"
+}
+
+func secondsText(s spread) string {
+	digits := 2
+	if s.median < 1 {
+		digits = 3
+	}
+	text := fmt.Sprintf("%.*f", digits, s.median)
+	if s.low != s.high {
+		text += fmt.Sprintf(" (%.*f–%.*f)", digits, s.low, digits, s.high)
+	}
+	return text
+}
+
+func number(n float64) string { return fmt.Sprintf("%.0f", n) }
+
+func bytesText(n float64) string {
+	if n < 1 {
+		return "0"
+	}
+	return humanize.IBytes(uint64(n))
+}
+
+// cell is a text that fits into a cell of a table.
+func cell(text string) string {
+	const most = 160
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return strings.NewReplacer("|", "/", "<", "‹", ">", "›", "`", "'").Replace(text)
+}
