@@ -1,19 +1,21 @@
 #!/bin/sh
-# Installs ecrkit and docker-credential-ecrkit: the binaries beside this script when they are there
-# (a release archive), else a build of this checkout with go.
+# Installs ecrkit and docker-credential-ecrkit, with man pages and completions: the binaries beside this
+# script when they are there (a release archive), else a build of this checkout with go.
 set -eu
 
 programs="ecrkit docker-credential-ecrkit"
+completions="share/bash-completion/completions/ecrkit share/zsh/site-functions/_ecrkit share/fish/vendor_completions.d/ecrkit.fish"
 
 usage() {
 	cat <<'EOF'
 usage: sh install.sh [--prefix DIR] [--uninstall]
 
-Installs ecrkit and docker-credential-ecrkit into DIR/bin: the binaries beside this script
-(a release archive), else a build of this checkout with go. Running it again replaces them.
+Installs ecrkit and docker-credential-ecrkit into DIR/bin, with man pages and completions for bash,
+zsh and fish in DIR/share: the binaries beside this script (a release archive), else a build of this
+checkout with go. Running it again replaces them.
 
   --prefix DIR  default: /usr/local when it can be written, else ~/.local
-  --uninstall   remove the two binaries from DIR/bin
+  --uninstall   remove all of it from DIR
   --help        show this text
 EOF
 }
@@ -84,6 +86,10 @@ if [ "$uninstall" ]; then
 			echo "$bin/$program is not installed"
 		fi
 	done
+	rm -f "$prefix"/share/man/man1/ecrkit.1 "$prefix"/share/man/man1/ecrkit-*.1
+	for name in $completions; do
+		rm -f "$prefix/$name"
+	done
 	echo 'If your docker config names ecrkit under "credHelpers", remove these entries.'
 	exit 0
 fi
@@ -110,6 +116,15 @@ if [ -z "$from" ]; then
 	echo "building with $(go env GOVERSION)"
 	(cd "$here" && CGO_ENABLED=0 go build -trimpath -o "$built/" ./cmd/...)
 	from=$built
+	"$built/ecrkit" man "$built/share/man/man1"
+	for name in $completions; do
+		mkdir -p "$built/$(dirname "$name")"
+		case $name in
+		*bash*) "$built/ecrkit" completion bash ;;
+		*zsh*) "$built/ecrkit" completion zsh ;;
+		*) "$built/ecrkit" completion fish ;;
+		esac >"$built/$name"
+	done
 fi
 
 mkdir -p "$bin"
@@ -122,6 +137,15 @@ for program in $programs; do
 	staged=
 	echo "installed $bin/$program"
 done
+
+# Without these the programs work all the same.
+if [ -d "$from/share" ]; then
+	if mkdir -p "$prefix/share" && cp -R "$from/share/." "$prefix/share/"; then
+		echo "installed man pages and completions in $prefix/share"
+	else
+		echo "install.sh: man pages and completions could not be installed in $prefix/share" >&2
+	fi
+fi
 
 case :${PATH:-}: in
 *:"$bin":*) ;;

@@ -73,6 +73,7 @@ func newRootCommand(app *App) *cobra.Command {
 		newAuthCommand(app),
 		newLocalCommand(app),
 		newVersionCommand(app),
+		newManCommand(app),
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

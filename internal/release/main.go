@@ -2,7 +2,8 @@
 //
 //	go run ./internal/release -o DIR
 //
-// writes DIR/ecrkit_VERSION_OS_ARCH.tar.gz (.zip for Windows) and DIR/SHA256SUMS. The same commit and the
+// writes DIR/ecrkit_VERSION_OS_ARCH.tar.gz (.zip for Windows) and DIR/SHA256SUMS. With the programs go
+// man pages and completions. The same commit and the
 // same Go release give the same bytes on any machine and in any directory: the binaries are static,
 // trimmed of paths and of the build ID, entries are sorted, and every time in an archive is that of the
 // commit (SOURCE_DATE_EPOCH overrides it; 1980-01-01 when the build does not know its commit).
@@ -57,9 +58,16 @@ func release(ctx context.Context, out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
+	var once []file
+	shared := func(modified time.Time) (files []file, err error) {
+		if once == nil {
+			once, err = sharedFiles(ctx, work, modified)
+		}
+		return once, err
+	}
 	var sums bytes.Buffer
 	for _, p := range platforms {
-		name, archive, err := archiveFor(ctx, work, p)
+		name, archive, err := archiveFor(ctx, work, p, shared)
 		if err != nil {
 			return fmt.Errorf("%s/%s: %w", p.os, p.arch, err)
 		}
@@ -73,7 +81,7 @@ func release(ctx context.Context, out string) error {
 }
 
 // archiveFor builds the programs for p and packs them with what belongs beside them.
-func archiveFor(ctx context.Context, work string, p platform) (name string, archive []byte, err error) {
+func archiveFor(ctx context.Context, work string, p platform, shared func(time.Time) ([]file, error)) (name string, archive []byte, err error) {
 	dir := filepath.Join(work, p.os+"_"+p.arch)
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -buildid=", "-o", dir+string(filepath.Separator), "./cmd/...")
 	// What else the environment may hold about the target would change the bytes.
@@ -110,6 +118,11 @@ func archiveFor(ctx context.Context, work string, p platform) (name string, arch
 	add("README.md", 0o644)
 	if p.os != "windows" { // install.sh needs a POSIX shell and installs names without .exe
 		add("install.sh", 0o755)
+		shared, sharedErr := shared(modified)
+		err = errors.Join(err, sharedErr)
+		for _, f := range shared {
+			files = append(files, file{name: base + "/" + f.name, mode: f.mode, data: f.data})
+		}
 	}
 	if err != nil {
 		return "", nil, err
