@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
 
@@ -76,16 +78,18 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]M
 			manifests[place] = found[i]
 		}
 	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(manifestsAtOnce)
 	for i, a := range additions {
 		if manifests[i].Content != nil {
 			continue
 		}
-		var err error
-		if manifests[i], err = resolveVerified(ctx, x.source(a), a.Reference); err != nil {
-			return nil, err
-		}
+		group.Go(func() (err error) {
+			manifests[i], err = resolveVerified(ctx, x.source(a), a.Reference)
+			return err
+		})
 	}
-	return manifests, nil
+	return manifests, group.Wait()
 }
 
 // entriesOf gives the entry for an image, or those of an index.
