@@ -51,6 +51,13 @@ func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { lock.Close() }, nil
 }
 
+// setTag is PutTagged, and tells whether it has changed anything.
+func (l *Layout) setTag(ctx context.Context, m Manifest, tag string) (changed bool, err error) {
+	have, err := l.Resolve(ctx, tag)
+	changed = err != nil || have.Descriptor.Digest != m.Descriptor.Digest
+	return changed, l.PutTagged(ctx, m, tag)
+}
+
 // maxPartialAge is how long a partial file may wait for a process that goes on
 // with it.
 const maxPartialAge = 7 * 24 * time.Hour

@@ -21,7 +21,7 @@ type TagStatus string
 // The kinds of TagStatus.
 const (
 	TagSet       TagStatus = "tagged"    // it names the image now
-	TagUnchanged TagStatus = "unchanged" // it named the image before
+	TagUnchanged TagStatus = "unchanged" // it named the image before; registries other than Amazon ECR's do not tell
 	TagConflict  TagStatus = "conflict"  // it is immutable and names another image
 	TagFailed    TagStatus = "failed"
 )

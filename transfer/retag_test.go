@@ -81,8 +81,11 @@ func TestRetagPartly(t *testing.T) {
 func TestRetagLayout(t *testing.T) {
 	dir, image, _ := newFixture(t, 1)
 	l := NewLayout(dir)
-	result, err := Retag(t.Context(), l, "image", []string{"a", "index"})
+	result, err := Retag(t.Context(), l, "image", []string{"a", "index", "image"})
 	check(t, err)
+	if statuses(result) != "a tagged, index tagged, image unchanged" {
+		t.Errorf("%+v", result)
+	}
 	if result.Digest != digestOf(t, image) || result.MediaType != mediaTypeDockerManifest {
 		t.Errorf("%+v", result)
 	}
@@ -105,4 +108,25 @@ func TestCheckTag(t *testing.T) {
 			t.Errorf("%q: %v", s, err)
 		}
 	}
+}
+
+// TestRetagQuotas has an ECR with the quotas of AWS, 10 PutImage a second: twenty
+// tags are paced, and none is refused as one too many.
+func TestRetagQuotas(t *testing.T) {
+	w := newWorld(t, localecr.Options{Quotas: localecr.DefaultQuotas()})
+	src, _, _ := newFixture(t, 1)
+	e := w.repository("app")
+	e.Limits = NewLimits()
+	mustCopy(t, NewLayout(src), e, Options{Reference: "image", Tags: []string{"1"}})
+	w.calls.Reset()
+	var tags []string
+	for i := range 20 {
+		tags = append(tags, fmt.Sprintf("t%d", i))
+	}
+	result, err := Retag(t.Context(), e, "1", tags)
+	check(t, err)
+	if result.Done() != len(tags) {
+		t.Errorf("%+v", result)
+	}
+	w.expectCalls(map[string]int{"BatchGetImage": 1, "PutImage": 20})
 }
