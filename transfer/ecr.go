@@ -60,12 +60,14 @@ var (
 // the layers too. No call is made.
 func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
 	e := &ECR{Layers: layerClient(cfg), registry: r, repository: repository, patience: defaultPatience()}
-	e.Layers.Transport = watched(e.Layers.Transport.RoundTrip, e)
-	e.parts = watched(checkedAnswer(layerClient(cfg).Do), e)
+	e.Layers.Transport = watched(e.Layers.Transport.RoundTrip, e.waits)
+	e.parts = watched(checkedAnswer(layerClient(cfg).Do), e.waits)
 	calls := &ecrCalls{e: e, credentials: credentialRenewal{provider: cfg.Credentials}}
 	e.api = auth.NewClient(cfg, r, calls.options)
 	return e
 }
+
+func (e *ECR) waits() patience { return e.patience }
 
 // caller makes the calls of the repository.
 func (e *ECR) caller() caller {

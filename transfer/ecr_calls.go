@@ -39,7 +39,7 @@ func (a *ecrCalls) options(o *ecr.Options) {
 		o.RetryMaxAttempts = 0
 	}
 	o.Retryer = tryRetryer{}
-	o.HTTPClient = watched(checkedAnswer(o.HTTPClient.Do), a.e)
+	o.HTTPClient = watched(checkedAnswer(o.HTTPClient.Do), a.e.waits)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ECRCall", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			c := a.e.caller().newCall(awsmiddleware.GetOperationName(ctx))

@@ -76,7 +76,7 @@ func (e *ECR) get(ctx context.Context, signed, byteRange string) (*http.Response
 		request.Header.Set("Range", byteRange)
 	}
 	c := e.caller().newCall(opGetLayer)
-	c.again = ranges.IsRepeated(ctx)
+	c.again = isRepeating(ctx)
 	response, err := c.send(ctx, func() (*http.Response, error) {
 		defer ranges.Sending(ctx)()
 		return e.Layers.Do(request)

@@ -16,7 +16,7 @@ func (e *ECR) putV2(ctx context.Context, d Descriptor, content layerContent, how
 		return false, nil
 	}
 	whole := e.usesV2(d, how.mode)
-	client := newV2Client(e.registry.Scheme(), e.registry.Host, e.V2)
+	client := newV2Client(e.registry.Scheme(), e.registry.Host, e.caller().transport(e.V2))
 	upload, mounted, err := e.mount(ctx, client, d, how.from)
 	switch {
 	case mounted:

@@ -31,6 +31,8 @@ type Registry struct {
 	guard      *guard
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2State
+	limits     Limits
+	requestLog // of all requests to the registry
 
 	login     chan struct{} // is held by who logs in
 	challenge *transport.Challenge
@@ -43,6 +45,8 @@ var (
 	_ Target         = (*Registry)(nil)
 	_ TagLister      = (*Registry)(nil)
 	_ ReferrerLister = (*Registry)(nil)
+
+	_ requestCounter = (*Registry)(nil)
 
 	_ rangeReader  = (*Registry)(nil)
 	_ layerWriter  = (*Registry)(nil)
@@ -71,13 +75,21 @@ func NewRegistry(host, repository string, keychain authn.Keychain, base http.Rou
 	if base == nil {
 		base = NewTransport()
 	}
-	return &Registry{
+	waits := defaultPatience()
+	waits.answer = answerTime
+	base = watched(base.RoundTrip, func() patience { return waits })
+	r := &Registry{
 		host: host, repository: repository, registry: registry, keychain: keychain,
-		guard: &guard{next: base, registry: registry.RegistryStr()},
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2Client{},
-	}, nil
+	}
+	calls := caller{limits: &r.limits, log: &r.requestLog}
+	r.guard = &guard{next: calls.transport(base), registry: registry.RegistryStr()}
+	return r, nil
 }
+
+// answerTime is how long an answer may take: a registry may hash a large blob before.
+const answerTime = 5 * time.Minute
 
 // NewTransport gives a transport with Go's defaults in which each blob on its way has a
 // connection of its own: over HTTP/2 they would share one, and its speed.
@@ -86,7 +98,7 @@ func NewTransport() *http.Transport {
 	t.MaxIdleConnsPerHost = maxIdleConnections
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = noHTTP2()
-	t.ResponseHeaderTimeout = 5 * time.Minute // a large blob may be hashed before the answer
+	t.ResponseHeaderTimeout = answerTime
 	return t
 }
 
@@ -137,7 +149,7 @@ func (r *Registry) scoped(ctx context.Context, scopes ...string) (*v2Client, err
 		return nil, fmt.Errorf("%s: credentials: %w", r.host, err)
 	}
 	var signed http.RoundTripper
-	err = retryV2(ctx, func() (err error) {
+	err = retryV2(ctx, func(ctx context.Context) (err error) {
 		signed, err = r.authorize(ctx, credentials, scopes)
 		return asV2Error(err)
 	})
@@ -159,7 +171,7 @@ func (r *Registry) scheme() string {
 // ping asks the registry how it wants its credentials.
 func (r *Registry) ping(ctx context.Context) error {
 	var challenge *transport.Challenge
-	err := retryV2(ctx, func() (err error) {
+	err := retryV2(ctx, func(ctx context.Context) (err error) {
 		challenge, err = transport.Ping(ctx, r.registry, r.guard)
 		return asV2Error(err)
 	})

@@ -95,7 +95,7 @@ func (r *Registry) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error
 		return nil, err
 	}
 	var response *http.Response
-	err = retryV2(ctx, func() (err error) {
+	err = retryV2(ctx, func(ctx context.Context) (err error) {
 		response, _, err = r.openBlob(ctx, c, d, "")
 		return err
 	})

@@ -36,10 +36,10 @@ func (e *sourceError) Unwrap() error { return e.error }
 // watched ends requests whose connection stands still, with a [*stallError]: no
 // byte of the body is taken, no answer comes, or no byte of it. The time that our
 // own side takes for the body or with the answer does not count.
-func watched(next sender, e *ECR) sender {
+func watched(next sender, patience func() patience) sender {
 	return func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancelCause(r.Context())
-		w := &stallWatch{patience: e.patience, cancel: cancel}
+		w := &stallWatch{patience: patience(), cancel: cancel}
 		r = r.WithContext(ctx)
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = &sentBody{r.Body, w}

@@ -121,7 +121,7 @@ func (c *v2Client) begin(ctx context.Context, repository string, d digest.Digest
 	if from != "" {
 		statuses = append(statuses, http.StatusCreated)
 	}
-	err = retryV2(ctx, func() error {
+	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url(repository+"/blobs/uploads/", query).String(), nil)
 		if err != nil {
 			return err
@@ -197,7 +197,7 @@ func checkDigestHeader(h http.Header, want digest.Digest) error {
 
 // hasBlob asks for a blob.
 func (c *v2Client) hasBlob(ctx context.Context, repository string, d Descriptor) (has bool, err error) {
-	err = retryV2(ctx, func() error {
+	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.url(repository+"/blobs/"+string(d.Digest), nil).String(), nil)
 		if err != nil {
 			return err
@@ -216,7 +216,7 @@ func (c *v2Client) hasBlob(ctx context.Context, repository string, d Descriptor)
 // names tells whether a reference names this manifest; if it names none, it does
 // not.
 func (c *v2Client) names(ctx context.Context, repository, reference string, d Descriptor) (same bool, err error) {
-	err = retryV2(ctx, func() error {
+	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.url(repository+"/manifests/"+reference, nil).String(), nil)
 		if err != nil {
 			return err
@@ -237,7 +237,7 @@ func (c *v2Client) names(ctx context.Context, repository, reference string, d De
 // upload is not nil, the POST was sent.
 func (c *v2Client) putBlob(ctx context.Context, repository string, d Descriptor, content layerContent, how uploads, upload *url.URL) error {
 	renewed := false
-	return retryV2(ctx, func() (err error) {
+	return retryV2(ctx, func(ctx context.Context) (err error) {
 		if err := how.inAll.Acquire(ctx, 1); err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func (c *v2Client) get(ctx context.Context, path string, query url.Values, heade
 
 func (c *v2Client) getURL(ctx context.Context, u *url.URL, header http.Header, limit int64) (a answer, err error) {
 	a.url = u
-	err = retryV2(ctx, func() error {
+	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 		if err != nil {
 			return err
@@ -300,7 +300,7 @@ func (c *v2Client) getURL(ctx context.Context, u *url.URL, header http.Header, l
 
 // send sends a request with a short body and wants one of the statuses.
 func (c *v2Client) send(ctx context.Context, method, path string, header http.Header, body []byte, statuses ...int) (h http.Header, err error) {
-	err = retryV2(ctx, func() error {
+	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, method, c.url(path, nil).String(), bytes.NewReader(body))
 		if err != nil {
 			return err

@@ -170,26 +170,42 @@ const (
 )
 
 // retryV2 calls send until it succeeds or fails in a way that another try cannot
-// mend. It waits as long as the registry asks for.
-func retryV2(ctx context.Context, send func() error) error {
-	pause := firstV2Pause
-	for try := 1; ; try++ {
-		err := send()
-		if err == nil || ctx.Err() != nil || try == maxV2Tries || !mayPass(err) {
+// mend. It waits as long as the registry asks for; a refusal as one too many is
+// no failed try. The context of send says which requests repeat others.
+func retryV2(ctx context.Context, send func(ctx context.Context) error) error {
+	pause, try := firstV2Pause, 1
+	throttled := time.Time{}
+	for {
+		err := send(ctx)
+		if err == nil || ctx.Err() != nil || !mayPass(err) {
 			return err
 		}
 		wait := pause/2 + rand.N(pause) // not all at once
 		var refused *v2Error
-		if errors.As(err, &refused) && refused.retryAfter > 0 {
-			wait = refused.retryAfter
+		if errors.As(err, &refused) {
+			wait = max(wait, refused.retryAfter)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
+		switch now := time.Now(); {
+		case refused == nil || !refused.tooMany():
+			if try++; try > maxV2Tries {
+				return err
+			}
+		case throttled.IsZero():
+			throttled = now
+		case now.Add(wait).Sub(throttled) > defaultPatience().throttled:
+			return err
 		}
-		pause *= 2
+		if err := (systemClock{}).Sleep(ctx, wait); err != nil {
+			return err
+		}
+		pause = min(2*pause, maxPause)
+		ctx = repeating(ctx)
 	}
+}
+
+// tooMany tells whether a request was refused as one too many.
+func (e *v2Error) tooMany() bool {
+	return e.status == http.StatusTooManyRequests || e.code == "TOOMANYREQUESTS"
 }
 
 // mayPass tells whether another try may succeed: after a failure of the network

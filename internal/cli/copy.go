@@ -120,6 +120,7 @@ func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.EC
 		return nil, err
 	}
 	repository := transfer.NewECR(cfg, r.Registry, r.Repository)
+	repository.Limits = app.limits.of(r.Registry)
 	if app.Verbose {
 		repository.Layers.Transport = app.logRequests(repository.Layers.Transport)
 	}

@@ -51,6 +51,7 @@ type App struct {
 
 	progressMode ui.Mode // --progress; "" if it was not given
 	compression  string  // --compression; "" if it was not given
+	limits       sharedLimits
 }
 
 // Main runs the command with args (without the program's name) and returns its
