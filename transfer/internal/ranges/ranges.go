@@ -111,10 +111,11 @@ func Fetch(ctx context.Context, f File, hash io.Writer, size int64, open Opener,
 		group.Go(func() error {
 			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
 			for r := range missing {
-				if err := w.fetch(ctx, r.Span); err != nil {
-					return err
+				got, err := w.fetch(ctx, r.Span)
+				if got > 0 { // also of a range that breaks off: a later process goes on from there
+					err = errors.Join(err, f.AddDone(Span{r.First, got}))
 				}
-				if err := f.AddDone(r.Span); err != nil {
+				if err != nil {
 					return err
 				}
 				close(r.done)
@@ -172,14 +173,14 @@ type fetcher struct {
 }
 
 // fetch reads one range, with as many tries as it needs as long as each brings
-// some bytes.
-func (w *fetcher) fetch(ctx context.Context, s Span) error {
+// some bytes. It returns how many came.
+func (w *fetcher) fetch(ctx context.Context, s Span) (int64, error) {
 	first, end, tries, pause, repeated := s.First, s.End(), 0, firstPause, false
 	for {
 		got, err := w.read(ctx, first, end-first, repeated)
 		first += got
 		if first == end {
-			return nil
+			return s.Length, nil
 		}
 		if repeated = true; err == nil {
 			err = io.ErrUnexpectedEOF
@@ -190,12 +191,12 @@ func (w *fetcher) fetch(ctx context.Context, s Span) error {
 		tries++
 		var permanent *permanentError
 		if ctx.Err() != nil || tries == maxTries || errors.As(err, &permanent) {
-			return fmt.Errorf("at byte %d: %w", first, err)
+			return first - s.First, fmt.Errorf("at byte %d: %w", first, err)
 		}
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return ctx.Err()
+			return first - s.First, ctx.Err()
 		}
 		pause *= 2
 	}
@@ -251,7 +252,8 @@ func Read(ctx context.Context, buffer []byte, first int64, open Opener) error {
 	watch := newWatchdog()
 	defer watch.stop()
 	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}}
-	return w.fetch(ctx, Span{first, int64(len(buffer))})
+	_, err := w.fetch(ctx, Span{first, int64(len(buffer))})
+	return err
 }
 
 // memory is a part of a blob in memory.
