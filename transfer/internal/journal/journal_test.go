@@ -1,0 +1,233 @@
+package journal
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const key = "host/app@sha256:1"
+
+func open(t *testing.T, d Dir) *Entry {
+	t.Helper()
+	e, err := d.Open(key)
+	check(t, err)
+	if e == nil {
+		t.Fatal("another has the entry")
+	}
+	return e
+}
+
+// files are what is in the directory.
+func files(t *testing.T, d Dir) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(string(d))
+	check(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestEntry(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "state", "uploads"))
+	e := open(t, d)
+	if e.Upload != (Upload{}) {
+		t.Errorf("a new entry says %+v", e.Upload)
+	}
+	if other, err := d.Open(key); err != nil || other != nil {
+		t.Errorf("a second process got the entry: %v, %v", other, err)
+	}
+	check(t, e.Begin("id-1", 10))
+	check(t, e.Acknowledge(10))
+	check(t, e.Acknowledge(20))
+	check(t, e.Close())
+
+	e = open(t, d)
+	if want := (Upload{"id-1", 10, 20}); e.Upload != want {
+		t.Errorf("got %+v, want %+v", e.Upload, want)
+	}
+	check(t, e.Acknowledge(25))
+	check(t, e.Close())
+	e = open(t, d)
+	if want := (Upload{"id-1", 10, 25}); e.Upload != want {
+		t.Errorf("got %+v, want %+v", e.Upload, want)
+	}
+	check(t, e.Begin("id-2", 7)) // forgets the first
+	check(t, e.Close())
+	e = open(t, d)
+	if want := (Upload{"id-2", 7, 0}); e.Upload != want {
+		t.Errorf("got %+v, want %+v", e.Upload, want)
+	}
+	check(t, e.Remove())
+	if left := files(t, d); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	for _, id := range []string{"", "a b", "a\nb"} {
+		e := open(t, d)
+		if err := e.Begin(id, 1); err == nil {
+			t.Errorf("the ID %q was written", id)
+		}
+		check(t, e.Close()) // says nothing: it goes
+	}
+	if left := files(t, d); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestEntryIsPrivate(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "uploads"))
+	e := open(t, d)
+	check(t, e.Begin("id", 1))
+	check(t, e.Close())
+	for _, name := range append(files(t, d), ".") {
+		info, err := os.Stat(filepath.Join(string(d), name))
+		check(t, err)
+		if name != "." && !strings.HasSuffix(name, lockSuffix) && info.Mode().Perm() != 0o600 || name == "." && info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has mode %v", name, info.Mode())
+		}
+		if strings.Contains(name, "host") {
+			t.Errorf("%s tells where the layer goes", name)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	begin := header + "\nupload id 10\n"
+	tests := map[string]struct {
+		text string
+		want Upload
+		ok   bool
+	}{
+		"begun":              {begin, Upload{"id", 10, 0}, true},
+		"acknowledged":       {begin + "acknowledged 10\nacknowledged 12\n", Upload{"id", 10, 12}, true},
+		"being written":      {begin + "acknowledged 10\nacknow", Upload{"id", 10, 10}, true},
+		"appended to that":   {begin + "acknowledged 10\nacknowacknowledged 20\n", Upload{"id", 10, 10}, true},
+		"goes back":          {begin + "acknowledged 10\nacknowledged 9\n", Upload{"id", 10, 10}, true},
+		"negative":           {begin + "acknowledged -1\n", Upload{"id", 10, 0}, true},
+		"too large a number": {begin + "acknowledged 99999999999999999999\n", Upload{"id", 10, 0}, true},
+		"zeros":              {begin + "\x00\x00\x00\n", Upload{"id", 10, 0}, true},
+		"empty":              {"", Upload{}, false},
+		"only zeros":         {strings.Repeat("\x00", 100), Upload{}, false},
+		"another version":    {"ecrkit-upload 2\nupload id 10\n", Upload{}, false},
+		"no upload":          {header + "\n", Upload{}, false},
+		"half an upload":     {header + "\nupload id 1", Upload{}, false},
+		"no part size":       {header + "\nupload id\n", Upload{}, false},
+		"part size 0":        {header + "\nupload id 0\n", Upload{}, false},
+		"part size negative": {header + "\nupload id -5\n", Upload{}, false},
+		"long ID":            {header + "\nupload " + strings.Repeat("x", 1025) + " 5\n", Upload{}, false},
+		"endless line":       {header + "\nupload " + strings.Repeat("x", 1<<20), Upload{}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := parse(strings.NewReader(tt.text))
+			if got != tt.want || (err == nil) != tt.ok {
+				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+			// A damaged entry is one that is not there, and can be begun.
+			d := Dir(t.TempDir())
+			check(t, os.WriteFile(d.path(key), []byte(tt.text), 0o600))
+			e := open(t, d)
+			if e.Upload != tt.want {
+				t.Errorf("opened %+v, want %+v", e.Upload, tt.want)
+			}
+			check(t, e.Begin("new", 5))
+			check(t, e.Close())
+			e = open(t, d)
+			if e.Upload.ID != "new" {
+				t.Errorf("opened %+v", e.Upload)
+			}
+			check(t, e.Remove())
+		})
+	}
+}
+
+// The acknowledgements of the largest layer are all read.
+func TestLargestEntry(t *testing.T) {
+	d := Dir(t.TempDir())
+	e := open(t, d)
+	check(t, e.Begin(strings.Repeat("x", 100), 12<<20))
+	last := int64(0)
+	for range 4200 {
+		last += 12 << 20
+		check(t, e.Acknowledge(last))
+	}
+	check(t, e.Close())
+	if e = open(t, d); e.Upload.Acknowledged != last {
+		t.Errorf("got %d, want %d", e.Upload.Acknowledged, last)
+	}
+	check(t, e.Remove())
+}
+
+func TestForget(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "uploads"))
+	check(t, d.Forget(key)) // without the directory
+	e := open(t, d)
+	check(t, e.Begin("id", 1))
+	check(t, d.Forget(key)) // it is in use
+	if got := files(t, d); len(got) != 2 {
+		t.Errorf("the entry of another process has gone: %v", got)
+	}
+	check(t, e.Close())
+	check(t, d.Forget(key))
+	if got := files(t, d); len(got) != 0 {
+		t.Errorf("left behind: %v", got)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "uploads"))
+	now := time.Now()
+	check(t, d.Sweep(now)) // without the directory
+	for i := range 4 {
+		e, err := d.Open(fmt.Sprint(i))
+		check(t, err)
+		check(t, e.Begin("id", 1))
+		if i < 3 {
+			check(t, e.Close())
+		} else {
+			defer e.Close()
+		}
+	}
+	foreign := filepath.Join(string(d), "notes.txt")
+	check(t, os.WriteFile(foreign, nil, 0o600))
+	check(t, d.Sweep(now.Add(maxAge-time.Hour)))
+	if got := files(t, d); len(got) != 9 {
+		t.Errorf("what is young has gone: %v", got)
+	}
+	check(t, d.Sweep(now.Add(maxAge+time.Hour)))
+	got := files(t, d)
+	if len(got) != 3 || !strings.Contains(strings.Join(got, " "), "notes.txt") {
+		t.Errorf("left are %v, want the file that is not ours and the entry in use", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(header + "\nupload id 10\nacknowledged 10\n"))
+	f.Add([]byte(header + "\nupload id 10\nacknowledged 10\nackn"))
+	f.Add([]byte("ecrkit-upload 2\n"))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		u, err := parse(bytes.NewReader(data))
+		if err != nil {
+			if u != (Upload{}) {
+				t.Errorf("%+v beside %v", u, err)
+			}
+			return
+		}
+		if u.ID == "" || len(u.ID) > 1024 || u.PartSize <= 0 || u.Acknowledged < 0 {
+			t.Errorf("accepted %+v", u)
+		}
+	})
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
