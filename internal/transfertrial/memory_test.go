@@ -23,10 +23,10 @@ const (
 
 // TestMemory measures the peak of the resident memory for large layers from a file,
 // to a file and between repositories, and for many layers at once. By default the
-// layers have 256 MiB together; with ECRKIT_TRIAL=full there is one of 1 GiB and one of
+// layers have 128 and 192 MiB together; with ECRKIT_TRIAL=full there is one of 1 GiB and one of
 // 10 GiB, which are sparse: 20 GiB of the disk are needed in addition.
 func TestMemory(t *testing.T) {
-	images := map[string][]int64{"one layer": {256 * mib}, "16 layers": repeat(16*mib, 16)}
+	images := map[string][]int64{"one layer": {128 * mib}, "16 layers": repeat(12*mib, 16)}
 	if full {
 		images = map[string][]int64{"1 GiB": {gib}, "10 GiB": {10 * gib}, "16 layers of 256 MiB": repeat(256*mib, 16)}
 	}
