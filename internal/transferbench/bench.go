@@ -48,6 +48,9 @@ func (b *bench) scenario(ctx context.Context, s scenario) (result caseResult, er
 	if s.minCalls != nil {
 		result.MinCalls = s.minCalls(in)
 	}
+	if s.do == opPush && pushCallsV2(in) < result.MinCalls {
+		result.MinV2 = pushCallsV2(in)
+	}
 	variants := s.variants(b.programs)
 	result.Rows = make([]row, len(variants))
 	for i, v := range variants {
@@ -57,7 +60,7 @@ func (b *bench) scenario(ctx context.Context, s scenario) (result caseResult, er
 	for round := range b.runs {
 		for n := range variants {
 			i := (n + round) % len(variants)
-			if row := &result.Rows[i]; !row.enough(b.runs) {
+			if row := &result.Rows[i]; !row.enough(b.runs, s.budget()) {
 				if err := b.measure(ctx, scene, s, variants[i], round, row); err != nil {
 					return result, err
 				}

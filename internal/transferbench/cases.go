@@ -27,6 +27,14 @@ type scenario struct {
 	minCalls        func(in *input) int
 }
 
+// budget is how many seconds the runs of one program may take together: less after a kill, where each is two.
+func (s scenario) budget() float64 {
+	if s.kill {
+		return 15
+	}
+	return 30
+}
+
 // An operation is what a command line does.
 type operation string
 
@@ -177,17 +185,12 @@ func (t *trial) argv() []string {
 func (s scenario) work(v variant, in *input) workload {
 	w := workload{
 		bytes: float64(in.bytes()), largest: float64(in.largest()), wire: 1,
-		connections: v.carriers(s), rate: float64(s.shape.rate), latency: s.shape.latency,
+		connections: v.carriers(s), rate: s.shape.speed(), latency: s.shape.latency,
 	}
+	rounds := (len(in.blobs) + v.program.connections - 1) / v.program.connections
 	switch s.do {
-	case opPush, opCopy:
-		w.hashed, w.roundTrips = hashedPush, tripsPush
-		if s.do == opCopy {
-			w.roundTrips = tripsCopy
-		}
-		if s.mounting {
-			w.bytes, w.largest, w.roundTrips = 0, 0, tripsMount
-		}
+	case opPush:
+		w.hashed, w.roundTrips = hashedPush, tripsPush(rounds)
 		if v.program.name == ours && in.largest() > partSize {
 			w.wire, w.hashed = nativeWire, hashedNative
 			if s.largest {
@@ -195,9 +198,14 @@ func (s scenario) work(v variant, in *input) workload {
 			}
 		}
 	case opPull:
-		w.hashed, w.roundTrips = hashedPull, tripsPull
+		w.hashed, w.roundTrips = hashedPull, tripsPull(rounds)
+	case opCopy:
+		w.hashed, w.roundTrips = hashedPush, tripsCopy(rounds)
+		if s.mounting {
+			w.bytes, w.largest, w.roundTrips = 0, 0, tripsMount(rounds)
+		}
 	case opArchive:
-		w.hashed, w.roundTrips = hashedPull, tripsPush
+		w.hashed, w.roundTrips = hashedPull, tripsPush(rounds)
 	case opWarm, opArchiveWarm:
 		w.bytes, w.roundTrips = 0, tripsWarm
 	case opTag:

@@ -66,14 +66,25 @@ const (
 	hashedNative = hashedPush + 2*nativeWire
 )
 
-// Round trips that follow one another, the connections' own included.
+// Round trips that follow one another, the connections' own included. rounds is how many blobs each connection
+// carries, one after the other.
+
+// tripsPush are: connect, look what is there, begin and send each blob, put the manifest.
+func tripsPush(rounds int) int { return 3 + 2*rounds }
+
+// tripsPull are: connect, read the manifest, ask where the first blob is, connect there, read each blob.
+func tripsPull(rounds int) int { return 4 + rounds }
+
+// tripsCopy are: connect, read the manifest, look what is there, ask where the first blob is, connect there, begin
+// and send each blob, put the manifest.
+func tripsCopy(rounds int) int { return 6 + 2*rounds }
+
+// tripsMount are: connect, read the manifest, look what is there, mount each blob, put the manifest.
+func tripsMount(rounds int) int { return 4 + rounds }
+
 const (
-	tripsPush  = 5 // connect, look what is there, begin the blob, send it, put the manifest
-	tripsPull  = 5 // connect, read the manifest, ask where the blob is, connect there, read it
 	tripsWarm  = 2 // connect, look whether the image is there
-	tripsMount = 5 // connect, read the manifest, look what is there, mount, put the manifest
 	tripsRetag = 3 // connect, read the manifest, put it
-	tripsCopy  = 8 // connect, read the manifest, look what is there, ask where the blob is, connect there, begin it, send it, put the manifest
 )
 
 // partSize is what Amazon ECR asks for: layers above it go by parts.
@@ -94,6 +105,9 @@ func pushCalls(in *input) int {
 
 // parts is how many parts a layer has.
 func parts(size int64) int { return int((size + partSize - 1) / partSize) }
+
+// pushCallsV2 is the minimum of calls to push by /v2/ alone, but for looking what is there.
+func pushCallsV2(in *input) int { return (len(in.blobs)+99)/100 + in.manifests + 2*len(in.blobs) }
 
 // pullCalls is the minimum of calls to pull: the manifest, all those that it names at once, and a URL a blob.
 func pullCalls(in *input) int {

@@ -38,6 +38,9 @@ func TestMinimumOfCalls(t *testing.T) {
 		if got := pushCalls(c.in); got != c.push {
 			t.Errorf("%s: push takes %d calls, want %d", c.name, got, c.push)
 		}
+		if got := pushCallsV2(c.in); got > c.push {
+			t.Errorf("%s: push by /v2/ takes %d calls, more than by parts", c.name, got)
+		}
 		if got := pullCalls(c.in); got != c.pull {
 			t.Errorf("%s: pull takes %d calls, want %d", c.name, got, c.pull)
 		}
@@ -61,6 +64,47 @@ func TestLimit(t *testing.T) {
 	} {
 		if got := c.work.limit(machine); math.Abs(got-c.want) > 1e-6 {
 			t.Errorf("%s: the limit is %.6f s, want %.6f", c.name, got, c.want)
+		}
+	}
+}
+
+func TestRoundTrips(t *testing.T) {
+	us, peer := &program{name: ours, connections: 16}, &program{name: "crane", connections: 4}
+	many, one := image(40, 2*mib, 1, 1), image(1, 512*mib, 1, 1)
+	for _, c := range []struct {
+		name string
+		s    scenario
+		p    *program
+		in   *input
+		want int
+	}{
+		{"one layer, pushed", scenario{do: opPush, largest: true}, us, one, 5},
+		{"one layer, pulled", scenario{do: opPull, largest: true}, peer, one, 5},
+		{"41 blobs over 16 connections, pushed", scenario{do: opPush}, us, many, 9},
+		{"41 blobs over 4 connections, pushed", scenario{do: opPush}, peer, many, 25},
+		{"41 blobs over 16 connections, pulled", scenario{do: opPull}, us, many, 7},
+		{"41 blobs over 16 connections, copied", scenario{do: opCopy}, us, many, 12},
+		{"41 blobs over 16 connections, mounted", scenario{do: opCopy, mounting: true}, us, many, 7},
+		{"what is there, pushed", scenario{do: opWarm}, us, many, 2},
+		{"a tag", scenario{do: opTag}, us, many, 3},
+	} {
+		if got := c.s.work(variant{program: c.p}, c.in).roundTrips; got != c.want {
+			t.Errorf("%s: %d round trips, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestSpeed(t *testing.T) {
+	for _, c := range []struct {
+		shape shape
+		want  float64
+	}{
+		{shape{}, 0},
+		{shape{latency: 50 * time.Millisecond}, 40 * mib},
+		{shape{latency: 20 * time.Millisecond, rate: 10 * mib}, 10 * mib},
+	} {
+		if got := c.shape.speed(); got != c.want {
+			t.Errorf("%s: %.0f bytes per second, want %.0f", c.shape, got, c.want)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 // Transferbench measures ecrkit's pushes, pulls and copies beside those of crane, regctl, oras and skopeo,
 // against the same local ECR, and prints tables in Markdown.
 //
-//	go run ./internal/transferbench                     # all, about 25 minutes
+//	go run ./internal/transferbench                     # all, about 27 minutes
 //	go run ./internal/transferbench -quick              # small sizes: a test of the benchmark itself
 //	go run ./internal/transferbench -case pull,push-10  # only these, by the beginning of their names
 //	go run ./internal/transferbench -save results.json  # keeps what was measured

@@ -53,8 +53,8 @@ out of it is checked: a wrong result is a failure.
 - **seconds**: the median of the runs, with the lowest and the highest. There are fewer runs where one takes long.
 - **limit**: under this it cannot be done: the longest of bytes ÷ (connections × rate), the largest layer ÷ the hash
   rate of one core, all that program and server must hash ÷ the hash rate of all cores, and the round trips that follow
-  one another. What goes to ECR's own API by parts has 4/3 of its bytes on the wire (base64), and is hashed for its
-  signature as well.
+  one another on these connections. What goes to ECR's own API by parts has 4/3 of its bytes on the wire (base64), and
+  is hashed for its signature as well. A connection without a rate carries 1 MiB in half a round trip.
 - **CPU**: seconds of user and system time, of the program with its credential helper, and of the server.
 - **memory**: the peak of the resident set.
 - **requests**: of ECR's API and of /v2/, plus downloads by pre-signed URL.
@@ -77,7 +77,11 @@ func table(c caseResult) string {
 	}
 	b.WriteString("\n")
 	if c.MinCalls > 0 {
-		fmt.Fprintf(&b, "Minimum of requests: %d, and the downloads.\n", c.MinCalls)
+		v2 := ""
+		if c.MinV2 > 0 {
+			v2 = fmt.Sprintf(" by parts, %d by /v2/", c.MinV2)
+		}
+		fmt.Fprintf(&b, "Minimum of requests: %d%s, and the downloads.\n", c.MinCalls, v2)
 	}
 	if text := comparison(c); text != "" {
 		b.WriteString(text + "\n")

@@ -167,13 +167,13 @@ func TestEnough(t *testing.T) {
 		want bool
 	}{
 		{row{}, false},
-		{row{Samples: []sample{{Wall: 13}, {Wall: 13}}}, false},
+		{row{Samples: []sample{{Wall: 9}, {Wall: 9}}}, false},
 		{row{Samples: []sample{{Wall: 1}, {Wall: 1}, {Wall: 1}}}, true},
 		{row{Samples: []sample{{Wall: 52}}}, true},
 		{row{Samples: []sample{{Wall: 17}, {Wall: 17}}}, true},
 		{row{Error: "failed"}, true},
 	} {
-		if got := c.row.enough(3); got != c.want {
+		if got := c.row.enough(3, 30); got != c.want {
 			t.Errorf("%+v: got %v", c.row, got)
 		}
 	}

@@ -37,9 +37,18 @@ func (s shape) String() string {
 		words = append(words, humanize.IBytes(uint64(s.rate))+"/s a connection")
 	}
 	if len(words) == 0 {
-		return "connections as they are"
+		return "loopback as it is"
 	}
 	return strings.Join(words, ", ")
+}
+
+// speed is how many bytes per second a connection carries; 0 is not limited. Without a rate of its own it has a
+// window of 1 MiB, which makes room when its bytes arrive: half a round trip later.
+func (s shape) speed() float64 {
+	if s.rate > 0 || s.latency == 0 {
+		return float64(s.rate)
+	}
+	return 2 * mib / s.latency.Seconds()
 }
 
 func (s shape) flags() (flags []string) {
