@@ -42,9 +42,10 @@ type Options struct {
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the
-	// endpoint can do that; 0 means 8.
+	// endpoint can do that; 0 means 8, or four for each processor if that is less.
 	Connections int
-	// AllConnections is over how many connections all blobs move; 0 means 16.
+	// AllConnections is over how many connections all blobs move; 0 means 16. There
+	// are fewer for a while after requests had to be sent again.
 	AllConnections int
 	// Upload is how blobs go to Amazon ECR; "" means UploadAuto.
 	Upload UploadMode
@@ -166,7 +167,7 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 		return
 	}
 	each(all, func(t *delivery) error { return t.plan(g, opts) })
-	newCopier(src, opts).blobs(ctx, g.blobs, all)
+	newCopier(src, all, opts).blobs(ctx, g.blobs, all)
 	each(all, func(t *delivery) error { return t.publish(g, opts) })
 }
 

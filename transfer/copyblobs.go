@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
-
-	"golang.org/x/sync/semaphore"
 
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
@@ -30,23 +29,28 @@ type copier struct {
 	connections int // for one blob
 	all         int // connections for all blobs
 	upload      UploadMode
-	reads       *semaphore.Weighted // connections that bring blobs
-	writes      *semaphore.Weighted // connections that take blobs
+	reads       *connections // that bring blobs
+	writes      *connections // that take blobs
 	memory      *partMemory
 	journal     journal.Dir
 	foreign     *http.Client // see Options
 }
 
-func newCopier(src Source, opts Options) *copier {
+func newCopier(src Source, all []*delivery, opts Options) *copier {
 	c := &copier{
 		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign,
 		upload:      cmp.Or(opts.Upload, UploadAuto),
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
-		connections: cmp.Or(max(opts.Connections, 0), defaultConnections),
+		connections: cmp.Or(max(opts.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0))),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
 	}
 	c.connections = min(c.connections, c.all)
-	c.reads, c.writes = semaphore.NewWeighted(int64(c.all)), semaphore.NewWeighted(int64(c.all))
+	targets := make([]any, len(all))
+	for i, t := range all {
+		targets[i] = t.Target
+	}
+	c.reads = newConnections(c.all, opts.Now, src)
+	c.writes = newConnections(c.all, opts.Now, targets...)
 	return c
 }
 

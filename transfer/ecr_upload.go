@@ -13,7 +13,6 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/layerpart"
@@ -22,13 +21,13 @@ import (
 // uploads say how layers are uploaded in one copy.
 type uploads struct {
 	mode        UploadMode
-	from        Source              // where the content comes from: a blob can be mounted from a neighbour
-	connections int                 // for one layer
-	inAll       *semaphore.Weighted // the connections of all layers
-	journal     journal.Dir         // "" is none
-	sent        func(n int64)       // is told of bytes sent, and of bytes to be sent again
-	resumed     func(n int64)       // is told of bytes that an earlier process sent
-	mounted     func()              // is told that the blob was mounted and no byte was sent
+	from        Source        // where the content comes from: a blob can be mounted from a neighbour
+	connections int           // for one layer
+	inAll       slots         // the connections of all layers
+	journal     journal.Dir   // "" is none
+	sent        func(n int64) // is told of bytes sent, and of bytes to be sent again
+	resumed     func(n int64) // is told of bytes that an earlier process sent
+	mounted     func()        // is told that the blob was mounted and no byte was sent
 }
 
 // UploadMode is how layers go to Amazon ECR.

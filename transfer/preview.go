@@ -90,7 +90,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 		made := Result{Calls: first.Calls}
 		count.addTo(&made)
 		if src, ok := src.(readEstimator); ok {
-			addCalls(first.Calls, src.EstimateReads(reads, newCopier(nil, opts).few(len(reads))))
+			addCalls(first.Calls, src.EstimateReads(reads, newCopier(nil, nil, opts).few(len(reads))))
 		}
 	}
 	return planned
