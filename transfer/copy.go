@@ -155,7 +155,7 @@ func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) 
 
 // copyImage copies to all deliveries; each has its error afterwards.
 func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
-	root, err := resolve(ctx, src, opts)
+	root, err := resolveFor(ctx, src, opts, all)
 	if err != nil {
 		failAll(all, err)
 		return

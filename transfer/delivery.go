@@ -90,6 +90,9 @@ func (t *delivery) begin(src Source, root Manifest) error {
 	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
 		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, t.Digest)
 	}
+	if dst, ok := t.Target.(imageTarget); ok {
+		return dst.CheckImage(t.ctx, root)
+	}
 	return nil
 }
 

@@ -52,7 +52,9 @@ var dockerMember = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}(/|\.|$)`)
 
 var errDetected = errors.New("detected")
 
-// detectPacked reads a compressed tar no further than needed.
+// detectPacked reads a compressed tar no further than needed. In one that is both,
+// docker has its manifest.json first, and what is first an OCI layout is a whole
+// one.
 func detectPacked(r io.Reader, format compress.Format) Kind {
 	plain, err := compress.NewReader(bufio.NewReaderSize(r, 128<<10), format)
 	if err != nil {
@@ -66,7 +68,8 @@ func detectPacked(r io.Reader, format compress.Format) Kind {
 			kind = KindDockerArchive
 			return errDetected
 		case name == ocispec.ImageLayoutFile:
-			kind = KindArchive // unless there is one for docker too
+			kind = KindArchive
+			return errDetected
 		}
 		return nil
 	})

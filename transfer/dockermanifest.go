@@ -72,14 +72,18 @@ func decodeDockerConfig(data []byte, layers int) (dockerConfig, error) {
 }
 
 // pickDockerImage finds the image that reference names: NAME:TAG, the digest of
-// its config, or "" for the only one. Of several with the same name the last
-// counts, as in docker.
+// its config, a tag if only one image has it, or "" for the only image. Of several
+// with the same name the last counts, as in docker.
 func pickDockerImage(images []dockerImage, reference string, id func(dockerImage) digest.Digest) (dockerImage, error) {
 	if len(images) == 0 {
 		return dockerImage{}, fmt.Errorf("has no image: %w", ErrNotFound)
 	}
 	var names []string
+	var tagged []dockerImage
 	for _, m := range slices.Backward(images) {
+		if reference != "" && slices.ContainsFunc(m.RepoTags, func(name string) bool { return strings.HasSuffix(name, ":"+reference) }) {
+			tagged = append(tagged, m)
+		}
 		if reference != "" && (slices.ContainsFunc(m.RepoTags, func(name string) bool { return sameDockerName(name, reference) }) || string(id(m)) == reference) {
 			return m, nil
 		}
@@ -95,6 +99,9 @@ func pickDockerImage(images []dockerImage, reference string, id func(dockerImage
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
 	known := strings.Join(names, ", ")
+	if len(tagged) == 1 {
+		return tagged[0], nil
+	}
 	if reference != "" {
 		return dockerImage{}, fmt.Errorf("has no image %s: %w (it has %s)", reference, ErrNotFound, known)
 	}

@@ -86,12 +86,16 @@ func spoolImageFile(ctx context.Context, r io.Reader, tempDir string) (*imageFil
 }
 
 func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*imageFile, error) {
-	buffered := bufio.NewReaderSize(compress.Reader(ctx, r), 128<<10)
+	raw := &faultReader{r: compress.Reader(ctx, r)}
+	buffered := bufio.NewReaderSize(raw, 128<<10)
 	first, err := buffered.Peek(compress.MagicSize)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
 	plain, err := compress.NewReader(buffered, compress.Detect(first))
+	if raw.fault != nil {
+		return nil, raw.fault
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
@@ -102,9 +106,27 @@ func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*imageFile, err
 	}
 	if err := copyTar(temp, plain); err != nil {
 		temp.Close()
-		return nil, fmt.Errorf("into a temporary file: %w", err)
+		if raw.fault != nil {
+			return nil, raw.fault
+		}
+		return nil, err
 	}
 	return newImageFile(temp, temp)
+}
+
+// faultReader keeps the error that ended the reading, which would be taken for
+// one in the content.
+type faultReader struct {
+	r     io.Reader
+	fault error
+}
+
+func (r *faultReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.fault = err
+	}
+	return n, err
 }
 
 // maxTarTrailer is how much may follow the end of a tar: it is a multiple of its
@@ -119,10 +141,11 @@ func copyTar(w io.Writer, r io.Reader) error {
 		// Its writer may not like a pipe that is closed too early.
 		_, err = io.CopyN(io.Discard, r, maxTarTrailer)
 	}
-	if err != nil && err != io.EOF {
-		return err
+	// That the disk is full comes before what the reader made of it.
+	if flushed := out.Flush(); flushed != nil || err == io.EOF {
+		return flushed
 	}
-	return out.Flush()
+	return err
 }
 
 // kind tells what the tar holds. Docker writes archives that are both: those are

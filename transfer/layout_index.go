@@ -111,8 +111,8 @@ func addToIndex(data []byte, d Descriptor, tag string) ([]byte, error) {
 			return nil, fmt.Errorf("%w: %w", ErrIntegrity, err)
 		}
 		name := e.Annotations[ocispec.AnnotationRefName]
-		if tag == "" && e.Digest == d.Digest {
-			return data, nil // there already, under whatever name
+		if e.Digest == d.Digest && (tag == "" || name == tag) {
+			return data, nil // there already, without a tag under whatever name
 		}
 		if name == tag && tag != "" || name == "" && e.Digest == d.Digest {
 			continue

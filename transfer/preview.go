@@ -104,7 +104,7 @@ func addCalls(sum, calls map[string]int) {
 
 // previewImage does of copyImage what writes nothing.
 func previewImage(ctx context.Context, src Source, all []*delivery, opts Options) graph {
-	root, err := resolve(ctx, src, opts)
+	root, err := resolveFor(ctx, src, opts, all)
 	if err != nil {
 		failAll(all, err)
 		return graph{}

@@ -89,7 +89,11 @@ func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.
 	nothing := func() error { return nil }
 	switch r.Kind {
 	case transfer.KindArchive, transfer.KindDockerArchive:
-		return app.openImageFile(ctx, r)
+		archive, err := app.openImageFile(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		return archive, archive.Close, nil
 	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nothing, nil
 	case transfer.KindECR:
@@ -106,6 +110,8 @@ func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.
 	switch r.Kind {
 	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nil
+	case transfer.KindArchive, transfer.KindDockerArchive:
+		return app.openImageTarget(r)
 	case transfer.KindECR:
 		return app.openECR(ctx, r)
 	case transfer.KindRegistry:

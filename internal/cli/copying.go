@@ -116,6 +116,7 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 	if err != nil {
 		return nil, err
 	}
+	defer closeTargets(destinations)
 	if c.dryRun {
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err = &p.Plan, p.Err

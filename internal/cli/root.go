@@ -18,9 +18,10 @@ Images are named as
 
   HOST/REPOSITORY[:TAG][@DIGEST]   in a registry of Amazon ECR
   oci:DIRECTORY[:TAG]              in an OCI image layout
-  oci-archive:FILE[:TAG]           in a tar of one (to read)
-  docker-archive:FILE[:NAME:TAG]   in what docker save writes (to read)
+  oci-archive:FILE[:TAG]           in a tar of one
+  docker-archive:FILE[:NAME:TAG]   in what docker save writes
   DIRECTORY[:TAG], FILE[:TAG]      if it is one of those, told by its content
+  -                                in an archive on stdin or stdout
 
 AWS credentials and endpoints are found as the AWS CLI finds them (AWS_PROFILE,
 AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. ECRKIT_REGISTRIES
