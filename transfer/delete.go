@@ -69,6 +69,7 @@ type DeleteError struct {
 	Name   ImageName
 	Code   string // of Amazon ECR, such as ImageReferencedByManifestList
 	Reason string
+	Err    error // of another registry
 }
 
 // The codes of Amazon ECR that have a message of our own.
@@ -79,14 +80,19 @@ const (
 
 func (e *DeleteError) Error() string {
 	image := e.Place + e.Name.String()
-	switch e.Code {
-	case codeImageNotFound:
+	switch {
+	case e.Err != nil:
+		return e.Err.Error()
+	case e.Code == codeImageNotFound:
 		return image + ": not found"
-	case codeReferenced:
+	case e.Code == codeReferenced:
 		return fmt.Sprintf("%s: an index names it (%s); delete the index first", image, e.Reason)
 	}
 	return fmt.Sprintf("%s: %s: %s", image, e.Code, e.Reason)
 }
+
+// Unwrap gives the error of a registry that is not Amazon ECR.
+func (e *DeleteError) Unwrap() error { return e.Err }
 
 // Is makes the error an [ErrNotFound] if the image is not there.
 func (e *DeleteError) Is(target error) bool {

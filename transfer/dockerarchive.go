@@ -150,6 +150,15 @@ func hasFile(files tarFiles, name string) bool {
 // String names the archive.
 func (a *DockerArchive) String() string { return a.name }
 
+// Names gives the names of the images, NAME:TAG each, in the order of the archive.
+func (a *DockerArchive) Names() []string {
+	var names []string
+	for _, i := range a.images {
+		names = append(names, i.RepoTags...)
+	}
+	return names
+}
+
 // Close closes the archive and removes what was unpacked and compressed.
 func (a *DockerArchive) Close() error {
 	a.mu.Lock()

@@ -20,9 +20,9 @@ import (
 // Image is an image of a repository or a layout, as a list shows it. Its JSON
 // form is stable: fields are only added.
 type Image struct {
-	Digest    digest.Digest `json:"digest"`
+	Digest    digest.Digest `json:"digest,omitempty"`
 	Tags      []string      `json:"tags"` // sorted; [] if it has none
-	MediaType string        `json:"mediaType"`
+	MediaType string        `json:"mediaType,omitempty"`
 	// ArtifactType is what Amazon ECR knows of the kind of content: the artifact type
 	// of the manifest, else the media type of its config.
 	ArtifactType string        `json:"artifactType,omitempty"`

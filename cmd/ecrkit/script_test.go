@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"repository":    makeRepository,
 			"layout":        makeLayout,
 			"fault":         setFault,
+			"otherregistry": startOtherRegistry,
 			"await":         awaitCall,
 			"calls":         compareCalls,
 			"dockerarchive": makeDockerArchive,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,8 +32,9 @@ their tags.
 Text is sorted by --sort pushed (newest first) unless another order is asked for:
 pushed and pulled begin with the latest, size with the largest, tag and name with
 a; --reverse turns it around. JSON comes in the order of the registry, page for
-page as it arrives, unless --sort is given. Archived images are not listed. Of a
-registry that is not Amazon ECR only the tags can be told.
+page as it arrives, unless --sort is given. Archived images are not listed. Of
+repositories in other registries only the tags are told; HOST/ lists their
+repositories, where the registry does.
 
 Prints a table; with --output json one object, {"registry": HOST, "repositories":
 [...]} or {"repository": HOST/NAME or FILE, "images": [...]}, with one entry a line:
@@ -89,6 +91,9 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 		}
 	}
 	r, err := app.parseReference(what)
+	if host, ok := strings.CutSuffix(what, "/"); err != nil && ok && !strings.Contains(host, "/") {
+		return app.listOther(ctx, host, f)
+	}
 	if err != nil {
 		return err
 	}
@@ -124,6 +129,43 @@ func (app *App) listRepositories(ctx context.Context, r auth.Registry, f lsFlags
 			scan = "on push"
 		}
 		t.add(repository.Name, app.age(&repository.CreatedAt), strings.ToLower(strings.ReplaceAll(repository.TagMutability, "_", " ")), scan, repository.Encryption)
+	}
+	return t.print(app.Stdout, app.columns())
+}
+
+// listOther lists the repositories of a registry that is not Amazon ECR.
+func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
+	if _, err := repositoryOrder(f); err != nil {
+		return err
+	}
+	registry, err := app.openRegistry(transfer.Reference{Kind: transfer.KindRegistry, Host: host})
+	if err != nil {
+		return usageError{err}
+	}
+	names, err := registry.Repositories(ctx) // sorted
+	if err != nil {
+		return err
+	}
+	if f.reverse {
+		slices.Reverse(names)
+	}
+	type repository struct {
+		Name string `json:"name"`
+		Host string `json:"host"`
+	}
+	list := arrange(func(yield func(repository, error) bool) {
+		for _, name := range names {
+			if !yield(repository{name, host}, nil) {
+				return
+			}
+		}
+	}, nil, f.limit)
+	if app.Output == outputJSON {
+		return printList(app.Stdout, "registry", host, "repositories", list)
+	}
+	t := table{header: []string{"NAME"}}
+	for r := range list {
+		t.add(r.Name)
 	}
 	return t.print(app.Stdout, app.columns())
 }
@@ -170,24 +212,31 @@ func imagesOf(ctx context.Context, source transfer.Source, status transfer.TagFi
 	switch source := source.(type) {
 	case transfer.ImageLister:
 		return source.Images(ctx, status), nil
+	case *transfer.DockerArchive:
+		return onlyTags(status, func() ([]string, error) { return source.Names(), nil }), nil
 	case transfer.TagLister:
-		return func(yield func(transfer.Image, error) bool) {
-			if status == transfer.UntaggedOnly {
-				return
-			}
-			tags, err := source.Tags(ctx)
-			if err != nil {
-				yield(transfer.Image{}, err)
-				return
-			}
-			for _, tag := range tags {
-				if !yield(transfer.Image{Tags: []string{tag}}, nil) {
-					return
-				}
-			}
-		}, nil
+		return onlyTags(status, func() ([]string, error) { return source.Tags(ctx) }), nil
 	}
 	return nil, usagef("%s: its images cannot be listed", source)
+}
+
+// onlyTags makes each tag an image of which nothing else is known.
+func onlyTags(status transfer.TagFilter, list func() ([]string, error)) iter.Seq2[transfer.Image, error] {
+	return func(yield func(transfer.Image, error) bool) {
+		if status == transfer.UntaggedOnly {
+			return
+		}
+		tags, err := list()
+		if err != nil {
+			yield(transfer.Image{}, err)
+			return
+		}
+		for _, tag := range tags {
+			if !yield(transfer.Image{Tags: []string{tag}}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // printList writes the list as one JSON object, each entry as soon as it is known.

@@ -14,7 +14,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
-const rmHelp = `Delete images and tags from repositories of Amazon ECR, or from OCI layouts.
+const rmHelp = `Delete images and tags from repositories of Amazon ECR, other registries and OCI
+layouts.
 
   ecrkit rm 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit rm HOST/app@sha256:0123... HOST/db:old --yes
@@ -32,6 +33,9 @@ On a terminal it shows what goes and asks; --yes does not ask, and is needed whe
 there is no terminal. --dry-run shows it and deletes nothing. Several REFs of one
 repository are deleted with one call for each 100. If some cannot be deleted, the
 others are (exit code 3).
+
+Other registries get one request for each REF. Many of them delete by digest only,
+or nothing at all, and with some a tag takes its image along.
 
 In an OCI layout the entry in index.json is removed; its blobs stay, since another
 process may be using them. ecrkit copy --all-tags to a new layout leaves them behind.
@@ -137,8 +141,8 @@ func (app *App) removals(ctx context.Context, args []string) ([]removal, error) 
 	for i, r := range references {
 		name := transfer.ImageName{Tag: r.Tag, Digest: r.Digest}
 		switch {
-		case r.Kind != transfer.KindECR && r.Kind != transfer.KindLayout:
-			return nil, usagef("%s: rm deletes from repositories of Amazon ECR and from OCI layouts", args[i])
+		case !r.IsRepository() && r.Kind != transfer.KindLayout:
+			return nil, usagef("%s: rm deletes from repositories and from OCI layouts", args[i])
 		case name == (transfer.ImageName{}):
 			return nil, usagef("%s: say what to delete: %s:TAG or %s@DIGEST", args[i], r.Place(), r.Place())
 		}
@@ -158,8 +162,15 @@ func (app *App) removals(ctx context.Context, args []string) ([]removal, error) 
 }
 
 func (app *App) openDeleter(ctx context.Context, r transfer.Reference) (transfer.Deleter, error) {
-	if r.Kind == transfer.KindLayout {
+	switch r.Kind {
+	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nil
+	case transfer.KindRegistry:
+		registry, err := app.openRegistry(r)
+		if err != nil {
+			return nil, err
+		}
+		return registry.Deleter(), nil
 	}
 	return app.openECR(ctx, r)
 }
@@ -234,6 +245,9 @@ func whatGoes(p transfer.PlannedDeletion) string {
 		return "the image (no tag)"
 	case p.Whole:
 		return "the image and its tags " + showTags(p.Removed)
+	}
+	if len(stay) == 0 { // a registry that does not tell of others
+		return "tags " + showTags(p.Removed)
 	}
 	return fmt.Sprintf("tags %s; it stays as %s", showTags(p.Removed), showTags(stay))
 }
