@@ -36,7 +36,8 @@ func (e *ECR) Resolve(ctx context.Context, reference string) (Manifest, error) {
 // resolveAll finds several images with one call for each 100.
 func (e *ECR) resolveAll(ctx context.Context, references []string) ([]Manifest, error) {
 	found := map[string]Manifest{} // by tag and by digest
-	for chunk := range slices.Chunk(references, batchSize) {
+	each := slices.Compact(slices.Sorted(slices.Values(references)))
+	for chunk := range slices.Chunk(each, batchSize) {
 		ids := make([]types.ImageIdentifier, len(chunk))
 		for i, reference := range chunk {
 			if _, err := digest.Parse(reference); err == nil {
