@@ -78,6 +78,7 @@ func newRootCommand(app *App) *cobra.Command {
 	)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	completeReferences(app, root)
 	checkUsage(app, root)
 	return root
 }

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const (
+	// completionTime is how long a shell may wait for what a registry knows.
+	completionTime = 2 * time.Second
+	// maxCompletions bounds what is shown.
+	maxCompletions = 200
+)
+
+// completeReferences completes the arguments of the commands that take references.
+func completeReferences(app *App, root *cobra.Command) {
+	for _, name := range []string{"push", "pull", "copy", "tag", "inspect", "ls", "rm", "blob fetch", "index create", "index add", "index remove", "index annotate"} {
+		cmd, rest, err := root.Find(strings.Fields(name))
+		if err == nil && len(rest) == 0 && cmd.ValidArgsFunction == nil {
+			cmd.ValidArgsFunction = app.completeReference
+		}
+	}
+}
+
+// completeReference gives references that begin with prefix: layouts and their
+// tags, and repositories of Amazon ECR and their tags. Whatever fails completes
+// nothing; what is no such reference is completed as a file.
+func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	if rest, ok := strings.CutPrefix(prefix, "oci:"); ok {
+		if i := strings.LastIndexByte(rest, ':'); i > 0 && transfer.IsLayout(rest[:i]) {
+			return tagsWith(ctx, transfer.NewLayout(rest[:i]), "oci:"+rest[:i], rest[i+1:])
+		}
+		return directories("oci:", rest), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+	}
+	config, err := app.settings()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	host, rest, slash := strings.Cut(prefix, "/")
+	registry, err := config.Registries.Parse(host)
+	if err != nil || registry.Public || !slash {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	if name, tag, ok := strings.Cut(rest, ":"); ok {
+		r, err := app.parseReference(host + "/" + name)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		repository, err := app.openECR(ctx, r)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return tagsWith(ctx, repository, host+"/"+name, tag)
+	}
+	cfg, err := app.awsConfig(ctx, registry)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []string
+	for repository, err := range transfer.Repositories(ctx, cfg, registry) {
+		if err != nil || len(found) == maxCompletions {
+			break
+		}
+		if strings.HasPrefix(repository.Name, rest) {
+			found = append(found, host+"/"+repository.Name)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}
+
+// tagsWith gives the tags of place that begin with prefix.
+func tagsWith(ctx context.Context, images transfer.ImageLister, place, prefix string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for image, err := range images.Images(ctx, transfer.TaggedOnly) {
+		if err != nil {
+			break
+		}
+		for _, tag := range image.Tags {
+			if strings.HasPrefix(tag, prefix) && len(found) < maxCompletions {
+				found = append(found, place+":"+printable(tag))
+			}
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// directories gives those that begin with prefix, the layouts among them without
+// the slash after which more would follow.
+func directories(kind, prefix string) []string {
+	dir, begin := path.Split(filepath.ToSlash(prefix))
+	at := dir
+	if at == "" {
+		at = "."
+	}
+	entries, err := os.ReadDir(at)
+	if err != nil {
+		return nil
+	}
+	var found []string
+	for _, e := range entries {
+		name := e.Name()
+		if !e.IsDir() || !strings.HasPrefix(name, begin) || strings.HasPrefix(name, ".") && begin == "" || len(found) == maxCompletions {
+			continue
+		}
+		if transfer.IsLayout(filepath.Join(at, name)) {
+			found = append(found, kind+dir+name)
+		} else {
+			found = append(found, kind+dir+name+"/")
+		}
+	}
+	return found
+}
