@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -39,6 +40,7 @@ func (a *ecrCalls) options(o *ecr.Options) {
 		o.RetryMaxAttempts = 0
 	}
 	o.Retryer = tryRetryer{}
+	o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
 	o.HTTPClient = watched(checkedAnswer(o.HTTPClient.Do), a.e.waits)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ECRCall", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {

@@ -343,9 +343,18 @@ func (u *upload) complete(ctx context.Context) error {
 		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
 		LayerDigests: []string{string(u.d.Digest)},
 	})
-	var exists *types.LayerAlreadyExistsException
+	var (
+		exists  *types.LayerAlreadyExistsException
+		unknown *types.UploadNotFoundException
+	)
 	if errors.As(err, &exists) {
 		return nil // another push was faster
+	}
+	if errors.As(err, &unknown) {
+		// An upload that is complete is unknown: the first answer may have got lost.
+		if missing, checkErr := u.e.MissingBlobs(ctx, []Descriptor{u.d}); checkErr == nil && len(missing) == 0 {
+			return nil
+		}
 	}
 	if err != nil {
 		return err
