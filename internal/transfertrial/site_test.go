@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
+	_ "github.com/ecrkit/ecrkit/internal/cli" // so that go test runs the trials again when the program has changed
 	"github.com/ecrkit/ecrkit/localecr"
 )
 

@@ -1,0 +1,167 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+// largeBlob is a blob of three parts.
+func largeBlob() ([]byte, Descriptor) {
+	content := make([]byte, 2*defaultPartSize+5)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(content)
+	return content, Descriptor{MediaType: "x/y", Digest: digest.FromBytes(content), Size: int64(len(content))}
+}
+
+// how are uploads whose progress is added up.
+func (w *world) how(dir string, sent, resumed *atomic.Int64) uploads {
+	o := Options{JournalDir: dir}
+	return uploads{
+		mode: UploadNative, connections: 8, inAll: semaphore.NewWeighted(16), journal: o.uploadJournal(),
+		sent: func(n int64) { sent.Add(n) }, resumed: func(n int64) { resumed.Add(n) }, mounted: func() {},
+	}
+}
+
+// TestUploadFaults has single requests of an upload fail: the layer gets there, no
+// byte is sent twice that Amazon ECR had taken, and what is told of it adds up.
+func TestUploadFaults(t *testing.T) {
+	none, some := int64(0), int64(4_000_000)
+	tests := map[string]struct {
+		fault localecr.Fault
+		parts int // that are sent at most
+	}{
+		"clean":                          {localecr.Fault{}, 3},
+		"an answer to a part got lost":   {localecr.Fault{Op: "UploadLayerPart", Nth: 2, ResetResponseAfter: &none}, 4},
+		"a connection broke":             {localecr.Fault{Op: "UploadLayerPart", Nth: 2, ResetRequestAfter: &some}, 4},
+		"two connections broke":          {localecr.Fault{Op: "UploadLayerPart", Count: 2, ResetRequestAfter: &some}, 5},
+		"the answer to the end got lost": {localecr.Fault{Op: "CompleteLayerUpload", ResetResponseAfter: &none}, 3},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, localecr.Options{})
+			content, d := largeBlob()
+			if tt.fault.Op != "" {
+				check(t, w.server.SetFaults(tt.fault))
+			}
+			var sent, resumed atomic.Int64
+			dir := t.TempDir()
+			check(t, w.repository("app").PutLayer(t.Context(), d, fileContent{bytes.NewReader(content)}, w.how(dir, &sent, &resumed)))
+			if n := w.calls.Count("UploadLayerPart"); n > tt.parts {
+				t.Errorf("%d parts were sent, want %d", n, tt.parts)
+			}
+			if n := w.calls.Count("InitiateLayerUpload"); n != 1 {
+				t.Errorf("%d uploads were begun", n)
+			}
+			if sent.Load() != d.Size || resumed.Load() != 0 {
+				t.Errorf("told of %d bytes sent and %d resumed, of %d", sent.Load(), resumed.Load(), d.Size)
+			}
+			if left, err := filepath.Glob(filepath.Join(dir, "uploads", "*")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// A state directory that cannot be written is no reason not to push, and a note of
+// an upload whose layer is there goes.
+func TestUploadJournal(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	content, d := largeBlob()
+	var sent, resumed atomic.Int64
+	file := filepath.Join(t.TempDir(), "file")
+	writeTestFile(t, file, "")
+	check(t, w.repository("app").PutLayer(t.Context(), d, fileContent{bytes.NewReader(content)}, w.how(file, &sent, &resumed)))
+
+	src, _, _ := newFixture(t, 1)
+	opts := Options{Reference: "image", Tags: []string{"x"}, JournalDir: t.TempDir()}
+	mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	blobs, err := os.ReadDir(filepath.Join(src, "blobs", "sha256"))
+	check(t, err)
+	for _, b := range blobs { // as if each had been killed after its end
+		entry, err := opts.uploadJournal().Open(w.repository("app").journalKey(Descriptor{Digest: digest.Digest("sha256:" + b.Name())}))
+		check(t, err)
+		check(t, entry.Begin("id", 1))
+		check(t, entry.Close())
+	}
+	check(t, os.RemoveAll(filepath.Join(opts.JournalDir, "pushed")))
+	mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	// Of the index, which was not pushed, the notes stay.
+	left, err := filepath.Glob(filepath.Join(opts.JournalDir, "uploads", "*.upload"))
+	check(t, err)
+	if want := len(blobs) - 2; len(left) != want { // the image has a config and a layer
+		t.Errorf("%d notes are left, want %d of %d", len(left), want, len(blobs))
+	}
+}
+
+// TestUploadKeepsMemory ends an upload while its parts are sent and hashed: none of
+// them may be read after its memory was given back.
+func TestUploadKeepsMemory(t *testing.T) {
+	for _, reads := range []int64{5, 100, 400, 900} {
+		w := newWorld(t, localecr.Options{})
+		content, d := largeBlob()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		c := &watchedContent{content: content, t: t, left: reads, end: cancel}
+		var sent, resumed atomic.Int64
+		if err := w.repository("app").PutLayer(ctx, d, c, w.how("", &sent, &resumed)); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if c.parts.Load() != 0 {
+			t.Errorf("%d parts have not given their memory back", c.parts.Load())
+		}
+	}
+}
+
+// watchedContent calls end after some reads, and knows which of its parts are in use.
+type watchedContent struct {
+	content []byte
+	t       *testing.T
+	left    int64
+	reads   atomic.Int64
+	parts   atomic.Int64
+	end     func()
+}
+
+func (c *watchedContent) Part(_ context.Context, first, n int64) (layerPart, error) {
+	c.parts.Add(1)
+	p := &watchedPart{c: c, ReaderAt: bytes.NewReader(c.content[first : first+n])}
+	return layerPart{
+		load: func(context.Context) (*io.SectionReader, error) { return io.NewSectionReader(p, 0, n), nil },
+		release: func() {
+			if p.released.Swap(true) {
+				c.t.Error("a part was given back twice")
+			}
+			c.parts.Add(-1)
+		},
+	}, nil
+}
+
+type watchedPart struct {
+	io.ReaderAt
+	c        *watchedContent
+	released atomic.Bool
+}
+
+func (p *watchedPart) ReadAt(b []byte, off int64) (int, error) {
+	if p.c.reads.Add(1) == p.c.left {
+		p.c.end()
+	}
+	time.Sleep(time.Millisecond / 4) // so that hashing takes a while
+	n, err := p.ReaderAt.ReadAt(b, off)
+	if p.released.Load() {
+		p.c.t.Error("a part was read after it was given back")
+	}
+	return n, err
+}
