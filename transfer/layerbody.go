@@ -52,9 +52,10 @@ func (b *layerBody) readAhead(ctx, loading context.Context, content layerContent
 	defer close(b.parts)
 	for first := int64(0); first < b.d.Size; first += defaultPartSize {
 		p := &bodyPart{first: first, n: min(defaultPartSize, b.d.Size-first), loaded: make(chan struct{})}
-		p.layerPart, p.err = content.Part(ctx, p.first, p.n)
-		if p.err != nil {
-			p.release = func() {}
+		part, err := content.Part(ctx, p.first, p.n)
+		p.layerPart = part
+		if err != nil {
+			p.err, p.release = err, func() {}
 			close(p.loaded)
 		} else {
 			go func() {
@@ -68,7 +69,7 @@ func (b *layerBody) readAhead(ctx, loading context.Context, content layerContent
 			p.drop()
 			return
 		}
-		if p.err != nil {
+		if err != nil {
 			return
 		}
 	}
