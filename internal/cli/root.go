@@ -8,24 +8,28 @@ import (
 	"github.com/ecrkit/ecrkit/internal/version"
 )
 
-const rootHelp = `ecrkit pushes images to Amazon ECR and pulls them back.
+const rootHelp = `ecrkit pushes, pulls and copies images, and logs docker in, where Amazon ECR is on
+one side.
 
   ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:app:1.2
+  ecrkit copy ghcr.io/team/app:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit auth setup 123456789012.dkr.ecr.us-east-1.amazonaws.com
 
 Images are named as
 
-  HOST/REPOSITORY[:TAG][@DIGEST]   in a registry of Amazon ECR
+  HOST/REPOSITORY[:TAG][@DIGEST]   in Amazon ECR or any other registry
   oci:DIRECTORY[:TAG]              in an OCI image layout
   oci-archive:FILE[:TAG]           in a tar of one
   docker-archive:FILE[:NAME:TAG]   in what docker save writes
-  DIRECTORY[:TAG], FILE[:TAG]      if it is one of those, told by its content
+  docker-daemon:NAME[:TAG]         in the docker daemon
   -                                in an archive on stdin or stdout
+  PATH[:TAG]                       in the directory or file, told by its content
 
 AWS credentials and endpoints are found as the AWS CLI finds them (AWS_PROFILE,
-AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. ECRKIT_REGISTRIES
-says which registry is behind a host that is no ECR name:
+AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. Credentials for
+other registries are those of docker. ECRKIT_REGISTRIES says which registry is
+behind a host that is no ECR name:
 ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1,...".
 
 Results go to stdout, messages to stderr. Exit codes: 0 done; 1 failed; 2 usage;
@@ -35,7 +39,7 @@ Results go to stdout, messages to stderr. Exit codes: 0 done; 1 failed; 2 usage;
 func newRootCommand(app *App) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ecrkit",
-		Short:         "Push images to Amazon ECR and pull them back",
+		Short:         "Push, pull and copy images, and log docker in to Amazon ECR",
 		Long:          rootHelp,
 		Version:       version.String(),
 		SilenceErrors: true,
@@ -60,22 +64,23 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(
-		newPushCommand(app),
-		newPullCommand(app),
-		newCopyCommand(app),
-		newTagCommand(app),
-		newIndexCommand(app),
-		newInspectCommand(app),
-		newBlobCommand(app),
-		newLsCommand(app),
-		newRmCommand(app),
-		newRepoCommand(app),
-		newAuthCommand(app),
-		newLocalCommand(app),
-		newVersionCommand(app),
-		newManCommand(app),
-	)
+	for _, group := range []struct {
+		title    string
+		commands []*cobra.Command
+	}{
+		{"Move images:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
+		{"Look at images and name them:", []*cobra.Command{
+			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
+		}},
+		{"Registries:", []*cobra.Command{newRepoCommand(app), newAuthCommand(app), newLocalCommand(app)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.title
+		}
+		root.AddCommand(group.commands...)
+	}
+	root.AddCommand(newVersionCommand(app), newManCommand(app))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	completeReferences(app, root)
