@@ -164,9 +164,12 @@ func (r *Registry) HasImage(ctx context.Context, d Descriptor, tags []string) (b
 	group.SetLimit(requestsAtOnce)
 	for _, reference := range tags {
 		group.Go(func() error {
-			same, err := c.names(ctx, r.repository, reference, d)
-			if !same {
+			got, err := c.head(ctx, r.repository, reference)
+			if got != d.Digest {
 				others.Store(true)
+			}
+			if errors.Is(err, ErrNotFound) {
+				return nil
 			}
 			return err
 		})

@@ -213,24 +213,27 @@ func (c *v2Client) hasBlob(ctx context.Context, repository string, d Descriptor)
 	return has, err
 }
 
-// names tells whether a reference names this manifest; if it names none, it does
-// not.
-func (c *v2Client) names(ctx context.Context, repository, reference string, d Descriptor) (same bool, err error) {
+// head gives the digest that a reference names, "" if the registry does not say it;
+// the error wraps [ErrNotFound] if it names nothing.
+func (c *v2Client) head(ctx context.Context, repository, reference string) (d digest.Digest, err error) {
 	err = retryV2(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.url(repository+"/manifests/"+reference, nil).String(), nil)
 		if err != nil {
 			return err
 		}
 		request.Header.Set("Accept", strings.Join(manifestMediaTypes, ", "))
-		response, err := c.do(request, http.StatusOK, http.StatusNotFound)
+		response, err := c.do(request, http.StatusOK)
 		if err != nil {
 			return err
 		}
 		response.Body.Close()
-		same = response.StatusCode == http.StatusOK && response.Header.Get("Docker-Content-Digest") == string(d.Digest)
+		d = digest.Digest(response.Header.Get("Docker-Content-Digest"))
 		return nil
 	})
-	return same, err
+	if err == nil && d.Validate() != nil {
+		d = ""
+	}
+	return d, err
 }
 
 // putBlob uploads a blob with one POST and one PUT; after a failure both again. If
