@@ -94,6 +94,16 @@ func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.
 			return nil, nil, err
 		}
 		return archive, archive.Close, nil
+	case transfer.KindDockerDaemon:
+		options, err := app.dockerArchiveOptions()
+		if err != nil {
+			return nil, nil, err
+		}
+		image, err := transfer.OpenDockerDaemon(ctx, app.dockerDaemon(), r.Name(), options)
+		if err != nil {
+			return nil, nil, err
+		}
+		return image, image.Close, nil
 	case transfer.KindLayout:
 		return transfer.NewLayout(r.Path), nothing, nil
 	case transfer.KindECR:
@@ -112,6 +122,11 @@ func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.
 		return transfer.NewLayout(r.Path), nil
 	case transfer.KindArchive, transfer.KindDockerArchive:
 		return app.openImageTarget(r)
+	case transfer.KindDockerDaemon:
+		if r.Digest != "" {
+			return nil, usagef("%s: an image is loaded under a name; write docker-daemon:NAME:TAG", r)
+		}
+		return transfer.NewDockerDaemonTarget(app.dockerDaemon(), r.Repository, app.tempDir()), nil
 	case transfer.KindECR:
 		return app.openECR(ctx, r)
 	case transfer.KindRegistry:

@@ -64,6 +64,9 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		Upload:         first(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
 		JournalDir:     config.StateDir, Now: c.app.Now,
 	}
+	if src.Kind == transfer.KindDockerDaemon {
+		o.Reference = "" // there is only the image; its ID is not the digest of a manifest
+	}
 	if c.layers < 0 || c.perLayer < 0 || c.inAll < 0 {
 		return o, usagef("--layers, --connections and --max-connections are numbers from 1")
 	}

@@ -85,6 +85,19 @@ func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
 	return options, nil
 }
 
+// dockerDaemon is the engine that the environment names, as for the docker command.
+func (app *App) dockerDaemon() transfer.DockerDaemon {
+	env := environ.Lookup(app.Env)
+	d := transfer.DockerDaemon{Host: env.Get("DOCKER_HOST")}
+	if env.Get("DOCKER_TLS_VERIFY") != "" {
+		d.TLSDir = env.Get("DOCKER_CERT_PATH")
+		if d.TLSDir == "" {
+			d.TLSDir = filepath.Join(env.Home(), ".docker")
+		}
+	}
+	return d
+}
+
 // tempDir is where whole images are put for a while: not /tmp, which is in memory
 // on many machines, unless TMPDIR says so.
 func (app *App) tempDir() string {
