@@ -53,6 +53,9 @@ type Options struct {
 	// have been pushed are noted, so that a later copy goes on with the ones and
 	// asks first for the others; "" is none.
 	JournalDir string
+	// TempDir is the directory for blobs that go to several destinations and are in
+	// no file of the source; "" is os.TempDir.
+	TempDir string
 	// Progress is told what the copy does, concurrently; nil is nobody.
 	Progress func(Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.

@@ -34,11 +34,12 @@ type copier struct {
 	memory      *partMemory
 	journal     journal.Dir
 	foreign     *http.Client // see Options
+	tempDir     string       // see Options
 }
 
 func newCopier(src Source, all []*delivery, opts Options) *copier {
 	c := &copier{
-		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign,
+		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
 		upload:      cmp.Or(opts.Upload, UploadAuto),
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: cmp.Or(max(opts.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0))),

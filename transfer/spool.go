@@ -13,7 +13,7 @@ import (
 // from the source once, and as often as needed from the file.
 type spooled struct {
 	Source
-	file *os.File
+	file tempFile
 	size int64
 }
 
@@ -21,13 +21,10 @@ var _ fileReader = (*spooled)(nil)
 
 // spool brings a blob into a temporary file. The caller closes it.
 func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connections int) (_ *spooled, err error) {
-	file, err := os.CreateTemp("", "ecrkit-blob-")
+	file, err := newTempFile(c.tempDir)
 	if err != nil {
 		return nil, err
 	}
-	// Without its name it is gone whatever happens; where an open file keeps its
-	// name, Close removes it.
-	_ = os.Remove(file.Name())
 	s := &spooled{from, file, d.Size}
 	defer func() {
 		if err != nil {
@@ -37,7 +34,7 @@ func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connectio
 	if src, ok := from.(rangeReader); ok {
 		open, err := src.Ranges(ctx, d)
 		if err == nil {
-			err = fetchRanges(ctx, wholeFile{file}, d, c.limit(open), connections, func(int64) {})
+			err = fetchRanges(ctx, wholeFile{file.File}, d, c.limit(open), connections, func(int64) {})
 		}
 		if !errors.Is(err, errNoRanges) {
 			return s, err
@@ -54,24 +51,16 @@ func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connectio
 
 // BlobFile gives the file; its Close leaves it for the others.
 func (s *spooled) BlobFile(context.Context, Descriptor) (BlobFile, error) {
-	return spooledFile{io.NewSectionReader(s.file, 0, s.size)}, nil
+	return sectionFile{io.NewSectionReader(s.file, 0, s.size)}, nil
 }
 
 // Blob reads the file.
 func (s *spooled) Blob(context.Context, Descriptor) (io.ReadCloser, error) {
-	return spooledFile{io.NewSectionReader(s.file, 0, s.size)}, nil
+	return sectionFile{io.NewSectionReader(s.file, 0, s.size)}, nil
 }
 
 // Close removes the file.
-func (s *spooled) Close() error {
-	err := s.file.Close()
-	_ = os.Remove(s.file.Name())
-	return err
-}
-
-type spooledFile struct{ *io.SectionReader }
-
-func (spooledFile) Close() error { return nil }
+func (s *spooled) Close() error { return s.file.Close() }
 
 // wholeFile is a [ranges.File] of which nothing is there yet.
 type wholeFile struct{ *os.File }

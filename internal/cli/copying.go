@@ -62,7 +62,7 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		Layers: first(c.layers, config.Transfer.Layers), Connections: first(c.perLayer, config.Transfer.Connections),
 		AllConnections: first(c.inAll, config.Transfer.AllConnections),
 		Upload:         first(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
-		JournalDir:     config.StateDir, Now: c.app.Now,
+		JournalDir:     config.StateDir, TempDir: c.app.tempDir(), Now: c.app.Now,
 	}
 	if src.Kind == transfer.KindDockerDaemon {
 		o.Reference = "" // there is only the image; its ID is not the digest of a manifest
