@@ -30,7 +30,8 @@ func (s *suite) testRefused(t *testing.T) {
 
 	t.Run("wrong secret key", func(t *testing.T) {
 		const secret = "not-the-secret-of-this-access-key-id"
-		wrong := w.with(map[string]string{"AWS_SECRET_ACCESS_KEY": secret})
+		// With the cache of the right key there would be a token for this access key ID.
+		wrong := w.with(map[string]string{"AWS_SECRET_ACCESS_KEY": secret, "XDG_CACHE_HOME": t.TempDir()})
 		wrong.awsRefused(t, "InvalidSignatureException", "ecr", "describe-repositories")
 		for _, line := range [][]string{
 			{"sh", "-c", "echo " + w.Addr + " | docker-credential-ecrkit get"},
