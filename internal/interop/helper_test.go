@@ -63,17 +63,13 @@ func (s *suite) testCredsStore(t *testing.T) {
 	w.run(t, "ecrkit", "push", "oci:"+s.images+":"+stage.Tag, image)
 	// regctl asks only for the hosts that are listed.
 	w.run(t, "ecrkit", "auth", "token", w.Addr)
+	w.setupClients(t, w.Addr)
 	for _, c := range clients {
 		if c.name == "skopeo" {
 			continue // it knows credHelpers only, with which testClients lets it ask
 		}
 		t.Run(c.name, func(t *testing.T) {
-			if c.setup != nil {
-				args := c.setup(w)
-				w.run(t, args[0], args[1:]...)
-			}
-			args := c.pull(image, filepath.Join(t.TempDir(), "layout"))
-			w.run(t, args[0], args[1:]...)
+			w.runLine(t, c.pull(image, filepath.Join(t.TempDir(), "layout")))
 		})
 	}
 }

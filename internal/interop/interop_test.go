@@ -17,6 +17,7 @@ type suite struct {
 	bin     string            // directory of our commands, crane and regctl
 	images  string            // OCI layout of stage.Images
 	digests map[string]string // of its tags
+	kinds   []kind
 }
 
 func TestInterop(t *testing.T) {
@@ -33,6 +34,7 @@ func TestInterop(t *testing.T) {
 	if s.digests, err = stage.Images(ctx, s.images); err != nil {
 		t.Fatal(err)
 	}
+	s.kinds = makeKinds(t)
 	buildPeers(t, ctx, s.bin)
 
 	// Debian's programs come before others of the same name, docker finds our credential helper.
@@ -45,6 +47,9 @@ func TestInterop(t *testing.T) {
 
 	t.Run("Docker", s.testDocker)
 	t.Run("Clients", s.testClients)
+	t.Run("Archives", s.testArchives)
+	t.Run("Registry", s.testRegistry)
+	t.Run("TagsAndIndexes", s.testTagsAndIndexes)
 	t.Run("Helper", s.testHelper)
 	t.Run("CredsStore", s.testCredsStore)
 	t.Run("Guide", s.testGuide)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/demo/stage"
 )
@@ -53,6 +55,8 @@ func (s *suite) start(t *testing.T, args ...string) *site {
 	}
 	maps.Copy(w.environ, local.Env)
 	w.writeDockerConfig(t, map[string]any{"credHelpers": map[string]string{w.Addr: "ecrkit"}})
+	// Version 1 of the aws CLI prints seconds by default.
+	writeFile(t, filepath.Join(w.home, ".aws", "config"), []byte("[default]\ncli_timestamp_format = iso8601\n"))
 	return w
 }
 
@@ -74,11 +78,16 @@ func (w *site) writeDockerConfig(t *testing.T, config any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := w.environ["DOCKER_CONFIG"]
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	writeFile(t, filepath.Join(w.environ["DOCKER_CONFIG"], "config.json"), data)
+}
+
+// writeFile writes a file and makes its directory.
+func writeFile(t *testing.T, path string, data []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), data, 0o600); err != nil {
+	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -99,6 +108,19 @@ func (w *site) run(t *testing.T, program string, args ...string) string {
 		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, stdout, stderr)
 	}
 	return strings.TrimSpace(stdout)
+}
+
+// runLine is run for a command line.
+func (w *site) runLine(t *testing.T, line []string) string {
+	t.Helper()
+	return w.run(t, line[0], line[1:]...)
+}
+
+// result runs an ecrkit command that copies one image, and returns the digest that it prints.
+func (w *site) result(t *testing.T, args ...string) string {
+	t.Helper()
+	digest, _, _ := strings.Cut(w.run(t, "ecrkit", args...), " ")
+	return digest
 }
 
 // refused executes a command that must fail with this text among its messages.
@@ -155,33 +177,59 @@ func (w *site) awsRefused(t *testing.T, name, service string, args ...string) {
 
 func (w *site) createRepository(t *testing.T, name string) {
 	t.Helper()
-	w.aws(t, nil, "ecr", "create-repository", "--repository-name", name)
+	if _, err := w.ECR().CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &name}); err != nil {
+		t.Fatal(err)
+	}
 }
 
-// wantImage checks that DescribeImages, asked by the aws CLI and by the SDK, has the tag with the digest.
+// wantImages checks that the aws CLI finds an example of each kind in the repository, and nothing else.
+func (w *site) wantImages(t *testing.T, repository string, kinds []kind) {
+	t.Helper()
+	want := map[string]string{}
+	for _, k := range kinds {
+		want[k.name] = k.digest
+	}
+	got := map[string]string{}
+	var images []struct{ Digest, Tag string }
+	w.aws(t, &images, "ecr", "describe-images", "--repository-name", repository, "--filter", "tagStatus=TAGGED",
+		"--query", "imageDetails[].{Digest: imageDigest, Tag: join(',', imageTags)}")
+	for _, image := range images {
+		got[image.Tag] = image.Digest
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("aws ecr describe-images says that %s has %v, want %v", repository, got, want)
+	}
+}
+
+// wantImage checks that DescribeImages, asked by the SDK, has the tag with the digest.
 func (w *site) wantImage(t *testing.T, repository, tag, digest string) {
 	t.Helper()
-	var fromCLI []string
-	w.aws(t, &fromCLI, "ecr", "describe-images", "--repository-name", repository,
-		"--image-ids", "imageTag="+tag, "--query", "imageDetails[].imageDigest")
-	if len(fromCLI) != 1 || fromCLI[0] != digest {
-		t.Errorf("aws ecr describe-images says that %s:%s is %q, want %s", repository, tag, fromCLI, digest)
+	answer, err := w.ECR().DescribeImages(t.Context(), &ecr.DescribeImagesInput{
+		RepositoryName: aws.String(repository), ImageIds: []types.ImageIdentifier{{ImageTag: aws.String(tag)}},
+	})
+	if err != nil {
+		t.Fatalf("DescribeImages of %s:%s: %v", repository, tag, err)
 	}
-	pages := ecr.NewDescribeImagesPaginator(w.ECR(), &ecr.DescribeImagesInput{RepositoryName: aws.String(repository)})
-	got := make(map[string]string)
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, image := range page.ImageDetails {
-			for _, tag := range image.ImageTags {
-				got[tag] = aws.ToString(image.ImageDigest)
-			}
-		}
+	if len(answer.ImageDetails) != 1 || aws.ToString(answer.ImageDetails[0].ImageDigest) != digest {
+		t.Errorf("DescribeImages says that %s:%s is %v, want %s", repository, tag, answer.ImageDetails, digest)
 	}
-	if got[tag] != digest {
-		t.Errorf("DescribeImages says that %s:%s is %q, want %s", repository, tag, got[tag], digest)
+}
+
+// wantManifest checks that the aws CLI gets the manifest with this digest, byte for byte.
+func (w *site) wantManifest(t *testing.T, repository, tag, want string) {
+	t.Helper()
+	var manifests []string
+	w.aws(t, &manifests, "ecr", "batch-get-image", "--repository-name", repository, "--image-ids", "imageTag="+tag,
+		"--query", "images[].imageManifest")
+	if len(manifests) != 1 || digest.FromString(manifests[0]).String() != want {
+		t.Errorf("aws ecr batch-get-image of %s:%s gives %q, want %s", repository, tag, manifests, want)
+	}
+}
+
+func wantDigest(t *testing.T, who, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s %s, want %s", who, got, want)
 	}
 }
 
