@@ -129,8 +129,8 @@ func scenarios(s sizes) []scenario {
 			minCalls: func(in *input) int { return pullCalls(in) + pushCalls(in) },
 		},
 		{
-			id: "copy-mount", title: "Copy to another repository of the registry, " + medium, input: inMedium, shape: faster, do: opCopy, mounting: true,
-			note:     "BLOB_MOUNTING is enabled.",
+			id: "copy-mount", title: "Mount into another repository of the registry, " + medium, input: inMedium, shape: faster, do: opCopy, mounting: true,
+			note:     "A copy as above, with BLOB_MOUNTING enabled.",
 			minCalls: func(in *input) int { return 3 + len(in.blobs) }, // read the manifest, look what is there, mount each, put the manifest
 		},
 		{
