@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,6 +78,8 @@ func (b *bench) measure(ctx context.Context, scene *scene, s scenario, v variant
 		scenario: s, variant: v, in: scene.in, src: scene.src, dst: scene.dst, launch: scene.launch,
 		repository: "bench/" + name, out: filepath.Join(scene.dir, "layout-"+name),
 	}
+	// What ecrkit remembers of layers and uploads is for one trial.
+	t.launch.env = append(slices.Clone(t.launch.env), "ECRKIT_STATE_DIR="+filepath.Join(scene.dir, "state-"+name))
 	if v.program.path == "" {
 		r.Error = "not installed"
 		return nil

@@ -139,7 +139,7 @@ func scenarios(s sizes) []scenario {
 		},
 		{
 			id: "archive", title: "Push a docker-archive with 4 uncompressed layers of " + size(s.archive), short: "Push a docker-archive", input: inArchive, shape: plain, do: opArchive,
-			note: "Half of the content can be compressed away. The limit does not count the compression, nor the minimum what becomes of the sizes.",
+			note: "Half of the content can be compressed away. The limit does not count the compression. skopeo keeps between its runs, in a cache of the whole system, what it compressed a layer to.",
 		},
 		{
 			id: "archive-warm", title: "Push it again, unchanged", input: inArchive, shape: plain, do: opArchiveWarm,
