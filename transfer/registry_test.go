@@ -452,3 +452,58 @@ func TestDockerHubNames(t *testing.T) {
 		}
 	}
 }
+
+// TestRegistryBearer has tokens that end after a few requests, also in the middle of
+// an upload, and are good for what they were asked for.
+func TestRegistryBearer(t *testing.T) {
+	src, image := newImage(t, 1000, 2000, 11<<20)
+	n := newNeutralRegistry(t)
+	var (
+		mu     sync.Mutex
+		tokens = map[string]string{} // the scopes of each
+		uses   = map[string]int{}
+	)
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Path == "/token" {
+			if name, password, _ := r.BasicAuth(); name != "user" || password != "secret" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			token := fmt.Sprint("token", len(tokens))
+			tokens[token] = strings.Join(r.URL.Query()["scope"], " ")
+			fmt.Fprintf(w, `{"token":%q}`, token)
+			return true
+		}
+		need := "pull"
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			need = "push"
+		}
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		uses[token]++
+		if scopes := tokens[token]; uses[token] <= 4 && strings.Contains(scopes, need) {
+			return false
+		}
+		challenge := fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, n.host)
+		if r.URL.Path != "/v2/" {
+			challenge += fmt.Sprintf(`,scope="repository:app:%s"`, need)
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	open := func() *Registry { return openTestRegistry(t, n.host, "app", user{"user", "secret"}) }
+	mustCopy(t, NewLayout(src), open(), Options{Reference: "x", Tags: []string{"1"}})
+	dst := filepath.Join(t.TempDir(), "dst")
+	result := mustCopy(t, open(), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+	validateLayout(t, dst)
+	if result.Digest != digestOf(t, image) {
+		t.Errorf("got %s", result.Digest)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(tokens) < 3 {
+		t.Errorf("only %d tokens", len(tokens))
+	}
+}
