@@ -11,11 +11,11 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer/internal/pace"
 )
 
 // v2Error is a refusal of a registry.
@@ -24,7 +24,7 @@ type v2Error struct {
 	status     int
 	code       string // of the distribution API, "" if there is none
 	message    string
-	retryAfter time.Duration // 0 if the registry said nothing
+	retryAfter time.Duration // not above 0 if the registry said nothing
 	elsewhere  bool          // it was not the registry but a server to which it led
 }
 
@@ -64,7 +64,7 @@ const maxErrorBody = 64 << 10
 // newV2Error reads a refusal and closes it.
 func newV2Error(place string, r *http.Response) *v2Error {
 	defer r.Body.Close()
-	e := &v2Error{place: place, status: r.StatusCode, retryAfter: retryAfter(r.Header, time.Now())}
+	e := &v2Error{place: place, status: r.StatusCode, retryAfter: time.Until(pace.RetryAfter(r.Header, time.Now()))}
 	// What can't be read says nothing.
 	data, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
 	e.code, e.message = decodeV2Errors(data)
@@ -106,33 +106,12 @@ func printable(r rune) rune {
 	return r
 }
 
-// maxRetryAfter is how long a registry may ask to wait; more is a refusal.
-const maxRetryAfter = 5 * time.Minute
-
-// retryAfter reads the header of this name, in seconds or as a date:
-// https://www.rfc-editor.org/rfc/rfc9110#name-retry-after.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	// The clock of the registry may be another than ours.
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(at.Sub(now), 0)
-}
-
 // passing tells whether the same request may succeed later.
 func (e *v2Error) passing() bool {
 	switch e.status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusInternalServerError,
 		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return e.retryAfter <= maxRetryAfter
+		return e.retryAfter <= defaultPatience().throttled
 	}
 	return e.expired() || e.code == "BLOB_UPLOAD_UNKNOWN" || e.code == "TOOMANYREQUESTS"
 }

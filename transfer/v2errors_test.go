@@ -1,10 +1,8 @@
 package transfer
 
 import (
-	"net/http"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 )
 
@@ -38,26 +36,4 @@ func FuzzDecodeV2Errors(f *testing.F) {
 			t.Errorf("a query is shown: %q", message)
 		}
 	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
-	tests := []struct {
-		header http.Header
-		want   time.Duration
-	}{
-		{http.Header{"Retry-After": {"7"}}, 7 * time.Second},
-		{http.Header{"Retry-After": {at(9 * time.Second)}}, 9 * time.Second},
-		{http.Header{"Retry-After": {at(time.Hour)}, "Date": {at(59 * time.Minute)}}, time.Minute},
-		{http.Header{"Retry-After": {at(-time.Hour)}}, 0},
-		{http.Header{"Retry-After": {"-1"}}, 0},
-		{http.Header{"Retry-After": {"soon"}}, 0},
-		{nil, 0},
-	}
-	for _, tt := range tests {
-		if got := retryAfter(tt.header, now); got != tt.want {
-			t.Errorf("%v: %v", tt.header, got)
-		}
-	}
 }
