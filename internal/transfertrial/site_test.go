@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
-	_ "github.com/ecrkit/ecrkit/internal/cli" // so that go test runs the trials again when the program has changed
+	"github.com/ecrkit/ecrkit/internal/cli"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
@@ -30,6 +31,7 @@ var full = os.Getenv("ECRKIT_TRIAL") == "full"
 var ecrkit string
 
 func TestMain(m *testing.M) {
+	runtime.KeepAlive(cli.Main) // so that go test does not take an old result for the program of now
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ecrkit-transfer")
 		if err != nil {

@@ -222,6 +222,66 @@ func TestFetchReplacesStalled(t *testing.T) {
 }
 
 // TestFetchEndsStalled has every connection hang.
+// TestFetchReplacesLast has a connection hang after all others have brought what they
+// had to: it is replaced as soon as one that hangs beside them.
+func TestFetchReplacesLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{data: content(4 << 20)}
+		var stalled sync.Once
+		open := func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+			body, err := src.open(ctx, first, n)
+			if first == 1<<20 {
+				stalled.Do(func() {
+					half := io.LimitReader(body, n/2)
+					body = io.NopCloser(io.MultiReader(half, &stuck{ctx}))
+				})
+				return body, err
+			}
+			return &slow{ctx, body}, err
+		}
+		f := newFile(t)
+		start := time.Now()
+		hash := sha256.New()
+		if err := Fetch(t.Context(), f, hash, 4<<20, open, 4, ignore); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if want := sha256.Sum256(src.data); !bytes.Equal(hash.Sum(nil), want[:]) {
+			t.Error("other bytes")
+		}
+	})
+}
+
+// TestFetchKeepsPart cancels a fetch in the middle of its ranges: what has come is
+// told, and the next one goes on behind it.
+func TestFetchKeepsPart(t *testing.T) {
+	src := &source{data: content(4 << 20)}
+	f := newFile(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	came := 0
+	var mu sync.Mutex
+	err := Fetch(ctx, f, io.Discard, 4<<20, src.open, 4, func(n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if came += n; came > 2<<20 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		// It may have come to its end all the same.
+		t.Logf("got %v", err)
+	}
+	kept := int64(0)
+	for _, s := range f.done {
+		kept += s.Length
+	}
+	if kept != int64(came) {
+		t.Errorf("%d bytes came, %d of them were kept", came, kept)
+	}
+}
+
 func TestFetchEndsStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := func(ctx context.Context, _, _ int64) (io.ReadCloser, error) { return io.NopCloser(&stuck{ctx}), nil }

@@ -13,8 +13,8 @@ var ErrStalled = errors.New("the connection brought nothing for too long")
 const (
 	// stallAlone is how long a request may bring nothing at all.
 	stallAlone = 30 * time.Second
-	// stallBeside is how long it may do so while others bring bytes: then the
-	// network is well and it is this connection that hangs.
+	// stallBeside is how long it may do so while others bring bytes, or if all others
+	// have ended since: then the network is well and it is this connection that hangs.
 	stallBeside = 2 * time.Second
 )
 
@@ -64,7 +64,8 @@ func (w *watchdog) check(now time.Time) {
 	defer w.mu.Unlock()
 	beside := now.Sub(w.latest) < stallBeside/2
 	for r := range w.requests {
-		if idle := now.Sub(r.latest); !r.latest.IsZero() && (idle >= stallAlone || beside && idle >= stallBeside) {
+		left := len(w.requests) == 1 && w.latest.After(r.latest)
+		if idle := now.Sub(r.latest); !r.latest.IsZero() && (idle >= stallAlone || (beside || left) && idle >= stallBeside) {
 			r.cancel(ErrStalled)
 		}
 	}
