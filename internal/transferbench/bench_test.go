@@ -35,8 +35,13 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := range list {
+		if list[i].kill {
+			list[i].shape.rate = 8 * mib // a busy machine kills late
+		}
+	}
 	b := &bench{
-		programs: all, bin: bin, tools: bin, dir: t.TempDir(), sizes: tiny, runs: 2,
+		programs: all, bin: bin, tools: bin, dir: t.TempDir(), sizes: tiny, runs: 1,
 		rates: rates{SHA256: 1 << 30, Cores: 2}, progress: t.Output(), inputs: make(map[string]*input),
 	}
 	results, err := b.run(ctx, list)
@@ -53,7 +58,7 @@ func TestBench(t *testing.T) {
 			continue
 		}
 		s := us.Samples[0]
-		if len(us.Samples) != 2 || s.Wall <= 0 || s.CPU <= 0 || s.RSS < mib || s.Calls == 0 {
+		if len(us.Samples) != 1 || s.Wall <= 0 || s.CPU <= 0 || s.RSS < mib || s.Calls == 0 {
 			t.Errorf("%s: %+v", c.ID, us.Samples)
 		}
 		if moved := s.In + s.Out; moved < c.Moves && !c.Kill {
