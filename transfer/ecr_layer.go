@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -108,7 +109,7 @@ func s3Error(r io.Reader) string {
 	if code == "" {
 		return ""
 	}
-	return ": " + auth.Redact(code+": "+message)
+	return ": " + auth.Redact(strings.Map(printable, code+": "+message))
 }
 
 // parseS3Error reads the XML of an S3 error; "" is none.
