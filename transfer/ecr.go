@@ -44,6 +44,7 @@ type ECR struct {
 	api        *ecr.Client
 	own        Limits
 	patience   patience
+	creation   creation
 	requestLog // of all calls
 	registry   auth.Registry
 	repository string

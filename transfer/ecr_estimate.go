@@ -5,6 +5,9 @@ import "github.com/ecrkit/ecrkit/transfer/internal/ranges"
 // EstimateWrites counts the requests of a push.
 func (e *ECR) EstimateWrites(missing []Descriptor, manifests int, mode UploadMode) map[string]int {
 	calls := map[string]int{"PutImage": manifests}
+	if e.createsRepository() {
+		calls["CreateRepository"] = 1
+	}
 	for _, d := range missing {
 		if e.usesV2(d, mode) {
 			calls["POST /v2/{name}/blobs/uploads/"]++

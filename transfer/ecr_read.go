@@ -103,7 +103,7 @@ type taggedManifest struct {
 
 // images calls BatchGetImage; a failure of one image is an error.
 func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdentifier) ([]taggedManifest, error) {
-	out, err := createMissing(ctx, e, e.api.BatchGetImage, &ecr.BatchGetImageInput{
+	out, err := e.api.BatchGetImage(ctx, &ecr.BatchGetImageInput{
 		RegistryId:         &e.registry.Account,
 		RepositoryName:     &e.repository,
 		ImageIds:           ids,
@@ -154,6 +154,9 @@ func (e *ECR) HasImage(ctx context.Context, d Descriptor, tags []string) (bool, 
 			ImageIds:           ids,
 			AcceptedMediaTypes: manifestMediaTypes,
 		})
+		if e.absent(err) {
+			return false, nil
+		}
 		if err != nil {
 			return false, e.fail("image "+string(d.Digest), err)
 		}

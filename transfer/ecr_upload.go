@@ -68,6 +68,9 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 	if d.Size == 0 {
 		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, ErrUnsupported, object)
 	}
+	if err := e.createAbsent(ctx); err != nil {
+		return err
+	}
 	if done, err := e.putV2(ctx, d, content, how); done || err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (u *upload) closeEntry(err error) {
 // begin begins a new upload.
 func (u *upload) begin(ctx context.Context) error {
 	u.hash = newOrderedHash(u.d, u.content)
-	out, err := createMissing(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
+	out, err := creating(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
 		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository,
 	})
 	if err != nil {

@@ -31,11 +31,14 @@ func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descripto
 		for i, d := range chunk {
 			digests[i] = string(d.Digest)
 		}
-		out, err := createMissing(ctx, e, e.api.BatchCheckLayerAvailability, &ecr.BatchCheckLayerAvailabilityInput{
+		out, err := e.api.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{
 			RegistryId:     &e.registry.Account,
 			RepositoryName: &e.repository,
 			LayerDigests:   digests,
 		})
+		if e.absent(err) {
+			return blobs, nil
+		}
 		if err != nil {
 			return nil, e.fail("layers", err)
 		}
@@ -84,6 +87,9 @@ func (e *ECR) PutTagged(ctx context.Context, m Manifest, tag string) error {
 
 // setTag is PutTagged, and tells whether it has changed anything.
 func (e *ECR) setTag(ctx context.Context, m Manifest, tag string) (changed bool, err error) {
+	if err := e.createAbsent(ctx); err != nil {
+		return false, err
+	}
 	object := "image " + string(m.Descriptor.Digest)
 	input := &ecr.PutImageInput{
 		RegistryId:             &e.registry.Account,
@@ -96,7 +102,7 @@ func (e *ECR) setTag(ctx context.Context, m Manifest, tag string) (changed bool,
 		object += " (tag " + tag + ")"
 		input.ImageTag = &tag
 	}
-	out, err := createMissing(ctx, e, e.api.PutImage, input)
+	out, err := creating(ctx, e, e.api.PutImage, input)
 	var (
 		exists    *types.ImageAlreadyExistsException
 		immutable *types.ImageTagAlreadyExistsException

@@ -201,19 +201,3 @@ func Repositories(ctx context.Context, cfg aws.Config, r auth.Registry) iter.Seq
 		}
 	}
 }
-
-// createMissing makes an API call of a push: if the repository does not exist and
-// e says with which settings to create it, it is created and the call made again.
-// That another process has created it at the same time is fine.
-func createMissing[In, Out any](ctx context.Context, e *ECR, call func(context.Context, *In, ...func(*ecr.Options)) (*Out, error), in *In) (*Out, error) {
-	out, err := call(ctx, in)
-	var missing *types.RepositoryNotFoundException
-	if e.Create == nil || !errors.As(err, &missing) {
-		return out, err
-	}
-	var exists *RepositoryExistsError
-	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
-		return nil, err
-	}
-	return call(ctx, in)
-}

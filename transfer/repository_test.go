@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -93,13 +94,7 @@ func TestPushCreatesRepository(t *testing.T) {
 	if got := mustCopy(t, NewLayout(src), e, opts); got.Digest != digestOf(t, image) {
 		t.Errorf("pushed %s", got.Digest)
 	}
-	count := 0
-	for _, c := range w.calls.Calls() {
-		if c.Op == "CreateRepository" {
-			count++
-		}
-	}
-	if count != 1 {
+	if count := w.calls.Count("CreateRepository"); count != 1 {
 		t.Errorf("%d repositories created", count)
 	}
 	described, err := e.Describe(t.Context())
@@ -107,6 +102,35 @@ func TestPushCreatesRepository(t *testing.T) {
 	if described.TagMutability != "IMMUTABLE" {
 		t.Errorf("created as %+v", described)
 	}
+}
+
+// TestPreviewCreatesNothing has a preview tell that a push would create the
+// repository.
+func TestPreviewCreatesNothing(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 1)
+	e := w.repository("new")
+	e.Create = &RepositorySettings{}
+	planned := Preview(t.Context(), NewLayout(src), []Destination{{Target: e, Tags: []string{"1"}}}, Options{Reference: "image"})
+	if p := planned[0]; p.Err != nil || p.Calls["CreateRepository"] != 1 || p.Blobs != 3 && p.Blobs != 2 {
+		t.Errorf("%+v", p)
+	}
+	w.expectCalls(map[string]int{"BatchCheckLayerAvailability": 1})
+	if _, err := w.repository("new").Describe(t.Context()); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTagCreatesRepository has nothing but a manifest written to a repository that
+// is missing.
+func TestTagCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	e := w.repository("new")
+	e.Create = &RepositorySettings{}
+	manifest := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
+	m := Manifest{Content: manifest, Descriptor: Descriptor{MediaType: manifestMediaTypes[1], Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}}
+	check(t, e.PutTagged(t.Context(), m, "1"))
+	w.expectCalls(map[string]int{"PutImage": 2, "CreateRepository": 1})
 }
 
 // TestPushesCreateRepository has several pushes find no repository at once.

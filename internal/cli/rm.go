@@ -224,12 +224,21 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 		return false, err
 	}
 	fmt.Fprintf(app.Stderr, "Delete %s? [y/N] ", english.Plural(len(result.Deleted), "tag or image", "tags and images"))
-	answer, _ := bufio.NewReader(app.Stdin).ReadString('\n')
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return true, nil
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(app.Stdin).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case line := <-answer:
+		if line == "y" || line == "yes" {
+			return true, nil
+		}
+		return false, errors.New("nothing was deleted")
+	case <-ctx.Done():
+		fmt.Fprintln(app.Stderr)
+		return false, ctx.Err()
 	}
-	return false, errors.New("nothing was deleted")
 }
 
 // whatGoes says what would become of an image.
