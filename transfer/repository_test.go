@@ -8,9 +8,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
@@ -158,4 +161,26 @@ func TestPullCreatesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	w.expectCalls(map[string]int{"BatchGetImage": 1})
+}
+
+// A repository that was deleted after a push is made again where that is asked for.
+func TestPushAgainCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 1)
+	opts := Options{Reference: "image", Tags: []string{"1"}, JournalDir: t.TempDir()}
+	mustCopy(t, NewLayout(src), w.repository("app"), opts)
+	_, err := auth.NewClient(w.cfg, w.registry).DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: aws.String("app"), Force: true})
+	check(t, err)
+	w.calls.Reset()
+
+	_, err = Copy(t.Context(), NewLayout(src), w.repository("app"), opts)
+	if !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	w.expectCalls(map[string]int{"BatchGetImage": 1})
+	dst := w.repository("app")
+	dst.Create = &RepositorySettings{}
+	if result := mustCopy(t, NewLayout(src), dst, opts); result.BlobsSent != 2 {
+		t.Errorf("%+v", result)
+	}
 }

@@ -153,7 +153,7 @@ func (t *tally) look(now time.Time) state {
 
 // left is how long the rest will take; false if nothing tells.
 func (s state) left() (time.Duration, bool) {
-	if s.rate <= 0 || !s.known {
+	if s.rate <= 0 || !s.known || s.done >= s.planned {
 		return 0, false
 	}
 	seconds := float64(s.planned-s.done) / float64(s.rate)
