@@ -73,7 +73,7 @@ func newV2Error(place string, r *http.Response) *v2Error {
 
 var (
 	errorCode = regexp.MustCompile(`^[A-Z0-9_]{1,64}$`)
-	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s?"'<>]*)\?[^\s"'<>]*`)
+	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s?]*)\?\S*`)
 )
 
 // decodeV2Errors reads the first error of a body in the form that the distribution
@@ -94,7 +94,7 @@ func cleanV2Error(code, message string) (string, string) {
 		code = ""
 	}
 	// The query of a URL may be a credential.
-	message = strings.Map(printable, urlQuery.ReplaceAllString(message, "$1"))
+	message = urlQuery.ReplaceAllString(strings.Map(printable, message), "$1")
 	return code, auth.Redact(message)
 }
 
