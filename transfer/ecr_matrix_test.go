@@ -195,7 +195,7 @@ func TestPullFaultMatrix(t *testing.T) {
 						}
 						expectOneError(t, err, object)
 						if IsLayout(dst) {
-							validateLayout(t, dst)
+							validateImages(t, dst) // what has come waits for the next pull
 							if _, err := NewLayout(dst).Resolve(t.Context(), "x"); !errors.Is(err, ErrNotFound) {
 								t.Errorf("the image is visible: %v", err)
 							}

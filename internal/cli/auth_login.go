@@ -33,7 +33,7 @@ func newAuthLoginCommand(app *App) *cobra.Command {
 		Use:   "login HOST...",
 		Short: "Log docker in for 12 hours",
 		Long:  authLoginHelp,
-		Args:  atLeastOne("HOST"),
+		Args:  atLeast("HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			tokens, err := app.tokens()
 			if err != nil {

@@ -43,7 +43,7 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 		Use:   "setup HOST...",
 		Short: "Let docker or podman get the tokens by themselves",
 		Long:  authSetupHelp,
-		Args:  atLeastOne("HOST"),
+		Args:  atLeast("HOST"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if check && remove {
 				return usagef("--check and --remove exclude each other")
@@ -134,14 +134,4 @@ func (app *App) hosts(args []string) ([]auth.Registry, error) {
 		list = append(list, r)
 	}
 	return list, nil
-}
-
-// atLeastOne checks that there are arguments.
-func atLeastOne(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("usage: %s; %s is missing; see %s --help", cmd.UseLine(), name, cmd.CommandPath())
-		}
-		return nil
-	}
 }

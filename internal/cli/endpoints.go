@@ -2,111 +2,75 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
-	"os"
-	"path/filepath"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
-	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
-// addCompressionFlag adds --compression to a command that reads images.
-func addCompressionFlag(cmd *cobra.Command, app *App) {
-	cmd.Flags().StringVar(&app.compression, "compression", "", "`gzip|zstd|none`: how layers from docker are compressed that are not yet (default gzip)")
+// openSource opens what a reference names, to read from it. What it returns second
+// closes it.
+func (app *App) openSource(ctx context.Context, r transfer.Reference) (transfer.Source, func() error, error) {
+	nothing := func() error { return nil }
+	switch r.Kind {
+	case transfer.KindArchive, transfer.KindDockerArchive:
+		archive, err := app.openImageFile(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		return archive, archive.Close, nil
+	case transfer.KindDockerDaemon:
+		options, err := app.dockerArchiveOptions()
+		if err != nil {
+			return nil, nil, err
+		}
+		image, err := transfer.OpenDockerDaemon(ctx, app.dockerDaemon(), r.Name(), options)
+		if err != nil {
+			return nil, nil, err
+		}
+		return image, image.Close, nil
+	case transfer.KindLayout:
+		return transfer.NewLayout(r.Path), nothing, nil
+	case transfer.KindECR:
+		repository, err := app.openECR(ctx, r)
+		return repository, nothing, err
+	case transfer.KindRegistry:
+		repository, err := app.openRegistry(r)
+		return repository, nothing, err
+	}
+	return nil, nil, usagef("%s: this version cannot read it", r)
 }
 
-// openImageFile opens an image in a tar file, or on stdin.
-func (app *App) openImageFile(ctx context.Context, r transfer.Reference) (transfer.SourceCloser, error) {
-	options, err := app.dockerArchiveOptions()
+// openTarget opens what a reference names, to write to it.
+func (app *App) openTarget(ctx context.Context, r transfer.Reference) (transfer.Target, error) {
+	switch r.Kind {
+	case transfer.KindLayout:
+		return transfer.NewLayout(r.Path), nil
+	case transfer.KindArchive, transfer.KindDockerArchive:
+		return app.openImageTarget(r)
+	case transfer.KindDockerDaemon:
+		if r.Digest != "" {
+			return nil, usagef("%s: an image is loaded under a name; write docker-daemon:NAME:TAG", r)
+		}
+		return transfer.NewDockerDaemonTarget(app.dockerDaemon(), r.Repository, app.tempDir()), nil
+	case transfer.KindECR:
+		return app.openECR(ctx, r)
+	case transfer.KindRegistry:
+		return app.openRegistry(r)
+	}
+	return nil, usagef("%s: this version cannot write it", r)
+}
+
+// openRepository opens an endpoint to edit what is in it.
+func (app *App) openRepository(ctx context.Context, r transfer.Reference) (transfer.Endpoint, error) {
+	if !r.IsRepository() && r.Kind != transfer.KindLayout {
+		return nil, usagef("%s cannot be edited; name a repository, HOST/REPOSITORY:TAG, or an OCI layout, oci:DIRECTORY:TAG", r)
+	}
+	target, err := app.openTarget(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case r.Path == transfer.StandardStream:
-		if isTerminal(app.Stdin) {
-			return nil, usagef("%s reads an archive from stdin, which is a terminal; name a file, or pipe one: docker save NAME | ecrkit ...", r)
-		}
-		return transfer.OpenStream(ctx, app.Stdin, r.Kind, options)
-	case r.Kind == transfer.KindDockerArchive:
-		return transfer.OpenDockerArchive(ctx, r.Path, options)
+	both, ok := target.(transfer.Endpoint)
+	if !ok {
+		return nil, usagef("%s: this version cannot edit it", r)
 	}
-	return transfer.OpenArchive(ctx, r.Path, options.TempDir)
-}
-
-// openImageTarget prepares an image in a tar file, or on stdout. In that case the
-// results go to stderr.
-func (app *App) openImageTarget(r transfer.Reference) (transfer.Target, error) {
-	if r.Digest != "" {
-		return nil, usagef("%s: what is written to an archive has a tag or none", r)
-	}
-	options := transfer.ArchiveTargetOptions{TempDir: app.tempDir()}
-	if r.Path == transfer.StandardStream {
-		if isTerminal(app.Stdout) {
-			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
-		}
-		options.Stream, app.Stdout = app.Stdout, app.Stderr
-	}
-	if r.Kind == transfer.KindDockerArchive {
-		return transfer.NewDockerArchiveTarget(r.Path, r.Repository, options), nil
-	}
-	return transfer.NewArchiveTarget(r.Path, options), nil
-}
-
-// isTerminal tells whether a stream is a person.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// closeTargets ends the work on destinations, whether it was done or not.
-func closeTargets(destinations []transfer.Destination) error {
-	var err error
-	for _, d := range destinations {
-		if c, ok := d.Target.(io.Closer); ok {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
-}
-
-func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
-	compression, err := transfer.ParseCompression(app.compression)
-	if err != nil {
-		return transfer.DockerArchiveOptions{}, usagef("--compression: %w", err)
-	}
-	options := transfer.DockerArchiveOptions{Compression: compression, TempDir: app.tempDir(), Now: app.Now}
-	if cache := environ.Lookup(app.Env).DefaultCache(); cache != "" {
-		options.CacheDir = filepath.Join(cache, "layers")
-	}
-	return options, nil
-}
-
-// dockerDaemon is the engine that the environment names, as for the docker command.
-func (app *App) dockerDaemon() transfer.DockerDaemon {
-	env := environ.Lookup(app.Env)
-	d := transfer.DockerDaemon{Host: env.Get("DOCKER_HOST")}
-	if env.Get("DOCKER_TLS_VERIFY") != "" {
-		d.TLSDir = env.Get("DOCKER_CERT_PATH")
-		if d.TLSDir == "" {
-			d.TLSDir = filepath.Join(env.Home(), ".docker")
-		}
-	}
-	return d
-}
-
-// tempDir is where whole images are put for a while: not /tmp, which is in memory
-// on many machines, unless TMPDIR says so.
-func (app *App) tempDir() string {
-	if dir, ok := app.Env("TMPDIR"); ok && dir != "" {
-		return dir
-	}
-	const large = "/var/tmp"
-	if info, err := os.Stat(large); err == nil && info.IsDir() {
-		return large
-	}
-	return ""
+	return both, nil
 }

@@ -22,7 +22,7 @@ func newIndexAddCommand(app *App) *cobra.Command {
 		Use:   "add REF SRC...",
 		Short: "Put images into an index",
 		Long:  indexAddHelp,
-		Args:  atLeast(2),
+		Args:  atLeast("REF", "SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			at, _, err := app.indexToEdit(args[0], edit.to)

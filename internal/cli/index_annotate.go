@@ -32,7 +32,7 @@ func newIndexAnnotateCommand(app *App) *cobra.Command {
 		Use:   "annotate REF [KEY=VALUE...]",
 		Short: "Annotate an index or one of its entries",
 		Long:  indexAnnotateHelp,
-		Args:  atLeast(1),
+		Args:  atLeast("REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			change, err := flags.change(args[1:])
 			if err != nil {

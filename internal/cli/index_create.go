@@ -36,7 +36,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 		Use:   "create DST SRC...",
 		Short: "Make an index of images",
 		Long:  indexCreateHelp,
-		Args:  atLeast(2),
+		Args:  atLeast("DST", "SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			switch options.Type {

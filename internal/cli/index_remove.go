@@ -21,7 +21,7 @@ func newIndexRemoveCommand(app *App) *cobra.Command {
 		Use:   "remove REF PLATFORM|DIGEST...",
 		Short: "Take images out of an index",
 		Long:  indexRemoveHelp,
-		Args:  atLeast(2),
+		Args:  atLeast("REF", "PLATFORM or DIGEST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var names []transfer.EntryName
 			for _, arg := range args[1:] {

@@ -32,12 +32,7 @@ func newPushCommand(app *App) *cobra.Command {
 		Use:   "push SRC DST...",
 		Short: "Push an image to Amazon ECR",
 		Long:  pushHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return usagef("usage: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
-			}
-			return nil
-		},
+		Args:  atLeast("SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			references, err := app.parseReferences(args)
 			if err != nil {

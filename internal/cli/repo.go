@@ -60,7 +60,7 @@ func newRepoCreateCommand(app *App) *cobra.Command {
 		Use:   "create NAME...",
 		Short: "Create repositories",
 		Long:  repoCreateHelp,
-		Args:  atLeastOne("NAME"),
+		Args:  atLeast("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := settings.Validate(); err != nil {
 				return usageError{err}

@@ -53,7 +53,7 @@ func newRmCommand(app *App) *cobra.Command {
 		Aliases: []string{"delete"},
 		Short:   "Delete images and tags",
 		Long:    rmHelp,
-		Args:    atLeastOne("REF"),
+		Args:    atLeast("REF"),
 		RunE:    func(cmd *cobra.Command, args []string) error { return app.remove(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()

@@ -108,14 +108,3 @@ func checkUsage(app *App, cmd *cobra.Command) {
 		checkUsage(app, sub)
 	}
 }
-
-// arguments checks their number: as many as names, the last optional of which
-// may be left out.
-func arguments(optional int, names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > len(names) || len(args) < len(names)-optional {
-			return usagef("usage: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
-		}
-		return nil
-	}
-}

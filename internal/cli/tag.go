@@ -41,7 +41,7 @@ func newTagCommand(app *App) *cobra.Command {
 		Use:   "tag SRC NEWTAG...",
 		Short: "Give an image further tags",
 		Long:  tagHelp,
-		Args:  atLeast(2),
+		Args:  atLeast("SRC", "NEWTAG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := app.parseReference(args[0])
 			if err != nil {
