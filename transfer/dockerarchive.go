@@ -72,6 +72,8 @@ type DockerArchive struct {
 	cache   layercache.Dir
 	cores   *semaphore.Weighted
 
+	compressor compress.Compressor
+
 	mu        sync.Mutex
 	manifests map[digest.Digest]Manifest
 	blobs     map[digest.Digest]blobOpener

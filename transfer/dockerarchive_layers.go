@@ -145,7 +145,7 @@ func (a *DockerArchive) compress(ctx context.Context, l *dockerLayer) (_ digest.
 	before, after := digest.SHA256.Digester(), digest.SHA256.Digester()
 	out := bufio.NewWriterSize(io.MultiWriter(temp, after.Hash()), 256<<10)
 	content := io.TeeReader(newSectionFile(l.content), before.Hash())
-	if err := compress.Copy(ctx, out, content, a.format, int(cores)); err != nil {
+	if err := a.compressor.Copy(ctx, out, content, a.format, int(cores)); err != nil {
 		return "", 0, err
 	}
 	if err := out.Flush(); err != nil {

@@ -125,7 +125,7 @@ func TestCopyDockerArchive(t *testing.T) {
 	plain := legacySave(t, base, top).bytes()
 	packed := func(f compress.Format) []byte {
 		var b bytes.Buffer
-		check(t, compress.Copy(t.Context(), &b, bytes.NewReader(plain), f, 2))
+		check(t, new(compress.Compressor).Copy(t.Context(), &b, bytes.NewReader(plain), f, 2))
 		return b.Bytes()
 	}
 	const docker, oci = "application/vnd.docker.", "application/vnd.oci."

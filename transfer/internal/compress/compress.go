@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -58,7 +59,7 @@ const (
 	// on it, but not on how many cores there are.
 	gzipBlock = 512 << 10
 	// maxCores bounds the memory, of which each core needs 2 MiB.
-	maxCores = 8
+	maxCores = 6
 	// zstdWindow in bytes bounds the memory for one layer, and also that of who
 	// unpacks it.
 	zstdWindow = 4 << 20
@@ -81,40 +82,68 @@ func Version(f Format) string {
 // Cores is how many layers are worth compressing at once.
 func Cores() int { return min(runtime.GOMAXPROCS(0), maxCores) }
 
-// Copy writes the content of r to w in the format, which is None, Gzip or Zstd.
-// Gzip uses as many cores as given.
-func Copy(ctx context.Context, w io.Writer, r io.Reader, f Format, cores int) (err error) {
-	z, err := newWriter(w, f, cores)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		// Also after an error: a writer has goroutines.
-		if closed := z.Close(); err == nil {
-			err = closed
-		}
-	}()
-	// Without ReadFrom, which reads ahead in blocks of its own.
-	_, err = io.CopyBuffer(struct{ io.Writer }{z}, struct{ io.Reader }{Reader(ctx, r)}, make([]byte, 128<<10))
-	return err
+// Compressor compresses layers one after the other, or some at once. It keeps the
+// memory for it, which the garbage collector would get too late to bound it.
+type Compressor struct {
+	mu   sync.Mutex
+	free []*pgzip.Writer
 }
 
-func newWriter(w io.Writer, f Format, cores int) (io.WriteCloser, error) {
+// Copy writes the content of r to w in the format, which is None, Gzip or Zstd.
+// Gzip uses as many cores as given.
+func (c *Compressor) Copy(ctx context.Context, w io.Writer, r io.Reader, f Format, cores int) error {
 	switch f {
 	case None:
-		return nopCloser{w}, nil
+		return copyTo(ctx, nopCloser{w}, r)
 	case Gzip:
-		z, err := pgzip.NewWriterLevel(w, gzipLevel)
-		if err == nil {
-			z.ModTime = time.Unix(0, 0)
-			err = z.SetConcurrency(gzipBlock, cores)
+		z, err := c.gzipWriter(w, cores)
+		if err != nil {
+			return err
 		}
-		return z, err
+		if err := copyTo(ctx, z, r); err != nil {
+			return err // and its writer is not used again
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.free = append(c.free, z)
+		return nil
 	case Zstd:
 		// With two, one reads while the other compresses.
-		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(zstdWindow))
+		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(zstdWindow))
+		if err != nil {
+			return err
+		}
+		return copyTo(ctx, z, r)
 	}
-	return nil, fmt.Errorf("layers cannot be compressed as %s", f)
+	return fmt.Errorf("layers cannot be compressed as %s", f)
+}
+
+func (c *Compressor) gzipWriter(w io.Writer, cores int) (*pgzip.Writer, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var z *pgzip.Writer
+	if last := len(c.free) - 1; last >= 0 {
+		z, c.free = c.free[last], c.free[:last]
+		// In this order, since Reset takes back the size of a block.
+		z.Reset(w)
+	} else {
+		var err error
+		if z, err = pgzip.NewWriterLevel(w, gzipLevel); err != nil {
+			return nil, err
+		}
+	}
+	z.ModTime = time.Unix(0, 0)
+	return z, z.SetConcurrency(gzipBlock, cores)
+}
+
+func copyTo(ctx context.Context, w io.WriteCloser, r io.Reader) error {
+	// Without ReadFrom, which reads ahead in blocks of its own.
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{Reader(ctx, r)}, make([]byte, 128<<10))
+	// Also after an error: a writer has goroutines.
+	if closed := w.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 type nopCloser struct{ io.Writer }

@@ -24,7 +24,7 @@ func content() []byte {
 func packed(t *testing.T, data []byte, f Format, cores int) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if err := Copy(t.Context(), &b, bytes.NewReader(data), f, cores); err != nil {
+	if err := new(Compressor).Copy(t.Context(), &b, bytes.NewReader(data), f, cores); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -76,13 +76,33 @@ func TestCopyEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, f := range []Format{None, Gzip, Zstd} {
-		if err := Copy(ctx, io.Discard, bytes.NewReader(content()), f, 2); !errors.Is(err, context.Canceled) {
+		if err := new(Compressor).Copy(ctx, io.Discard, bytes.NewReader(content()), f, 2); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", f, err)
 		}
 		broken := errors.New("disk full")
-		if err := Copy(t.Context(), failing{broken}, bytes.NewReader(content()), f, 2); !errors.Is(err, broken) {
+		c := &Compressor{}
+		if err := c.Copy(t.Context(), failing{broken}, bytes.NewReader(content()), f, 2); !errors.Is(err, broken) {
 			t.Errorf("%s: %v", f, err)
 		}
+	}
+}
+
+// What is used again gives the same bytes; after a failure it is not.
+func TestCompressorAgain(t *testing.T) {
+	c := &Compressor{}
+	want := packed(t, content(), Gzip, 2)
+	for i := range 4 {
+		var b bytes.Buffer
+		if err := c.Copy(t.Context(), &b, bytes.NewReader(content()), Gzip, 1+i%2); err != nil || !bytes.Equal(b.Bytes(), want) {
+			t.Fatalf("other bytes in round %d (%v)", i, err)
+		}
+		if i == 1 {
+			continue
+		}
+		_ = c.Copy(t.Context(), failing{io.ErrShortWrite}, bytes.NewReader(content()), Gzip, 2)
+	}
+	if len(c.free) != 0 {
+		t.Errorf("%d writers are kept after a failure", len(c.free))
 	}
 }
 
