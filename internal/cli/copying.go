@@ -31,7 +31,8 @@ type copying struct {
 	inAll      int
 	upload     uploadMode
 
-	repository func() (*transfer.RepositorySettings, error) // of --create-repository
+	repository   func() (*transfer.RepositorySettings, error) // of --create-repository
+	repositories map[string]transfer.Target                   // that were opened
 }
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
@@ -156,7 +157,7 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 		key := dst.Place() + "@" + string(dst.Digest)
 		i, known := places[key]
 		if !known {
-			target, err := c.app.openTarget(ctx, dst)
+			target, err := c.target(ctx, dst)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -174,6 +175,26 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 		outcomes[i].references = append(outcomes[i].references, dst)
 	}
 	return destinations, outcomes, nil
+}
+
+// target opens a destination; a repository once for all images that go there, so
+// that they share its connections.
+func (c *copying) target(ctx context.Context, dst transfer.Reference) (transfer.Target, error) {
+	if !dst.IsRepository() {
+		return c.app.openTarget(ctx, dst)
+	}
+	if c.repositories == nil {
+		c.repositories = map[string]transfer.Target{}
+	}
+	target := c.repositories[dst.Place()]
+	if target == nil {
+		var err error
+		if target, err = c.app.openTarget(ctx, dst); err != nil {
+			return nil, err
+		}
+		c.repositories[dst.Place()] = target
+	}
+	return target, nil
 }
 
 // uploadMode is the value of --upload.
