@@ -2,12 +2,15 @@ package transfer
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go/middleware"
@@ -368,7 +371,9 @@ func (u *upload) complete(ctx context.Context) error {
 	return nil
 }
 
-// withBody replaces the body that the generated client has made.
+// withBody replaces the body that the generated client has made. It is hashed for
+// the signature once, and not, as the client does it, for each try: that would read
+// its end, which a part has to hold back, and wait before anything is sent.
 func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Serialize.Insert(middleware.SerializeMiddlewareFunc("LayerPartBody", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
@@ -381,7 +386,14 @@ func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
 				return middleware.SerializeOutput{}, middleware.Metadata{}, err
 			}
 			in.Request = request
-			return next.HandleSerialize(ctx, in)
+			hash := sha256.New()
+			if _, err := io.Copy(hash, body); err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			return next.HandleSerialize(v4.SetPayloadHash(ctx, hex.EncodeToString(hash.Sum(nil))), in)
 		}), "OperationSerializer", middleware.After)
 	}
 }

@@ -57,7 +57,12 @@ func TestUploadFaults(t *testing.T) {
 			}
 			var sent, resumed atomic.Int64
 			dir := t.TempDir()
-			check(t, w.repository("app").PutLayer(t.Context(), d, fileContent{bytes.NewReader(content)}, w.how(dir, &sent, &resumed)))
+			file := &countedFile{r: bytes.NewReader(content)}
+			check(t, w.repository("app").PutLayer(t.Context(), d, fileContent{file}, w.how(dir, &sent, &resumed)))
+			// Once for the digest of the layer, once for the signature, and to be sent.
+			if most := 3*d.Size + int64(tt.parts-3)*defaultPartSize; file.read.Load() > most {
+				t.Errorf("%d bytes of the file were read, want at most %d", file.read.Load(), most)
+			}
 			if n := w.calls.Count("UploadLayerPart"); n > tt.parts {
 				t.Errorf("%d parts were sent, want %d", n, tt.parts)
 			}
@@ -72,6 +77,18 @@ func TestUploadFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// countedFile counts the bytes that are read from it.
+type countedFile struct {
+	r    io.ReaderAt
+	read atomic.Int64
+}
+
+func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.r.ReadAt(p, off)
+	f.read.Add(int64(n))
+	return n, err
 }
 
 // A state directory that cannot be written is no reason not to push, and a note of
