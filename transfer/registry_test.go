@@ -3,106 +3,19 @@ package transfer
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
 )
-
-// neutralRegistry is a registry by code that is not ours.
-type neutralRegistry struct {
-	t    *testing.T
-	host string
-
-	mu       sync.Mutex
-	requests []string // METHOD /path, without the pings
-	// before may answer a request itself, and then gives true.
-	before func(w http.ResponseWriter, r *http.Request) bool
-}
-
-func newNeutralRegistry(t *testing.T, options ...registry.Option) *neutralRegistry {
-	t.Helper()
-	n := &neutralRegistry{t: t}
-	handler := registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n.mu.Lock()
-		if r.URL.Path != "/v2/" {
-			n.requests = append(n.requests, r.Method+" "+r.URL.Path)
-		}
-		before := n.before
-		n.mu.Unlock()
-		if before == nil || !before(w, r) {
-			handler.ServeHTTP(w, r)
-		}
-	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // https is tried too
-	server.Start()
-	t.Cleanup(server.Close)
-	n.host = strings.TrimPrefix(server.URL, "http://")
-	return n
-}
-
-// count gives how many requests began so, and forgets all.
-func (n *neutralRegistry) count(prefix string) (count int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.requests {
-		if strings.HasPrefix(r, prefix) {
-			count++
-		}
-	}
-	n.requests = nil
-	return count
-}
-
-func (n *neutralRegistry) intercept(before func(w http.ResponseWriter, r *http.Request) bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.before = before
-}
-
-func (n *neutralRegistry) repository(name string) *Registry {
-	n.t.Helper()
-	return openTestRegistry(n.t, n.host, name, nil)
-}
-
-func openTestRegistry(t *testing.T, host, name string, credentials authn.Keychain) *Registry {
-	t.Helper()
-	transport := NewTransport()
-	t.Cleanup(transport.CloseIdleConnections)
-	r, err := NewRegistry(host, name, credentials, transport)
-	check(t, err)
-	return r
-}
-
-// user is a keychain with one password for all.
-type user struct{ name, password string }
-
-func (u user) Resolve(authn.Resource) (authn.Authenticator, error) {
-	return &authn.Basic{Username: u.name, Password: u.password}, nil
-}
-
-// v2Registry is a repository of the local ECR by its /v2/ alone.
-func (w *world) v2Registry(name string) *Registry {
-	w.t.Helper()
-	token, err := w.v2Transport().Tokens.Token(w.t.Context(), w.registry)
-	check(w.t, err)
-	return openTestRegistry(w.t, w.registry.Host, name, user{auth.Username, token.Secret})
-}
 
 func TestRegistryBothWays(t *testing.T) {
 	src, _, index := newFixture(t, 3)
@@ -172,78 +85,6 @@ func TestRegistryNotFound(t *testing.T) {
 	_, err = n.repository("app").Blob(t.Context(), Descriptor{Digest: digest.FromString("x"), Size: 1})
 	if !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
-	}
-}
-
-// TestRegistryFaults breaks requests in passing.
-func TestRegistryFaults(t *testing.T) {
-	src, image := newImage(t, 3<<20)
-	busy := func(w http.ResponseWriter) { http.Error(w, "busy", http.StatusServiceUnavailable) }
-	wait := func(w http.ResponseWriter) {
-		w.Header().Set("Retry-After", "0")
-		http.Error(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`, http.StatusTooManyRequests)
-	}
-	reset := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
-	for name, fail := range map[string]func(http.ResponseWriter){"busy": busy, "throttled": wait, "reset": reset} {
-		t.Run(name, func(t *testing.T) {
-			n := newNeutralRegistry(t)
-			failed := map[string]int{}
-			var mu sync.Mutex
-			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-				mu.Lock()
-				failed[r.Method]++
-				again := failed[r.Method] <= 2
-				mu.Unlock()
-				if again && r.URL.Path != "/v2/" {
-					fail(w)
-					return true
-				}
-				return false
-			})
-			mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
-			mu.Lock()
-			clear(failed)
-			mu.Unlock()
-			dst := filepath.Join(t.TempDir(), "dst")
-			result := mustCopy(t, n.repository("app"), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
-			validateLayout(t, dst)
-			if result.Digest != digestOf(t, image) {
-				t.Errorf("got %s", result.Digest)
-			}
-		})
-	}
-}
-
-// TestRegistryHostileManifest answers manifests that are not what was asked for.
-func TestRegistryHostileManifest(t *testing.T) {
-	tests := map[string]struct {
-		header http.Header
-		body   string
-		want   string
-	}{
-		"other digest":    {http.Header{"Docker-Content-Digest": {string(digest.FromString("x"))}}, "{}", "its bytes have the digest"},
-		"no digest":       {http.Header{"Docker-Content-Digest": {"junk"}}, "{}", "its bytes have the digest"},
-		"unknown algo":    {http.Header{"Docker-Content-Digest": {"md5:0123"}}, "{}", "its bytes have the digest"},
-		"too long":        {nil, strings.Repeat(" ", MaxManifestSize+1), "longer than"},
-		"schema 1":        {http.Header{"Content-Type": {"application/vnd.docker.distribution.manifest.v1+prettyjws"}}, `{"schemaVersion":1,"fsLayers":[]}`, "schema 1"},
-		"no manifest":     {nil, "<html>", "not a manifest"},
-		"image and index": {nil, `{"schemaVersion":2,"config":{},"manifests":[]}`, "neither"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			n := newNeutralRegistry(t)
-			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-				for key, values := range tt.header {
-					w.Header()[key] = values
-				}
-				_, _ = io.WriteString(w, tt.body)
-				return true
-			})
-			_, err := Copy(t.Context(), n.repository("app"), NewLayout(t.TempDir()), Options{Reference: "1"})
-			if !errors.Is(err, ErrIntegrity) && !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\x1b") {
-				t.Errorf("got %v", err)
-			}
-		})
 	}
 }
 
@@ -450,60 +291,5 @@ func TestDockerHubNames(t *testing.T) {
 		if r.repository != want || r.registry.RegistryStr() != "index.docker.io" || r.String() != "docker.io/"+name && r.String() != "docker.io/"+want {
 			t.Errorf("%s is %s at %s", name, r.repository, r.registry.RegistryStr())
 		}
-	}
-}
-
-// TestRegistryBearer has tokens that end after a few requests, also in the middle of
-// an upload, and are good for what they were asked for.
-func TestRegistryBearer(t *testing.T) {
-	src, image := newImage(t, 1000, 2000, 11<<20)
-	n := newNeutralRegistry(t)
-	var (
-		mu     sync.Mutex
-		tokens = map[string]string{} // the scopes of each
-		uses   = map[string]int{}
-	)
-	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if r.URL.Path == "/token" {
-			if name, password, _ := r.BasicAuth(); name != "user" || password != "secret" {
-				w.WriteHeader(http.StatusUnauthorized)
-				return true
-			}
-			token := fmt.Sprint("token", len(tokens))
-			tokens[token] = strings.Join(r.URL.Query()["scope"], " ")
-			fmt.Fprintf(w, `{"token":%q}`, token)
-			return true
-		}
-		need := "pull"
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			need = "push"
-		}
-		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		uses[token]++
-		if scopes := tokens[token]; uses[token] <= 4 && strings.Contains(scopes, need) {
-			return false
-		}
-		challenge := fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, n.host)
-		if r.URL.Path != "/v2/" {
-			challenge += fmt.Sprintf(`,scope="repository:app:%s"`, need)
-		}
-		w.Header().Set("WWW-Authenticate", challenge)
-		w.WriteHeader(http.StatusUnauthorized)
-		return true
-	})
-	open := func() *Registry { return openTestRegistry(t, n.host, "app", user{"user", "secret"}) }
-	mustCopy(t, NewLayout(src), open(), Options{Reference: "x", Tags: []string{"1"}})
-	dst := filepath.Join(t.TempDir(), "dst")
-	result := mustCopy(t, open(), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
-	validateLayout(t, dst)
-	if result.Digest != digestOf(t, image) {
-		t.Errorf("got %s", result.Digest)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	if len(tokens) < 3 {
-		t.Errorf("only %d tokens", len(tokens))
 	}
 }

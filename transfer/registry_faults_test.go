@@ -1,0 +1,141 @@
+package transfer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// TestRegistryFaults breaks requests in passing.
+func TestRegistryFaults(t *testing.T) {
+	src, image := newImage(t, 3<<20)
+	busy := func(w http.ResponseWriter) { http.Error(w, "busy", http.StatusServiceUnavailable) }
+	wait := func(w http.ResponseWriter) {
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}`, http.StatusTooManyRequests)
+	}
+	reset := func(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+	for name, fail := range map[string]func(http.ResponseWriter){"busy": busy, "throttled": wait, "reset": reset} {
+		t.Run(name, func(t *testing.T) {
+			n := newNeutralRegistry(t)
+			failed := map[string]int{}
+			var mu sync.Mutex
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				failed[r.Method]++
+				again := failed[r.Method] <= 2
+				mu.Unlock()
+				if again && r.URL.Path != "/v2/" {
+					fail(w)
+					return true
+				}
+				return false
+			})
+			mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"1"}})
+			mu.Lock()
+			clear(failed)
+			mu.Unlock()
+			dst := filepath.Join(t.TempDir(), "dst")
+			result := mustCopy(t, n.repository("app"), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+			validateLayout(t, dst)
+			if result.Digest != digestOf(t, image) {
+				t.Errorf("got %s", result.Digest)
+			}
+		})
+	}
+}
+
+// TestRegistryHostileManifest answers manifests that are not what was asked for.
+func TestRegistryHostileManifest(t *testing.T) {
+	tests := map[string]struct {
+		header http.Header
+		body   string
+		want   string
+	}{
+		"other digest":    {http.Header{"Docker-Content-Digest": {string(digest.FromString("x"))}}, "{}", "its bytes have the digest"},
+		"no digest":       {http.Header{"Docker-Content-Digest": {"junk"}}, "{}", "its bytes have the digest"},
+		"unknown algo":    {http.Header{"Docker-Content-Digest": {"md5:0123"}}, "{}", "its bytes have the digest"},
+		"too long":        {nil, strings.Repeat(" ", MaxManifestSize+1), "longer than"},
+		"schema 1":        {http.Header{"Content-Type": {"application/vnd.docker.distribution.manifest.v1+prettyjws"}}, `{"schemaVersion":1,"fsLayers":[]}`, "schema 1"},
+		"no manifest":     {nil, "<html>", "not a manifest"},
+		"image and index": {nil, `{"schemaVersion":2,"config":{},"manifests":[]}`, "neither"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			n := newNeutralRegistry(t)
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				for key, values := range tt.header {
+					w.Header()[key] = values
+				}
+				_, _ = io.WriteString(w, tt.body)
+				return true
+			})
+			_, err := Copy(t.Context(), n.repository("app"), NewLayout(t.TempDir()), Options{Reference: "1"})
+			if !errors.Is(err, ErrIntegrity) && !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\x1b") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestRegistryBearer has tokens that end after a few requests, also in the middle of
+// an upload, and are good for what they were asked for.
+func TestRegistryBearer(t *testing.T) {
+	src, image := newImage(t, 1000, 2000, 11<<20)
+	n := newNeutralRegistry(t)
+	var (
+		mu     sync.Mutex
+		tokens = map[string]string{} // the scopes of each
+		uses   = map[string]int{}
+	)
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.URL.Path == "/token" {
+			if name, password, _ := r.BasicAuth(); name != "user" || password != "secret" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			token := fmt.Sprint("token", len(tokens))
+			tokens[token] = strings.Join(r.URL.Query()["scope"], " ")
+			fmt.Fprintf(w, `{"token":%q}`, token)
+			return true
+		}
+		need := "pull"
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			need = "push"
+		}
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		uses[token]++
+		if scopes := tokens[token]; uses[token] <= 4 && strings.Contains(scopes, need) {
+			return false
+		}
+		challenge := fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, n.host)
+		if r.URL.Path != "/v2/" {
+			challenge += fmt.Sprintf(`,scope="repository:app:%s"`, need)
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	open := func() *Registry { return openTestRegistry(t, n.host, "app", user{"user", "secret"}) }
+	mustCopy(t, NewLayout(src), open(), Options{Reference: "x", Tags: []string{"1"}})
+	dst := filepath.Join(t.TempDir(), "dst")
+	result := mustCopy(t, open(), NewLayout(dst), Options{Reference: "1", Tags: []string{"x"}})
+	validateLayout(t, dst)
+	if result.Digest != digestOf(t, image) {
+		t.Errorf("got %s", result.Digest)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(tokens) < 3 {
+		t.Errorf("only %d tokens", len(tokens))
+	}
+}
