@@ -18,7 +18,7 @@ func (s *suite) testArchives(t *testing.T) {
 	for _, k := range s.kinds {
 		w.run(t, "crane", "push", k.layout, w.Addr+"/"+theirs+":"+k.name)
 	}
-	for _, name := range []string{"archives/read", "archives/written", "archives/piped"} {
+	for _, name := range []string{"archives/read", "archives/written", "archives/compressed", "archives/piped"} {
 		w.createRepository(t, name)
 	}
 	for _, k := range s.kinds {
@@ -29,6 +29,7 @@ func (s *suite) testArchives(t *testing.T) {
 			if k.single() {
 				w.readDockerArchives(t, k, pushed, w.Addr+"/archives/read:"+k.name)
 				w.writeDockerArchive(t, k, pushed, w.Addr+"/archives/written:"+k.name)
+				w.compress(t, k, pushed, w.Addr+"/archives/compressed:"+k.name)
 				w.pipeArchives(t, k, pushed, w.Addr+"/archives/piped:"+k.name)
 			}
 		})
@@ -77,6 +78,24 @@ func (w *site) readDockerArchives(t *testing.T, k kind, pushed, to string) {
 			to := to + "-archive-" + writer.name
 			w.wantPushed(t, k, "", "docker-archive:"+file, to)
 			w.wantRuns(t, k, to)
+		})
+	}
+}
+
+// compress pushes what docker has saved with layers that docker before 23.0 cannot unpack.
+func (w *site) compress(t *testing.T, k kind, pushed, to string) {
+	w.run(t, "docker", "pull", pushed)
+	file := filepath.Join(t.TempDir(), "image.tar")
+	w.run(t, "docker", "save", "--output", file, pushed)
+	for _, compression := range []string{"zstd", "none"} {
+		t.Run("compression "+compression, func(t *testing.T) {
+			to := to + "-" + compression
+			w.wantPulled(t, to, w.result(t, "push", "--compression", compression, "docker-archive:"+file, to))
+			w.wantConfig(t, k, to)
+			// crane validate takes every layer for one of gzip.
+			if got := w.run(t, "sh", "-c", "crane export "+to+" - | tar -xO content"); got != k.says {
+				t.Errorf("the layers hold %q, want %q", got, k.says)
+			}
 		})
 	}
 }
@@ -161,8 +180,18 @@ func (w *site) wantPushed(t *testing.T, k kind, digest, src, to string) {
 	} else {
 		w.wantConfig(t, k, to)
 	}
-	wantDigest(t, "crane says", w.run(t, "crane", "digest", to), said)
 	w.run(t, "crane", "validate", "--remote", to)
+	w.wantPulled(t, to, said)
+}
+
+// wantPulled checks that every client pulls all of ref with this digest.
+func (w *site) wantPulled(t *testing.T, ref, digest string) {
+	t.Helper()
+	for _, c := range clients {
+		dir := filepath.Join(t.TempDir(), c.name)
+		w.runLine(t, c.pull(ref, dir))
+		wantDigest(t, c.name+" pulls", c.verify(t, dir), digest)
+	}
 }
 
 // wantConfig checks that ref has the config of the example.

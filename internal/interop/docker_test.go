@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
 )
 
 // testDocker pushes and pulls with a Docker engine that asks our credential helper.
@@ -51,19 +49,30 @@ func (s *suite) testDocker(t *testing.T) {
 		}
 	})
 
-	t.Run("pull what ecrkit pushed", func(t *testing.T) {
-		const repository = "docker/index"
-		w.createRepository(t, repository)
-		image := w.Addr + "/" + repository + ":" + stage.Tag
-		w.calls(t)
-		w.run(t, "ecrkit", "push", "oci:"+s.images+":"+stage.Tag, image)
-		wantCall(t, w.calls(t), "api", "PutImage")
+	const repository = "docker/kinds"
+	w.createRepository(t, repository)
+	w.setupClients(t, w.Addr)
+	for _, k := range s.kinds {
+		t.Run("pull what ecrkit pushed, "+k.name, func(t *testing.T) {
+			image := w.Addr + "/" + repository + ":" + k.name
+			wantDigest(t, "ecrkit says", w.result(t, "push", "oci:"+k.layout, image), k.digest)
+			w.wantRuns(t, k, image)
+			wantDigest(t, "docker pulls", repoDigest(t, w, image), k.digest)
+		})
+	}
 
-		w.run(t, "docker", "pull", image)
-		if got, want := repoDigest(t, w, image), s.digests[stage.Tag]; got != want {
-			t.Errorf("docker pull gives %s, want the index %s", got, want)
+	t.Run("manifest list of docker", func(t *testing.T) {
+		image := w.Addr + "/" + repository
+		create := []string{"docker", "manifest", "create", "--insecure", image + ":made"}
+		for _, arch := range []string{"amd64", "arm64"} {
+			create = append(create, image+"@"+w.run(t, "crane", "digest", "--platform", "linux/"+arch, image+":list"))
 		}
-		w.run(t, "docker", "run", "--rm", "--network", "none", image, "version")
+		w.runLine(t, create)
+		digest := w.run(t, "docker", "manifest", "push", "--insecure", image+":made")
+		w.wantManifest(t, repository, "made", digest)
+		layout := filepath.Join(t.TempDir(), "layout")
+		wantDigest(t, "ecrkit says", w.result(t, "pull", image+":made", "oci:"+layout), digest)
+		wantDigest(t, "ecrkit pulls", verifyLayout(t, layout), digest)
 	})
 
 	t.Run("repository missing", func(t *testing.T) {

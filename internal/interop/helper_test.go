@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
 )
 
 // testHelper is the credential helper under docker: login, logout, a private base image, and what the user
@@ -59,8 +57,8 @@ func (s *suite) testCredsStore(t *testing.T) {
 	w.writeDockerConfig(t, map[string]any{"credsStore": "ecrkit"})
 	const ours = "credsstore/pushed"
 	w.createRepository(t, ours)
-	image := w.Addr + "/" + ours + ":" + stage.Tag
-	w.run(t, "ecrkit", "push", "oci:"+s.images+":"+stage.Tag, image)
+	image := w.Addr + "/" + ours + ":1"
+	w.run(t, "ecrkit", "push", "oci:"+s.kind("index").layout, image)
 	// regctl asks only for the hosts that are listed.
 	w.run(t, "ecrkit", "auth", "token", w.Addr)
 	w.setupClients(t, w.Addr)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/internal/demo/stage"
@@ -14,10 +15,8 @@ import (
 
 // A suite is what all tests share and none changes.
 type suite struct {
-	bin     string            // directory of our commands, crane and regctl
-	images  string            // OCI layout of stage.Images
-	digests map[string]string // of its tags
-	kinds   []kind
+	bin   string // directory of our commands, crane and regctl
+	kinds []kind
 }
 
 func TestInterop(t *testing.T) {
@@ -25,13 +24,8 @@ func TestInterop(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("the Docker engine of this test needs root")
 	}
-	dir := t.TempDir()
-	s := &suite{bin: filepath.Join(dir, "bin"), images: filepath.Join(dir, "images")}
+	s := &suite{bin: filepath.Join(t.TempDir(), "bin")}
 	if err := stage.Commands(ctx, s.bin); err != nil {
-		t.Fatal(err)
-	}
-	var err error
-	if s.digests, err = stage.Images(ctx, s.images); err != nil {
 		t.Fatal(err)
 	}
 	s.kinds = makeKinds(t)
@@ -45,18 +39,31 @@ func TestInterop(t *testing.T) {
 		}
 	}
 
-	t.Run("Docker", s.testDocker)
-	t.Run("Clients", s.testClients)
-	t.Run("Archives", s.testArchives)
-	t.Run("Registry", s.testRegistry)
-	t.Run("TagsAndIndexes", s.testTagsAndIndexes)
-	t.Run("Helper", s.testHelper)
-	t.Run("CredsStore", s.testCredsStore)
-	t.Run("Guide", s.testGuide)
-	t.Run("STS", s.testSTS)
-	t.Run("KMS", s.testKMS)
-	t.Run("Refused", s.testRefused)
-	t.Run("LargeLayer", s.testLargeLayer)
+	// The two halves run at the same time, and take about as long as each other.
+	t.Run("Engine", func(t *testing.T) {
+		t.Parallel()
+		t.Run("Docker", s.testDocker)
+		t.Run("Archives", s.testArchives)
+		t.Run("Daemon", s.testDaemon)
+		t.Run("TagsAndIndexes", s.testTagsAndIndexes)
+		t.Run("Helper", s.testHelper)
+		t.Run("Guide", s.testGuide)
+	})
+	t.Run("NoEngine", func(t *testing.T) {
+		t.Parallel()
+		t.Run("Clients", s.testClients)
+		t.Run("Registry", s.testRegistry)
+		t.Run("CredsStore", s.testCredsStore)
+		t.Run("STS", s.testSTS)
+		t.Run("KMS", s.testKMS)
+		t.Run("Refused", s.testRefused)
+		t.Run("LargeLayer", s.testLargeLayer)
+	})
+}
+
+// kind is the kind of this name.
+func (s *suite) kind(name string) kind {
+	return s.kinds[slices.IndexFunc(s.kinds, func(k kind) bool { return k.name == name })]
 }
 
 // buildPeers builds the clients that are Go programs, at the versions that bench/go.mod pins.

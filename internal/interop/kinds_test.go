@@ -28,9 +28,8 @@ type kind struct {
 	name   string // also the tag of the example
 	digest string
 	layout string // an OCI layout that holds nothing but the example
-	// Of an image alone, not of one for several platforms:
-	config string // its digest, by which Docker knows the image
-	says   string // what it prints when it runs
+	config string // of an image alone, not of one for several platforms: its digest, by which Docker knows it
+	says   string // what it prints when it runs on linux/amd64
 }
 
 // single tells whether the example is an image alone.
@@ -64,7 +63,7 @@ func makeKinds(t *testing.T) []kind {
 			t.Fatal(err)
 		}
 		made := writeKind(t, dir, k.name, image)
-		made.config, made.says = config.String(), k.name+" for amd64"
+		made.config = config.String()
 		kinds = append(kinds, made)
 	}
 	for _, k := range []struct {
@@ -186,7 +185,7 @@ func writeKind(t *testing.T, dir, name string, example mutate.Appendable) kind {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := kind{name: name, digest: digest.String(), layout: filepath.Join(dir, name)}
+	k := kind{name: name, digest: digest.String(), layout: filepath.Join(dir, name), says: name + " for amd64"}
 	path, err := layout.Write(k.layout, empty.Index)
 	if err != nil {
 		t.Fatal(err)

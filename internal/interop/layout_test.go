@@ -12,36 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// layoutOf is a copy of the suite's images that has only this tag.
-func (s *suite) layoutOf(t *testing.T, tag string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "layout")
-	if err := os.CopyFS(dir, os.DirFS(s.images)); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, "index.json")
-	var index struct {
-		SchemaVersion int              `json:"schemaVersion"`
-		MediaType     string           `json:"mediaType"`
-		Manifests     []map[string]any `json:"manifests"`
-	}
-	readJSON(t, path, &index)
-	for _, manifest := range index.Manifests {
-		if manifest["digest"] == s.digests[tag] {
-			index.Manifests = []map[string]any{manifest}
-			break
-		}
-	}
-	data, err := json.Marshal(index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 // verifyLayout returns the digest of the only manifest that the OCI layout's index.json names, once it and
 // all that it names below have been read and have their digests.
 func verifyLayout(t *testing.T, dir string) string {

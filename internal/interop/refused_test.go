@@ -13,8 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
-
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
 )
 
 // testRefused checks what ECR refuses because of who asks or when: a token and a pre-signed URL of
@@ -23,10 +21,10 @@ func (s *suite) testRefused(t *testing.T) {
 	data := t.TempDir()
 	w := s.start(t, "--addr", "127.0.0.1:0", "--data", data)
 	const repository = "refused/app"
-	tag := stage.Tag + "-amd64"
-	image := w.Addr + "/" + repository + ":" + tag
+	k := s.kind("oci")
+	image := w.Addr + "/" + repository + ":" + k.name
 	w.createRepository(t, repository)
-	w.run(t, "ecrkit", "push", "oci:"+s.images+":"+tag, image)
+	w.run(t, "ecrkit", "push", "oci:"+k.layout, image)
 
 	t.Run("wrong secret key", func(t *testing.T) {
 		const secret = "not-the-secret-of-this-access-key-id"
@@ -35,7 +33,7 @@ func (s *suite) testRefused(t *testing.T) {
 		wrong.awsRefused(t, "InvalidSignatureException", "ecr", "describe-repositories")
 		for _, line := range [][]string{
 			{"sh", "-c", "echo " + w.Addr + " | docker-credential-ecrkit get"},
-			{"ecrkit", "push", "oci:" + s.images + ":" + tag, image},
+			{"ecrkit", "push", "oci:" + k.layout, image},
 			{"ecrkit", "pull", image, "oci:" + filepath.Join(t.TempDir(), "layout")},
 		} {
 			wrong.refused(t, "InvalidSignatureException", line[0], line[1:]...)
@@ -68,10 +66,8 @@ func (s *suite) testRefused(t *testing.T) {
 	w.run(t, "sh", "-c", `aws ecr get-login-password --endpoint-url "$AWS_ENDPOINT_URL_ECR" |
 		crane auth login --username AWS --password-stdin "$ECRKIT_REGISTRY"`)
 	digest := w.run(t, "crane", "digest", image)
-	if digest != s.digests[tag] {
-		t.Fatalf("crane digest %s gives %s, want %s", image, digest, s.digests[tag])
-	}
-	layer := layerOf(t, s.images, digest)
+	wantDigest(t, "crane says", digest, k.digest)
+	layer := layerOf(t, k)
 	signed := w.layerURL(t, repository, layer)
 	if status, body := get(t, signed, signed.Host); status != http.StatusOK {
 		t.Fatalf("the pre-signed URL answers %d: %s", status, body)
@@ -85,7 +81,7 @@ func (s *suite) testRefused(t *testing.T) {
 		old := tomorrow.with(map[string]string{"DOCKER_CONFIG": config})
 		old.refused(t, expired, "crane", "manifest", image)
 		old.refused(t, expired, "skopeo", "inspect", "--tls-verify=false", "docker://"+image)
-		old.refused(t, "403 Forbidden", "crane", "push", s.layoutOf(t, tag), image)
+		old.refused(t, "403 Forbidden", "crane", "push", k.layout, image)
 		if got := tomorrow.run(t, "crane", "digest", image); got != digest {
 			t.Errorf("with a new token crane digest gives %s, want %s", got, digest)
 		}
@@ -142,15 +138,15 @@ func (w *site) layerURL(t *testing.T, repository, digest string) *url.URL {
 	return u
 }
 
-// layerOf is the digest of the only layer of an image in an OCI layout.
-func layerOf(t *testing.T, layout, digest string) string {
+// layerOf is the digest of the first layer of an example that is an image alone.
+func layerOf(t *testing.T, k kind) string {
 	t.Helper()
-	var manifest struct{ Layers []struct{ Digest string } }
-	readJSON(t, filepath.Join(layout, "blobs", strings.Replace(digest, ":", "/", 1)), &manifest)
-	if len(manifest.Layers) != 1 {
-		t.Fatalf("%s has %d layers, want 1", digest, len(manifest.Layers))
+	var m manifest
+	readJSON(t, layoutFile(k.layout, k.digest), &m)
+	if len(m.Layers) == 0 {
+		t.Fatalf("%s has no layers", k.name)
 	}
-	return manifest.Layers[0].Digest
+	return m.Layers[0].Digest
 }
 
 // get asks the server at addr for a URL. It returns the status and, of an error, the body.
