@@ -52,13 +52,13 @@ func Detect(first []byte) Format {
 }
 
 const (
-	// gzipLevel gives layers as small as those of other clients in a third of their
-	// time. Higher levels save 2 % of the bytes and take half as long again.
+	// gzipLevel is for layers as small as gzip -1 makes them. Level 6 saves 2 % more
+	// bytes of a file system and takes a quarter longer.
 	gzipLevel = 4
 	// gzipBlock is in bytes what one core compresses at a time. The output depends
 	// on it, but not on how many cores there are.
 	gzipBlock = 512 << 10
-	// maxCores bounds the memory, of which each core needs 2 MiB.
+	// maxCores bounds the memory, of which each core needs about 6 MiB.
 	maxCores = 6
 	// zstdWindow in bytes bounds the memory for one layer, and also that of who
 	// unpacks it.
