@@ -19,11 +19,16 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
-// Blob gets a pre-signed URL and opens it.
+// Blob gets a pre-signed URL and opens it. After a failure it goes on from the last
+// byte, if the size of d is known.
 func (e *ECR) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
 	signed, err := e.downloadURL(ctx, d)
 	if err != nil {
 		return nil, err
+	}
+	if d.Size > 0 {
+		layer := &layerRanges{repository: e, d: d, signed: signed}
+		return ranges.NewReader(ctx, layer.open, d.Size), nil
 	}
 	response, err := e.get(ctx, signed, "")
 	if err == nil && response.StatusCode != http.StatusOK {

@@ -38,7 +38,7 @@ func IsRepeated(ctx context.Context) bool {
 // for its turn.
 func Sending(ctx context.Context) (sent func()) {
 	r, _ := ctx.Value(requestKey{}).(*request)
-	if r == nil {
+	if r == nil || r.dog == nil {
 		return func() {}
 	}
 	r.dog.begin(r)

@@ -307,3 +307,44 @@ func (s *slow) Read(p []byte) (int, error) {
 	time.Sleep(time.Second / 8)
 	return s.ReadCloser.Read(p)
 }
+
+// TestReader breaks connections off, with and without having brought a byte.
+func TestReader(t *testing.T) {
+	for name, cut := range map[string]func(int, int64) int64{
+		"clean":            func(_ int, n int64) int64 { return n },
+		"cut":              func(_ int, n int64) int64 { return max(n/2, min(n, 100_000)) },
+		"no byte at first": func(i int, n int64) int64 { return n * int64(min(1, i/4)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &source{data: content(3 << 20), cut: cut}
+				repeated := 0
+				r := NewReader(t.Context(), func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+					if IsRepeated(ctx) {
+						repeated++
+					}
+					return s.open(ctx, first, n)
+				}, int64(len(s.data)))
+				got, err := io.ReadAll(r)
+				if err != nil || !bytes.Equal(got, s.data) || s.sent != int64(len(s.data)) || repeated != s.requests-1 {
+					t.Errorf("%d bytes of %d by %d requests, %d of them repeated: %v", s.sent, len(s.data), s.requests, repeated, err)
+				}
+				if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &source{data: content(1 << 20), cut: func(int, int64) int64 { return 0 }}
+		if _, err := io.ReadAll(NewReader(t.Context(), s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != maxTries {
+			t.Errorf("got %v after %d requests", err, s.requests)
+		}
+		short := func(context.Context, int64, int64) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(nil)), nil
+		}
+		if _, err := io.ReadAll(NewReader(t.Context(), short, 10)); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
