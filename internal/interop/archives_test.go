@@ -18,7 +18,7 @@ func (s *suite) testArchives(t *testing.T) {
 	for _, k := range s.kinds {
 		w.run(t, "crane", "push", k.layout, w.Addr+"/"+theirs+":"+k.name)
 	}
-	for _, name := range []string{"archives/read", "archives/written", "archives/compressed", "archives/piped"} {
+	for _, name := range []string{"archives/read", "archives/written", "archives/compressed", "archives/piped", "archives/several"} {
 		w.createRepository(t, name)
 	}
 	for _, k := range s.kinds {
@@ -34,6 +34,9 @@ func (s *suite) testArchives(t *testing.T) {
 			}
 		})
 	}
+	t.Run("several images", func(t *testing.T) {
+		w.severalImages(t, s.kinds, w.Addr+"/"+theirs, w.Addr+"/archives/several")
+	})
 }
 
 // readOCIArchives pushes the archives with an OCI layout that the peers make of the image pushed.
