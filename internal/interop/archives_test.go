@@ -78,8 +78,11 @@ func (w *site) readDockerArchives(t *testing.T, k kind, pushed, to string) {
 				w.run(t, "docker", "pull", pushed)
 			}
 			w.runLine(t, writer.write(file))
-			to := to + "-archive-" + writer.name
-			w.wantPushed(t, k, "", "docker-archive:"+file, to)
+			to, digest := to+"-archive-"+writer.name, ""
+			if writer.name == "regctl" { // the manifest is in its archive too
+				digest = k.digest
+			}
+			w.wantPushed(t, k, digest, "docker-archive:"+file, to)
 			w.wantRuns(t, k, to)
 		})
 	}
@@ -135,7 +138,7 @@ func (w *site) writeDockerArchive(t *testing.T, k kind, pushed, to string) {
 		archive := "docker-archive:" + file + ":" + name
 		w.run(t, "ecrkit", "pull", pushed, archive)
 		w.run(t, "crane", "validate", "--tarball", file)
-		w.wantPushed(t, k, "", archive, to+"-ecrkit")
+		w.wantPushed(t, k, k.digest, archive, to+"-ecrkit") // the manifest is in the archive too
 		for peer, push := range map[string][]string{
 			"crane":  {"crane", "push", file, to + "-crane"},
 			"regctl": {"regctl", "image", "import", to + "-regctl", file},
@@ -144,6 +147,7 @@ func (w *site) writeDockerArchive(t *testing.T, k kind, pushed, to string) {
 			w.runLine(t, push)
 			w.wantConfig(t, k, to+"-"+peer)
 		}
+		wantDigest(t, "regctl imports", w.run(t, "crane", "digest", to+"-regctl"), k.digest)
 		w.wantLoads(t, k, "docker", "load", "--input", file)
 		if got := w.run(t, "docker", "run", "--rm", "--network", "none", name); got != k.says {
 			t.Errorf("%s says %q, want %q", name, got, k.says)

@@ -5,6 +5,9 @@ package interop
 import (
 	"path/filepath"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 )
 
 // A client is one that needs no engine. Its functions give command lines.
@@ -78,7 +81,10 @@ func (s *suite) testClients(t *testing.T) {
 	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
 	w.setupClients(t, w.Addr)
 	// A client that may not mount a blob waits before it goes on, regctl for seconds.
-	w.aws(t, nil, "ecr", "put-account-setting", "--name", "BLOB_MOUNTING", "--value", "ENABLED")
+	mounting := &ecr.PutAccountSettingInput{Name: aws.String("BLOB_MOUNTING"), Value: aws.String("ENABLED")}
+	if _, err := w.ECR().PutAccountSetting(t.Context(), mounting); err != nil {
+		t.Fatal(err)
+	}
 	const ours = "ecrkit/pushed"
 	w.createRepository(t, ours)
 	for i, k := range s.kinds {
