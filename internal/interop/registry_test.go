@@ -21,11 +21,8 @@ import (
 // both.
 func (s *suite) testRegistry(t *testing.T) {
 	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
-	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(true), registry.Logger(log.New(io.Discard, "", 0))))
-	t.Cleanup(server.Close)
-	plain := strings.TrimPrefix(server.URL, "http://")
 	w.setupClients(t, w.Addr)
-	w.setupClients(t, plain)
+	plain := w.startRegistry(t, true)
 
 	for _, k := range s.kinds {
 		t.Run(k.name, func(t *testing.T) {
@@ -43,12 +40,26 @@ func (s *suite) testRegistry(t *testing.T) {
 	}
 	w.wantImages(t, "mirror/theirs", s.kinds)
 
+	older := w.startRegistry(t, false)
 	for name, way := range map[string]struct{ from, to string }{
-		"to ECR":   {plain + "/signed", w.Addr + "/mirror/signed"},
-		"from ECR": {w.Addr + "/team/signed", plain + "/backup/signed"},
+		"to ECR":           {plain + "/signed", w.Addr + "/mirror/signed"},
+		"from ECR":         {w.Addr + "/team/signed", plain + "/backup/signed"},
+		"to ECR by tags":   {older + "/signed", w.Addr + "/mirror/tagged"},
+		"from ECR by tags": {w.Addr + "/team/tagged", older + "/backup/signed"},
 	} {
 		t.Run("referrers "+name, func(t *testing.T) { s.copyReferrers(t, w, way.from, way.to) })
 	}
+}
+
+// startRegistry starts a registry until the test ends. One without the referrers API has a tag with the
+// referrers of an image: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema
+func (w *site) startRegistry(t *testing.T, referrers bool) (addr string) {
+	t.Helper()
+	server := httptest.NewServer(registry.New(registry.WithReferrersSupport(referrers), registry.Logger(log.New(io.Discard, "", 0))))
+	t.Cleanup(server.Close)
+	addr = strings.TrimPrefix(server.URL, "http://")
+	w.setupClients(t, addr)
+	return addr
 }
 
 // copyReferrers attaches artifacts to an OCI image and to an OCI index with regctl, and one to an artifact,
