@@ -105,7 +105,7 @@ func TestFetchBlobGoesOn(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var before atomic.Int64
 	_, err := FetchBlob(ctx, w.repository("app"), d, path, Options{Connections: 1, Progress: func(e Event) {
-		if e.Kind == EventMoved && before.Add(e.Bytes) > 9<<20 {
+		if e.Kind == EventMoved && before.Add(e.Bytes) > 4<<20 {
 			cancel()
 		}
 	}})

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -36,7 +35,6 @@ type Registry struct {
 
 	login     chan struct{} // is held by who logs in
 	challenge *transport.Challenge
-	mu        sync.Mutex
 	clients   map[string]*v2Client // by what they may do
 }
 

@@ -34,7 +34,7 @@ func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connectio
 	if src, ok := from.(rangeReader); ok {
 		open, err := src.Ranges(ctx, d)
 		if err == nil {
-			err = fetchRanges(ctx, wholeFile{file.File}, d, c.limit(open), connections, func(int64) {})
+			err = fetchRanges(ctx, wholeFile(file), d, c.limit(open), connections, func(int64) {})
 		}
 		if !errors.Is(err, errNoRanges) {
 			return s, err

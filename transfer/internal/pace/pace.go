@@ -192,7 +192,9 @@ func (b *Bucket) raise(now time.Time) {
 }
 
 func (b *Bucket) lower(sent, now time.Time) {
-	b.tokens = min(b.tokens, 0)
+	if !b.filled.After(now) { // else there are none before that time
+		b.tokens = min(b.tokens, 0)
+	}
 	if !sent.After(b.lowered) {
 		return // it was refused for the same reason as the one before
 	}
