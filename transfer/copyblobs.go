@@ -73,7 +73,9 @@ func (c *copier) blobs(ctx context.Context, blobs []Descriptor, all []*delivery)
 	slices.SortStableFunc(small, bySize)
 	var lanes sync.WaitGroup
 	lanes.Go(func() { c.lane(ctx, large, c.layers, c.connections, all) })
-	lanes.Go(func() { c.lane(ctx, small, c.all, c.few(len(small)+len(large)), all) })
+	// Twice as many as there are connections: one asks where its bytes are to go
+	// while those of another are on their way.
+	lanes.Go(func() { c.lane(ctx, small, 2*c.all, c.few(len(small)+len(large)), all) })
 	lanes.Wait()
 }
 
@@ -208,10 +210,7 @@ func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
 		return dst.PutLayer(ctx, b.d, fileContent{file}, how)
 	}
 	if src, ok := b.src.(rangeReader); ok {
-		open, err := src.Ranges(ctx, b.d)
-		if err == nil {
-			err = dst.PutLayer(ctx, b.d, rangeContent{b.limit(open), b.memory}, how)
-		}
+		err := dst.PutLayer(ctx, b.d, rangeContent{b.limit(whenNeeded(src, b.d)), b.memory}, how)
 		if !errors.Is(err, errNoRanges) {
 			return err
 		}
@@ -219,6 +218,30 @@ func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
 	content := &streamContent{memory: b.memory, open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
 	defer content.Close()
 	return dst.PutLayer(ctx, b.d, content, how)
+}
+
+// whenNeeded prepares reading ranges with the first of them: a blob that is mounted
+// is not read.
+func whenNeeded(src rangeReader, d Descriptor) ranges.Opener {
+	var mu sync.Mutex
+	var open ranges.Opener
+	prepare := func(ctx context.Context) (ranges.Opener, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if open != nil {
+			return open, nil
+		}
+		var err error
+		open, err = src.Ranges(ctx, d)
+		return open, err
+	}
+	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+		open, err := prepare(ctx)
+		if err != nil {
+			return nil, ranges.Permanent(err)
+		}
+		return open(ctx, first, n)
+	}
 }
 
 // ranges reads the blob over several connections into its file.

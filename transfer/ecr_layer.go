@@ -126,10 +126,13 @@ func parseS3Error(data []byte) (code, message string) {
 	return doc.Code, doc.Message
 }
 
-// Ranges reads a layer by one pre-signed URL, which is got with the first range and
-// renewed when it has expired.
-func (e *ECR) Ranges(_ context.Context, d Descriptor) (ranges.Opener, error) {
-	return (&layerRanges{repository: e, d: d}).open, nil
+// Ranges reads a layer by one pre-signed URL, which is renewed when it has expired.
+func (e *ECR) Ranges(ctx context.Context, d Descriptor) (ranges.Opener, error) {
+	signed, err := e.downloadURL(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return (&layerRanges{repository: e, d: d, signed: signed}).open, nil
 }
 
 // layerRanges are the ranges of one layer.
@@ -138,7 +141,7 @@ type layerRanges struct {
 	d          Descriptor
 
 	mu     sync.Mutex
-	signed string // the URL; "" before the first range
+	signed string // the URL
 }
 
 func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {

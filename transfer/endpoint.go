@@ -46,9 +46,8 @@ type BlobReader interface {
 // rangeReader is a [Source] that can read one blob over several connections.
 type rangeReader interface {
 	// Ranges prepares reading ranges of a blob; what it returns may be called
-	// concurrently. It does not ask for the blob, which may turn out not to be needed.
-	// The error of the opener wraps [ErrNotFound] if the blob is not there, and
-	// [errNoRanges] if there is only the whole blob.
+	// concurrently. Its error or that of the opener wraps [ErrNotFound] if the blob is
+	// not there; that of the opener wraps [errNoRanges] if there is only the whole blob.
 	Ranges(ctx context.Context, d Descriptor) (ranges.Opener, error)
 }
 
