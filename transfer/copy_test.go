@@ -169,15 +169,25 @@ func TestCopyForeignLayer(t *testing.T) {
 	content := make([]byte, 3000)
 	_, _ = rand.Read(content)
 	layer := Descriptor{MediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Digest: digest.FromBytes(content), Size: int64(len(content))}
+	plain := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		t.Error("a redirect away from https was followed")
+		_, _ = rw.Write(content)
+	}))
+	defer plain.Close()
 	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			t.Error("credentials were sent to the URL of a foreign layer")
 		}
-		if r.URL.Path == "/layer" {
+		switch r.URL.Path {
+		case "/layer":
 			_, _ = rw.Write(content)
-			return
+		case "/moved":
+			http.Redirect(rw, r, "/layer", http.StatusFound)
+		case "/plain":
+			http.Redirect(rw, r, plain.URL, http.StatusFound)
+		default:
+			http.NotFound(rw, r)
 		}
-		http.NotFound(rw, r)
 	}))
 	defer elsewhere.Close()
 	w := newWorld(t, localecr.Options{})
@@ -191,6 +201,8 @@ func TestCopyForeignLayer(t *testing.T) {
 		{"not asked for", []string{elsewhere.URL + "/layer"}, true, nil, ErrUnsupported},
 		{"in the source", nil, true, elsewhere.Client(), nil},
 		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, elsewhere.Client(), nil},
+		{"at another URL", []string{elsewhere.URL + "/moved"}, false, elsewhere.Client(), nil},
+		{"moved to a plain URL", []string{elsewhere.URL + "/plain"}, false, elsewhere.Client(), ErrNotFound},
 		{"nowhere", []string{elsewhere.URL + "/other"}, false, elsewhere.Client(), ErrNotFound},
 		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, elsewhere.Client(), ErrNotFound},
 	} {

@@ -42,7 +42,14 @@ func (s foreignSource) get(ctx context.Context, place string) (io.ReadCloser, er
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", "identity")
-	response, err := s.client.Do(request)
+	client := *s.client
+	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		if next.URL.Scheme != "https" || len(via) >= 10 {
+			return errors.New("its URL leads away from https, or nowhere")
+		}
+		return nil
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		return nil, err
 	}

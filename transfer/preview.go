@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -97,7 +96,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 }
 
 func addCalls(sum, calls map[string]int) {
-	for op, n := range maps.All(calls) {
+	for op, n := range calls {
 		sum[op] += n
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -113,7 +114,7 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	if err != nil {
 		return err
 	}
-	options := transfer.Options{Connections: first(connections, config.Transfer.Connections), Progress: progress.Handle}
+	options := transfer.Options{Connections: cmp.Or(connections, config.Transfer.Connections), Progress: progress.Handle}
 	if toStdout {
 		err := transfer.StreamBlob(ctx, source, blob, app.Stdout, options)
 		progress.Close()

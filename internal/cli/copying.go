@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -60,9 +61,9 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 	}
 	o := transfer.Options{
 		Reference: src.Name(), KeepDigest: c.keepDigest, Referrers: c.referrers,
-		Layers: first(c.layers, config.Transfer.Layers), Connections: first(c.perLayer, config.Transfer.Connections),
-		AllConnections: first(c.inAll, config.Transfer.AllConnections),
-		Upload:         first(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
+		Layers: cmp.Or(c.layers, config.Transfer.Layers), Connections: cmp.Or(c.perLayer, config.Transfer.Connections),
+		AllConnections: cmp.Or(c.inAll, config.Transfer.AllConnections),
+		Upload:         cmp.Or(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
 		JournalDir:     config.StateDir, TempDir: c.app.tempDir(), Now: c.app.Now,
 	}
 	if src.Kind == transfer.KindDockerDaemon {
@@ -82,16 +83,6 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		o.Foreign = &http.Client{}
 	}
 	return o, nil
-}
-
-// first is the first value that is not zero.
-func first[T comparable](values ...T) (zero T) {
-	for _, v := range values {
-		if v != zero {
-			return v
-		}
-	}
-	return zero
 }
 
 // copy copies the image that src names and prints what became of it; did is what
