@@ -1,0 +1,28 @@
+// Package sign signs images and verifies their signatures, in the formats that
+// cosign reads and writes.
+//
+//	signer, err := sign.NewSigner(ctx, "release.key", key)
+//	signed, err := sign.Sign(ctx, repository, image, signer, sign.Options{})
+//
+//	key, err := sign.ParsePublicKey("release.pub", pem)
+//	verification, err := sign.Verify(ctx, repository, image, sign.Requirements{Keys: []*sign.Key{key}})
+//
+// An image is signed and verified where it is: in a registry or in an OCI layout,
+// through the endpoints of package transfer. Nothing else is asked, no
+// transparency log, no timestamp authority, no root of trust on the net: a
+// signature is good if one of the keys made it, over this image.
+//
+// # Formats
+//
+// [FormatBundle] is what cosign v3 writes: a Sigstore bundle with a DSSE envelope
+// in a manifest whose subject is the image. [FormatLegacy] is what cosign wrote
+// before: a payload whose signature is an annotation, below the tag
+// sha256-HEX.sig. [FormatOCI11], the same payload in a manifest whose subject is
+// the image, is read only.
+//
+// # What is not taken for a signature
+//
+// An attestation is none: a signed bill of materials says what is in an image, not
+// that someone released it. An error of the registry is none either: what cannot be
+// read is an error, never «unsigned».
+package sign

@@ -1,0 +1,81 @@
+package sign
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/options"
+)
+
+// Key is a public key with which signatures are checked.
+type Key struct {
+	// Name is how messages call it: a path, an ARN.
+	Name   string
+	Public crypto.PublicKey
+	der    []byte // SubjectPublicKeyInfo
+}
+
+// NewKey takes an ECDSA, RSA or Ed25519 public key.
+func NewKey(name string, public crypto.PublicKey) (*Key, error) {
+	der, err := x509.MarshalPKIXPublicKey(public)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", name, err)
+	}
+	return &Key{Name: name, Public: public, der: der}, nil
+}
+
+// ParsePublicKey reads a public key in PEM.
+func ParsePublicKey(name string, pem []byte) (*Key, error) {
+	public, err := cryptoutils.UnmarshalPEMToPublicKey(pem)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", name, err)
+	}
+	return NewKey(name, public)
+}
+
+// Fingerprint is the SHA-256 of the key's SubjectPublicKeyInfo. Two keys are the
+// same if their fingerprints are.
+func (k *Key) Fingerprint() digest.Digest { return digest.FromBytes(k.der) }
+
+// hint is what a bundle says of the key that signed it.
+func (k *Key) hint() string {
+	sum := sha256.Sum256(k.der)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// Signer signs with one key.
+type Signer struct {
+	Key    *Key
+	signer signature.Signer
+}
+
+// NewSigner takes any signer of sigstore: a key in memory, in a file or in a key
+// management service. It asks it for the public key, once.
+func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, error) {
+	public, err := s.PublicKey(options.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", name, err)
+	}
+	key, err := NewKey(name, public)
+	if err != nil {
+		return nil, err
+	}
+	return &Signer{Key: key, signer: s}, nil
+}
+
+// sign signs message, which the signer hashes.
+func (s *Signer) sign(ctx context.Context, message []byte) ([]byte, error) {
+	sig, err := s.signer.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("signing with key %s: %w", s.Key.Name, err)
+	}
+	return sig, nil
+}

@@ -1,0 +1,28 @@
+package sign
+
+import (
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// Source is where an image and its signatures are read: a repository or an OCI
+// layout.
+type Source interface {
+	transfer.Source
+	transfer.ReferrerLister
+}
+
+// Store is where an image is signed.
+type Store interface {
+	transfer.Endpoint
+	transfer.ReferrerLister
+}
+
+// Format is a form of signatures in a registry.
+type Format string
+
+// The formats.
+const (
+	FormatBundle Format = "bundle"  // Sigstore bundle v0.3 as a referrer
+	FormatLegacy Format = "legacy"  // simple signing, tag sha256-HEX.sig
+	FormatOCI11  Format = "oci-1-1" // simple signing as a referrer; read only
+)
