@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/governance"
+)
+
+// openGovernance gives the private registry at host, which may be left out for the
+// one of the environment.
+func (app *App) openGovernance(ctx context.Context, host string) (*governance.Registry, error) {
+	r, err := app.parseRegistry(host)
+	if err != nil {
+		return nil, err
+	}
+	return app.governanceOf(ctx, r)
+}
+
+// governanceOf gives the private registry r.
+func (app *App) governanceOf(ctx context.Context, r auth.Registry) (*governance.Registry, error) {
+	if r.Public {
+		return nil, usagef("%s is ECR Public, which has no such settings; name a private registry, ACCOUNT.dkr.ecr.REGION.amazonaws.com", r.Host)
+	}
+	cfg, err := app.awsConfig(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return governance.New(cfg, r), nil
+}
+
+// parseRegistry reads HOST, or takes the registry of the environment for "".
+func (app *App) parseRegistry(host string) (auth.Registry, error) {
+	config, err := app.settings()
+	if err != nil {
+		return auth.Registry{}, err
+	}
+	if host == "" {
+		if host, _ = app.Env(registryVariable); host == "" {
+			return auth.Registry{}, usagef("no registry is named; give its HOST, or set %s", registryVariable)
+		}
+	}
+	r, err := config.Registries.Parse(host)
+	if err != nil {
+		return auth.Registry{}, usageError{err}
+	}
+	return r, nil
+}

@@ -1,0 +1,86 @@
+// Package governance calls the operations of Amazon ECR that rule registries and
+// repositories rather than move images. There is one file a subject, and each
+// operation is a method of [Registry].
+//
+// It fails closed: an answer that is not understood, or is about another registry
+// than the one that was asked for, is an error and never taken for «nothing there».
+// Errors name the object and, where there is one, the next step.
+package governance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// ErrOtherAccount says that the AWS identity in use belongs to another account than
+// the registry.
+var ErrOtherAccount = errors.New("the AWS identity in use belongs to another account")
+
+// Registry is a private registry of Amazon ECR: that of an account in a region. Its
+// methods may be called from several goroutines.
+type Registry struct {
+	auth.Registry
+	api *ecr.Client
+	sts *sts.Client
+}
+
+// New gives the private registry r. cfg is the AWS configuration for it, see
+// [auth.AWS]. No call is made.
+func New(cfg aws.Config, r auth.Registry) *Registry {
+	return &Registry{
+		Registry: r,
+		api: auth.NewClient(cfg, r, func(o *ecr.Options) {
+			o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
+		}),
+		sts: sts.NewFromConfig(cfg, func(o *sts.Options) { o.Logger = logging.Nop{} }),
+	}
+}
+
+// checkAccount makes sure that the identity in use is of the registry's account. The
+// operations on settings of a whole registry name none: they act on the caller's
+// own, and would change the wrong one. It wants no permission:
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html.
+func (r *Registry) checkAccount(ctx context.Context) error {
+	out, err := r.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return fmt.Errorf("account of the AWS identity in use: %w", auth.Explain(r.Registry, err))
+	}
+	return r.checkOwner(out.Account)
+}
+
+// checkOwner checks the account that an answer says it is about.
+func (r *Registry) checkOwner(account *string) error {
+	if got := aws.ToString(account); got != r.Account {
+		return fmt.Errorf("registry %s: %w, %s; its settings are changed and read by its own account only: use a profile or role of %s",
+			r.Host, ErrOtherAccount, got, r.Account)
+	}
+	return nil
+}
+
+// fail makes the error of a call about an object, such as «signing status of
+// HOST/app:1.2», one that a user understands. repository is where the object is, ""
+// if that is the registry itself. The error wraps [transfer.ErrNotFound] if the
+// repository or the image is not there.
+func (r *Registry) fail(object, repository string, err error) error {
+	var (
+		noRepository *types.RepositoryNotFoundException
+		noImage      *types.ImageNotFoundException
+	)
+	switch {
+	case errors.As(err, &noRepository) && repository != "":
+		return &transfer.RepositoryNotFoundError{Registry: r.Registry, Repository: repository}
+	case errors.As(err, &noImage):
+		return fmt.Errorf("%s: %w", object, transfer.ErrNotFound)
+	}
+	return fmt.Errorf("%s: %w", object, auth.Explain(r.Registry, err))
+}
