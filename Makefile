@@ -24,9 +24,9 @@ test: ## every test, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(RACE) ./...
 
-interop: ## docker, skopeo, aws CLI, crane and regctl against our binaries (root on Debian installs what is missing)
+interop: ## docker, skopeo, aws CLI, cosign, crane and regctl against our binaries (root on Debian installs what is missing)
 	@sh internal/interop/peers.sh
-	$(GO) test -tags interop -count=1 -timeout 20m ./internal/interop/
+	$(GO) test -tags interop -count=1 -timeout 40m ./internal/interop/
 
 bench: build ## crane, regctl, oras, skopeo and Amazon's helper beside ours, half an hour; writes docs/benchmarks.md
 	@mkdir -p $(TOOLS)

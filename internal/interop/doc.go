@@ -1,9 +1,10 @@
 // Package interop holds the tests that run real clients against the built ecrkit commands: a Docker
-// engine, skopeo, the aws CLI, crane and regctl.
+// engine, skopeo, the aws CLI, cosign, crane and regctl.
 //
-//	go test -tags interop -count=1 -timeout 20m ./internal/interop/
+//	go test -tags interop -count=1 -timeout 40m ./internal/interop/
 //
 // needs Linux, root (for the Docker engine) and the Debian packages docker.io, skopeo and awscli, which
-// `make interop` installs when it can. crane and regctl are built from bench/go.mod. A client that is
-// missing is a failure: no test is skipped.
+// `make interop` installs when it can. crane and regctl are built from bench/go.mod, cosign from
+// bench/cosign/go.mod: the first time that takes many minutes. A client that is missing is a failure: no
+// test is skipped.
 package interop

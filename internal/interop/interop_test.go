@@ -15,7 +15,7 @@ import (
 
 // A suite is what all tests share and none changes.
 type suite struct {
-	bin   string // directory of our commands, crane and regctl
+	bin   string // directory of our commands, cosign, crane and regctl
 	kinds []kind
 }
 
@@ -33,7 +33,7 @@ func TestInterop(t *testing.T) {
 
 	// Debian's programs come before others of the same name, docker finds our credential helper.
 	t.Setenv("PATH", s.bin+":/usr/bin:/usr/sbin:/bin:/sbin:"+os.Getenv("PATH"))
-	for _, peer := range []string{"aws", "containerd", "crane", "docker", "dockerd", "regctl", "skopeo"} {
+	for _, peer := range []string{"aws", "containerd", "cosign", "crane", "docker", "dockerd", "regctl", "skopeo"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			t.Fatalf("%v: `make interop` installs what is missing", err)
 		}
@@ -66,13 +66,18 @@ func (s *suite) kind(name string) kind {
 	return s.kinds[slices.IndexFunc(s.kinds, func(k kind) bool { return k.name == name })]
 }
 
-// buildPeers builds the clients that are Go programs, at the versions that bench/go.mod pins.
+// buildPeers builds the clients that are Go programs, at the versions that bench/go.mod and
+// bench/cosign/go.mod pin.
 func buildPeers(t *testing.T, ctx context.Context, dir string) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, "go", "build", "-C", "../../bench", "-o", dir+"/",
-		"github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build crane and regctl: %v\n%s", err, out)
+	for module, packages := range map[string][]string{
+		"../../bench":        {"github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"},
+		"../../bench/cosign": {"github.com/sigstore/cosign/v3/cmd/cosign"},
+	} {
+		cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-C", module, "-o", dir + "/"}, packages...)...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("build %v: %v\n%s", packages, err, out)
+		}
 	}
 }
