@@ -1,0 +1,186 @@
+package sign
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+)
+
+const (
+	// bundleMediaType is that of a Sigstore bundle, of its layer and its manifest.
+	// The older form "…bundle+json;version=0.3" is not taken: Amazon ECR refuses
+	// media types with a semicolon.
+	bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	// statementMediaType is the payload type of the envelope in a bundle.
+	statementMediaType = "application/vnd.in-toto+json"
+
+	// maxBundleSize bounds a bundle, which holds a whole bill of materials if it
+	// attests one, in bytes.
+	maxBundleSize = 32 << 20
+	// maxSignatureSize bounds the signature itself, in bytes. RSA with 16384 bits
+	// has 2048.
+	maxSignatureSize = 8 << 10
+)
+
+// bundle is a Sigstore bundle v0.3 with a DSSE envelope:
+// https://github.com/sigstore/cosign/blob/v3.1.3/specs/BUNDLE_SPEC.md.
+type bundle struct {
+	payload   []byte // the statement, in its exact bytes
+	signature []byte
+	// hint says which key has signed. It is not signed itself and no proof of
+	// anything. "" if the bundle says nothing.
+	hint string
+	// certificate tells that the signer names itself by a certificate and not by a key.
+	certificate bool
+}
+
+// signed is what the signature of the bundle is over:
+// https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md.
+func (b bundle) signed() []byte { return dsse.PAE(statementMediaType, b.payload) }
+
+// encodeBundle writes the bundle as cosign does. The certificate is not written.
+func encodeBundle(b bundle) ([]byte, error) {
+	type key struct {
+		Hint string `json:"hint"`
+	}
+	type material struct {
+		PublicKey key `json:"publicKey"`
+	}
+	type signature struct {
+		Sig string `json:"sig"`
+	}
+	type envelope struct {
+		Payload     string      `json:"payload"`
+		PayloadType string      `json:"payloadType"`
+		Signatures  []signature `json:"signatures"`
+	}
+	return encodeJSON(struct {
+		MediaType            string   `json:"mediaType"`
+		VerificationMaterial material `json:"verificationMaterial"`
+		DSSEEnvelope         envelope `json:"dsseEnvelope"`
+	}{
+		MediaType:            bundleMediaType,
+		VerificationMaterial: material{PublicKey: key{Hint: b.hint}},
+		DSSEEnvelope: envelope{
+			Payload:     base64.StdEncoding.EncodeToString(b.payload),
+			PayloadType: statementMediaType,
+			Signatures:  []signature{{Sig: base64.StdEncoding.EncodeToString(b.signature)}},
+		},
+	})
+}
+
+// decodeBundle reads a bundle, and is as strict as cosign: members that are not
+// known, other content than an envelope, and other than one signature are errors.
+// Entries of transparency logs and timestamps are not read. The statement in it is
+// not decoded, the signature not verified.
+func decodeBundle(data []byte) (bundle, error) {
+	b, err := decodeBundleJSON(data)
+	if err != nil {
+		return bundle{}, fmt.Errorf("bundle: %w", err)
+	}
+	return b, nil
+}
+
+func decodeBundleJSON(data []byte) (b bundle, err error) {
+	if err := checkJSON(data, maxBundleSize); err != nil {
+		return bundle{}, err
+	}
+	var (
+		mediaType                   string
+		material, envelope, message json.RawMessage
+	)
+	err = decodeObject(data, map[string]any{
+		"mediaType": &mediaType, "verificationMaterial": &material, "dsseEnvelope": &envelope, "messageSignature": &message,
+	})
+	switch {
+	case err != nil:
+		return bundle{}, err
+	case mediaType != bundleMediaType:
+		return bundle{}, fmt.Errorf("its media type is %.100q, not %s", mediaType, bundleMediaType)
+	case message != nil:
+		return bundle{}, errors.New("it has a signature of bytes (messageSignature), which names no image")
+	case envelope == nil:
+		return bundle{}, errors.New("it has no envelope (dsseEnvelope)")
+	case material == nil:
+		return bundle{}, errors.New("it has no verificationMaterial")
+	}
+	if err := b.decodeMaterial(material); err != nil {
+		return bundle{}, fmt.Errorf("verificationMaterial: %w", err)
+	}
+	if err := b.decodeEnvelope(envelope); err != nil {
+		return bundle{}, fmt.Errorf("dsseEnvelope: %w", err)
+	}
+	return b, nil
+}
+
+// decodeMaterial reads what a bundle says of its signer, a key or a certificate.
+func (b *bundle) decodeMaterial(data []byte) error {
+	var key, certificate, chain, entries, timestamps json.RawMessage
+	err := decodeObject(data, map[string]any{
+		"publicKey": &key, "certificate": &certificate, "x509CertificateChain": &chain,
+		"tlogEntries": &entries, "timestampVerificationData": &timestamps,
+	})
+	if err != nil {
+		return err
+	}
+	named := 0
+	for _, signer := range []json.RawMessage{key, certificate, chain} {
+		if signer != nil {
+			named++
+		}
+	}
+	if named != 1 {
+		return fmt.Errorf("it names %d signers, not one (publicKey or certificate)", named)
+	}
+	if b.certificate = key == nil; b.certificate {
+		return nil
+	}
+	return decodeMember("publicKey", key, map[string]any{"hint": &b.hint})
+}
+
+// decodeEnvelope reads the statement and its one signature.
+func (b *bundle) decodeEnvelope(data []byte) error {
+	var (
+		payload, payloadType string
+		signatures           json.RawMessage
+	)
+	err := decodeObject(data, map[string]any{"payload": &payload, "payloadType": &payloadType, "signatures": &signatures})
+	if err != nil {
+		return err
+	}
+	if payloadType != statementMediaType {
+		return fmt.Errorf("its payload type is %.100q, not %s", payloadType, statementMediaType)
+	}
+	if b.payload, err = decodeBase64(payload); err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	each, err := decodeArray(signatures)
+	if err != nil {
+		return fmt.Errorf("signatures: %w", err)
+	}
+	if len(each) != 1 {
+		return fmt.Errorf("it has %d signatures, not one", len(each))
+	}
+	var sig, keyID string
+	if err := decodeMember("signature", each[0], map[string]any{"sig": &sig, "keyid": &keyID}); err != nil {
+		return err
+	}
+	if b.signature, err = decodeSignature(sig); err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	return nil
+}
+
+// decodeSignature reads a signature in base64.
+func decodeSignature(s string) ([]byte, error) {
+	if s == "" {
+		return nil, errors.New("it is empty")
+	}
+	if len(s) > base64.StdEncoding.EncodedLen(maxSignatureSize) {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxSignatureSize)
+	}
+	return decodeBase64(s)
+}
