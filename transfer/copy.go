@@ -35,6 +35,20 @@ type Options struct {
 	// attestations, bills of materials. They arrive after their subject and before
 	// the tags.
 	Referrers bool
+	// Verify, if not nil, is asked when it is known which image is copied, before
+	// anything is written anywhere, and by [Preview] too; an error of it is that of
+	// every destination. resolved is what Reference names; chosen is what is copied:
+	// another manifest if a platform was chosen. Both have the digests that their
+	// descriptors say.
+	Verify func(ctx context.Context, resolved, chosen Manifest) error
+	// BeforeTags, if not nil, is called once for each destination, at the same time
+	// for several, when the image and all that it names and that refers to it is
+	// stored there by digest and before it gets a tag; also if all was there before,
+	// its tags too, and if no tag is asked for. dst is its Target: a repository or a
+	// layout is an [Endpoint], a file that is written when all is there is none, and
+	// a docker engine is none. After an error the destination gets no tag, and a
+	// file or an engine nothing.
+	BeforeTags func(ctx context.Context, dst Target, image Manifest) error
 	// Foreign lets layers be copied that are marked as not to be distributed. What
 	// the source has not of them it fetches from the https URLs that the manifest
 	// names; it must add no credentials. nil refuses such images.
@@ -136,10 +150,6 @@ func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) 
 	start := opts.Now()
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
-	if dir := opts.uploadJournal(); dir != "" {
-		// What cannot be swept away today can be tomorrow.
-		_ = dir.Sweep(start)
-	}
 	copyImage(ctx, src, deliveries, opts)
 	copied := make([]Copied, len(deliveries))
 	for i, t := range deliveries {
@@ -163,6 +173,10 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 		failAll(all, err)
 		return
 	}
+	if dir := opts.uploadJournal(); dir != "" {
+		// What cannot be swept away today can be tomorrow.
+		_ = dir.Sweep(opts.Now())
+	}
 	each(all, func(t *delivery) error { return t.begin(src, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
@@ -174,19 +188,18 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 	each(all, func(t *delivery) error { return t.publish(g, opts) })
 }
 
-// resolve gives the verified manifest that opts ask for.
-func resolve(ctx context.Context, src Source, opts Options) (Manifest, error) {
+// resolve gives the manifest that opts name, and what they choose of it.
+func resolve(ctx context.Context, src Source, opts Options) (resolved, chosen Manifest, err error) {
 	if opts.root != nil {
-		return *opts.root, nil
+		return *opts.root, *opts.root, nil
 	}
-	root, err := resolveVerified(ctx, src, opts.Reference)
-	if err != nil {
-		return Manifest{}, err
+	if resolved, err = resolveVerified(ctx, src, opts.Reference); err != nil {
+		return Manifest{}, Manifest{}, err
 	}
-	if root, err = selectPlatforms(ctx, src, root, opts.Platforms, opts.KeepDigest); err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w", src, err)
+	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
+		return Manifest{}, Manifest{}, fmt.Errorf("%s: %w", src, err)
 	}
-	return root, nil
+	return resolved, chosen, nil
 }
 
 func totalSize(blobs []Descriptor) (sum int64) {

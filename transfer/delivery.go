@@ -26,6 +26,7 @@ type delivery struct {
 	root    Manifest
 	all     []Descriptor // blobs of the image
 	missing map[digest.Digest]bool
+	there   bool // the image with all its tags, so that only Options.BeforeTags is to be called
 
 	resumed      atomic.Int64 // bytes that an earlier copy had sent
 	mountedBlobs atomic.Int64
@@ -102,18 +103,23 @@ func (t *delivery) pushedKey() string {
 	return t.Target.String() + "@" + string(t.root.Descriptor.Digest) + ":" + strings.Join(tags, ",")
 }
 
-// checkPushed ends the delivery of an image that was pushed before and is still
-// there: one request instead of one for the blobs and one a manifest.
-func (t *delivery) checkPushed(opts Options) error {
+// checkPushed finds an image that was pushed before and is still there: one request
+// instead of one for the blobs and one a manifest.
+func (t *delivery) checkPushed(opts Options) (err error) {
 	checker, ok := t.Target.(imageChecker)
 	if !ok || opts.JournalDir == "" || opts.Referrers || !opts.pushedJournal().Remembers(t.pushedKey()) {
 		return nil
 	}
-	there, err := checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
-	if err == nil && there {
-		err = errDone
-	}
+	t.there, err = checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
 	return err
+}
+
+// nothingMore ends the delivery of an image that is there.
+func (t *delivery) nothingMore(opts Options) error {
+	if opts.BeforeTags != nil {
+		return nil // publish calls it, and does nothing else
+	}
+	return errDone
 }
 
 // plan finds out which blobs have to be sent.
@@ -121,6 +127,9 @@ func (t *delivery) plan(g graph, opts Options) error {
 	t.all = g.blobs
 	if err := t.checkPushed(opts); err != nil {
 		return err
+	}
+	if t.there {
+		return t.nothingMore(opts)
 	}
 	missing, err := t.Target.MissingBlobs(t.ctx, g.blobs)
 	if err != nil {
@@ -140,14 +149,17 @@ func (t *delivery) plan(g graph, opts Options) error {
 	checker, ok := t.Target.(imageChecker)
 	// With all blobs there the whole image may be: one request then saves one for
 	// each manifest. For a single one there is nothing to save.
-	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) > 2 && len(g.referrers) == 0 {
-		there, err := checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)
-		if err != nil {
+	atLeast := 3
+	if opts.BeforeTags != nil {
+		atLeast-- // the image is stored once without a tag
+	}
+	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) >= atLeast && len(g.referrers) == 0 {
+		if t.there, err = checker.HasImage(t.ctx, t.root.Descriptor, t.Tags); err != nil {
 			return err
 		}
-		if there {
+		if t.there {
 			t.remember(opts)
-			return errDone
+			return t.nothingMore(opts)
 		}
 	}
 	return nil
@@ -167,13 +179,27 @@ const manifestsAtOnce = 8
 
 // publish stores the manifests, the image itself last, and its tags.
 func (t *delivery) publish(g graph, opts Options) error {
-	children := g.manifests[:len(g.manifests)-1]
-	if len(g.referrers) > 0 {
-		// A tag must not name an image whose signatures are yet to come.
-		children = g.manifests
+	if t.there {
+		return t.beforeTags(opts)
 	}
-	if err := t.putManifests(children); err != nil {
+	last := len(g.manifests) - 1
+	if err := t.putManifests(g.manifests[:last]); err != nil {
 		return err
+	}
+	tags := t.Tags
+	if len(tags) == 0 {
+		tags = []string{""}
+	}
+	if g.isStoredFirst(opts) {
+		var err error
+		if opts.unlisted || len(t.Tags) > 0 {
+			err = t.putManifest(t.ctx, t.root)
+		} else {
+			err, tags = t.setTags(tags), nil
+		}
+		if err != nil {
+			return err
+		}
 	}
 	for _, m := range g.referrers { // one may be the subject of the next
 		if err := t.putManifest(t.ctx, m); err != nil {
@@ -181,12 +207,47 @@ func (t *delivery) publish(g graph, opts Options) error {
 		}
 	}
 	if opts.unlisted {
-		return t.putManifests(g.manifests[len(g.manifests)-1:])
+		return nil
 	}
-	tags := t.Tags
-	if len(tags) == 0 {
-		tags = []string{""}
+	if err := t.beforeTags(opts); err != nil {
+		return err
 	}
+	if err := t.setTags(tags); err != nil {
+		return err
+	}
+	if dst, ok := t.Target.(committer); ok {
+		if err := dst.Commit(t.ctx); err != nil {
+			return err
+		}
+	}
+	t.remember(opts)
+	return nil
+}
+
+// isStoredFirst tells whether the image is stored by its digest before it gets its
+// tags: none must name an image whose signatures are yet to come.
+func (g *graph) isStoredFirst(opts Options) bool {
+	return opts.unlisted || opts.BeforeTags != nil || len(g.referrers) > 0
+}
+
+// beforeTags calls Options.BeforeTags.
+func (t *delivery) beforeTags(opts Options) error {
+	if opts.BeforeTags == nil {
+		return nil
+	}
+	t.emit(Event{Kind: EventStored, Descriptor: t.root.Descriptor})
+	err := opts.BeforeTags(t.ctx, t.Target, t.root)
+	switch {
+	case err == nil:
+		return nil
+	case t.there || len(t.Tags) == 0:
+		return fmt.Errorf("%s: image %s: %w", t.Target, t.root.Descriptor.Digest, err)
+	}
+	return fmt.Errorf("%s: image %s gets no tag: %w", t.Target, t.root.Descriptor.Digest, err)
+}
+
+// setTags gives the image its tags; "" is an image without one.
+func (t *delivery) setTags(tags []string) error {
 	group, ctx := errgroup.WithContext(t.ctx)
 	group.SetLimit(manifestsAtOnce)
 	for _, tag := range tags {
@@ -198,16 +259,7 @@ func (t *delivery) publish(g graph, opts Options) error {
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if dst, ok := t.Target.(committer); ok {
-		if err := dst.Commit(t.ctx); err != nil {
-			return err
-		}
-	}
-	t.remember(opts)
-	return nil
+	return group.Wait()
 }
 
 // putManifests stores manifests in their order; images, which wait for nothing,

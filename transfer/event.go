@@ -7,7 +7,8 @@ type Event struct {
 	Kind EventKind `json:"event"`
 	// Target names the endpoint to which it is copied.
 	Target string `json:"target"`
-	// Descriptor is of the blob or manifest; of EventPlanned that of the image.
+	// Descriptor is of the blob or manifest; of EventPlanned, EventStored and
+	// EventTagged that of the image.
 	Descriptor Descriptor `json:"descriptor"`
 	// Bytes is, of EventPlanned, how many are to be moved in all; of EventMoved,
 	// how many have been moved since the event before, negative if they have to be
@@ -32,6 +33,7 @@ const (
 	EventResumed EventKind = "resumed" // bytes of a blob that an earlier copy has moved
 	EventMoved   EventKind = "moved"   // bytes of a blob
 	EventDone    EventKind = "done"    // with a blob or manifest
+	EventStored  EventKind = "stored"  // the image, by digest, if Options.BeforeTags comes next
 	EventTagged  EventKind = "tagged"  // the image
 )
 

@@ -68,7 +68,8 @@ func ReadManifest(ctx context.Context, src Source, reference string, platform *P
 		}
 		opts.Platforms = []Platform{*platform}
 	}
-	return resolve(ctx, src, opts)
+	_, chosen, err := resolve(ctx, src, opts)
+	return chosen, err
 }
 
 // ReadConfig gives the verified bytes of the config of an image; that of an index

@@ -13,16 +13,22 @@ type imageTarget interface {
 	CheckImage(ctx context.Context, m Manifest) error
 }
 
-// resolveFor is [resolve] for a destination. One that takes an image only gets,
-// of an index, that for Linux on this machine, unless opts name another platform.
+// resolveFor gives the image to be copied, which Options.Verify has accepted.
 func resolveFor(ctx context.Context, src Source, opts Options, all []*delivery) (Manifest, error) {
-	root, err := resolve(ctx, src, opts)
-	if err != nil || len(all) != 1 || len(opts.Platforms) > 0 {
-		return root, err
+	resolved, chosen, err := resolve(ctx, src, opts)
+	if err == nil && len(all) == 1 && len(opts.Platforms) == 0 {
+		if _, ok := all[0].Target.(imageTarget); ok {
+			chosen, err = chooseForMachine(ctx, src, chosen)
+		}
 	}
-	if _, ok := all[0].Target.(imageTarget); !ok {
-		return root, nil
+	if err == nil && opts.Verify != nil {
+		err = opts.Verify(ctx, resolved, chosen)
 	}
+	return chosen, err
+}
+
+// chooseForMachine gives, of an index, the image for Linux on this machine.
+func chooseForMachine(ctx context.Context, src Source, root Manifest) (Manifest, error) {
 	if c, err := decodeManifest(root.Content, root.Descriptor.MediaType); err != nil || c.manifests == nil {
 		return root, nil // what is wrong with it is found out later
 	}

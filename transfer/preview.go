@@ -42,7 +42,8 @@ type readEstimator interface {
 	EstimateReads(missing []Descriptor, connections int) map[string]int
 }
 
-// Preview finds out what [CopyAll] would do, and writes nothing.
+// Preview finds out what [CopyAll] would do, and writes nothing. It asks
+// Options.Verify as a copy does, and does not call Options.BeforeTags.
 func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) []Planned {
 	opts.Progress = nil
 	count := countRequests(src)
@@ -65,7 +66,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 		if !t.nothingToDo() {
 			p.Manifests = len(g.manifests) + len(g.referrers)
 			writes := p.Manifests - 1 + max(len(t.Tags), 1)
-			if len(g.referrers) > 0 {
+			if g.isStoredFirst(opts) && len(t.Tags) > 0 {
 				writes++ // the image once without its tags
 			}
 			var missing []Descriptor
