@@ -10,19 +10,22 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
 // A Fault makes calls of one operation fail on purpose. Which calls: those of Op, in a Repository if
-// one is named and the request's path names it (/v2/ only), from the Nth on, Count of them. How: one
+// one is named and the request's path names it (/v2/ and SignPayload only), from the Nth on, Count of them. How: one
 // of the fields below them.
 type Fault struct {
-	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layers/{digest}"
+	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layers/{digest}"; or SignPayload
 	Repository string `yaml:"repository"` // "" for any
 	Nth        int    `yaml:"nth"`        // the first call to fail, counted from 1; default 1
 	Count      int    `yaml:"count"`      // how many fail; default 1, -1 for all
 
 	// Status answers with this HTTP status, and with Code and Message in the front's own shape,
-	// without doing anything. RetryAfter becomes the header of that name.
+	// without doing anything. RetryAfter becomes the header of that name. SignPayload is what ECR asks
+	// of AWS Signer in managed signing: Code and Message become the failure of the image's signing
+	// status, and it takes no other kind of fault.
 	Status     int    `yaml:"status"`
 	Code       string `yaml:"code"`
 	Message    string `yaml:"message"`
@@ -73,6 +76,8 @@ func (f *Fault) check() error {
 		return errors.New("op is missing")
 	case !knownOp(f.Op):
 		return fmt.Errorf("%q is no op of the audit log, such as UploadLayerPart, %q or %q", f.Op, "PUT "+routeManifest, "GET "+routeLayer)
+	case f.Op == opSignPayload && (f.Status == 0 || f.Code == ""):
+		return errors.New("SignPayload fails with a status and a code, such as ACCESS_DENIED: the failureCode of the image's signing status")
 	case kinds != 1:
 		return errors.New("exactly one of status, reset_request_after, reset_response_after, short_body, wrong_byte and stall must be given")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
@@ -97,7 +102,20 @@ func knownOp(op string) bool {
 	_, ecr := operations[op]
 	_, kms := kmsOperations[op]
 	_, v2 := v2Handlers[op]
-	return ecr || kms || v2 || slices.Contains(stsActions, op) || op == "GET "+routeLayer
+	return ecr || kms || v2 || op == opSignPayload || slices.Contains(stsActions, op) || op == "GET "+routeLayer
+}
+
+// opSignPayload is what Amazon ECR asks of AWS Signer for each image and profile, when the signing
+// is due.
+const opSignPayload = "SignPayload"
+
+// signPayload is AWS Signer, which signs unless a fault says that it does not.
+func (s *Server) signPayload(_, repository string) *registry.SigningFailure {
+	f := s.script.next(opSignPayload, repository)
+	if f == nil {
+		return nil
+	}
+	return &registry.SigningFailure{Code: f.Code, Reason: f.Message}
 }
 
 // script counts the calls that the faults wait for.

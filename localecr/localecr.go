@@ -27,6 +27,9 @@ const DefaultRegion = "us-east-1"
 // ErrInUse means that another process has the data directory open.
 var ErrInUse = registry.ErrInUse
 
+// DefaultSigningTime is how long managed signing takes; AWS documents only that it is not done at once.
+const DefaultSigningTime = registry.DefaultSigningTime
+
 // Types of the configuration that are defined in the packages that use them.
 type (
 	// Account is an AWS account with its users and roles.
@@ -60,6 +63,7 @@ type Options struct {
 	Audit       Audit         // takes every call; default none
 	Shape       Shape         // latency and rate of every connection that Serve or Start accepts
 	URLLifetime time.Duration // of pre-signed URLs; default DefaultURLLifetime
+	SigningTime time.Duration // from the push of an image to its managed signature; default DefaultSigningTime
 	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
 	// host. A server that is used as a handler only gives download URLs of the host that was called.
 	DownloadAddr string
@@ -139,7 +143,7 @@ func New(o Options) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(s.dir))
 		}
 	}()
-	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, RepositoryURI: func(account, region, name string) string {
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: o.SigningTime, SignPayload: s.signPayload, RepositoryURI: func(account, region, name string) string {
 		return s.registryHost(account, region) + "/" + name
 	}})
 	if err != nil {
@@ -195,8 +199,8 @@ func (s *Server) expire() {
 	}
 }
 
-// Expire removes the uploads and the layers without an image that are over their lifetime. The
-// server does so once a minute; a test that has moved the clock need not wait for it.
+// Expire removes the uploads and the layers without an image that are over their lifetime, and ends
+// the signings that are due. The server does so once a minute; a test that has moved the clock need not wait for it.
 func (s *Server) Expire() error { return s.store.Expire() }
 
 // Clock is the server's clock.

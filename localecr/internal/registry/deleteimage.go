@@ -18,6 +18,9 @@ func (r *Registry) BatchDeleteImage(_ context.Context, in *ecr.BatchDeleteImageI
 	if err := checkImageIDs(in.ImageIds); err != nil {
 		return nil, err
 	}
+	if err := r.store.finishSignings(); err != nil { // the signatures of an image outlive it
+		return nil, err
+	}
 	out := &ecr.BatchDeleteImageOutput{Failures: []types.ImageFailure{}, ImageIds: []types.ImageIdentifier{}}
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		for _, id := range in.ImageIds {

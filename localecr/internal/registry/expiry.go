@@ -8,9 +8,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Expire removes the uploads and the layers without an image whose lifetime is over.
+// Expire removes the uploads and the layers without an image whose lifetime is over, and ends the
+// signings that are due.
 func (s *Store) Expire() error {
 	now := s.clock()
+	if err := s.finishSignings(); err != nil {
+		return err
+	}
 	err := s.dropUploads(func(u uploadRecord) bool { return now.Sub(u.TouchedAt) > s.limits.UploadLifetime })
 	if err != nil {
 		return err

@@ -24,6 +24,7 @@ type imageRecord struct {
 	Children     []string          `json:"children,omitempty"`
 	Tags         []string          `json:"tags,omitempty"` // sorted
 	PushedAt     time.Time         `json:"pushedAt"`
+	Signings     []imageSigning    `json:"signings,omitempty"` // one for each profile
 }
 
 // image returns the image of a digest, or nil.

@@ -12,6 +12,7 @@ import (
 // The media types of manifests that ECR takes, and the refused ones of schema 1.
 const (
 	mediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 	mediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
 	mediaTypeSchema1Prefix  = "application/vnd.docker.distribution.manifest.v1+"
 )

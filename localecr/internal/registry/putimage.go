@@ -44,6 +44,9 @@ func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutI
 			if rec, err = repo.newImage(m, computed, *in.ImageManifest); err != nil {
 				return err
 			}
+			if err := repo.startSigning(rec); err != nil {
+				return err
+			}
 		} else if tag == "" {
 			return r.imageAlreadyExists(repo.record.Name, computed, "null")
 		}

@@ -1,10 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"encoding/base64"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go/v1"
 )
 
 func TestMatchWildcard(t *testing.T) {
@@ -59,4 +62,22 @@ func FuzzParseManifest(f *testing.F) {
 			t.Fatalf("%q: size %d", data, m.size)
 		}
 	})
+}
+
+func TestStandInSignatureIsTheSameForTheSameImage(t *testing.T) {
+	subject := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1}
+	const profile = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/"
+	make := func(profile string) string {
+		m, blobs, err := standInSignature(subject, profile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(m) + string(bytes.Join(blobs, []byte("\n")))
+	}
+	if make(profile+"one") != make(profile+"one") {
+		t.Error("two signatures of one image by one profile differ")
+	}
+	if make(profile+"one") == make(profile+"two") {
+		t.Error("signatures by two profiles are the same")
+	}
 }

@@ -53,8 +53,12 @@ func (r *Registry) repository(tx *bolt.Tx, name string) (*repository, error) {
 
 func (repo *repository) save() error { return putJSON(repo.bucket, keyRecord, repo.record) }
 
-// view runs f on the named repository in a read-only transaction.
+// view runs f on the named repository in a read-only transaction. The caller does not hold
+// store.blobs.
 func (r *Registry) view(name *string, f func(*repository) error) error {
+	if err := r.store.finishSignings(); err != nil {
+		return err
+	}
 	return r.inRepository(r.store.db.View, name, f)
 }
 

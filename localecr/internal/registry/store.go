@@ -22,6 +22,10 @@ type Options struct {
 	Clock func() time.Time
 	// Limits are ECR's quotas on sizes and counts; default [DefaultLimits].
 	Limits *Limits
+	// SigningTime is how long managed signing takes; default [DefaultSigningTime].
+	SigningTime time.Duration
+	// SignPayload is asked when an image is signed, and says why it cannot be; default: it can.
+	SignPayload func(profile, repository string) *SigningFailure
 	// RepositoryURI gives the name under which clients reach a repository; default none.
 	RepositoryURI func(account, region, name string) string
 }
@@ -66,6 +70,9 @@ type Store struct {
 	limits Limits
 	uri    func(account, region, name string) string
 
+	signingTime time.Duration
+	signPayload func(profile, repository string) *SigningFailure
+
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
 
 	mu      sync.Mutex
@@ -77,6 +84,7 @@ var (
 	bucketRegistries = []byte("registries") // ACCOUNT/REGION → registry
 	bucketBlobs      = []byte("blobs")      // digest → blobRecord
 	bucketUploads    = []byte("uploads")    // upload ID → uploadRecord
+	bucketSignings   = []byte("signings")   // time when it is due, number → signingJob
 
 	bucketSettings     = []byte("settings")     // account setting → value
 	bucketRepositories = []byte("repositories") // name → repository
@@ -97,6 +105,12 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
+	if s.signingTime, s.signPayload = o.SigningTime, o.SignPayload; s.signingTime == 0 {
+		s.signingTime = DefaultSigningTime
+	}
+	if s.signPayload == nil {
+		s.signPayload = func(string, string) *SigningFailure { return nil }
+	}
 	if o.Limits != nil {
 		s.limits = *o.Limits
 	}
@@ -116,7 +130,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.db = db
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads} {
+		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
