@@ -1,0 +1,241 @@
+package lifecycle
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Outcome is what happens to an image.
+type Outcome string
+
+// The outcomes.
+const (
+	Keep       Outcome = "KEEP"
+	Expire     Outcome = "EXPIRE"     // it is deleted
+	Transition Outcome = "TRANSITION" // it is moved to the archive
+)
+
+// Verdict is what the policy does with one image, and why.
+type Verdict struct {
+	Outcome Outcome
+	// Rule is the priority of the rule that acts. A referrer has that of its subject.
+	// It is 0 if none acts.
+	Rule int
+	// ListedBy is an index that keeps the image, whatever the rules: what an index
+	// lists is not touched until the index is gone or archived.
+	ListedBy digest.Digest
+	// Follows is the subject of the image, if that is in the repository: what happens
+	// to a subject happens to its referrers, and no rule selects them.
+	Follows digest.Digest
+
+	rules  []Rule
+	found  uint64 // bit n: rules[n] identifies the image
+	marked uint64 // bit n: rules[n] would act on it if no other rule did
+	number int    // among the images of the first rule that identifies it, from 1, the newest
+	of     int    // how many those are
+}
+
+// IdentifiedBy gives the priorities of the rules whose selection the image meets,
+// the first to be applied first. The first is the one that may act.
+func (v Verdict) IdentifiedBy() []int { return v.priorities(v.found) }
+
+// ShieldedBy gives the priorities of the rules that keep a later one from acting on
+// the image, as it would if they were not there.
+func (v Verdict) ShieldedBy() []int {
+	first, acting := lowest(v.found), lowest(v.marked)
+	if acting < 0 || first == acting {
+		return nil
+	}
+	return v.priorities(v.found & (1<<acting - 1))
+}
+
+func (v Verdict) priorities(set uint64) []int {
+	var priorities []int
+	for n, rule := range v.rules {
+		if set&(1<<n) != 0 {
+			priorities = append(priorities, rule.Priority)
+		}
+	}
+	return priorities
+}
+
+// lowest is the number of the lowest bit of set, -1 if it has none.
+func lowest(set uint64) int {
+	if set == 0 {
+		return -1
+	}
+	return bits.TrailingZeros64(set)
+}
+
+// Evaluation is what a policy does with the images of a repository at a time.
+type Evaluation struct {
+	At       time.Time
+	Verdicts []Verdict // of the images, in their order
+
+	policy *Policy
+	images []Image
+}
+
+// Evaluate says what the policy does with the images of one repository if it is
+// applied at a time. All images of the repository must be given, each once, for
+// rules count them; the package comment has the rules. Images of the same age are
+// ordered by their digest, so that the outcome does not depend on the order in
+// which they are given.
+func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {
+	at = at.UTC()
+	e := Evaluation{At: at, Verdicts: make([]Verdict, len(images)), policy: p, images: images}
+	g := newGraph(images)
+	for i := range e.Verdicts {
+		v := &e.Verdicts[i]
+		v.Outcome, v.rules = Keep, p.rules
+		if list := g.listedBy[i]; list >= 0 {
+			v.ListedBy = images[list].Digest
+		}
+		if subject := g.subject[i]; subject >= 0 {
+			v.Follows = images[subject].Digest
+		}
+	}
+	ranked := g.ranked(images)
+	for n, rule := range p.rules {
+		e.apply(n, rule, ranked)
+	}
+	for i := range images {
+		e.follow(i, g)
+	}
+	return e
+}
+
+// apply is one rule. ranked are the images that rules may act on, the newest first.
+func (e *Evaluation) apply(n int, rule Rule, ranked []int) {
+	class, tags := rule.Selection.Class(), newTagRequirement(rule.Selection)
+	older := e.At.AddDate(0, 0, -rule.Selection.Count)
+	number := 0
+	var claimed []int
+	for _, i := range ranked {
+		image, v := &e.images[i], &e.Verdicts[i]
+		if !image.inClass(class) || !tags.match(image.Tags) {
+			continue
+		}
+		number++
+		var marks bool
+		if rule.Selection.CountType == ImageCountMoreThan {
+			marks = number > rule.Selection.Count
+		} else {
+			from := image.countedFrom(rule.Selection.CountType)
+			marks = !from.IsZero() && from.Before(older)
+		}
+		if marks {
+			v.marked |= 1 << n
+		}
+		// A rule counts images that an earlier one has identified, but only the first
+		// that identifies an image can act on it, whether it does or not.
+		if v.found == 0 {
+			claimed = append(claimed, i)
+			v.number = number
+			if marks {
+				v.Outcome, v.Rule = rule.Action.outcome(), rule.Priority
+			}
+		}
+		v.found |= 1 << n
+	}
+	for _, i := range claimed {
+		e.Verdicts[i].of = number
+	}
+}
+
+func (a Action) outcome() Outcome {
+	if a.Type == ActionTransition {
+		return Transition
+	}
+	return Expire
+}
+
+// follow lets a referrer go where its subject goes.
+func (e *Evaluation) follow(i int, g *graph) {
+	var way []int // up to an image that is no referrer, or is through with this
+	for g.subject[i] >= 0 && !g.followed[i] {
+		way = append(way, i)
+		g.followed[i] = true
+		i = g.subject[i]
+	}
+	for _, i := range slices.Backward(way) {
+		v, image := &e.Verdicts[i], &e.images[i]
+		subject, of := &e.Verdicts[g.subject[i]], &e.images[g.subject[i]]
+		active := image.inClass(Standard)
+		switch {
+		case v.ListedBy != "":
+		case subject.Outcome == Expire:
+			v.Outcome, v.Rule = Expire, subject.Rule
+		case subject.Outcome == Transition && active:
+			v.Outcome, v.Rule = Transition, subject.Rule
+		case of.Status == StatusArchived && active:
+			v.Outcome = Transition
+		}
+	}
+}
+
+// graph is which image lists which, and which refers to which, by their numbers;
+// -1 is none.
+type graph struct {
+	listedBy []int
+	subject  []int
+	followed []bool // the verdict of the subject is that of the image
+}
+
+func newGraph(images []Image) *graph {
+	g := &graph{make([]int, len(images)), make([]int, len(images)), make([]bool, len(images))}
+	number := make(map[digest.Digest]int, len(images))
+	for i := range images {
+		g.listedBy[i], g.subject[i] = -1, -1
+		number[images[i].Digest] = i
+	}
+	for i := range images {
+		if images[i].Status != StatusArchived {
+			for _, child := range images[i].Children {
+				if c, ok := number[child]; ok && c != i {
+					g.listedBy[c] = i
+				}
+			}
+		}
+		if subject, ok := number[images[i].Subject]; ok && images[i].Subject != "" {
+			g.subject[i] = subject
+		}
+	}
+	g.cutCircles()
+	return g
+}
+
+// cutCircles makes images that refer to each other in a circle, which no real
+// digests do, into images without a subject.
+func (g *graph) cutCircles() {
+	seen := make([]int, len(g.subject)) // the walk, from 1, that came by
+	for start := range g.subject {
+		i := start
+		for i >= 0 && seen[i] == 0 {
+			seen[i] = start + 1
+			i = g.subject[i]
+		}
+		for i >= 0 && seen[i] == start+1 && g.subject[i] >= 0 {
+			i, g.subject[i] = g.subject[i], -1
+		}
+	}
+}
+
+// ranked gives the images that rules may act on, the newest first.
+func (g *graph) ranked(images []Image) []int {
+	var ranked []int
+	for i := range images {
+		if g.listedBy[i] < 0 && g.subject[i] < 0 && images[i].Status != StatusActivating {
+			ranked = append(ranked, i)
+		}
+	}
+	slices.SortFunc(ranked, func(a, b int) int {
+		x, y := &images[a], &images[b]
+		return cmp.Or(y.rankedAt().Compare(x.rankedAt()), cmp.Compare(y.Digest, x.Digest))
+	})
+	return ranked
+}

@@ -1,0 +1,210 @@
+package lifecycle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/opencontainers/go-digest"
+)
+
+// Explanation is how each rule sees one image.
+type Explanation struct {
+	Image   Image
+	Verdict Verdict
+	Reason  string
+	Rules   []RuleView // of all rules, the first to be applied first
+}
+
+// Effect is what comes of one rule for one image.
+type Effect string
+
+// The effects.
+const (
+	EffectNone     Effect = "none"     // the rule does not identify the image
+	EffectActs     Effect = "acts"     // it expires or archives it
+	EffectKeeps    Effect = "keeps"    // it identifies it and leaves it
+	EffectShielded Effect = "shielded" // it would act, but an earlier rule has identified the image
+)
+
+// RuleView is how one rule sees an image.
+type RuleView struct {
+	Rule   Rule
+	Effect Effect
+	Reason string
+	// Tags are those of the image that match a pattern of the rule.
+	Tags []string
+	// Number is the place of the image among those that the rule identifies, from 1,
+	// the newest; Of is how many those are. Both are 0 if it does not identify it.
+	Number, Of int
+}
+
+// Find gives the number of the image that has a tag or digest. Of a digest at least
+// 7 hexadecimal digits are needed, with or without "sha256:".
+func (e Evaluation) Find(name string) (int, error) {
+	byTag := slices.IndexFunc(e.images, func(i Image) bool { return slices.Contains(i.Tags, name) })
+	if byTag >= 0 {
+		return byTag, nil
+	}
+	hex := strings.TrimPrefix(name, digest.SHA256.String()+":")
+	if len(hex) < 7 || strings.Trim(hex, "0123456789abcdef") != "" {
+		return 0, fmt.Errorf("no image has the tag %q", name)
+	}
+	found := -1
+	for i, image := range e.images {
+		if !strings.HasPrefix(image.Digest.String(), digest.SHA256.String()+":"+hex) {
+			continue
+		}
+		if found >= 0 {
+			return 0, fmt.Errorf("the digest %s is that of several images; write more of it", name)
+		}
+		found = i
+	}
+	if found < 0 {
+		return 0, fmt.Errorf("no image has the tag or digest %s", name)
+	}
+	return found, nil
+}
+
+// Explain says how each rule sees the image of a number.
+func (e Evaluation) Explain(i int) Explanation {
+	x := Explanation{Image: e.images[i], Verdict: e.Verdicts[i], Reason: e.Reason(i)}
+	v := x.Verdict
+	ranked := newGraph(e.images).ranked(e.images)
+	for n, rule := range e.policy.rules {
+		view := RuleView{Rule: rule, Tags: matching(rule.Selection, x.Image.Tags)}
+		if v.found&(1<<n) == 0 {
+			view.Effect, view.Reason = EffectNone, e.whyNot(i, rule)
+			x.Rules = append(x.Rules, view)
+			continue
+		}
+		tags, class := newTagRequirement(rule.Selection), rule.Selection.Class()
+		for _, k := range ranked {
+			if other := &e.images[k]; other.inClass(class) && tags.match(other.Tags) {
+				view.Of++
+				if k == i {
+					view.Number = view.Of
+				}
+			}
+		}
+		switch marked := v.marked&(1<<n) != 0; {
+		case !marked:
+			view.Effect = EffectKeeps
+		case n == lowest(v.found):
+			view.Effect = EffectActs
+		default:
+			view.Effect = EffectShielded
+		}
+		view.Reason = e.count(&x.Image, rule, view.Number, view.Of)
+		x.Rules = append(x.Rules, view)
+	}
+	return x
+}
+
+// matching gives the tags that match a pattern.
+func matching(s Selection, tags []string) []string {
+	var found []string
+	for _, tag := range tags {
+		if slices.ContainsFunc(newTagRequirement(s).patterns, func(p pattern) bool { return p.match(tag) }) {
+			found = append(found, tag)
+		}
+	}
+	return found
+}
+
+// whyNot says why a rule does not identify the image of a number.
+func (e Evaluation) whyNot(i int, rule Rule) string {
+	image, v := &e.images[i], e.Verdicts[i]
+	switch {
+	case v.ListedBy != "":
+		return "an index lists the image"
+	case v.Follows != "":
+		return "the image follows its subject"
+	case image.Status == StatusActivating:
+		return "the image is being restored"
+	case !image.inClass(rule.Selection.Class()) && image.Status == StatusArchived:
+		return "the image is in the archive"
+	case !image.inClass(rule.Selection.Class()):
+		return "the image is not in the archive"
+	case rule.Selection.TagStatus == Untagged:
+		return "the image has a tag"
+	case len(image.Tags) == 0:
+		return "the image has no tag"
+	}
+	for _, text := range rule.Selection.patterns() {
+		one := Selection{TagStatus: Tagged, TagPatterns: []string{text}}
+		if !newTagRequirement(one).match(image.Tags) {
+			return "no tag matches " + text
+		}
+	}
+	return "the tags do not match"
+}
+
+// Reason says why the outcome for the image of a number is what it is.
+func (e Evaluation) Reason(i int) string {
+	image, v := &e.images[i], e.Verdicts[i]
+	switch {
+	case v.ListedBy != "":
+		return fmt.Sprintf("index %s lists it, and keeps it until the index is gone", v.ListedBy)
+	case v.Follows != "" && v.Outcome == Transition && v.Rule == 0:
+		return fmt.Sprintf("its subject %s is in the archive", v.Follows)
+	case v.Follows != "":
+		return fmt.Sprintf("it follows its subject %s", v.Follows)
+	case image.Status == StatusActivating:
+		return "it is being restored from the archive"
+	case v.found == 0:
+		return "no rule identifies it"
+	}
+	reason := e.count(image, v.rules[lowest(v.found)], v.number, v.of)
+	if n := lowest(v.marked); n > lowest(v.found) {
+		reason += fmt.Sprintf("; so rule %d cannot %s it", v.rules[n].Priority, v.rules[n].Action.verb())
+	}
+	return reason
+}
+
+func (a Action) verb() string {
+	if a.Type == ActionTransition {
+		return "archive"
+	}
+	return "expire"
+}
+
+// count says what a rule counts of an image that it identifies.
+func (e Evaluation) count(image *Image, rule Rule, number, of int) string {
+	s := rule.Selection
+	if s.CountType == ImageCountMoreThan {
+		return fmt.Sprintf("rule %d keeps the newest %d of %d, and it is number %d", rule.Priority, s.Count, of, number)
+	}
+	from := image.countedFrom(s.CountType)
+	what := map[CountType]string{SinceImagePushed: "pushed", SinceImageTransitioned: "archived", SinceImagePulled: "pulled"}[s.CountType]
+	since := what
+	if s.CountType == SinceImagePulled {
+		switch {
+		case image.LastActivatedAt.After(image.LastPulledAt):
+			since = "restored, and not pulled since,"
+		case image.LastPulledAt.IsZero():
+			since = "pushed, and never pulled,"
+		}
+	}
+	if from.IsZero() {
+		return fmt.Sprintf("rule %d keeps what was %s in the last %s, and when it was %s is not known", rule.Priority, what, days(s.Count), what)
+	}
+	return fmt.Sprintf("rule %d keeps what was %s in the last %s, and it was %s %s ago", rule.Priority, what, days(s.Count), since, age(e.At.Sub(from)))
+}
+
+func days(n int) string { return english.Plural(n, "day", "") }
+
+// age is a length of time for people, rounded down.
+func age(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "less than no time"
+	case d < time.Hour:
+		return english.Plural(int(d/time.Minute), "minute", "")
+	case d < 48*time.Hour:
+		return english.Plural(int(d/time.Hour), "hour", "")
+	}
+	return days(int(d / (24 * time.Hour)))
+}

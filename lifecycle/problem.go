@@ -1,0 +1,62 @@
+package lifecycle
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Severity is how bad a problem is.
+type Severity string
+
+// The severities. Amazon ECR refuses a policy with an error. A warning is about a
+// rule that hardly does what was meant; a note is good to know.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+	SeverityNote    Severity = "note"
+)
+
+// Problem is what is wrong with a policy, or may surprise.
+type Problem struct {
+	Severity Severity `json:"severity"`
+	// Code names the kind of problem, the same in all versions: "shadowed", for one.
+	Code string `json:"code"`
+	// Rule is the priority of the rule; 0 if the problem is none of one rule, or its
+	// priority is not known.
+	Rule int `json:"rulePriority,omitempty"`
+	// Field is where it is, as "rules[1].selection.countUnit"; rules are counted from
+	// 0 in the order of the text.
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+	// Line and Column, both from 1, are where it is in the text; 0 without a text.
+	Line   int `json:"line,omitempty"`
+	Column int `json:"column,omitempty"`
+}
+
+// String is the rule, the field and the message.
+func (p Problem) String() string {
+	where := p.Field
+	if p.Rule > 0 {
+		where = fmt.Sprintf("rule %d", p.Rule)
+		if _, field, ok := strings.Cut(p.Field, "]."); ok {
+			where += ": " + field
+		}
+	}
+	if where == "" {
+		return p.Message
+	}
+	return where + ": " + p.Message
+}
+
+// InvalidError is why a policy is refused.
+type InvalidError struct {
+	Problems []Problem // at least one, all errors
+}
+
+func (e *InvalidError) Error() string {
+	texts := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		texts[i] = p.String()
+	}
+	return "invalid lifecycle policy: " + strings.Join(texts, "; ")
+}
