@@ -23,8 +23,12 @@ type Key struct {
 	der    []byte // SubjectPublicKeyInfo
 }
 
-// NewKey takes an ECDSA, RSA or Ed25519 public key.
+// NewKey takes a public key: ECDSA on P-256, P-384 or P-521, RSA of at least 2048
+// bits, or Ed25519.
 func NewKey(name string, public crypto.PublicKey) (*Key, error) {
+	if len(algorithmsOf(public)) == 0 {
+		return nil, fmt.Errorf("key %s: it is none that signs images: ECDSA on P-256, P-384 or P-521, RSA of at least %d bits, or Ed25519", name, minRSABits)
+	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)

@@ -3,6 +3,8 @@ package sign
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 
@@ -15,9 +17,12 @@ type Requirements struct {
 	Keys []*Key
 	// Threshold is how many different keys must have signed; 0 means 1.
 	Threshold int
-	// Formats are those that count; none is all.
+	// Formats are those that count, of signatures and attestations; none is all.
 	Formats []Format
-	// Annotations must be signed with the image, with these values.
+	// Algorithms are those that count; none is all.
+	Algorithms []Algorithm
+	// Annotations must be signed with the image, with these values. They are asked of
+	// signatures and not of attestations.
 	Annotations map[string]string
 	// PredicateTypes are those of attestations, each of which must be there, signed
 	// by one of Keys.
@@ -27,7 +32,8 @@ type Requirements struct {
 	// Repository, if not "", is the name that the payload of a legacy signature must
 	// have. Bundles name no repository.
 	Repository string
-	// Platforms asks of every image of an index what is asked of the index.
+	// Platforms asks of every image of an index, and of indexes in it, what is asked of
+	// the index. BuildKit's attestations in the index are no images.
 	Platforms bool
 }
 
@@ -60,6 +66,7 @@ type Signature struct {
 	Tag           string            `json:"tag,omitempty"` // of that manifest
 	Key           string            `json:"key"`           // its name
 	Fingerprint   digest.Digest     `json:"fingerprint"`   // of the key
+	Algorithm     Algorithm         `json:"algorithm"`
 	PredicateType string            `json:"predicateType,omitempty"`
 	Annotations   map[string]string `json:"annotations"`          // that were signed
 	Repository    string            `json:"repository,omitempty"` // that a legacy payload names
@@ -68,7 +75,8 @@ type Signature struct {
 // Rejection is a signature that does not count.
 type Rejection struct {
 	Format   Format        `json:"format,omitempty"`
-	Manifest digest.Digest `json:"manifest"`
+	Manifest digest.Digest `json:"manifest,omitempty"`
+	Tag      string        `json:"tag,omitempty"` // of that manifest
 	Reason   string        `json:"reason"`
 }
 
@@ -76,6 +84,40 @@ type Rejection struct {
 // what is required. The error wraps [ErrUnsigned] or [ErrUntrusted] where the
 // image is to blame; any other means that it could not be found out. What was
 // found is returned with these two as well.
+//
+// A signature that is malformed or about another image does not count, and does not
+// keep others from counting. What the registry refuses to show does: it is an error,
+// since nobody knows what it is.
 func Verify(ctx context.Context, src Source, m transfer.Manifest, r Requirements) (Verification, error) {
-	return Verification{}, errors.ErrUnsupported
+	keys, err := r.check()
+	if err != nil {
+		return Verification{}, err
+	}
+	r.Keys = keys
+	if err := checkContent(m.Descriptor, m.Content); err != nil {
+		return Verification{}, fmt.Errorf("%s@%s: %w", src, m.Descriptor.Digest, err)
+	}
+	v := checker{src: src, requirements: r}
+	return v.verify(ctx, m, 0)
+}
+
+// check refuses requirements that nothing can satisfy, and gives the keys, each once.
+func (r Requirements) check() ([]*Key, error) {
+	var keys []*Key
+	for _, k := range r.Keys {
+		if !slices.ContainsFunc(keys, func(other *Key) bool { return other.Fingerprint() == k.Fingerprint() }) {
+			keys = append(keys, k)
+		}
+	}
+	switch {
+	case len(keys) == 0:
+		return nil, errors.New("there is no key to verify signatures with")
+	case r.Threshold < 0 || r.Threshold > len(keys):
+		return nil, fmt.Errorf("signatures by %d keys are required, of %d different ones", r.Threshold, len(keys))
+	case r.AttestationsOnly && len(r.PredicateTypes) == 0:
+		return nil, errors.New("attestations are required, but of no predicate type")
+	case slices.Contains(r.PredicateTypes, signaturePredicateType):
+		return nil, fmt.Errorf("the predicate type %s is that of signatures, not of attestations", signaturePredicateType)
+	}
+	return keys, nil
 }

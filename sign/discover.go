@@ -1,0 +1,254 @@
+package sign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const (
+	// maxReferrers bounds what is attached to one image; an image with more is an
+	// error, since a signature may be among what is not read.
+	maxReferrers = 1000
+	// maxReferrerSize bounds the manifest of a referrer that is opened, in bytes.
+	maxReferrerSize = 1 << 20
+	// referrersAtOnce is how many manifests of referrers are held in memory.
+	referrersAtOnce = 50
+
+	// Suffixes of the tags that cosign made of digests before there were referrers:
+	// https://github.com/sigstore/cosign/blob/v3.1.3/specs/SIGNATURE_SPEC.md#tag-based-discovery.
+	signatureSuffix   = ".sig"
+	attestationSuffix = ".att"
+	sbomSuffix        = ".sbom"
+)
+
+// attachedTag is the tag sha256-HEX with a suffix.
+func attachedTag(d digest.Digest, suffix string) string {
+	return strings.ReplaceAll(string(d), ":", "-") + suffix
+}
+
+// List finds what is attached to the image that m is: referrers, and manifests below
+// the tags sha256-HEX.sig, .att and .sbom. It opens signatures and attestations to
+// tell what they are, but verifies none. What is malformed is listed with its
+// problem; an error is what could not be asked, and no list is complete then.
+func List(ctx context.Context, src Source, m transfer.Manifest) ([]Attachment, error) {
+	found, err := discover(ctx, src, m.Descriptor.Digest, signatureSuffix, attestationSuffix, sbomSuffix)
+	if err != nil {
+		return nil, err
+	}
+	err = readEvidence(ctx, src, found, func(a, c int, e evidence) {
+		content := &found[a].Contents[c]
+		content.PredicateType, content.Key, content.Certificate = clean(e.predicateType), clean(keyOf(e.hint)), e.certificate
+		if e.err != nil {
+			content.Problem = e.err.Error()
+		} else if found[a].Format == FormatBundle {
+			found[a].Kind = e.kind()
+		}
+	})
+	return found, err
+}
+
+// clean makes of the words of a stranger what may be shown.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 500)]
+}
+
+// discover finds the attachments of an image: referrers in the order of their list,
+// then the manifests of the tags with these suffixes. Referrers of all types are
+// opened, since a list may name a wrong one.
+func discover(ctx context.Context, src Source, image digest.Digest, suffixes ...string) ([]Attachment, error) {
+	var referrers []Attachment
+	tagged := make([][]Attachment, len(suffixes))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		referrers, err = discoverReferrers(groupCtx, src, image)
+		return err
+	})
+	for i, suffix := range suffixes {
+		group.Go(func() (err error) {
+			tagged[i], err = discoverTag(groupCtx, src, attachedTag(image, suffix))
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, fmt.Errorf("looking for the signatures of %s@%s: %w", src, image, err)
+	}
+	return append(referrers, slices.Concat(tagged...)...), nil
+}
+
+// discoverTag gives the attachment that a tag names, if there is one.
+func discoverTag(ctx context.Context, src Source, tag string) ([]Attachment, error) {
+	m, err := src.Resolve(ctx, tag)
+	if errors.Is(err, transfer.ErrNotFound) {
+		return nil, nil
+	}
+	if err == nil {
+		err = checkContent(m.Descriptor, m.Content)
+	}
+	if isMalformed(err) {
+		a := Attachment{Tag: tag, Problem: err.Error()}
+		a.Kind = a.kindByType(nil)
+		return []Attachment{a}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []Attachment{attachmentOf(m, tag)}, nil
+}
+
+func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]Attachment, error) {
+	listed, err := src.Referrers(ctx, image)
+	if err != nil {
+		return nil, err
+	}
+	listed = distinct(listed)
+	if len(listed) > maxReferrers {
+		return nil, fmt.Errorf("%w: %d manifests refer to it; at most %d are read", transfer.ErrUnsupported, len(listed), maxReferrers)
+	}
+	var found []Attachment
+	for some := range slices.Chunk(listed, referrersAtOnce) {
+		opened, err := openReferrers(ctx, src, some)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, opened...)
+	}
+	return found, nil
+}
+
+// distinct keeps the first entry of each digest.
+func distinct(list []transfer.Descriptor) []transfer.Descriptor {
+	seen := map[digest.Digest]bool{}
+	var kept []transfer.Descriptor
+	for _, d := range list {
+		if !seen[d.Digest] {
+			seen[d.Digest] = true
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// openReferrers reads manifests and tells what they are.
+func openReferrers(ctx context.Context, src Source, listed []transfer.Descriptor) ([]Attachment, error) {
+	var small []transfer.Descriptor
+	for _, d := range listed {
+		if d.Size <= maxReferrerSize {
+			small = append(small, d)
+		}
+	}
+	manifests, problems, err := readManifests(ctx, src, small)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]Attachment, len(listed))
+	next := 0
+	for i, d := range listed {
+		problem := fmt.Sprintf("its manifest has %d bytes; at most %d are read", d.Size, maxReferrerSize)
+		if d.Size <= maxReferrerSize {
+			if problem = problems[next]; problem == "" {
+				found[i] = attachmentOf(transfer.Manifest{Descriptor: d, Content: manifests[next].Content}, "")
+			}
+			next++
+		}
+		if problem != "" {
+			found[i] = Attachment{
+				Digest: d.Digest, MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: d.Size, Annotations: d.Annotations, Problem: problem,
+			}
+			found[i].Kind = found[i].kindByType(nil)
+		}
+	}
+	return found, nil
+}
+
+// readManifests reads and checks manifests with as few requests as src needs for all
+// of them. A problem is what is wrong with one of them, "" if nothing is.
+func readManifests(ctx context.Context, src transfer.ManifestReader, list []transfer.Descriptor) (manifests []transfer.Manifest, problems []string, err error) {
+	if len(list) == 0 {
+		return nil, nil, nil
+	}
+	problems = make([]string, len(list))
+	manifests, err = src.Manifests(ctx, list)
+	if len(list) > 1 && (isMalformed(err) || errors.Is(err, transfer.ErrNotFound)) {
+		manifests = nil
+		for i, d := range list {
+			one, problem, err := readManifests(ctx, src, []transfer.Descriptor{d})
+			if err != nil {
+				return nil, nil, err
+			}
+			manifests, problems[i] = append(manifests, one...), problem[0]
+		}
+		return manifests, problems, nil
+	}
+	if isMalformed(err) || errors.Is(err, transfer.ErrNotFound) {
+		return make([]transfer.Manifest, 1), []string{err.Error()}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(manifests) != len(list) {
+		return nil, nil, fmt.Errorf("asked for %d manifests, got %d", len(list), len(manifests))
+	}
+	for i, d := range list {
+		if err := checkContent(d, manifests[i].Content); err != nil {
+			problems[i] = fmt.Sprintf("its manifest: %v", err)
+		}
+	}
+	return manifests, problems, nil
+}
+
+// isMalformed tells errors that what is attached is to blame for, and not who was
+// asked for it.
+func isMalformed(err error) bool {
+	return errors.Is(err, transfer.ErrIntegrity) || errors.Is(err, transfer.ErrUnsupported)
+}
+
+// checkContent checks that content is what d names.
+func checkContent(d transfer.Descriptor, content []byte) error {
+	if got := int64(len(content)); got != d.Size {
+		return fmt.Errorf("%w: it has %d bytes, its descriptor says %d", transfer.ErrIntegrity, got, d.Size)
+	}
+	if got := digest.FromBytes(content); got != d.Digest {
+		return fmt.Errorf("%w: its bytes have the digest %s", transfer.ErrIntegrity, got)
+	}
+	return nil
+}
+
+// blobTries is how often a blob is read whose connection breaks.
+const blobTries = 3
+
+// readBlob reads and checks a blob, whose size must have been bounded.
+func readBlob(ctx context.Context, src transfer.BlobReader, d transfer.Descriptor) (content []byte, err error) {
+	for range blobTries {
+		r, openErr := src.Blob(ctx, d)
+		if openErr != nil {
+			return nil, openErr
+		}
+		content, err = io.ReadAll(io.LimitReader(r, d.Size+1))
+		r.Close()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	if err == nil {
+		err = checkContent(d, content)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("blob %s: %w", d.Digest, err)
+	}
+	return content, nil
+}
