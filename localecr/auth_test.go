@@ -200,10 +200,17 @@ func TestSTSRefuses(t *testing.T) {
 	}
 }
 
+func (r *rig) kms(attempts int) *kms.Client {
+	user := localecr.DefaultAccounts()[0].Users[0]
+	return kms.New(kms.Options{
+		Region: "us-east-1", BaseEndpoint: aws.String(r.srv.URL), RetryMaxAttempts: attempts,
+		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
+	})
+}
+
 func TestKMSSigns(t *testing.T) {
 	r := newRig(t, localecr.Options{})
-	user := localecr.DefaultAccounts()[0].Users[0]
-	client := kms.New(kms.Options{Region: "us-east-1", BaseEndpoint: aws.String(r.srv.URL), Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""), RetryMaxAttempts: 1})
+	client := r.kms(1)
 	for alias, algorithm := range map[string]kmstypes.SigningAlgorithmSpec{
 		"alias/ecrkit-p256": kmstypes.SigningAlgorithmSpecEcdsaSha256, "alias/ecrkit-p384": kmstypes.SigningAlgorithmSpecEcdsaSha384, "alias/ecrkit-rsa2048": kmstypes.SigningAlgorithmSpecRsassaPssSha256,
 	} {
@@ -223,5 +230,73 @@ func TestKMSSigns(t *testing.T) {
 	wantError(t, err, "UnknownOperationException", "TrentService.ListKeys")
 	if n := r.calls.Count("Sign"); n != 3 {
 		t.Errorf("audit has %d Sign, want 3", n)
+	}
+}
+
+func TestKMSKeyStates(t *testing.T) {
+	r := newRig(t, localecr.Options{})
+	client, ctx := r.kms(1), t.Context()
+	key, err := client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: aws.String("alias/ecrkit-p256")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func() error {
+		_, err := client.Sign(ctx, &kms.SignInput{KeyId: key.KeyId, Message: random(32), MessageType: kmstypes.MessageTypeDigest, SigningAlgorithm: kmstypes.SigningAlgorithmSpecEcdsaSha256})
+		return err
+	}
+	if _, err := client.DisableKey(ctx, &kms.DisableKeyInput{KeyId: key.KeyId}); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, sign(), "DisabledException", *key.KeyId+" is disabled.")
+	if _, err := client.EnableKey(ctx, &kms.EnableKeyInput{KeyId: key.KeyId}); err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := client.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: key.KeyId, PendingWindowInDays: aws.Int32(7)})
+	if err != nil || time.Until(*out.DeletionDate) < 6*24*time.Hour {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	wantError(t, sign(), "KMSInvalidStateException", *key.KeyId+" is pending deletion.")
+	if _, err := client.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: key.KeyId}); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, sign(), "DisabledException", *key.KeyId)
+}
+
+func TestKMSRefusesOtherAccounts(t *testing.T) {
+	accounts := append(localecr.DefaultAccounts(), localecr.Account{ID: "111122223333"})
+	r := newRig(t, localecr.Options{Accounts: accounts})
+	client := r.kms(1)
+	for _, resource := range []string{"alias/ecrkit-p256", "key/1234abcd-12ab-34cd-56ef-1234567890ab"} {
+		arn := "arn:aws:kms:us-east-1:111122223333:" + resource
+		_, err := client.GetPublicKey(t.Context(), &kms.GetPublicKeyInput{KeyId: &arn})
+		wantError(t, err, "AccessDeniedException", "not authorized to perform: kms:GetPublicKey on resource: "+arn)
+		unknown := strings.Replace(arn, "111122223333", "444455556666", 1)
+		_, err = client.GetPublicKey(t.Context(), &kms.GetPublicKeyInput{KeyId: &unknown})
+		wantError(t, err, "NotFoundException", unknown)
+	}
+}
+
+func TestKMSFaults(t *testing.T) {
+	r := newRig(t, localecr.Options{})
+	client, get := r.kms(1), &kms.GetPublicKeyInput{KeyId: aws.String("alias/ecrkit-p256")}
+	if err := r.srv.SetFaults(
+		localecr.Fault{Op: "GetPublicKey", Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"},
+		localecr.Fault{Op: "GetPublicKey", Nth: 2, Status: 400, Code: "AccessDeniedException", Message: "no"},
+		localecr.Fault{Op: "GetPublicKey", Nth: 3, ResetResponseAfter: new(int64)},
+	); err != nil {
+		t.Fatal(err)
+	}
+	_, err := client.GetPublicKey(t.Context(), get)
+	wantError(t, err, "ThrottlingException", "Rate exceeded")
+	_, err = client.GetPublicKey(t.Context(), get)
+	wantError(t, err, "AccessDeniedException", "no")
+	if _, err := client.GetPublicKey(t.Context(), get); err == nil {
+		t.Error("the answer was not lost")
+	}
+	if _, err := client.GetPublicKey(t.Context(), get); err != nil {
+		t.Error(err)
 	}
 }

@@ -10,17 +10,24 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
 
-// kmsOperations are the few of KMS that signing needs.
+// kmsOperations are the few of KMS that signing needs, and what makes them fail.
 var kmsOperations = map[string]operation{
-	"DescribeKey":  onKeys((*keys.Store).DescribeKey),
-	"GetPublicKey": onKeys((*keys.Store).GetPublicKey),
-	"Sign":         onKeys((*keys.Store).Sign),
+	"CancelKeyDeletion":   onKeys((*keys.Store).CancelKeyDeletion),
+	"DescribeKey":         onKeys((*keys.Store).DescribeKey),
+	"DisableKey":          onKeys((*keys.Store).DisableKey),
+	"EnableKey":           onKeys((*keys.Store).EnableKey),
+	"GetPublicKey":        onKeys((*keys.Store).GetPublicKey),
+	"ScheduleKeyDeletion": onKeys((*keys.Store).ScheduleKeyDeletion),
+	"Sign":                onKeys((*keys.Store).Sign),
 }
 
 func onKeys[In, Out any](method func(*keys.Store, *In) (*Out, error)) operation {
 	return func(_ context.Context, x *exchange, body []byte) (any, error) {
 		in := new(In)
 		if err := x.decode(body, in, wire.UpperCamel); err != nil {
+			return nil, err
+		}
+		if err := x.ownKey(stringMember(in, "KeyId")); err != nil {
 			return nil, err
 		}
 		store, err := x.server.keys(x.principal.Account, x.region)
@@ -35,7 +42,21 @@ func onKeys[In, Out any](method func(*keys.Store, *In) (*Out, error)) operation 
 	}
 }
 
-// keys returns the KMS keys of an account and region, which are made when they are first asked for.
+// ownKey refuses the keys of other accounts, whose policies allow nobody else.
+func (x *exchange) ownKey(name string) error {
+	parts := strings.SplitN(name, ":", 6)
+	if len(parts) != 6 || parts[4] == x.principal.Account {
+		return nil
+	}
+	for _, account := range x.server.accounts {
+		if account.ID == parts[4] {
+			return x.accessDenied("kms:"+x.call.Op, name)
+		}
+	}
+	return nil
+}
+
+// keys returns the KMS keys of an account and region, each of which is made when it is first used.
 func (s *Server) keys(account, region string) (*keys.Store, error) {
 	s.keysMu.Lock()
 	defer s.keysMu.Unlock()
@@ -43,7 +64,7 @@ func (s *Server) keys(account, region string) (*keys.Store, error) {
 	if k := s.keyStores[id]; k != nil {
 		return k, nil
 	}
-	k, err := keys.Open(filepath.Join(s.dir, "kms", id), account, region)
+	k, err := keys.Open(filepath.Join(s.dir, "kms", id), account, region, s.clock.Now)
 	if err != nil {
 		return nil, err
 	}

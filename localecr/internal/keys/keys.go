@@ -1,7 +1,7 @@
-// Package keys is the little of AWS KMS that signing images needs: three
-// signing keys that are made once, kept in files, and used through
-// DescribeKey, GetPublicKey and Sign with the SDK's own inputs, outputs and
-// errors.
+// Package keys is the little of AWS KMS that signing images needs: keys that
+// are made once, kept in files, and used through DescribeKey, GetPublicKey and
+// Sign with the SDK's own inputs, outputs and errors, and what makes them fail:
+// keys of other uses, and keys that are disabled or about to be deleted.
 package keys
 
 import (
@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -26,86 +27,142 @@ import (
 	"github.com/google/uuid"
 )
 
-// kinds are the keys that every store has. The algorithms are in the order in
-// which KMS lists them.
-var kinds = []struct {
+// A kind is a key that every store has. Its algorithms are in the order in which KMS lists them.
+type kind struct {
 	alias      string // without "alias/"; also the file's name
 	spec       types.KeySpec
-	algorithms []types.SigningAlgorithmSpec
+	usage      types.KeyUsageType
+	algorithms []types.SigningAlgorithmSpec // of a key that signs
 	generate   func() (crypto.Signer, error)
-}{
-	{"ecrkit-p256", types.KeySpecEccNistP256,
-		[]types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256},
-		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }},
-	{"ecrkit-p384", types.KeySpecEccNistP384,
-		[]types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha384},
-		func() (crypto.Signer, error) { return ecdsa.GenerateKey(elliptic.P384(), rand.Reader) }},
-	{"ecrkit-rsa2048", types.KeySpecRsa2048,
-		[]types.SigningAlgorithmSpec{
-			types.SigningAlgorithmSpecRsassaPkcs1V15Sha256, types.SigningAlgorithmSpecRsassaPkcs1V15Sha384, types.SigningAlgorithmSpecRsassaPkcs1V15Sha512,
-			types.SigningAlgorithmSpecRsassaPssSha256, types.SigningAlgorithmSpecRsassaPssSha384, types.SigningAlgorithmSpecRsassaPssSha512},
-		func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, 2048) }},
+}
+
+var rsaAlgorithms = []types.SigningAlgorithmSpec{
+	types.SigningAlgorithmSpecRsassaPkcs1V15Sha256, types.SigningAlgorithmSpecRsassaPkcs1V15Sha384, types.SigningAlgorithmSpecRsassaPkcs1V15Sha512,
+	types.SigningAlgorithmSpecRsassaPssSha256, types.SigningAlgorithmSpecRsassaPssSha384, types.SigningAlgorithmSpecRsassaPssSha512,
+}
+
+var kinds = []kind{
+	{"ecrkit-p256", types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256}, ofCurve(elliptic.P256())},
+	{"ecrkit-p384", types.KeySpecEccNistP384, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha384}, ofCurve(elliptic.P384())},
+	{"ecrkit-p521", types.KeySpecEccNistP521, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha512}, ofCurve(elliptic.P521())},
+	{"ecrkit-rsa2048", types.KeySpecRsa2048, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(2048)},
+	{"ecrkit-rsa3072", types.KeySpecRsa3072, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(3072)},
+	{"ecrkit-rsa4096", types.KeySpecRsa4096, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(4096)},
+	{"ecrkit-encrypt", types.KeySpecRsa2048, types.KeyUsageTypeEncryptDecrypt, nil, ofBits(2048)},
+	// A symmetric key does nothing here, so its file holds a key pair, from which its ID follows.
+	{"ecrkit-symmetric", types.KeySpecSymmetricDefault, types.KeyUsageTypeEncryptDecrypt, nil, ofCurve(elliptic.P256())},
+}
+
+func ofCurve(c elliptic.Curve) func() (crypto.Signer, error) {
+	return func() (crypto.Signer, error) { return ecdsa.GenerateKey(c, rand.Reader) }
+}
+
+func ofBits(n int) func() (crypto.Signer, error) {
+	return func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, n) }
 }
 
 // Store holds the keys of one account and region. It is safe for concurrent use.
 type Store struct {
-	account, region string
-	keys            []key
+	dir, account, region string
+	now                  func() time.Time
+
+	mu   sync.Mutex
+	keys map[string]*key // by alias, without "alias/"; those that were made or loaded
 }
 
 type key struct {
-	id         string // a UUID
-	alias      string // with "alias/"
-	spec       types.KeySpec
-	algorithms []types.SigningAlgorithmSpec
-	signer     crypto.Signer
-	public     []byte // DER, SubjectPublicKeyInfo
-	created    time.Time
+	kind
+	id      string // a UUID
+	signer  crypto.Signer
+	public  []byte // DER, SubjectPublicKeyInfo
+	created time.Time
 }
 
-// Open loads the keys in dir and makes those that are missing: alias/ecrkit-p256,
-// alias/ecrkit-p384 and alias/ecrkit-rsa2048, as PKCS#8 PEM files that only the
-// owner can read. Several processes may open the same directory. account and
-// region only appear in ARNs.
-func Open(dir, account, region string) (*Store, error) {
+// Open loads the keys in dir: PKCS#8 PEM files that only the owner can read. A key that is missing is
+// made when its alias is first used: one of RSA takes a second. Several processes may open the same
+// directory. account and region only appear in ARNs; now is the clock for deletions.
+func Open(dir, account, region string, now func() time.Time) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("signing keys: %w", err)
 	}
-	lock := flock.New(filepath.Join(dir, ".lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
-		return nil, fmt.Errorf("signing keys in %s: locking: %w", dir, err)
-	}
-	defer lock.Unlock()
+	s := &Store{dir: dir, account: account, region: region, now: now, keys: map[string]*key{}}
+	return s, s.reload()
+}
 
-	s := &Store{account: account, region: region}
+// reload loads the keys that have a file by now.
+func (s *Store) reload() error {
 	for _, kind := range kinds {
-		path := filepath.Join(dir, kind.alias+".pem")
-		signer, err := load(path)
+		if s.keys[kind.alias] != nil {
+			continue
+		}
+		signer, err := load(s.path(kind))
 		if errors.Is(err, fs.ErrNotExist) {
-			signer, err = create(path, kind.generate)
+			continue
+		}
+		if err == nil {
+			err = s.add(kind, signer)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", path, err)
+			return fmt.Errorf("signing key %s: %w", s.path(kind), err)
 		}
-		if specOf(signer.Public()) != kind.spec {
-			return nil, fmt.Errorf("signing key %s is not of the kind %s; move the file away to have a new key made", path, kind.spec)
-		}
-		public, err := x509.MarshalPKIXPublicKey(signer.Public())
-		if err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", path, err)
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("signing key %s: %w", path, err)
-		}
-		s.keys = append(s.keys, key{
-			// The ID follows from the key, so that nothing but the key has to be kept.
-			id:    uuid.NewHash(sha256.New(), uuid.NameSpaceOID, public, 8).String(),
-			alias: "alias/" + kind.alias, spec: kind.spec, algorithms: kind.algorithms,
-			signer: signer, public: public, created: info.ModTime().UTC().Truncate(time.Second),
-		})
 	}
-	return s, nil
+	return nil
+}
+
+// use returns the key of a kind, which is made if it is not there.
+func (s *Store) use(kind kind) (*key, error) {
+	if k := s.keys[kind.alias]; k != nil {
+		return k, nil
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	signer, err := load(s.path(kind))
+	if errors.Is(err, fs.ErrNotExist) {
+		signer, err = create(s.path(kind), kind.generate)
+	}
+	if err == nil {
+		err = s.add(kind, signer)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("signing key %s: %w", s.path(kind), err)
+	}
+	return s.keys[kind.alias], nil
+}
+
+func (s *Store) path(k kind) string { return filepath.Join(s.dir, k.alias+".pem") }
+
+// lock keeps other processes from changing the directory.
+func (s *Store) lock() (unlock func() error, err error) {
+	lock := flock.New(filepath.Join(s.dir, ".lock"), flock.SetPermissions(0o600))
+	if err := lock.Lock(); err != nil {
+		return nil, fmt.Errorf("signing keys in %s: locking: %w", s.dir, err)
+	}
+	return lock.Unlock, nil
+}
+
+// add takes the content of a key's file.
+func (s *Store) add(kind kind, signer crypto.Signer) error {
+	if spec := specOf(signer.Public()); spec != kind.spec && kind.spec != types.KeySpecSymmetricDefault {
+		return fmt.Errorf("not of the kind %s; move the file away to have a new key made", kind.spec)
+	}
+	public, err := x509.MarshalPKIXPublicKey(signer.Public())
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(s.path(kind))
+	if err != nil {
+		return err
+	}
+	s.keys[kind.alias] = &key{
+		kind: kind,
+		// The ID follows from the key, so that nothing but the key has to be kept.
+		id:     uuid.NewHash(sha256.New(), uuid.NameSpaceOID, public, 8).String(),
+		signer: signer, public: public, created: info.ModTime().UTC().Truncate(time.Second),
+	}
+	return nil
 }
 
 func load(path string) (crypto.Signer, error) {
@@ -138,16 +195,21 @@ func create(path string, generate func() (crypto.Signer, error)) (crypto.Signer,
 	if err != nil {
 		return nil, err
 	}
+	return signer, replace(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}
+
+// replace writes a file that appears whole or not at all.
+func replace(path string, content []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer os.Remove(f.Name()) // fails once renamed
-	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, err
+		return err
 	}
-	return signer, os.Rename(f.Name(), path)
+	return os.Rename(f.Name(), path)
 }
 
 func specOf(public crypto.PublicKey) types.KeySpec {
@@ -158,11 +220,11 @@ func specOf(public crypto.PublicKey) types.KeySpec {
 			return types.KeySpecEccNistP256
 		case elliptic.P384():
 			return types.KeySpecEccNistP384
+		case elliptic.P521():
+			return types.KeySpecEccNistP521
 		}
 	case *rsa.PublicKey:
-		if k.Size() == 2048/8 {
-			return types.KeySpecRsa2048
-		}
+		return types.KeySpec(fmt.Sprintf("RSA_%d", k.N.BitLen()))
 	}
 	return ""
 }

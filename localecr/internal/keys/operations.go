@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -19,43 +20,66 @@ import (
 // Errors: *types.NotFoundException, or a smithy.GenericAPIError with the code
 // ValidationException.
 func (s *Store) DescribeKey(in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, error) {
-	k, err := s.find(in.KeyId)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, state, err := s.find(in.KeyId)
 	if err != nil {
 		return nil, err
 	}
-	return &kms.DescribeKeyOutput{KeyMetadata: &types.KeyMetadata{
+	m := &types.KeyMetadata{
 		AWSAccountId: aws.String(s.account),
 		Arn:          aws.String(s.arn("key/" + k.id)),
 		CreationDate: &k.created,
 		//lint:ignore SA1019 KMS still sends it, older clients read it
 		CustomerMasterKeySpec: types.CustomerMasterKeySpec(k.spec),
+		DeletionDate:          state.DeletionDate,
 		Description:           aws.String(""),
-		Enabled:               true,
+		Enabled:               state.KeyState == types.KeyStateEnabled,
 		KeyId:                 &k.id,
 		KeyManager:            types.KeyManagerTypeCustomer,
 		KeySpec:               k.spec,
-		KeyState:              types.KeyStateEnabled,
-		KeyUsage:              types.KeyUsageTypeSignVerify,
+		KeyState:              state.KeyState,
+		KeyUsage:              k.usage,
 		MultiRegion:           aws.Bool(false),
 		Origin:                types.OriginTypeAwsKms,
 		SigningAlgorithms:     slices.Clone(k.algorithms),
-	}}, nil
+		EncryptionAlgorithms:  k.encryptionAlgorithms(),
+	}
+	return &kms.DescribeKeyOutput{KeyMetadata: m}, nil
+}
+
+// encryptionAlgorithms is empty for a key that signs.
+func (k *kind) encryptionAlgorithms() []types.EncryptionAlgorithmSpec {
+	switch {
+	case k.usage != types.KeyUsageTypeEncryptDecrypt:
+		return nil
+	case k.spec == types.KeySpecSymmetricDefault:
+		return []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecSymmetricDefault}
+	}
+	return []types.EncryptionAlgorithmSpec{types.EncryptionAlgorithmSpecRsaesOaepSha1, types.EncryptionAlgorithmSpecRsaesOaepSha256}
 }
 
 // GetPublicKey as in
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_GetPublicKey.html: the
-// key in DER, as SubjectPublicKeyInfo. Errors as DescribeKey.
+// key in DER, as SubjectPublicKeyInfo. Errors as Sign, and
+// *types.UnsupportedOperationException for a symmetric key.
 func (s *Store) GetPublicKey(in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput, error) {
-	k, err := s.find(in.KeyId)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.usable(in.KeyId)
 	if err != nil {
 		return nil, err
+	}
+	if k.spec == types.KeySpecSymmetricDefault {
+		return nil, &types.UnsupportedOperationException{Message: aws.String(fmt.Sprintf("%s key spec is %s which is not valid for GetPublicKey.", s.arn("key/"+k.id), k.spec))}
 	}
 	return &kms.GetPublicKeyOutput{
 		//lint:ignore SA1019 KMS still sends it, older clients read it
 		CustomerMasterKeySpec: types.CustomerMasterKeySpec(k.spec),
+		EncryptionAlgorithms:  k.encryptionAlgorithms(),
 		KeyId:                 aws.String(s.arn("key/" + k.id)),
 		KeySpec:               k.spec,
-		KeyUsage:              types.KeyUsageTypeSignVerify,
+		KeyUsage:              k.usage,
 		PublicKey:             slices.Clone(k.public),
 		SigningAlgorithms:     slices.Clone(k.algorithms),
 	}, nil
@@ -65,10 +89,14 @@ func (s *Store) GetPublicKey(in *kms.GetPublicKeyInput) (*kms.GetPublicKeyOutput
 // for a Message that is a digest (MessageType DIGEST); RAW, which is also the
 // default, is refused. ECDSA signatures are DER; RSASSA-PSS has a salt as
 // long as the digest. Errors as DescribeKey, and
-// *types.InvalidKeyUsageException where the key does not have the algorithm,
-// *types.DryRunOperationException for a DryRun that would have worked.
+// *types.DisabledException, *types.KMSInvalidStateException for a key that is
+// to be deleted, *types.InvalidKeyUsageException where the key does not sign or
+// does not have the algorithm, *types.DryRunOperationException for a DryRun
+// that would have worked.
 func (s *Store) Sign(in *kms.SignInput) (*kms.SignOutput, error) {
-	k, err := s.find(in.KeyId)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.usable(in.KeyId)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +110,8 @@ func (s *Store) Sign(in *kms.SignInput) (*kms.SignOutput, error) {
 	case !slices.Contains(in.SigningAlgorithm.Values(), in.SigningAlgorithm):
 		return nil, invalid("1 validation error detected: Value '%s' at 'signingAlgorithm' failed to satisfy constraint: Member must satisfy enum value set: %v",
 			in.SigningAlgorithm, in.SigningAlgorithm.Values())
+	case k.usage != types.KeyUsageTypeSignVerify:
+		return nil, &types.InvalidKeyUsageException{Message: aws.String(fmt.Sprintf("%s key usage is %s which is not valid for Sign.", s.arn("key/"+k.id), k.usage))}
 	case !slices.Contains(k.algorithms, in.SigningAlgorithm):
 		return nil, &types.InvalidKeyUsageException{Message: aws.String(fmt.Sprintf("Algorithm %s is incompatible with key spec %s.", in.SigningAlgorithm, k.spec))}
 	case in.MessageType != types.MessageTypeDigest:
@@ -118,27 +148,65 @@ func signerOpts(algorithm types.SigningAlgorithmSpec) crypto.SignerOpts {
 	return hash
 }
 
+// usable finds a key with which something may be done.
+func (s *Store) usable(name *string) (*key, error) {
+	k, state, err := s.find(name)
+	if err != nil {
+		return nil, err
+	}
+	switch state.KeyState {
+	case types.KeyStateDisabled:
+		return nil, &types.DisabledException{Message: aws.String(s.arn("key/"+k.id) + " is disabled.")}
+	case types.KeyStatePendingDeletion:
+		return nil, invalidState("%s is pending deletion.", s.arn("key/"+k.id))
+	}
+	return k, nil
+}
+
 // find resolves a key ID, key ARN, alias name or alias ARN.
-func (s *Store) find(name *string) (key, error) {
+func (s *Store) find(name *string) (*key, state, error) {
 	if aws.ToString(name) == "" {
-		return key{}, invalid("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
+		return nil, state{}, invalid("1 validation error detected: Value null at 'keyId' failed to satisfy constraint: Member must not be null")
 	}
 	id := *name
 	if strings.HasPrefix(id, "arn:") {
 		var err error
 		if id, err = s.fromARN(id); err != nil {
-			return key{}, err
+			return nil, state{}, err
 		}
 	}
+	missing := notFound("Key '%s' does not exist", s.arn("key/"+id))
+	if strings.HasPrefix(id, "alias/") {
+		missing = notFound("Alias %s is not found.", s.arn(id))
+	}
+	k, err := s.lookUp(id)
+	if k == nil || err != nil {
+		return nil, state{}, cmp.Or(err, missing)
+	}
+	st, err := s.state(k)
+	if err == nil && st.gone(s.now()) {
+		err = missing
+	}
+	return k, st, err
+}
+
+// lookUp finds a key by its ID or alias/NAME, or nil.
+func (s *Store) lookUp(id string) (*key, error) {
+	for _, kind := range kinds {
+		if id == "alias/"+kind.alias {
+			return s.use(kind)
+		}
+	}
+	// Another process may have made it.
+	if err := s.reload(); err != nil {
+		return nil, err
+	}
 	for _, k := range s.keys {
-		if id == k.id || id == k.alias {
+		if k.id == id {
 			return k, nil
 		}
 	}
-	if strings.HasPrefix(id, "alias/") {
-		return key{}, notFound("Alias %s is not found.", s.arn(id))
-	}
-	return key{}, notFound("Key '%s' does not exist", s.arn("key/"+id))
+	return nil, nil
 }
 
 // fromARN returns the key ID or "alias/NAME" of an ARN in this region and account.
@@ -169,6 +237,10 @@ func (s *Store) arn(resource string) string {
 
 func notFound(format string, args ...any) error {
 	return &types.NotFoundException{Message: aws.String(fmt.Sprintf(format, args...))}
+}
+
+func invalidState(format string, args ...any) error {
+	return &types.KMSInvalidStateException{Message: aws.String(fmt.Sprintf(format, args...))}
 }
 
 func invalid(format string, args ...any) error {
