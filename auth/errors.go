@@ -43,6 +43,10 @@ func Explain(r Registry, err error) error {
 	return &Error{Registry: r, Next: nextStep(err), Err: err}
 }
 
+// Describe gives the cause of a failed call to any AWS service and the next step,
+// which may be "", in the words of an [*Error].
+func Describe(err error) (reason, next string) { return cause(err), nextStep(err) }
+
 // nextStep says what helps against err. Codes of the API come from
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 // and those of STS.
@@ -82,7 +86,7 @@ func nextStep(err error) string {
 		}
 		return ""
 	case errors.As(err, &garbled):
-		return "see whether something else than AWS answers (a proxy, AWS_ENDPOINT_URL_ECR)"
+		return "see whether something else than AWS answers (a proxy, " + endpointVariable(err) + ")"
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(err, ErrNoCredentials):
 		return "check AWS_WEB_IDENTITY_TOKEN_FILE or web_identity_token_file"
 	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):
@@ -90,7 +94,7 @@ func nextStep(err error) string {
 	case errors.Is(err, ErrNoCredentials), strings.Contains(err.Error(), "get credentials"):
 		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
 	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded):
-		return "check the network, the proxy settings and AWS_ENDPOINT_URL_ECR"
+		return "check the network, the proxy settings and " + endpointVariable(err)
 	}
 	return ""
 }
@@ -131,6 +135,16 @@ func operation(err error, between string) string {
 		name = strings.ToLower(op.ServiceID) + between + op.OperationName
 		err = op.Err
 	}
+}
+
+// endpointVariable names the variable that sets the endpoint of the innermost SDK
+// call in err.
+func endpointVariable(err error) string {
+	service, _, ok := strings.Cut(operation(err, ":"), ":")
+	if !ok {
+		service = "ecr"
+	}
+	return "AWS_ENDPOINT_URL_" + strings.ToUpper(strings.ReplaceAll(service, " ", "_"))
 }
 
 func withoutQuery(raw string) string {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
@@ -65,6 +66,9 @@ type Signer struct {
 // management service. It asks it for the public key, once.
 func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, error) {
 	public, err := s.PublicKey(options.WithContext(ctx))
+	if errors.As(err, new(*KMSError)) {
+		return nil, err // which names the key
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}
@@ -78,6 +82,9 @@ func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, e
 // sign signs message, which the signer hashes.
 func (s *Signer) sign(ctx context.Context, message []byte) ([]byte, error) {
 	sig, err := s.signer.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
+	if errors.As(err, new(*KMSError)) {
+		return nil, err // which names the key
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signing with key %s: %w", s.Key.Name, err)
 	}
