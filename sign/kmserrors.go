@@ -3,9 +3,11 @@ package sign
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -89,11 +91,10 @@ func (k *KMS) fail(err error) error {
 	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
 		e.Kind, e.Next = ErrKeyUnavailable, "try again later"
 	default:
-		_, throttled := retry.DefaultThrottleErrorCodes[code]
-		switch {
-		case throttled:
+		var response *awshttp.ResponseError
+		if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled {
 			e.Kind, e.Next = ErrKeyUnavailable, "try again later, or ask for a higher quota of AWS KMS requests"
-		case api.ErrorFault() == smithy.FaultServer:
+		} else if errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
 			e.Kind = ErrKeyUnavailable
 		}
 	}
