@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			calls := &localecr.Recorder{}
-			server, err := localecr.New(localecr.Options{Audit: calls})
+			server, err := localecr.New(localecr.Options{Audit: calls, SigningTime: time.Hour}) // what is signed waits for the clock
 			if err != nil {
 				return err
 			}
@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"layout":        makeLayout,
 			"fault":         setFault,
 			"otherregistry": startOtherRegistry,
+			"clock":         moveClock,
 			"await":         awaitCall,
 			"calls":         compareCalls,
 			"dockerarchive": makeDockerArchive,
@@ -114,13 +115,15 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // setFault is "fault wrongbyte" or "fault stall", what happens to every download of
-// a layer, or "fault putimage", what happens to the second PutImage. The calls before are forgotten.
+// a layer, "fault putimage", what happens to the second PutImage, or "fault signpayload", what
+// AWS Signer says the second time. The calls before are forgotten.
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	at := int64(0)
 	fault := map[string]localecr.Fault{
-		"wrongbyte": {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
-		"putimage":  {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
-		"stall":     {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
+		"wrongbyte":   {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
+		"putimage":    {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
+		"signpayload": {Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "no permission for signer:SignPayload"},
+		"stall":       {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
 	ts.Value(callsKey{}).(*localecr.Recorder).Reset()
@@ -144,6 +147,13 @@ func compareCalls(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) > 0 && !slices.Equal(got, args) {
 		ts.Fatalf("calls %v, want %v", got, args)
 	}
+}
+
+// moveClock is "clock DURATION": the server's clock is set ahead.
+func moveClock(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	ts.Value(serverKey{}).(*localecr.Server).Clock().Advance(d)
 }
 
 // awaitCall is "await OPERATION": it waits until the operation was called.

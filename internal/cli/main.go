@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -138,7 +139,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &some):
 		return exitPartly
-	case errors.Is(err, transfer.ErrIntegrity):
+	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned):
 		return exitIntegrity
 	case errors.Is(err, transfer.ErrConflict):
 		return exitConflict

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -223,22 +222,11 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 	if err := t.print(app.Stderr, app.terminalColumns()); err != nil {
 		return false, err
 	}
-	fmt.Fprintf(app.Stderr, "Delete %s? [y/N] ", english.Plural(len(result.Deleted), "tag or image", "tags and images"))
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(app.Stdin).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case line := <-answer:
-		if line == "y" || line == "yes" {
-			return true, nil
-		}
-		return false, errors.New("nothing was deleted")
-	case <-ctx.Done():
-		fmt.Fprintln(app.Stderr)
-		return false, ctx.Err()
+	yes, err := app.ask(ctx, fmt.Sprintf("Delete %s?", english.Plural(len(result.Deleted), "tag or image", "tags and images")))
+	if err == nil && !yes {
+		err = errors.New("nothing was deleted")
 	}
+	return yes, err
 }
 
 // whatGoes says what would become of an image.

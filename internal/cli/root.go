@@ -72,7 +72,7 @@ func newRootCommand(app *App) *cobra.Command {
 		{"Look at images and name them:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
-		{"Registries:", []*cobra.Command{newRepoCommand(app), newAuthCommand(app), newLocalCommand(app)}},
+		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newLocalCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, cmd := range group.commands {
