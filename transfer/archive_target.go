@@ -68,6 +68,15 @@ func (t *ArchiveTarget) Commit(ctx context.Context) error {
 			images = append(images, image)
 		}
 	}
+	referrers, err := t.referrers()
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.name, err)
+	}
+	for _, m := range referrers { // only in index.json are they found again
+		if index, err = addToIndex(index, m.Descriptor, ""); err != nil {
+			return fmt.Errorf("%s: index.json: %w", t.name, err)
+		}
+	}
 	if t.old != nil {
 		kept := t.keep(ctx, before, index, blobs)
 		members = append(members, kept...)

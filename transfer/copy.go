@@ -31,9 +31,11 @@ type Options struct {
 	// KeepDigest makes it an error, which wraps [ErrUnsupported], if Platforms ask
 	// for an index with another digest.
 	KeepDigest bool
-	// Referrers copies what refers to the image and its parts too: signatures,
-	// attestations, bills of materials. They arrive after their subject and before
-	// the tags.
+	// Referrers copies what is attached to the image and its parts too: signatures,
+	// attestations, bills of materials, which have it as their subject or a tag made
+	// of its digest, see [ParseDigestTag]. They arrive after their subject and before
+	// the tags. To signatures that a destination has by such a tag those of the
+	// source are added; what is no list of signatures there is [ErrConflict].
 	Referrers bool
 	// Verify, if not nil, is asked when it is known which image is copied, before
 	// anything is written anywhere, and by [Preview] too; an error of it is that of

@@ -28,6 +28,8 @@ type delivery struct {
 	missing map[digest.Digest]bool
 	there   bool // the image with all its tags, so that only Options.BeforeTags is to be called
 
+	attachedWrites int // found out by a preview
+
 	resumed      atomic.Int64 // bytes that an earlier copy had sent
 	mountedBlobs atomic.Int64
 	mountedBytes atomic.Int64
@@ -125,6 +127,9 @@ func (t *delivery) nothingMore(opts Options) error {
 // plan finds out which blobs have to be sent.
 func (t *delivery) plan(g graph, opts Options) error {
 	t.all = g.blobs
+	if _, ok := t.Target.(imageTarget); ok && g.hasAttachments() {
+		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; copy to %s:FILE, or without --referrers", t.Target, ErrUnsupported, KindArchive)
+	}
 	if err := t.checkPushed(opts); err != nil {
 		return err
 	}
@@ -153,7 +158,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 	if opts.BeforeTags != nil {
 		atLeast-- // the image is stored once without a tag
 	}
-	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) >= atLeast && len(g.referrers) == 0 {
+	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) >= atLeast && !g.hasAttachments() {
 		if t.there, err = checker.HasImage(t.ctx, t.root.Descriptor, t.Tags); err != nil {
 			return err
 		}
@@ -206,6 +211,9 @@ func (t *delivery) publish(g graph, opts Options) error {
 			return err
 		}
 	}
+	if err := t.putAttached(g.attached); err != nil {
+		return err
+	}
 	if opts.unlisted {
 		return nil
 	}
@@ -227,7 +235,7 @@ func (t *delivery) publish(g graph, opts Options) error {
 // isStoredFirst tells whether the image is stored by its digest before it gets its
 // tags: none must name an image whose signatures are yet to come.
 func (g *graph) isStoredFirst(opts Options) bool {
-	return opts.unlisted || opts.BeforeTags != nil || len(g.referrers) > 0
+	return opts.unlisted || opts.BeforeTags != nil || g.hasAttachments()
 }
 
 // beforeTags calls Options.BeforeTags.

@@ -23,6 +23,7 @@
 // # Files
 //
 //	copy, delivery, copyblobs, graph       the engine: what is copied, to whom, in which order
+//	digesttags, mergesignatures            what is attached to an image by a tag made of its digest
 //	ecr_upload, layercontent, layerbody    one layer up, by parts over several connections
 //	ecr_layer, partial                     one layer down, by ranges into a file that can be gone on with
 //	v2                                     one blob up by POST and PUT; what Registry speaks

@@ -3,6 +3,7 @@ package transfer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -101,8 +102,54 @@ type taggedManifest struct {
 	tag string
 }
 
+// findTags finds several images with one call for each 100.
+func (e *ECR) findTags(ctx context.Context, tags []string) (map[string]Manifest, error) {
+	found := map[string]Manifest{}
+	for chunk := range slices.Chunk(tags, batchSize) {
+		ids := make([]types.ImageIdentifier, len(chunk))
+		for i, tag := range chunk {
+			ids[i].ImageTag = &tag
+		}
+		images, failures, err := e.batchGet(ctx, ids)
+		if e.absent(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, e.fail("images", err)
+		}
+		answered := map[string]bool{}
+		for _, f := range failures {
+			if err := e.imageFailure(f); !errors.Is(err, ErrNotFound) {
+				return nil, err
+			}
+			answered[imageName(f.ImageId)] = true
+		}
+		for _, m := range images {
+			found[m.tag], answered[m.tag] = m.Manifest, true
+		}
+		for _, tag := range chunk {
+			if !answered[tag] {
+				return nil, fmt.Errorf("%s: BatchGetImage answered nothing about tag %s", e, tag)
+			}
+		}
+	}
+	return found, nil
+}
+
 // images calls BatchGetImage; a failure of one image is an error.
 func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdentifier) ([]taggedManifest, error) {
+	images, failures, err := e.batchGet(ctx, ids)
+	if err != nil {
+		return nil, e.fail(object, err)
+	}
+	if len(failures) > 0 {
+		return nil, e.imageFailure(failures[0])
+	}
+	return images, nil
+}
+
+// batchGet calls BatchGetImage.
+func (e *ECR) batchGet(ctx context.Context, ids []types.ImageIdentifier) ([]taggedManifest, []types.ImageFailure, error) {
 	out, err := e.api.BatchGetImage(ctx, &ecr.BatchGetImageInput{
 		RegistryId:         &e.registry.Account,
 		RepositoryName:     &e.repository,
@@ -110,23 +157,12 @@ func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdenti
 		AcceptedMediaTypes: manifestMediaTypes,
 	})
 	if err != nil {
-		return nil, e.fail(object, err)
-	}
-	if len(out.Failures) > 0 {
-		f := out.Failures[0]
-		var name string
-		if id := f.ImageId; id != nil {
-			name = cmp.Or(aws.ToString(id.ImageTag), aws.ToString(id.ImageDigest))
-		}
-		if f.FailureCode == types.ImageFailureCodeImageNotFound {
-			return nil, fmt.Errorf("%s: image %s: %w", e, name, ErrNotFound)
-		}
-		return nil, fmt.Errorf("%s: image %s: %s: %s", e, name, f.FailureCode, auth.Redact(aws.ToString(f.FailureReason)))
+		return nil, nil, err
 	}
 	manifests := make([]taggedManifest, len(out.Images))
 	for i, image := range out.Images {
 		if image.ImageId == nil {
-			return nil, fmt.Errorf("%s: BatchGetImage answered an image without its digest", e)
+			return nil, nil, errors.New("BatchGetImage answered an image without its digest")
 		}
 		content := []byte(aws.ToString(image.ImageManifest))
 		manifests[i] = taggedManifest{tag: aws.ToString(image.ImageId.ImageTag), Manifest: Manifest{Content: content, Descriptor: Descriptor{
@@ -135,7 +171,24 @@ func (e *ECR) images(ctx context.Context, object string, ids []types.ImageIdenti
 			Size:      int64(len(content)),
 		}}}
 	}
-	return manifests, nil
+	return manifests, out.Failures, nil
+}
+
+// imageFailure makes the failure of one image an error.
+func (e *ECR) imageFailure(f types.ImageFailure) error {
+	name := imageName(f.ImageId)
+	if f.FailureCode == types.ImageFailureCodeImageNotFound {
+		return fmt.Errorf("%s: image %s: %w", e, name, ErrNotFound)
+	}
+	return fmt.Errorf("%s: image %s: %s: %s", e, name, f.FailureCode, auth.Redact(aws.ToString(f.FailureReason)))
+}
+
+// imageName is the tag or digest by which an image was asked for.
+func imageName(id *types.ImageIdentifier) string {
+	if id == nil {
+		return ""
+	}
+	return cmp.Or(aws.ToString(id.ImageTag), aws.ToString(id.ImageDigest))
 }
 
 // HasImage asks with one call for each 100 tags.

@@ -3,6 +3,7 @@ package transfer
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -50,7 +51,11 @@ func (e *ConflictError) Error() string {
 	if have == "" {
 		have = "another image"
 	}
-	return fmt.Sprintf("tag %s is immutable and names %s, not %s; use a new tag", e.Image, have, e.Want)
+	next := "use a new tag"
+	if _, _, ok := ParseDigestTag(e.Image[strings.LastIndexByte(e.Image, ':')+1:]); ok {
+		next = "so nothing can be added to it; exclude sha256-* from the immutability of the tags, or sign with bundles, which need no tag"
+	}
+	return fmt.Sprintf("tag %s is immutable and names %s, not %s; %s", e.Image, have, e.Want, next)
 }
 
 // Is makes the error an [ErrConflict].

@@ -18,7 +18,8 @@ const (
 type graph struct {
 	manifests []Manifest // children before their index, the root last
 	blobs     []Descriptor
-	referrers []Manifest // what refers to the manifests, each after its subject
+	referrers []Manifest       // what refers to the manifests, each after its subject
+	attached  []taggedManifest // to the manifests, by tags made of their digests
 }
 
 // node is a manifest and what it names.

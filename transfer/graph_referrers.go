@@ -15,8 +15,8 @@ const (
 	referrerListsAtOnce = 8
 )
 
-// addReferrers adds what refers to the manifests of the graph, what refers to
-// that, and so on.
+// addReferrers adds what refers to the manifests of the graph or is attached to them
+// by a tag, what refers to that, and so on.
 func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) error {
 	lister, ok := src.(ReferrerLister)
 	if !ok {
@@ -31,32 +31,22 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 		blobs[d.Digest] = true
 	}
 	for subjects := g.manifests; len(subjects) > 0; {
-		found, err := referrersOf(ctx, lister, subjects)
+		roots, err := freshReferrers(ctx, src, lister, subjects, known)
 		if err != nil {
 			return err
 		}
-		var fresh []Descriptor
-		for _, d := range found {
-			if err := checkDescriptor(d); err != nil {
-				return err
-			}
-			if !known[d.Digest] {
-				known[d.Digest] = true
-				fresh = append(fresh, d)
-			}
+		attached, err := attachedTo(ctx, src, subjects)
+		if err != nil {
+			return err
 		}
-		if len(g.referrers)+len(fresh) > maxReferrers {
+		if len(g.referrers)+len(g.attached)+len(roots)+len(attached) > maxReferrers {
 			return fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
 		}
-		roots, err := readLevel(ctx, src, fresh)
-		if err != nil {
-			return err
-		}
 		subjects = nil
-		for _, root := range roots {
+		take := func(root Manifest) ([]Manifest, error) {
 			tree, err := readTree(ctx, src, root, foreign)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			for _, d := range tree.blobs {
 				if !blobs[d.Digest] {
@@ -67,11 +57,72 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 			for _, m := range tree.manifests {
 				known[m.Descriptor.Digest] = true
 			}
-			g.referrers = append(g.referrers, tree.manifests...)
 			subjects = append(subjects, tree.manifests...)
+			return tree.manifests, nil
+		}
+		for _, root := range roots {
+			manifests, err := take(root)
+			if err != nil {
+				return err
+			}
+			g.referrers = append(g.referrers, manifests...)
+		}
+		for _, m := range attached {
+			if !known[m.Descriptor.Digest] {
+				manifests, err := take(m.Manifest)
+				if err != nil {
+					return fmt.Errorf("tag %s: %w", m.tag, err)
+				}
+				last := len(manifests) - 1
+				g.referrers = append(g.referrers, manifests[:last]...)
+				m.Manifest = manifests[last] // with its media type
+			}
+			g.attached = append(g.attached, m)
 		}
 	}
 	return nil
+}
+
+// hasAttachments tells whether something refers to the image or is attached to it.
+func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.attached) > 0 }
+
+// freshReferrers reads the referrers of all subjects that are not known, and makes
+// them known.
+func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subjects []Manifest, known map[digest.Digest]bool) ([]Manifest, error) {
+	found, err := referrersOf(ctx, lister, subjects)
+	if err != nil {
+		return nil, err
+	}
+	var fresh []Descriptor
+	for _, d := range found {
+		if err := checkDescriptor(d); err != nil {
+			return nil, err
+		}
+		if !known[d.Digest] {
+			known[d.Digest] = true
+			fresh = append(fresh, d)
+		}
+	}
+	if len(fresh) > maxReferrers {
+		return nil, fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
+	}
+	return readLevel(ctx, src, fresh)
+}
+
+// attachedTo gives what is attached to all subjects by tags made of their digests.
+func attachedTo(ctx context.Context, src Source, subjects []Manifest) ([]taggedManifest, error) {
+	tags := attachedTags(subjects)
+	found, err := findTags(ctx, src, tags)
+	if err != nil {
+		return nil, err
+	}
+	var attached []taggedManifest
+	for _, tag := range tags {
+		if m, ok := found[tag]; ok {
+			attached = append(attached, taggedManifest{m, tag})
+		}
+	}
+	return attached, nil
 }
 
 // referrersOf asks for the referrers of all subjects.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -29,6 +30,28 @@ func (l layoutReader) Tags(context.Context) ([]string, error) {
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags), nil
+}
+
+// findTags reads index.json once.
+func (l layoutReader) findTags(ctx context.Context, tags []string) (map[string]Manifest, error) {
+	index, err := l.index()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a target that is yet to be made
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Manifest{}
+	for _, d := range index {
+		tag := d.Annotations[ocispec.AnnotationRefName]
+		if _, is := found[tag]; is || tag == "" || !slices.Contains(tags, tag) {
+			continue
+		}
+		if found[tag], err = l.named(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // Referrers reads all manifests that index.json names: a layout has no other list.
@@ -75,12 +98,16 @@ func (l layoutReader) subject(ctx context.Context, d Descriptor) (entry Descript
 	return entry, subject, nil
 }
 
-// withoutReferrers drops what has no tag and refers to another image: a signature
-// beside an image leaves it the only one.
+// withoutReferrers drops what refers to another image, without a tag or by one that
+// is made of a digest: a signature beside an image leaves it the only one.
 func (l layoutReader) withoutReferrers(ctx context.Context, index []Descriptor) ([]Descriptor, error) {
 	var images []Descriptor
 	for _, d := range index {
-		if d.Annotations[ocispec.AnnotationRefName] == "" {
+		tag := d.Annotations[ocispec.AnnotationRefName]
+		if _, _, ok := ParseDigestTag(tag); ok {
+			continue
+		}
+		if tag == "" {
 			_, subject, err := l.subject(ctx, d)
 			if err != nil {
 				return nil, err

@@ -42,6 +42,11 @@ func (l layoutReader) Resolve(ctx context.Context, reference string) (Manifest, 
 	if err != nil {
 		return Manifest{}, fmt.Errorf("%s %w", l.name, err)
 	}
+	return l.named(ctx, d)
+}
+
+// named reads the manifest of an entry of index.json.
+func (l layoutReader) named(ctx context.Context, d Descriptor) (Manifest, error) {
 	if d.Size > MaxManifestSize {
 		return Manifest{}, fmt.Errorf("%s: %w: manifest %s has %d bytes; Amazon ECR takes at most %d", l.name, ErrUnsupported, d.Digest, d.Size, MaxManifestSize)
 	}

@@ -64,7 +64,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 			Blobs: made.BlobsSent, Bytes: made.BytesSent, BlobsSkipped: made.BlobsSkipped, BytesSkipped: made.BytesSkipped,
 		}
 		if !t.nothingToDo() {
-			p.Manifests = len(g.manifests) + len(g.referrers)
+			p.Manifests = len(g.manifests) + len(g.referrers) + t.attachedWrites
 			writes := p.Manifests - 1 + max(len(t.Tags), 1)
 			if g.isStoredFirst(opts) && len(t.Tags) > 0 {
 				writes++ // the image once without its tags
@@ -116,6 +116,11 @@ func previewImage(ctx context.Context, src Source, all []*delivery, opts Options
 		return g
 	}
 	each(all, func(t *delivery) error { return t.plan(g, opts) })
+	each(all, func(t *delivery) error {
+		writes, err := t.mergeTags(g.attached)
+		t.attachedWrites = len(writes)
+		return err
+	})
 	return g
 }
 

@@ -125,6 +125,22 @@ func (r *Registry) client(ctx context.Context, actions, from string) (*v2Client,
 	return r.scoped(ctx, scopes...)
 }
 
+// reader gives a client that may read: one that may write, if there is one. To others
+// some registries do not say that a repository is yet to be made by a push.
+func (r *Registry) reader(ctx context.Context) (*v2Client, error) {
+	select {
+	case r.login <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c := r.clients["repository:"+r.repository+":"+actionsPush]
+	<-r.login
+	if c != nil {
+		return c, nil
+	}
+	return r.client(ctx, actionsPull, "")
+}
+
 // scoped gives a client with a token for scopes.
 func (r *Registry) scoped(ctx context.Context, scopes ...string) (*v2Client, error) {
 	select {

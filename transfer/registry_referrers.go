@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -50,6 +49,25 @@ func (r *Registry) referrers(ctx context.Context, c *v2Client, subject digest.Di
 	return all, err
 }
 
+// findTags asks for each tag, and reads what is there.
+func (r *Registry) findTags(ctx context.Context, tags []string) (map[string]Manifest, error) {
+	c, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return findEach(ctx, tags, func(ctx context.Context, tag string) (Manifest, error) {
+		var m Manifest
+		_, err := c.head(ctx, r.repository, tag)
+		if err == nil {
+			m, err = r.manifest(ctx, c, tag, MaxManifestSize)
+		}
+		if err != nil {
+			return Manifest{}, r.fail("image "+tag, err)
+		}
+		return m, nil
+	})
+}
+
 // hasNoReferrers tells the answers of registries without the referrers API.
 func (e *v2Error) hasNoReferrers() bool {
 	return e.status == http.StatusNotFound || e.status == http.StatusMethodNotAllowed || e.status == http.StatusNotImplemented || e.code == "UNSUPPORTED"
@@ -74,15 +92,10 @@ func decodeReferrerList(data []byte) (ocispec.Index, error) {
 	return index, nil
 }
 
-// referrersTag is the tag by which clients keep the referrers of a manifest:
+// referrerList reads the list that clients keep by a tag; none is empty:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema.
-func referrersTag(subject digest.Digest) string {
-	return strings.ReplaceAll(string(subject), ":", "-")
-}
-
-// referrerList reads that list; none is empty.
 func (r *Registry) referrerList(ctx context.Context, c *v2Client, subject digest.Digest) (ocispec.Index, error) {
-	m, err := r.manifest(ctx, c, referrersTag(subject), MaxManifestSize)
+	m, err := r.manifest(ctx, c, DigestTag(subject, DigestTagReferrers), MaxManifestSize)
 	if errors.Is(err, ErrNotFound) {
 		return ocispec.Index{}, nil
 	}
@@ -127,7 +140,7 @@ func (r *Registry) keepReferrer(ctx context.Context, c *v2Client, m Manifest) er
 			return nil
 		}
 	}
-	return fmt.Errorf("the list of referrers, tag %s: other clients replace it all the time; push again later", referrersTag(subject))
+	return fmt.Errorf("the list of referrers, tag %s: other clients replace it all the time; push again later", DigestTag(subject, DigestTagReferrers))
 }
 
 // maxReferrerTries is how often an entry is made in a list of referrers.
@@ -144,9 +157,9 @@ func (r *Registry) putReferrerList(ctx context.Context, c *v2Client, subject dig
 		return err
 	}
 	if len(content) > MaxManifestSize {
-		return fmt.Errorf("%w: the list of referrers, tag %s, is full", ErrUnsupported, referrersTag(subject))
+		return fmt.Errorf("%w: the list of referrers, tag %s, is full", ErrUnsupported, DigestTag(subject, DigestTagReferrers))
 	}
-	_, err = c.send(ctx, http.MethodPut, r.repository+"/manifests/"+referrersTag(subject),
+	_, err = c.send(ctx, http.MethodPut, r.repository+"/manifests/"+DigestTag(subject, DigestTagReferrers),
 		http.Header{"Content-Type": {ocispec.MediaTypeImageIndex}}, content, http.StatusCreated, http.StatusOK)
 	return err
 }

@@ -146,6 +146,34 @@ func (s *staging) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descr
 	return old.MissingBlobs(ctx, missing)
 }
 
+// findTags gives what the tags name in the file that is there.
+func (s *staging) findTags(ctx context.Context, tags []string) (map[string]Manifest, error) {
+	if err := s.begin(ctx); err != nil || s.old == nil {
+		return nil, err
+	}
+	return layoutReader{files: s.old.files, name: s.name}.findTags(ctx, tags)
+}
+
+// referrers are the manifests without a tag that refer to another, in the order of
+// their digests.
+func (s *staging) referrers() ([]Manifest, error) {
+	var found []Manifest
+	for _, m := range s.manifests {
+		_, subject, err := referrerOf(m)
+		if err != nil {
+			return nil, err
+		}
+		isTagged := func(other taggedManifest) bool { return other.Descriptor.Digest == m.Descriptor.Digest }
+		if subject != "" && !slices.ContainsFunc(s.tagged, isTagged) {
+			found = append(found, m)
+		}
+	}
+	slices.SortFunc(found, func(a, b Manifest) int {
+		return strings.Compare(string(a.Descriptor.Digest), string(b.Descriptor.Digest))
+	})
+	return found, nil
+}
+
 // PutBlob stores a blob in the directory.
 func (s *staging) PutBlob(ctx context.Context, d Descriptor, r io.Reader) error {
 	if err := s.begin(ctx); err != nil {

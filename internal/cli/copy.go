@@ -19,7 +19,10 @@ the same name.
 
 --platform linux/amd64 copies that image of an index, several platforms an index
 of only those, which has another digest (--keep-digest refuses that). --referrers
-copies signatures, attestations and bills of materials too.
+copies signatures, attestations and bills of materials too, those of the images of
+an index as well: what has the image as its subject, and what cosign keeps by the
+tags sha256-….sig, .att and .sbom. Signatures that DST has already are kept. With
+--all-tags such a tag goes with its image, and stays behind if that is not copied.
 
 ` + resultHelp
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -31,7 +32,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 		return err
 	}
 	defer closeSource()
-	images, err := tagsOf(ctx, source)
+	images, err := c.tagsOf(ctx, source)
 	if err != nil {
 		return err
 	}
@@ -64,8 +65,10 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 	return c.app.printOutcomes(outcomes)
 }
 
-// tagsOf finds out which images have tags: in the order of the first tag of each.
-func tagsOf(ctx context.Context, source transfer.Source) ([]taggedImage, error) {
+// tagsOf finds out which images have tags: in the order of the first tag of each. With
+// --referrers what is attached to an image by a tag comes with that image, and is none
+// of its own: copied as one, it would replace signatures that DST has.
+func (c *copying) tagsOf(ctx context.Context, source transfer.Source) ([]taggedImage, error) {
 	lister, ok := source.(transfer.TagLister)
 	if !ok {
 		return nil, usagef("%s does not list tags", source)
@@ -73,6 +76,12 @@ func tagsOf(ctx context.Context, source transfer.Source) ([]taggedImage, error) 
 	tags, err := lister.Tags(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if c.referrers {
+		tags = slices.DeleteFunc(tags, func(tag string) bool {
+			_, _, ok := transfer.ParseDigestTag(tag)
+			return ok
+		})
 	}
 	digests := make([]digest.Digest, len(tags))
 	group, ctx := errgroup.WithContext(ctx)

@@ -1,0 +1,123 @@
+package transfer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// signatureMediaTypes are those of the layers of an image that is a list: one layer
+// for each signature or attestation.
+var signatureMediaTypes = []string{
+	"application/vnd.dev.cosign.simplesigning.v1+json",
+	"application/vnd.dsse.envelope.v1+json",
+}
+
+// signatureList is an image that is a list of signatures.
+type signatureList struct {
+	mediaType string
+	fields    map[string]json.RawMessage
+	layers    []Descriptor
+	raw       []json.RawMessage // the layers, as they are
+}
+
+// mergeSignatures gives an image with the signatures of both: one of the two if it
+// has all, otherwise have with those of more at its end, and then its config too.
+// The error wraps [ErrConflict] if they are no lists of signatures.
+func mergeSignatures(have, more Manifest) (Manifest, []byte, error) {
+	if have.Descriptor.Digest == more.Descriptor.Digest {
+		return have, nil, nil
+	}
+	old, err := decodeSignatures(have)
+	if err != nil {
+		return Manifest{}, nil, fmt.Errorf("%w: it names %s already (%w)", ErrConflict, have.Descriptor.Digest, err)
+	}
+	added, err := decodeSignatures(more)
+	if err != nil {
+		return Manifest{}, nil, fmt.Errorf("%w: it names %s already, and %s cannot be added to that (%w)", ErrConflict, have.Descriptor.Digest, more.Descriptor.Digest, err)
+	}
+	switch {
+	case old.hasAll(added):
+		return have, nil, nil
+	case added.hasAll(old):
+		return more, nil, nil
+	}
+	for i, layer := range added.layers {
+		if !old.has(layer) {
+			old.layers, old.raw = append(old.layers, layer), append(old.raw, added.raw[i])
+		}
+	}
+	return old.encode()
+}
+
+func decodeSignatures(m Manifest) (signatureList, error) {
+	c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil {
+		return signatureList{}, err
+	}
+	l := signatureList{mediaType: c.mediaType}
+	if err = json.Unmarshal(m.Content, &l.fields); err == nil && c.manifests == nil {
+		err = json.Unmarshal(l.fields["layers"], &l.raw)
+	}
+	if err != nil || len(c.blobs) == 0 || len(l.raw) != len(c.blobs)-1 {
+		return signatureList{}, fmt.Errorf("%s is no list of signatures", m.Descriptor.Digest)
+	}
+	l.layers = c.blobs[1:]
+	for _, layer := range l.layers {
+		if !slices.Contains(signatureMediaTypes, layer.MediaType) {
+			return signatureList{}, fmt.Errorf("%s has a layer that is no signature, but %.100q", m.Descriptor.Digest, layer.MediaType)
+		}
+	}
+	return l, nil
+}
+
+// has tells whether a signature is in the list. The payload of two may be the same:
+// the signature itself is in the annotations of the layer.
+func (l signatureList) has(layer Descriptor) bool {
+	return slices.ContainsFunc(l.layers, func(d Descriptor) bool {
+		return d.Digest == layer.Digest && d.MediaType == layer.MediaType && maps.Equal(d.Annotations, layer.Annotations)
+	})
+}
+
+func (l signatureList) hasAll(other signatureList) bool {
+	return !slices.ContainsFunc(other.layers, func(d Descriptor) bool { return !l.has(d) })
+}
+
+// encode gives the image and its config, which names each layer as cosign's does.
+func (l signatureList) encode() (Manifest, []byte, error) {
+	never := time.Time{}
+	image := ocispec.Image{Created: &never, RootFS: ocispec.RootFS{Type: "layers"}}
+	for _, layer := range l.layers {
+		image.RootFS.DiffIDs = append(image.RootFS.DiffIDs, layer.Digest) // it is not compressed
+		image.History = append(image.History, ocispec.History{Created: &never})
+	}
+	config, err := json.Marshal(image)
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	fields := maps.Clone(l.fields)
+	for name, value := range map[string]any{"config": configDescriptor(config), "layers": l.raw} {
+		if fields[name], err = json.Marshal(value); err != nil {
+			return Manifest{}, nil, err
+		}
+	}
+	content, err := json.Marshal(fields)
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	if len(content) > MaxManifestSize {
+		return Manifest{}, nil, fmt.Errorf("%w: with %d signatures its manifest has %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(l.layers), len(content), MaxManifestSize)
+	}
+	d := Descriptor{MediaType: l.mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
+	return Manifest{Descriptor: d, Content: content}, config, nil
+}
+
+// configDescriptor describes the config of an image.
+func configDescriptor(config []byte) Descriptor {
+	return Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
+}
