@@ -2,12 +2,15 @@ package sign
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -20,11 +23,12 @@ type Options struct {
 	// Annotations are signed with the image.
 	Annotations map[string]string
 	// Repository is the name, HOST/REPOSITORY, that a legacy payload says the image
-	// is in; "" is the name of the store.
+	// is in; "" is the name of the store, which an OCI layout does not have.
 	Repository string
 	// Recursive signs the images of an index, and of indexes in it, too.
 	Recursive bool
-	// Force signs again what this key has signed with the same annotations.
+	// Force signs again what this key has signed with the same annotations. That
+	// makes a second bundle; a legacy signature is replaced.
 	Force bool
 	// Now is the clock for the creation time, which is not signed; nil is time.Now.
 	Now func() time.Time
@@ -40,21 +44,82 @@ type Signed struct {
 	Bundle    []byte        `json:"-"`             // of FormatBundle
 }
 
-// Sign signs the image that m is, in the store that holds it. Nothing is written
-// unless all signatures could be made: images first, their index last.
+// Sign signs the image that m is, in the store that holds it. All signatures are
+// made before the first is written: if the key refuses one, nothing is. The images
+// of an index are written before the index. What is there already by the same key
+// and with the same annotations is not made again.
+//
+// The error is an [ImmutableTagError] if a legacy signature cannot be added. After
+// another error of the store, the result has what is there.
 func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer, opts Options) ([]Signed, error) {
-	return nil, errors.ErrUnsupported
+	opts, err := opts.complete(store)
+	if err != nil {
+		return nil, err
+	}
+	images, err := transfer.ReadTree(ctx, store, m)
+	if err != nil {
+		return nil, err
+	}
+	if !opts.Recursive {
+		images = images[len(images)-1:]
+	}
+	var jobs []job
+	for _, image := range images {
+		for _, f := range opts.Formats {
+			if f == FormatBundle {
+				jobs = append(jobs, newBundleJob(store, image, signer, signaturePredicateType, []byte("{}"), opts))
+				continue
+			}
+			j, err := newLegacyJob(store, image, signer, opts)
+			if err != nil {
+				return nil, err
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	return run(ctx, store, jobs, m.Descriptor.Digest)
 }
 
-// Predicate is what an attestation says of an image:
-// https://github.com/in-toto/attestation/blob/main/spec/v1/README.md.
-type Predicate struct {
-	Type    string          // a URI
-	Content json.RawMessage // one JSON value
+// complete checks the options and sets what was left out.
+func (o Options) complete(store Store) (Options, error) {
+	if len(o.Formats) == 0 {
+		o.Formats = []Format{FormatBundle}
+	}
+	var formats []Format
+	for _, f := range o.Formats {
+		if f != FormatBundle && f != FormatLegacy {
+			return Options{}, fmt.Errorf("signatures are not written in the format %q; choose %s or %s", f, FormatBundle, FormatLegacy)
+		}
+		if !slices.Contains(formats, f) {
+			formats = append(formats, f)
+		}
+	}
+	o.Formats = formats
+	for name, value := range o.Annotations {
+		if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+			return Options{}, fmt.Errorf("the annotation %q=%q cannot be signed: it needs a name, and both must be UTF-8", name, value)
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if !slices.Contains(o.Formats, FormatLegacy) {
+		return o, nil
+	}
+	if o.Repository == "" {
+		o.Repository = store.String()
+	}
+	return o, checkRepository(o.Repository)
 }
 
-// Attest attaches a signed statement about the image that m is. Recursive and
-// Formats of opts do not count: an attestation is a bundle.
-func Attest(ctx context.Context, store Store, m transfer.Manifest, signer *Signer, p Predicate, opts Options) (Signed, error) {
-	return Signed{}, errors.ErrUnsupported
+// checkRepository refuses what cosign cannot read again as the name of a repository.
+func checkRepository(name string) error {
+	r, err := transfer.ParseReference(name, auth.Registries{}, nil)
+	if err == nil && (!r.IsRepository() || r.Digest != "") {
+		err = errors.New("it is not HOST/REPOSITORY")
+	}
+	if err != nil {
+		return fmt.Errorf("a legacy signature names the repository of the image, which %q is not: give the name that the image will have in a registry (%w)", name, err)
+	}
+	return nil
 }

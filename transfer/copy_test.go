@@ -275,3 +275,25 @@ func TestCopyEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestReadTree reads an index with its images.
+func TestReadTree(t *testing.T) {
+	src, _, index := newFixture(t, 1)
+	layout := NewLayout(src)
+	root, err := layout.Resolve(t.Context(), "index")
+	check(t, err)
+	tree, err := ReadTree(t.Context(), layout, root)
+	check(t, err)
+	if len(tree) != 3 || tree[2].Descriptor.Digest != digestOf(t, index) || isIndex(tree[0].Descriptor.MediaType) || isIndex(tree[1].Descriptor.MediaType) {
+		t.Errorf("got %d manifests", len(tree))
+	}
+	changed := root
+	changed.Content = []byte(string(root.Content) + " ")
+	if _, err := ReadTree(t.Context(), layout, changed); !errors.Is(err, ErrIntegrity) {
+		t.Errorf("got %v", err)
+	}
+	check(t, os.Remove(blobFile(src, tree[0].Descriptor.Digest)))
+	if _, err := ReadTree(t.Context(), layout, root); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -37,6 +37,21 @@ func readGraph(ctx context.Context, src Source, root Manifest, opts Options) (gr
 	return g, err
 }
 
+// ReadTree gives the manifests of root, an image or an index: children before the
+// index that names them, root last, each once, with the media type that it has. The
+// error wraps [ErrNotFound] if one is not there, and [ErrIntegrity] if one is not
+// what its descriptor says.
+func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error) {
+	if err := checkResolved(src, "", root); err != nil {
+		return nil, err
+	}
+	g, err := readTree(ctx, src, root, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
+	}
+	return g.manifests, nil
+}
+
 // readTree reads the manifests below root, one call to src per level, and
 // verifies all of them.
 func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (graph, error) {

@@ -203,6 +203,31 @@ func TestReferrersConcurrent(t *testing.T) {
 	expectReferrers(t, "tag", n.repository("app"), digestOf(t, image), want)
 }
 
+// TestReferrersImmutable has a registry that neither lists referrers nor lets the tag
+// move by which clients list them.
+func TestReferrersImmutable(t *testing.T) {
+	n := newNeutralRegistry(t)
+	src, image := newImage(t, 1000)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
+	m, err := n.repository("app").Resolve(t.Context(), "x")
+	check(t, err)
+	want := attach(t, n.repository("app"), m.Descriptor, 1)
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/"+referrersTag(m.Descriptor.Digest)) {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}`)
+		return true
+	})
+	config := blobOf("{}", "application/vnd.oci.empty.v1+json")
+	err = n.repository("app").PutManifest(t.Context(), referrer(t, m.Descriptor, config, "second"))
+	if !errors.Is(err, ErrConflict) || !strings.Contains(err.Error(), "sha256-*") {
+		t.Errorf("got %v", err)
+	}
+	expectReferrers(t, "tag", n.repository("app"), digestOf(t, image), want)
+}
+
 func FuzzDecodeReferrers(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:` + strings.Repeat("0", 64) + `","size":3}]}`))
 	f.Add([]byte(`{"manifests":[{}]}`))

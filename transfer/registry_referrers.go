@@ -128,7 +128,7 @@ func (r *Registry) keepReferrer(ctx context.Context, c *v2Client, m Manifest) er
 			}
 			took := time.Since(start)
 			select {
-			case <-time.After(2*took + rand.N(took+time.Millisecond)):
+			case <-time.After(max(2*took, referrerPause) + rand.N(took+time.Millisecond)):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -143,8 +143,13 @@ func (r *Registry) keepReferrer(ctx context.Context, c *v2Client, m Manifest) er
 	return fmt.Errorf("the list of referrers, tag %s: other clients replace it all the time; push again later", DigestTag(subject, DigestTagReferrers))
 }
 
-// maxReferrerTries is how often an entry is made in a list of referrers.
-const maxReferrerTries = 10
+const (
+	// maxReferrerTries is how often an entry is made in a list of referrers.
+	maxReferrerTries = 10
+	// referrerPause is the shortest time after which the list is read again: a writer
+	// on a busy machine may take that long where the registry is near.
+	referrerPause = 100 * time.Millisecond
+)
 
 func hasDescriptor(list []Descriptor, d Descriptor) bool {
 	return slices.ContainsFunc(list, func(other Descriptor) bool { return other.Digest == d.Digest })
@@ -161,6 +166,10 @@ func (r *Registry) putReferrerList(ctx context.Context, c *v2Client, subject dig
 	}
 	_, err = c.send(ctx, http.MethodPut, r.repository+"/manifests/"+DigestTag(subject, DigestTagReferrers),
 		http.Header{"Content-Type": {ocispec.MediaTypeImageIndex}}, content, http.StatusCreated, http.StatusOK)
+	var refused *v2Error
+	if errors.As(err, &refused) && refused.isImmutable() {
+		err = fmt.Errorf("%w: the registry lists no referrers itself, and the tag %s, by which clients list them, is immutable: let tags like sha256-* move", ErrConflict, referrersTag(subject))
+	}
 	return err
 }
 

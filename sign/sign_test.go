@@ -1,0 +1,477 @@
+package sign
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// sameJSON compares two documents but for the order of members.
+func sameJSON(t *testing.T, what string, got []byte, want string) {
+	t.Helper()
+	var a, b any
+	check(t, json.Unmarshal(got, &a))
+	check(t, json.Unmarshal([]byte(want), &b))
+	if !reflect.DeepEqual(a, b) {
+		t.Errorf("%s: got %s\nwant %s", what, got, want)
+	}
+}
+
+// TestSignBundle compares with what cosign writes, in all kinds of store.
+func TestSignBundle(t *testing.T) {
+	signer, _ := newTestSigner(t, "release.key")
+	for name, store := range testStores(t) {
+		m := push(t, store, 1)
+		signed := mustSign(t, store, m, signer, Options{Annotations: map[string]string{"env": "prod", "q": "<&>"}})
+		if len(signed) != 1 || signed[0].Digest != m.Descriptor.Digest || signed[0].Format != FormatBundle || signed[0].Existed || signed[0].Tag != "" {
+			t.Fatalf("%s: %+v", name, signed)
+		}
+		tags, err := store.Tags(t.Context())
+		check(t, err)
+		fallback := attachedTag(m.Descriptor.Digest, "")
+		if want := []string{"1"}; !slices.Equal(slices.DeleteFunc(tags, func(tag string) bool { return tag == fallback }), want) {
+			t.Errorf("%s: tags %q", name, tags)
+		}
+		listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+		check(t, err)
+		if len(listed) != 1 || listed[0].Digest != signed[0].Signature {
+			t.Fatalf("%s: referrers %v", name, listed)
+		}
+		if name != "referrers" { // which lists other types
+			if listed[0].ArtifactType != bundleMediaType || listed[0].Annotations[predicateTypeAnnotation] != signaturePredicateType {
+				t.Errorf("%s: listed as %+v", name, listed[0])
+			}
+		}
+		manifests, err := store.Manifests(t.Context(), listed)
+		check(t, err)
+		bundle := signed[0].Bundle
+		sameJSON(t, name, manifests[0].Content, fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+			"config":{"mediaType":"application/vnd.oci.empty.v1+json","size":2,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json"},
+			"layers":[{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","size":%d,"digest":%q}],
+			"annotations":{"dev.sigstore.bundle.content":"dsse-envelope","dev.sigstore.bundle.predicateType":"https://sigstore.dev/cosign/sign/v1","org.opencontainers.image.created":"2026-11-21T19:42:33Z"},
+			"subject":{"mediaType":%q,"size":%d,"digest":%q},"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`,
+			len(bundle), digest.FromBytes(bundle), m.Descriptor.MediaType, m.Descriptor.Size, m.Descriptor.Digest))
+		if config := blobOf(t, store, transfer.Descriptor{Digest: ocispec.DescriptorEmptyJSON.Digest, Size: 2}); string(config) != "{}" {
+			t.Errorf("%s: config %s", name, config)
+		}
+		if got := blobOf(t, store, transfer.Descriptor{Digest: digest.FromBytes(bundle), Size: int64(len(bundle))}); string(got) != string(bundle) {
+			t.Errorf("%s: the bundle is %s", name, got)
+		}
+		payload := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q},"annotations":{"env":"prod","q":"<&>"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}`, m.Descriptor.Digest.Encoded())
+		sum := sha256.Sum256(signer.Key.der)
+		b, err := decodeBundle(bundle)
+		check(t, err)
+		want := fmt.Sprintf(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":%q}},"dsseEnvelope":{"payload":%q,"payloadType":"application/vnd.in-toto+json","signatures":[{"sig":%q}]}}`,
+			base64.StdEncoding.EncodeToString(sum[:]), base64.StdEncoding.EncodeToString([]byte(payload)), base64.StdEncoding.EncodeToString(b.signature))
+		if string(bundle) != want {
+			t.Errorf("%s: bundle %s\nwant %s", name, bundle, want)
+		}
+		if _, ok := signer.Key.verify(b.signed(), b.signature, nil); !ok {
+			t.Errorf("%s: the signature is wrong", name)
+		}
+	}
+}
+
+// TestSignLegacy compares with what cosign writes, in all kinds of store.
+func TestSignLegacy(t *testing.T) {
+	signer, _ := newTestSigner(t, "release.key")
+	for name, store := range testStores(t) {
+		m := push(t, store, 1)
+		signed := mustSign(t, store, m, signer, Options{Formats: []Format{FormatLegacy}, Annotations: map[string]string{"env": "prod"}})
+		tag := strings.Replace(string(m.Descriptor.Digest), ":", "-", 1) + ".sig"
+		list := resolve(t, store, tag)
+		if len(signed) != 1 || signed[0].Format != FormatLegacy || signed[0].Tag != tag || signed[0].Signature != list.Descriptor.Digest {
+			t.Fatalf("%s: %+v", name, signed)
+		}
+		repository := store.String()
+		if name == "layout" {
+			repository = "registry.example.com/app"
+		}
+		payload := fmt.Sprintf(`{"critical":{"identity":{"docker-reference":%q},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":{"env":"prod"}}`, repository, m.Descriptor.Digest)
+		config := fmt.Sprintf(`{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"}],"os":"","rootfs":{"type":"layers","diff_ids":[%q]},"config":{}}`, digest.FromString(payload))
+		var doc ocispec.Manifest
+		check(t, json.Unmarshal(list.Content, &doc))
+		sig := doc.Layers[0].Annotations["dev.cosignproject.cosign/signature"]
+		sameJSON(t, name, list.Content, fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+			"config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":%d,"digest":%q},
+			"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":%d,"digest":%q,"annotations":{"dev.cosignproject.cosign/signature":%q}}]}`,
+			len(config), digest.FromString(config), len(payload), digest.FromString(payload), sig))
+		if got := blobOf(t, store, doc.Config); string(got) != config {
+			t.Errorf("%s: config %s\nwant %s", name, got, config)
+		}
+		if got := blobOf(t, store, doc.Layers[0]); string(got) != payload {
+			t.Errorf("%s: payload %s\nwant %s", name, got, payload)
+		}
+		raw, err := base64.StdEncoding.DecodeString(sig)
+		check(t, err)
+		if _, ok := signer.Key.verify([]byte(payload), raw, nil); !ok {
+			t.Errorf("%s: the signature is wrong", name)
+		}
+	}
+}
+
+// TestSignAgain signs by two keys, twice each, in both formats.
+func TestSignAgain(t *testing.T) {
+	a, countA := newTestSigner(t, "a")
+	b, _ := newTestSigner(t, "b")
+	both := Options{Formats: []Format{FormatLegacy, FormatBundle, FormatLegacy}}
+	for name, store := range testStores(t) {
+		countA.signs.Store(0)
+		m := push(t, store, 1)
+		expect := func(step string, layers, referrers int, existed bool, signed []Signed) {
+			t.Helper()
+			var doc ocispec.Manifest
+			check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &doc))
+			listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+			check(t, err)
+			if len(doc.Layers) != layers || len(listed) != referrers {
+				t.Errorf("%s: %s: %d layers and %d referrers, want %d and %d", name, step, len(doc.Layers), len(listed), layers, referrers)
+			}
+			if len(signed) != 2 || signed[0].Format != FormatLegacy || signed[1].Format != FormatBundle || signed[0].Existed != existed || signed[1].Existed != existed {
+				t.Errorf("%s: %s: %+v", name, step, signed)
+			}
+			if signed[1].Signature == "" || len(signed[1].Bundle) == 0 {
+				t.Errorf("%s: %s: no bundle in %+v", name, step, signed[1])
+			}
+		}
+		expect("a", 1, 1, false, mustSign(t, store, m, a, both))
+		first := resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig"))
+		expect("a again", 1, 1, true, mustSign(t, store, m, a, both))
+		if countA.signs.Load() != 2 {
+			t.Errorf("%s: a has signed %d times", name, countA.signs.Load())
+		}
+		expect("b", 2, 2, false, mustSign(t, store, m, b, both))
+		expect("b again", 2, 2, true, mustSign(t, store, m, b, both))
+		with := both
+		with.Annotations = map[string]string{"env": "prod"}
+		expect("a with an annotation", 3, 3, false, mustSign(t, store, m, a, with))
+		expect("a with an annotation again", 3, 3, true, mustSign(t, store, m, a, with))
+		with.Force = true
+		expect("a by force", 3, 4, false, mustSign(t, store, m, a, with))
+
+		var before, after ocispec.Manifest
+		check(t, json.Unmarshal(first.Content, &before))
+		check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &after))
+		if !reflect.DeepEqual(after.Layers[0], before.Layers[0]) {
+			t.Errorf("%s: the first signature was %v and is %v", name, before.Layers[0], after.Layers[0])
+		}
+	}
+}
+
+// TestSignKeepsLayers adds to a list that cosign has written, with all that it knows.
+func TestSignKeepsLayers(t *testing.T) {
+	signer, _ := newTestSigner(t, "release.key")
+	store := testStores(t)["referrers"]
+	m := push(t, store, 1)
+	tag := attachedTag(m.Descriptor.Digest, ".sig")
+	payload, config := newBlob(payloadMediaType, []byte(cosignPayload)), newBlob(ocispec.MediaTypeImageConfig, []byte(`{"config":{}}`))
+	check(t, store.PutBlob(t.Context(), payload.Descriptor, strings.NewReader(cosignPayload)))
+	check(t, store.PutBlob(t.Context(), config.Descriptor, strings.NewReader(`{"config":{}}`)))
+	old := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","size":13,"digest":%q},
+		"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":%d,"digest":%q,"annotations":{"dev.cosignproject.cosign/signature":"MEUCIQ==","dev.sigstore.cosign/bundle":"{\"x\":1}"}}],"annotations":{"of":"the list"}}`,
+		config.Digest, payload.Size, payload.Digest)
+	list := newBlob(ocispec.MediaTypeImageManifest, []byte(old))
+	check(t, store.PutTagged(t.Context(), transfer.Manifest{Descriptor: list.Descriptor, Content: list.content}, tag))
+	mustSign(t, store, m, signer, Options{Formats: []Format{FormatLegacy}})
+	var before, after ocispec.Manifest
+	check(t, json.Unmarshal([]byte(old), &before))
+	check(t, json.Unmarshal(resolve(t, store, tag).Content, &after))
+	if len(after.Layers) != 2 || !reflect.DeepEqual(after.Layers[0], before.Layers[0]) || !maps.Equal(after.Annotations, before.Annotations) {
+		t.Errorf("got %+v", after)
+	}
+	sameJSON(t, "config", blobOf(t, store, after.Config), fmt.Sprintf(`{"architecture":"","created":"0001-01-01T00:00:00Z","history":[{"created":"0001-01-01T00:00:00Z"},{"created":"0001-01-01T00:00:00Z"}],"os":"","rootfs":{"type":"layers","diff_ids":[%q,%q]},"config":{}}`,
+		payload.Digest, after.Layers[1].Digest))
+
+	// What is no list of signatures stays as it is.
+	check(t, store.PutTagged(t.Context(), m, tag))
+	_, err := Sign(t.Context(), store, m, signer, Options{Formats: []Format{FormatLegacy}})
+	if err == nil || !strings.Contains(err.Error(), tag) || resolve(t, store, tag).Descriptor.Digest != m.Descriptor.Digest {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSignFullList refuses a signature that nobody would read.
+func TestSignFullList(t *testing.T) {
+	l := newSignatureList()
+	for i := range maxContents {
+		l.manifest.Layers = append(l.manifest.Layers, newBlob(payloadMediaType, fmt.Append(nil, i)).Descriptor)
+	}
+	none := func(transfer.Descriptor) bool { return false }
+	if _, _, err := l.with(newBlob(payloadMediaType, []byte("x")).Descriptor, none); err == nil || !strings.Contains(err.Error(), "1000 signatures") {
+		t.Errorf("got %v", err)
+	}
+	first := func(d transfer.Descriptor) bool { return d.Digest == digest.FromString("0") }
+	if _, _, err := l.with(newBlob(payloadMediaType, []byte("x")).Descriptor, first); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSignRecursive signs an index with 8 images: each once, and asks for the key once.
+func TestSignRecursive(t *testing.T) {
+	e := newTestECR(t)
+	store := e.repository(t, types.ImageTagMutabilityMutable)
+	m := push(t, store, 8)
+	ref, err := ParseKMSReference("alias/ecrkit-p256")
+	check(t, err)
+	e.calls.Reset()
+	signer, err := NewSigner(t.Context(), "alias/ecrkit-p256", NewKMS(e.cfg, ref))
+	check(t, err)
+	signed := mustSign(t, store, m, signer, Options{Recursive: true})
+	if len(signed) != 9 || signed[8].Digest != m.Descriptor.Digest {
+		t.Errorf("signed %+v", signed)
+	}
+	calls := map[string]int{}
+	var last string
+	for _, c := range e.calls.Calls() {
+		calls[c.Op]++
+		if c.Op == "PutImage" {
+			last = c.Digest
+		}
+	}
+	// The bundles and the one empty config are 10 layers.
+	if want := map[string]int{"GetPublicKey": 1, "Sign": 9, "BatchGetImage": 1, "ListImageReferrers": 9, "BatchCheckLayerAvailability": 1, "InitiateLayerUpload": 10, "UploadLayerPart": 10, "CompleteLayerUpload": 10, "PutImage": 9}; !maps.Equal(calls, want) {
+		t.Errorf("calls %v, want %v", calls, want)
+	}
+	if last != string(signed[8].Signature) {
+		t.Errorf("the signature of the index is %s; written last was %s", signed[8].Signature, last)
+	}
+	seen := map[digest.Digest]bool{}
+	for _, s := range signed {
+		seen[s.Digest] = true
+		listed, err := store.Referrers(t.Context(), s.Digest)
+		check(t, err)
+		if len(listed) != 1 || listed[0].Digest != s.Signature {
+			t.Errorf("%s has %v", s.Digest, listed)
+		}
+	}
+	if len(seen) != 9 {
+		t.Errorf("signed %v", seen)
+	}
+	e.calls.Reset()
+	signed = mustSign(t, store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}})
+	signs := 0
+	for _, c := range e.calls.Calls() {
+		if c.Op == "Sign" {
+			signs++
+		}
+	}
+	if len(signed) != 18 || signs != 9 {
+		t.Errorf("%d signatures, Sign %d times", len(signed), signs)
+	}
+}
+
+// TestSignRefused has a key that refuses the last signature of all: nothing is written.
+func TestSignRefused(t *testing.T) {
+	for name, store := range testStores(t) {
+		m := push(t, store, 2)
+		signer, count := newTestSigner(t, "arn:aws:kms:us-east-1:000000000000:key/x")
+		count.refuseFrom = 6
+		opts := Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}, Repository: "registry.example.com/app"}
+		signed, err := Sign(t.Context(), store, m, signer, opts)
+		if err == nil || !strings.Contains(err.Error(), "signing with key arn:aws:kms:us-east-1:000000000000:key/x: the key is disabled") || len(signed) != 0 {
+			t.Errorf("%s: %v, %v", name, signed, err)
+		}
+		tags, err := store.Tags(t.Context())
+		check(t, err)
+		images, err := transfer.ReadTree(t.Context(), store, m)
+		check(t, err)
+		for _, image := range images {
+			listed, err := store.Referrers(t.Context(), image.Descriptor.Digest)
+			check(t, err)
+			if len(listed) != 0 {
+				t.Errorf("%s: %s has %v", name, image.Descriptor.Digest, listed)
+			}
+		}
+		if !slices.Equal(tags, []string{"1"}) {
+			t.Errorf("%s: tags %q", name, tags)
+		}
+	}
+}
+
+// TestSignImmutable signs where tags cannot be moved.
+func TestSignImmutable(t *testing.T) {
+	a, _ := newTestSigner(t, "a")
+	b, _ := newTestSigner(t, "b")
+	legacy, both := Options{Formats: []Format{FormatLegacy}}, Options{Formats: []Format{FormatBundle, FormatLegacy}, Recursive: true}
+	stores := map[string]taggedStore{
+		"ecr":      newTestECR(t).repository(t, types.ImageTagMutabilityImmutable),
+		"registry": newTestRegistry(t, refuseMoves(), registry.WithReferrersSupport(true)),
+	}
+	for name, store := range stores {
+		m := push(t, store, 1)
+		mustSign(t, store, m, a, legacy)
+		if signed := mustSign(t, store, m, a, legacy); !signed[0].Existed {
+			t.Errorf("%s: %+v", name, signed)
+		}
+		signed, err := Sign(t.Context(), store, m, b, both)
+		var immutable *ImmutableTagError
+		if !errors.As(err, &immutable) || !errors.Is(err, transfer.ErrConflict) || len(signed) != 0 {
+			t.Errorf("%s: %v, %v", name, signed, err)
+		} else if want := store.String() + ":" + attachedTag(m.Descriptor.Digest, ".sig"); immutable.Image != want || !strings.Contains(err.Error(), "sha256-*.sig") {
+			t.Errorf("%s: %v", name, err)
+		}
+		for range 2 {
+			listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+			check(t, err)
+			if len(listed) != 0 {
+				t.Errorf("%s: half of it is there: %v", name, listed)
+			}
+		}
+		mustSign(t, store, m, a, Options{})
+		mustSign(t, store, m, b, Options{})
+		listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+		check(t, err)
+		if len(listed) != 2 {
+			t.Errorf("%s: referrers %v", name, listed)
+		}
+	}
+}
+
+func TestSignImmutableWithExclusion(t *testing.T) {
+	store := newTestECR(t).repository(t, types.ImageTagMutabilityImmutableWithExclusion, "sha256-*.sig")
+	m := push(t, store, 1)
+	for _, name := range []string{"a", "b"} {
+		signer, _ := newTestSigner(t, name)
+		mustSign(t, store, m, signer, Options{Formats: []Format{FormatLegacy}})
+	}
+	var doc ocispec.Manifest
+	check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &doc))
+	if len(doc.Layers) != 2 {
+		t.Errorf("%d signatures", len(doc.Layers))
+	}
+}
+
+// refuseMoves makes the tags of a registry immutable.
+func refuseMoves() func(w http.ResponseWriter, r *http.Request) bool {
+	var mu sync.Mutex
+	set := map[string]bool{}
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("OCI-Subject", "is listed") // the registry leaves it out
+		if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/") || strings.Contains(r.URL.Path, "sha256:") {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if set[r.URL.Path] {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}`)
+			return true
+		}
+		set[r.URL.Path] = true
+		return false
+	}
+}
+
+// TestSignTogether has several signers at once, in both formats: all signatures stay.
+func TestSignTogether(t *testing.T) {
+	const signers = 3
+	for name, store := range testStores(t) {
+		m := push(t, store, 1)
+		var wait sync.WaitGroup
+		for i := range signers {
+			signer, _ := newTestSigner(t, fmt.Sprint(i))
+			wait.Go(func() {
+				opts := Options{Formats: []Format{FormatBundle, FormatLegacy}, Repository: "registry.example.com/app"}
+				if _, err := Sign(t.Context(), store, m, signer, opts); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		wait.Wait()
+		var doc ocispec.Manifest
+		check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &doc))
+		listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+		check(t, err)
+		if len(doc.Layers) != signers || len(listed) != signers {
+			t.Errorf("%s: %d legacy signatures and %d bundles", name, len(doc.Layers), len(listed))
+		}
+	}
+}
+
+func TestAttest(t *testing.T) {
+	signer, _ := newTestSigner(t, "release.key")
+	predicate := Predicate{Type: "https://spdx.dev/Document", Content: json.RawMessage(`{ "spdxVersion": "SPDX-2.3", "n": 12345678901234567890.10, "html": "<&>" }`)}
+	for name, store := range testStores(t) {
+		m := push(t, store, 1)
+		signed, err := Attest(t.Context(), store, m, signer, predicate, Options{Now: at, Formats: []Format{FormatLegacy}, Recursive: true})
+		check(t, err)
+		b, err := decodeBundle(signed.Bundle)
+		check(t, err)
+		if want := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":"https://spdx.dev/Document","predicate":{"spdxVersion":"SPDX-2.3","n":12345678901234567890.10,"html":"<&>"}}`, m.Descriptor.Digest.Encoded()); string(b.payload) != want {
+			t.Errorf("%s: got %s\nwant %s", name, b.payload, want)
+		}
+		again, err := Attest(t.Context(), store, m, signer, predicate, Options{})
+		if check(t, err); !again.Existed || again.Signature != signed.Signature {
+			t.Errorf("%s: %+v", name, again)
+		}
+		other := predicate
+		other.Content = json.RawMessage(`{"spdxVersion":"SPDX-2.2"}`)
+		again, err = Attest(t.Context(), store, m, signer, other, Options{})
+		if check(t, err); again.Existed {
+			t.Errorf("%s: %+v", name, again)
+		}
+		// An attestation is no signature.
+		if signed := mustSign(t, store, m, signer, Options{}); signed[0].Existed {
+			t.Errorf("%s: %+v", name, signed)
+		}
+	}
+	store := testStores(t)["referrers"]
+	m := push(t, store, 1)
+	for _, p := range []Predicate{
+		{"spdx", json.RawMessage(`{}`)},
+		{"", json.RawMessage(`{}`)},
+		{signaturePredicateType, json.RawMessage(`{}`)},
+		{predicate.Type, json.RawMessage(`[]`)},
+		{predicate.Type, json.RawMessage(`{"a":1,"a":2}`)},
+		{predicate.Type, json.RawMessage(`{} {}`)},
+		{predicate.Type, nil},
+		{predicate.Type, json.RawMessage(`{"a":"` + strings.Repeat("x", maxPredicateSize) + `"}`)},
+	} {
+		if _, err := Attest(t.Context(), store, m, signer, p, Options{}); err == nil || !strings.Contains(err.Error(), "predicate") {
+			t.Errorf("%q %.20s: %v", p.Type, p.Content, err)
+		}
+	}
+}
+
+func TestSignOptions(t *testing.T) {
+	signer, _ := newTestSigner(t, "release.key")
+	stores := testStores(t)
+	m := push(t, stores["layout"], 1)
+	for name, c := range map[string]struct {
+		opts Options
+		want string
+	}{
+		"a format that is read only":   {Options{Formats: []Format{FormatOCI11}}, `"oci-1-1"`},
+		"a layout without repository":  {Options{Formats: []Format{FormatLegacy}}, "names the repository"},
+		"a repository with a digest":   {Options{Formats: []Format{FormatLegacy}, Repository: "h.example/app@" + string(m.Descriptor.Digest)}, "names the repository"},
+		"an annotation without a name": {Options{Annotations: map[string]string{"": "x"}}, "annotation"},
+		"an annotation not in UTF-8":   {Options{Annotations: map[string]string{"a": "\xff"}}, "annotation"},
+	} {
+		if _, err := Sign(t.Context(), stores["layout"], m, signer, c.opts); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// What is signed is the digest: other bytes under it are not.
+	changed := m
+	changed.Content = append(slices.Clone(m.Content), ' ')
+	if _, err := Sign(t.Context(), stores["layout"], changed, signer, Options{}); !errors.Is(err, transfer.ErrIntegrity) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,97 @@
+package sign
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// signatureList is the manifest that a tag sha256-HEX.sig names: an image with one
+// layer for each signature, from whatever signer.
+type signatureList struct {
+	digest   digest.Digest // "" if there is none yet
+	manifest ocispec.Manifest
+}
+
+func newSignatureList() signatureList {
+	return signatureList{manifest: ocispec.Manifest{
+		Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest,
+		Config:    transfer.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
+	}}
+}
+
+// decodeSignatureList reads the list. What is no image is refused: it would be lost
+// if the list were written again.
+func decodeSignatureList(m transfer.Manifest) (signatureList, error) {
+	l := signatureList{digest: m.Descriptor.Digest}
+	var index struct{ Manifests json.RawMessage }
+	err := checkJSON(m.Content, transfer.MaxManifestSize)
+	if err == nil {
+		err = json.Unmarshal(m.Content, &l.manifest)
+	}
+	if err == nil {
+		err = json.Unmarshal(m.Content, &index)
+	}
+	if err == nil && (index.Manifests != nil || l.manifest.Config.MediaType == "") {
+		err = errors.New("it is not an image")
+	}
+	if err == nil {
+		for _, layer := range l.manifest.Layers {
+			if _, err = parseDigest(string(layer.Digest)); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		return signatureList{}, fmt.Errorf("its manifest %s does not hold signatures: %w", m.Descriptor.Digest, err)
+	}
+	if l.manifest.MediaType == "" {
+		l.manifest.MediaType = m.Descriptor.MediaType
+	}
+	return l, nil
+}
+
+// find gives the place of a layer, -1 if there is none.
+func (l signatureList) find(layer func(transfer.Descriptor) bool) int {
+	return slices.IndexFunc(l.manifest.Layers, layer)
+}
+
+// with gives the list with one layer more, without those that it replaces, and its
+// config, which names the layers too.
+func (l signatureList) with(layer transfer.Descriptor, replaced func(transfer.Descriptor) bool) (transfer.Manifest, blob, error) {
+	layers := slices.DeleteFunc(slices.Clone(l.manifest.Layers), replaced)
+	if len(layers) >= maxContents {
+		return transfer.Manifest{}, blob{}, fmt.Errorf("it has %d signatures, and no more are read of one tag; sign in the format %s", len(layers), FormatBundle)
+	}
+	l.manifest.Layers = append(layers, layer)
+	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
+	for _, each := range l.manifest.Layers {
+		// A payload is not compressed: this is the digest of its content.
+		hash, err := v1.NewHash(string(each.Digest))
+		if err != nil {
+			return transfer.Manifest{}, blob{}, err
+		}
+		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hash)
+		config.History = append(config.History, v1.History{})
+	}
+	data, err := encodeJSON(config)
+	if err != nil {
+		return transfer.Manifest{}, blob{}, err
+	}
+	b := newBlob(l.manifest.Config.MediaType, data)
+	l.manifest.Config = b.Descriptor
+	content, err := encodeJSON(l.manifest)
+	if err != nil {
+		return transfer.Manifest{}, blob{}, err
+	}
+	return transfer.Manifest{Descriptor: newBlob(l.manifest.MediaType, content).Descriptor, Content: content}, b, nil
+}
