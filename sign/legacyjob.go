@@ -21,6 +21,7 @@ type legacyJob struct {
 	tag     string
 	payload []byte
 	force   bool
+	pause   time.Duration
 
 	tagged    bool   // the tag was there before
 	signature string // in base64
@@ -35,7 +36,7 @@ func newLegacyJob(store Store, image transfer.Manifest, signer *Signer, opts Opt
 	}
 	tag := attachedTag(d.Digest, signatureSuffix)
 	return &legacyJob{
-		store: store, image: d, signer: signer, tag: tag, payload: payload, force: opts.Force,
+		store: store, image: d, signer: signer, tag: tag, payload: payload, force: opts.Force, pause: opts.pause,
 		result: Signed{Digest: d.Digest, Format: FormatLegacy, Tag: tag},
 	}, nil
 }
@@ -92,7 +93,7 @@ func (j *legacyJob) write(ctx context.Context) error {
 		}
 		took := time.Since(start)
 		select {
-		case <-time.After(max(2*took, appendPause) + rand.N(took+time.Millisecond)):
+		case <-time.After(max(2*took, j.pause) + rand.N(took+time.Millisecond)):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

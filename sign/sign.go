@@ -32,6 +32,8 @@ type Options struct {
 	Force bool
 	// Now is the clock for the creation time, which is not signed; nil is time.Now.
 	Now func() time.Time
+
+	pause time.Duration // in place of appendPause
 }
 
 // Signed is what became of one format of one image.
@@ -102,6 +104,9 @@ func (o Options) complete(store Store) (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.pause == 0 {
+		o.pause = appendPause
 	}
 	if !slices.Contains(o.Formats, FormatLegacy) {
 		return o, nil

@@ -184,12 +184,13 @@ func newTestSigner(t *testing.T, name string) (*Signer, *countingSigner) {
 // at is a clock that stands still.
 func at() time.Time { return time.Date(2026, 11, 21, 20, 42, 33, 5, time.FixedZone("", 3600)) }
 
-// sign signs and fails the test on an error.
+// mustSign signs and fails the test on an error.
 func mustSign(t *testing.T, store Store, m transfer.Manifest, signer *Signer, opts Options) []Signed {
 	t.Helper()
 	if opts.Now == nil {
 		opts.Now = at
 	}
+	opts.pause = time.Millisecond // nobody else signs
 	if _, ok := store.(*transfer.Layout); ok && slices.Contains(opts.Formats, FormatLegacy) {
 		opts.Repository = "registry.example.com/app"
 	}
