@@ -37,6 +37,15 @@ func (r Registry) String() string {
 // host, otherwise "https", as docker chooses it.
 func (r Registry) Scheme() string { return scheme(r.Host) }
 
+// CanonicalHost is the name of the registry that Amazon ECR documents first,
+// whatever host it was named by: "123456789012.dkr.ecr.us-east-1.amazonaws.com".
+func (r Registry) CanonicalHost() string {
+	if r.Public {
+		return "public.ecr.aws"
+	}
+	return r.Account + ".dkr.ecr." + r.Region + "." + partitionOf(r.Region).suffix
+}
+
 // partition is a separate set of AWS regions with its own DNS suffixes.
 type partition struct {
 	name         string

@@ -49,6 +49,11 @@ func TestParseRegistryNames(t *testing.T) {
 			if got.Scheme() != "https" {
 				t.Errorf("scheme %q", got.Scheme())
 			}
+			plain := !tt.fips && !tt.dualStack && !strings.Contains(tt.host, ".vpce.")
+			want = Registry{Host: got.CanonicalHost(), Account: account1, Region: tt.region, Partition: tt.partition}
+			if got, err := ParseRegistry(got.CanonicalHost(), nil); err != nil || got != want || plain && got.Host != tt.host {
+				t.Errorf("its canonical host: %+v, %v", got, err)
+			}
 		})
 	}
 }

@@ -104,16 +104,16 @@ func FuzzAttachment(f *testing.F) {
 
 // FuzzEvidence has the blobs of signatures that nobody has made.
 func FuzzEvidence(f *testing.F) {
-	f.Add(cosignPayload, cosignBundle(), cosignStatement)
-	key := must(ParsePublicKey("k", []byte(fuzzKey)))
-	f.Fuzz(func(t *testing.T, payload, bundle, envelope string) {
-		v := checker{requirements: Requirements{Keys: []*Key{key}}}
-		for mediaType, blob := range map[string]string{payloadMediaType: payload, bundleMediaType: bundle, envelopeMediaType: envelope} {
-			layer := transfer.Descriptor{MediaType: mediaType, Annotations: map[string]string{signatureAnnotation: "MEUCIQ=="}}
-			e := decodeEvidence(layer, []byte(blob))
-			if o := v.check("sha256:"+cosignHex, Attachment{Format: FormatBundle, Kind: KindSignature}, e); o.reason == "" {
-				t.Errorf("a signature that was never made is accepted: %s", blob)
-			}
+	mediaTypes := []string{payloadMediaType, bundleMediaType, envelopeMediaType}
+	f.Add(uint8(0), []byte(cosignPayload))
+	f.Add(uint8(1), []byte(cosignBundle()))
+	f.Add(uint8(2), []byte(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":"MEUCIQ=="}]}`))
+	v := checker{requirements: Requirements{Keys: []*Key{must(ParsePublicKey("k", []byte(fuzzKey)))}}}
+	f.Fuzz(func(t *testing.T, kind uint8, blob []byte) {
+		layer := transfer.Descriptor{MediaType: mediaTypes[int(kind)%len(mediaTypes)], Annotations: map[string]string{signatureAnnotation: "MEUCIQ=="}}
+		e := decodeEvidence(layer, blob)
+		if o := v.check("sha256:"+cosignHex, Attachment{Format: FormatBundle, Kind: KindSignature}, e); o.reason == "" {
+			t.Errorf("a signature that was never made is accepted: %s", blob)
 		}
 	})
 }

@@ -18,9 +18,18 @@ func Decode(r io.Reader, v any) (err error) {
 			err = fmt.Errorf("the YAML is malformed: %v", p)
 		}
 	}()
-	err = yaml.NewDecoder(r, yaml.DisallowUnknownField()).Decode(v)
+	d := yaml.NewDecoder(r, yaml.DisallowUnknownField())
+	err = d.Decode(v)
 	if errors.Is(err, io.EOF) {
 		return nil
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// What is after a line of three hyphens would go unread.
+	var another any
+	if err := d.Decode(&another); !errors.Is(err, io.EOF) {
+		return errors.New("there is more than one YAML document in it")
+	}
+	return nil
 }

@@ -22,6 +22,12 @@ func TestDecode(t *testing.T) {
 	if err := Decode(strings.NewReader(""), &s); err != nil {
 		t.Error(err)
 	}
+	if err := Decode(strings.NewReader("---\nname: a\n"), &s); err != nil {
+		t.Error(err)
+	}
+	if err := Decode(strings.NewReader("name: a\n---\nname: b\n"), &s); err == nil || !strings.Contains(err.Error(), "more than one") {
+		t.Errorf("a second document: %v", err)
+	}
 	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "", "[1]": ""} {
 		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
