@@ -7,11 +7,9 @@ import (
 )
 
 // check says what Amazon ECR refuses in rules, which are in the order of their text.
-// position gives the line and column of a field of a rule; index is -1 for a field
-// of the policy.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
-func check(rules []Rule, position func(index int, field string) (line, column int)) []Problem {
-	c := checker{rules: rules, position: position}
+func check(rules []Rule, where locate) []Problem {
+	c := checker{rules: rules, where: where}
 	switch n := len(rules); {
 	case n == 0:
 		c.add(-1, "no-rules", "rules", "has no rule")
@@ -28,13 +26,13 @@ func check(rules []Rule, position func(index int, field string) (line, column in
 
 type checker struct {
 	rules    []Rule
-	position func(index int, field string) (line, column int)
+	where    locate
 	problems []Problem
 }
 
 func (c *checker) add(index int, code, field, format string, args ...any) {
 	p := Problem{Severity: SeverityError, Code: code, Field: path(index, field), Message: fmt.Sprintf(format, args...)}
-	p.Line, p.Column = c.position(index, field)
+	p.Line, p.Column = c.where(index, field)
 	if index >= 0 {
 		p.Rule = max(c.rules[index].Priority, 0)
 	}

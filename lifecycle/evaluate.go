@@ -110,16 +110,16 @@ func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {
 }
 
 // apply is one rule. ranked are the images that rules may act on, the newest first.
-func (e *Evaluation) apply(n int, rule Rule, ranked []int) {
+func (e *Evaluation) apply(n int, rule Rule, ranked []candidate) {
 	class, tags := rule.Selection.Class(), newTagRequirement(rule.Selection)
 	older := e.At.AddDate(0, 0, -rule.Selection.Count)
 	number := 0
 	var claimed []int
-	for _, i := range ranked {
-		image, v := &e.images[i], &e.Verdicts[i]
-		if !image.inClass(class) || !tags.match(image.Tags) {
+	for _, c := range ranked {
+		if c.class != class || !tags.match(c.tags) {
 			continue
 		}
+		image, v := &e.images[c.image], &e.Verdicts[c.image]
 		number++
 		var marks bool
 		if rule.Selection.CountType == ImageCountMoreThan {
@@ -134,7 +134,7 @@ func (e *Evaluation) apply(n int, rule Rule, ranked []int) {
 		// A rule counts images that an earlier one has identified, but only the first
 		// that identifies an image can act on it, whether it does or not.
 		if v.found == 0 {
-			claimed = append(claimed, i)
+			claimed = append(claimed, c.image)
 			v.number = number
 			if marks {
 				v.Outcome, v.Rule = rule.Action.outcome(), rule.Priority
@@ -165,7 +165,7 @@ func (e *Evaluation) follow(i int, g *graph) {
 	for _, i := range slices.Backward(way) {
 		v, image := &e.Verdicts[i], &e.images[i]
 		subject, of := &e.Verdicts[g.subject[i]], &e.images[g.subject[i]]
-		active := image.inClass(Standard)
+		active := image.class() == Standard
 		switch {
 		case v.ListedBy != "":
 		case subject.Outcome == Expire:
@@ -225,16 +225,24 @@ func (g *graph) cutCircles() {
 	}
 }
 
+// candidate is an image on which rules may act. What rules look at first is here,
+// next to that of the next image: this loop is all the time that it takes.
+type candidate struct {
+	tags  []string
+	class StorageClass
+	image int
+}
+
 // ranked gives the images that rules may act on, the newest first.
-func (g *graph) ranked(images []Image) []int {
-	var ranked []int
+func (g *graph) ranked(images []Image) []candidate {
+	var ranked []candidate
 	for i := range images {
-		if g.listedBy[i] < 0 && g.subject[i] < 0 && images[i].Status != StatusActivating {
-			ranked = append(ranked, i)
+		if class := images[i].class(); class != "" && g.listedBy[i] < 0 && g.subject[i] < 0 {
+			ranked = append(ranked, candidate{images[i].Tags, class, i})
 		}
 	}
-	slices.SortFunc(ranked, func(a, b int) int {
-		x, y := &images[a], &images[b]
+	slices.SortFunc(ranked, func(a, b candidate) int {
+		x, y := &images[a.image], &images[b.image]
 		return cmp.Or(y.rankedAt().Compare(x.rankedAt()), cmp.Compare(y.Digest, x.Digest))
 	})
 	return ranked

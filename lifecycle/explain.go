@@ -81,10 +81,10 @@ func (e Evaluation) Explain(i int) Explanation {
 			continue
 		}
 		tags, class := newTagRequirement(rule.Selection), rule.Selection.Class()
-		for _, k := range ranked {
-			if other := &e.images[k]; other.inClass(class) && tags.match(other.Tags) {
+		for _, c := range ranked {
+			if c.class == class && tags.match(c.tags) {
 				view.Of++
-				if k == i {
+				if c.image == i {
 					view.Number = view.Of
 				}
 			}
@@ -124,9 +124,9 @@ func (e Evaluation) whyNot(i int, rule Rule) string {
 		return "the image follows its subject"
 	case image.Status == StatusActivating:
 		return "the image is being restored"
-	case !image.inClass(rule.Selection.Class()) && image.Status == StatusArchived:
+	case image.class() == Archive && rule.Selection.Class() != Archive:
 		return "the image is in the archive"
-	case !image.inClass(rule.Selection.Class()):
+	case image.class() != rule.Selection.Class():
 		return "the image is not in the archive"
 	case rule.Selection.TagStatus == Untagged:
 		return "the image has a tag"
@@ -136,7 +136,7 @@ func (e Evaluation) whyNot(i int, rule Rule) string {
 	for _, text := range rule.Selection.patterns() {
 		one := Selection{TagStatus: Tagged, TagPatterns: []string{text}}
 		if !newTagRequirement(one).match(image.Tags) {
-			return "no tag matches " + text
+			return "no tag matches " + shown(text)
 		}
 	}
 	return "the tags do not match"

@@ -58,12 +58,15 @@ func (i *Image) IsIndex() bool {
 
 const mediaTypeManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
 
-// inClass says whether rules for a storage class can select the image.
-func (i *Image) inClass(c StorageClass) bool {
-	if c == Archive {
-		return i.Status == StatusArchived
+// class is the storage class of the image, "" if it is in none.
+func (i *Image) class() StorageClass {
+	switch i.Status {
+	case StatusActive, "":
+		return Standard
+	case StatusArchived:
+		return Archive
 	}
-	return i.Status == StatusActive || i.Status == ""
+	return ""
 }
 
 // rankedAt is the time by which images are ordered: when it was pushed, or restored

@@ -319,7 +319,7 @@ func randomImages(r *rand.Rand) []Image {
 		for range r.IntN(3) {
 			tag := ""
 			for range 1 + r.IntN(3) {
-				tag += pick(r, "a", "b", "*")
+				tag += pick(r, "a", "b", "ab")
 			}
 			image.Tags = append(image.Tags, tag)
 		}

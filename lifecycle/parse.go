@@ -14,34 +14,39 @@ import (
 // Parse reads the JSON text of a policy, the lifecyclePolicyText of Amazon ECR. An
 // error is an *InvalidError with all that is wrong.
 func Parse(text []byte) (*Policy, error) {
-	rules, problems := read(text)
+	rules, _, problems := read(text)
 	if len(problems) > 0 {
 		return nil, &InvalidError{problems}
 	}
 	return newPolicy(rules), nil
 }
 
+// locate gives the line and column of a field of a rule, by the place of the rule in
+// the text; -1 is the policy. It is the object around a field that is not there.
+type locate func(index int, field string) (line, column int)
+
 // read gives the rules of a policy, in their order in the text, and what is wrong.
-func read(text []byte) ([]Rule, []Problem) {
-	r := reader{text: text}
+func read(text []byte) ([]Rule, locate, []Problem) {
+	r := reader{text: text, offsets: make(map[string]int)}
 	if n := utf8.RuneCount(text); n > MaxPolicyLength {
 		r.problem("too-long", "", 0, "it has %d characters; Amazon ECR takes %d", n, MaxPolicyLength)
-		return nil, r.problems
+		return nil, r.locate, r.problems
 	}
 	rules := r.policy()
 	if r.structural {
 		// What is missing or of the wrong kind would be told again, less clearly.
-		return nil, r.problems
+		return nil, r.locate, r.problems
 	}
-	problems := check(rules, func(index int, field string) (int, int) {
-		offset, ok := r.offsets[path(index, field)]
-		for !ok && field != "" {
-			field = field[:max(strings.LastIndexByte(field, '.'), 0)]
-			offset, ok = r.offsets[path(index, field)]
-		}
-		return position(text, offset)
-	})
-	return rules, append(r.problems, problems...)
+	return rules, r.locate, append(r.problems, check(rules, r.locate)...)
+}
+
+func (r *reader) locate(index int, field string) (line, column int) {
+	offset, ok := r.offsets[path(index, field)]
+	for !ok && field != "" {
+		field = field[:max(strings.LastIndexByte(field, '.'), 0)]
+		offset, ok = r.offsets[path(index, field)]
+	}
+	return position(r.text, offset)
 }
 
 // path is the whole name of a field of a rule; index is -1 for the policy.
@@ -76,7 +81,6 @@ func (r *reader) problem(code, field string, offset int, format string, args ...
 }
 
 func (r *reader) policy() []Rule {
-	r.offsets = make(map[string]int)
 	root, err := parseTree(r.text)
 	if err != nil {
 		offset := 0

@@ -54,10 +54,16 @@ func (s Selection) patterns() []string {
 	}
 	texts := make([]string, len(s.TagPrefixes))
 	for i, prefix := range s.TagPrefixes {
-		texts[i] = prefix + "*"
+		texts[i] = strings.ReplaceAll(prefix, "*", literalStar) + "*"
 	}
 	return texts
 }
+
+// literalStar is a * of a prefix in a pattern. As no tag has a *, none has this.
+const literalStar = "\x00"
+
+// shown is a pattern of patterns() for people.
+func shown(pattern string) string { return strings.ReplaceAll(pattern, literalStar, "*") }
 
 // tagRequirement is what a rule wants of the tags of an image.
 type tagRequirement struct {
@@ -67,11 +73,7 @@ type tagRequirement struct {
 
 func newTagRequirement(s Selection) tagRequirement {
 	r := tagRequirement{status: s.TagStatus}
-	for _, prefix := range s.TagPrefixes {
-		// Not by way of patterns(): a * in a prefix is a *.
-		r.patterns = append(r.patterns, pattern{wild: true, prefix: prefix, shortest: len(prefix)})
-	}
-	for _, text := range s.TagPatterns {
+	for _, text := range s.patterns() {
 		r.patterns = append(r.patterns, newPattern(text))
 	}
 	return r

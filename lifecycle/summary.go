@@ -1,0 +1,190 @@
+package lifecycle
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Summary counts what an evaluation does. Its JSON form is stable: fields are only
+// added.
+type Summary struct {
+	Images     int `json:"images"`
+	Keep       int `json:"keep"`
+	Expire     int `json:"expire"`
+	Transition int `json:"transition"`
+	// ExpireBytes is what the images that expire leave free, TransitionBytes what goes
+	// to the archive.
+	ExpireBytes     Bytes `json:"expireBytes"`
+	TransitionBytes Bytes `json:"transitionBytes"`
+	// Later is how many images are kept only by indexes that go now: a later run is
+	// free to act on them.
+	Later int `json:"later"`
+	// UnknownIndexes is how many indexes there are of which it is not known what they
+	// list. Images that they list are then taken for images as any other: those that
+	// Amazon ECR acts on are all among the results, but not all results are such.
+	UnknownIndexes int `json:"unknownIndexes"`
+}
+
+// Bytes is an amount of storage.
+type Bytes struct {
+	Bytes int64 `json:"bytes"`
+	// SharedOnce says that the layers of all images are known: each was counted once,
+	// and one that a kept image shares not at all. Otherwise it is the sum of the sizes
+	// of the images, which is more than is freed if they share layers.
+	SharedOnce bool `json:"sharedOnce"`
+}
+
+// Summary counts what the evaluation does.
+func (e Evaluation) Summary() Summary {
+	s := Summary{Images: len(e.images), ExpireBytes: e.bytes(Expire), TransitionBytes: e.bytes(Transition)}
+	kept := make(map[digest.Digest]bool) // by an index that stays
+	for i, v := range e.Verdicts {
+		image := &e.images[i]
+		switch v.Outcome {
+		case Expire:
+			s.Expire++
+		case Transition:
+			s.Transition++
+		default:
+			s.Keep++
+			if image.Status != StatusArchived {
+				for _, child := range image.Children {
+					if child != image.Digest {
+						kept[child] = true
+					}
+				}
+			}
+		}
+		if image.IsIndex() && image.Children == nil && image.Status != StatusArchived {
+			s.UnknownIndexes++
+		}
+	}
+	for i, v := range e.Verdicts {
+		if v.ListedBy != "" && !kept[e.images[i].Digest] {
+			s.Later++
+		}
+	}
+	return s
+}
+
+// bytes is the storage of the images with an outcome.
+func (e Evaluation) bytes(outcome Outcome) Bytes {
+	var sum Bytes
+	known := true
+	for i := range e.images {
+		known = known && (e.images[i].Blobs != nil || e.images[i].IsIndex() && e.images[i].Children != nil)
+	}
+	if !known {
+		for i, v := range e.Verdicts {
+			if v.Outcome == outcome && !e.images[i].IsIndex() { // the size of an index is that of an image of it
+				sum.add(e.images[i].Size)
+			}
+		}
+		return sum
+	}
+	sum.SharedOnce = true
+	counted := make(map[digest.Digest]bool)
+	for i, v := range e.Verdicts {
+		if v.Outcome != outcome {
+			for _, b := range e.images[i].Blobs {
+				counted[b.Digest] = true
+			}
+		}
+	}
+	for i, v := range e.Verdicts {
+		if v.Outcome != outcome {
+			continue
+		}
+		sum.add(e.images[i].ManifestSize)
+		for _, b := range e.images[i].Blobs {
+			if !counted[b.Digest] {
+				counted[b.Digest] = true
+				sum.add(b.Size)
+			}
+		}
+	}
+	return sum
+}
+
+// add never overflows: sizes are told by others.
+func (b *Bytes) add(n int64) {
+	if b.Bytes > math.MaxInt64-n {
+		b.Bytes = math.MaxInt64
+		return
+	}
+	b.Bytes += n
+}
+
+// Difference is what changes if a policy takes the place of another. The images are
+// told by their numbers.
+type Difference struct {
+	Expired    []int // expire with the new policy only
+	Saved      []int // expire with the old policy only
+	Archived   []int // go to the archive with the new policy only
+	Unarchived []int // go to the archive with the old policy only
+	// OldBytes and NewBytes are what the images that expire leave free.
+	OldBytes, NewBytes Bytes
+}
+
+// Diff compares two evaluations of the same images at the same time.
+func Diff(old, new Evaluation) Difference {
+	d := Difference{OldBytes: old.bytes(Expire), NewBytes: new.bytes(Expire)}
+	for i := range min(len(old.Verdicts), len(new.Verdicts)) {
+		before, after := old.Verdicts[i].Outcome, new.Verdicts[i].Outcome
+		if before == after {
+			continue
+		}
+		for _, list := range []struct {
+			of      Outcome
+			outcome Outcome
+			images  *[]int
+		}{{after, Expire, &d.Expired}, {before, Expire, &d.Saved}, {after, Transition, &d.Archived}, {before, Transition, &d.Unarchived}} {
+			if list.of == list.outcome {
+				*list.images = append(*list.images, i)
+			}
+		}
+	}
+	return d
+}
+
+// Limit is how many images a policy may expire at once.
+type Limit struct {
+	Images  int
+	Percent float64 // of all images
+	isShare bool
+}
+
+// ParseLimit reads a number of images, "20", or a share of all, "10%".
+func ParseLimit(s string) (Limit, error) {
+	if share, ok := strings.CutSuffix(s, "%"); ok {
+		percent, err := strconv.ParseFloat(share, 64)
+		if err != nil || !(percent >= 0 && percent <= 100) {
+			return Limit{}, fmt.Errorf("%q is not a share; 10%% is one", s)
+		}
+		return Limit{Percent: percent, isShare: true}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return Limit{}, fmt.Errorf("%q is neither a number of images nor a share; 20 or 10%% is one", s)
+	}
+	return Limit{Images: n}, nil
+}
+
+func (l Limit) String() string {
+	if l.isShare {
+		return strconv.FormatFloat(l.Percent, 'f', -1, 64) + "%"
+	}
+	return strconv.Itoa(l.Images)
+}
+
+// Allows says whether the evaluation expires no more than the limit.
+func (l Limit) Allows(s Summary) bool {
+	if l.isShare {
+		return float64(s.Expire)*100 <= l.Percent*float64(s.Images)
+	}
+	return s.Expire <= l.Images
+}
