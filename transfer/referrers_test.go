@@ -213,7 +213,7 @@ func TestReferrersImmutable(t *testing.T) {
 	check(t, err)
 	want := attach(t, n.repository("app"), m.Descriptor, 1)
 	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/"+referrersTag(m.Descriptor.Digest)) {
+		if r.Method != http.MethodPut || !strings.HasSuffix(r.URL.Path, "/manifests/"+DigestTag(m.Descriptor.Digest, DigestTagReferrers)) {
 			return false
 		}
 		w.WriteHeader(http.StatusBadRequest)

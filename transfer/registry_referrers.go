@@ -168,7 +168,7 @@ func (r *Registry) putReferrerList(ctx context.Context, c *v2Client, subject dig
 		http.Header{"Content-Type": {ocispec.MediaTypeImageIndex}}, content, http.StatusCreated, http.StatusOK)
 	var refused *v2Error
 	if errors.As(err, &refused) && refused.isImmutable() {
-		err = fmt.Errorf("%w: the registry lists no referrers itself, and the tag %s, by which clients list them, is immutable: let tags like sha256-* move", ErrConflict, referrersTag(subject))
+		err = fmt.Errorf("%w: the registry lists no referrers itself, and the tag %s, by which clients list them, is immutable: let tags like sha256-* move", ErrConflict, DigestTag(subject, DigestTagReferrers))
 	}
 	return err
 }
