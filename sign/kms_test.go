@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/ecrkit/ecrkit/localecr"
@@ -87,7 +88,7 @@ func TestKMSSignsByKeySpec(t *testing.T) {
 	} {
 		t.Run(alias, func(t *testing.T) {
 			k := w.key(t, "alias/"+alias)
-			signature, err := k.SignMessage(bytes.NewReader(message))
+			sig, err := k.SignMessage(bytes.NewReader(message))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,18 +106,18 @@ func TestKMSSignsByKeySpec(t *testing.T) {
 			}
 			switch parsed := parsed.(type) {
 			case *ecdsa.PublicKey:
-				if !ecdsa.VerifyASN1(parsed, digest, signature) {
+				if !ecdsa.VerifyASN1(parsed, digest, sig) {
 					t.Error("the signature does not verify")
 				}
 			case *rsa.PublicKey:
-				if err := rsa.VerifyPKCS1v15(parsed, crypto.SHA256, digest, signature); err != nil {
+				if err := rsa.VerifyPKCS1v15(parsed, crypto.SHA256, digest, sig); err != nil {
 					t.Error(err)
 				}
 			}
-			if err := k.VerifySignature(bytes.NewReader(signature), bytes.NewReader(message)); err != nil {
+			if err := k.VerifySignature(bytes.NewReader(sig), bytes.NewReader(message)); err != nil {
 				t.Error(err)
 			}
-			if err := k.VerifySignature(bytes.NewReader(signature), strings.NewReader("another")); err == nil {
+			if err := k.VerifySignature(bytes.NewReader(sig), strings.NewReader("another")); err == nil {
 				t.Error("it verifies for another message")
 			}
 			if again, err := k.SignMessage(nil, options.WithDigest(digest)); err != nil {
@@ -128,6 +129,33 @@ func TestKMSSignsByKeySpec(t *testing.T) {
 				t.Error("a digest of the wrong length was signed")
 			}
 		})
+	}
+}
+
+func TestWarning(t *testing.T) {
+	w := newKMSWorld(t)
+	for alias, want := range map[string]string{
+		"alias/ecrkit-p256": "", "alias/ecrkit-p384": "--signature-digest-algorithm sha384", "alias/ecrkit-p521": "--signature-digest-algorithm sha512",
+		"alias/ecrkit-rsa2048": "needs the public key in a file",
+	} {
+		signer, err := NewSigner(t.Context(), alias, w.key(t, alias))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := signer.Warning(); !strings.Contains(got, want) || (got == "") != (want == "") || got != "" && !strings.Contains(got, alias) {
+			t.Errorf("%s: %q", alias, got)
+		}
+	}
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := signature.LoadSigner(private, crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer, err := NewSigner(t.Context(), "release.key", file); err != nil || signer.Warning() != "" {
+		t.Errorf("%q, %v", signer.Warning(), err)
 	}
 }
 

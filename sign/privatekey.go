@@ -21,8 +21,7 @@ var ErrPassword = errors.New("the password does not open it")
 
 const (
 	maxPrivateKey = 16 << 10 // of a file, in bytes: an encrypted key of RSA 8192 has 9 KiB
-	minRSA        = 2048     // bits
-	maxRSA        = 8192
+	maxRSABits    = 8192
 )
 
 // ParsePrivateKey reads a private key in PEM: one that cosign has encrypted, which is what
@@ -108,8 +107,8 @@ func hashOf(private crypto.PrivateKey) (crypto.Hash, error) {
 		}
 		return 0, fmt.Errorf("ECDSA with the curve %s signs no images; use P-256", private.Curve.Params().Name)
 	case *rsa.PrivateKey:
-		if n := private.N.BitLen(); n < minRSA || n > maxRSA {
-			return 0, fmt.Errorf("RSA of %d bits signs no images; use %d to %d bits, or ECDSA P-256", n, minRSA, maxRSA)
+		if n := private.N.BitLen(); n < minRSABits || n > maxRSABits {
+			return 0, fmt.Errorf("RSA of %d bits signs no images; use %d to %d bits, or ECDSA P-256", n, minRSABits, maxRSABits)
 		}
 		return crypto.SHA256, nil
 	case ed25519.PrivateKey:
