@@ -29,8 +29,8 @@ Exit codes: 0 signed by every profile, or without --wait still in progress; 4 si
 failed, or no rule matched, so that the image is not signed; 1 still in progress when the
 time was over, or another failure.
 
-It tells what Amazon ECR says of the signing. It does not verify a signature: see
-docs/managed-signing.md.
+It tells what Amazon ECR says of the signing. It does not verify a signature: that
+takes the Notation CLI with the plugin of AWS Signer.
 
 Prints the profiles with their status, or with --output json one object: reference, digest,
 state (COMPLETE, IN_PROGRESS, FAILED, NONE), signingStatuses (signingProfileArn, status,
