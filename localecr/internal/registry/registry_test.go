@@ -67,17 +67,18 @@ func FuzzParseManifest(f *testing.F) {
 func TestStandInSignatureIsTheSameForTheSameImage(t *testing.T) {
 	subject := v1.Descriptor{MediaType: v1.MediaTypeImageManifest, Digest: digest.FromString("x"), Size: 1}
 	const profile = "arn:aws:signer:us-east-1:000000000000:/signing-profiles/"
-	make := func(profile string) string {
+	signature := func(profile string) string {
 		m, blobs, err := standInSignature(subject, profile)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(m) + string(bytes.Join(blobs, []byte("\n")))
 	}
-	if make(profile+"one") != make(profile+"one") {
+	one := signature(profile + "one")
+	if again := signature(profile + "one"); again != one {
 		t.Error("two signatures of one image by one profile differ")
 	}
-	if make(profile+"one") == make(profile+"two") {
+	if signature(profile+"two") == one {
 		t.Error("signatures by two profiles are the same")
 	}
 }
