@@ -20,6 +20,13 @@
 // sha256-HEX.sig. [FormatOCI11], the same payload in a manifest whose subject is
 // the image, is read only.
 //
+// # Keys
+//
+// A key that signs is in a file ([ParsePrivateKey]) or in AWS KMS ([NewKMS], named as
+// [ParseKMSReference] says). With AWS KMS the identity in use needs kms:GetPublicKey
+// and kms:Sign on the key, and nothing else. ECDSA P-256 is verified by everybody;
+// [Signer.Warning] tells who does not verify signatures by another key.
+//
 // # What is not taken for a signature
 //
 // An attestation is none: a signed bill of materials says what is in an image, not

@@ -14,6 +14,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -213,6 +215,22 @@ func TestKMSReferences(t *testing.T) {
 		w := *w
 		w.cfg.BaseEndpoint = aws.String("http://127.0.0.1:1")
 		if _, err := w.key(t, "awskms://"+host+"/alias/ecrkit-p256").SignMessage(strings.NewReader("message")); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("as the SDK is configured", func(t *testing.T) {
+		for name, value := range map[string]string{
+			"AWS_ENDPOINT_URL_KMS": w.srv.URL, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_REGION": "us-east-1",
+			"AWS_USE_FIPS_ENDPOINT": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_PROFILE": "",
+		} {
+			t.Setenv(name, value)
+		}
+		w := *w
+		var err error
+		if w.cfg, err = config.LoadDefaultConfig(t.Context(), config.WithCredentialsProvider(w.cfg.Credentials)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.key(t, "alias/ecrkit-p256").SignMessage(strings.NewReader("message")); err != nil {
 			t.Error(err)
 		}
 	})
