@@ -57,6 +57,7 @@ type localFlags struct {
 
 	ephemeral bool
 	latency   time.Duration
+	signing   time.Duration
 	quirksOff []string
 }
 
@@ -78,6 +79,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.quotas, "quotas", "off", "calls per second: off, default (those of AWS) or a `file`")
 	flags.DurationVar(&f.latency, "latency", 0, "round-trip time of every connection")
 	flags.StringVar(&f.rate, "per-connection-rate", "", "`bytes` per second of every connection, each way, such as 20MiB")
+	flags.DurationVar(&f.signing, "signing-time", localecr.DefaultSigningTime, "how long managed signing takes after a push")
 	flags.StringVar(&f.faults, "faults", "", "`file` of failures to happen")
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
@@ -150,7 +152,10 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if err != nil {
 		return o, closeFiles, err
 	}
-	o.DownloadAddr, o.Shape.Latency = f.downloadAddr, f.latency
+	if f.signing <= 0 {
+		return o, closeFiles, usagef("--signing-time %v: must be more than 0", f.signing)
+	}
+	o.DownloadAddr, o.Shape.Latency, o.SigningTime = f.downloadAddr, f.latency, f.signing
 	if f.rate != "" {
 		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
 		if err != nil || rate == 0 {

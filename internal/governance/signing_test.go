@@ -323,11 +323,12 @@ func FuzzParseSigningConfiguration(f *testing.F) {
 
 func TestParseSigningConfigurationIsStrict(t *testing.T) {
 	for want, text := range map[string]string{
-		"unknown field":         `{"rules":[],"registryId":"1"}`,
-		"already defined":       `{"rules":[],"rules":[]}`,
-		"no list of rules":      ``,
-		"larger than":           `{"rules":[]}` + strings.Repeat(" ", maxSigningFile),
-		`unknown field "Rules"`: `{"Rules":[]}`,
+		"unknown field":   `{"rules":[],"registryId":"1"}`,
+		"already defined": `{"rules":[],"rules":[]}`,
+		"signing rule 2: repositoryFilters is empty": "rules:\n  - {signingProfileArn: a}\n  - signingProfileArn: b\n    repositoryFilters:\n      # - filter: prod/*\n",
+		"no list of rules":                           ``,
+		"larger than":                                `{"rules":[]}` + strings.Repeat(" ", maxSigningFile),
+		`unknown field "Rules"`:                      `{"Rules":[]}`,
 	} {
 		if _, err := ParseSigningConfiguration(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, want %q", text, err, want)

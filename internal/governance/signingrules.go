@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +35,8 @@ var (
 	ErrNoSigningRule = errors.New("no such signing rule")
 )
 
+var errEmptyFilters = errors.New("repositoryFilters is empty; leave it out to sign the images of all repositories")
+
 // maxSigningFile bounds a configuration in a file, in bytes. The largest that is
 // allowed has about 300 KB.
 const maxSigningFile = 1 << 20
@@ -49,8 +52,20 @@ func ParseSigningConfiguration(in io.Reader) (SigningConfiguration, error) {
 		return SigningConfiguration{}, fmt.Errorf("larger than %d bytes: no signing configuration", maxSigningFile)
 	}
 	var c SigningConfiguration
-	if err := strictyaml.Decode(strings.NewReader(string(data)), &c); err != nil {
+	if err := strictyaml.Decode(bytes.NewReader(data), &c); err != nil {
 		return SigningConfiguration{}, err
+	}
+	// A list whose entries were all taken out is null, and must not mean all repositories.
+	var written struct {
+		Rules []map[string]any `yaml:"rules"`
+	}
+	if err := strictyaml.Decode(bytes.NewReader(data), &written); err != nil {
+		return SigningConfiguration{}, err
+	}
+	for i, rule := range written.Rules {
+		if filters, ok := rule["repositoryFilters"]; ok && filters == nil {
+			return SigningConfiguration{}, fmt.Errorf("signing rule %d: %w", i+1, errEmptyFilters)
+		}
 	}
 	if c.Rules == nil {
 		return SigningConfiguration{}, errors.New("there is no list of rules in it; write rules: [] for none")
@@ -87,7 +102,7 @@ func (rule SigningRule) validate(region string) error {
 	case found[1] != region:
 		return fmt.Errorf("signingProfileArn %s is of %s, and the registry of %s: a profile signs in its own region only", rule.Profile, found[1], region)
 	case rule.Filters != nil && len(rule.Filters) == 0:
-		return errors.New("repositoryFilters is empty; leave it out to sign the images of all repositories")
+		return errEmptyFilters
 	case len(rule.Filters) > MaxSigningFilters:
 		return fmt.Errorf("%d repositoryFilters of at most %d; use wider patterns, or a second rule of the same profile", len(rule.Filters), MaxSigningFilters)
 	}
