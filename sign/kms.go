@@ -106,7 +106,7 @@ func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]by
 	}
 	digest, _, err := signature.ComputeDigestForSigning(message, key.hash, []crypto.Hash{key.hash}, opts...)
 	if err != nil {
-		return nil, k.fail(err)
+		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Err: err}
 	}
 	call, cancel := k.bound(ctx)
 	defer cancel()
