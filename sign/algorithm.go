@@ -18,7 +18,8 @@ type Algorithm string
 // The algorithms of signatures that can be verified. A key on P-384 or P-521 signs
 // with the hash function of its size; cosign before version 3 took SHA-256 for all
 // keys. Which of its two algorithms an RSA key signs with is up to the signer, and
-// a key management service may take either.
+// a key management service may take either; so it is with Ed25519, where cosign
+// version 3 takes the one that hashes first.
 const (
 	ECDSAP256SHA256   Algorithm = "ecdsa-p256-sha256"
 	ECDSAP384SHA384   Algorithm = "ecdsa-p384-sha384"
@@ -28,11 +29,12 @@ const (
 	RSAPKCS1v15SHA256 Algorithm = "rsa-pkcs1v15-sha256"
 	RSAPSSSHA256      Algorithm = "rsa-pss-sha256"
 	Ed25519           Algorithm = "ed25519"
+	Ed25519ph         Algorithm = "ed25519ph"
 )
 
 // algorithms are all of them, as messages list them.
 var algorithms = []Algorithm{
-	ECDSAP256SHA256, ECDSAP384SHA384, ECDSAP384SHA256, ECDSAP521SHA512, ECDSAP521SHA256, RSAPKCS1v15SHA256, RSAPSSSHA256, Ed25519,
+	ECDSAP256SHA256, ECDSAP384SHA384, ECDSAP384SHA256, ECDSAP521SHA512, ECDSAP521SHA256, RSAPKCS1v15SHA256, RSAPSSSHA256, Ed25519, Ed25519ph,
 }
 
 // minRSABits is the smallest RSA key that is taken:
@@ -57,7 +59,7 @@ func algorithmsOf(public crypto.PublicKey) []Algorithm {
 			return []Algorithm{RSAPKCS1v15SHA256, RSAPSSSHA256}
 		}
 	case ed25519.PublicKey:
-		return []Algorithm{Ed25519}
+		return []Algorithm{Ed25519, Ed25519ph}
 	}
 	return nil
 }
@@ -67,6 +69,8 @@ func (k *Key) verifier(a Algorithm) (signature.Verifier, error) {
 	switch a {
 	case RSAPSSSHA256:
 		return signature.LoadRSAPSSVerifier(k.Public.(*rsa.PublicKey), crypto.SHA256, nil)
+	case Ed25519ph:
+		return signature.LoadED25519phVerifier(k.Public.(ed25519.PublicKey))
 	case ECDSAP384SHA384:
 		return signature.LoadVerifier(k.Public, crypto.SHA384)
 	case ECDSAP521SHA512:

@@ -33,6 +33,7 @@ func TestKeyVerifiesByEveryAlgorithmOfIt(t *testing.T) {
 		{want: RSAPKCS1v15SHA256, key: rsaKey},
 		{want: RSAPSSSHA256, key: rsaKey, signer: must(signature.LoadRSAPSSSigner(rsaKey, crypto.SHA256, nil))},
 		{want: Ed25519, key: edwards},
+		{want: Ed25519ph, key: edwards, signer: must(signature.LoadED25519phSigner(edwards))},
 	} {
 		t.Run(string(test.want), func(t *testing.T) {
 			if test.signer == nil {
