@@ -1,0 +1,111 @@
+package scan
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ScanType is who scanned.
+type ScanType string
+
+// Basic scanning is ECR's own, of operating system packages. Enhanced scanning is
+// that of Amazon Inspector, of the packages of programming languages too.
+const (
+	Basic    ScanType = "basic"
+	Enhanced ScanType = "enhanced"
+)
+
+// Known is what a scan says to a question: yes, no, or nothing.
+type Known string
+
+// The answers. Partial says of a fix that some of the packages have one. Basic scans
+// answer neither whether there is a fix nor whether there is an exploit.
+const (
+	Unknown Known = ""
+	Yes     Known = "YES"
+	No      Known = "NO"
+	Partial Known = "PARTIAL"
+)
+
+// Finding is one vulnerability of an image, from a basic or an enhanced scan. What
+// the scan does not say is empty or nil. Its JSON form is part of that of a report.
+type Finding struct {
+	ID          string   `json:"id"` // CVE-2024-1234, GHSA-…, ALAS2-…
+	Severity    Severity `json:"severity"`
+	Title       string   `json:"title,omitempty"`
+	Description string   `json:"description,omitempty"`
+	URI         string   `json:"uri,omitempty"`
+	// Packages are those that have it; usually one.
+	Packages []Package `json:"packages"`
+	// Score is that of CVSS, 0 to 10, as the scanner rates it; Vector is how it came about.
+	Score  *float64 `json:"score,omitempty"`
+	Vector string   `json:"vector,omitempty"`
+	Fix    Known    `json:"fixAvailable,omitempty"`
+	// Exploit says whether one is known.
+	Exploit Known `json:"exploitAvailable,omitempty"`
+	// InUse is how many clusters of ECS and EKS run the image, LastInUse when one did.
+	InUse     *int64     `json:"inUseCount,omitempty"`
+	LastInUse *time.Time `json:"lastInUseAt,omitempty"`
+	// State is ACTIVE, SUPPRESSED or CLOSED in enhanced scans.
+	State string `json:"state,omitempty"`
+	// ARN is that of Amazon Inspector.
+	ARN           string     `json:"arn,omitempty"`
+	FirstObserved *time.Time `json:"firstObservedAt,omitempty"`
+}
+
+// Package is software in an image in which something was found.
+type Package struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"` // with epoch and release as its package manager writes them
+	Fixed   string `json:"fixedVersion,omitempty"`
+	Manager string `json:"manager,omitempty"` // OS, PYTHON, …
+	Path    string `json:"path,omitempty"`
+	Layer   string `json:"layer,omitempty"` // digest of the layer that brought it
+}
+
+// compareFindings puts the worst first and leaves no two in any order.
+func compareFindings(a, b Finding) int {
+	return cmp.Or(
+		-cmp.Compare(a.Severity.rank(), b.Severity.rank()),
+		-cmp.Compare(a.score(), b.score()),
+		strings.Compare(a.ID, b.ID),
+		slices.CompareFunc(a.Packages, b.Packages, comparePackages),
+		strings.Compare(a.ARN, b.ARN),
+		strings.Compare(a.Description, b.Description),
+	)
+}
+
+func comparePackages(a, b Package) int {
+	return cmp.Or(
+		strings.Compare(a.Name, b.Name),
+		strings.Compare(a.Version, b.Version),
+		strings.Compare(a.Layer, b.Layer),
+		strings.Compare(a.Path, b.Path),
+		strings.Compare(a.Manager, b.Manager),
+		strings.Compare(a.Fixed, b.Fixed),
+	)
+}
+
+// score is -1 if it is not known.
+func (f Finding) score() float64 {
+	if f.Score == nil {
+		return -1
+	}
+	return *f.Score
+}
+
+// Judged is the severity by which a policy goes: that of the scan, and for an undefined
+// one what undefined says, else the rating of its score, else the worst.
+func (f Finding) judged(undefined Severity) Severity {
+	switch {
+	case f.Severity != Undefined:
+		return f.Severity
+	case undefined != "":
+		return undefined
+	case f.Score != nil:
+		return severityOfScore(*f.Score)
+	}
+	return Critical
+}

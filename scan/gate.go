@@ -1,0 +1,217 @@
+package scan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize/english"
+)
+
+// expiresSoon is how long before its end an ignored finding is warned of.
+const expiresSoon = 14 * 24 * time.Hour
+
+// Gate judges an image, each image of an index, or each of several, at a time, which
+// is that of the ignored findings. The same input gives the same verdict, in the same
+// order.
+func Gate(policy *Policy, report Report, at time.Time) Verdict {
+	g := gate{policy: policy, at: at, used: map[*Ignore]int{}}
+	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
+	for _, r := range report.images() {
+		v.Images = append(v.Images, g.image(r))
+	}
+	v.Outcome = together(v.Images)
+	for _, e := range g.order {
+		v.Ignores = append(v.Ignores, g.use(e))
+	}
+	v.Warnings = append(v.Warnings, g.warnings...)
+	return v
+}
+
+// Show is a verdict without a policy: what the scans say, in order.
+func Show(report Report, at time.Time) Verdict {
+	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
+	for _, r := range report.images() {
+		i := newImage(r)
+		if !r.Status.Done() {
+			i.Reason = notDone(r)
+		}
+		v.Images = append(v.Images, i)
+		for _, s := range Severities() {
+			if n := r.Counts[s]; n > i.Counts[s] {
+				v.Warnings = append(v.Warnings, incomplete(i, s))
+			}
+		}
+	}
+	return v
+}
+
+// gate is one judgement under way.
+type gate struct {
+	policy   *Policy
+	at       time.Time
+	order    []*Ignore // those for the repositories seen
+	used     map[*Ignore]int
+	warnings []string
+}
+
+func (g *gate) warn(format string, args ...any) {
+	g.warnings = append(g.warnings, oneLine(fmt.Sprintf(format, args...)))
+}
+
+func newImage(r Report) Image {
+	i := Image{Reference: r.Reference(), Report: r, Counts: countFindings(r.Findings), Judged: []Judgement{}}
+	for _, f := range slices.SortedStableFunc(slices.Values(r.Findings), compareFindings) {
+		i.Judged = append(i.Judged, Judgement{Finding: f})
+	}
+	return i
+}
+
+// image judges one.
+func (g *gate) image(r Report) Image {
+	terms, ignores := g.policy.termsFor(r.Repository)
+	for _, e := range ignores {
+		if !slices.Contains(g.order, e) {
+			g.order = append(g.order, e)
+		}
+	}
+	i := newImage(r)
+	accepted := slices.Contains(terms.Accept, r.Status)
+	if !r.Status.Done() && !accepted {
+		i.Outcome, i.Reason = NoResult, notDone(r)
+		return i
+	}
+	if accepted {
+		g.warn("%s passes without a scan: the policy accepts the status %s", i.title(), r.Status)
+	}
+	g.judge(&i, terms, ignores)
+	i.Outcome = Passed
+	for _, rule := range i.Rules {
+		if rule.Broken {
+			i.Outcome = Failed
+		}
+	}
+	for _, s := range Severities() {
+		if r.Counts[s] <= i.Counts[s] {
+			continue
+		}
+		judged := Finding{Severity: s}.judged(terms.Undefined)
+		if i.Outcome == Passed && slices.ContainsFunc(terms.Block, func(r Rule) bool { return r.concerns(judged) }) {
+			i.Outcome, i.Reason = NoResult, incomplete(i, s)
+		}
+		g.warn("%s", incomplete(i, s))
+	}
+	return i
+}
+
+// judge decides on each finding of i.
+func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
+	for _, rule := range terms.Block {
+		i.Rules = append(i.Rules, RuleUse{Rule: rule.String(), Maximum: rule.Maximum})
+	}
+	matched := make([][]int, len(i.Judged)) // the rules that match each finding
+	for n := range i.Judged {
+		j := &i.Judged[n]
+		j.Decision = Passes
+		switch {
+		case j.State == "CLOSED":
+			j.Because = "closed by Amazon Inspector"
+			continue
+		case j.State == "SUPPRESSED" && terms.AcceptSuppressed:
+			j.Decision, j.Because = Ignored, "suppressed by Amazon Inspector"
+			continue
+		}
+		if reason, ok := g.ignored(j.Finding, ignores); ok {
+			j.Decision, j.Because = Ignored, reason
+			continue
+		}
+		severity := j.judged(terms.Undefined)
+		for k, rule := range terms.Block {
+			if rule.blocks(j.Finding, severity) {
+				matched[n] = append(matched[n], k)
+				i.Rules[k].Count++
+			}
+		}
+	}
+	for k := range i.Rules {
+		i.Rules[k].Broken = i.Rules[k].Count > i.Rules[k].Maximum
+	}
+	for n, rules := range matched {
+		for _, k := range rules {
+			j := &i.Judged[n]
+			if i.Rules[k].Broken {
+				j.Decision, j.Because = Blocks, i.Rules[k].Rule
+				break
+			}
+			if j.Decision == Passes {
+				j.Decision, j.Because = Allowed, i.Rules[k].Rule
+			}
+		}
+	}
+}
+
+// ignored gives the reason for which a finding is ignored. Each entry about it counts
+// as used, whether or not it has expired.
+func (g *gate) ignored(f Finding, ignores []*Ignore) (reason string, ok bool) {
+	for _, e := range ignores {
+		if !e.covers(f) {
+			continue
+		}
+		g.used[e]++
+		if !ok && !e.expired(g.at) {
+			reason, ok = e.Reason, true
+		}
+	}
+	return reason, ok
+}
+
+func (e *Ignore) expired(at time.Time) bool { return !e.until.IsZero() && !at.Before(e.until) }
+
+// use tells what became of an entry, with a warning if something is to be done about it.
+func (g *gate) use(e *Ignore) IgnoreUse {
+	u := IgnoreUse{Ignore: *e, State: IgnoreUsed, Count: g.used[e]}
+	switch {
+	case e.expired(g.at):
+		u.State = IgnoreExpired
+		g.warn("ignore %s: expired %s; it ignores nothing any more", e.ID, e.Expires)
+	case u.Count == 0:
+		u.State = IgnoreUnused
+		g.warn("ignore %s: no such finding; remove it", e.ID)
+	case e.Expires == "":
+		g.warn("ignore %s: it never expires; give it a date", e.ID)
+	case e.until.Sub(g.at) <= expiresSoon:
+		g.warn("ignore %s: expires %s, and %s will count again", e.ID, e.Expires, english.Plural(u.Count, "finding", ""))
+	}
+	return u
+}
+
+// together is the outcome of several images.
+func together(images []Image) Outcome {
+	outcome := Passed
+	for _, i := range images {
+		switch {
+		case i.Outcome == Failed:
+			return Failed
+		case i.Outcome != Passed:
+			outcome = NoResult
+		}
+	}
+	return outcome
+}
+
+// notDone says why there is nothing to judge.
+func notDone(r Report) string {
+	status := string(r.Status)
+	if status == "" {
+		status = "no status"
+	}
+	text := status + ": " + r.Status.Explain()
+	if r.StatusDescription != "" {
+		text += fmt.Sprintf(" (%s)", r.StatusDescription)
+	}
+	return oneLine(text)
+}
+
+func incomplete(i Image, s Severity) string {
+	return oneLine(fmt.Sprintf("%s: the scan counts %d %s findings, and %d are listed; get all pages", i.title(), i.Report.Counts[s], s, i.Counts[s]))
+}

@@ -1,0 +1,272 @@
+package scan
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
+)
+
+// maxPolicy is the size of a policy, in bytes.
+const maxPolicy = 1 << 20
+
+// Policy says which findings block an image. ParsePolicy reads one from YAML.
+type Policy struct {
+	Version int `yaml:"version"` // 1
+	Terms   `yaml:",inline"`
+	// Ignore are findings that do not block, for a reason and a time.
+	Ignore []Ignore `yaml:"ignore"`
+	// Repositories change the policy for some of them. The first that matches counts.
+	Repositories []Override `yaml:"repositories"`
+}
+
+// Terms are what an override can replace.
+type Terms struct {
+	// Block are the rules. A finding blocks if one of them says so.
+	Block []Rule `yaml:"block"`
+	// Undefined is the severity by which a finding of severity UNDEFINED is judged. ""
+	// goes by its CVSS score, and is CRITICAL if it has none.
+	Undefined Severity `yaml:"undefined"`
+	// Accept are the statuses with which an image passes although it was not scanned.
+	Accept []Status `yaml:"accept"`
+	// AcceptSuppressed lets findings pass that a suppression rule of Amazon Inspector hides.
+	AcceptSuppressed bool `yaml:"accept_suppressed"`
+}
+
+// Rule blocks the findings of which all is true that it says. The zero value blocks all
+// findings. What the scan does not tell is taken to be true.
+type Rule struct {
+	Name string `yaml:"name"` // for messages; "" describes the rule
+	// Severity blocks this one and what is worse, Severities exactly these.
+	Severity   Severity   `yaml:"severity"`
+	Severities []Severity `yaml:"severities"`
+	// MinimumCVSS is the least score, 0 to 10.
+	MinimumCVSS float64 `yaml:"minimum_cvss"`
+	// FixAvailable blocks only what has a fix, for some of its packages at least.
+	FixAvailable bool `yaml:"fix_available"`
+	// ExploitAvailable blocks only what has a known exploit.
+	ExploitAvailable bool `yaml:"exploit_available"`
+	// InUse blocks only if a cluster runs the image.
+	InUse bool `yaml:"in_use"`
+	// Maximum is how many such findings an image may have.
+	Maximum int `yaml:"maximum"`
+}
+
+// Ignore is a finding that does not block.
+type Ignore struct {
+	ID string `yaml:"id" json:"id"`
+	// Package, a pattern, restricts it to findings all of whose packages match.
+	Package string `yaml:"package" json:"package,omitempty"`
+	// Repository, a pattern, restricts it to images of these repositories.
+	Repository string `yaml:"repository" json:"repository,omitempty"`
+	Reason     string `yaml:"reason" json:"reason"`
+	// Expires is the last day, in UTC, on which it is ignored (2026-12-31), or a time.
+	// Without one the verdict has a warning.
+	Expires string `yaml:"expires" json:"expires,omitempty"`
+
+	until time.Time // zero without an end
+}
+
+// Override is what is different for some repositories: what it sets replaces what the
+// policy says, and its ignored findings come on top.
+type Override struct {
+	Match  []string `yaml:"match"` // patterns of repository names, without the registry
+	Terms  `yaml:",inline"`
+	Ignore []Ignore `yaml:"ignore"`
+}
+
+// ParsePolicy reads a policy. A key that is not known is an error.
+func ParsePolicy(r io.Reader) (*Policy, error) {
+	limited := &io.LimitedReader{R: r, N: maxPolicy + 1}
+	var p Policy
+	err := strictyaml.Decode(limited, &p)
+	switch {
+	case limited.N <= 0:
+		return nil, fmt.Errorf("policy: more than %d MiB", maxPolicy>>20)
+	case err != nil:
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	if err := p.check(); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return &p, nil
+}
+
+func (p *Policy) check() error {
+	if p.Version != 1 {
+		return fmt.Errorf("version is %d; write version: 1", p.Version)
+	}
+	if len(p.Block) == 0 {
+		return errors.New("it blocks nothing; write block: with a rule, as - severity: HIGH")
+	}
+	if err := p.Terms.check(); err != nil {
+		return err
+	}
+	seen := map[Ignore]bool{}
+	if err := checkIgnores(p.Ignore, seen); err != nil {
+		return err
+	}
+	for i := range p.Repositories {
+		o := &p.Repositories[i]
+		place := fmt.Sprintf("repositories[%d]", i)
+		if len(o.Match) == 0 || slices.Contains(o.Match, "") {
+			return fmt.Errorf("%s: match is missing; write match: [team/*]", place)
+		}
+		if o.Block != nil && len(o.Block) == 0 {
+			return fmt.Errorf("%s: block is empty; leave it out, or write what blocks there", place)
+		}
+		if err := o.Terms.check(); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+		if err := checkIgnores(o.Ignore, map[Ignore]bool{}); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
+		}
+	}
+	return nil
+}
+
+func (t *Terms) check() error {
+	for i := range t.Block {
+		if err := t.Block[i].check(); err != nil {
+			return fmt.Errorf("block[%d]: %w", i, err)
+		}
+	}
+	if t.Undefined != "" {
+		s, err := ParseSeverity(string(t.Undefined))
+		if err != nil || s == Undefined {
+			return fmt.Errorf("undefined: %q is no severity to judge by; write one of CRITICAL to INFORMATIONAL", t.Undefined)
+		}
+		t.Undefined = s
+	}
+	for i, s := range t.Accept {
+		t.Accept[i] = Status(strings.ToUpper(string(s)))
+		if !t.Accept[i].Acceptable() {
+			return fmt.Errorf("accept: %q is none of %s", s, join(acceptableStatuses()))
+		}
+	}
+	return nil
+}
+
+func (r *Rule) check() (err error) {
+	if r.Severity != "" && len(r.Severities) > 0 {
+		return errors.New("severity (this and worse) and severities (exactly these) exclude each other")
+	}
+	if r.Severity != "" {
+		if r.Severity, err = ParseSeverity(string(r.Severity)); err != nil {
+			return err
+		}
+		if r.Severity == Undefined {
+			return errors.New("severity: UNDEFINED is neither better nor worse than others; say with undefined: as what it is judged")
+		}
+	}
+	for i, s := range r.Severities {
+		if r.Severities[i], err = ParseSeverity(string(s)); err != nil {
+			return err
+		}
+		if r.Severities[i] == Undefined {
+			return errors.New("severities: UNDEFINED is judged as another severity; say with undefined: as which")
+		}
+	}
+	if !(r.MinimumCVSS >= 0 && r.MinimumCVSS <= 10) {
+		return fmt.Errorf("minimum_cvss: %v is not between 0 and 10", r.MinimumCVSS)
+	}
+	if r.Maximum < 0 {
+		return fmt.Errorf("maximum: %d is less than 0", r.Maximum)
+	}
+	return nil
+}
+
+// checkIgnores checks entries and reads their ends. seen are those that were there before.
+func checkIgnores(list []Ignore, seen map[Ignore]bool) error {
+	for i := range list {
+		e := &list[i]
+		place := fmt.Sprintf("ignore[%d]", i)
+		if e.ID == "" {
+			return fmt.Errorf("%s: id is missing; write id: CVE-2024-1234", place)
+		}
+		place += " (" + e.ID + ")"
+		if strings.TrimSpace(e.Reason) == "" {
+			return fmt.Errorf("%s: reason is missing; say why it does not matter", place)
+		}
+		same := Ignore{ID: strings.ToUpper(e.ID), Package: e.Package, Repository: e.Repository}
+		if seen[same] {
+			return fmt.Errorf("%s: it is there twice", place)
+		}
+		seen[same] = true
+		if e.Expires == "" {
+			continue
+		}
+		if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
+			e.until = day.AddDate(0, 0, 1)
+		} else if e.until, err = time.Parse(time.RFC3339, e.Expires); err != nil {
+			return fmt.Errorf("%s: expires: %q is no date; write 2026-12-31", place, e.Expires)
+		}
+	}
+	return nil
+}
+
+// termsFor are the terms and the ignored findings for a repository.
+func (p *Policy) termsFor(repository string) (Terms, []*Ignore) {
+	terms := p.Terms
+	var ignores []*Ignore
+	add := func(list []Ignore) {
+		for i := range list {
+			if list[i].Repository == "" || match(list[i].Repository, repository) {
+				ignores = append(ignores, &list[i])
+			}
+		}
+	}
+	for i := range p.Repositories {
+		o := &p.Repositories[i]
+		if !slices.ContainsFunc(o.Match, func(pattern string) bool { return match(pattern, repository) }) {
+			continue
+		}
+		if o.Block != nil {
+			terms.Block = o.Block
+		}
+		if o.Undefined != "" {
+			terms.Undefined = o.Undefined
+		}
+		if o.Accept != nil {
+			terms.Accept = o.Accept
+		}
+		terms.AcceptSuppressed = terms.AcceptSuppressed || o.AcceptSuppressed
+		// The closer entry is the one that is said to be used.
+		add(o.Ignore)
+		break
+	}
+	add(p.Ignore)
+	return terms, ignores
+}
+
+// match says whether name is of the pattern, in which * is any text, / too, as in the
+// filters of Amazon ECR.
+func match(pattern, name string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return pattern == name
+	}
+	name, ok := strings.CutPrefix(name, parts[0])
+	if !ok {
+		return false
+	}
+	last := len(parts) - 1
+	for _, part := range parts[1:last] {
+		if _, name, ok = strings.Cut(name, part); !ok {
+			return false
+		}
+	}
+	return strings.HasSuffix(name, parts[last])
+}
+
+func join[T ~string](list []T) string {
+	texts := make([]string, len(list))
+	for i, s := range list {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,79 @@
+package scan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Severity is how bad a finding is, in the words of FindingSeverity.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFinding.html
+type Severity string
+
+// The severities. Undefined says that the source of the CVE gave it no priority, or
+// none that is known: it is not a low one.
+const (
+	Critical      Severity = "CRITICAL"
+	High          Severity = "HIGH"
+	Medium        Severity = "MEDIUM"
+	Low           Severity = "LOW"
+	Informational Severity = "INFORMATIONAL"
+	Undefined     Severity = "UNDEFINED"
+)
+
+// Severities are all of them, the worst first; what is undefined comes last, as it
+// is in no order with the others.
+func Severities() []Severity {
+	return []Severity{Critical, High, Medium, Low, Informational, Undefined}
+}
+
+// ParseSeverity reads the name of a severity, in any case.
+func ParseSeverity(s string) (Severity, error) {
+	for _, known := range Severities() {
+		if strings.EqualFold(s, string(known)) {
+			return known, nil
+		}
+	}
+	return "", fmt.Errorf("severity %q is none of CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL and UNDEFINED", s)
+}
+
+// rank is higher for what is worse, and 0 for what is undefined.
+func (s Severity) rank() int {
+	switch s {
+	case Critical:
+		return 5
+	case High:
+		return 4
+	case Medium:
+		return 3
+	case Low:
+		return 2
+	case Informational:
+		return 1
+	}
+	return 0
+}
+
+// severityOf takes the severity that a scan names. One that is not known, UNTRIAGED
+// of Inspector for one, is undefined.
+func severityOf(s string) Severity {
+	if known, err := ParseSeverity(s); err == nil {
+		return known
+	}
+	return Undefined
+}
+
+// severityOfScore is the rating of a CVSS score by the table of CVSS 3 and 4.
+// https://nvd.nist.gov/vuln-metrics/cvss
+func severityOfScore(score float64) Severity {
+	switch {
+	case score >= 9:
+		return Critical
+	case score >= 7:
+		return High
+	case score >= 4:
+		return Medium
+	case score > 0:
+		return Low
+	}
+	return Informational
+}

@@ -1,0 +1,183 @@
+package scan
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// writeTable writes text for people, whose last column is cut where the terminal ends.
+func (v Verdict) writeTable(w io.Writer, columns int) error {
+	var out strings.Builder
+	for n, i := range v.Images {
+		if n > 0 {
+			out.WriteByte('\n')
+		}
+		i.text(&out, columns)
+	}
+	if len(v.Warnings) > 0 {
+		out.WriteByte('\n')
+	}
+	for _, warning := range v.Warnings {
+		fmt.Fprintf(&out, "warning: %s\n", warning)
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+func (i Image) text(out *strings.Builder, columns int) {
+	fmt.Fprintf(out, "%s\n", oneLine(i.title()))
+	field := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(out, "%-10s %s\n", name+":", oneLine(value))
+		}
+	}
+	field("Digest", string(i.Digest))
+	field("Scan", i.scanned())
+	field("Findings", i.totals())
+	switch i.Outcome {
+	case Passed:
+		field("Gate", "passed")
+	case Failed:
+		field("Gate", "failed, "+i.blocked())
+	}
+	if i.Outcome == NoResult || i.Reason != "" {
+		field("No result", i.Reason)
+	}
+	for _, r := range i.Rules {
+		state := "kept"
+		if r.Broken {
+			state = "broken"
+		}
+		field("Rule", fmt.Sprintf("%s: %d found, %s", r.Rule, r.Count, state))
+	}
+	if len(i.Judged) == 0 {
+		return
+	}
+	out.WriteByte('\n')
+	t := textTable{findingColumns}
+	for _, j := range i.Judged {
+		about := j.headline()
+		if j.Decision == Ignored {
+			about = j.Because
+		}
+		t = append(t, []string{
+			string(j.Severity), j.ID, j.names(), j.versions(), j.fixes(), j.showScore(), strings.Join(j.notes(), ", "), string(j.Decision), about,
+		})
+	}
+	t.write(out, columns)
+}
+
+// scanned says what scan it was, when, and of what state.
+func (i Image) scanned() string {
+	texts := []string{}
+	if i.Type != "" {
+		texts = append(texts, string(i.Type))
+	}
+	texts = append(texts, string(i.Status))
+	if i.Status == "" {
+		texts[len(texts)-1] = "no status"
+	}
+	if i.CompletedAt != nil {
+		texts = append(texts, "completed "+showTime(*i.CompletedAt))
+	}
+	if i.SourceUpdatedAt != nil {
+		texts = append(texts, "vulnerabilities known on "+showTime(*i.SourceUpdatedAt))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// totals are the counts: «1 CRITICAL, 2 HIGH».
+func (i Image) totals() string {
+	var texts []string
+	for _, s := range Severities() {
+		if n := i.Counts[s]; n > 0 {
+			texts = append(texts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	switch {
+	case len(texts) > 0:
+		return strings.Join(texts, ", ")
+	case i.Status.Done():
+		return "none"
+	}
+	return ""
+}
+
+func showTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+// The columns of findings, and how they give way on a narrow terminal: packages and
+// versions are cut, then some columns are left out, the first of droppable first.
+var (
+	findingColumns = []string{"SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "NOTES", "GATE", "ABOUT"}
+	cuttable       = []int{2, 3, 4}
+	droppable      = []int{6, 3, 4}
+)
+
+// textTable is rows of cells, the first the header. Columns that are empty in all rows
+// are left out.
+type textTable [][]string
+
+func (t textTable) write(out *strings.Builder, columns int) {
+	const least = 20 // of the last column, below which it is not worth it
+	width := t.widths(40)
+	narrow := func() bool { return columns > 0 && sum(width) > columns }
+	for _, most := range []int{24, 16, 10} {
+		if narrow() {
+			width = t.widths(most)
+		}
+	}
+	for _, c := range droppable {
+		if narrow() {
+			width[c] = 0
+		}
+	}
+	rest := 100
+	if columns > 0 {
+		rest = columns - sum(width)
+	}
+	for _, row := range t {
+		var line strings.Builder
+		for c, n := range width {
+			if n > 0 {
+				fmt.Fprintf(&line, "%-*s  ", n, cut(oneLine(row[c]), n))
+			}
+		}
+		if rest >= least {
+			line.WriteString(cut(oneLine(row[len(width)]), rest))
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+// widths are those of the columns but the last; those that can be cut have most at most.
+func (t textTable) widths(most int) []int {
+	width := make([]int, len(t[0])-1)
+	for c := range width {
+		for _, row := range t[1:] {
+			width[c] = max(width[c], utf8.RuneCountInString(oneLine(row[c])))
+		}
+		if width[c] == 0 {
+			continue
+		}
+		width[c] = min(max(width[c], len(t[0][c])), 40)
+		if slices.Contains(cuttable, c) {
+			width[c] = min(width[c], most)
+		}
+	}
+	return width
+}
+
+// sum is the width of columns with the space after each.
+func sum(width []int) int {
+	n := 0
+	for _, w := range width {
+		if w > 0 {
+			n += w + 2
+		}
+	}
+	return n
+}
