@@ -17,6 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
+	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -141,7 +142,7 @@ func exitCode(err error) int {
 		return exitPartly
 	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned):
 		return exitIntegrity
-	case errors.Is(err, transfer.ErrConflict):
+	case errors.Is(err, transfer.ErrConflict), errors.Is(err, scan.ErrGate):
 		return exitConflict
 	}
 	return exitFailed

@@ -33,7 +33,8 @@ behind a host that is no ECR name:
 ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1,...".
 
 Results go to stdout, messages to stderr. Exit codes: 0 done; 1 failed; 2 usage;
-3 partly done; 4 content or signature is not what it should be; 5 conflict.`
+3 partly done; 4 content or signature is not what it should be; 5 conflict, or a gate
+that failed.`
 
 // newRootCommand builds the command tree.
 func newRootCommand(app *App) *cobra.Command {
@@ -72,6 +73,7 @@ func newRootCommand(app *App) *cobra.Command {
 		{"Look at images and name them:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
+		{"Govern what is there:", []*cobra.Command{newScanCommand(app)}},
 		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newLocalCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})

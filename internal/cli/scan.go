@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/scan"
+)
+
+const scanHelp = `Judge what scans found in images, and report it.
+
+  aws ecr describe-image-scan-findings --repository-name app --image-id imageTag=1.2 > findings.json
+  ecrkit scan gate --findings findings.json --policy scan-policy.yaml
+  ecrkit scan report --findings findings.json --report findings.html
+
+Findings of basic scanning and of enhanced scanning (Amazon Inspector) are the same here.`
+
+func newScanCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "scan",
+		Short: "Judge and report what scans found in images",
+		Long:  scanHelp,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; see ecrkit scan --help", "scan "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newScanGateCommand(app), newScanReportCommand(app))
+	return cmd
+}
+
+const scanFindingsHelp = `FILE has what "aws ecr describe-image-scan-findings" prints, "-" is stdin. Several
+pages can be in one file or in several, and so can several images: the images of an
+index, as Amazon ECR scans no index. A page that is missing is an error.`
+
+// readFindings reads the reports of the images in files.
+func (app *App) readFindings(files []string) (scan.Report, error) {
+	if len(files) == 0 {
+		return scan.Report{}, usagef("name the findings: --findings FILE, of aws ecr describe-image-scan-findings")
+	}
+	var pages []scan.Page
+	for _, file := range files {
+		more, err := app.readPages(file)
+		if err != nil {
+			return scan.Report{}, fmt.Errorf("%s: %w", file, err)
+		}
+		pages = append(pages, more...)
+	}
+	reports, err := scan.Reports(pages...)
+	return scan.Together(reports...), err
+}
+
+func (app *App) readPages(file string) ([]scan.Page, error) {
+	if file == "-" {
+		return scan.DecodePages(app.Stdin)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return scan.DecodePages(f)
+}
+
+// readScanPolicy reads a policy. One that is wrong is a usage error.
+func readScanPolicy(file string) (*scan.Policy, error) {
+	if file == "" {
+		return nil, usagef("name the policy: --policy FILE; docs/scanning.md has one to begin with")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	defer f.Close()
+	policy, err := scan.ParsePolicy(f)
+	if err != nil {
+		return nil, usagef("%s: %w", file, err)
+	}
+	return policy, nil
+}
+
+// writeVerdict writes the verdict to stdout and to the files of reports.
+func (app *App) writeVerdict(v scan.Verdict, reports scanReports) error {
+	var failures []error
+	for _, r := range reports.files {
+		if err := r.write(v); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	if reports.stdout != scan.FormatTable {
+		for _, warning := range v.Warnings {
+			app.Messagef("warning: %s", warning)
+		}
+	}
+	if err := v.Write(app.Stdout, reports.stdout, scan.WriteOptions{Columns: app.columns(), Version: reports.version}); err != nil {
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+func formatNames() []string {
+	var names []string
+	for _, f := range scan.Formats() {
+		names = append(names, string(f))
+	}
+	return names
+}

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/version"
+	"github.com/ecrkit/ecrkit/scan"
+)
+
+const scanReportsHelp = `--format says what is printed: table, json, sarif, junit, markdown or html; --output
+json is --format json. --report also writes a report into a file, whose name tells the
+format: .json, .sarif, .xml (JUnit), .md, .html, .txt; FORMAT=FILE says it. It can be
+given several times. The reports are written whatever the outcome.`
+
+// scanReportFlags are the flags of the commands that report findings.
+type scanReportFlags struct {
+	format string
+	files  []string
+}
+
+func (f *scanReportFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.format, "format", "", "form of what is printed: "+strings.Join(formatNames(), ", ")+" (default table)")
+	flags.StringArrayVar(&f.files, "report", nil, "write a report to `[FORMAT=]FILE`, too; repeatable")
+	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// scanReports are the reports of a verdict that are asked for.
+type scanReports struct {
+	stdout  scan.Format
+	files   []scanReportFile
+	version string
+}
+
+type scanReportFile struct {
+	format  scan.Format
+	path    string
+	version string
+}
+
+// reports checks the flags.
+func (f *scanReportFlags) reports(app *App) (scanReports, error) {
+	r := scanReports{stdout: scan.FormatTable, version: version.String()}
+	if app.Output == outputJSON {
+		r.stdout = scan.FormatJSON
+	}
+	if f.format != "" {
+		format, err := scan.ParseFormat(f.format)
+		switch {
+		case err != nil:
+			return r, usagef("--format: %w", err)
+		case app.Output == outputJSON && format != scan.FormatJSON:
+			return r, usagef("--output json and --format %s exclude each other", format)
+		}
+		r.stdout = format
+	}
+	for _, s := range f.files {
+		file := scanReportFile{path: s, version: r.version}
+		var err error
+		if before, after, ok := strings.Cut(s, "="); ok {
+			if file.format, err = scan.ParseFormat(before); err == nil {
+				file.path = after
+			}
+		}
+		if file.format == "" {
+			file.format, err = scan.FormatOf(s)
+		}
+		switch {
+		case err != nil:
+			return r, usagef("--report: %w", err)
+		case file.path == "":
+			return r, usagef("--report %s: the file is missing", s)
+		}
+		r.files = append(r.files, file)
+	}
+	return r, nil
+}
+
+// write writes the file. It is rendered as a whole before, so that what was there stays
+// if that fails.
+func (f scanReportFile) write(v scan.Verdict) error {
+	var out bytes.Buffer
+	err := v.Write(&out, f.format, scan.WriteOptions{Version: f.version})
+	if err == nil {
+		err = os.WriteFile(f.path, out.Bytes(), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("report %s: %w", f.path, err)
+	}
+	return nil
+}
