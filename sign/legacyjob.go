@@ -34,7 +34,7 @@ func newLegacyJob(store Store, image transfer.Manifest, signer *Signer, opts Opt
 	if err != nil {
 		return nil, err
 	}
-	tag := attachedTag(d.Digest, signatureSuffix)
+	tag := transfer.DigestTag(d.Digest, transfer.DigestTagSignatures)
 	return &legacyJob{
 		store: store, image: d, signer: signer, tag: tag, payload: payload, force: opts.Force, pause: opts.pause,
 		result: Signed{Digest: d.Digest, Format: FormatLegacy, Tag: tag},
@@ -147,9 +147,5 @@ func (j *legacyJob) add(ctx context.Context, list signatureList) error {
 	if err := j.store.PutBlob(ctx, config.Descriptor, bytes.NewReader(config.content)); err != nil {
 		return err
 	}
-	err = j.store.PutTagged(ctx, m, j.tag)
-	if errors.Is(err, transfer.ErrConflict) {
-		return &ImmutableTagError{Image: j.store.String() + ":" + j.tag, Err: err}
-	}
-	return err
+	return j.store.PutTagged(ctx, m, j.tag)
 }

@@ -51,8 +51,9 @@ type Signed struct {
 // of an index are written before the index. What is there already by the same key
 // and with the same annotations is not made again.
 //
-// The error is an [ImmutableTagError] if a legacy signature cannot be added. After
-// another error of the store, the result has what is there.
+// The error is a [transfer.ConflictError] if a legacy signature cannot be added to
+// others since their tag is immutable. After an error of the store, the result has
+// what is there nevertheless.
 func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer, opts Options) ([]Signed, error) {
 	opts, err := opts.complete(store)
 	if err != nil {

@@ -93,5 +93,8 @@ func (l signatureList) with(layer transfer.Descriptor, replaced func(transfer.De
 	if err != nil {
 		return transfer.Manifest{}, blob{}, err
 	}
+	if len(content) > transfer.MaxManifestSize {
+		return transfer.Manifest{}, blob{}, fmt.Errorf("with one signature more its manifest has %d bytes, and Amazon ECR takes at most %d; sign in the format %s", len(content), transfer.MaxManifestSize, FormatBundle)
+	}
 	return transfer.Manifest{Descriptor: newBlob(l.manifest.MediaType, content).Descriptor, Content: content}, b, nil
 }
