@@ -99,7 +99,7 @@ func (j *bundleJob) find(ctx context.Context) (bool, error) {
 	}
 	attached, err := discoverReferrers(ctx, j.store, j.image.Digest)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("looking for earlier signatures of %s: %w", j.image.Digest, err)
 	}
 	for _, a := range attached {
 		t := a.Annotations[predicateTypeAnnotation]

@@ -199,10 +199,14 @@ func TestSignKeepsLayers(t *testing.T) {
 		payload.Digest, after.Layers[1].Digest))
 
 	// What is no list of signatures stays as it is.
-	check(t, store.PutTagged(t.Context(), m, tag))
-	_, err := Sign(t.Context(), store, m, signer, Options{Formats: []Format{FormatLegacy}})
-	if err == nil || !strings.Contains(err.Error(), tag) || resolve(t, store, tag).Descriptor.Digest != m.Descriptor.Digest {
-		t.Errorf("got %v", err)
+	images, err := transfer.ReadTree(t.Context(), store, m)
+	check(t, err)
+	for _, other := range images {
+		check(t, store.PutTagged(t.Context(), other, tag))
+		_, err := Sign(t.Context(), store, m, signer, Options{Formats: []Format{FormatLegacy}})
+		if err == nil || !strings.Contains(err.Error(), tag) || resolve(t, store, tag).Descriptor.Digest != other.Descriptor.Digest {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
@@ -381,7 +385,7 @@ func refuseMoves() func(w http.ResponseWriter, r *http.Request) bool {
 
 // TestSignTogether has several signers at once, in both formats: all signatures stay.
 func TestSignTogether(t *testing.T) {
-	const signers = 3
+	const signers = 2
 	for name, store := range testStores(t) {
 		m := push(t, store, 1)
 		var wait sync.WaitGroup
@@ -473,5 +477,42 @@ func TestSignOptions(t *testing.T) {
 	changed.Content = append(slices.Clone(m.Content), ' ')
 	if _, err := Sign(t.Context(), stores["layout"], changed, signer, Options{}); !errors.Is(err, transfer.ErrIntegrity) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzDecodeSignatureList(f *testing.F) {
+	layer := newBlob(payloadMediaType, []byte(cosignPayload)).Descriptor
+	layer.Annotations = map[string]string{signatureAnnotation: "MEUCIQ=="}
+	none := func(transfer.Descriptor) bool { return false }
+	first, _, err := newSignatureList().with(layer, none)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(first.Content)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := decodeSignatureList(transfer.Manifest{Descriptor: newBlob(ocispec.MediaTypeImageManifest, data).Descriptor, Content: data})
+		if err != nil {
+			return
+		}
+		m, _, err := l.with(layer, none)
+		if err != nil {
+			return
+		}
+		again, err := decodeSignatureList(m)
+		check(t, err)
+		if want := append(slices.Clone(l.manifest.Layers), layer); !reflect.DeepEqual(again.manifest.Layers, want) {
+			t.Errorf("got %+v, want %+v", again.manifest.Layers, want)
+		}
+	})
+}
+
+// TestSignLayout leaves the image the only one of a layout.
+func TestSignLayout(t *testing.T) {
+	store := testStores(t)["layout"]
+	m := push(t, store, 1)
+	signer, _ := newTestSigner(t, "release.key")
+	mustSign(t, store, m, signer, Options{Formats: []Format{FormatBundle, FormatLegacy}, Recursive: true})
+	if only := resolve(t, store, ""); only.Descriptor.Digest != m.Descriptor.Digest {
+		t.Errorf("the only image is %s", only.Descriptor.Digest)
 	}
 }

@@ -29,12 +29,15 @@ func newSignatureList() signatureList {
 	}}
 }
 
-// decodeSignatureList reads the list. What is no image is refused: it would be lost
-// if the list were written again.
+// decodeSignatureList reads the list. What is none is refused: it would be lost if a
+// list were written in its place.
 func decodeSignatureList(m transfer.Manifest) (signatureList, error) {
 	l := signatureList{digest: m.Descriptor.Digest}
 	var index struct{ Manifests json.RawMessage }
-	err := checkJSON(m.Content, transfer.MaxManifestSize)
+	err := checkContent(m.Descriptor, m.Content)
+	if err == nil {
+		err = checkJSON(m.Content, transfer.MaxManifestSize)
+	}
 	if err == nil {
 		err = json.Unmarshal(m.Content, &l.manifest)
 	}
@@ -45,19 +48,27 @@ func decodeSignatureList(m transfer.Manifest) (signatureList, error) {
 		err = errors.New("it is not an image")
 	}
 	if err == nil {
-		for _, layer := range l.manifest.Layers {
-			if _, err = parseDigest(string(layer.Digest)); err != nil {
-				break
-			}
-		}
+		err = checkSignatureLayers(l.manifest.Layers)
 	}
 	if err != nil {
-		return signatureList{}, fmt.Errorf("its manifest %s does not hold signatures: %w", m.Descriptor.Digest, err)
+		return signatureList{}, fmt.Errorf("its manifest %s is no list of signatures: %w", m.Descriptor.Digest, err)
 	}
 	if l.manifest.MediaType == "" {
 		l.manifest.MediaType = m.Descriptor.MediaType
 	}
 	return l, nil
+}
+
+func checkSignatureLayers(layers []transfer.Descriptor) error {
+	for _, layer := range layers {
+		if _, err := parseDigest(string(layer.Digest)); err != nil {
+			return err
+		}
+		if layer.MediaType != payloadMediaType {
+			return fmt.Errorf("it has a layer of media type %.100q", layer.MediaType)
+		}
+	}
+	return nil
 }
 
 // find gives the place of a layer, -1 if there is none.
