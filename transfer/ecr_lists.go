@@ -72,7 +72,7 @@ func (e *ECR) listReferrers(ctx context.Context, subject digest.Digest) ([]Descr
 		Filter:    &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterActive},
 	}
 	var listed []Descriptor
-	for {
+	for range maxListPages {
 		page, err := e.api.ListImageReferrers(ctx, in)
 		var unknown *types.ImageNotFoundException
 		if errors.As(err, &unknown) {
@@ -91,10 +91,10 @@ func (e *ECR) listReferrers(ctx context.Context, subject digest.Digest) ([]Descr
 		if len(listed) > maxReferrers {
 			return nil, fmt.Errorf("%s: %w: more than %d manifests refer to %s", e, ErrUnsupported, maxReferrers, subject)
 		}
-		if page.NextToken == nil || len(page.Referrers) == 0 {
-			break
+		if page.NextToken == nil {
+			return listed, nil
 		}
-		in.NextToken = page.NextToken
+		in.NextToken = page.NextToken // also after a page without any
 	}
-	return listed, nil
+	return nil, fmt.Errorf("%s: referrers of %s: %w: more than %d pages", e, subject, errProtocol, maxListPages)
 }

@@ -54,14 +54,19 @@ func (l layoutReader) findTags(ctx context.Context, tags []string) (map[string]M
 	return found, nil
 }
 
-// Referrers reads all manifests that index.json names: a layout has no other list.
+// Referrers reads all manifests that index.json names, and those in the list that
+// some clients keep by a tag, as in a registry: a layout has no other list.
 func (l layoutReader) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
 	index, err := l.index()
 	if err != nil {
 		return nil, err
 	}
+	listed, err := l.listed(ctx, index, subject)
+	if err != nil {
+		return nil, err
+	}
 	var found []Descriptor
-	for _, d := range index {
+	for _, d := range append(index, listed...) {
 		if hasDescriptor(found, d) {
 			continue
 		}
@@ -74,6 +79,26 @@ func (l layoutReader) Referrers(ctx context.Context, subject digest.Digest) ([]D
 		}
 	}
 	return found, nil
+}
+
+// listed gives what the list names that is kept by the tag of the subject.
+func (l layoutReader) listed(ctx context.Context, index []Descriptor, subject digest.Digest) ([]Descriptor, error) {
+	d, err := pick(index, DigestTag(subject, DigestTagReferrers))
+	if err != nil {
+		return nil, nil // there is none
+	}
+	m, err := l.named(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	if err := verifyManifest(m, d); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.name, err)
+	}
+	listed, err := decodeReferrers(m.Content)
+	if err != nil {
+		return nil, fmt.Errorf("%s:%s: %w", l.name, DigestTag(subject, DigestTagReferrers), err)
+	}
+	return listed, nil
 }
 
 // subject gives the entry of a manifest of index.json in the list of its subject's

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,6 +108,14 @@ func TestReferrers(t *testing.T) {
 		expectReferrers(t, to.name, to, subject, want)
 		expectReferrers(t, to.name, to, want[0].Digest, nested)
 		expectReferrers(t, to.name, to, digest.FromString("nothing"), nil)
+		listed, err := to.Referrers(t.Context(), subject)
+		check(t, err)
+		for _, d := range listed {
+			// Code that is not ours keeps the list of the registry with the API.
+			if to.name != "registry with the API" && (d.ArtifactType != "application/vnd.example.signature" || d.Annotations["name"] == "") {
+				t.Errorf("%s: listed as %q with %v", to.name, d.ArtifactType, d.Annotations)
+			}
+		}
 		from = to.endpoint
 	}
 
@@ -168,11 +178,159 @@ func TestReferrersLink(t *testing.T) {
 	expectReferrers(t, "pages", n.repository("app"), digest.FromString("x"), []Descriptor{a, b})
 
 	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		fmt.Fprint(w, `{"manifests":[{"digest":"../../etc/passwd","size":1}]}`)
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		fmt.Fprint(w, `{"schemaVersion":2,"manifests":[{"digest":"../../etc/passwd","size":1}]}`)
 		return strings.Contains(r.URL.Path, "/referrers/")
 	})
 	if _, err := n.repository("app").Referrers(t.Context(), digest.FromString("x")); !errors.Is(err, ErrIntegrity) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestReferrersRefusals has a registry and Amazon ECR say anything but what refers to
+// an image: that is never an empty list.
+func TestReferrersRefusals(t *testing.T) {
+	n := newNeutralRegistry(t)
+	src, image := newImage(t, 1000)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
+	empty := `{"schemaVersion":2,"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`
+	type answer struct {
+		status     int
+		typ, body  string
+		isNoneHere bool // it may be taken for a registry without the API, or with an empty list
+	}
+	answers := map[string]answer{
+		"empty":             {200, ocispec.MediaTypeImageIndex, empty, true},
+		"no API":            {404, "text/plain", "404 page not found", true},
+		"not for manifests": {405, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, true},
+		"unsupported":       {400, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, true},
+		"bad request":       {400, "application/json", `{"errors":[{"code":"NAME_INVALID"}]}`, false},
+		"unauthorized":      {401, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
+		"forbidden":         {403, "application/json", `{"errors":[{"code":"DENIED"}]}`, false},
+		"forbidden, unsure": {403, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
+		"too many":          {429, "application/json", `{"errors":[{"code":"TOOMANYREQUESTS"}]}`, false},
+		"broken":            {500, "text/html", "sorry", false},
+		"not implemented":   {501, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
+		"unavailable":       {503, "text/html", "sorry", false},
+		"redirect":          {302, "text/html", "log in", false},
+		"page":              {200, "text/html", "<html>log in</html>", false},
+		"page of JSON":      {200, "application/json", empty, false},
+		"no document":       {200, ocispec.MediaTypeImageIndex, "", false},
+		"null":              {200, ocispec.MediaTypeImageIndex, "null", false},
+		"object":            {200, ocispec.MediaTypeImageIndex, "{}", false},
+		"image":             {200, ocispec.MediaTypeImageIndex, `{"schemaVersion":2,"config":{}}`, false},
+		"other type":        {200, ocispec.MediaTypeImageIndex, `{"schemaVersion":2,"mediaType":"a/b","manifests":[]}`, false},
+		"cut off":           {200, ocispec.MediaTypeImageIndex, empty[:len(empty)-1], false},
+	}
+	for name, a := range answers {
+		t.Run(name, func(t *testing.T) {
+			listed := 0 // by the tag
+			n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if strings.Contains(r.URL.Path, "/manifests/sha256-") && !strings.Contains(r.URL.Path, ".") {
+					listed++
+				}
+				if !strings.Contains(r.URL.Path, "/referrers/") {
+					return false
+				}
+				w.Header().Set("Content-Type", a.typ)
+				w.Header().Set("Location", "/login")
+				w.Header().Set("Retry-After", "86400") // so that it is not tried again
+				w.WriteHeader(a.status)
+				fmt.Fprint(w, a.body)
+				return true
+			})
+			got, err := n.repository("app").Referrers(t.Context(), digestOf(t, image))
+			if (err == nil) != a.isNoneHere || errors.Is(err, ErrNotFound) || len(got) > 0 {
+				t.Errorf("%v, %v", got, err)
+			}
+			if (listed > 0) != (a.isNoneHere && a.status != 200) {
+				t.Errorf("the tag was read %d times", listed)
+			}
+			dst := NewLayout(filepath.Join(t.TempDir(), "dst"))
+			_, err = Copy(t.Context(), n.repository("app"), dst, Options{Reference: "x", Tags: []string{"x"}, Referrers: true})
+			if (err == nil) != a.isNoneHere {
+				t.Errorf("the copy: %v", err)
+			}
+		})
+	}
+	// The list by a tag must be one, too.
+	tag := DigestTag(digestOf(t, image), DigestTagReferrers)
+	n.intercept(nil)
+	m, err := n.repository("app").Resolve(t.Context(), "x")
+	check(t, err)
+	check(t, n.repository("app").PutTagged(t.Context(), m, tag))
+	if _, err := n.repository("app").Referrers(t.Context(), digestOf(t, image)); !errors.Is(err, errProtocol) {
+		t.Errorf("an image as a list: %v", err)
+	}
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/manifests/"+tag) {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	})
+	if _, err := n.repository("app").Referrers(t.Context(), digestOf(t, image)); err == nil || errors.Is(err, ErrNotFound) {
+		t.Errorf("a list that is refused: %v", err)
+	}
+}
+
+// answeredECR answers calls of one operation itself, with each body once; a body that
+// begins with "!" is a refusal.
+type answeredECR struct {
+	next   http.RoundTripper
+	op     string
+	bodies []string
+}
+
+func (a *answeredECR) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+a.op) || len(a.bodies) == 0 {
+		return a.next.RoundTrip(r)
+	}
+	body, refused := strings.CutPrefix(a.bodies[0], "!")
+	a.bodies = a.bodies[1:]
+	status := http.StatusOK
+	if refused {
+		status = http.StatusBadRequest
+	}
+	return &http.Response{StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/x-amz-json-1.1"}}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
+}
+
+// A page without referrers need not be the last one, and a refusal is none.
+func TestReferrersOfECR(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, image := newImage(t, 1000)
+	mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
+	m, err := w.repository("app").Resolve(t.Context(), "x")
+	check(t, err)
+	want := attach(t, w.repository("app"), m.Descriptor, 1)
+	answered := &answeredECR{next: http.DefaultTransport, op: "ListImageReferrers"}
+	w.cfg.HTTPClient = &http.Client{Transport: answered}
+	entry := fmt.Sprintf(`{"digest":%q,"mediaType":%q,"artifactType":"a/b","size":1}`, want[0].Digest, want[0].MediaType)
+	answered.bodies = []string{`{"referrers":[],"nextToken":"a"}`, `{"referrers":[` + entry + `],"nextToken":"b"}`, `{"referrers":[]}`}
+	expectReferrers(t, "pages", w.repository("app"), digestOf(t, image), want)
+	if len(answered.bodies) != 0 {
+		t.Errorf("%d pages were not asked for", len(answered.bodies))
+	}
+	for _, code := range []string{"AccessDeniedException", "RepositoryNotFoundException", "UnableToListUpstreamImageReferrersException", "InvalidParameterException", "ValidationException"} {
+		answered.bodies = []string{`!{"__type":"` + code + `","message":"no"}`}
+		if got, err := w.repository("app").Referrers(t.Context(), digestOf(t, image)); err == nil {
+			t.Errorf("%s: %v", code, got)
+		}
+	}
+	// What the list names and the repository has not is no shorter list.
+	answered.bodies = []string{`{"referrers":[` + strings.Replace(entry, string(want[0].Digest), someSHA, 1) + `]}`}
+	if got, err := w.repository("app").Referrers(t.Context(), digestOf(t, image)); err == nil {
+		t.Errorf("a referrer that is not there: %v", got)
+	}
+	// Nor is silence about a tag that nothing has it.
+	answered.op, answered.bodies = "BatchGetImage", []string{`{"images":[],"failures":[]}`}
+	if got, err := w.repository("app").findTags(t.Context(), []string{"x"}); err == nil {
+		t.Errorf("no answer about a tag: %v", got)
+	}
+	answered.bodies = []string{`{"images":[],"failures":[{"imageId":{"imageTag":"x"},"failureCode":"KmsError","failureReason":"no key"}]}`}
+	if got, err := w.repository("app").findTags(t.Context(), []string{"x"}); err == nil || errors.Is(err, ErrNotFound) {
+		t.Errorf("a failure of a tag: %v, %v", got, err)
 	}
 }
 
@@ -226,6 +384,79 @@ func TestReferrersImmutable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	expectReferrers(t, "tag", n.repository("app"), digestOf(t, image), want)
+}
+
+// Several processes attach to an image in one layout: all of it is found, also what
+// clients list by a tag as in a registry, and the image is the only one.
+func TestReferrersOfLayout(t *testing.T) {
+	dir, image := newImage(t, 1000)
+	m, err := NewLayout(dir).Resolve(t.Context(), "")
+	check(t, err)
+	config := blobOf("{}", "application/vnd.oci.empty.v1+json")
+	check(t, NewLayout(dir).PutBlob(t.Context(), config, strings.NewReader("{}")))
+	tag := DigestTag(digestOf(t, image), DigestTagSignatures)
+	var (
+		want []Descriptor
+		wait sync.WaitGroup
+	)
+	for i := range 8 {
+		r := referrer(t, m.Descriptor, config, fmt.Sprint(i))
+		want = append(want, r.Descriptor)
+		wait.Go(func() {
+			if err := NewLayout(dir).PutManifest(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+		})
+		wait.Go(func() {
+			if err := NewLayout(dir).PutTagged(t.Context(), signatures(t, NewLayout(dir), sigLayer(fmt.Sprint(i))), tag); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	expectReferrers(t, "layout", NewLayout(dir), digestOf(t, image), want)
+	if signers := signersAt(t, NewLayout(dir), tag); len(signers) != 1 {
+		t.Errorf("signed by %q", signers)
+	}
+	expectOnly := func(l Resolver) {
+		t.Helper()
+		if only, err := l.Resolve(t.Context(), ""); err != nil || only.Descriptor.Digest != digestOf(t, image) {
+			t.Errorf("the only image is %s, %v", only.Descriptor.Digest, err)
+		}
+	}
+	expectOnly(NewLayout(dir))
+
+	// A list by a tag, of manifests that index.json does not name.
+	other, image := newImage(t, 1000)
+	layout := NewLayout(other)
+	m, err = layout.Resolve(t.Context(), "x")
+	check(t, err)
+	check(t, layout.PutBlob(t.Context(), config, strings.NewReader("{}")))
+	r, stranger := referrer(t, m.Descriptor, config, "r"), referrer(t, want[0], config, "of another")
+	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex, Manifests: []Descriptor{r.Descriptor, stranger.Descriptor}}
+	content, err := json.Marshal(list)
+	check(t, err)
+	for _, m := range []Manifest{r, stranger} {
+		check(t, layout.putManifest(t.Context(), m))
+	}
+	check(t, layout.PutTagged(t.Context(), Manifest{Descriptor: blobOf(string(content), ocispec.MediaTypeImageIndex), Content: content}, DigestTag(m.Descriptor.Digest, DigestTagReferrers)))
+	expectReferrers(t, "listed by a tag", layout, m.Descriptor.Digest, []Descriptor{r.Descriptor})
+	expectOnly(layout)
+	archive := filepath.Join(t.TempDir(), "a.tar")
+	target := NewArchiveTarget(archive, ArchiveTargetOptions{})
+	mustCopy(t, layout, target, Options{Reference: "x", Tags: []string{"x"}, Referrers: true})
+	check(t, target.Close())
+	a, err := OpenArchive(t.Context(), archive, t.TempDir())
+	check(t, err)
+	defer a.Close()
+	expectReferrers(t, "archive", a, m.Descriptor.Digest, []Descriptor{r.Descriptor})
+	expectOnly(a)
+
+	// A damaged manifest may be a signature.
+	check(t, os.WriteFile(blobFile(dir, want[3].Digest), []byte(strings.Repeat(" ", int(want[3].Size))), 0o666))
+	if got, err := NewLayout(dir).Referrers(t.Context(), digestOf(t, image)); !errors.Is(err, ErrIntegrity) {
+		t.Errorf("%v, %v", got, err)
+	}
 }
 
 func FuzzDecodeReferrers(f *testing.F) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"mime"
 	"net/http"
 	"slices"
 	"time"
@@ -16,7 +17,8 @@ import (
 )
 
 // Referrers asks the referrers API, and where a registry does not have that reads
-// the list that clients keep by a tag:
+// the list that clients keep by a tag. Any other refusal, and an answer that is no
+// list, is an error:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
 func (r *Registry) Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error) {
 	c, err := r.client(ctx, actionsPull, "")
@@ -34,6 +36,9 @@ func (r *Registry) referrers(ctx context.Context, c *v2Client, subject digest.Di
 	var all []Descriptor
 	header := http.Header{"Accept": {ocispec.MediaTypeImageIndex}}
 	err := c.pages(ctx, c.url(r.repository+"/referrers/"+string(subject), nil), header, func(a answer) error {
+		if err := checkReferrerType(a.header); err != nil {
+			return err
+		}
 		page, err := decodeReferrers(a.body)
 		all = append(all, page...)
 		if len(all) > maxReferrers {
@@ -68,9 +73,25 @@ func (r *Registry) findTags(ctx context.Context, tags []string) (map[string]Mani
 	})
 }
 
-// hasNoReferrers tells the answers of registries without the referrers API.
+// hasNoReferrers tells the answers of registries without the referrers API. The
+// specification has 404; some say with a code that they do not support it.
 func (e *v2Error) hasNoReferrers() bool {
-	return e.status == http.StatusNotFound || e.status == http.StatusMethodNotAllowed || e.status == http.StatusNotImplemented || e.code == "UNSUPPORTED"
+	switch e.status {
+	case http.StatusNotFound, http.StatusMethodNotAllowed:
+		return true
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
+		return false
+	}
+	return e.status < http.StatusInternalServerError && e.code == "UNSUPPORTED"
+}
+
+// checkReferrerType refuses what is no index: a page of a proxy is not an empty list.
+func checkReferrerType(h http.Header) error {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || mediaType != ocispec.MediaTypeImageIndex {
+		return fmt.Errorf("%w: a list of referrers of the type %.100q", errProtocol, h.Get("Content-Type"))
+	}
+	return nil
 }
 
 // decodeReferrers reads a list of referrers; every descriptor in it is checked.
@@ -80,9 +101,17 @@ func decodeReferrers(data []byte) ([]Descriptor, error) {
 }
 
 func decodeReferrerList(data []byte) (ocispec.Index, error) {
+	var members struct{ Manifests json.RawMessage }
 	var index ocispec.Index
-	if err := json.Unmarshal(data, &index); err != nil {
+	err := json.Unmarshal(data, &index)
+	if err == nil {
+		err = json.Unmarshal(data, &members)
+	}
+	if err != nil {
 		return ocispec.Index{}, fmt.Errorf("%w: not a list of referrers: %w", errProtocol, err)
+	}
+	if members.Manifests == nil || index.SchemaVersion != 2 || index.MediaType != "" && index.MediaType != ocispec.MediaTypeImageIndex {
+		return ocispec.Index{}, fmt.Errorf("%w: not a list of referrers, but a document of version %d and type %.100q", errProtocol, index.SchemaVersion, index.MediaType)
 	}
 	for _, d := range index.Manifests {
 		if err := checkDescriptor(d); err != nil {
