@@ -191,20 +191,20 @@ func (e Evaluation) count(image *Image, rule Rule, number, of int) string {
 	if from.IsZero() {
 		return fmt.Sprintf("rule %d keeps what was %s in the last %s, and when it was %s is not known", rule.Priority, what, days(s.Count), what)
 	}
-	return fmt.Sprintf("rule %d keeps what was %s in the last %s, and it was %s %s ago", rule.Priority, what, days(s.Count), since, age(e.At.Sub(from)))
+	return fmt.Sprintf("rule %d keeps what was %s in the last %s, and it was %s %s", rule.Priority, what, days(s.Count), since, ago(e.At.Sub(from)))
 }
 
 func days(n int) string { return english.Plural(n, "day", "") }
 
-// age is a length of time for people, rounded down.
-func age(d time.Duration) string {
+// ago is how long ago something was, for people, rounded down.
+func ago(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "less than no time"
+		return "later"
 	case d < time.Hour:
-		return english.Plural(int(d/time.Minute), "minute", "")
+		return english.Plural(int(d/time.Minute), "minute", "") + " ago"
 	case d < 48*time.Hour:
-		return english.Plural(int(d/time.Hour), "hour", "")
+		return english.Plural(int(d/time.Hour), "hour", "") + " ago"
 	}
-	return days(int(d / (24 * time.Hour)))
+	return days(int(d/(24*time.Hour))) + " ago"
 }

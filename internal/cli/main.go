@@ -133,6 +133,7 @@ func usagef(format string, args ...any) error {
 func exitCode(err error) int {
 	var usage usageError
 	var some partlyError
+	var gate gateError
 	switch {
 	case err == nil:
 		return exitDone
@@ -142,7 +143,7 @@ func exitCode(err error) int {
 		return exitPartly
 	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned):
 		return exitIntegrity
-	case errors.Is(err, transfer.ErrConflict), errors.Is(err, scan.ErrGate):
+	case errors.Is(err, transfer.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
 		return exitConflict
 	}
 	return exitFailed

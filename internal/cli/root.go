@@ -73,7 +73,7 @@ func newRootCommand(app *App) *cobra.Command {
 		{"Look at images and name them:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
-		{"Govern what is there:", []*cobra.Command{newScanCommand(app)}},
+		{"Govern what is there:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
 		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newLocalCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/lifecycle"
+)
+
+const lifecycleHelp = `Lifecycle policies of Amazon ECR: what they do, and why, before they delete.
+
+  ecrkit lifecycle new --untagged-older-than 7 --keep prod=10 --keep staging=5 >policy.json
+  ecrkit lifecycle lint policy.json
+  aws ecr describe-images --repository-name app >images.json
+  ecrkit lifecycle evaluate --policy policy.json --images images.json --at +30d
+  ecrkit lifecycle explain v1.2 --policy policy.json --images images.json
+  ecrkit lifecycle diff old.json policy.json --images images.json
+
+All of this is done on this machine, from files: no account is needed, and nothing is
+changed. A policy is its JSON, as Amazon ECR takes it, or the output of aws ecr
+get-lifecycle-policy.`
+
+func newLifecycleCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "lifecycle",
+		Short: "See what a lifecycle policy deletes, and why",
+		Long:  lifecycleHelp,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("there is no command %q; see ecrkit lifecycle --help", "lifecycle "+args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		newLifecycleNewCommand(app), newLifecycleLintCommand(app), newLifecycleEvaluateCommand(app),
+		newLifecycleExplainCommand(app), newLifecycleDiffCommand(app),
+	)
+	return cmd
+}
+
+// evaluationFlags are the flags of the commands that evaluate a policy.
+type evaluationFlags struct {
+	policy string
+	images []string
+	at     string
+}
+
+func (f *evaluationFlags) add(cmd *cobra.Command, withPolicy bool) {
+	flags := cmd.Flags()
+	if withPolicy {
+		flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin")
+	}
+	flags.StringArrayVar(&f.images, "images", nil, "`file` of the images, - for stdin; may be repeated")
+	flags.StringVar(&f.at, "at", "", "`time` of the evaluation, or how far from now, as +30d (default now)")
+}
+
+// check finds mistakes in the command line; policies are the files of policies.
+func (f *evaluationFlags) check(policies ...string) error {
+	stdin := 0
+	for _, name := range append(policies, f.images...) {
+		if name == "-" {
+			stdin++
+		}
+	}
+	switch {
+	case len(policies) == 1 && policies[0] == "":
+		return usagef("--policy is missing: the file of a lifecycle policy")
+	case len(f.images) == 0:
+		return usagef("--images is missing: a file with the output of aws ecr describe-images")
+	case stdin > 1:
+		return usagef("stdin (-) can be read once only")
+	}
+	return nil
+}
+
+// time is when the policy is evaluated.
+func (f *evaluationFlags) time(now time.Time) (time.Time, error) {
+	now = now.Truncate(time.Second)
+	ahead, future := strings.CutPrefix(f.at, "+")
+	switch {
+	case f.at == "":
+		return now, nil
+	case !future:
+		return parseWhen("--at", f.at, now)
+	}
+	past, err := parseWhen("--at", ahead, now)
+	if err != nil || past.After(now) {
+		return time.Time{}, usagef("--at %q is no length of time; write +36h, +30d or +4w", f.at)
+	}
+	return now.Add(now.Sub(past)), nil
+}
+
+// readFile reads a file, or stdin for -, of at most limit bytes.
+func (app *App) readFile(name string, limit int64) ([]byte, error) {
+	f := app.Stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		f = file
+	}
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("it is longer than %d bytes", limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", showFile(name), err)
+	}
+	return text, nil
+}
+
+// showFile names a file for people.
+func showFile(name string) string {
+	if name == "-" {
+		return "stdin"
+	}
+	return name
+}
+
+// maxPolicyFile bounds the file of a policy, which may have more around the text.
+const maxPolicyFile = 8 * lifecycle.MaxPolicyLength
+
+// readPolicyText gives the text of a policy.
+func (app *App) readPolicyText(name string) ([]byte, error) {
+	text, err := app.readFile(name, maxPolicyFile)
+	if err != nil {
+		return nil, err
+	}
+	var got struct { // the output of get-lifecycle-policy
+		Text string `json:"lifecyclePolicyText"`
+	}
+	if json.Unmarshal(text, &got) == nil && got.Text != "" {
+		return []byte(got.Text), nil
+	}
+	return text, nil
+}
+
+// readPolicy reads the policy of a file.
+func (app *App) readPolicy(name string) (*lifecycle.Policy, error) {
+	text, err := app.readPolicyText(name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := lifecycle.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", showFile(name), err)
+	}
+	return p, nil
+}
