@@ -30,13 +30,12 @@ func Attest(ctx context.Context, store Store, m transfer.Manifest, signer *Signe
 	if opts, err = opts.complete(store); err != nil {
 		return Signed{}, err
 	}
-	tree, err := transfer.ReadTree(ctx, store, m)
+	images, err := imagesToSign(ctx, store, m, false)
 	if err != nil {
 		return Signed{}, err
 	}
-	image := tree[len(tree)-1]
-	j := newBundleJob(store, image, signer, p.Type, content, opts)
-	all, err := run(ctx, store, []job{j}, image.Descriptor.Digest)
+	j := newBundleJob(store, images[0], signer, p.Type, content, opts)
+	all, err := run(ctx, store, []job{j}, m.Descriptor.Digest)
 	if err != nil {
 		return Signed{}, err
 	}

@@ -59,12 +59,9 @@ func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer,
 	if err != nil {
 		return nil, err
 	}
-	images, err := transfer.ReadTree(ctx, store, m)
+	images, err := imagesToSign(ctx, store, m, opts.Recursive)
 	if err != nil {
 		return nil, err
-	}
-	if !opts.Recursive {
-		images = images[len(images)-1:]
 	}
 	var jobs []job
 	for _, image := range images {
@@ -81,6 +78,18 @@ func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer,
 		}
 	}
 	return run(ctx, store, jobs, m.Descriptor.Digest)
+}
+
+// imagesToSign gives the image that m is last.
+func imagesToSign(ctx context.Context, store Store, m transfer.Manifest, recursive bool) ([]transfer.Manifest, error) {
+	if recursive {
+		return transfer.ReadTree(ctx, store, m)
+	}
+	m, err := transfer.CheckManifest(m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", store, err)
+	}
+	return []transfer.Manifest{m}, nil
 }
 
 // complete checks the options and sets what was left out.

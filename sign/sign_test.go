@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -305,6 +306,33 @@ func TestSignRefused(t *testing.T) {
 		if !slices.Equal(tags, []string{"1"}) {
 			t.Errorf("%s: tags %q", name, tags)
 		}
+	}
+}
+
+// TestSignRefusedByKMS has the last of all calls of Sign fail: the audit log has
+// nothing that writes.
+func TestSignRefusedByKMS(t *testing.T) {
+	e := newTestECR(t)
+	store := e.repository(t, types.ImageTagMutabilityMutable)
+	m := push(t, store, 2)
+	ref, err := ParseKMSReference("alias/ecrkit-p256")
+	check(t, err)
+	signer, err := NewSigner(t.Context(), "alias/ecrkit-p256", NewKMS(e.cfg, ref))
+	check(t, err)
+	check(t, e.server.SetFaults(localecr.Fault{Op: "Sign", Nth: 6, Count: -1, Status: http.StatusBadRequest, Code: "DisabledException", Message: "said AWS"}))
+	e.calls.Reset()
+	_, err = Sign(t.Context(), store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}})
+	if !errors.Is(err, ErrKeyUnusable) {
+		t.Errorf("got %v", err)
+	}
+	for _, c := range e.calls.Calls() {
+		if !slices.Contains([]string{"BatchGetImage", "ListImageReferrers", "Sign"}, c.Op) {
+			t.Errorf("called %s", c.Op)
+		}
+	}
+	check(t, e.server.SetFaults())
+	if signed := mustSign(t, store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}}); len(signed) != 6 {
+		t.Errorf("signed %+v", signed)
 	}
 }
 

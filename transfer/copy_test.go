@@ -292,6 +292,12 @@ func TestReadTree(t *testing.T) {
 	if _, err := ReadTree(t.Context(), layout, changed); !errors.Is(err, ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
+	untyped := root
+	untyped.Descriptor.MediaType = ""
+	checked, err := CheckManifest(untyped)
+	if check(t, err); checked.Descriptor.MediaType != root.Descriptor.MediaType {
+		t.Errorf("the media type is %q", checked.Descriptor.MediaType)
+	}
 	check(t, os.Remove(blobFile(src, tree[0].Descriptor.Digest)))
 	if _, err := ReadTree(t.Context(), layout, root); !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)

@@ -37,13 +37,32 @@ func readGraph(ctx context.Context, src Source, root Manifest, opts Options) (gr
 	return g, err
 }
 
+// CheckManifest gives m with the media type that it has. The error wraps
+// [ErrIntegrity] if it is not what its descriptor says.
+func CheckManifest(m Manifest) (Manifest, error) {
+	err := checkDescriptor(m.Descriptor)
+	if err == nil {
+		err = verifyManifest(m, m.Descriptor)
+	}
+	if err != nil {
+		return Manifest{}, err
+	}
+	c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
+	}
+	m.Descriptor.MediaType = c.mediaType
+	return m, nil
+}
+
 // ReadTree gives the manifests of root, an image or an index: children before the
 // index that names them, root last, each once, with the media type that it has. The
 // error wraps [ErrNotFound] if one is not there, and [ErrIntegrity] if one is not
 // what its descriptor says.
 func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error) {
-	if err := checkResolved(src, "", root); err != nil {
-		return nil, err
+	root, err := CheckManifest(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
 	}
 	g, err := readTree(ctx, src, root, true)
 	if err != nil {
