@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("HOME", home)
 			e.Vars = append(e.Vars, "GORACE=atexit_sleep_ms=0") // otherwise a second for each command
-			e.Values[serverKey{}], e.Values[callsKey{}] = server, calls
+			e.Values[serverKey{}], e.Values[callsKey{}], e.Values[watchKey{}] = server, calls, &tagWatch{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -56,6 +56,11 @@ func TestScripts(t *testing.T) {
 			"clock":         moveClock,
 			"await":         awaitCall,
 			"calls":         compareCalls,
+			"count":         countCalls,
+			"keypair":       makeKeyPair,
+			"watch":         watchTag,
+			"watched":       watched,
+			"signfault":     setSigningFault,
 			"dockerarchive": makeDockerArchive,
 			"platforms":     makePlatforms,
 			"validate":      validateRemote,
@@ -94,7 +99,8 @@ func makeRepository(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // makeLayout is "layout DIR TAG...": an OCI layout with an image of one layer for
-// each tag, and for a tag that begins with "multi" an index of two.
+// each tag, and for a tag that begins with "multi" an index of two, or as many as the
+// tag says, up to nine: "multi8".
 func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 	empty, err := random.Index(0, 0, 0)
 	ts.Check(err)
@@ -103,7 +109,11 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 	for _, tag := range args[1:] {
 		name := layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag})
 		if strings.HasPrefix(tag, "multi") {
-			index, err := random.Index(1<<10, 1, 2)
+			images := int64(2)
+			if last := tag[len(tag)-1]; last >= '1' && last <= '9' {
+				images = int64(last - '0')
+			}
+			index, err := random.Index(1<<10, 1, images)
 			ts.Check(err)
 			ts.Check(path.AppendIndex(index, name))
 			continue

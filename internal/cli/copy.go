@@ -10,6 +10,7 @@ const copyHelp = `Copy an image, or an index with all its images, from anywhere 
   ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --referrers
   ecrkit copy HOST/app oci:backup --all-tags
   ecrkit copy docker-archive:app.tar oci:app:1.2
+  ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --verify --key release.pub --sign alias/mirror
 
 SRC and DST are references of any kind (see ecrkit --help). Manifests arrive byte
 for byte, so digests stay; what DST has is not sent again, and an image that lies
@@ -23,6 +24,10 @@ copies signatures, attestations and bills of materials too, those of the images 
 an index as well: what has the image as its subject, and what cosign keeps by the
 tags sha256-….sig, .att and .sbom. Signatures that DST has already are kept. With
 --all-tags such a tag goes with its image, and stays behind if that is not copied.
+
+--verify refuses SRC unless it is signed, before anything is written (exit code 4);
+--sign signs it at DST before the tag names it. See ecrkit verify and ecrkit sign.
+What the policy requires of either side holds without these flags, too.
 
 ` + resultHelp
 
@@ -46,6 +51,7 @@ func newCopyCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	c.trust.add(cmd, true, true)
 	cmd.Flags().BoolVar(&allTags, "all-tags", false, "copy every tag of SRC")
 	return cmd
 }

@@ -27,6 +27,10 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 			return usagef("--all-tags copies all images of a repository, and %s names one", r)
 		}
 	}
+	trust, err := c.trust.prepare(ctx, c.app, src, []transfer.Reference{dst}, c.publishes)
+	if err != nil {
+		return err
+	}
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 		if err != nil {
 			return err
 		}
-		some, err := c.run(ctx, "copied", source, dsts, options)
+		some, err := c.run(ctx, "copied", source, dsts, options, trust)
 		if err != nil {
 			return err
 		}

@@ -14,8 +14,10 @@ import (
 const resultHelp = `Prints DIGEST and DST, or with --output json one object: reference, digest,
 mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
 bytesSkipped, bytesMounted, calls, retries, seconds; for several destinations or
-tags an object "images" of them, those that failed with an "error". --dry-run
-prints what would be done, with bytes and calls, and writes nothing.`
+tags an object "images" of them, those that failed with an "error". Where an image
+is verified or signed there are "verification" and "signatures", as ecrkit verify
+and sign print them. --dry-run prints what would be done, with bytes and calls, and
+writes nothing.`
 
 // copying is what push, pull and copy have in common: their flags, and how they
 // copy and say what they did.
@@ -31,6 +33,8 @@ type copying struct {
 	perLayer   int
 	inAll      int
 	upload     uploadMode
+	trust      trustFlags
+	publishes  bool // what was built here, of which no signature is required
 
 	repository   func() (*transfer.RepositorySettings, error) // of --create-repository
 	repositories map[string]transfer.Target                   // that were opened
@@ -93,12 +97,16 @@ func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, 
 	if err != nil {
 		return err
 	}
+	trust, err := c.trust.prepare(ctx, c.app, src, dsts, c.publishes)
+	if err != nil {
+		return err
+	}
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
 	}
 	defer closeSource()
-	outcomes, err := c.run(ctx, did, source, dsts, options)
+	outcomes, err := c.run(ctx, did, source, dsts, options, trust)
 	if err != nil {
 		return err
 	}
@@ -106,15 +114,22 @@ func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, 
 }
 
 // run copies to all dsts, or finds out what it would do.
-func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options) ([]copyOutcome, error) {
+func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options, trust *trust) ([]copyOutcome, error) {
 	destinations, outcomes, err := c.open(ctx, dsts)
 	if err != nil {
 		return nil, err
 	}
 	defer closeTargets(destinations)
+	outlets := map[transfer.Target]*outlet{}
+	for i, d := range destinations {
+		if o := trust.destinations[outcomes[i].references[0].Place()]; o != nil {
+			outlets[d.Target] = o
+		}
+	}
+	found := trust.apply(&options, source, outlets)
 	if c.dryRun {
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
-			outcomes[i].plan, outcomes[i].err = &p.Plan, p.Err
+			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 		}
 		return outcomes, nil
 	}
@@ -126,9 +141,11 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 	all := transfer.CopyAll(ctx, source, destinations, options)
 	progress.Close()
 	for i, r := range all {
-		outcomes[i].result, outcomes[i].err = &r.Result, r.Err
+		outcomes[i].result, outcomes[i].err, outcomes[i].Verification = &r.Result, r.Err, found.verification
 		if r.Err == nil {
 			c.app.Messagef("%s", summary(did, r.Result))
+			outcomes[i].Signatures = found.signed[destinations[i].Target]
+			found.tell(destinations[i].Target)
 		}
 	}
 	return outcomes, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -17,6 +18,13 @@ type copyOutcome struct {
 	result     *transfer.Result
 	plan       *transfer.Plan
 	err        error
+	trusted
+}
+
+// trusted is what was verified and signed.
+type trusted struct {
+	Verification *sign.Verification `json:"verification,omitempty"` // of the source
+	Signatures   []sign.Signed      `json:"signatures,omitempty"`   // that were made
 }
 
 // json is the outcome as --output json shows it.
@@ -27,17 +35,20 @@ func (o copyOutcome) json() any {
 		return struct {
 			Reference string `json:"reference"`
 			Error     string `json:"error"`
-		}{name, o.err.Error()}
+			trusted
+		}{name, o.err.Error(), o.trusted}
 	case o.plan != nil:
 		return struct {
 			Reference string `json:"reference"`
 			*transfer.Plan
-		}{name, o.plan}
+			trusted
+		}{name, o.plan, o.trusted}
 	}
 	return struct {
 		Reference string `json:"reference"`
 		*transfer.Result
-	}{name, o.result}
+		trusted
+	}{name, o.result, o.trusted}
 }
 
 // text is the outcome for people: a line or paragraph for each reference.
@@ -74,7 +85,7 @@ func (app *App) printOutcomes(outcomes []copyOutcome) error {
 	switch {
 	case len(outcomes) > 1:
 		err = app.PrintResult(images, text.String())
-	case len(failures) == 0:
+	case len(failures) == 0, isRefusal(failures[0]) && app.Output == outputJSON:
 		err = app.PrintResult(images.Images[0], text.String())
 	}
 	if err != nil {

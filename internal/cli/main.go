@@ -141,7 +141,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &some):
 		return exitPartly
-	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned):
+	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
 		return exitIntegrity
 	case errors.Is(err, transfer.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
 		return exitConflict

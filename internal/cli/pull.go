@@ -15,12 +15,17 @@ const pullHelp = `Pull an image, or an index with all its images, from Amazon EC
   ecrkit pull HOST/app:1.2 docker-daemon:app:1.2 --platform linux/arm64
   ecrkit pull HOST/app:1.2 - | ssh HOST docker load
   ecrkit pull HOST/app@sha256:0123... oci-archive:app.tar --output json
+  ecrkit pull HOST/app:1.2 --verify --key release.pub
 
 DST is an OCI layout, which is made if it is not there, an archive, or a docker
 daemon; without DST it is oci:NAME:TAG with the last element of the repository's
 name. SRC without a tag is "latest". Every byte is checked against its digest, and
 the image becomes visible in DST when all of it is there. A layer is read over
 several connections; a pull that was killed is gone on with by the next one.
+
+--verify refuses an image that is not signed by one of the keys, or not as the policy
+requires, before anything is written (exit code 4); see ecrkit verify. A policy that
+requires signatures of the repository is asked without --verify, too.
 
 ` + resultHelp
 
@@ -51,5 +56,6 @@ func newPullCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	c.trust.add(cmd, true, false)
 	return cmd
 }

@@ -10,6 +10,7 @@ const pushHelp = `Push an image, or an index with all its images, to Amazon ECR 
   ecrkit push docker-daemon:app:1.2 HOST/app:1.2 HOST/app:latest OTHER-HOST/app:1.2
   docker save app:1.2 | ecrkit push - HOST/app:1.2
   ecrkit push build HOST/app:1.2 --create-repository --output json
+  ecrkit push oci:build HOST/app:1.2 --sign alias/release -a commit=3f2a91c
 
 SRC is read once, for all tags, repositories and regions that it is pushed to. It
 is an OCI layout, an archive, or an image in a docker daemon; without a tag it must
@@ -24,10 +25,14 @@ by its parts over several connections, and when the push is killed the next one
 sends only what is missing (--upload v2 or native chooses one way for all). The
 first error of one DST does not end the others (exit code 3).
 
+--sign KEY signs the image where it has arrived, before the tag names it: nobody
+finds it unsigned, and if it cannot be signed there is no tag. See ecrkit sign for
+KEY and the formats. Without --sign the policy says whether to sign.
+
 ` + resultHelp
 
 func newPushCommand(app *App) *cobra.Command {
-	var c copying
+	c := copying{publishes: true}
 	cmd := &cobra.Command{
 		Use:   "push SRC DST...",
 		Short: "Push an image to Amazon ECR",
@@ -47,5 +52,6 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	c.trust.add(cmd, false, true)
 	return cmd
 }

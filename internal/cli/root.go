@@ -8,12 +8,13 @@ import (
 	"github.com/ecrkit/ecrkit/internal/version"
 )
 
-const rootHelp = `ecrkit pushes, pulls and copies images, and logs docker in, where Amazon ECR is on
-one side.
+const rootHelp = `ecrkit pushes, pulls, copies and signs images, and logs docker in, where Amazon ECR
+is on one side.
 
   ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:app:1.2
   ecrkit copy ghcr.io/team/app:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
+  ecrkit sign 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 --key alias/release
   ecrkit auth setup 123456789012.dkr.ecr.us-east-1.amazonaws.com
 
 Images are named as
@@ -40,7 +41,7 @@ that failed.`
 func newRootCommand(app *App) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ecrkit",
-		Short:         "Push, pull and copy images, and log docker in to Amazon ECR",
+		Short:         "Push, pull, copy and sign images, and log docker in to Amazon ECR",
 		Long:          rootHelp,
 		Version:       version.String(),
 		SilenceErrors: true,
@@ -70,6 +71,7 @@ func newRootCommand(app *App) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"Move images:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
+		{"Sign and verify:", []*cobra.Command{newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newPublicKeyCommand(app)}},
 		{"Look at images and name them:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},

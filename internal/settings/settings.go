@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/docker/docker-credential-helpers/client"
@@ -39,6 +40,9 @@ type Settings struct {
 	StateDir string
 	// Transfer says how images are moved.
 	Transfer Transfer
+	// Policy is the path of the file that says which signatures images must have; ""
+	// is none.
+	Policy string
 	// File is the path of the configuration file, whether it exists or not.
 	File string
 }
@@ -53,6 +57,7 @@ type file struct {
 		Keychain string `yaml:"keychain"`
 	} `yaml:"cache"`
 	Transfer Transfer `yaml:"transfer"`
+	Policy   string   `yaml:"policy"`
 }
 
 type rule struct {
@@ -102,6 +107,7 @@ func Load(env environ.Lookup) (Settings, error) {
 	if s.Transfer, err = f.Transfer.with(env); err != nil {
 		return s, err
 	}
+	s.policy(env, f)
 	s.StateDir = env.StateDir()
 	s.IgnoreStore = env.Get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
 	s.cache(env, f)
@@ -160,6 +166,20 @@ func (s *Settings) cache(env environ.Lookup, f file) {
 		s.CacheDir = usual
 	default:
 		s.NoCache = "there is no home directory; set ECRKIT_CACHE_DIR"
+	}
+}
+
+// policy finds the policy. What must hold wherever ecrkit is called cannot be beside
+// the working directory: in the file a relative path begins where the file is.
+func (s *Settings) policy(env environ.Lookup, f file) {
+	switch chosen := env.Get("ECRKIT_POLICY"); {
+	case chosen != "":
+		s.Policy = env.Expand(chosen)
+	case f.Policy != "":
+		s.Policy = env.Expand(f.Policy)
+		if !filepath.IsAbs(s.Policy) {
+			s.Policy = filepath.Join(filepath.Dir(s.File), s.Policy)
+		}
 	}
 }
 

@@ -44,6 +44,26 @@ cache: {dir: /from/file, keychain: pass}
 	}
 }
 
+func TestPolicy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	beside := filepath.Join(filepath.Dir(path), "policy.yaml")
+	for text, want := range map[string]string{
+		"":                           "",
+		"policy: policy.yaml\n":      beside,
+		"policy: ~/p.yaml\n":         filepath.Join("/home/me", "p.yaml"),
+		"policy: /etc/policy.yaml\n": "/etc/policy.yaml",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for variable, want := range map[string]string{"X=": want, "ECRKIT_POLICY=": want, "ECRKIT_POLICY=~/mine.yaml": filepath.Join("/home/me", "mine.yaml"), "ECRKIT_POLICY=here.yaml": "here.yaml"} {
+			if s, err := Load(environment("ECRKIT_CONFIG="+path, "HOME=/home/me", variable)); err != nil || s.Policy != want {
+				t.Errorf("%q, %s: %q, %v", text, variable, s.Policy, err)
+			}
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"registries:\n  - host: x\n    profil: y\n":               "profil",

@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const attestHelp = `Attach a signed statement to an image: how it was built, what is in it.
+
+  ecrkit attest HOST/app:1.2 --key alias/release --type spdxjson --predicate sbom.json
+  ecrkit attest HOST/app@sha256:0123... --key release.key --type slsaprovenance1 --predicate -
+  ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson
+
+TYPE is a URI or one of custom, cyclonedx, link, openvex, slsaprovenance,
+slsaprovenance02, slsaprovenance1, spdx, spdxjson, vuln, as for cosign. The
+predicate is one JSON value in a file, or on stdin (-). It is written as a bundle
+that refers to the image. An attestation is no signature of the image: sign that
+too.
+
+` + keyHelp + `
+
+Prints a line, or with --output json one object, as ` + "`ecrkit sign`" + ` does.`
+
+// maxPredicate bounds a predicate, in bytes.
+const maxPredicate = 64 << 20
+
+func newAttestCommand(app *App) *cobra.Command {
+	var key, kind, path string
+	var annotations []string
+	var force bool
+	var policy policyFlags
+	cmd := &cobra.Command{
+		Use:   "attest REF",
+		Short: "Attach a signed statement to an image",
+		Long:  attestHelp,
+		Args:  arguments(0, "REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if kind == "" || path == "" {
+				return usagef("say what is attested: --type TYPE and --predicate FILE (- for stdin)")
+			}
+			signed, err := keyValues(annotations)
+			if err != nil {
+				return err
+			}
+			predicate := sign.Predicate{}
+			if predicate.Type, err = predicateType(kind); err != nil {
+				return err
+			}
+			references, err := app.parseReferences(args)
+			if err != nil {
+				return err
+			}
+			if predicate.Content, err = app.readPredicate(path); err != nil {
+				return err
+			}
+			signer, _, err := app.signerFor(cmd.Context(), key, policy, references)
+			if err != nil {
+				return err
+			}
+			options := sign.Options{Annotations: signed, Force: force, Now: app.Now}
+			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
+				one, err := sign.Attest(ctx, store, m, signer, predicate, options)
+				return []sign.Signed{one}, err
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&key, "key", "", "the `KEY` that signs (default the policy's)")
+	flags.StringVar(&kind, "type", "", "`TYPE` of the predicate")
+	flags.StringVar(&path, "predicate", "", "`file` with the predicate")
+	flags.StringArrayVarP(&annotations, "annotation", "a", nil, "`KEY=VALUE` to be signed with the image; may be repeated")
+	flags.BoolVar(&force, "force", false, "attach it again if it is there")
+	addPolicyFlag(cmd, &policy)
+	completeValues(cmd, "type", predicateTypeNames())
+	return cmd
+}
+
+// readPredicate reads one JSON value from a file, or from stdin.
+func (app *App) readPredicate(path string) (json.RawMessage, error) {
+	in, name := app.Stdin, "stdin"
+	if path != transfer.StandardStream {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in, name = f, path
+	}
+	content, err := io.ReadAll(io.LimitReader(in, maxPredicate+1))
+	switch {
+	case err == nil && len(content) > maxPredicate:
+		err = fmt.Errorf("a predicate has at most %d bytes", maxPredicate)
+	case err == nil && !json.Valid(content):
+		err = errors.New("a predicate is one JSON value, and this is none")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return content, nil
+}

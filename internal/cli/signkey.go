@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/term"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+// keyHelp says in the help of commands how keys are named.
+const keyHelp = `KEY is a key of AWS KMS (alias/NAME, its ARN, or awskms:///... as cosign writes it),
+a file in PEM, or env://NAME, an environment variable with such PEM.`
+
+const (
+	// passwordVariable has the password of an encrypted key, as for cosign.
+	passwordVariable = "COSIGN_PASSWORD"
+	// environmentKey begins the name of a key that is in an environment variable.
+	environmentKey = "env://"
+	// maxKeyFile bounds a key in PEM, in bytes.
+	maxKeyFile = 1 << 20
+)
+
+// keys loads the keys of one command, each of KMS once.
+type keys struct {
+	app *App
+	// near is the registry for whose images they are; see kmsConfig.
+	near auth.Registry
+	kms  map[string]*sign.Signer // that were loaded
+	// warned has the fingerprints of keys about which was warned.
+	warned map[digest.Digest]bool
+}
+
+// keysFor prepares to load the keys of a command that is about references.
+func (app *App) keysFor(references ...transfer.Reference) *keys {
+	return &keys{app: app, near: firstECR(references...), kms: map[string]*sign.Signer{}, warned: map[digest.Digest]bool{}}
+}
+
+// signer loads a key that signs, and asks it for its public half.
+func (k *keys) signer(ctx context.Context, name string) (*sign.Signer, error) {
+	if sign.IsKMSReference(name) {
+		return k.fromKMS(ctx, name)
+	}
+	pem, err := k.pem(name)
+	if err != nil {
+		return nil, err
+	}
+	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return sign.NewSigner(ctx, name, private)
+}
+
+// public loads a key with which signatures are checked. In a file it must be a
+// public one: where images are verified there should be no other.
+func (k *keys) public(ctx context.Context, name string) (*sign.Key, error) {
+	if sign.IsKMSReference(name) {
+		return k.publicHalf(ctx, name)
+	}
+	pem, err := k.pem(name)
+	if err != nil {
+		return nil, err
+	}
+	if isPrivate(pem) {
+		return nil, usagef("key %s is a private key; give the public one, which `ecrkit public-key %s` prints", name, name)
+	}
+	return sign.ParsePublicKey(name, pem)
+}
+
+// publicHalf loads the public key of any key.
+func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
+	if !sign.IsKMSReference(name) {
+		pem, err := k.pem(name)
+		if err != nil {
+			return nil, err
+		}
+		if !isPrivate(pem) {
+			return sign.ParsePublicKey(name, pem)
+		}
+	}
+	signer, err := k.signer(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return signer.Key, nil
+}
+
+func (k *keys) fromKMS(ctx context.Context, name string) (*sign.Signer, error) {
+	if signer := k.kms[name]; signer != nil {
+		return signer, nil
+	}
+	reference, err := sign.ParseKMSReference(name)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	cfg, err := k.app.kmsConfig(ctx, k.near)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := sign.NewSigner(ctx, name, sign.NewKMS(cfg, reference))
+	if err != nil {
+		return nil, err
+	}
+	k.kms[name] = signer
+	return signer, nil
+}
+
+func isPrivate(pem []byte) bool { return bytes.Contains(pem, []byte("PRIVATE KEY-----")) }
+
+// pem reads a key in PEM.
+func (k *keys) pem(name string) ([]byte, error) {
+	if variable, ok := strings.CutPrefix(name, environmentKey); ok {
+		value, _ := k.app.Env(variable)
+		if value == "" {
+			return nil, usagef("key %s: there is no %s in the environment", name, variable)
+		}
+		return []byte(value), nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", name, err)
+	}
+	defer f.Close()
+	pem, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err == nil && len(pem) > maxKeyFile {
+		err = errors.New("it is larger than any key")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key %s: %w", name, err)
+	}
+	return pem, nil
+}
+
+// password gives the password of an encrypted key: from the environment, or from
+// whoever sits at the terminal.
+func (app *App) password(ctx context.Context, key string) ([]byte, error) {
+	if password, ok := app.Env(passwordVariable); ok {
+		return []byte(password), nil
+	}
+	stdin, ok := app.Stdin.(*os.File)
+	if !ok || !app.Interactive {
+		return nil, fmt.Errorf("it is encrypted; set %s to its password", passwordVariable)
+	}
+	terminal := int(stdin.Fd())
+	state, err := term.GetState(terminal)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(app.Stderr, "Password of %s: ", key)
+	type answer struct {
+		password []byte
+		err      error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		password, err := term.ReadPassword(terminal)
+		answers <- answer{password, err}
+	}()
+	select {
+	case a := <-answers:
+		fmt.Fprintln(app.Stderr)
+		return a.password, a.err
+	case <-ctx.Done():
+		// The reader goes on until the process ends, but the terminal shows again
+		// what is typed.
+		fmt.Fprintln(app.Stderr)
+		return nil, errors.Join(ctx.Err(), term.Restore(terminal, state))
+	}
+}
+
+// warn says, once, when signatures of a key are not verified everywhere.
+func (k *keys) warn(signer *sign.Signer) {
+	warning := signer.Warning()
+	if warning != "" && !k.warned[signer.Key.Fingerprint()] {
+		k.warned[signer.Key.Fingerprint()] = true
+		k.app.Messagef("warning: %s", warning)
+	}
+}

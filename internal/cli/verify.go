@@ -1,0 +1,247 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const verifyHelp = `Tell whether images are signed, and by whom.
+
+  ecrkit verify 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 --key release.pub
+  ecrkit verify HOST/app:1.2 --key alias/release --key next.pub -a env=prod
+  ecrkit verify oci:app:1.2 --policy policy.yaml --output json
+  ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson
+  ecrkit pull HOST/app:1.2 --verify --key release.pub
+
+The last one pulls what it has verified, and nothing before. A signature counts if
+one of the keys made it over this digest, with all annotations that are asked for;
+--threshold asks for those of several keys. All signatures are looked at, bundles
+and legacy ones, of cosign or ours. An attestation is none; --type asks for
+attestations of these types instead of a signature.
+
+` + keyHelp + `
+With a file in PEM no AWS credentials are needed but those that read the image.
+Without --key it is asked what the policy requires of the repository (--policy,
+$ECRKIT_POLICY, or policy in the configuration file).
+
+Prints who signed, what does not count and why, and what was not checked: no
+transparency log is asked. With --output json one object, also if the image is
+refused: reference, digest, status (verified, unsigned, untrusted), signatures,
+attestations, rejected, platforms, notChecked; of several REF an object "images" of
+them, in which an "error" says what could not be found out.
+
+Exit code 0 if all are verified, 4 if one is unsigned or untrusted, 1 if it could
+not be found out, as when there is no such tag or the registry fails.`
+
+// verifyFlags are the flags of `ecrkit verify`.
+type verifyFlags struct {
+	keys        []string
+	policy      policyFlags
+	annotations []string
+	threshold   int
+	formats     []string
+	types       []string
+	repository  string
+	recursive   bool
+}
+
+// verified is the JSON form of what verify prints of an image.
+type verified struct {
+	Reference string `json:"reference"` // as it was given
+	sign.Verification
+}
+
+func newVerifyCommand(app *App) *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify REF...",
+		Short: "Tell whether images are signed, and by whom",
+		Long:  verifyHelp,
+		Args:  atLeast("REF"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.verify(cmd.Context(), args, f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.keys, "key", nil, "a `KEY` that may have signed; may be repeated")
+	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that must be signed with the image; may be repeated")
+	flags.IntVar(&f.threshold, "threshold", 0, "how many different keys must have signed (default 1)")
+	flags.StringSliceVar(&f.formats, "format", nil, "only signatures of this `format`: bundle, legacy or oci-1-1; may be repeated")
+	flags.StringArrayVar(&f.types, "type", nil, "an attestation of this `TYPE`, instead of a signature; may be repeated")
+	flags.StringVar(&f.repository, "repository", "", "`HOST/REPOSITORY` that a legacy signature must name")
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "the same of each image of an index")
+	addPolicyFlag(cmd, &f.policy)
+	completeValues(cmd, "type", predicateTypeNames())
+	completeValues(cmd, "format", verifyFormats())
+	return cmd
+}
+
+func verifyFormats() []string {
+	return []string{string(sign.FormatBundle), string(sign.FormatLegacy), string(sign.FormatOCI11)}
+}
+
+// requirer gives what is required of the image that r names.
+type requirer func(ctx context.Context, r transfer.Reference) (sign.Requirements, error)
+
+// requirer is what the flags ask for: the same of every image with --key, else
+// what the policy says.
+func (f verifyFlags) requirer(ctx context.Context, app *App, references []transfer.Reference) (requirer, error) {
+	if len(f.keys) > 0 {
+		if f.policy.file != "" {
+			return nil, usagef("--key and --policy exclude each other")
+		}
+		r, err := f.requirements(ctx, app.keysFor(references...))
+		return func(context.Context, transfer.Reference) (sign.Requirements, error) { return r, err }, err
+	}
+	if len(f.annotations)+len(f.formats)+len(f.types) > 0 || f.threshold != 0 || f.repository != "" || f.recursive {
+		return nil, usagef("--annotation, --threshold, --format, --type, --repository and --recursive go with --key; a policy says itself what it requires")
+	}
+	policy, err := app.policy(f.policy, app.keysFor(references...))
+	if err != nil {
+		return nil, err
+	}
+	if policy == nil {
+		return nil, errNoKey("")
+	}
+	return policy.demand, nil
+}
+
+// requirements are what the flags ask for with --key.
+func (f verifyFlags) requirements(ctx context.Context, from *keys) (sign.Requirements, error) {
+	if len(f.types) > 0 && (len(f.annotations) > 0 || f.threshold != 0) {
+		return sign.Requirements{}, usagef("--annotation and --threshold are about signatures, and --type asks for attestations; verify them one after the other")
+	}
+	r := sign.Requirements{Threshold: f.threshold, Repository: f.repository, Platforms: f.recursive, AttestationsOnly: len(f.types) > 0}
+	var err error
+	if r.Annotations, err = keyValues(f.annotations); err != nil {
+		return r, err
+	}
+	if f.threshold < 0 || f.threshold > len(f.keys) {
+		return r, usagef("--threshold %d is not a number from 1 to that of the keys, %d", f.threshold, len(f.keys))
+	}
+	for _, s := range f.formats {
+		if !slices.Contains(verifyFormats(), s) {
+			return r, usagef("--format %q is none of bundle, legacy and oci-1-1", s)
+		}
+		r.Formats = append(r.Formats, sign.Format(s))
+	}
+	for _, s := range f.types {
+		uri, err := predicateType(s)
+		if err != nil {
+			return r, err
+		}
+		r.PredicateTypes = append(r.PredicateTypes, uri)
+	}
+	r.Keys, err = from.publicKeys(ctx, f.keys)
+	return r, err
+}
+
+// publicKeys loads the keys that --key names.
+func (k *keys) publicKeys(ctx context.Context, names []string) ([]*sign.Key, error) {
+	var loaded []*sign.Key
+	for _, name := range names {
+		key, err := k.public(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		loaded = append(loaded, key)
+	}
+	return loaded, nil
+}
+
+func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error {
+	references, err := app.parseReferences(args)
+	if err != nil {
+		return err
+	}
+	require, err := f.requirer(ctx, app, references)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	var text strings.Builder
+	var result struct {
+		Images []any `json:"images"`
+	}
+	refused := 0
+	for i, r := range references {
+		r = withLatest(r)
+		v, err := app.verifyOne(ctx, r, require)
+		switch {
+		case err == nil || isRefusal(err):
+			result.Images = append(result.Images, verified{args[i], v})
+			text.WriteString(app.verificationText(r, v))
+		default:
+			result.Images = append(result.Images, failedImage{args[i], err.Error()})
+		}
+		if err != nil {
+			failures = append(failures, err)
+		}
+		if isRefusal(err) {
+			refused++
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	switch {
+	case len(references) > 1:
+		err = app.PrintResult(result, text.String())
+	case len(failures) == refused:
+		err = app.PrintResult(result.Images[0], text.String())
+	}
+	if err != nil {
+		return err
+	}
+	if refused > 0 {
+		return errors.Join(failures...) // whatever became of the others
+	}
+	return partly(len(references)-len(failures), failures)
+}
+
+// verifyOne verifies an image where it is.
+func (app *App) verifyOne(ctx context.Context, r transfer.Reference, require requirer) (sign.Verification, error) {
+	requirements, err := require(ctx, r)
+	if err != nil {
+		return sign.Verification{}, err
+	}
+	source, closeSource, err := app.openSource(ctx, r)
+	if err != nil {
+		return sign.Verification{}, err
+	}
+	defer closeSource()
+	image, err := transfer.ReadManifest(ctx, source, r.Name(), nil)
+	if err != nil {
+		return sign.Verification{}, err
+	}
+	return verifyImage(ctx, source, image, requirements)
+}
+
+// verifyImage is [sign.Verify] for sources of any kind: where no signatures can be,
+// an image is unsigned.
+func verifyImage(ctx context.Context, source transfer.Source, image transfer.Manifest, r sign.Requirements) (sign.Verification, error) {
+	if signed, ok := source.(sign.Source); ok {
+		return sign.Verify(ctx, signed, image, r)
+	}
+	return noVerification(image.Descriptor.Digest, sign.StatusUnsigned),
+		fmt.Errorf("%s: %w; signatures are in repositories and OCI layouts, and nowhere else", source, sign.ErrUnsigned)
+}
+
+// noVerification is that of an image at which nobody looked.
+func noVerification(d digest.Digest, status sign.Status) sign.Verification {
+	return sign.Verification{Digest: d, Status: status, Signatures: []sign.Signature{}, Attestations: []sign.Signature{}, Rejected: []sign.Rejection{}, NotChecked: []string{}}
+}
+
+// isRefusal tells an error about an image from one that kept it from being looked at.
+func isRefusal(err error) bool {
+	return errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted)
+}
