@@ -43,12 +43,19 @@ func (l *linter) add(severity Severity, code string, rule Rule, field, format st
 	l.problems = append(l.problems, Problem{Severity: severity, Code: code, Rule: rule.Priority, Field: field, Message: fmt.Sprintf(format, args...)})
 }
 
+// maxCompared is how many patterns a rule can have and be compared with others. A
+// policy has room for thousands, of which each would be compared with each.
+const maxCompared = 200
+
 func (l *linter) rule(rule Rule) {
 	s := rule.Selection
+	if len(s.patterns()) > maxCompared {
+		return
+	}
 	l.tags(rule)
 	var earlier []Rule
 	for _, other := range l.rules {
-		if other.Priority < rule.Priority && other.Selection.Class() == s.Class() {
+		if other.Priority < rule.Priority && other.Selection.Class() == s.Class() && len(other.Selection.patterns()) <= maxCompared {
 			earlier = append(earlier, other)
 		}
 	}
