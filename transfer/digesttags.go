@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -113,6 +115,7 @@ func findEach(ctx context.Context, tags []string, resolve func(ctx context.Conte
 type mergedTag struct {
 	taggedManifest
 	config []byte // of it, to be stored before; nil if it is there
+	grows  bool   // a list that the destination has
 }
 
 // mergeTags finds out what is to be written so that the destination has what is
@@ -136,6 +139,7 @@ func (t *delivery) mergeTags(attached []taggedManifest) ([]mergedTag, error) {
 		_, kind, _ := ParseDigestTag(m.tag)
 		// A bill of materials is one, and no list: it is replaced as by any other copy.
 		if ok && kind != DigestTagSBOM {
+			write.grows = true
 			if write.Manifest, write.config, err = mergeSignatures(have, m.Manifest); err != nil {
 				return nil, fmt.Errorf("%s:%s: %w", t.Target, m.tag, err)
 			}
@@ -147,12 +151,30 @@ func (t *delivery) mergeTags(attached []taggedManifest) ([]mergedTag, error) {
 	return writes, nil
 }
 
-// putAttached stores what is attached to the image under tags made of its digest.
+// putAttached stores what is attached to the image under tags made of its digest. Two
+// who add to one list may both read it before one of them writes, and the second then
+// takes away what the first has added: no registry must know If-Match. So who adds
+// looks once more, after the time that a writer needs which read before.
 func (t *delivery) putAttached(attached []taggedManifest) error {
-	writes, err := t.mergeTags(attached)
-	if err != nil {
-		return err
+	_, atOnce := t.Target.(committer) // nobody else writes to it
+	for range maxReferrerTries {
+		start := time.Now()
+		writes, err := t.mergeTags(attached)
+		if err == nil {
+			err = t.putMerged(writes)
+		}
+		if err != nil || atOnce || !slices.ContainsFunc(writes, func(w mergedTag) bool { return w.grows }) {
+			return err
+		}
+		took := time.Since(start)
+		if err := (systemClock{}).Sleep(t.ctx, max(2*took, referrerPause)+rand.N(took+time.Millisecond)); err != nil {
+			return err
+		}
 	}
+	return fmt.Errorf("%s: the signatures of image %s: other clients replace them all the time; copy again later", t.Target, t.root.Descriptor.Digest)
+}
+
+func (t *delivery) putMerged(writes []mergedTag) error {
 	group, ctx := errgroup.WithContext(t.ctx)
 	group.SetLimit(manifestsAtOnce)
 	for _, w := range writes {

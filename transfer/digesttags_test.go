@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
@@ -277,6 +278,34 @@ func TestAttachedMerge(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Another client that replaces the list at the same time takes nothing away for good.
+func TestAttachedConcurrent(t *testing.T) {
+	n := newNeutralRegistry(t)
+	dst := n.repository("app")
+	dir, _, index := newFixture(t, 1)
+	src := NewLayout(dir)
+	tag := DigestTag(digestOf(t, index), "sig")
+	check(t, src.PutTagged(t.Context(), signatures(t, src, sigLayer("ours")), tag))
+	check(t, dst.PutTagged(t.Context(), signatures(t, dst, sigLayer("first")), tag))
+	late := signatures(t, dst, sigLayer("first"), sigLayer("late")) // by who read before we wrote
+	var writes atomic.Int32
+	n.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/"+tag) && writes.Load() == 1 {
+			writes.Add(1)
+			check(t, dst.PutTagged(t.Context(), late, tag))
+		}
+		if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/"+tag) {
+			writes.Add(1)
+		}
+		return false
+	})
+	mustCopy(t, src, dst, Options{Reference: "index", Tags: []string{"x"}, Referrers: true})
+	n.intercept(nil)
+	if got := signersAt(t, dst, tag); !slices.Equal(got, []string{"first", "late", "ours"}) {
+		t.Errorf("signed by %q", got)
 	}
 }
 
