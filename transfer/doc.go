@@ -11,6 +11,13 @@
 // descriptor that named it, on the way and before anything counts as written. No
 // URL that a manifest names is fetched unless [Options].Foreign is set.
 //
+// # Order
+//
+// First it is known which image is copied, and [Options].Verify may refuse it. Then
+// come blobs, images, their index, and with [Options].Referrers what is attached to
+// them, all by digest; then [Options].BeforeTags, which may sign what is there; and
+// the tags last. A tag never names an image of which something is missing.
+//
 // # Endpoints
 //
 // [ECR] is a repository of Amazon ECR, spoken to by the ECR API and /v2/;
