@@ -177,13 +177,11 @@ func TestTimes(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"basic.json", "enhanced.json", "hostile.json"} {
-		data, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(string(data))
-	}
+	f.Add(pageOf("1", "a") + pageOf("2", ""))
+	f.Add(`{"imageId":{"imageDigest":"sha256:` + strings.Repeat("a1", 32) + `"},"imageScanStatus":{"status":"ACTIVE"},"imageScanFindings":{
+		"findingSeverityCounts":{"HIGH":1},"enhancedFindings":[{"title":"CVE-1 - a","severity":"HIGH","score":7.5,"fixAvailable":"YES",
+		"packageVulnerabilityDetails":{"vulnerabilityId":"CVE-1","sourceUrl":"https://a/","vulnerablePackages":[{"name":"a","epoch":1,"version":"2","release":"3",
+		"fixedInVersion":"4","filePath":"x","sourceLayerHash":"sha256:b"}]},"resources":[{"details":{"awsEcrContainerImage":{"inUseCount":1}}}]}]}}`)
 	f.Add(`[{"imageScanFindings":{"enhancedFindings":[{}, null]}}]`)
 	f.Add(`{"imageScanFindings":{"findings":[{"attributes":[{"key":"CVSS9_SCORE","value":"NaN"}]}],"imageScanCompletedAt":1e9}}`)
 	policy, err := ParsePolicy(strings.NewReader("version: 1\nblock: [{severity: LOW}]\nignore: [{id: CVE-1, reason: x}]\n"))

@@ -50,9 +50,12 @@ func Show(report Report, at time.Time) Verdict {
 type gate struct {
 	policy   *Policy
 	at       time.Time
-	order    []*Ignore // those for the repositories seen
+	order    []*Ignore // those for the images judged
 	used     map[*Ignore]int
 	warnings []string
+	// unscanned says that there is an image of which nothing is known, which may have what
+	// others do not.
+	unscanned bool
 }
 
 func (g *gate) warn(format string, args ...any) {
@@ -70,16 +73,17 @@ func newImage(r Report) Image {
 // image judges one.
 func (g *gate) image(r Report) Image {
 	terms, ignores := g.policy.termsFor(r.Repository)
-	for _, e := range ignores {
-		if !slices.Contains(g.order, e) {
-			g.order = append(g.order, e)
-		}
-	}
 	i := newImage(r)
 	accepted := slices.Contains(terms.Accept, r.Status)
 	if !r.Status.Done() && !accepted {
 		i.Outcome, i.Reason = NoResult, notDone(r)
+		g.unscanned = true
 		return i
+	}
+	for _, e := range ignores {
+		if !slices.Contains(g.order, e) {
+			g.order = append(g.order, e)
+		}
 	}
 	if accepted {
 		g.warn("%s passes without a scan: the policy accepts the status %s", i.title(), r.Status)
@@ -176,7 +180,9 @@ func (g *gate) use(e *Ignore) IgnoreUse {
 		g.warn("ignore %s: expired %s; it ignores nothing any more", e.ID, e.Expires)
 	case u.Count == 0:
 		u.State = IgnoreUnused
-		g.warn("ignore %s: no such finding; remove it", e.ID)
+		if !g.unscanned {
+			g.warn("ignore %s: there is no such finding; remove it if no other image needs it", e.ID)
+		}
 	case e.Expires == "":
 		g.warn("ignore %s: it never expires; give it a date", e.ID)
 	case e.until.Sub(g.at) <= expiresSoon:

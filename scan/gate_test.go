@@ -213,7 +213,7 @@ func TestIgnored(t *testing.T) {
 		"at its last moment":    {"{id: CVE-1, reason: x, expires: " + day + "}", time.Date(2026, 11, 24, 23, 59, 59, 0, time.UTC), false, IgnoreUsed, "expires"},
 		"after its last day":    {"{id: CVE-1, reason: x, expires: " + day + "}", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC), true, IgnoreExpired, "ignore CVE-1: expired 2026-11-24; it ignores nothing any more"},
 		"by a time":             {"{id: CVE-1, reason: x, expires: '2026-11-24T11:00:00Z'}", at, true, IgnoreExpired, "expired"},
-		"unused":                {"{id: CVE-2, reason: x, expires: 2027-06-01}", at, true, IgnoreUnused, "ignore CVE-2: no such finding; remove it"},
+		"unused":                {"{id: CVE-2, reason: x, expires: 2027-06-01}", at, true, IgnoreUnused, "ignore CVE-2: there is no such finding; remove it"},
 		"of the package":        {"{id: CVE-1, package: '*ssl', reason: x, expires: 2027-06-01}", at, false, IgnoreUsed, ""},
 		"of another package":    {"{id: CVE-1, package: zlib, reason: x, expires: 2027-06-01}", at, true, IgnoreUnused, "no such finding"},
 		"of the repository":     {"{id: CVE-1, repository: team/*, reason: x, expires: 2027-06-01}", at, false, IgnoreUsed, ""},
@@ -248,6 +248,17 @@ func TestUnusedIgnoreDoesNotFail(t *testing.T) {
 	v := Gate(policy(t, "block: [{}]\nignore: [{id: CVE-1, reason: x}]"), image(StatusActive), at)
 	if v.Err() != nil || len(v.Warnings) != 1 {
 		t.Errorf("%v %q", v.Err(), v.Warnings)
+	}
+}
+
+// What was not scanned may have the finding.
+func TestUnusedIgnoreOfAnUnscannedImage(t *testing.T) {
+	p := policy(t, "block: [{}]\nignore: [{id: CVE-1, reason: x}]")
+	if v := Gate(p, image(StatusPending), at); len(v.Ignores) != 0 || len(v.Warnings) != 0 {
+		t.Errorf("%+v %q", v.Ignores, v.Warnings)
+	}
+	if v := Gate(p, Together(image(StatusActive), image(StatusPending)), at); len(v.Ignores) != 1 || len(v.Warnings) != 0 {
+		t.Errorf("%+v %q", v.Ignores, v.Warnings)
 	}
 }
 

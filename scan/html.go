@@ -22,6 +22,7 @@ const maxUpgrades = 5
 // htmlReport is what the page shows.
 type htmlReport struct {
 	Verdict
+	Scanned   bool // there is something to show of at least one image
 	Bars      []htmlpage.Bar
 	Rows      []htmlRow
 	Platforms []string // if there are several images
@@ -44,7 +45,6 @@ func (v Verdict) writeHTML(w io.Writer, version string) error {
 		"tone":  tone,
 		"when":  showTime,
 		"count": english.Plural,
-		"short": func(s string) string { return cut(oneLine(s), 200) },
 	})
 	if err != nil {
 		return err
@@ -52,6 +52,7 @@ func (v Verdict) writeHTML(w io.Writer, version string) error {
 	report := htmlReport{Verdict: v}
 	counts := map[Severity]int{}
 	for _, i := range v.Images {
+		report.Scanned = report.Scanned || i.Status.Done() || len(i.Judged) > 0
 		for _, j := range i.Judged {
 			counts[j.Severity]++
 			row := htmlRow{Judgement: j}
@@ -73,7 +74,9 @@ func (v Verdict) writeHTML(w io.Writer, version string) error {
 		report.Bars = append(report.Bars, htmlpage.Bar{Label: string(s), Tone: htmlpage.Tone(strings.ToLower(string(s))), Count: counts[s]})
 	}
 	p := htmlpage.Page{Kind: "Image scan", Title: v.about(), At: v.At, Version: version, Tone: tone(v.Outcome), Data: report}
-	p.Subtitle = v.subtitle()
+	if report.Scanned {
+		p.Subtitle = v.subtitle()
+	}
 	switch v.Outcome {
 	case Passed:
 		p.Result = "Gate passed"
