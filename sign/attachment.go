@@ -204,12 +204,13 @@ func (a *Attachment) kindByType(layers []transfer.Descriptor) AttachmentKind {
 			}
 		}
 	}
+	_, tagKind, _ := transfer.ParseDigestTag(a.Tag)
 	switch {
-	case strings.HasSuffix(a.Tag, sbomSuffix):
+	case tagKind == transfer.DigestTagSBOM:
 		return KindSBOM
-	case strings.HasSuffix(a.Tag, attestationSuffix):
+	case tagKind == transfer.DigestTagAttestation:
 		return KindAttestation
-	case strings.HasSuffix(a.Tag, signatureSuffix), strings.HasPrefix(a.ArtifactType, bundlePrefix), a.ArtifactType == oci11ArtifactType:
+	case tagKind == transfer.DigestTagSignatures, strings.HasPrefix(a.ArtifactType, bundlePrefix), a.ArtifactType == oci11ArtifactType:
 		return KindSignature
 	}
 	return KindOther

@@ -26,7 +26,7 @@ func TestVerifyWithstands(t *testing.T) {
 		{name: "bundle of another image", reason: "it is about another image, sha256:",
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(signatureOf(w.other, nil))) }},
 		{name: "tag of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
-			w.tag(w.image, signatureSuffix, w.a.payload(w.memory, w.other, nil))
+			w.tag(w.image, transfer.DigestTagSignatures, w.a.payload(w.memory, w.other, nil))
 		}},
 		{name: "oci-1-1 of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
 			w.refer(w.image, oci11ArtifactType, oci11ArtifactType, nil, w.a.payload(w.memory, w.other, nil))
@@ -39,7 +39,7 @@ func TestVerifyWithstands(t *testing.T) {
 			layer := w.a.payload(w.memory, w.other, nil)
 			changed := w.put(payloadMediaType, payloadOf(w))
 			changed.Annotations = layer.Annotations
-			w.tag(w.image, signatureSuffix, changed)
+			w.tag(w.image, transfer.DigestTagSignatures, changed)
 		}},
 		{name: "bundle by another key that names this one", reason: "it names key A, but that has not signed this", set: func(w *verifyWorld) {
 			b := must(decodeBundle(w.b.bundle(signatureOf(w.image, nil))))
@@ -66,10 +66,10 @@ func TestVerifyWithstands(t *testing.T) {
 			w.bundle(w.image, edited(t, bundleOf(w), `"dsseEnvelope":{`, `"messageSignature":{"signature":"MEU="},"dsseEnvelope":{`))
 		}},
 		{name: "payload of another type", reason: "critical.type is", set: func(w *verifyWorld) {
-			w.tag(w.image, signatureSuffix, w.a.payloadOf(w.memory, edited(t, payloadOf(w), "cosign container image signature", "atomic container signature")))
+			w.tag(w.image, transfer.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), "cosign container image signature", "atomic container signature")))
 		}},
 		{name: "payload without a signature", reason: "annotation dev.cosignproject.cosign/signature: it is empty", set: func(w *verifyWorld) {
-			w.tag(w.image, signatureSuffix, w.put(payloadMediaType, payloadOf(w)))
+			w.tag(w.image, transfer.DigestTagSignatures, w.put(payloadMediaType, payloadOf(w)))
 		}},
 		{name: "a name twice in the bundle", reason: "twice in one object", set: func(w *verifyWorld) {
 			w.bundle(w.image, edited(t, bundleOf(w), `{"mediaType"`, `{"mediaType":"x","mediaType"`))
@@ -78,7 +78,7 @@ func TestVerifyWithstands(t *testing.T) {
 			w.bundle(w.image, w.a.bundleOf(edited(t, statementOf(w), `{"_type"`, `{"predicateType":"x","_type"`)))
 		}},
 		{name: "a name twice in the payload", reason: "twice in one object", set: func(w *verifyWorld) {
-			w.tag(w.image, signatureSuffix, w.a.payloadOf(w.memory, edited(t, payloadOf(w), `"docker-manifest-digest"`, `"docker-manifest-digest":"x","docker-manifest-digest"`)))
+			w.tag(w.image, transfer.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), `"docker-manifest-digest"`, `"docker-manifest-digest":"x","docker-manifest-digest"`)))
 		}},
 		{name: "subject that is not sha256", reason: "sha512", set: func(w *verifyWorld) {
 			w.bundle(w.image, w.a.bundleOf(edited(t, statementOf(w), `"sha256":"`+w.image.Descriptor.Digest.Encoded(), `"sha512":"`+digest.SHA512.FromString("x").Encoded())))
@@ -145,10 +145,10 @@ func TestVerifyWithstands(t *testing.T) {
 			w.referrers[w.image.Descriptor.Digest] = append(w.referrers[w.image.Descriptor.Digest], d)
 		}},
 		{name: "tag that names no manifest", reason: "integrity check failed", set: func(w *verifyWorld) {
-			w.fail["tag "+attachedTag(w.image.Descriptor.Digest, signatureSuffix)] = fmt.Errorf("%w: no manifest", transfer.ErrIntegrity)
+			w.fail["tag "+transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagSignatures)] = fmt.Errorf("%w: no manifest", transfer.ErrIntegrity)
 		}},
 		{name: "signature where attestations are kept", reason: "it is a signature where attestations are kept", set: func(w *verifyWorld) {
-			w.tag(w.image, attestationSuffix, w.a.envelope(w.memory, signatureOf(w.image, nil)))
+			w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, signatureOf(w.image, nil)))
 		}},
 		{name: "signatures and attestations in one manifest", reason: "both signatures and attestations", set: func(w *verifyWorld) {
 			w.refer(w.image, oci11ArtifactType, oci11ArtifactType, nil, w.a.payload(w.memory, w.image, nil), w.a.envelope(w.memory, signatureOf(w.image, nil)))
@@ -172,10 +172,10 @@ func TestVerifyFailsClosed(t *testing.T) {
 	for _, c := range []verifyCase{
 		{name: "referrers", reason: "403", set: refuse(func(w *verifyWorld) string { return "referrers " + string(w.image.Descriptor.Digest) })},
 		{name: "tag of signatures", reason: "403", set: refuse(func(w *verifyWorld) string {
-			return "tag " + attachedTag(w.image.Descriptor.Digest, signatureSuffix)
+			return "tag " + transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagSignatures)
 		})},
 		{name: "tag of attestations", reason: "403", set: refuse(func(w *verifyWorld) string {
-			return "tag " + attachedTag(w.image.Descriptor.Digest, attestationSuffix)
+			return "tag " + transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagAttestation)
 		})},
 		{name: "manifest", reason: "403", set: refuse(func(w *verifyWorld) string {
 			return "manifest " + string(w.bundle(w.image, w.b.bundle(signatureOf(w.image, nil))).Digest)

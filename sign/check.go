@@ -48,7 +48,7 @@ func (v checker) find(ctx context.Context, image digest.Digest) (findings, error
 	f := findings{Verification: Verification{
 		Digest: image, Signatures: []Signature{}, Attestations: []Signature{}, Rejected: []Rejection{}, NotChecked: slices.Clone(notChecked),
 	}}
-	attached, err := discover(ctx, v.src, image, signatureSuffix, attestationSuffix)
+	attached, err := discover(ctx, v.src, image, transfer.DigestTagSignatures, transfer.DigestTagAttestation)
 	if err != nil {
 		return f, err
 	}

@@ -22,25 +22,14 @@ const (
 	maxReferrerSize = 1 << 20
 	// referrersAtOnce is how many manifests of referrers are held in memory.
 	referrersAtOnce = 50
-
-	// Suffixes of the tags that cosign made of digests before there were referrers:
-	// https://github.com/sigstore/cosign/blob/v3.1.3/specs/SIGNATURE_SPEC.md#tag-based-discovery.
-	signatureSuffix   = ".sig"
-	attestationSuffix = ".att"
-	sbomSuffix        = ".sbom"
 )
-
-// attachedTag is the tag sha256-HEX with a suffix.
-func attachedTag(d digest.Digest, suffix string) string {
-	return strings.ReplaceAll(string(d), ":", "-") + suffix
-}
 
 // List finds what is attached to the image that m is: referrers, and manifests below
 // the tags sha256-HEX.sig, .att and .sbom. It opens signatures and attestations to
 // tell what they are, but verifies none. What is malformed is listed with its
 // problem; an error is what could not be asked, and no list is complete then.
 func List(ctx context.Context, src Source, m transfer.Manifest) ([]Attachment, error) {
-	found, err := discover(ctx, src, m.Descriptor.Digest, signatureSuffix, attestationSuffix, sbomSuffix)
+	found, err := discover(ctx, src, m.Descriptor.Digest, transfer.DigestTagSignatures, transfer.DigestTagAttestation, transfer.DigestTagSBOM)
 	if err != nil {
 		return nil, err
 	}
@@ -68,19 +57,19 @@ func clean(s string) string {
 }
 
 // discover finds the attachments of an image: referrers in the order of their list,
-// then the manifests of the tags with these suffixes. Referrers of all types are
+// then the manifests of the tags of these kinds. Referrers of all types are
 // opened, since a list may name a wrong one.
-func discover(ctx context.Context, src Source, image digest.Digest, suffixes ...string) ([]Attachment, error) {
+func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...string) ([]Attachment, error) {
 	var referrers []Attachment
-	tagged := make([][]Attachment, len(suffixes))
+	tagged := make([][]Attachment, len(tagKinds))
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		referrers, err = discoverReferrers(groupCtx, src, image)
 		return err
 	})
-	for i, suffix := range suffixes {
+	for i, kind := range tagKinds {
 		group.Go(func() (err error) {
-			tagged[i], err = discoverTag(groupCtx, src, attachedTag(image, suffix))
+			tagged[i], err = discoverTag(groupCtx, src, transfer.DigestTag(image, kind))
 			return err
 		})
 	}

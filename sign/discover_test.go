@@ -19,16 +19,16 @@ func TestList(t *testing.T) {
 	m.refer(image, notationMediaType, notationMediaType, nil, m.put("application/jose+json", []byte("{}")))
 	m.refer(image, "application/vnd.cyclonedx+json", "", nil, m.put("application/vnd.cyclonedx+json", []byte("{}")))
 	m.refer(image, "application/x", "application/x", nil)
-	m.tag(image, signatureSuffix, key.payload(m, image, nil), key.payload(m, image, map[string]string{"a": "b"}))
-	m.tag(image, attestationSuffix, key.envelope(m, attestationOf(image, spdx)))
-	m.tag(image, sbomSuffix, m.put("text/spdx", []byte("SPDX")))
+	m.tag(image, transfer.DigestTagSignatures, key.payload(m, image, nil), key.payload(m, image, map[string]string{"a": "b"}))
+	m.tag(image, transfer.DigestTagAttestation, key.envelope(m, attestationOf(image, spdx)))
+	m.tag(image, transfer.DigestTagSBOM, m.put("text/spdx", []byte("SPDX")))
 	list, err := List(t.Context(), m, image)
 	check(t, err)
 	wants := []struct {
 		kind          AttachmentKind
 		format        Format
 		artifactType  string
-		suffix        string
+		tagKind       string
 		contents      int
 		predicateType string
 		problem       string
@@ -40,9 +40,9 @@ func TestList(t *testing.T) {
 		{kind: KindNotation, artifactType: notationMediaType},
 		{kind: KindSBOM, artifactType: "application/vnd.cyclonedx+json"},
 		{kind: KindOther, artifactType: "application/x"},
-		{kind: KindSignature, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, suffix: signatureSuffix, contents: 2},
-		{kind: KindAttestation, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, suffix: attestationSuffix, contents: 1, predicateType: spdx},
-		{kind: KindSBOM, artifactType: ocispec.MediaTypeImageConfig, suffix: sbomSuffix},
+		{kind: KindSignature, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagSignatures, contents: 2},
+		{kind: KindAttestation, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagAttestation, contents: 1, predicateType: spdx},
+		{kind: KindSBOM, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagSBOM},
 	}
 	if len(list) != len(wants) {
 		t.Fatalf("got %d attachments: %+v", len(list), list)
@@ -50,8 +50,8 @@ func TestList(t *testing.T) {
 	for i, want := range wants {
 		a := list[i]
 		tag := ""
-		if want.suffix != "" {
-			tag = attachedTag(image.Descriptor.Digest, want.suffix)
+		if want.tagKind != "" {
+			tag = transfer.DigestTag(image.Descriptor.Digest, want.tagKind)
 		}
 		if a.Kind != want.kind || a.Format != want.format || a.ArtifactType != want.artifactType || a.Tag != tag || len(a.Contents) != want.contents || a.Problem != "" || a.Size == 0 {
 			t.Errorf("%d: got %+v, want %+v", i, a, want)
@@ -69,7 +69,7 @@ func TestList(t *testing.T) {
 		t.Errorf("annotations %v", list[0].Annotations)
 	}
 	refused := errors.New("500")
-	m.fail["tag "+attachedTag(image.Descriptor.Digest, sbomSuffix)] = refused
+	m.fail["tag "+transfer.DigestTag(image.Descriptor.Digest, transfer.DigestTagSBOM)] = refused
 	if _, err := List(t.Context(), m, image); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
 	}

@@ -135,11 +135,11 @@ func (m *memory) bundle(image transfer.Manifest, content []byte) transfer.Descri
 	return m.refer(image, bundleMediaType, bundleMediaType, nil, m.put(bundleMediaType, content))
 }
 
-// tag gives an image a manifest below the tag with a suffix.
-func (m *memory) tag(image transfer.Manifest, suffix string, layers ...transfer.Descriptor) {
+// tag gives an image a manifest below the tag of a kind.
+func (m *memory) tag(image transfer.Manifest, kind string, layers ...transfer.Descriptor) {
 	doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: m.put(ocispec.MediaTypeImageConfig, []byte(`{}`)), Layers: layers}
 	doc.SchemaVersion = 2
-	m.tags[attachedTag(image.Descriptor.Digest, suffix)] = m.putJSON(doc.MediaType, doc)
+	m.tags[transfer.DigestTag(image.Descriptor.Digest, kind)] = m.putJSON(doc.MediaType, doc)
 }
 
 // testKey is a key that signs.
@@ -204,4 +204,9 @@ func (k testKey) envelope(m *memory, s statement) transfer.Descriptor {
 		"payloadType": statementMediaType, "payload": base64.StdEncoding.EncodeToString(b.payload),
 		"signatures": []map[string]string{{"keyid": "", "sig": base64.StdEncoding.EncodeToString(k.sign(b.signed()))}},
 	})))
+}
+
+// attachedTag is the tag sha256-HEX with a suffix.
+func attachedTag(d digest.Digest, suffix string) string {
+	return transfer.DigestTag(d, transfer.DigestTagReferrers) + suffix
 }

@@ -80,7 +80,7 @@ func (w *verifyWorld) signLegacy(keys ...testKey) {
 	for _, k := range keys {
 		layers = append(layers, k.payload(w.memory, w.image, nil))
 	}
-	w.tag(w.image, signatureSuffix, layers...)
+	w.tag(w.image, transfer.DigestTagSignatures, layers...)
 }
 
 // TestVerifyFinds has what must be accepted.
@@ -126,7 +126,7 @@ func TestVerifyFinds(t *testing.T) {
 			require: func(w *verifyWorld, r *Requirements) { r.Annotations = map[string]string{"env": "prod"} }},
 		{name: "annotations of a legacy signature", want: StatusVerified,
 			set: func(w *verifyWorld) {
-				w.tag(w.image, signatureSuffix, w.a.payload(w.memory, w.image, map[string]string{"env": "prod"}))
+				w.tag(w.image, transfer.DigestTagSignatures, w.a.payload(w.memory, w.image, map[string]string{"env": "prod"}))
 			},
 			require: func(w *verifyWorld, r *Requirements) { r.Annotations = map[string]string{"env": "prod"} }},
 		{name: "repository of a legacy signature", want: StatusVerified, set: func(w *verifyWorld) { w.signLegacy(w.a) },
@@ -136,7 +136,7 @@ func TestVerifyFinds(t *testing.T) {
 			require: func(w *verifyWorld, r *Requirements) { r.PredicateTypes = []string{spdx} }},
 		{name: "legacy attestation", want: StatusVerified,
 			set: func(w *verifyWorld) {
-				w.tag(w.image, attestationSuffix, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
+				w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
 			},
 			require: func(w *verifyWorld, r *Requirements) { r.PredicateTypes, r.AttestationsOnly = []string{spdx}, true }},
 		{name: "statement of version 0.1", want: StatusVerified,
@@ -162,7 +162,7 @@ func TestVerifyRefuses(t *testing.T) {
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(attestationOf(w.image, spdx))) }},
 		{name: "only a legacy attestation by the key", want: StatusUnsigned, reason: "which is no signature",
 			set: func(w *verifyWorld) {
-				w.tag(w.image, attestationSuffix, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
+				w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
 			}},
 		{name: "only foreign referrers", want: StatusUnsigned, set: func(w *verifyWorld) {
 			w.refer(w.image, notationMediaType, notationMediaType, nil, w.put("application/jose+json", []byte("{}")))
