@@ -56,7 +56,7 @@ func readManifest(id digest.Digest, text []byte, mediaType string) (manifest, er
 	if content.Subject != nil {
 		m.subject = content.Subject.Digest
 	}
-	if (&Image{MediaType: mediaType}).IsIndex() {
+	if (&Image{MediaType: mediaType}).IsIndex() || mediaType == "" && content.Manifests != nil {
 		m.children = []digest.Digest{}
 		for _, child := range content.Manifests {
 			m.children = append(m.children, child.Digest)
@@ -81,6 +81,9 @@ func readManifest(id digest.Digest, text []byte, mediaType string) (manifest, er
 // describe adds what the manifest tells to its image.
 func (m manifest) describe(image *Image) {
 	image.Children, image.Blobs, image.ManifestSize = m.children, m.blobs, m.size
+	if image.MediaType == "" && m.children != nil {
+		image.MediaType = ocispec.MediaTypeImageIndex
+	}
 	if m.subject != "" {
 		image.Subject = m.subject
 	}

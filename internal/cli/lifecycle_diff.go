@@ -73,7 +73,7 @@ func (app *App) diffPolicies(ctx context.Context, oldName, newName string, f eva
 	}
 	before, after := lifecycle.Evaluate(oldPolicy, inventory.Images, at), lifecycle.Evaluate(newPolicy, inventory.Images, at)
 	d := lifecycle.Diff(before, after)
-	notes := evaluationNotes(inventory, after.Summary(), newPolicy)
+	notes := evaluationNotes(inventory, after, newPolicy)
 	for _, note := range notes {
 		app.Messagef("%s", note)
 	}

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -29,10 +31,13 @@ fewer. Those manifests also tell which layers images share, so that the bytes ar
 
 --at is a time, or how far it is from now: what is there now is taken to be there then,
 and nothing else. --max-expire is a gate: exit code 5 if more images expire, a number or
-a share of all.
+a share of all. --preview is a file with the output of aws ecr get-lifecycle-policy-preview,
+with which the result is compared: exit code 1 if they do not agree.
 
 Prints the images that go, or --all, and a line with the sum. With --output json one
-object: evaluatedAt, repository if it is known, results, summary, notes. Of a result
+object: evaluatedAt, repository if it is known, results, summary, notes, and differences
+with --preview (imageDigest, imageTags, action and rulePriority here, previewAction and
+previewRulePriority there, reason). Of a result
 imageDigest, imageTags, imagePushedAt, imageSizeInBytes, action (EXPIRE, TRANSITION to the
 archive or KEEP), rulePriority of the rule that acts, reason, shieldedBy (priorities of
 rules that keep a later one from acting), identifiedBy (of all rules that select the
@@ -63,26 +68,36 @@ type evaluated struct {
 	Results     []evaluatedImage  `json:"results"`
 	Summary     lifecycle.Summary `json:"summary"`
 	Notes       []string          `json:"notes"`
+	// Differences are those from a preview, nil without one.
+	Differences *[]previewDifference `json:"differences,omitempty"`
+}
+
+// evaluateFlags are the flags of `lifecycle evaluate` alone.
+type evaluateFlags struct {
+	all       bool
+	maxExpire string
+	preview   string
 }
 
 func newLifecycleEvaluateCommand(app *App) *cobra.Command {
 	var f evaluationFlags
-	var all bool
-	var limit string
+	var own evaluateFlags
 	cmd := &cobra.Command{
 		Use:   "evaluate --policy FILE --images FILE",
 		Short: "Say which images a policy expires, and why",
 		Long:  lifecycleEvaluateHelp,
 		Args:  arguments(0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return app.evaluate(cmd.Context(), f, all, limit) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return app.evaluate(cmd.Context(), f, own) },
 	}
 	f.add(cmd, true)
-	cmd.Flags().BoolVar(&all, "all", false, "show the images that stay, too")
-	cmd.Flags().StringVar(&limit, "max-expire", "", "end with exit code 5 if more images expire: a `number`, or a share of all, as 10%")
+	flags := cmd.Flags()
+	flags.BoolVar(&own.all, "all", false, "show the images that stay, too")
+	flags.StringVar(&own.maxExpire, "max-expire", "", "end with exit code 5 if more images expire: a `number`, or a share of all, as 10%")
+	flags.StringVar(&own.preview, "preview", "", "`file` with a preview of Amazon ECR to compare with")
 	return cmd
 }
 
-func (app *App) evaluate(ctx context.Context, f evaluationFlags, all bool, maxExpire string) error {
+func (app *App) evaluate(ctx context.Context, f evaluationFlags, own evaluateFlags) error {
 	if err := f.check(f.policy); err != nil {
 		return err
 	}
@@ -91,8 +106,8 @@ func (app *App) evaluate(ctx context.Context, f evaluationFlags, all bool, maxEx
 		return err
 	}
 	var limit lifecycle.Limit
-	if maxExpire != "" {
-		if limit, err = lifecycle.ParseLimit(maxExpire); err != nil {
+	if own.maxExpire != "" {
+		if limit, err = lifecycle.ParseLimit(own.maxExpire); err != nil {
 			return usagef("--max-expire %w", err)
 		}
 	}
@@ -105,23 +120,48 @@ func (app *App) evaluate(ctx context.Context, f evaluationFlags, all bool, maxEx
 		return err
 	}
 	e := lifecycle.Evaluate(policy, inventory.Images, at)
-	summary := e.Summary()
-	notes := evaluationNotes(inventory, summary, policy)
-	for _, note := range notes {
-		app.Messagef("%s", note)
+	result := evaluated{EvaluatedAt: e.At, Repository: inventory.Repository, Summary: e.Summary(), Notes: evaluationNotes(inventory, e, policy)}
+	var differences []previewDifference
+	if own.preview != "" {
+		preview, err := readPreview(own.preview)
+		if err != nil {
+			return err
+		}
+		differences = comparePreview(inventory, e, preview)
+		result.Differences = &differences
 	}
-	if err := app.printEvaluation(inventory, e, summary, notes, all); err != nil {
+	if err := app.printEvaluation(inventory, e, result, own.all); err != nil {
 		return err
 	}
-	if maxExpire != "" && !limit.Allows(summary) {
-		return gatef("%s of %d would expire, more than --max-expire %s allows", english.Plural(summary.Expire, "image", ""), summary.Images, limit)
+	if err := disagreement(differences); err != nil {
+		return err
+	}
+	if own.maxExpire != "" && !limit.Allows(result.Summary) {
+		return gatef("%s of %d would expire, more than --max-expire %s allows", english.Plural(result.Summary.Expire, "image", ""), result.Summary.Images, limit)
 	}
 	return nil
 }
 
-func (app *App) printEvaluation(inventory lifecycle.Inventory, e lifecycle.Evaluation, summary lifecycle.Summary, notes []string, all bool) error {
+func readPreview(name string) (lifecycle.Preview, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	preview, err := lifecycle.ReadPreview(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return preview, nil
+}
+
+// printEvaluation prints the result, to which it adds the images.
+func (app *App) printEvaluation(inventory lifecycle.Inventory, e lifecycle.Evaluation, result evaluated, all bool) error {
+	for _, note := range result.Notes {
+		app.Messagef("%s", note)
+	}
 	if app.Output == outputJSON {
-		result := evaluated{EvaluatedAt: e.At, Repository: inventory.Repository, Results: []evaluatedImage{}, Summary: summary, Notes: notes}
+		result.Results = []evaluatedImage{}
 		for i, image := range inventory.Images {
 			result.Results = append(result.Results, newEvaluatedImage(image, e, i))
 		}
@@ -139,7 +179,11 @@ func (app *App) printEvaluation(inventory lifecycle.Inventory, e lifecycle.Evalu
 	if err := t.print(app.Stdout, columns); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(app.Stdout, summaryLine(summary))
+	text := summaryLine(result.Summary) + "\n"
+	if result.Differences != nil {
+		text += differencesText(*result.Differences, columns)
+	}
+	_, err := io.WriteString(app.Stdout, text)
 	return err
 }
 
@@ -202,8 +246,17 @@ func bytesWords(b lifecycle.Bytes) string {
 }
 
 // evaluationNotes says what to know of the result.
-func evaluationNotes(inventory lifecycle.Inventory, s lifecycle.Summary, policy *lifecycle.Policy) []string {
+func evaluationNotes(inventory lifecycle.Inventory, e lifecycle.Evaluation, policy *lifecycle.Policy) []string {
 	notes := []string{}
+	s, after := e.Summary(), 0
+	for _, image := range inventory.Images {
+		if image.PushedAt.After(e.At) {
+			after++
+		}
+	}
+	if after > 0 {
+		notes = append(notes, fmt.Sprintf("%s pushed after %s, and yet rules count them", english.Plural(after, "image was", "images were"), e.At.Format(time.RFC3339)))
+	}
 	if s.UnknownIndexes > 0 {
 		notes = append(notes, fmt.Sprintf("it is not known what %s: Amazon ECR leaves such images alone, so it may act on fewer images than these; "+
 			"add the output of aws ecr batch-get-image for the indexes to --images", english.Plural(s.UnknownIndexes, "index lists", "indexes list")))

@@ -81,7 +81,7 @@ func (app *App) explainImage(ctx context.Context, name string, f evaluationFlags
 	if err != nil {
 		return err
 	}
-	notes := evaluationNotes(inventory, e.Summary(), policy)
+	notes := evaluationNotes(inventory, e, policy)
 	for _, note := range notes {
 		app.Messagef("%s", note)
 	}
