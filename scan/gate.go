@@ -15,6 +15,9 @@ const expiresSoon = 14 * 24 * time.Hour
 // is that of the ignored findings. The same input gives the same verdict, in the same
 // order.
 func Gate(policy *Policy, report Report, at time.Time) Verdict {
+	if policy == nil {
+		return Show(report, at) // whose Err is that there is no result
+	}
 	g := gate{policy: policy, at: at, used: map[*Ignore]int{}}
 	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
 	for _, r := range report.images() {
@@ -74,6 +77,10 @@ func newImage(r Report) Image {
 func (g *gate) image(r Report) Image {
 	terms, ignores := g.policy.termsFor(r.Repository)
 	i := newImage(r)
+	if len(terms.Block) == 0 {
+		i.Outcome, i.Reason = NoResult, "the policy blocks nothing"
+		return i
+	}
 	accepted := slices.Contains(terms.Accept, r.Status)
 	if !r.Status.Done() && !accepted {
 		i.Outcome, i.Reason = NoResult, notDone(r)
@@ -169,8 +176,6 @@ func (g *gate) ignored(f Finding, ignores []*Ignore) (reason string, ok bool) {
 	return reason, ok
 }
 
-func (e *Ignore) expired(at time.Time) bool { return !e.until.IsZero() && !at.Before(e.until) }
-
 // use tells what became of an entry, with a warning if something is to be done about it.
 func (g *gate) use(e *Ignore) IgnoreUse {
 	u := IgnoreUse{Ignore: *e, State: IgnoreUsed, Count: g.used[e]}
@@ -185,7 +190,7 @@ func (g *gate) use(e *Ignore) IgnoreUse {
 		}
 	case e.Expires == "":
 		g.warn("ignore %s: it never expires; give it a date", e.ID)
-	case e.until.Sub(g.at) <= expiresSoon:
+	case e.expired(g.at.Add(expiresSoon)):
 		g.warn("ignore %s: expires %s, and %s will count again", e.ID, e.Expires, english.Plural(u.Count, "finding", ""))
 	}
 	return u

@@ -262,6 +262,22 @@ func TestUnusedIgnoreOfAnUnscannedImage(t *testing.T) {
 	}
 }
 
+// A policy that was not parsed is not one that lets pass.
+func TestPoliciesMadeByHand(t *testing.T) {
+	r := image(StatusActive, finding(High, "CVE-1"))
+	for name, p := range map[string]*Policy{"nil": nil, "zero": {}} {
+		if err := Gate(p, r, at).Err(); !errors.Is(err, ErrNoResult) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, expires := range []string{"2026-11-23", "soon"} {
+		p := &Policy{Terms: Terms{Block: []Rule{{Severity: High}}}, Ignore: []Ignore{{ID: "CVE-1", Reason: "x", Expires: expires}}}
+		if err := Gate(p, r, at).Err(); !errors.Is(err, ErrGate) {
+			t.Errorf("ignored until %s: %v", expires, err)
+		}
+	}
+}
+
 func TestOverrideAddsIgnored(t *testing.T) {
 	p := policy(t, "block: [{}]\nignore: [{id: CVE-1, reason: x}]\nrepositories: [{match: [team/app], ignore: [{id: CVE-2, reason: y}], accept: [FAILED]}]")
 	if v := Gate(p, image(StatusFailed, finding(High, "CVE-1"), finding(High, "CVE-2")), at); v.Outcome != Passed || len(v.Ignores) != 2 {

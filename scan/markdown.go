@@ -12,8 +12,10 @@ import (
 
 // A comment on GitHub has at most 65,536 characters.
 const (
-	maxMarkdown     = 60_000
-	maxMarkdownRows = 25 // of findings that are shown without a click
+	maxMarkdown       = 60_000
+	maxMarkdownRows   = 25 // of findings that are shown without a click
+	maxMarkdownImages = 50
+	maxMarkdownNotes  = 20 // warnings
 )
 
 func (v Verdict) writeMarkdown(w io.Writer) error {
@@ -51,14 +53,17 @@ func (v Verdict) writeMarkdown(w io.Writer) error {
 	}
 	if len(v.Warnings) > 0 {
 		out.WriteString("\n")
-		for _, warning := range v.Warnings {
-			fmt.Fprintf(&out, "- ⚠️ %s\n", plain(warning))
+		for _, warning := range v.Warnings[:min(len(v.Warnings), maxMarkdownNotes)] {
+			fmt.Fprintf(&out, "- ⚠️ %s\n", plain(cut(warning, 500)))
+		}
+		if more := len(v.Warnings) - maxMarkdownNotes; more > 0 {
+			fmt.Fprintf(&out, "- and %s\n", english.Plural(more, "more warning", ""))
 		}
 	}
 	if len(others) > 0 {
 		title := english.Plural(len(others), "finding", "")
-		if v.Outcome != "" {
-			title += " that " + english.PluralWord(len(others), "does", "do") + " not block"
+		if len(blocking) > 0 {
+			title = english.Plural(len(others), "other finding", "")
 		}
 		details(&out, title, others, several)
 	}
@@ -66,10 +71,11 @@ func (v Verdict) writeMarkdown(w io.Writer) error {
 	return err
 }
 
-// markdownImages is a line for each image, with its counts.
+// markdownImages is a line for each image, with its counts, and what it breaks.
 func (v Verdict) markdownImages(out *strings.Builder) {
 	out.WriteString("\n| Image | Result | Critical | High | Medium | Low | Other |\n|---|---|--:|--:|--:|--:|--:|\n")
-	for _, i := range v.Images {
+	shown := v.Images[:min(len(v.Images), maxMarkdownImages)]
+	for _, i := range shown {
 		result := map[Outcome]string{Passed: "✅ passed", Failed: "❌ failed", NoResult: "⚠️ no result"}[i.Outcome]
 		if result == "" {
 			result = plain(string(i.Status))
@@ -81,15 +87,26 @@ func (v Verdict) markdownImages(out *strings.Builder) {
 		fmt.Fprintf(out, "| %s | %s | %d | %d | %d | %d | %d |\n", name, result,
 			i.Counts[Critical], i.Counts[High], i.Counts[Medium], i.Counts[Low], i.Counts[Informational]+i.Counts[Undefined])
 	}
-	for _, i := range v.Images {
+	var reasons []string
+	for _, i := range shown {
+		name := ""
+		if len(v.Images) > 1 {
+			name = code(i.title()) + " "
+		}
 		if i.Reason != "" {
-			fmt.Fprintf(out, "\n%s: %s\n", code(i.title()), plain(i.Reason))
+			reasons = append(reasons, fmt.Sprintf("- %s%s", name, plain(cut(i.Reason, 500))))
 		}
 		for _, r := range i.Rules {
 			if r.Broken {
-				fmt.Fprintf(out, "\n%s breaks the rule «%s»: %d found\n", code(i.title()), plain(r.Rule), r.Count)
+				reasons = append(reasons, fmt.Sprintf("- %sbreaks «%s»: %d found", name, plain(r.Rule), r.Count))
 			}
 		}
+	}
+	if more := len(v.Images) - len(shown); more > 0 {
+		reasons = append(reasons, "- and "+english.Plural(more, "more image", ""))
+	}
+	if len(reasons) > 0 {
+		fmt.Fprintf(out, "\n%s\n", strings.Join(reasons, "\n"))
 	}
 }
 

@@ -67,8 +67,27 @@ type Ignore struct {
 	// Expires is the last day, in UTC, on which it is ignored (2026-12-31), or a time.
 	// Without one the verdict has a warning.
 	Expires string `yaml:"expires" json:"expires,omitempty"`
+}
 
-	until time.Time // zero without an end
+// end is when it is no longer ignored, the zero time if that is never.
+func (e Ignore) end() (time.Time, error) {
+	if e.Expires == "" {
+		return time.Time{}, nil
+	}
+	if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	t, err := time.Parse(time.RFC3339, e.Expires)
+	if err != nil {
+		return t, fmt.Errorf("expires: %q is no date; write 2026-12-31", e.Expires)
+	}
+	return t, nil
+}
+
+// expired says whether it is no longer ignored. One with an end that is no time never is.
+func (e Ignore) expired(at time.Time) bool {
+	end, err := e.end()
+	return err != nil || !end.IsZero() && !at.Before(end)
 }
 
 // Override is what is different for some repositories: what it sets replaces what the
@@ -106,8 +125,7 @@ func (p *Policy) check() error {
 	if err := p.Terms.check(); err != nil {
 		return err
 	}
-	seen := map[Ignore]bool{}
-	if err := checkIgnores(p.Ignore, seen); err != nil {
+	if err := checkIgnores(p.Ignore); err != nil {
 		return err
 	}
 	for i := range p.Repositories {
@@ -122,7 +140,7 @@ func (p *Policy) check() error {
 		if err := o.Terms.check(); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
 		}
-		if err := checkIgnores(o.Ignore, map[Ignore]bool{}); err != nil {
+		if err := checkIgnores(o.Ignore); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
 		}
 	}
@@ -180,10 +198,10 @@ func (r *Rule) check() (err error) {
 	return nil
 }
 
-// checkIgnores checks entries and reads their ends. seen are those that were there before.
-func checkIgnores(list []Ignore, seen map[Ignore]bool) error {
-	for i := range list {
-		e := &list[i]
+// checkIgnores checks entries.
+func checkIgnores(list []Ignore) error {
+	seen := map[Ignore]bool{}
+	for i, e := range list {
 		place := fmt.Sprintf("ignore[%d]", i)
 		if e.ID == "" {
 			return fmt.Errorf("%s: id is missing; write id: CVE-2024-1234", place)
@@ -197,13 +215,8 @@ func checkIgnores(list []Ignore, seen map[Ignore]bool) error {
 			return fmt.Errorf("%s: it is there twice", place)
 		}
 		seen[same] = true
-		if e.Expires == "" {
-			continue
-		}
-		if day, err := time.Parse(time.DateOnly, e.Expires); err == nil {
-			e.until = day.AddDate(0, 0, 1)
-		} else if e.until, err = time.Parse(time.RFC3339, e.Expires); err != nil {
-			return fmt.Errorf("%s: expires: %q is no date; write 2026-12-31", place, e.Expires)
+		if _, err := e.end(); err != nil {
+			return fmt.Errorf("%s: %w", place, err)
 		}
 	}
 	return nil

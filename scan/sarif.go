@@ -88,10 +88,20 @@ func sarifRule(id string, f Finding) sarif.Rule {
 		rule.FullDescription = &sarif.Message{Text: cut(text, 1000)}
 		rule.Help = &sarif.Message{Text: cut(text, 1000)}
 	}
-	if score := f.showScore(); score != "" {
-		rule.Properties["security-severity"] = score // by which GitHub sorts
+	if score := f.securitySeverity(); score != "" {
+		rule.Properties["security-severity"] = score
 	}
 	return rule
+}
+
+// securitySeverity is the number by which GitHub tells severities. It is the score, if
+// that is of the same severity, so that GitHub and the gate call a finding the same:
+// the distribution often rates it lower than CVSS does.
+func (f Finding) securitySeverity() string {
+	if f.Score != nil && (f.Severity == Undefined || severityOfScore(*f.Score) == f.Severity) {
+		return f.showScore()
+	}
+	return map[Severity]string{Critical: "9.0", High: "7.0", Medium: "4.0", Low: "0.1", Informational: "0.0"}[f.Severity]
 }
 
 func (i Image) sarifResult(j Judgement) sarif.Result {

@@ -3,7 +3,6 @@ package scan
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -58,14 +57,22 @@ func (i Image) text(out *strings.Builder, columns int) {
 		return
 	}
 	out.WriteByte('\n')
-	t := textTable{findingColumns}
+	t := findingTable{{"SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "NOTES", "GATE", "ABOUT"}}
 	for _, j := range i.Judged {
 		about := j.headline()
 		if j.Decision == Ignored {
 			about = j.Because
 		}
-		t = append(t, []string{
-			string(j.Severity), j.ID, j.names(), j.versions(), j.fixes(), j.showScore(), strings.Join(j.notes(), ", "), string(j.Decision), about,
+		t = append(t, [columnCount]string{
+			columnSeverity:  string(j.Severity),
+			columnID:        j.ID,
+			columnPackage:   j.names(),
+			columnInstalled: j.versions(),
+			columnFixed:     j.fixes(),
+			columnCVSS:      j.showScore(),
+			columnNotes:     strings.Join(j.notes(), ", "),
+			columnGate:      string(j.Decision),
+			columnAbout:     about,
 		})
 	}
 	t.write(out, columns)
@@ -109,19 +116,26 @@ func (i Image) totals() string {
 
 func showTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// The columns of findings, and how they give way on a narrow terminal: packages and
-// versions are cut, then some columns are left out, the first of droppable first.
-var (
-	findingColumns = []string{"SEVERITY", "ID", "PACKAGE", "INSTALLED", "FIXED IN", "CVSS", "NOTES", "GATE", "ABOUT"}
-	cuttable       = []int{2, 3, 4}
-	droppable      = []int{6, 3, 4}
+// The columns of findings, of which packages and versions are cut on a narrow terminal,
+// and then some left out.
+const (
+	columnSeverity = iota
+	columnID
+	columnPackage
+	columnInstalled
+	columnFixed
+	columnCVSS
+	columnNotes
+	columnGate
+	columnAbout
+	columnCount
 )
 
-// textTable is rows of cells, the first the header. Columns that are empty in all rows
-// are left out.
-type textTable [][]string
+// findingTable is rows of cells, the first the header. Columns that are empty in all
+// rows are left out.
+type findingTable [][columnCount]string
 
-func (t textTable) write(out *strings.Builder, columns int) {
+func (t findingTable) write(out *strings.Builder, columns int) {
 	const least = 20 // of the last column, below which it is not worth it
 	width := t.widths(40)
 	narrow := func() bool { return columns > 0 && sum(width) > columns }
@@ -130,7 +144,7 @@ func (t textTable) write(out *strings.Builder, columns int) {
 			width = t.widths(most)
 		}
 	}
-	for _, c := range droppable {
+	for _, c := range []int{columnNotes, columnInstalled, columnFixed} {
 		if narrow() {
 			width[c] = 0
 		}
@@ -147,15 +161,15 @@ func (t textTable) write(out *strings.Builder, columns int) {
 			}
 		}
 		if rest >= least {
-			line.WriteString(cut(oneLine(row[len(width)]), rest))
+			line.WriteString(cut(oneLine(row[columnAbout]), rest))
 		}
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 }
 
 // widths are those of the columns but the last; those that can be cut have most at most.
-func (t textTable) widths(most int) []int {
-	width := make([]int, len(t[0])-1)
+func (t findingTable) widths(most int) []int {
+	width := make([]int, columnAbout)
 	for c := range width {
 		for _, row := range t[1:] {
 			width[c] = max(width[c], utf8.RuneCountInString(oneLine(row[c])))
@@ -164,7 +178,8 @@ func (t textTable) widths(most int) []int {
 			continue
 		}
 		width[c] = min(max(width[c], len(t[0][c])), 40)
-		if slices.Contains(cuttable, c) {
+		switch c {
+		case columnPackage, columnInstalled, columnFixed:
 			width[c] = min(width[c], most)
 		}
 	}
