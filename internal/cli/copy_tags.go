@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +37,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 		return err
 	}
 	defer closeSource()
-	images, err := c.tagsOf(ctx, source)
+	images, err := c.tagsOf(ctx, source, trust.active())
 	if err != nil {
 		return err
 	}
@@ -71,8 +72,10 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 
 // tagsOf finds out which images have tags: in the order of the first tag of each. With
 // --referrers what is attached to an image by a tag comes with that image, and is none
-// of its own: copied as one, it would replace signatures that DST has.
-func (c *copying) tagsOf(ctx context.Context, source transfer.Source) ([]taggedImage, error) {
+// of its own: copied as one, it would replace signatures that DST has. Where images are
+// verified or signed it is left out without --referrers: it is itself not signed, and
+// needs not be.
+func (c *copying) tagsOf(ctx context.Context, source transfer.Source, trusting bool) ([]taggedImage, error) {
 	lister, ok := source.(transfer.TagLister)
 	if !ok {
 		return nil, usagef("%s does not list tags", source)
@@ -81,11 +84,14 @@ func (c *copying) tagsOf(ctx context.Context, source transfer.Source) ([]taggedI
 	if err != nil {
 		return nil, err
 	}
-	if c.referrers {
+	if all := len(tags); c.referrers || trusting {
 		tags = slices.DeleteFunc(tags, func(tag string) bool {
 			_, _, ok := transfer.ParseDigestTag(tag)
 			return ok
 		})
+		if left := all - len(tags); left > 0 && !c.referrers {
+			c.app.Messagef("left out: %s of signatures and attestations; --referrers copies them with their images", english.Plural(left, "tag", ""))
+		}
 	}
 	digests := make([]digest.Digest, len(tags))
 	group, ctx := errgroup.WithContext(ctx)

@@ -131,6 +131,7 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 		}
+		found.tell()
 		return outcomes, nil
 	}
 	progress, err := c.app.newProgress()
@@ -140,12 +141,12 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 	options.Progress = progress.Handle
 	all := transfer.CopyAll(ctx, source, destinations, options)
 	progress.Close()
+	found.tell()
 	for i, r := range all {
 		outcomes[i].result, outcomes[i].err, outcomes[i].Verification = &r.Result, r.Err, found.verification
 		if r.Err == nil {
 			c.app.Messagef("%s", summary(did, r.Result))
 			outcomes[i].Signatures = found.signed[destinations[i].Target]
-			found.tell(destinations[i].Target)
 		}
 	}
 	return outcomes, nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -161,10 +162,15 @@ func (f *trustFlags) outlet(ctx context.Context, from *keys, policy *imagePolicy
 // signed.
 type trustResult struct {
 	*trust
+
 	mu           sync.Mutex
 	verification *sign.Verification // of the source
 	signed       map[transfer.Target][]sign.Signed
+	notes        []string // for people, when the progress is not shown any more
 }
+
+// active tells whether anything is verified or signed.
+func (t *trust) active() bool { return len(t.source)+len(t.destinations) > 0 }
 
 // apply lets a copy from source to destinations verify and sign. outlets are those of
 // the destinations.
@@ -194,9 +200,9 @@ func (r *trustResult) verifySource(ctx context.Context, source transfer.Source, 
 			r.verification = &v
 		}
 		if err == nil {
-			r.app.Messagef("verified %s, signed by %s", source, strings.Join(signerNames(v), " and "))
+			r.note("verified %s@%s, signed by %s", source, v.Digest, strings.Join(signerNames(v), " and "))
 		}
-		if err := r.app.refuse(ctx, err, d.warn); err != nil {
+		if err := r.refuse(ctx, err, d.warn); err != nil {
 			return err
 		}
 	}
@@ -248,27 +254,50 @@ func (r *trustResult) publish(ctx context.Context, dst transfer.Target, o *outle
 		r.mu.Lock()
 		r.signed[dst] = signed
 		r.mu.Unlock()
+		for _, s := range signed {
+			r.note("%s", strings.TrimSpace(signedText(dst.String(), "signed", s)))
+		}
 	}
 	if o.demand == nil {
 		return nil
 	}
 	_, err = sign.Verify(ctx, store, image, o.demand.Requirements)
-	return r.app.refuse(ctx, err, o.demand.warn)
+	return r.refuse(ctx, err, o.demand.warn)
 }
 
-// tell says to people what was signed at a destination.
-func (r *trustResult) tell(dst transfer.Target) {
-	for _, s := range r.signed[dst] {
-		r.app.Messagef("%s", strings.TrimSpace(signedText(dst.String(), "signed", s)))
+// note keeps a line for tell.
+func (r *trustResult) note(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, fmt.Sprintf(format, args...))
+}
+
+// tell writes to people what was verified and signed.
+func (r *trustResult) tell() {
+	for _, note := range r.notes {
+		r.app.Messagef("%s", note)
 	}
+}
+
+// refuse is App.refuse while progress is shown.
+func (r *trustResult) refuse(ctx context.Context, err error, warn bool) error {
+	if isWarning(ctx, err, warn) {
+		r.note("warning: %v", err)
+		return nil
+	}
+	return err
 }
 
 // refuse makes a warning of what keeps an image from being verified, if that is all
 // that was asked for.
 func (app *App) refuse(ctx context.Context, err error, warn bool) error {
-	if err == nil || !warn || ctx.Err() != nil {
-		return err
+	if isWarning(ctx, err, warn) {
+		app.Messagef("warning: %v", err)
+		return nil
 	}
-	app.Messagef("warning: %v", err)
-	return nil
+	return err
+}
+
+func isWarning(ctx context.Context, err error, warn bool) bool {
+	return err != nil && warn && ctx.Err() == nil
 }
