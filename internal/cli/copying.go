@@ -120,13 +120,7 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 		return nil, err
 	}
 	defer closeTargets(destinations)
-	outlets := map[transfer.Target]*outlet{}
-	for i, d := range destinations {
-		if o := trust.destinations[outcomes[i].references[0].Place()]; o != nil {
-			outlets[d.Target] = o
-		}
-	}
-	found := trust.apply(&options, source, outlets)
+	found := trust.apply(&options, source, destinations, outcomes)
 	if c.dryRun {
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification

@@ -172,10 +172,21 @@ type trustResult struct {
 // active tells whether anything is verified or signed.
 func (t *trust) active() bool { return len(t.source)+len(t.destinations) > 0 }
 
-// apply lets a copy from source to destinations verify and sign. outlets are those of
-// the destinations.
-func (t *trust) apply(options *transfer.Options, source transfer.Source, outlets map[transfer.Target]*outlet) *trustResult {
+// apply lets a copy from source to destinations, which outcomes name, verify and sign.
+func (t *trust) apply(options *transfer.Options, source transfer.Source, destinations []transfer.Destination, outcomes []copyOutcome) *trustResult {
 	r := &trustResult{trust: t, signed: map[transfer.Target][]sign.Signed{}}
+	outlets := map[transfer.Target]*outlet{}
+	for i, d := range destinations {
+		o := t.destinations[outcomes[i].references[0].Place()]
+		if o == nil {
+			continue
+		}
+		if len(d.Tags) == 0 && outlets[d.Target] == nil {
+			// Nobody finds it yet: others may still have to sign it.
+			o = &outlet{signer: o.signer, options: o.options}
+		}
+		outlets[d.Target] = o
+	}
 	if len(t.source) > 0 {
 		options.Verify = func(ctx context.Context, resolved, chosen transfer.Manifest) error {
 			return r.verifySource(ctx, source, resolved, chosen)
