@@ -75,7 +75,7 @@ func (c *checker) selection(i int, rule Rule) {
 		for n, p := range s.TagPatterns {
 			field := fmt.Sprintf("selection.tagPatternList[%d]", n)
 			if stars := strings.Count(p, "*"); stars > maxWildcards {
-				c.add(i, "wildcards", field, "%q has %d wildcards (*); Amazon ECR takes %d", p, stars, maxWildcards)
+				c.add(i, "wildcards", field, "%.150q has %d wildcards (*); Amazon ECR takes %d", p, stars, maxWildcards)
 			}
 			c.notEmpty(i, field, p)
 		}

@@ -8,6 +8,10 @@
 //	evaluation.Verdicts[0].Outcome                 // KEEP, EXPIRE or TRANSITION
 //	evaluation.Reason(0)                           // in words
 //
+// Lint says what will surprise in a policy, Explain how each rule sees an image, Diff
+// what changes between two policies, Compare where a preview of Amazon ECR itself does
+// not agree; Plan writes policies.
+//
 // # How Amazon ECR evaluates
 //
 // All rules are evaluated at the same time, and then applied, the lowest priority

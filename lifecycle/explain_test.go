@@ -186,6 +186,15 @@ func TestPlan(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	// A rule for each environment, and an end to everything.
+	p, err = Plan{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"stage", 5}, {"dev", 3}}, AnyDays: 90}.Policy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := p.Rules()[len(p.Rules())-1]
+	if len(p.Rules()) != 5 || last.Priority != 5 || !reflect.DeepEqual(last.Selection, Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: Days, Count: 90}) {
+		t.Errorf("got %+v", p.Rules())
+	}
 	for name, plan := range map[string]Plan{"nothing": {}, "two about all": {AnyDays: 1, AnyKeep: 1}, "archived too short": {ArchivedDays: 89}, "same prefix": {Keep: []KeepOf{{"a", 1}, {"a", 2}}}, "negative": {UntaggedDays: -1}} {
 		if _, err := plan.Policy(); err == nil {
 			t.Errorf("%s: no error", name)

@@ -199,7 +199,7 @@ func (l *imageList) detail(d imageEntry) error {
 		image.Status = StatusActive
 	case StatusActive, StatusArchived, StatusActivating:
 	default:
-		return fail("imageStatus %q is not known", image.Status)
+		return fail("imageStatus %.64q is not known", image.Status)
 	}
 	if image.Status == StatusArchived && image.LastArchivedAt.IsZero() {
 		return fail("lastArchivedAt is missing")
@@ -218,10 +218,10 @@ func (l *imageList) detail(d imageEntry) error {
 // same checks that all is about one repository: rules count the images of one.
 func (l *imageList) same(registryID, repository string) error {
 	if l.RegistryID != "" && registryID != "" && registryID != l.RegistryID {
-		return fmt.Errorf("it is in the registry %s, others are in %s; a policy is for one repository", registryID, l.RegistryID)
+		return fmt.Errorf("it is in the registry %.64q, others are in %.64q; a policy is for one repository", registryID, l.RegistryID)
 	}
 	if l.Repository != "" && repository != "" && repository != l.Repository {
-		return fmt.Errorf("it is in the repository %s, others are in %s; a policy is for one repository", repository, l.Repository)
+		return fmt.Errorf("it is in the repository %.256q, others are in %.256q; a policy is for one repository", repository, l.Repository)
 	}
 	if registryID != "" {
 		l.RegistryID = registryID

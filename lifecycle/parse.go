@@ -165,9 +165,9 @@ func (r *reader) object(n node, at string, known fields) {
 	}
 	seen := make(map[string]bool, len(members))
 	for _, m := range members {
-		name := m.name
+		name := showName(m.name)
 		if at != "" {
-			name = at + "." + m.name
+			name = at + "." + name
 		}
 		field, ok := known[m.name]
 		switch {
@@ -190,6 +190,15 @@ func (r *reader) object(n node, at string, known fields) {
 			r.problem("missing-field", name, n.offset, "is missing")
 		}
 	}
+}
+
+// showName is the name of a field, quoted if it is none that people write: it goes to
+// terminals.
+func showName(name string) string {
+	if len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {
+		return fmt.Sprintf("%.64q", name)
+	}
+	return name
 }
 
 func sortedNames(known fields) []string {
@@ -220,7 +229,7 @@ func (r *reader) number(into *int) func(node, string) {
 		}
 		i, err := strconv.ParseInt(number.String(), 10, 64)
 		if err != nil || i > math.MaxInt32 || i < math.MinInt32 {
-			r.problem("type", at, n.offset, "must be a whole number of at most %d, not %s", math.MaxInt32, number)
+			r.problem("type", at, n.offset, "must be a whole number of at most %d, not %.64s", math.MaxInt32, number)
 			return
 		}
 		*into = int(i)
@@ -270,7 +279,7 @@ func oneOf[T ~string](r *reader, into *T, values ...T) func(node, string) {
 			}
 		}
 		if !slices.Contains(values, T(s)) {
-			r.problem("value", at, n.offset, "must be %s, not %q", alternatives(values), s)
+			r.problem("value", at, n.offset, "must be %s, not %.64q", alternatives(values), s)
 			return
 		}
 		*into = T(s)

@@ -43,6 +43,8 @@ func TestParseRefuses(t *testing.T) {
 		{"too many rules", policyText(many...), "rules: has 51 rules; Amazon ECR takes 50"},
 		{"too long", policyText(any1) + strings.Repeat(" ", MaxPolicyLength), "Amazon ECR takes 30720"},
 		{"unknown", `{"rules":[` + any1 + `],"Version":1}`, "Version: is no field of a policy"},
+		{"a name for terminals", `{"rules":[` + any1 + `],"\u001b]0;x":1}`, `"\x1b]0;x": is no field of a policy`},
+		{"more than ten", `{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"k":1,"l":1,"rules":[` + any1 + `]}`, "; and 2 more"},
 		{"wrong case", policyText(ruleText(1, `"tagstatus":"any",`+keepOne, expire)), `rule 1: selection.tagstatus: is no field of a policy; write tagStatus`},
 		{"twice", policyText(ruleText(1, `"tagStatus":"any","tagStatus":"untagged",`+keepOne, expire)), "rule 1: selection.tagStatus: is there twice"},
 		{"priority twice", `{"rules":[{"rulePriority":1,"rulePriority":2,"selection":{"tagStatus":"any",` + keepOne + `},"action":{` + expire + `}}]}`, "rulePriority: is there twice"},

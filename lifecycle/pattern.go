@@ -65,7 +65,8 @@ const literalStar = "\x00"
 // shown is a pattern of patterns() for people.
 func shown(pattern string) string { return strings.ReplaceAll(pattern, literalStar, "*") }
 
-// tagRequirement is what a rule wants of the tags of an image.
+// tagRequirement is what a rule wants of the tags of an image. If the status is Tagged
+// there is a pattern.
 type tagRequirement struct {
 	status   TagStatus
 	patterns []pattern
@@ -85,9 +86,6 @@ func (r tagRequirement) match(tags []string) bool {
 		return true
 	case Untagged:
 		return len(tags) == 0
-	}
-	if len(tags) == 0 {
-		return false
 	}
 next:
 	for _, p := range r.patterns {

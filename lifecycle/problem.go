@@ -54,9 +54,14 @@ type InvalidError struct {
 }
 
 func (e *InvalidError) Error() string {
-	texts := make([]string, len(e.Problems))
+	const most = 10
+	var texts []string
 	for i, p := range e.Problems {
-		texts[i] = p.String()
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(e.Problems)-most))
+			break
+		}
+		texts = append(texts, p.String())
 	}
 	return "invalid lifecycle policy: " + strings.Join(texts, "; ")
 }

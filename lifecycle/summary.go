@@ -1,10 +1,7 @@
 package lifecycle
 
 import (
-	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -149,42 +146,4 @@ func Diff(old, new Evaluation) Difference {
 		}
 	}
 	return d
-}
-
-// Limit is how many images a policy may expire at once.
-type Limit struct {
-	Images  int
-	Percent float64 // of all images
-	isShare bool
-}
-
-// ParseLimit reads a number of images, "20", or a share of all, "10%".
-func ParseLimit(s string) (Limit, error) {
-	if share, ok := strings.CutSuffix(s, "%"); ok {
-		percent, err := strconv.ParseFloat(share, 64)
-		if err != nil || !(percent >= 0 && percent <= 100) {
-			return Limit{}, fmt.Errorf("%q is not a share; 10%% is one", s)
-		}
-		return Limit{Percent: percent, isShare: true}, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 {
-		return Limit{}, fmt.Errorf("%q is neither a number of images nor a share; 20 or 10%% is one", s)
-	}
-	return Limit{Images: n}, nil
-}
-
-func (l Limit) String() string {
-	if l.isShare {
-		return strconv.FormatFloat(l.Percent, 'f', -1, 64) + "%"
-	}
-	return strconv.Itoa(l.Images)
-}
-
-// Allows says whether the evaluation expires no more than the limit.
-func (l Limit) Allows(s Summary) bool {
-	if l.isShare {
-		return float64(s.Expire)*100 <= l.Percent*float64(s.Images)
-	}
-	return s.Expire <= l.Images
 }
