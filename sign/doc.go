@@ -27,6 +27,18 @@
 // and kms:Sign on the key, and nothing else. ECDSA P-256 is verified by everybody;
 // [Signer.Warning] tells who does not verify signatures by another key.
 //
+// # Policies
+//
+// A [Policy] says for each repository what [Requirements] its images have and with
+// which key a push signs; people write it in YAML.
+//
+//	policy, err := sign.ReadPolicy("policy.yaml")
+//	rule := policy.Rule("123456789012.dkr.ecr.us-east-1.amazonaws.com/app")
+//	if rule.Action == sign.ActionVerify {
+//		required, err := rule.Requirements(ctx, loadKey)
+//		verification, err := sign.Verify(ctx, repository, image, required)
+//	}
+//
 // # What is not taken for a signature
 //
 // An attestation is none: a signed bill of materials says what is in an image, not

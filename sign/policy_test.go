@@ -39,6 +39,7 @@ func TestPolicyScopes(t *testing.T) {
 	scopes := []string{
 		ecrHost + "/**", ecrHost + "/prod/**", ecrHost + "/prod/*", ecrHost + "/prod/app", "*/prod/app", "123456789012.dkr.ecr.*.amazonaws.com/**",
 		"public.ecr.aws/**", "*/my-repo", "127.0.0.1:5000/a*c", "oci:**", "oci:" + filepath.ToSlash(here) + "/**", "*/**/deep",
+		"tie.example/a*", "tie.example/*a", "tie.example/**a",
 	}
 	text := "version: 1\nrules:\n"
 	for _, s := range scopes {
@@ -61,6 +62,9 @@ func TestPolicyScopes(t *testing.T) {
 		{"", []string{"127.0.0.1:5000/abcd"}},
 		{"*/**/deep", []string{"registry.example/a/b/deep"}},
 		{"", []string{"registry.example.com/prod/application"}},
+		{"tie.example/a*", []string{"tie.example/aa"}},
+		{"tie.example/*a", []string{"tie.example/ba"}},
+		{"tie.example/**a", []string{"tie.example/b/a"}},
 		// The same registry by its other names.
 		{ecrHost + "/prod/app", []string{"123456789012.dkr-ecr.us-east-1.on.aws/prod/app"}},
 		{ecrHost + "/prod/app", []string{"123456789012.dkr.ecr-fips.us-east-1.amazonaws.com/prod/app"}},
