@@ -59,7 +59,7 @@ func (f *evaluationFlags) add(cmd *cobra.Command, withPolicy bool) {
 		flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin")
 	}
 	flags.StringArrayVar(&f.images, "images", nil, "`file` of the images, - for stdin; may be repeated")
-	flags.StringVar(&f.at, "at", "", "`time` of the evaluation, or how far from now, as +30d (default now)")
+	flags.StringVar(&f.at, "at", "", "`time` of the evaluation, or how far it is, as +30d (default now)")
 }
 
 // check finds mistakes in the command line; policies are the files of policies.

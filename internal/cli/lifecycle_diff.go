@@ -14,7 +14,8 @@ import (
 const lifecycleDiffHelp = `Say which images a lifecycle policy expires that another does not.
 
   ecrkit lifecycle diff old.json new.json --images images.json
-  aws ecr get-lifecycle-policy --repository-name app | ecrkit lifecycle diff - new.json --images images.json --at +90d
+  aws ecr get-lifecycle-policy --repository-name app |
+      ecrkit lifecycle diff - new.json --images images.json --at +90d
 
 Prints the images whose fate changes if NEW takes the place of OLD: + expire are images
 that expire with NEW only, - expire those that OLD expires and NEW saves; and so for those

@@ -35,16 +35,16 @@ a share of all. --preview is a file with the output of aws ecr get-lifecycle-pol
 with which the result is compared: exit code 1 if they do not agree.
 
 Prints the images that go, or --all, and a line with the sum. With --output json one
-object: evaluatedAt, repository if it is known, results, summary, notes, and differences
-with --preview (imageDigest, imageTags, action and rulePriority here, previewAction and
-previewRulePriority there, reason). Of a result
+object: evaluatedAt, repository if it is known, results, summary, notes. Of a result
 imageDigest, imageTags, imagePushedAt, imageSizeInBytes, action (EXPIRE, TRANSITION to the
 archive or KEEP), rulePriority of the rule that acts, reason, shieldedBy (priorities of
 rules that keep a later one from acting), identifiedBy (of all rules that select the
 image), listedBy (an index that keeps it), follows (its subject, whose fate it shares). Of
 the summary images, keep, expire, transition, expireBytes and transitionBytes (bytes, and
 sharedOnce: each layer counted once, and none that stays), later (images that become free
-to expire because their index goes), unknownIndexes. What is not known is left out.`
+to expire because their index goes), unknownIndexes. With --preview also differences:
+imageDigest, imageTags, action and rulePriority of here, previewAction and
+previewRulePriority of there, reason. What is not known is left out.`
 
 // evaluatedImage is the JSON form of the verdict on an image.
 type evaluatedImage struct {
@@ -92,7 +92,7 @@ func newLifecycleEvaluateCommand(app *App) *cobra.Command {
 	f.add(cmd, true)
 	flags := cmd.Flags()
 	flags.BoolVar(&own.all, "all", false, "show the images that stay, too")
-	flags.StringVar(&own.maxExpire, "max-expire", "", "end with exit code 5 if more images expire: a `number`, or a share of all, as 10%")
+	flags.StringVar(&own.maxExpire, "max-expire", "", "exit code 5 if more images expire: a `number`, or a share of all, as 10%")
 	flags.StringVar(&own.preview, "preview", "", "`file` with a preview of Amazon ECR to compare with")
 	return cmd
 }

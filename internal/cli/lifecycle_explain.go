@@ -16,7 +16,7 @@ import (
 const lifecycleExplainHelp = `Say what each rule of a lifecycle policy does with one image.
 
   ecrkit lifecycle explain v1.2 --policy policy.json --images images.json
-  ecrkit lifecycle explain sha256:4f53cda18c2b --policy policy.json --images images.json --at 2027-01-01
+  ecrkit lifecycle explain 4f53cda18c2b --policy policy.json --images images.json --at +1w
 
 IMAGE is a tag, or a digest or its beginning. A rule identifies an image, or does not; the
 first that does is the only one that can act on it, and shields it from the others.

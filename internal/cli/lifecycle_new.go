@@ -12,7 +12,7 @@ import (
 
 const lifecycleNewHelp = `Write a lifecycle policy.
 
-  ecrkit lifecycle new --untagged-older-than 7 --keep prod=10 --keep staging=5 --keep dev=3 --any-older-than 90
+  ecrkit lifecycle new --untagged-older-than 7 --keep prod=10 --keep dev=3 --any-older-than 90
   ecrkit lifecycle new --untagged-older-than 14 --archive-unused 90 --archived-older-than 365
   ecrkit lifecycle new --keep 'v*.*.*=20' --any-keep 50
 
