@@ -123,7 +123,11 @@ func (p *imagePolicy) ofSource(ctx context.Context, r transfer.Reference, asked 
 	rule := p.rule(r)
 	switch {
 	case rule.Action == sign.ActionReject:
-		return nil, fmt.Errorf("%s: %w: the policy %s takes no image from there", r.Place(), sign.ErrUntrusted, p.path)
+		next := ""
+		if !r.IsRepository() {
+			next = "; what was built here is published with `ecrkit push`"
+		}
+		return nil, fmt.Errorf("%s: %w: the policy %s takes no image from there%s", r.Place(), sign.ErrUntrusted, p.path, next)
 	case rule.Action == sign.ActionAccept && asked:
 		return nil, usagef("%s: the policy %s requires no signature there; say with --key whose is wanted", r.Place(), p.path)
 	case rule.Action == sign.ActionAccept:

@@ -212,7 +212,9 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 func (app *App) verifyOne(ctx context.Context, r transfer.Reference, require requirer) (sign.Verification, error) {
 	requirements, err := require(ctx, r)
 	if err != nil {
-		return sign.Verification{}, err
+		v := noVerification("", sign.StatusUntrusted)
+		v.Rejected = append(v.Rejected, sign.Rejection{Reason: err.Error()})
+		return v, err
 	}
 	source, closeSource, err := app.openSource(ctx, r)
 	if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +22,7 @@ func (app *App) verificationText(r transfer.Reference, v sign.Verification) stri
 }
 
 func writeVerification(out *strings.Builder, indent, name string, v sign.Verification) {
-	fmt.Fprintf(out, "%s%s  %s  %s\n", indent, v.Digest, name, v.Status)
+	fmt.Fprintf(out, "%s%s  %s  %s\n", indent, cmp.Or(v.Digest, "-"), name, v.Status)
 	for _, s := range v.Signatures {
 		fmt.Fprintf(out, "%s  signed by %s\n", indent, signatureText(s))
 	}
