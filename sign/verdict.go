@@ -66,6 +66,9 @@ func (f findings) attestationNote() string {
 		return ""
 	}
 	types := slices.Compact(slices.Sorted(slices.Values(f.attestations)))
+	for i, t := range types {
+		types[i] = clean(t)
+	}
 	return fmt.Sprintf(" (it has an attestation, %s, which is no signature)", listed(types))
 }
 

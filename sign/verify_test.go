@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -210,5 +211,38 @@ func TestVerifyRefuses(t *testing.T) {
 			require: func(_ *verifyWorld, r *Requirements) { r.PredicateTypes, r.AttestationsOnly = []string{spdx}, true }},
 	} {
 		t.Run(c.name, c.run)
+	}
+}
+
+// TestVerificationJSON has the documented form: lists are never null.
+func TestVerificationJSON(t *testing.T) {
+	m, key := newMemory(), newTestKey(t, "A")
+	image := m.image("image")
+	d := m.bundle(image, key.bundle(signatureOf(image, map[string]string{"env": "prod"})))
+	m.tag(image, transfer.DigestTagSignatures, newTestKey(t, "B").payload(m, image, nil))
+	v, err := Verify(t.Context(), m, image, Requirements{Keys: []*Key{key.Key}})
+	check(t, err)
+	tag := transfer.DigestTag(image.Descriptor.Digest, transfer.DigestTagSignatures)
+	want := `{"digest":"` + string(image.Descriptor.Digest) + `","status":"verified",` +
+		`"signatures":[{"format":"bundle","manifest":"` + string(d.Digest) + `","key":"A","fingerprint":"` + string(key.Fingerprint()) + `","algorithm":"ecdsa-p256-sha256","annotations":{"env":"prod"}}],` +
+		`"attestations":[],"rejected":[{"format":"legacy","manifest":"` + string(m.tags[tag].Descriptor.Digest) + `","tag":"` + tag + `","reason":"none of the keys has made it"}],` +
+		`"notChecked":["transparency log","timestamp","certificate identity"]}`
+	if got := string(must(json.Marshal(v))); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	v, _ = Verify(t.Context(), m, m.image("other"), Requirements{Keys: []*Key{key.Key}})
+	if got := string(must(json.Marshal(v))); !strings.Contains(got, `"status":"unsigned","signatures":[],"attestations":[],"rejected":[],`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestVerifyErrorIsPrintable has an attestation whose type would steer a terminal.
+func TestVerifyErrorIsPrintable(t *testing.T) {
+	m, key := newMemory(), newTestKey(t, "A")
+	image := m.image("image")
+	m.bundle(image, key.bundle(attestationOf(image, "https://x\x1b[2J\u009b/y\nz")))
+	_, err := Verify(t.Context(), m, image, Requirements{Keys: []*Key{key.Key}})
+	if err == nil || !strings.Contains(err.Error(), "https://x[2J/yz") {
+		t.Errorf("got %v", err)
 	}
 }
