@@ -69,7 +69,10 @@ func newAttestCommand(app *App) *cobra.Command {
 			options := sign.Options{Annotations: signed, Force: force, Now: app.Now}
 			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
 				one, err := sign.Attest(ctx, store, m, signer, predicate, options)
-				return []sign.Signed{one}, err
+				if err != nil {
+					return nil, err
+				}
+				return []sign.Signed{one}, nil
 			})
 		},
 	}

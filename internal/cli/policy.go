@@ -129,7 +129,7 @@ func (p *imagePolicy) ofSource(ctx context.Context, r transfer.Reference, asked 
 		}
 		return nil, fmt.Errorf("%s: %w: the policy %s takes no image from there%s", r.Place(), sign.ErrUntrusted, p.path, next)
 	case rule.Action == sign.ActionAccept && asked:
-		return nil, usagef("%s: the policy %s requires no signature there; say with --key whose is wanted", r.Place(), p.path)
+		return nil, fmt.Errorf("%s: the policy %s requires no signature there; say with --key whose is wanted", r.Place(), p.path)
 	case rule.Action == sign.ActionAccept:
 		return nil, nil
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -249,41 +248,4 @@ func writeBundle(path string, signed []sign.Signed) error {
 		return os.WriteFile(path, s.Bundle, 0o666)
 	}
 	return fmt.Errorf("%s: there is no bundle", path)
-}
-
-// signFormat is the value of --format of sign.
-type signFormat string
-
-const (
-	formatBundle signFormat = "bundle"
-	formatLegacy signFormat = "legacy"
-	formatBoth   signFormat = "both"
-)
-
-// formats are those of the flag, nil if it was not given.
-func (f signFormat) formats() []sign.Format {
-	switch f {
-	case formatLegacy:
-		return []sign.Format{sign.FormatLegacy}
-	case formatBoth:
-		return []sign.Format{sign.FormatBundle, sign.FormatLegacy}
-	}
-	if f == formatBundle {
-		return []sign.Format{sign.FormatBundle}
-	}
-	return nil
-}
-
-func (f *signFormat) String() string { return string(*f) }
-func (f *signFormat) Type() string   { return strings.Join(f.values(), "|") }
-func (f *signFormat) values() []string {
-	return []string{string(formatBundle), string(formatLegacy), string(formatBoth)}
-}
-func (f *signFormat) Set(s string) error {
-	switch format := signFormat(s); format {
-	case formatBundle, formatLegacy, formatBoth:
-		*f = format
-		return nil
-	}
-	return errors.New("must be bundle, legacy or both")
 }
