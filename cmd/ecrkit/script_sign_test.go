@@ -63,7 +63,7 @@ func setSigningFault(ts *testscript.TestScript, _ bool, args []string) {
 		"throttled": {Op: "Sign", Count: -1, Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"},
 		"passing":   {Op: "Sign", Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"},
 		"slow":      {Op: "Sign", Stall: 300 * time.Millisecond},
-		"referrers": {Op: "ListImageReferrers", Count: -1, Status: 400, Code: "AccessDeniedException", Message: "not authorized to perform: ecr:ListImageReferrers"},
+		"referrers": {Op: "ListImageReferrers", Count: -1, Status: 400, Code: "AccessDeniedException", Message: "not authorized to perform: ecr:BatchGetImage"},
 	}
 	server := ts.Value(serverKey{}).(*localecr.Server)
 	if args[0] == "none" {

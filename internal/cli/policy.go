@@ -24,6 +24,10 @@ func addPolicyFlag(cmd *cobra.Command, f *policyFlags) {
 	cmd.Flags().StringVar(&f.file, "policy", "", "`file` that says what is required of which image (default $"+policyVariable+", or policy in the configuration file)")
 }
 
+func addNoPolicyFlag(cmd *cobra.Command, f *policyFlags) {
+	cmd.Flags().BoolVar(&f.none, "no-policy", false, "leave the policy out, and say so")
+}
+
 // imagePolicy is what is required of images, and where that was read.
 type imagePolicy struct {
 	*sign.Policy

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,7 +19,8 @@ const tagHelp = `Give an image, or an index, further tags in its own repository.
 
 Nothing but the manifest is read, once, and its bytes are written again under each
 tag: in Amazon ECR one BatchGetImage and one PutImage a tag. A tag that names
-another image moves, unless it is immutable. All tags are tried.
+another image moves, unless it is immutable. All tags are tried. Where the policy
+requires signatures, an image that has them not gets no tag (exit code 4).
 
 Prints one line a tag, DIGEST, reference and what became of it: tagged, or
 unchanged if it named the image before. With --output json one object: reference,
@@ -37,6 +39,7 @@ type retagResult struct {
 
 func newTagCommand(app *App) *cobra.Command {
 	var dryRun bool
+	var policy policyFlags
 	cmd := &cobra.Command{
 		Use:   "tag SRC NEWTAG...",
 		Short: "Give an image further tags",
@@ -57,11 +60,15 @@ func newTagCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			name, err := app.mayTag(cmd.Context(), repository, src, policy)
+			if err != nil {
+				return err
+			}
 			retag := transfer.Retag
 			if dryRun {
 				retag = transfer.PlanRetag
 			}
-			result, err := retag(cmd.Context(), repository, src.Name(), args[1:])
+			result, err := retag(cmd.Context(), repository, name, args[1:])
 			if result.Digest == "" {
 				return err
 			}
@@ -75,7 +82,28 @@ func newTagCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read only: say what each tag names and whether it would change")
+	addPolicyFlag(cmd, &policy)
+	addNoPolicyFlag(cmd, &policy)
 	return cmd
+}
+
+// mayTag gives the name of the image that src names, by which it is to get its tags:
+// the digest, if the policy required a signature of it.
+func (app *App) mayTag(ctx context.Context, repository transfer.Endpoint, src transfer.Reference, flags policyFlags) (string, error) {
+	policy, err := app.policy(flags, app.keysFor(src))
+	if err != nil || policy == nil || !src.IsRepository() {
+		return src.Name(), err
+	}
+	demand, err := policy.ofDestination(ctx, src)
+	if err != nil || demand == nil {
+		return src.Name(), err
+	}
+	image, err := transfer.ReadManifest(ctx, repository, src.Name(), nil)
+	if err != nil {
+		return "", err
+	}
+	_, err = verifyImage(ctx, repository, image, demand.Requirements)
+	return string(image.Descriptor.Digest), app.refuse(ctx, err, demand.warn)
 }
 
 // retagText is the result for people; what failed is on stderr.

@@ -34,7 +34,7 @@ func (f *trustFlags) add(cmd *cobra.Command, verifies, signs bool) {
 		flags.BoolVar(&f.recursive, "sign-recursive", false, "sign each image of an index too")
 	}
 	addPolicyFlag(cmd, &f.policy)
-	flags.BoolVar(&f.policy.none, "no-policy", false, "leave the policy out, and say so")
+	addNoPolicyFlag(cmd, &f.policy)
 }
 
 // trust is what a command has to sign and to verify. It is made before anything is
