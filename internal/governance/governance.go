@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 
@@ -30,8 +31,10 @@ var ErrOtherAccount = errors.New("the AWS identity in use belongs to another acc
 // methods may be called from several goroutines.
 type Registry struct {
 	auth.Registry
+	cfg aws.Config
 	api *ecr.Client
 	sts *sts.Client
+	kms *kms.Client
 }
 
 // New gives the private registry r. cfg is the AWS configuration for it, see
@@ -39,10 +42,12 @@ type Registry struct {
 func New(cfg aws.Config, r auth.Registry) *Registry {
 	return &Registry{
 		Registry: r,
+		cfg:      cfg,
 		api: auth.NewClient(cfg, r, func(o *ecr.Options) {
 			o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
 		}),
 		sts: sts.NewFromConfig(cfg, func(o *sts.Options) { o.Logger = logging.Nop{} }),
+		kms: kms.NewFromConfig(cfg, func(o *kms.Options) { o.Logger = logging.Nop{} }),
 	}
 }
 

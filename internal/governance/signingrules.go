@@ -185,14 +185,7 @@ func (c SigningConfiguration) Profiles(repository string) []string {
 	return profiles
 }
 
-func (f SigningFilter) matches(repository string) bool {
-	parts := strings.Split(f.Filter, "*")
-	for i, part := range parts {
-		parts[i] = regexp.QuoteMeta(part)
-	}
-	ok, err := regexp.MatchString("^"+strings.Join(parts, ".*")+"$", repository)
-	return ok && err == nil
-}
+func (f SigningFilter) matches(repository string) bool { return Matches(f.Filter, repository) }
 
 // Equal says whether two configurations have the same rules in the same order.
 func (c SigningConfiguration) Equal(other SigningConfiguration) bool {

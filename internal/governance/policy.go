@@ -1,0 +1,63 @@
+package governance
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// ErrNoPolicy says that a repository has no repository policy.
+var ErrNoPolicy = errors.New("it has no repository policy")
+
+// RepositoryPolicy reads the policy that says who may use a repository. The error wraps
+// [ErrNoPolicy] if it has none.
+func (r *Registry) RepositoryPolicy(ctx context.Context, repository string) (json.RawMessage, error) {
+	out, err := r.api.GetRepositoryPolicy(ctx, &ecr.GetRepositoryPolicyInput{
+		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository),
+	})
+	if err != nil {
+		return nil, r.failPolicy(repository, err)
+	}
+	return document(r.policyObject(repository), aws.ToString(out.PolicyText))
+}
+
+// PutRepositoryPolicy gives a repository a policy, in place of the one it has. Amazon
+// ECR refuses one with which the caller could not change it again, unless force is set.
+func (r *Registry) PutRepositoryPolicy(ctx context.Context, repository, text string, force bool) error {
+	_, err := r.api.SetRepositoryPolicy(ctx, &ecr.SetRepositoryPolicyInput{
+		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository), PolicyText: aws.String(text), Force: force,
+	})
+	if err != nil {
+		return r.failPolicy(repository, err)
+	}
+	return nil
+}
+
+// DeleteRepositoryPolicy takes the policy from a repository and gives what it was. The
+// error wraps [ErrNoPolicy] if it had none.
+func (r *Registry) DeleteRepositoryPolicy(ctx context.Context, repository string) (json.RawMessage, error) {
+	out, err := r.api.DeleteRepositoryPolicy(ctx, &ecr.DeleteRepositoryPolicyInput{
+		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository),
+	})
+	if err != nil {
+		return nil, r.failPolicy(repository, err)
+	}
+	return document(r.policyObject(repository), aws.ToString(out.PolicyText))
+}
+
+func (r *Registry) policyObject(repository string) string {
+	return fmt.Sprintf("repository policy of %s/%s", r.Host, repository)
+}
+
+func (r *Registry) failPolicy(repository string, err error) error {
+	var none *types.RepositoryPolicyNotFoundException
+	if errors.As(err, &none) {
+		return fmt.Errorf("%s/%s: %w", r.Host, repository, ErrNoPolicy)
+	}
+	return r.fail(r.policyObject(repository), repository, err)
+}

@@ -1,0 +1,227 @@
+package governance
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"unicode/utf8"
+)
+
+// MaxPolicyLength is the length of a repository policy in characters:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html.
+const MaxPolicyLength = 10_240
+
+// PolicyDocument is a repository policy, as far as it says who may do what:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
+type PolicyDocument struct {
+	Version    string
+	Statements []Statement
+}
+
+// Statement allows or denies actions.
+type Statement struct {
+	Sid    string
+	Effect string // Allow or Deny
+	// Principals are by their kind: AWS, Service, Federated; "*" alone is of kind AWS. One
+	// of Principals and NotPrincipals is nil, and one of Actions and NotActions.
+	Principals    map[string][]string
+	NotPrincipals map[string][]string
+	Actions       []string
+	NotActions    []string
+	// Conditions have values by operator and key. All must hold.
+	Conditions map[string]map[string][]string
+}
+
+// ParsePolicyDocument reads the JSON of a repository policy.
+func ParsePolicyDocument(text []byte) (PolicyDocument, error) {
+	if n := utf8.RuneCount(text); n > MaxPolicyLength {
+		return PolicyDocument{}, fmt.Errorf("it has %d characters; a repository policy has at most %d", n, MaxPolicyLength)
+	}
+	var written struct {
+		Version   string
+		Statement json.RawMessage
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&written); err != nil {
+		return PolicyDocument{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return PolicyDocument{}, errors.New("there is more after the policy")
+	}
+	statements, err := oneOrMany[writtenStatement](written.Statement)
+	if err != nil {
+		return PolicyDocument{}, fmt.Errorf("Statement: %w", err)
+	}
+	if len(statements) == 0 {
+		return PolicyDocument{}, errors.New("it has no Statement")
+	}
+	document := PolicyDocument{Version: written.Version}
+	for i, w := range statements {
+		s, err := w.statement()
+		if err != nil {
+			return PolicyDocument{}, fmt.Errorf("statement %d: %w", i+1, err)
+		}
+		document.Statements = append(document.Statements, s)
+	}
+	return document, nil
+}
+
+type writtenStatement struct {
+	Sid, Effect             string
+	Principal, NotPrincipal json.RawMessage
+	Action, NotAction       json.RawMessage
+	Condition               map[string]map[string]json.RawMessage
+}
+
+func (w writtenStatement) statement() (Statement, error) {
+	s := Statement{Sid: w.Sid, Effect: w.Effect}
+	switch {
+	case s.Effect != "Allow" && s.Effect != "Deny":
+		return s, fmt.Errorf("Effect %q is neither Allow nor Deny", s.Effect)
+	case (w.Principal == nil) == (w.NotPrincipal == nil):
+		return s, errors.New("it needs either Principal or NotPrincipal")
+	case (w.Action == nil) == (w.NotAction == nil):
+		return s, errors.New("it needs either Action or NotAction")
+	}
+	var err error
+	if s.Principals, err = principals(w.Principal); err != nil {
+		return s, fmt.Errorf("Principal: %w", err)
+	}
+	if s.NotPrincipals, err = principals(w.NotPrincipal); err != nil {
+		return s, fmt.Errorf("NotPrincipal: %w", err)
+	}
+	if s.Actions, err = oneOrMany[string](w.Action); err != nil {
+		return s, fmt.Errorf("Action: %w", err)
+	}
+	if s.NotActions, err = oneOrMany[string](w.NotAction); err != nil {
+		return s, fmt.Errorf("NotAction: %w", err)
+	}
+	for operator, keys := range w.Condition {
+		for key, raw := range keys {
+			values, err := oneOrMany[any](raw)
+			if err != nil {
+				return s, fmt.Errorf("Condition %s %s: %w", operator, key, err)
+			}
+			if s.Conditions == nil {
+				s.Conditions = map[string]map[string][]string{}
+			}
+			if s.Conditions[operator] == nil {
+				s.Conditions[operator] = map[string][]string{}
+			}
+			texts := []string{}
+			for _, v := range values {
+				texts = append(texts, fmt.Sprint(v)) // true and "true" are the same
+			}
+			s.Conditions[operator][key] = texts
+		}
+	}
+	return s, nil
+}
+
+const kindAWS = "AWS"
+
+// principals reads "*" or an object of lists; nil for nothing.
+func principals(raw json.RawMessage) (map[string][]string, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var all string
+	if json.Unmarshal(raw, &all) == nil {
+		if all != "*" {
+			return nil, fmt.Errorf("%q is not *; write {\"AWS\": ...}", all)
+		}
+		return map[string][]string{kindAWS: {"*"}}, nil
+	}
+	var kinds map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &kinds); err != nil || len(kinds) == 0 {
+		return nil, errors.New("it is neither * nor an object of principals")
+	}
+	out := map[string][]string{}
+	for kind, list := range kinds {
+		names, err := oneOrMany[string](list)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", kind, err)
+		}
+		out[kind] = names
+	}
+	return out, nil
+}
+
+// oneOrMany reads a value or a list of such.
+func oneOrMany[T any](raw json.RawMessage) ([]T, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	var many []T
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
+		err := json.Unmarshal(raw, &many)
+		return many, err
+	}
+	var one T
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return nil, err
+	}
+	return []T{one}, nil
+}
+
+var rootARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
+
+// SamePolicy says whether two repository policies mean the same, whatever the layout of
+// their JSON, the order in lists, and whether an account is written as its ID or as the
+// ARN of its root, which Amazon ECR makes of it. What cannot be read is the same only as
+// the same text.
+func SamePolicy(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	one, err1 := ParsePolicyDocument(a)
+	other, err2 := ParsePolicyDocument(b)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	first, err1 := json.Marshal(one.plain())
+	second, err2 := json.Marshal(other.plain())
+	return err1 == nil && err2 == nil && bytes.Equal(first, second)
+}
+
+// plain is the document in the one way in which it could be written.
+func (d PolicyDocument) plain() PolicyDocument {
+	out := PolicyDocument{Version: d.Version}
+	if out.Version == "" {
+		out.Version = "2008-10-17" // what its absence means
+	}
+	plainKinds := func(kinds map[string][]string) map[string][]string {
+		if kinds == nil {
+			return nil
+		}
+		plain := map[string][]string{}
+		for kind, names := range kinds {
+			for _, n := range names {
+				if found := rootARN.FindStringSubmatch(n); found != nil {
+					n = found[1]
+				}
+				plain[kind] = append(plain[kind], n)
+			}
+			slices.Sort(plain[kind])
+		}
+		return plain
+	}
+	for _, s := range d.Statements {
+		s.Principals, s.NotPrincipals = plainKinds(s.Principals), plainKinds(s.NotPrincipals)
+		s.Actions, s.NotActions = sorted(s.Actions), sorted(s.NotActions)
+		conditions := map[string]map[string][]string{}
+		for operator, keys := range s.Conditions {
+			conditions[operator] = map[string][]string{}
+			for key, values := range keys {
+				conditions[operator][key] = sorted(values)
+			}
+		}
+		s.Conditions = conditions
+		out.Statements = append(out.Statements, s)
+	}
+	return out
+}

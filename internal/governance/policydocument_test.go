@@ -1,0 +1,151 @@
+package governance
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func statement(effect, principal, action, condition string) string {
+	if condition != "" {
+		condition = `,"Condition":` + condition
+	}
+	return fmt.Sprintf(`{"Effect":%q,"Principal":%s,"Action":%s%s}`, effect, principal, action, condition)
+}
+
+func policyText(statements ...string) []byte {
+	return []byte(`{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`)
+}
+
+func TestPolicyIsOpenToEverybody(t *testing.T) {
+	const pull, all = `["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"]`, `"ecr:*"`
+	for name, c := range map[string]struct {
+		policy []byte
+		want   string // of each open statement its number, with w if it is for writing
+	}{
+		"everybody":           {policyText(statement("Allow", `"*"`, pull, "")), "1"},
+		"every AWS principal": {policyText(statement("Allow", `{"AWS":"*"}`, pull, "")), "1"},
+		"among others":        {policyText(statement("Allow", `{"AWS":["111122223333","*"]}`, pull, "")), "1"},
+		"of any kind":         {policyText(statement("Allow", `{"*":"*"}`, pull, "")), "1"},
+		"write":               {policyText(statement("Allow", `"*"`, all, "")), "1w"},
+		"write by a pattern":  {policyText(statement("Allow", `"*"`, `"ECR:Put*"`, "")), "1w"},
+		"write by ?":          {policyText(statement("Allow", `"*"`, `"ecr:PutImag?"`, "")), "1w"},
+		"anything":            {policyText(statement("Allow", `"*"`, `"*"`, "")), "1w"},
+		"a statement alone":   {[]byte(`{"Statement":` + statement("Allow", `"*"`, pull, "") + `}`), "1"},
+		"all but reading":     {[]byte(`{"Statement":{"Effect":"Allow","Principal":"*","NotAction":"ecr:Get*"}}`), "1w"},
+		"all but one":         {[]byte(`{"Statement":{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"ecr:BatchGetImage"}}`), "1"},
+		"the second":          {policyText(statement("Allow", `{"AWS":"111122223333"}`, all, ""), statement("Allow", `"*"`, pull, "")), "2"},
+
+		"an account":  {policyText(statement("Allow", `{"AWS":"arn:aws:iam::111122223333:root"}`, all, "")), ""},
+		"a service":   {policyText(statement("Allow", `{"Service":"lambda.amazonaws.com"}`, pull, "")), ""},
+		"a denial":    {policyText(statement("Deny", `"*"`, all, "")), ""},
+		"nobody left": {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, "")), ""},
+
+		"an organization":          {policyText(statement("Allow", `"*"`, pull, `{"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), ""},
+		"any case":                 {policyText(statement("Allow", `"*"`, pull, `{"stringequals":{"AWS:PRINCIPALORGID":["o-a1b2c3d4e5"]}}`)), ""},
+		"a part of it":             {policyText(statement("Allow", `"*"`, pull, `{"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-a1b2c3d4e5/r-ab12/*"}}`)), ""},
+		"any organization":         {policyText(statement("Allow", `"*"`, pull, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`)), "1"},
+		"one of two is any":        {policyText(statement("Allow", `"*"`, pull, `{"StringLike":{"aws:PrincipalOrgID":["o-a1b2c3d4e5","*"]}}`)), "1"},
+		"if there is one":          {policyText(statement("Allow", `"*"`, pull, `{"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), "1"},
+		"of all values, of none":   {policyText(statement("Allow", `"*"`, pull, `{"ForAllValues:StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), "1"},
+		"all but one organization": {policyText(statement("Allow", `"*"`, pull, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), "1"},
+		"no value":                 {policyText(statement("Allow", `"*"`, pull, `{"StringEquals":{"aws:PrincipalOrgID":[]}}`)), "1"},
+		"a variable":               {policyText(statement("Allow", `"*"`, pull, `{"StringEquals":{"aws:PrincipalAccount":"${aws:PrincipalTag/account}"}}`)), "1"},
+		"transport only":           {policyText(statement("Allow", `"*"`, pull, `{"Bool":{"aws:SecureTransport":true}}`)), "1"},
+		"an endpoint":              {policyText(statement("Allow", `"*"`, pull, `{"StringEquals":{"aws:SourceVpce":"vpce-1a2b3c4d"}}`)), ""},
+		"a role anywhere":          {policyText(statement("Allow", `"*"`, pull, `{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/ci"}}`)), "1"},
+		"roles of an account":      {policyText(statement("Allow", `"*"`, pull, `{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"}}`)), ""},
+		"a network":                {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)), ""},
+		"an address":               {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["192.0.2.1","2001:db8::/32"]}}`)), ""},
+		"the whole net":            {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`)), "1"},
+		"half of the net":          {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["128.0.0.0/1"]}}`)), "1"},
+		"no network":               {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"everywhere"}}`)), "1"},
+
+		"denied to other organizations": {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), ""},
+		"only pushing is denied":        {policyText(statement("Allow", `"*"`, all, ""), statement("Deny", `"*"`, `"ecr:PutImage"`, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), "1w"},
+		"denied if two things hold":     {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5","aws:SourceVpc":"vpc-1"}}`)), "1"},
+		"denied to one":                 {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `{"AWS":"444455556666"}`, all, "")), "1"},
+		"denied to all others":          {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"ecr:*"}`), ""},
+		"denied but for some actions":   {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","Principal":"*","NotAction":"ecr:GetDownloadUrlForLayer"}`), "1"},
+	} {
+		d, err := ParsePolicyDocument(c.policy)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := ""
+		for _, o := range d.Open() {
+			got += fmt.Sprint(o.Number)
+			if o.Write {
+				got += "w"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: open are %q, not %q: %s", name, got, c.want, c.policy)
+		}
+	}
+}
+
+func TestPolicyDocumentIsRefused(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                   "not the JSON of a policy",
+		`[]`:                 "not the JSON of a policy",
+		`{}`:                 "no Statement",
+		`{"Statement":[]}`:   "no Statement",
+		`{"Statement":null}`: "statement 1: Effect",
+		`{"Statement":{"Effect":"allow","Principal":"*","Action":"ecr:*"}}`:                        `Effect "allow"`,
+		`{"Statement":{"Effect":"Allow","Action":"ecr:*"}}`:                                        "either Principal or NotPrincipal",
+		`{"Statement":{"Effect":"Allow","Principal":"*","NotPrincipal":"*","Action":"ecr:*"}}`:     "either Principal or NotPrincipal",
+		`{"Statement":{"Effect":"Allow","Principal":"*"}}`:                                         "either Action or NotAction",
+		`{"Statement":{"Effect":"Allow","Principal":"111122223333","Action":"ecr:*"}}`:             "is not *",
+		`{"Statement":{"Effect":"Allow","Principal":{},"Action":"ecr:*"}}`:                         "Principal",
+		`{"Statement":{"Effect":"Allow","Principal":{"AWS":1},"Action":"ecr:*"}}`:                  "Principal: AWS",
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":{"a":1}}}`:                        "Action",
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":"aws"}}`:      "Statement",
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:*"}} {"Statement":[]}`:        "more after the policy",
+		`{"Statement":{"Effect":"Deny","Principal":"` + strings.Repeat("x", MaxPolicyLength) + `"`: "at most 10240",
+	} {
+		if _, err := ParsePolicyDocument([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.80s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestPoliciesThatMeanTheSame(t *testing.T) {
+	a := `{"Version":"2012-10-17","Statement":{"Sid":"s","Effect":"Allow","Principal":{"AWS":["111122223333","444455556666"]},"Action":["ecr:B","ecr:A"],"Condition":{"Bool":{"aws:SecureTransport":true}}}}`
+	b := `{ "Statement": [{"Condition":{"Bool":{"aws:SecureTransport":["true"]}},"Action":["ecr:A","ecr:B"],"Effect":"Allow","Sid":"s",
+		"Principal":{"AWS":["arn:aws:iam::444455556666:root","arn:aws:iam::111122223333:root"]}}],"Version":"2012-10-17"}`
+	if !SamePolicy([]byte(a), []byte(b)) {
+		t.Error("only the layout differs")
+	}
+	for _, other := range []string{
+		strings.Replace(b, "Allow", "Deny", 1), strings.Replace(b, "ecr:B", "ecr:C", 1), strings.Replace(b, ":root", ":role/x", 1),
+		strings.Replace(b, `["true"]`, `["false"]`, 1), strings.Replace(b, "2012", "2008", 1), `{}`, ``,
+	} {
+		if SamePolicy([]byte(a), []byte(other)) {
+			t.Errorf("taken for the same: %s", other)
+		}
+	}
+	if !SamePolicy([]byte(`{"x":1}`), []byte(`{"x":1}`)) || SamePolicy([]byte(`{"x":1}`), []byte(`{"x": 1}`)) {
+		t.Error("what cannot be read is the same as the same text only")
+	}
+}
+
+func FuzzPolicyDocument(f *testing.F) {
+	f.Add(policyText(statement("Allow", `{"AWS":["111122223333","*"]}`, `["ecr:*"]`, `{"StringNotLikeIfExists":{"aws:PrincipalOrgID":["o-*",1,true,null]}}`), statement("Deny", `"*"`, `"*"`, "")))
+	f.Add([]byte(`{"Statement":{"Effect":"Deny","NotPrincipal":{"AWS":[]},"NotAction":[]}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		d, err := ParsePolicyDocument(text)
+		if err != nil {
+			return
+		}
+		for _, o := range d.Open() {
+			if o.Number < 1 || o.Number > len(d.Statements) || d.Statements[o.Number-1].Effect != "Allow" {
+				t.Errorf("open is %+v", o)
+			}
+		}
+		if len(text) < MaxPolicyLength && !SamePolicy(text, append([]byte(" "), text...)) {
+			t.Error("it is not the same as itself")
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package governance
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// OpenStatement is a statement of a repository policy that lets everybody in: any
+// AWS account.
+type OpenStatement struct {
+	Number int // from 1
+	Sid    string
+	// Write says that images can be pushed or deleted, or the repository be changed.
+	Write bool
+}
+
+// Open gives the statements that allow something to everybody. One is not open if it has
+// a condition that fixes who, or from where, for certain, or if another statement denies
+// its actions to all others.
+func (d PolicyDocument) Open() []OpenStatement {
+	var open []OpenStatement
+	for i, s := range d.Statements {
+		if s.Effect != "Allow" || !s.everybody() || narrows(s.Conditions) {
+			continue
+		}
+		if slices.ContainsFunc(d.Statements, func(deny Statement) bool { return deny.shuts(s) }) {
+			continue
+		}
+		open = append(open, OpenStatement{Number: i + 1, Sid: s.Sid, Write: s.writes()})
+	}
+	return open
+}
+
+// everybody says whether the statement is about all principals, or about all but some.
+func (s Statement) everybody() bool {
+	return s.NotPrincipals != nil || anyone(s.Principals)
+}
+
+func anyone(kinds map[string][]string) bool {
+	for kind, names := range kinds {
+		if kind == "*" || slices.Contains(names, "*") {
+			return true
+		}
+	}
+	return false
+}
+
+// writeActions are those of a repository that are not only reading.
+var writeActions = []string{
+	"ecr:putimage", "ecr:initiatelayerupload", "ecr:uploadlayerpart", "ecr:completelayerupload", "ecr:batchdeleteimage",
+	"ecr:deleterepository", "ecr:setrepositorypolicy", "ecr:deleterepositorypolicy", "ecr:putlifecyclepolicy",
+	"ecr:deletelifecyclepolicy", "ecr:putimagetagmutability", "ecr:putimagescanningconfiguration", "ecr:updateimagestorageclass",
+	"ecr:replicateimage", "ecr:batchimportupstreamimage", "ecr:createrepository", "ecr:tagresource", "ecr:untagresource",
+	"ecr:startimagescan", "ecr:startlifecyclepolicypreview",
+}
+
+func (s Statement) writes() bool {
+	matched := func(patterns []string, action string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return matchesAction(p, action) })
+	}
+	return slices.ContainsFunc(writeActions, func(action string) bool {
+		if s.NotActions != nil {
+			return !matched(s.NotActions, action)
+		}
+		return matched(s.Actions, action)
+	})
+}
+
+// matchesAction is about any case, and takes ? for a *, which is never too few.
+func matchesAction(pattern, action string) bool {
+	return Matches(strings.ReplaceAll(strings.ToLower(pattern), "?", "*"), strings.ToLower(action))
+}
+
+// shuts says whether the statement denies to everybody but some all that another
+// allows.
+func (s Statement) shuts(allowed Statement) bool {
+	if s.Effect != "Deny" || s.NotActions != nil {
+		return false
+	}
+	actions := allowed.Actions
+	if allowed.NotActions != nil {
+		actions = []string{"ecr:*"}
+	}
+	for _, action := range actions {
+		// What the pattern of the Deny matches as a text, it matches in all its meanings.
+		if !slices.ContainsFunc(s.Actions, func(p string) bool {
+			return !strings.Contains(p, "?") && (matchesAction(p, action) || p == "*")
+		}) {
+			return false
+		}
+	}
+	switch {
+	case s.NotPrincipals != nil:
+		return len(s.Conditions) == 0 && !anyone(s.NotPrincipals)
+	case !anyone(s.Principals):
+		return false
+	}
+	return len(s.Conditions) == 0 || spares(s.Conditions)
+}
+
+// narrowingKeys fix who calls, or from which network or for which resource a call is
+// made: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
+var narrowingKeys = []string{
+	"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:userid",
+	"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths",
+	"aws:sourcevpc", "aws:sourcevpce", "aws:sourceip", "aws:vpcsourceip",
+}
+
+var (
+	narrowing = map[string]bool{ // operators, and whether * is a wildcard in their values
+		"stringequals": false, "stringequalsignorecase": false, "stringlike": true, "arnequals": true, "arnlike": true, "ipaddress": false,
+	}
+	sparing = map[string]bool{
+		"stringnotequals": false, "stringnotequalsignorecase": false, "stringnotlike": true, "arnnotequals": true, "arnnotlike": true, "notipaddress": false,
+	}
+)
+
+// narrows says whether one of the conditions of an Allow holds for certain callers only.
+// An operator with IfExists or ForAllValues holds too where there is no such key.
+func narrows(conditions map[string]map[string][]string) bool {
+	for operator, keys := range conditions {
+		name := strings.TrimPrefix(strings.ToLower(operator), "foranyvalue:")
+		wildcards, ok := narrowing[name]
+		if !ok {
+			continue
+		}
+		for key, values := range keys {
+			if fixes(key, values, wildcards, name == "ipaddress") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spares says whether the condition of a Deny, which has to be the only one, does not
+// hold for certain callers only.
+func spares(conditions map[string]map[string][]string) bool {
+	if len(conditions) != 1 {
+		return false
+	}
+	for operator, keys := range conditions {
+		name := strings.TrimSuffix(strings.ToLower(operator), "ifexists")
+		wildcards, ok := sparing[name]
+		if !ok || len(keys) != 1 {
+			return false
+		}
+		for key, values := range keys {
+			return fixes(key, values, wildcards, name == "notipaddress")
+		}
+	}
+	return false
+}
+
+// fixes says whether all values of a key are of certain callers.
+func fixes(key string, values []string, wildcards, addresses bool) bool {
+	return slices.Contains(narrowingKeys, strings.ToLower(key)) && len(values) > 0 &&
+		!slices.ContainsFunc(values, func(v string) bool { return !fixed(v, wildcards, addresses) })
+}
+
+var (
+	accountOfARN = regexp.MustCompile(`^arn:[^:*?]+:[^:*?]+:[^:]*:[0-9]{12}:`)
+	// The ID of an organization or of a principal, before what may be anything.
+	uniqueStart = regexp.MustCompile(`^(?:o-[a-z0-9]{10,32}/|A[A-Z0-9]{15,}:)`)
+)
+
+// fixed says whether a value is of certain callers. Networks of more than 2^24 addresses
+// are not, as in https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html.
+func fixed(value string, wildcards, address bool) bool {
+	switch {
+	case value == "" || strings.Contains(value, "${"):
+		return false
+	case address:
+		network, err := netip.ParsePrefix(value)
+		if err != nil {
+			_, err := netip.ParseAddr(value)
+			return err == nil
+		}
+		if network.Addr().Is4() {
+			return network.Bits() >= 8
+		}
+		return network.Bits() >= 32
+	case wildcards && strings.ContainsAny(value, "*?"):
+		return accountOfARN.MatchString(value) || uniqueStart.MatchString(value)
+	}
+	return true
+}
