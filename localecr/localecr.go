@@ -30,6 +30,14 @@ var ErrInUse = registry.ErrInUse
 // DefaultSigningTime is how long managed signing takes; AWS documents only that it is not done at once.
 const DefaultSigningTime = registry.DefaultSigningTime
 
+// DefaultPreviewTime is how long the preview of a lifecycle policy takes, and DefaultRestoreTime how
+// long an image takes from the archive back. AWS documents of the first only that it is not done at once, of the second
+// that it may take up to 20 minutes.
+const (
+	DefaultPreviewTime = registry.DefaultPreviewTime
+	DefaultRestoreTime = registry.DefaultRestoreTime
+)
+
 // Types of the configuration that are defined in the packages that use them.
 type (
 	// Account is an AWS account with its users and roles.
@@ -64,6 +72,8 @@ type Options struct {
 	Shape       Shape         // latency and rate of every connection that Serve or Start accepts
 	URLLifetime time.Duration // of pre-signed URLs; default DefaultURLLifetime
 	SigningTime time.Duration // from the push of an image to its managed signature; default DefaultSigningTime
+	PreviewTime time.Duration // that the preview of a lifecycle policy takes; default DefaultPreviewTime
+	RestoreTime time.Duration // that an image takes from the archive back; default DefaultRestoreTime
 	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
 	// host. A server that is used as a handler only gives download URLs of the host that was called.
 	DownloadAddr string
@@ -143,9 +153,9 @@ func New(o Options) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(s.dir))
 		}
 	}()
-	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: o.SigningTime, SignPayload: s.signPayload, RepositoryURI: func(account, region, name string) string {
-		return s.registryHost(account, region) + "/" + name
-	}})
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: o.SigningTime, SignPayload: s.signPayload,
+		PreviewTime: o.PreviewTime, RestoreTime: o.RestoreTime,
+		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})
 	if err != nil {
 		return nil, err
 	}
@@ -199,8 +209,8 @@ func (s *Server) expire() {
 	}
 }
 
-// Expire removes the uploads and the layers without an image that are over their lifetime, and ends
-// the signings that are due. The server does so once a minute; a test that has moved the clock need not wait for it.
+// Expire removes the uploads and the layers without an image that are over their lifetime, ends the
+// signings and applies the lifecycle policies that are due. The server does so once a minute; a test that has moved the clock need not wait for it.
 func (s *Server) Expire() error { return s.store.Expire() }
 
 // Clock is the server's clock.

@@ -15,36 +15,45 @@ import (
 // operations are those of ECR that the server has; UploadLayerPart is among them for its name only,
 // since its body is not read as a whole.
 var operations = map[string]operation{
-	"BatchCheckLayerAvailability":   on((*registry.Registry).BatchCheckLayerAvailability),
-	"BatchDeleteImage":              on((*registry.Registry).BatchDeleteImage),
-	"BatchGetImage":                 on((*registry.Registry).BatchGetImage),
-	"CompleteLayerUpload":           on((*registry.Registry).CompleteLayerUpload),
-	"CreateRepository":              on((*registry.Registry).CreateRepository),
-	"DeleteRepository":              on((*registry.Registry).DeleteRepository),
-	"DeleteRepositoryPolicy":        on((*registry.Registry).DeleteRepositoryPolicy),
-	"DeleteSigningConfiguration":    on((*registry.Registry).DeleteSigningConfiguration),
-	"DescribeImageSigningStatus":    on((*registry.Registry).DescribeImageSigningStatus),
-	"DescribeImages":                on((*registry.Registry).DescribeImages),
-	"DescribeRegistry":              on((*registry.Registry).DescribeRegistry),
-	"DescribeRepositories":          on((*registry.Registry).DescribeRepositories),
-	"GetAccountSetting":             on((*registry.Registry).GetAccountSetting),
-	"GetAuthorizationToken":         getAuthorizationToken,
-	"GetDownloadUrlForLayer":        getDownloadURLForLayer,
-	"GetRepositoryPolicy":           on((*registry.Registry).GetRepositoryPolicy),
-	"GetSigningConfiguration":       on((*registry.Registry).GetSigningConfiguration),
-	"InitiateLayerUpload":           on((*registry.Registry).InitiateLayerUpload),
-	"ListImageReferrers":            on((*registry.Registry).ListImageReferrers),
-	"ListImages":                    on((*registry.Registry).ListImages),
-	"ListTagsForResource":           on((*registry.Registry).ListTagsForResource),
-	"PutAccountSetting":             on((*registry.Registry).PutAccountSetting),
-	"PutImage":                      on((*registry.Registry).PutImage),
-	"PutImageScanningConfiguration": on((*registry.Registry).PutImageScanningConfiguration),
-	"PutImageTagMutability":         on((*registry.Registry).PutImageTagMutability),
-	"PutSigningConfiguration":       on((*registry.Registry).PutSigningConfiguration),
-	"SetRepositoryPolicy":           on((*registry.Registry).SetRepositoryPolicy),
-	"TagResource":                   on((*registry.Registry).TagResource),
-	"UntagResource":                 on((*registry.Registry).UntagResource),
-	"UploadLayerPart":               nil,
+	"BatchCheckLayerAvailability":       on((*registry.Registry).BatchCheckLayerAvailability),
+	"BatchDeleteImage":                  on((*registry.Registry).BatchDeleteImage),
+	"BatchGetImage":                     batchGetImage,
+	"CompleteLayerUpload":               on((*registry.Registry).CompleteLayerUpload),
+	"CreateRepository":                  on((*registry.Registry).CreateRepository),
+	"DeleteLifecyclePolicy":             on((*registry.Registry).DeleteLifecyclePolicy),
+	"DeleteRepository":                  on((*registry.Registry).DeleteRepository),
+	"DeleteRepositoryPolicy":            on((*registry.Registry).DeleteRepositoryPolicy),
+	"DeleteSigningConfiguration":        on((*registry.Registry).DeleteSigningConfiguration),
+	"DeregisterPullTimeUpdateExclusion": on((*registry.Registry).DeregisterPullTimeUpdateExclusion),
+	"DescribeImageSigningStatus":        on((*registry.Registry).DescribeImageSigningStatus),
+	"DescribeImages":                    on((*registry.Registry).DescribeImages),
+	"DescribeRegistry":                  on((*registry.Registry).DescribeRegistry),
+	"DescribeRepositories":              on((*registry.Registry).DescribeRepositories),
+	"GetAccountSetting":                 on((*registry.Registry).GetAccountSetting),
+	"GetAuthorizationToken":             getAuthorizationToken,
+	"GetDownloadUrlForLayer":            getDownloadURLForLayer,
+	"GetLifecyclePolicy":                on((*registry.Registry).GetLifecyclePolicy),
+	"GetLifecyclePolicyPreview":         on((*registry.Registry).GetLifecyclePolicyPreview),
+	"GetRepositoryPolicy":               on((*registry.Registry).GetRepositoryPolicy),
+	"GetSigningConfiguration":           on((*registry.Registry).GetSigningConfiguration),
+	"InitiateLayerUpload":               on((*registry.Registry).InitiateLayerUpload),
+	"ListImageReferrers":                on((*registry.Registry).ListImageReferrers),
+	"ListImages":                        on((*registry.Registry).ListImages),
+	"ListPullTimeUpdateExclusions":      on((*registry.Registry).ListPullTimeUpdateExclusions),
+	"ListTagsForResource":               on((*registry.Registry).ListTagsForResource),
+	"PutAccountSetting":                 on((*registry.Registry).PutAccountSetting),
+	"PutImage":                          on((*registry.Registry).PutImage),
+	"PutImageScanningConfiguration":     on((*registry.Registry).PutImageScanningConfiguration),
+	"PutImageTagMutability":             on((*registry.Registry).PutImageTagMutability),
+	"PutLifecyclePolicy":                on((*registry.Registry).PutLifecyclePolicy),
+	"PutSigningConfiguration":           on((*registry.Registry).PutSigningConfiguration),
+	"RegisterPullTimeUpdateExclusion":   on((*registry.Registry).RegisterPullTimeUpdateExclusion),
+	"SetRepositoryPolicy":               on((*registry.Registry).SetRepositoryPolicy),
+	"StartLifecyclePolicyPreview":       on((*registry.Registry).StartLifecyclePolicyPreview),
+	"TagResource":                       on((*registry.Registry).TagResource),
+	"UntagResource":                     on((*registry.Registry).UntagResource),
+	"UpdateImageStorageClass":           on((*registry.Registry).UpdateImageStorageClass),
+	"UploadLayerPart":                   nil,
 }
 
 // maxRegistryIDs is how many registries one GetAuthorizationToken may name (API reference).
@@ -73,6 +82,19 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 		})
 	}
 	return out, nil
+}
+
+// batchGetImage is a pull, of which the registry keeps the time.
+func batchGetImage(ctx context.Context, x *exchange, body []byte) (any, error) {
+	in := new(ecr.BatchGetImageInput)
+	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		return nil, err
+	}
+	out, err := x.registry().BatchGetImage(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return out, x.registry().RecordPull(ctx, *in.RepositoryName, x.principal.ARN, out.Images)
 }
 
 func getDownloadURLForLayer(ctx context.Context, x *exchange, body []byte) (any, error) {

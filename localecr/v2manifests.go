@@ -65,6 +65,12 @@ func (x *exchange) getManifest(rt route) {
 		x.fail(&v2Error{http.StatusNotFound, "MANIFEST_UNKNOWN", aws.ToString(out.Failures[0].FailureReason) + ": " + rt.name + " has no " + rt.reference})
 		return
 	}
+	if x.r.Method != http.MethodHead { // to look is not to pull
+		if err := x.registry().RecordPull(x.r.Context(), rt.name, x.principal.ARN, out.Images); err != nil {
+			x.fail(err)
+			return
+		}
+	}
 	image := out.Images[0]
 	x.call.Digest = *image.ImageId.ImageDigest
 	h := x.w.Header()

@@ -58,6 +58,8 @@ type localFlags struct {
 	ephemeral bool
 	latency   time.Duration
 	signing   time.Duration
+	preview   time.Duration
+	restore   time.Duration
 	quirksOff []string
 }
 
@@ -80,6 +82,8 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.DurationVar(&f.latency, "latency", 0, "round-trip time of every connection")
 	flags.StringVar(&f.rate, "per-connection-rate", "", "`bytes` per second of every connection, each way, such as 20MiB")
 	flags.DurationVar(&f.signing, "signing-time", localecr.DefaultSigningTime, "how long managed signing takes after a push")
+	flags.DurationVar(&f.preview, "preview-time", localecr.DefaultPreviewTime, "how long the preview of a lifecycle policy takes")
+	flags.DurationVar(&f.restore, "restore-time", localecr.DefaultRestoreTime, "how long an image takes from the archive back")
 	flags.StringVar(&f.faults, "faults", "", "`file` of failures to happen")
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
@@ -152,10 +156,17 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if err != nil {
 		return o, closeFiles, err
 	}
-	if f.signing <= 0 {
-		return o, closeFiles, usagef("--signing-time %v: must be more than 0", f.signing)
+	for _, d := range []struct {
+		flag string
+		time time.Duration
+		into *time.Duration
+	}{{"signing-time", f.signing, &o.SigningTime}, {"preview-time", f.preview, &o.PreviewTime}, {"restore-time", f.restore, &o.RestoreTime}} {
+		if d.time <= 0 {
+			return o, closeFiles, usagef("--%s %v: must be more than 0", d.flag, d.time)
+		}
+		*d.into = d.time
 	}
-	o.DownloadAddr, o.Shape.Latency, o.SigningTime = f.downloadAddr, f.latency, f.signing
+	o.DownloadAddr, o.Shape.Latency = f.downloadAddr, f.latency
 	if f.rate != "" {
 		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
 		if err != nil || rate == 0 {

@@ -71,16 +71,21 @@ func (r *Registry) takeLayer(u *upload, digest string) (exists bool, err error) 
 	if err := r.store.placeBlob(u.path, digest); err != nil {
 		return false, fmt.Errorf("layer %s: %w", digest, err)
 	}
-	err = r.update(&u.record.Repository, func(repo *repository) error {
-		have, err := repo.layer(digest)
+	err = r.updateBlobs(&u.record.Repository, func(repo *repository) error {
+		have, layer, err := repo.availability(digest, r.now())
 		if err != nil {
 			return err
 		}
-		exists = have != nil
-		if !exists {
-			if err := repo.addLayer(digest, u.record.Received); err != nil {
-				return err
-			}
+		switch have {
+		case types.LayerAvailabilityUnavailable:
+			err = repo.addLayer(digest, u.record.Received)
+		case types.LayerAvailabilityArchived:
+			err = repo.takeAgain(digest, layer)
+		default:
+			exists = true
+		}
+		if err != nil {
+			return err
 		}
 		return repo.bucket.Tx().Bucket(bucketUploads).Delete([]byte(u.record.ID))
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -16,9 +17,6 @@ import (
 // list names stays, as a failure in the output. Errors: RepositoryNotFound, InvalidParameter.
 func (r *Registry) BatchDeleteImage(_ context.Context, in *ecr.BatchDeleteImageInput) (*ecr.BatchDeleteImageOutput, error) {
 	if err := checkImageIDs(in.ImageIds); err != nil {
-		return nil, err
-	}
-	if err := r.store.finishSignings(); err != nil { // the signatures of an image outlive it
 		return nil, err
 	}
 	out := &ecr.BatchDeleteImageOutput{Failures: []types.ImageFailure{}, ImageIds: []types.ImageIdentifier{}}
@@ -74,19 +72,18 @@ func (repo *repository) deleteImage(rec *imageRecord, id types.ImageIdentifier, 
 	if len(removed) == 0 {
 		out.ImageIds = append(out.ImageIds, types.ImageIdentifier{ImageDigest: aws.String(rec.Digest)})
 	}
-	return nil, repo.forgetImage(rec)
+	return nil, repo.forgetImage(rec, repo.registry.now())
 }
 
-// forgetImage removes all that is kept of an image. Its layers stay until they expire.
-func (repo *repository) forgetImage(rec *imageRecord) error {
-	now := repo.registry.now()
+// forgetImage removes all that is kept of an image, but its tags. Its layers stay until they expire.
+func (repo *repository) forgetImage(rec *imageRecord, at time.Time) error {
 	for _, used := range rec.uses() {
 		if err := repo.uses().Delete(pairKey(used, rec.Digest)); err != nil {
 			return err
 		}
 	}
 	for _, digest := range rec.Layers {
-		if err := repo.touchLayer(digest, now); err != nil {
+		if err := repo.touchLayer(digest, at); err != nil {
 			return err
 		}
 	}

@@ -3,16 +3,17 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// Expire removes the uploads and the layers without an image whose lifetime is over, and ends the
-// signings that are due.
+// Expire removes the uploads and the layers without an image whose lifetime is over, ends the signings
+// and applies the lifecycle policies that are due.
 func (s *Store) Expire() error {
 	now := s.clock()
-	if err := s.finishSignings(); err != nil {
+	if err := s.catchUp(); err != nil {
 		return err
 	}
 	err := s.dropUploads(func(u uploadRecord) bool { return now.Sub(u.TouchedAt) > s.limits.UploadLifetime })
@@ -20,7 +21,7 @@ func (s *Store) Expire() error {
 		return err
 	}
 	expired := func(tx *bolt.Tx, f func(*repository, []string) error) error {
-		return forEachRepository(tx, func(repo *repository) error {
+		return s.forEachRepository(tx, func(repo *repository) error {
 			digests, err := repo.expiredLayers(now, s.limits.UnassociatedLifetime)
 			if err != nil || len(digests) == 0 {
 				return err
@@ -53,6 +54,26 @@ func (s *Store) Expire() error {
 	return nil
 }
 
+// catchUp does in all repositories what would have happened by now.
+func (s *Store) catchUp() error {
+	if err := s.finishSignings(); err != nil {
+		return err
+	}
+	var due []*repository
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return s.forEachRepository(tx, func(repo *repository) error {
+			if repo.lifecycleIsDue() {
+				due = append(due, repo)
+			}
+			return nil
+		})
+	})
+	for _, repo := range due {
+		err = errors.Join(err, repo.registry.catchUp(repo.record.Name))
+	}
+	return err
+}
+
 // expiredLayers are the layers that no image has named for longer than lifetime.
 func (repo *repository) expiredLayers(now time.Time, lifetime time.Duration) ([]string, error) {
 	var out []string
@@ -69,12 +90,17 @@ func (repo *repository) expiredLayers(now time.Time, lifetime time.Duration) ([]
 	return out, err
 }
 
-func forEachRepository(tx *bolt.Tx, f func(*repository) error) error {
+func (s *Store) forEachRepository(tx *bolt.Tx, f func(*repository) error) error {
 	registries := tx.Bucket(bucketRegistries)
 	return registries.ForEachBucket(func(key []byte) error {
-		all := registries.Bucket(key).Bucket(bucketRepositories)
-		return all.ForEachBucket(func(name []byte) error {
-			return f(&repository{bucket: all.Bucket(name)})
+		account, region, _ := strings.Cut(string(key), "/")
+		r := s.Registry(account, region)
+		return registries.Bucket(key).Bucket(bucketRepositories).ForEachBucket(func(name []byte) error {
+			repo, err := r.repository(tx, string(name))
+			if err != nil {
+				return err
+			}
+			return f(repo)
 		})
 	})
 }

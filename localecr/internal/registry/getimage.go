@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// BatchGetImage returns manifests, byte for byte. An image that is not there, or whose media type is
-// not among the accepted ones if any are given, is a failure in the output. Errors:
+// BatchGetImage returns manifests, byte for byte. An image that is not there, that is archived, or whose
+// media type is not among the accepted ones if any are given, is a failure in the output. Errors:
 // RepositoryNotFound, InvalidParameter.
 func (r *Registry) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {
 	if err := checkImageIDs(in.ImageIds); err != nil {
@@ -29,6 +29,9 @@ func (r *Registry) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput) 
 					FailureReason: aws.String("Requested image has the media type " + rec.MediaType + ", which is not among the accepted ones"),
 					ImageId:       &id,
 				}
+			}
+			if failure == nil {
+				failure = archivedFailure(rec, id, r.now())
 			}
 			if failure != nil {
 				out.Failures = append(out.Failures, *failure)

@@ -24,7 +24,11 @@ type imageRecord struct {
 	Children     []string          `json:"children,omitempty"`
 	Tags         []string          `json:"tags,omitempty"` // sorted
 	PushedAt     time.Time         `json:"pushedAt"`
-	Signings     []imageSigning    `json:"signings,omitempty"` // one for each profile
+	PulledAt     time.Time         `json:"pulledAt,omitzero"` // the recorded pull
+	Storage      storage           `json:"storage,omitempty"`
+	ArchivedAt   time.Time         `json:"archivedAt,omitzero"`
+	ActivatedAt  time.Time         `json:"activatedAt,omitzero"` // when it was last restored, or will be
+	Signings     []imageSigning    `json:"signings,omitempty"`   // one for each profile
 }
 
 // image returns the image of a digest, or nil.
@@ -106,6 +110,21 @@ func (repo *repository) users(digest string) []string {
 		out = append(out, string(k[len(prefix):]))
 	}
 	return out
+}
+
+// named finds the image that an identifier names, for an operation on this one image. Errors:
+// ImageNotFound, InvalidParameter.
+func (repo *repository) named(id types.ImageIdentifier) (*imageRecord, error) {
+	rec, failure, err := repo.resolve(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case failure != nil && failure.FailureCode == types.ImageFailureCodeImageNotFound:
+		return nil, repo.registry.imageNotFound(repo.record.Name, id)
+	case failure != nil:
+		return nil, invalidParameter("imageId", "%s", *failure.FailureReason)
+	}
+	return rec, nil
 }
 
 func (rec *imageRecord) uses() []string { return slices.Concat(rec.Layers, rec.Children) }

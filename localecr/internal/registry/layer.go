@@ -20,6 +20,8 @@ type layerRecord struct {
 	Size int64 `json:"size"`
 	// UnassociatedSince is when the layer came, or when the last image that named it went.
 	UnassociatedSince time.Time `json:"unassociatedSince"`
+	// Again says that it was uploaded while it was archived.
+	Again bool `json:"again,omitempty"`
 }
 
 // layer returns the record of a layer, or nil.
@@ -78,13 +80,12 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 				})
 				continue
 			}
-			rec, err := repo.layer(digest)
+			availability, rec, err := repo.availability(digest, r.now())
 			if err != nil {
 				return err
 			}
-			l := types.Layer{LayerAvailability: types.LayerAvailabilityUnavailable, LayerDigest: aws.String(digest)}
+			l := types.Layer{LayerAvailability: availability, LayerDigest: aws.String(digest)}
 			if rec != nil {
-				l.LayerAvailability = types.LayerAvailabilityAvailable
 				l.LayerSize = aws.Int64(rec.Size)
 				l.MediaType = aws.String(layerMediaType)
 			}
@@ -99,7 +100,7 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 }
 
 // CheckDownload says whether GetDownloadUrlForLayer may give a URL for a layer: the repository has
-// it and an image names it. Errors: RepositoryNotFound, LayersNotFound, LayerInaccessible,
+// it and an image that is not archived names it. Errors: RepositoryNotFound, LayersNotFound, LayerInaccessible,
 // InvalidParameter.
 func (r *Registry) CheckDownload(_ context.Context, in *ecr.GetDownloadUrlForLayerInput) error {
 	digest := aws.ToString(in.LayerDigest)
@@ -117,9 +118,13 @@ func (r *Registry) CheckDownload(_ context.Context, in *ecr.GetDownloadUrlForLay
 		case !repo.associated(digest):
 			return &types.LayerInaccessibleException{Message: aws.String(fmt.Sprintf(
 				"The layer with digest '%s' in the repository with name '%s' is not accessible because it is not associated with an image. Unassociated image layers may be cleaned up at any time.", digest, repo.record.Name))}
-		default:
-			return nil
 		}
+		accessible, err := repo.accessible(digest, r.now())
+		if err == nil && !accessible {
+			err = &types.LayerInaccessibleException{Message: aws.String(fmt.Sprintf(
+				"The layer with digest '%s' in the repository with name '%s' is not accessible because all images that it is associated with are archived", digest, repo.record.Name))}
+		}
+		return err
 	})
 }
 
@@ -135,7 +140,7 @@ func (s *Store) OpenLayer(digest string) (*os.File, error) {
 
 // MountLayer gives a repository a layer of another one of the same registry, as /v2/ does with the
 // account setting BLOB_MOUNTING, and says whether it could: the setting is on, both repositories are
-// encrypted alike, and an image of the source names the layer (Amazon ECR user guide, blob mounting).
+// encrypted alike, and an active image of the source names the layer (Amazon ECR user guide, blob mounting).
 // Errors: RepositoryNotFound of the target.
 func (r *Registry) MountLayer(ctx context.Context, target, source, digest string) (bool, error) {
 	setting, err := r.GetAccountSetting(ctx, &ecr.GetAccountSettingInput{Name: aws.String("BLOB_MOUNTING")})
@@ -145,7 +150,7 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 	r.store.blobs.Lock()
 	defer r.store.blobs.Unlock()
 	mounted := false
-	err = r.update(&target, func(repo *repository) error {
+	err = r.updateBlobs(&target, func(repo *repository) error {
 		if *setting.Value != "ENABLED" || !ValidDigest(digest) {
 			return nil
 		}
@@ -158,15 +163,25 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 			return err
 		}
 		rec, err := from.layer(digest)
-		if err != nil || rec == nil || !from.associated(digest) ||
+		if err != nil || rec == nil ||
 			from.record.EncryptionType != repo.record.EncryptionType || from.record.KMSKey != repo.record.KMSKey {
 			return err
 		}
-		mounted = true
-		if have, err := repo.layer(digest); err != nil || have != nil {
+		if accessible, err := from.accessible(digest, r.now()); err != nil || !accessible {
 			return err
 		}
-		return repo.addLayer(digest, rec.Size)
+		mounted = true
+		have, own, err := repo.availability(digest, r.now())
+		switch {
+		case err != nil:
+			return err
+		case have == types.LayerAvailabilityUnavailable:
+			return repo.addLayer(digest, rec.Size)
+		case have == types.LayerAvailabilityArchived:
+			return repo.takeAgain(digest, own)
+		default:
+			return nil
+		}
 	})
 	return mounted && err == nil, err
 }

@@ -4,13 +4,15 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// imageFilter is the filter of DescribeImages and ListImages.
+// imageFilter is the filter of DescribeImages and ListImages. The preset is active images, with and
+// without tags.
 type imageFilter struct {
 	tags   types.TagStatus
 	status types.ImageStatusFilter
@@ -23,18 +25,22 @@ func newImageFilter(tags types.TagStatus, status types.ImageStatusFilter) (image
 	if status != "" && !slices.Contains(status.Values(), status) {
 		return imageFilter{}, invalidParameter("filter.imageStatus", "must be one of %v", status.Values())
 	}
+	if status == "" {
+		status = types.ImageStatusFilterActive
+	}
 	return imageFilter{tags: tags, status: status}, nil
 }
 
-func (f imageFilter) match(rec *imageRecord) bool {
-	if f.status == types.ImageStatusFilterArchived || f.status == types.ImageStatusFilterActivating {
-		return false // no image here is ever archived
-	}
+func (f imageFilter) match(rec *imageRecord, at time.Time) bool {
+	return (f.status == types.ImageStatusFilterAny || string(f.status) == string(rec.status(at))) && f.matchTags(rec.Tags)
+}
+
+func (f imageFilter) matchTags(tags []string) bool {
 	switch f.tags {
 	case types.TagStatusTagged:
-		return len(rec.Tags) > 0
+		return len(tags) > 0
 	case types.TagStatusUntagged:
-		return len(rec.Tags) == 0
+		return len(tags) == 0
 	default:
 		return true
 	}
@@ -65,8 +71,7 @@ func (r *Registry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput
 		}
 		return out, r.describeNamed(in, out)
 	}
-	var f imageFilter
-	var err error
+	f, err := newImageFilter("", "")
 	if in.Filter != nil {
 		if f, err = newImageFilter(in.Filter.TagStatus, in.Filter.ImageStatus); err != nil {
 			return nil, err
@@ -79,7 +84,7 @@ func (r *Registry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput
 	err = r.view(in.RepositoryName, func(repo *repository) error {
 		last := ""
 		return repo.each(p, func(rec *imageRecord) bool {
-			if !f.match(rec) {
+			if !f.match(rec, r.now()) {
 				return true
 			}
 			if len(out.ImageDetails) == p.size {
@@ -124,10 +129,14 @@ func (r *Registry) detail(repository string, rec *imageRecord) types.ImageDetail
 		ImageManifestMediaType: aws.String(rec.MediaType),
 		ImagePushedAt:          aws.Time(rec.PushedAt),
 		ImageSizeInBytes:       aws.Int64(rec.Size),
-		ImageStatus:            types.ImageStatusActive,
+		ImageStatus:            rec.status(r.now()),
 		ImageTags:              rec.Tags,
 		RegistryId:             aws.String(r.account),
 		RepositoryName:         aws.String(repository),
+	}
+	d.LastRecordedPullTime, d.LastArchivedAt = timeOrNil(rec.PulledAt), timeOrNil(rec.ArchivedAt)
+	if d.ImageStatus != types.ImageStatusActivating {
+		d.LastActivatedAt = timeOrNil(rec.ActivatedAt)
 	}
 	if rec.ArtifactType != "" {
 		d.ArtifactMediaType = aws.String(rec.ArtifactType)
@@ -141,8 +150,7 @@ func (r *Registry) detail(repository string, rec *imageRecord) types.ImageDetail
 // ListImages lists the images of a repository, one identifier for each tag and one for an image
 // without. Errors: RepositoryNotFound, InvalidParameter.
 func (r *Registry) ListImages(_ context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
-	var f imageFilter
-	var err error
+	f, err := newImageFilter("", "")
 	if in.Filter != nil {
 		if f, err = newImageFilter(in.Filter.TagStatus, in.Filter.ImageStatus); err != nil {
 			return nil, err
@@ -157,7 +165,7 @@ func (r *Registry) ListImages(_ context.Context, in *ecr.ListImagesInput) (*ecr.
 	after, afterTag, _ := strings.Cut(p.after, "/")
 	err = r.view(in.RepositoryName, func(repo *repository) error {
 		list := func(rec *imageRecord) bool {
-			if !f.match(rec) {
+			if !f.match(rec, r.now()) {
 				return true
 			}
 			for _, id := range rec.identifiers() {

@@ -33,21 +33,27 @@ func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutI
 			"The specified digest '%s' does not match the computed digest '%s'", *in.ImageDigest, computed))}
 	}
 	err = r.update(in.RepositoryName, func(repo *repository) error {
-		if err := repo.checkTagFree(tag, computed); err != nil {
-			return err
-		}
 		rec, err := repo.image(computed)
 		if err != nil {
 			return err
 		}
-		if rec == nil {
+		archived := rec != nil && !rec.active(r.now())
+		if err := repo.checkTagFree(tag, computed, archived); err != nil {
+			return err
+		}
+		switch {
+		case archived:
+			if err := repo.pushAgain(rec); err != nil {
+				return err
+			}
+		case rec == nil:
 			if rec, err = repo.newImage(m, computed, *in.ImageManifest); err != nil {
 				return err
 			}
 			if err := repo.startSigning(rec); err != nil {
 				return err
 			}
-		} else if tag == "" {
+		case tag == "":
 			return r.imageAlreadyExists(repo.record.Name, computed, "null")
 		}
 		if tag != "" {
@@ -77,11 +83,12 @@ func (r *Registry) imageAlreadyExists(repository, digest, tag string) error {
 		"Image with digest '%s' and tag '%s' already exists in the repository with name '%s' in registry with id '%s'", digest, tag, repository, r.account))}
 }
 
-// checkTagFree refuses a tag that the image has already, or that another has and must keep.
-func (repo *repository) checkTagFree(tag, digest string) error {
+// checkTagFree refuses a tag that the image has already, unless it is archived, or that another has and
+// must keep.
+func (repo *repository) checkTagFree(tag, digest string, archived bool) error {
 	holder := string(repo.tags().Get([]byte(tag)))
 	switch {
-	case tag == "" || holder == "":
+	case tag == "" || holder == "" || archived && holder == digest:
 		return nil
 	case holder == digest:
 		return repo.registry.imageAlreadyExists(repo.record.Name, digest, tag)
@@ -90,6 +97,52 @@ func (repo *repository) checkTagFree(tag, digest string) error {
 	default:
 		return repo.immutableTag(tag)
 	}
+}
+
+// checkParts refuses an image of which a layer or a child is missing, or in the archive, and returns
+// the size of the largest child. Errors: LayersNotFound, ReferencedImagesNotFound.
+func (repo *repository) checkParts(layers, children []string) (largest int64, err error) {
+	r, now := repo.registry, repo.registry.now()
+	var missing []string
+	for _, layer := range layers {
+		have, _, err := repo.availability(layer, now)
+		if err != nil {
+			return 0, err
+		}
+		if have != types.LayerAvailabilityAvailable {
+			missing = append(missing, layer)
+		}
+	}
+	if len(missing) > 0 {
+		return 0, r.layersNotFound(repo.record.Name, missing)
+	}
+	for _, child := range children {
+		rec, err := repo.image(child)
+		if err != nil {
+			return 0, err
+		}
+		if rec == nil || !rec.active(now) {
+			missing = append(missing, child)
+			continue
+		}
+		largest = max(largest, rec.Size)
+	}
+	if len(missing) > 0 {
+		return 0, &types.ReferencedImagesNotFoundException{Message: aws.String(fmt.Sprintf(
+			"Images with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
+			strings.Join(missing, ", "), repo.record.Name, r.account))}
+	}
+	return largest, nil
+}
+
+// pushAgain restores an archived image at once: «when you push an image that is currently archived, it
+// is immediately restored» (user guide, restoring an image).
+func (repo *repository) pushAgain(rec *imageRecord) error {
+	if _, err := repo.checkParts(rec.Layers, rec.Children); err != nil {
+		return err
+	}
+	rec.Storage, rec.ActivatedAt = storageRestored, repo.registry.now()
+	return nil
 }
 
 // newImage stores a manifest whose layers and children are all there.
@@ -101,32 +154,11 @@ func (repo *repository) newImage(m *manifest, digest, data string) (*imageRecord
 	if repo.images().Sequence() > uint64(r.store.limits.ImagesPerRepository) {
 		return nil, limitExceeded("The repository with name '%s' in the registry with id '%s' already has the maximum allowed number of images, %d", repo.record.Name, r.account, r.store.limits.ImagesPerRepository)
 	}
-	var missing []string
-	for _, layer := range m.layers {
-		if repo.layers().Get([]byte(layer)) == nil {
-			missing = append(missing, layer)
-		}
+	largest, err := repo.checkParts(m.layers, m.children)
+	if err != nil {
+		return nil, err
 	}
-	if len(missing) > 0 {
-		return nil, r.layersNotFound(repo.record.Name, missing)
-	}
-	size := m.size
-	for _, child := range m.children {
-		rec, err := repo.image(child)
-		if err != nil {
-			return nil, err
-		}
-		if rec == nil {
-			missing = append(missing, child)
-			continue
-		}
-		size = max(size, rec.Size)
-	}
-	if len(missing) > 0 {
-		return nil, &types.ReferencedImagesNotFoundException{Message: aws.String(fmt.Sprintf(
-			"Images with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
-			strings.Join(missing, ", "), repo.record.Name, r.account))}
-	}
+	size := max(m.size, largest)
 	rec := &imageRecord{
 		Digest: digest, MediaType: m.mediaType, ConfigType: m.configType, ArtifactType: m.artifactType, Subject: m.subject, Annotations: m.annotations,
 		ManifestSize: int64(len(data)), Size: size, Layers: m.layers, Children: m.children, PushedAt: r.now(),

@@ -31,8 +31,9 @@ func (r *Registry) ListImageReferrers(_ context.Context, in *ecr.ListImageReferr
 		return nil, err
 	}
 	out := &ecr.ListImageReferrersOutput{Referrers: []types.ImageReferrer{}}
-	if filter.ArtifactStatus != "" && filter.ArtifactStatus != types.ArtifactStatusFilterActive && filter.ArtifactStatus != types.ArtifactStatusFilterAny {
-		return out, r.view(in.RepositoryName, func(*repository) error { return nil }) // nothing here is ever archived
+	status := filter.ArtifactStatus
+	if status == "" {
+		status = types.ArtifactStatusFilterActive
 	}
 	err = r.view(in.RepositoryName, func(repo *repository) error {
 		prefix := pairKey(*in.SubjectId.ImageDigest, "")
@@ -45,6 +46,10 @@ func (r *Registry) ListImageReferrers(_ context.Context, in *ecr.ListImageReferr
 			if rec == nil || len(filter.ArtifactTypes) > 0 && !slices.Contains(filter.ArtifactTypes, rec.ArtifactType) {
 				continue
 			}
+			is := rec.status(r.now())
+			if status != types.ArtifactStatusFilterAny && string(status) != string(is) {
+				continue
+			}
 			if len(out.Referrers) == p.size {
 				out.NextToken = p.next(*out.Referrers[p.size-1].Digest)
 				return nil
@@ -54,7 +59,7 @@ func (r *Registry) ListImageReferrers(_ context.Context, in *ecr.ListImageReferr
 				MediaType:      aws.String(rec.MediaType),
 				Size:           aws.Int64(rec.ManifestSize),
 				Annotations:    rec.Annotations,
-				ArtifactStatus: types.ArtifactStatusActive,
+				ArtifactStatus: types.ArtifactStatus(is),
 				ArtifactType:   aws.String(rec.ArtifactType),
 			})
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/opencontainers/go-digest"
@@ -80,5 +81,27 @@ func TestStandInSignatureIsTheSameForTheSameImage(t *testing.T) {
 	}
 	if signature(profile+"two") == one {
 		t.Error("signatures by two profiles are the same")
+	}
+}
+
+func TestExcludedPrincipals(t *testing.T) {
+	excluded := map[string]time.Time{
+		"arn:aws:iam::111111111111:role/scanner": {}, "arn:aws:iam::111111111111:role/team/deep/reader": {}, "arn:aws:iam::111111111111:user/ci": {},
+	}
+	for principal, want := range map[string]bool{
+		"arn:aws:iam::111111111111:user/ci":                         true,
+		"arn:aws:iam::111111111111:user/c":                          false,
+		"arn:aws:iam::222222222222:user/ci":                         false,
+		"arn:aws:sts::111111111111:assumed-role/scanner/session":    true,
+		"arn:aws:sts::111111111111:assumed-role/reader/a@b":         true,
+		"arn:aws:sts::111111111111:assumed-role/team/session":       false,
+		"arn:aws:sts::111111111111:assumed-role/ci/session":         false,
+		"arn:aws:sts::222222222222:assumed-role/scanner/session":    false,
+		"arn:aws:sts::111111111111:assumed-role/other-scanner/here": false,
+		"": false,
+	} {
+		if got := isExcluded(excluded, principal); got != want {
+			t.Errorf("%s: %v", principal, got)
+		}
 	}
 }

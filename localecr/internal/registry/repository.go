@@ -24,6 +24,7 @@ type repositoryRecord struct {
 	KMSKey         string                                    `json:"kmsKey,omitempty"`
 	Policy         string                                    `json:"policy,omitempty"`
 	Tags           map[string]string                         `json:"tags,omitempty"`
+	LifecycleDue   time.Time                                 `json:"lifecycleDue,omitzero"` // when the policy is applied next
 }
 
 // A repository is one repository within a transaction.
@@ -56,14 +57,23 @@ func (repo *repository) save() error { return putJSON(repo.bucket, keyRecord, re
 // view runs f on the named repository in a read-only transaction. The caller does not hold
 // store.blobs.
 func (r *Registry) view(name *string, f func(*repository) error) error {
-	if err := r.store.finishSignings(); err != nil {
+	if err := r.catchUp(aws.ToString(name)); err != nil {
 		return err
 	}
 	return r.inRepository(r.store.db.View, name, f)
 }
 
-// update runs f on the named repository in a transaction: all that f writes, or nothing, is kept.
+// update runs f on the named repository in a transaction: all that f writes, or nothing, is kept. The
+// caller does not hold store.blobs.
 func (r *Registry) update(name *string, f func(*repository) error) error {
+	if err := r.catchUp(aws.ToString(name)); err != nil {
+		return err
+	}
+	return r.updateBlobs(name, f)
+}
+
+// updateBlobs is update for a caller that holds store.blobs, and so cannot catch up.
+func (r *Registry) updateBlobs(name *string, f func(*repository) error) error {
 	return r.inRepository(r.store.db.Update, name, f)
 }
 
@@ -249,6 +259,9 @@ func seekAfter(c *bolt.Cursor, after string) []byte {
 func (r *Registry) DeleteRepository(_ context.Context, in *ecr.DeleteRepositoryInput) (*ecr.DeleteRepositoryOutput, error) {
 	name, err := checkRepositoryName(in.RepositoryName)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.catchUp(name); err != nil {
 		return nil, err
 	}
 	var out types.Repository

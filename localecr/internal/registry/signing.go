@@ -55,14 +55,9 @@ func (r *Registry) DescribeImageSigningStatus(_ context.Context, in *ecr.Describ
 		RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName, SigningStatuses: []types.ImageSigningStatus{},
 	}
 	err := r.view(in.RepositoryName, func(repo *repository) error {
-		rec, failure, err := repo.resolve(*in.ImageId)
-		switch {
-		case err != nil:
+		rec, err := repo.named(*in.ImageId)
+		if err != nil {
 			return err
-		case failure != nil && failure.FailureCode == types.ImageFailureCodeImageNotFound:
-			return r.imageNotFound(repo.record.Name, *in.ImageId)
-		case failure != nil:
-			return invalidParameter("imageId", "%s", *failure.FailureReason)
 		}
 		out.ImageId = &types.ImageIdentifier{ImageDigest: aws.String(rec.Digest), ImageTag: in.ImageId.ImageTag}
 		for _, s := range rec.Signings {
@@ -117,8 +112,7 @@ func (rec *imageRecord) signable() bool {
 	return false
 }
 
-// finishSignings ends the signings that are due. What reads a repository calls it first, so that it
-// sees what would have happened by now.
+// finishSignings ends the signings that are due.
 func (s *Store) finishSignings() error {
 	now := []byte(s.clock().UTC().Format(dueFormat))
 	isDue := func(key []byte) bool { return key != nil && bytes.Compare(key[:len(now)], now) <= 0 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,10 @@ type Options struct {
 	SigningTime time.Duration
 	// SignPayload is asked when an image is signed, and says why it cannot be; default: it can.
 	SignPayload func(profile, repository string) *SigningFailure
+	// PreviewTime is how long the preview of a lifecycle policy takes; default [DefaultPreviewTime].
+	PreviewTime time.Duration
+	// RestoreTime is how long it takes to restore an image from the archive; default [DefaultRestoreTime].
+	RestoreTime time.Duration
 	// RepositoryURI gives the name under which clients reach a repository; default none.
 	RepositoryURI func(account, region, name string) string
 }
@@ -71,6 +76,8 @@ type Store struct {
 	uri    func(account, region, name string) string
 
 	signingTime time.Duration
+	previewTime time.Duration
+	restoreTime time.Duration
 	signPayload func(profile, repository string) *SigningFailure
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
@@ -105,10 +112,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	if s.signingTime, s.signPayload = o.SigningTime, o.SignPayload; s.signingTime == 0 {
-		s.signingTime = DefaultSigningTime
-	}
-	if s.signPayload == nil {
+	s.signingTime = cmp.Or(o.SigningTime, DefaultSigningTime)
+	s.previewTime = cmp.Or(o.PreviewTime, DefaultPreviewTime)
+	s.restoreTime = cmp.Or(o.RestoreTime, DefaultRestoreTime)
+	if s.signPayload = o.SignPayload; s.signPayload == nil {
 		s.signPayload = func(string, string) *SigningFailure { return nil }
 	}
 	if o.Limits != nil {

@@ -1,0 +1,223 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/lifecycle"
+)
+
+const (
+	// DefaultPreviewTime is how long a preview of a lifecycle policy takes, unless the options say
+	// otherwise. AWS documents only that it is not there at once.
+	DefaultPreviewTime = 3 * time.Second
+	// previewLifetime is how long the results of a preview are there. AWS documents only that they
+	// expire.
+	previewLifetime = 24 * time.Hour
+)
+
+// keyPreview is where a repository has its last lifecyclePreview.
+var keyPreview = []byte("lifecyclePolicyPreview")
+
+// lifecyclePreview is what a policy would have done with the images when the preview was started.
+type lifecyclePreview struct {
+	Text      string                               `json:"text"`
+	StartedAt time.Time                            `json:"startedAt"`
+	Results   []types.LifecyclePolicyPreviewResult `json:"results"` // by digest
+}
+
+// status is how far the preview is at a time.
+func (p *lifecyclePreview) status(at time.Time, takes time.Duration) types.LifecyclePolicyPreviewStatus {
+	switch age := at.Sub(p.StartedAt); {
+	case age < takes:
+		return types.LifecyclePolicyPreviewStatusInProgress
+	case age < takes+previewLifetime:
+		return types.LifecyclePolicyPreviewStatusComplete
+	default:
+		return types.LifecyclePolicyPreviewStatusExpired
+	}
+}
+
+// preview returns the repository's last preview, or nil.
+func (repo *repository) preview() (*lifecyclePreview, error) {
+	var p lifecyclePreview
+	ok, err := getJSON(repo.bucket, keyPreview, &p)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &p, nil
+}
+
+// StartLifecyclePolicyPreview begins to find out what a policy, or the repository's own, would do with
+// the images that are there now. Errors: RepositoryNotFound, LifecyclePolicyNotFound,
+// LifecyclePolicyPreviewInProgress, InvalidParameter (not a policy).
+func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartLifecyclePolicyPreviewInput) (*ecr.StartLifecyclePolicyPreviewOutput, error) {
+	if in.LifecyclePolicyText != nil {
+		if _, err := parseLifecycle(in.LifecyclePolicyText); err != nil {
+			return nil, err
+		}
+	}
+	out := &ecr.StartLifecyclePolicyPreviewOutput{
+		RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName, Status: types.LifecyclePolicyPreviewStatusInProgress,
+	}
+	err := r.update(in.RepositoryName, func(repo *repository) error {
+		now, text := r.now(), in.LifecyclePolicyText
+		if text == nil {
+			stored, err := repo.lifecyclePolicy()
+			if err != nil {
+				return err
+			}
+			if stored == nil {
+				return repo.lifecyclePolicyNotFound()
+			}
+			text = &stored.Text
+		}
+		running, err := repo.preview()
+		if err != nil {
+			return err
+		}
+		if running != nil && running.status(now, r.store.previewTime) == types.LifecyclePolicyPreviewStatusInProgress {
+			return &types.LifecyclePolicyPreviewInProgressException{Message: aws.String(fmt.Sprintf(
+				"The previous lifecycle policy preview of the repository with name '%s' in the registry with id '%s' is still in progress", repo.record.Name, r.account))}
+		}
+		policy, err := parseLifecycle(text)
+		if err != nil {
+			return err
+		}
+		results, err := repo.previewResults(policy, now)
+		if err != nil {
+			return err
+		}
+		out.LifecyclePolicyText = text
+		return putJSON(repo.bucket, keyPreview, lifecyclePreview{Text: *text, StartedAt: now, Results: results})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (repo *repository) previewResults(p *lifecycle.Policy, at time.Time) ([]types.LifecyclePolicyPreviewResult, error) {
+	images, records, err := repo.lifecycleImages(at)
+	if err != nil {
+		return nil, err
+	}
+	results := []types.LifecyclePolicyPreviewResult{}
+	for i, v := range lifecycle.Evaluate(p, images, at).Verdicts {
+		result := types.LifecyclePolicyPreviewResult{
+			Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
+			ImageDigest:   aws.String(records[i].Digest),
+			ImagePushedAt: aws.Time(records[i].PushedAt),
+			ImageTags:     slices.Concat([]string{}, records[i].Tags),
+			StorageClass:  types.LifecyclePolicyStorageClassStandard,
+		}
+		switch v.Outcome {
+		case lifecycle.Keep:
+			continue
+		case lifecycle.Transition:
+			result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
+		}
+		if v.Rule > 0 { // none acts on a referrer that follows a subject into the archive
+			result.AppliedRulePriority = aws.Int32(int32(v.Rule))
+		}
+		if images[i].Status == lifecycle.StatusArchived {
+			result.StorageClass = types.LifecyclePolicyStorageClassArchive
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+// GetLifecyclePolicyPreview shows the images that the previewed policy acts on, by digest, or those of
+// them that are named. Errors: RepositoryNotFound, LifecyclePolicyPreviewNotFound, InvalidParameter
+// (identifiers exclude paging).
+func (r *Registry) GetLifecyclePolicyPreview(_ context.Context, in *ecr.GetLifecyclePolicyPreviewInput) (*ecr.GetLifecyclePolicyPreviewOutput, error) {
+	if len(in.ImageIds) > 0 {
+		if in.MaxResults != nil || in.NextToken != nil {
+			return nil, invalidParameter("imageIds", "must not be given with maxResults or nextToken")
+		}
+		if err := checkImageIDs(in.ImageIds); err != nil {
+			return nil, err
+		}
+	}
+	var f imageFilter
+	var err error
+	if in.Filter != nil {
+		if f, err = newImageFilter(in.Filter.TagStatus, types.ImageStatusFilterAny); err != nil {
+			return nil, err
+		}
+	}
+	p, err := newPage("GetLifecyclePolicyPreview", in.NextToken, in.MaxResults, 100, 100)
+	if err != nil {
+		return nil, err
+	}
+	out := &ecr.GetLifecyclePolicyPreviewOutput{
+		RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName, PreviewResults: []types.LifecyclePolicyPreviewResult{},
+	}
+	err = r.view(in.RepositoryName, func(repo *repository) error {
+		preview, err := repo.preview()
+		switch {
+		case err != nil:
+			return err
+		case preview == nil:
+			return &types.LifecyclePolicyPreviewNotFoundException{Message: aws.String(fmt.Sprintf(
+				"Lifecycle policy preview does not exist for the repository with name '%s' in the registry with id '%s'", repo.record.Name, r.account))}
+		}
+		out.LifecyclePolicyText, out.Status = aws.String(preview.Text), preview.status(r.now(), r.store.previewTime)
+		if out.Status != types.LifecyclePolicyPreviewStatusComplete {
+			return nil
+		}
+		out.Summary = preview.summary()
+		for _, result := range preview.Results {
+			switch {
+			case *result.ImageDigest <= p.after && p.after != "",
+				!f.matchTags(result.ImageTags),
+				len(in.ImageIds) > 0 && !slices.ContainsFunc(in.ImageIds, func(id types.ImageIdentifier) bool { return isNamed(result, id) }):
+			case len(out.PreviewResults) == p.size:
+				out.NextToken = p.next(*out.PreviewResults[p.size-1].ImageDigest)
+				return nil
+			default:
+				out.PreviewResults = append(out.PreviewResults, result)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// isNamed says whether an identifier is about the image of a result.
+func isNamed(result types.LifecyclePolicyPreviewResult, id types.ImageIdentifier) bool {
+	if id.ImageDigest == nil && id.ImageTag == nil {
+		return false
+	}
+	return (id.ImageDigest == nil || *id.ImageDigest == *result.ImageDigest) &&
+		(id.ImageTag == nil || slices.Contains(result.ImageTags, *id.ImageTag))
+}
+
+// summary counts all results, whatever the page and the filter.
+func (p *lifecyclePreview) summary() *types.LifecyclePolicyPreviewSummary {
+	var expiring, transitioning int32
+	for _, result := range p.Results {
+		if result.Action.Type == types.ImageActionTypeExpire {
+			expiring++
+		} else {
+			transitioning++
+		}
+	}
+	s := &types.LifecyclePolicyPreviewSummary{ExpiringImageTotalCount: &expiring}
+	if transitioning > 0 {
+		s.TransitioningImageTotalCounts = []types.TransitioningImageTotalCount{{
+			ImageTotalCount: &transitioning, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive,
+		}}
+	}
+	return s
+}
