@@ -32,8 +32,9 @@ func (x *Index) Plan(dst Endpoint, tags []string) (IndexResult, error) {
 
 // Put copies the images that are not where the index goes and then stores the
 // index, under its tags if there are any. dst is where it goes; nil is the
-// endpoint in which it was made or opened. Of opts only what says how blobs move
-// counts. The error wraps [ErrConflict] if a tag is immutable and names another image.
+// endpoint in which it was made or opened. Of opts what says how blobs move counts,
+// and BeforeTags. The error wraps [ErrConflict] if a tag is immutable and names another
+// image.
 func (x *Index) Put(ctx context.Context, dst Endpoint, tags []string, opts Options) (IndexResult, error) {
 	result, err := x.Plan(dst, tags)
 	if err != nil {
@@ -50,15 +51,39 @@ func (x *Index) Put(ctx context.Context, dst Endpoint, tags []string, opts Optio
 		}
 		result.BytesSent += sent.BytesSent + sent.BytesResumed
 	}
-	if len(tags) == 0 {
-		tags = []string{""}
-	}
-	for _, tag := range tags {
-		if err := x.target(dst).PutTagged(ctx, m, tag); err != nil {
-			return IndexResult{}, err
-		}
+	if err := putIndex(ctx, x.target(dst), m, tags, opts); err != nil {
+		return IndexResult{}, err
 	}
 	return result, nil
+}
+
+// putIndex stores an index whose images are there.
+func putIndex(ctx context.Context, dst Target, m Manifest, tags []string, opts Options) error {
+	if opts.BeforeTags != nil {
+		var err error
+		if len(tags) > 0 {
+			err = dst.PutManifest(ctx, m)
+		} else {
+			err = dst.PutTagged(ctx, m, "")
+		}
+		if err != nil {
+			return err
+		}
+		switch err = opts.BeforeTags(ctx, dst, m); {
+		case err != nil && len(tags) == 0:
+			return fmt.Errorf("%s: index %s: %w", dst, m.Descriptor.Digest, err)
+		case err != nil:
+			return fmt.Errorf("%s: index %s gets no tag: %w", dst, m.Descriptor.Digest, err)
+		}
+	} else if len(tags) == 0 {
+		return dst.PutTagged(ctx, m, "")
+	}
+	for _, tag := range tags {
+		if err := dst.PutTagged(ctx, m, tag); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (x *Index) target(dst Endpoint) Endpoint {

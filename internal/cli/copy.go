@@ -51,7 +51,9 @@ func newCopyCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.trust.add(cmd, true, true)
+	c.trust.addVerify(cmd)
+	c.trust.addSign(cmd, "annotation", "a")
+	c.trust.addPolicy(cmd)
 	cmd.Flags().BoolVar(&allTags, "all-tags", false, "copy every tag of SRC")
 	return cmd
 }

@@ -24,10 +24,14 @@ elsewhere are copied there. What is not edited of an index, fields that ecrkit d
 not know too, stays byte for byte and in its order. Nothing is locked: of two
 who edit one tag at once, the later wins.
 
+--sign KEY signs the new index before the tag names it, as with ecrkit push; what a
+policy requires of the repository holds here, too.
+
 All commands print DIGEST and the reference, or with --output json one object:
 reference, digest, mediaType, tags, manifests (the entries, as descriptors), copied
-(images), bytesSent, dryRun. With --dry-run nothing is written and the JSON of
-the index is printed; with --output json it is the member index, compact.`
+(images), bytesSent, dryRun, signatures (if it was signed). With --dry-run nothing is
+written and the JSON of the index is printed; with --output json it is the member
+index, compact.`
 
 func newIndexCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
@@ -52,13 +56,17 @@ type indexOutput struct {
 	transfer.IndexResult
 	DryRun bool            `json:"dryRun"`
 	Index  json.RawMessage `json:"index,omitempty"` // with DryRun
+	trusted
 }
 
 // putIndex writes index to dst, or only shows it, and prints the result. home
 // is where its images are.
-func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst transfer.Reference, dryRun bool) error {
+func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst transfer.Reference, flags trustFlags, dryRun bool) error {
+	trust, err := flags.prepare(ctx, app, home, []transfer.Reference{dst}, true)
+	if err != nil {
+		return err
+	}
 	var other transfer.Endpoint
-	var err error
 	if !samePlace(home, dst) {
 		if other, err = app.openRepository(ctx, dst); err != nil {
 			return err
@@ -89,11 +97,14 @@ func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst t
 		return err
 	}
 	options.Progress = progress.Handle
+	found := trust.applyIndex(&options, dst)
 	out.IndexResult, err = index.Put(ctx, other, tags, options)
 	progress.Close()
+	found.tell()
 	if err != nil {
 		return err
 	}
+	out.Signatures = found.signatures()
 	app.Messagef("%d entries: %s; %d images copied", len(out.Manifests), entryNames(out.Manifests), out.Copied)
 	return app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst))
 }
@@ -123,11 +134,14 @@ func samePlace(a, b transfer.Reference) bool {
 type indexEditFlags struct {
 	to     string
 	dryRun bool
+	trust  trustFlags
 }
 
 func (f *indexEditFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.to, "to", "", "TAG or REF that the edited index gets instead of the tag of REF")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the index and write nothing")
+	f.trust.addSign(cmd, "sign-annotation", "")
+	f.trust.addPolicy(cmd)
 }
 
 // indexToEdit reads the reference of an index that is to be edited, and where the
@@ -176,7 +190,7 @@ func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, e
 	if err := edit(index); err != nil {
 		return err
 	}
-	return app.putIndex(ctx, index, at, dst, flags.dryRun)
+	return app.putIndex(ctx, index, at, dst, flags.trust, flags.dryRun)
 }
 
 // additions opens what is to be put into an index in the place of at: references,

@@ -12,6 +12,7 @@ const indexCreateHelp = `Make an index of images and give it a name.
   ecrkit index create HOST/app:1.2 :1.2-amd64 @sha256:0123...
   ecrkit index create HOST/app:1.2 oci:amd64 oci:arm64 docker-archive:arm.tar
   ecrkit index create oci:build:1.2 oci:build:amd64 HOST/app:1.2-arm64
+  ecrkit index create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
 
 Each SRC is an image by tag or digest; :TAG and @DIGEST are in the repository of DST.
 Images from elsewhere are copied there first. An SRC that is an index itself
@@ -32,6 +33,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 	var options transfer.IndexOptions
 	var annotations []string
 	var dryRun bool
+	var trust trustFlags
 	cmd := &cobra.Command{
 		Use:   "create DST SRC...",
 		Short: "Make an index of images",
@@ -72,7 +74,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.putIndex(ctx, index, dst, dst, dryRun)
+			return app.putIndex(ctx, index, dst, dst, trust, dryRun)
 		},
 	}
 	flags := cmd.Flags()
@@ -80,5 +82,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 	flags.StringArrayVar(&annotations, "annotation", nil, "KEY=VALUE of the index; may be given several times")
 	flags.BoolVar(&options.Force, "force", false, "allow several images for one platform")
 	flags.BoolVar(&dryRun, "dry-run", false, "print the index and write nothing")
+	trust.addSign(cmd, "sign-annotation", "")
+	trust.addPolicy(cmd)
 	return cmd
 }

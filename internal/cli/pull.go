@@ -56,6 +56,7 @@ func newPullCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.trust.add(cmd, true, false)
+	c.trust.addVerify(cmd)
+	c.trust.addPolicy(cmd)
 	return cmd
 }

@@ -52,6 +52,7 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.trust.add(cmd, false, true)
+	c.trust.addSign(cmd, "annotation", "a")
+	c.trust.addPolicy(cmd)
 	return cmd
 }

@@ -20,19 +20,24 @@ type trustFlags struct {
 	signing
 }
 
-// add gives a command that copies those of the flags that apply to it.
-func (f *trustFlags) add(cmd *cobra.Command, verifies, signs bool) {
+// addVerify gives a command the flags of what is verified.
+func (f *trustFlags) addVerify(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.verify, "verify", false, "refuse SRC unless it is signed, before anything is written")
+	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "with --verify, a `KEY` that may have signed; may be repeated (default the policy's)")
+}
+
+// addSign gives a command the flags of what is signed. annotation and short are the
+// names of that for annotations.
+func (f *trustFlags) addSign(cmd *cobra.Command, annotation, short string) {
 	flags := cmd.Flags()
-	if verifies {
-		flags.BoolVar(&f.verify, "verify", false, "refuse SRC unless it is signed, before anything is written")
-		flags.StringArrayVar(&f.keys, "key", nil, "with --verify, a `KEY` that may have signed; may be repeated (default the policy's)")
-	}
-	if signs {
-		flags.StringVar(&f.key, "sign", "", "sign with this `KEY` before the tag is set (default the policy's)")
-		flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` to be signed with the image; may be repeated")
-		addFixed(cmd, &f.format, "sign-format", "form of the signature (default bundle)")
-		flags.BoolVar(&f.recursive, "sign-recursive", false, "sign each image of an index too")
-	}
+	flags.StringVar(&f.key, "sign", "", "sign with this `KEY` before the tag is set (default the policy's)")
+	flags.StringArrayVarP(&f.annotations, annotation, short, nil, "`KEY=VALUE` to be signed with the image; may be repeated")
+	addFixed(cmd, &f.format, "sign-format", "form of the signature (default bundle)")
+	flags.BoolVar(&f.recursive, "sign-recursive", false, "sign each image of an index too")
+}
+
+// addPolicy gives a command the flags of the policy.
+func (f *trustFlags) addPolicy(cmd *cobra.Command) {
 	addPolicyFlag(cmd, &f.policy)
 	addNoPolicyFlag(cmd, &f.policy)
 }
@@ -94,7 +99,7 @@ func (f *trustFlags) prepare(ctx context.Context, app *App, src transfer.Referen
 		}
 	}
 	if !signs && (len(f.annotations) > 0 || f.format != "" || f.recursive) {
-		return nil, usagef("--annotation, --sign-format and --sign-recursive need --sign KEY")
+		return nil, usagef("annotations that are signed, --sign-format and --sign-recursive need --sign KEY")
 	}
 	return t, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -51,6 +52,25 @@ func (t *trust) apply(options *transfer.Options, source transfer.Source, destina
 		}
 	}
 	return r
+}
+
+// applyIndex lets an index be signed, and verified if it gets a tag, at dst.
+func (t *trust) applyIndex(options *transfer.Options, dst transfer.Reference) *trustResult {
+	r := &trustResult{trust: t, signed: map[transfer.Target][]sign.Signed{}}
+	if o := t.destinations[dst.Place()]; o != nil {
+		if dst.Tag == "" {
+			o = &outlet{signer: o.signer, options: o.options}
+		}
+		options.BeforeTags = func(ctx context.Context, target transfer.Target, image transfer.Manifest) error {
+			return r.publish(ctx, target, o, image)
+		}
+	}
+	return r
+}
+
+// signatures are those at all destinations.
+func (r *trustResult) signatures() []sign.Signed {
+	return slices.Concat(slices.Collect(maps.Values(r.signed))...)
 }
 
 // verifySource does what is required of the image that is about to be copied.
