@@ -54,11 +54,7 @@ func (k *keys) signer(ctx context.Context, name string) (*sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
-	if err != nil {
-		return nil, err
-	}
-	return sign.NewSigner(ctx, name, private)
+	return k.fromPEM(ctx, name, pem)
 }
 
 // public loads a key with which signatures are checked. In a file it must be a
@@ -79,20 +75,32 @@ func (k *keys) public(ctx context.Context, name string) (*sign.Key, error) {
 
 // publicHalf loads the public key of any key.
 func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
-	if !sign.IsKMSReference(name) {
-		pem, err := k.pem(name)
-		if err != nil {
-			return nil, err
-		}
-		if !isPrivate(pem) {
+	var signer *sign.Signer
+	var err error
+	if sign.IsKMSReference(name) {
+		signer, err = k.fromKMS(ctx, name)
+	} else {
+		var pem []byte
+		if pem, err = k.pem(name); err == nil && !isPrivate(pem) {
 			return sign.ParsePublicKey(name, pem)
 		}
+		if err == nil {
+			signer, err = k.fromPEM(ctx, name, pem)
+		}
 	}
-	signer, err := k.signer(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	return signer.Key, nil
+}
+
+// fromPEM takes a private key, whose password is asked for if it is encrypted.
+func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Signer, error) {
+	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
+	if err != nil {
+		return nil, err
+	}
+	return sign.NewSigner(ctx, name, private)
 }
 
 func (k *keys) fromKMS(ctx context.Context, name string) (*sign.Signer, error) {
