@@ -128,6 +128,9 @@ func (v checker) check(image digest.Digest, a Attachment, e evidence) outcome {
 	}
 	if o.kind == KindAttestation {
 		o.signature.PredicateType = e.predicateType
+		if slices.Contains(v.requirements.PredicateTypes, e.predicateType) {
+			o.signature.Predicate = e.predicate
+		}
 	}
 	o.reason = v.unwanted(a, o)
 	return o

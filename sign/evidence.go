@@ -35,7 +35,8 @@ type evidence struct {
 	// predicateType is "" for a payload of simple signing, which is a signature, and
 	// if it could not be read.
 	predicateType string
-	err           error // why it cannot be read
+	predicate     json.RawMessage // of a statement; nil if it has none
+	err           error           // why it cannot be read
 }
 
 // kind tells a signature from an attestation.
@@ -138,7 +139,7 @@ func (e *evidence) takeBundle(b bundle) error {
 		return err
 	}
 	e.message, e.signature = dsse.PAE(statementMediaType, b.payload), b.signature
-	e.subjects, e.predicateType = s.subjects, s.predicateType
+	e.subjects, e.predicateType, e.predicate = s.subjects, s.predicateType, s.predicate
 	return nil
 }
 

@@ -2,6 +2,7 @@ package sign
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -70,6 +71,9 @@ type Signature struct {
 	PredicateType string            `json:"predicateType,omitempty"`
 	Annotations   map[string]string `json:"annotations"`          // that were signed
 	Repository    string            `json:"repository,omitempty"` // that a legacy payload names
+	// Predicate is what an attestation says whose type is in
+	// Requirements.PredicateTypes, one JSON value; nil if it says nothing.
+	Predicate json.RawMessage `json:"-"`
 }
 
 // Rejection is a signature that does not count.

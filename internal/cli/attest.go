@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,6 +86,26 @@ func newAttestCommand(app *App) *cobra.Command {
 	addPolicyFlag(cmd, &policy)
 	completeValues(cmd, "type", predicateTypeNames())
 	return cmd
+}
+
+// writePredicates writes what the attestations of one type say, a line each, to a file
+// or to stdout.
+func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
+	var lines bytes.Buffer
+	for _, a := range v.Attestations {
+		if a.Predicate == nil {
+			continue
+		}
+		if err := json.Compact(&lines, a.Predicate); err != nil {
+			return err
+		}
+		lines.WriteByte('\n')
+	}
+	if path == transfer.StandardStream {
+		_, err := stdout.Write(lines.Bytes())
+		return err
+	}
+	return os.WriteFile(path, lines.Bytes(), 0o666)
 }
 
 // readPredicate reads one JSON value from a file, or from stdin.

@@ -19,14 +19,15 @@ const verifyHelp = `Tell whether images are signed, and by whom.
   ecrkit verify 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 --key release.pub
   ecrkit verify HOST/app:1.2 --key alias/release --key next.pub -a env=prod
   ecrkit verify oci:app:1.2 --policy policy.yaml --output json
-  ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson
+  ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson --output-predicate sbom.json
   ecrkit pull HOST/app:1.2 --verify --key release.pub
 
 The last one pulls what it has verified, and nothing before. A signature counts if
 one of the keys made it over this digest, with all annotations that are asked for;
 --threshold asks for those of several keys. All signatures are looked at, bundles
 and legacy ones, of cosign or ours. An attestation is none; --type asks for
-attestations of these types instead of a signature.
+attestations of these types instead of a signature, and --output-predicate writes what
+they say, a line each.
 
 ` + keyHelp + `
 With a file in PEM no AWS credentials are needed but those that read the image.
@@ -52,6 +53,7 @@ type verifyFlags struct {
 	types       []string
 	repository  string
 	recursive   bool
+	predicate   string // file for the predicates
 }
 
 // verified is the JSON form of what verify prints of an image.
@@ -79,6 +81,7 @@ func newVerifyCommand(app *App) *cobra.Command {
 	flags.StringArrayVar(&f.types, "type", nil, "an attestation of this `TYPE`, instead of a signature; may be repeated")
 	flags.StringVar(&f.repository, "repository", "", "`HOST/REPOSITORY` that a legacy signature must name")
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "the same of each image of an index")
+	flags.StringVar(&f.predicate, "output-predicate", "", "with --type, write what the attestation says to this `file` (- for stdout)")
 	addPolicyFlag(cmd, &f.policy)
 	completeValues(cmd, "type", predicateTypeNames())
 	completeValues(cmd, "format", verifyFormats())
@@ -163,9 +166,16 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	if err != nil {
 		return err
 	}
+	if f.predicate != "" && (len(references) != 1 || len(f.types) != 1) {
+		return usagef("--output-predicate takes what one image is attested of one type; give one REF and one --type")
+	}
 	require, err := f.requirer(ctx, app, references)
 	if err != nil {
 		return err
+	}
+	stdout := app.Stdout
+	if f.predicate == transfer.StandardStream {
+		app.Stdout = app.Stderr // for the results
 	}
 	var failures []error
 	var text strings.Builder
@@ -180,6 +190,9 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 		case err == nil || isRefusal(err):
 			result.Images = append(result.Images, verified{args[i], v})
 			text.WriteString(app.verificationText(r, v))
+			if err == nil && f.predicate != "" {
+				err = writePredicates(f.predicate, stdout, v)
+			}
 		default:
 			result.Images = append(result.Images, failedImage{args[i], err.Error()})
 		}
