@@ -85,7 +85,7 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 		case err == nil && r.Public:
 			return usagef("%s: the repositories of ECR Public cannot be listed; name one of them", host)
 		case err == nil:
-			return app.listRepositories(ctx, r, f)
+			return app.listRepositories(ctx, r, "*", f)
 		case !errors.Is(err, auth.ErrNotECR):
 			return fmt.Errorf("%s: %w", host, err)
 		}
@@ -103,7 +103,8 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 	return app.listImages(ctx, r, f)
 }
 
-func (app *App) listRepositories(ctx context.Context, r auth.Registry, f lsFlags) error {
+// listRepositories lists those whose name the pattern is about.
+func (app *App) listRepositories(ctx context.Context, r auth.Registry, pattern string, f lsFlags) error {
 	if f.sort == "" && app.Output == outputText {
 		f.sort = "name"
 	}
@@ -111,11 +112,11 @@ func (app *App) listRepositories(ctx context.Context, r auth.Registry, f lsFlags
 	if err != nil {
 		return err
 	}
-	cfg, err := app.awsConfig(ctx, r)
+	registry, err := app.governanceOf(ctx, r)
 	if err != nil {
 		return err
 	}
-	list := arrange(transfer.Repositories(ctx, cfg, r), order, f.limit)
+	list := arrange(registry.Repositories(ctx, pattern), order, f.limit)
 	if app.Output == outputJSON {
 		return printList(app.Stdout, "registry", r.Host, "repositories", list)
 	}

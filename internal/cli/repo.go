@@ -2,12 +2,12 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -15,109 +15,102 @@ import (
 // `ecrkit local env` sets it.
 const registryVariable = "ECRKIT_REGISTRY"
 
+const repoHelp = `Create repositories in Amazon ECR, look at them and change their settings.
+
+  ecrkit repo create HOST/team/app --immutable-tags
+  ecrkit repo audit 'team/*'
+  ecrkit repo set HOST/team/app --immutable-tags
+  ecrkit repo scanning set --on-push '*'
+  ecrkit repo apply repositories.yaml --dry-run
+
+A NAME without HOST is one in the registry $ECRKIT_REGISTRY. Settings of a repository
+are its tag mutability, encryption, resource tags, repository policy and lifecycle
+policy (ecrkit lifecycle). Scanning, creation templates and account settings are of
+the registry, an account in a region, as is managed signing (ecrkit signing).
+
+docs/repositories.md has it all.`
+
 func newRepoCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "repo",
-		Short: "Create repositories",
-		Long:  "Create repositories in Amazon ECR.",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit repo --help", "repo "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newRepoCreateCommand(app))
-	return cmd
+	return newGroup("repo", "Create repositories and govern their settings", repoHelp,
+		newRepoCreateCommand(app), newRepoDescribeCommand(app), newRepoLsCommand(app), newRepoSetCommand(app), newRepoRmCommand(app),
+		newRepoPolicyCommand(app), newRepoTagCommand(app), newRepoUntagCommand(app),
+		newRepoScanningCommand(app), newRepoTemplateCommand(app), newRepoAccountCommand(app),
+	)
 }
 
-const repoCreateHelp = `Create repositories in Amazon ECR.
-
-  ecrkit repo create 123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app
-  ecrkit repo create HOST/app HOST/db --immutable-tags --scan-on-push
-  ecrkit repo create HOST/app --immutable-tags --mutability-exclusion 'dev-*' --if-missing
-  ecrkit repo create HOST/app --kms-key alias/images --repository-tag team=core
-
-A NAME without HOST is one in the registry $ECRKIT_REGISTRY. All repositories get
-the same settings. One that exists already is an error (exit code 5); with
---if-missing it is left as it is, its settings too.
-
-Prints HOST/NAME of each, or with --output json one object with "repositories": name,
-host, arn, createdAt, tagMutability, mutabilityExclusions, scanOnPush, encryption,
-kmsKey, created (false if it existed).`
-
-// createdRepository is the JSON form of one repository of `repo create`.
-type createdRepository struct {
-	transfer.Repository
-	Created bool `json:"created"`
+// settingChange is the JSON form of a setting that a command changes, for people.
+type settingChange struct {
+	Setting string `json:"setting"`
+	From    string `json:"from"` // "" if there was nothing
+	To      string `json:"to"`   // "" if there is nothing now
 }
 
-func newRepoCreateCommand(app *App) *cobra.Command {
-	var settings transfer.RepositorySettings
-	var ifMissing bool
-	cmd := &cobra.Command{
-		Use:   "create NAME...",
-		Short: "Create repositories",
-		Long:  repoCreateHelp,
-		Args:  atLeast("NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := settings.Validate(); err != nil {
-				return usageError{err}
-			}
-			return app.createRepositories(cmd.Context(), args, settings, ifMissing)
-		},
+func (c settingChange) String() string {
+	switch {
+	case c.From == "":
+		return c.Setting + ": " + c.To
+	case c.To == "":
+		return c.Setting + ": " + c.From + " is removed"
 	}
-	addRepositoryFlags(cmd, &settings)
-	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "leave a repository that exists as it is")
-	return cmd
+	return c.Setting + ": " + c.From + " -> " + c.To
 }
 
-func (app *App) createRepositories(ctx context.Context, names []string, settings transfer.RepositorySettings, ifMissing bool) error {
-	var references []transfer.Reference
-	for _, name := range names {
-		r, err := app.parseRepository(name)
-		if err != nil {
-			return err
-		}
-		references = append(references, r)
-	}
-	created := []createdRepository{}
+// changedRepository is the JSON form of what becomes of a repository.
+type changedRepository struct {
+	Repository string          `json:"repository"` // HOST/NAME
+	Changed    bool            `json:"changed"`    // false if it was so already
+	Changes    []settingChange `json:"changes"`
+}
+
+// repositoryChanges is the JSON form of the result of a command that changes settings.
+type repositoryChanges struct {
+	DryRun       bool                `json:"dryRun"`
+	Repositories []changedRepository `json:"repositories"`
+}
+
+// text has a line for each change.
+func (c repositoryChanges) text() string {
 	var text strings.Builder
-	var failures []error
-	for _, r := range references {
-		repository, err := app.createRepository(ctx, r, settings, ifMissing)
-		if err != nil {
-			failures = append(failures, err)
-			continue
+	for _, r := range c.Repositories {
+		if !r.Changed {
+			text.WriteString(r.Repository + ": as wanted already\n")
 		}
-		created = append(created, repository)
-		fmt.Fprintln(&text, r.Place())
-	}
-	if len(created) > 0 {
-		result := struct {
-			Repositories []createdRepository `json:"repositories"`
-		}{created}
-		if err := app.PrintResult(result, text.String()); err != nil {
-			return err
+		for _, change := range r.Changes {
+			text.WriteString(printable(r.Repository+": "+change.String()) + "\n")
 		}
 	}
-	return partly(len(created), failures)
+	return text.String()
 }
 
-func (app *App) createRepository(ctx context.Context, r transfer.Reference, settings transfer.RepositorySettings, ifMissing bool) (createdRepository, error) {
-	e, err := app.openECR(ctx, r)
+// openGoverned gives the registry of the repository that a user names.
+func (app *App) openGoverned(ctx context.Context, name string) (*governance.Registry, transfer.Reference, error) {
+	reference, err := app.parseRepository(name)
 	if err != nil {
-		return createdRepository{}, err
+		return nil, reference, err
 	}
-	repository, err := e.CreateRepository(ctx, settings)
-	var exists *transfer.RepositoryExistsError
-	if ifMissing && errors.As(err, &exists) {
-		app.Messagef("repository %s exists; it is left as it is", r.Place())
-		repository, err = e.Describe(ctx)
-		return createdRepository{repository, false}, err
+	r, err := app.governanceOf(ctx, reference.Registry)
+	return r, reference, err
+}
+
+// parsePattern reads a pattern of repositories: HOST/PATTERN, HOST for all, or PATTERN in
+// the registry of the environment, of which "" is all.
+func (app *App) parsePattern(text string) (auth.Registry, string, error) {
+	config, err := app.settings()
+	if err != nil {
+		return auth.Registry{}, "", err
 	}
-	return createdRepository{repository, true}, err
+	host, pattern, _ := strings.Cut(text, "/")
+	if _, err := config.Registries.Parse(host); err != nil {
+		host, pattern = "", text
+		if first, _, slash := strings.Cut(text, "/"); slash && strings.ContainsAny(first, ".:") {
+			return auth.Registry{}, "", usagef("%s names no registry of Amazon ECR; write HOST/PATTERN, or set %s", text, registryVariable)
+		}
+	}
+	if pattern == "" {
+		pattern = "*"
+	}
+	r, err := app.parseRegistry(host)
+	return r, pattern, err
 }
 
 // parseRepository reads HOST/NAME, or NAME in the registry of the environment.

@@ -220,3 +220,30 @@ func resourceTags(tags map[string]string) []types.Tag {
 	}
 	return all
 }
+
+// Content is how much is in a repository.
+type Content struct {
+	Images int
+	Bytes  int64 // of all images; layers that they share count for each
+}
+
+// Content counts what is in a repository, archived images too, with one call for each
+// 1,000 images.
+func (r *Registry) Content(ctx context.Context, repository string) (Content, error) {
+	var c Content
+	pages := ecr.NewDescribeImagesPaginator(r.api, &ecr.DescribeImagesInput{
+		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository), MaxResults: aws.Int32(1000),
+		Filter: &types.DescribeImagesFilter{ImageStatus: types.ImageStatusFilterAny},
+	}, func(o *ecr.DescribeImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return c, r.fail(fmt.Sprintf("images of %s/%s", r.Host, repository), repository, err)
+		}
+		c.Images += len(page.ImageDetails)
+		for _, i := range page.ImageDetails {
+			c.Bytes += aws.ToInt64(i.ImageSizeInBytes)
+		}
+	}
+	return c, nil
+}
