@@ -1,90 +1,43 @@
 package scan
 
 import (
-	"encoding/xml"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/junit"
 )
 
-// The JUnit XML that continuous integration servers read: a suite for each image, a case
-// for each finding and one for the scan itself.
-type (
-	junitSuites struct {
-		XMLName  xml.Name     `xml:"testsuites"`
-		Name     string       `xml:"name,attr"`
-		Tests    int          `xml:"tests,attr"`
-		Failures int          `xml:"failures,attr"`
-		Errors   int          `xml:"errors,attr"`
-		Skipped  int          `xml:"skipped,attr"`
-		Suites   []junitSuite `xml:"testsuite"`
-	}
-	junitSuite struct {
-		Name      string      `xml:"name,attr"`
-		Timestamp string      `xml:"timestamp,attr"`
-		Tests     int         `xml:"tests,attr"`
-		Failures  int         `xml:"failures,attr"`
-		Errors    int         `xml:"errors,attr"`
-		Skipped   int         `xml:"skipped,attr"`
-		Cases     []junitCase `xml:"testcase"`
-	}
-	junitCase struct {
-		Class   string        `xml:"classname,attr"`
-		Name    string        `xml:"name,attr"`
-		Failure *junitMessage `xml:"failure"`
-		Error   *junitMessage `xml:"error"`
-		Skipped *junitMessage `xml:"skipped"`
-	}
-	junitMessage struct {
-		Type    string `xml:"type,attr,omitempty"`
-		Message string `xml:"message,attr"`
-		Text    string `xml:",chardata"`
-	}
-)
-
+// writeJUnit writes a suite for each image, with a case for each finding and one for the
+// scan itself.
 func (v Verdict) writeJUnit(w io.Writer) error {
-	all := junitSuites{Name: "ecrkit scan"}
+	var suites []junit.Suite
 	for _, i := range v.Images {
-		s := i.suite(v.At)
-		all.Tests += s.Tests
-		all.Failures += s.Failures
-		all.Errors += s.Errors
-		all.Skipped += s.Skipped
-		all.Suites = append(all.Suites, s)
+		suites = append(suites, i.suite(v.At))
 	}
-	data, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(w, xml.Header+string(data)+"\n")
-	return err
+	return junit.Write(w, "ecrkit scan", suites)
 }
 
-func (i Image) suite(at time.Time) junitSuite {
+func (i Image) suite(at time.Time) junit.Suite {
 	name := oneLine(i.title())
-	s := junitSuite{Name: name, Timestamp: at.UTC().Format("2006-01-02T15:04:05")}
-	scanned := junitCase{Class: name, Name: "scan"}
+	s := junit.Suite{Name: name, Timestamp: junit.Time(at)}
+	scanned := junit.Case{Class: name, Name: "scan"}
 	if i.Outcome == NoResult || !i.Status.Done() && i.Outcome == "" {
-		scanned.Error = &junitMessage{Type: string(i.Status), Message: oneLine(i.Reason)}
-		s.Errors++
+		scanned.Error = &junit.Message{Type: string(i.Status), Message: oneLine(i.Reason)}
 	}
 	s.Cases = append(s.Cases, scanned)
 	for _, j := range i.Judged {
-		c := junitCase{Class: name, Name: j.caseName()}
+		c := junit.Case{Class: name, Name: j.caseName()}
 		switch j.Decision {
 		case Blocks:
-			c.Failure = &junitMessage{Type: string(j.Severity), Message: oneLine(j.advice()), Text: j.details()}
-			s.Failures++
+			c.Failure = &junit.Message{Type: string(j.Severity), Message: oneLine(j.advice()), Text: j.details()}
 		case Ignored:
-			c.Skipped = &junitMessage{Message: oneLine(j.Because)}
-			s.Skipped++
+			c.Skipped = &junit.Message{Message: oneLine(j.Because)}
 		case "":
-			c.Skipped = &junitMessage{Message: "not judged: " + oneLine(j.advice())}
-			s.Skipped++
+			c.Skipped = &junit.Message{Message: "not judged: " + oneLine(j.advice())}
 		}
 		s.Cases = append(s.Cases, c)
 	}
-	s.Tests = len(s.Cases)
 	return s
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+
+	"github.com/ecrkit/ecrkit/internal/markdown"
 )
 
 // A comment on GitHub has at most 65,536 characters.
@@ -54,7 +56,7 @@ func (v Verdict) writeMarkdown(w io.Writer) error {
 	if len(v.Warnings) > 0 {
 		out.WriteString("\n")
 		for _, warning := range v.Warnings[:min(len(v.Warnings), maxMarkdownNotes)] {
-			fmt.Fprintf(&out, "- ⚠️ %s\n", plain(cut(warning, 500)))
+			fmt.Fprintf(&out, "- ⚠️ %s\n", markdown.Plain(cut(warning, 500)))
 		}
 		if more := len(v.Warnings) - maxMarkdownNotes; more > 0 {
 			fmt.Fprintf(&out, "- and %s\n", english.Plural(more, "more warning", ""))
@@ -78,11 +80,11 @@ func (v Verdict) markdownImages(out *strings.Builder) {
 	for _, i := range shown {
 		result := map[Outcome]string{Passed: "✅ passed", Failed: "❌ failed", NoResult: "⚠️ no result"}[i.Outcome]
 		if result == "" {
-			result = plain(string(i.Status))
+			result = markdown.Plain(string(i.Status))
 		}
-		name := code(i.Reference)
+		name := markdown.Code(i.Reference)
 		if i.Platform != "" {
-			name += " " + plain(i.Platform)
+			name += " " + markdown.Plain(i.Platform)
 		}
 		fmt.Fprintf(out, "| %s | %s | %d | %d | %d | %d | %d |\n", name, result,
 			i.Counts[Critical], i.Counts[High], i.Counts[Medium], i.Counts[Low], i.Counts[Informational]+i.Counts[Undefined])
@@ -91,14 +93,14 @@ func (v Verdict) markdownImages(out *strings.Builder) {
 	for _, i := range shown {
 		name := ""
 		if len(v.Images) > 1 {
-			name = code(i.title()) + " "
+			name = markdown.Code(i.title()) + " "
 		}
 		if i.Reason != "" {
-			reasons = append(reasons, fmt.Sprintf("- %s%s", name, plain(cut(i.Reason, 500))))
+			reasons = append(reasons, fmt.Sprintf("- %s%s", name, markdown.Plain(cut(i.Reason, 500))))
 		}
 		for _, r := range i.Rules {
 			if r.Broken {
-				reasons = append(reasons, fmt.Sprintf("- %sbreaks «%s»: %d found", name, plain(r.Rule), r.Count))
+				reasons = append(reasons, fmt.Sprintf("- %sbreaks «%s»: %d found", name, markdown.Plain(r.Rule), r.Count))
 			}
 		}
 	}
@@ -117,7 +119,7 @@ type markdownRow struct {
 
 // details is a table that opens by a click. It ends before the comment gets too long.
 func details(out *strings.Builder, title string, rows []markdownRow, several bool) {
-	fmt.Fprintf(out, "\n<details><summary>%s</summary>\n\n", plain(title))
+	fmt.Fprintf(out, "\n<details><summary>%s</summary>\n\n", markdown.Plain(title))
 	markdownTable(out, rows, several)
 	out.WriteString("\n</details>\n")
 }
@@ -131,50 +133,22 @@ func markdownTable(out *strings.Builder, rows []markdownRow, several bool) {
 	for n, row := range rows {
 		j := row.judgement
 		var line strings.Builder
-		fmt.Fprintf(&line, "| %s |", plain(string(j.Severity)))
+		fmt.Fprintf(&line, "| %s |", markdown.Plain(string(j.Severity)))
 		if several {
-			fmt.Fprintf(&line, " %s |", plain(row.platform))
+			fmt.Fprintf(&line, " %s |", markdown.Plain(row.platform))
 		}
 		notes := j.notes()
 		if j.Decision == Ignored {
 			notes = append(notes, "ignored: "+j.Because)
 		}
-		fmt.Fprintf(&line, " %s | %s | %s | %s | %s | %s |\n", link(j.ID, j.URI), code(cut(j.names(), 80)), code(cut(j.versions(), 80)),
-			code(cut(j.fixes(), 80)), j.showScore(), plain(cut(strings.Join(notes, ", "), 160)))
+		fmt.Fprintf(&line, " %s | %s | %s | %s | %s | %s |\n", link(j.ID, j.URI), markdown.Code(cut(j.names(), 80)), markdown.Code(cut(j.versions(), 80)),
+			markdown.Code(cut(j.fixes(), 80)), j.showScore(), markdown.Plain(cut(strings.Join(notes, ", "), 160)))
 		if out.Len()+line.Len() > maxMarkdown {
 			fmt.Fprintf(out, "\n%s left out, as a comment is bounded; the other reports have them.\n", english.Plural(len(rows)-n, "finding is", "findings are"))
 			return
 		}
 		out.WriteString(line.String())
 	}
-}
-
-// code shows a text of the scan as it is. It is made of HTML, and of character references
-// for what Markdown or GitHub would take for something: an element that is code has no
-// mentions either.
-func code(s string) string {
-	if s = plain(s); s == "" {
-		return ""
-	}
-	return "<code>" + s + "</code>"
-}
-
-// plain writes each character that could mean something as a reference.
-func plain(s string) string {
-	s = oneLine(s)
-	dots := strings.Contains(strings.ToLower(s), "www.")
-	var out strings.Builder
-	for _, r := range s {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r > 127, strings.ContainsRune(" -,;()%", r), r == '.' && !dots:
-			out.WriteRune(r)
-		case r == '@':
-			out.WriteString("&#64;\u2060") // a word joiner: no mention, and nothing to see
-		default:
-			fmt.Fprintf(&out, "&#%d;", r)
-		}
-	}
-	return out.String()
 }
 
 // link names a vulnerability and leads to what is known of it.
@@ -184,9 +158,9 @@ func link(id, uri string) string {
 	}
 	target := webAddress(uri)
 	if target == "" {
-		return code(id)
+		return markdown.Code(id)
 	}
-	return fmt.Sprintf(`<a href="%s">%s</a>`, strings.ReplaceAll(html.EscapeString(target), "|", "%7C"), plain(id))
+	return fmt.Sprintf(`<a href="%s">%s</a>`, strings.ReplaceAll(html.EscapeString(target), "|", "%7C"), markdown.Plain(id))
 }
 
 // webAddress is uri if it leads to the web, else "".

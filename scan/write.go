@@ -6,7 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"unicode"
+
+	"github.com/ecrkit/ecrkit/internal/markdown"
 )
 
 // Format is a form of a report.
@@ -90,17 +91,8 @@ func (v Verdict) Write(w io.Writer, format Format, o WriteOptions) error {
 	return fmt.Errorf("format %q is none of %s", format, join(Formats()))
 }
 
-// oneLine makes one line of a text that a scan brings, without what commands a terminal
-// or turns the direction of writing.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
+// oneLine makes one line of a text that a scan brings.
+func oneLine(s string) string { return markdown.OneLine(s) }
 
 // cut shortens s to n characters.
 func cut(s string, n int) string {

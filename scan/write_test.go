@@ -13,6 +13,8 @@ import (
 
 	sarifmodel "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"golang.org/x/net/html"
+
+	"github.com/ecrkit/ecrkit/internal/junit"
 )
 
 var update = flag.Bool("update", false, "write what is in testdata/golden anew")
@@ -130,7 +132,7 @@ func TestSARIFFingerprints(t *testing.T) {
 
 func TestJUnitIsXML(t *testing.T) {
 	data := write(t, judged(t), FormatJUnit, WriteOptions{})
-	var suites junitSuites
+	var suites junit.Suites
 	if err := xml.Unmarshal(data, &suites); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -87,21 +86,12 @@ func readScanPolicy(file string) (*scan.Policy, error) {
 
 // writeVerdict writes the verdict to stdout and to the files of reports.
 func (app *App) writeVerdict(v scan.Verdict, reports scanReports) error {
-	var failures []error
-	for _, r := range reports.files {
-		if err := r.write(v); err != nil {
-			failures = append(failures, err)
-		}
-	}
 	if reports.stdout != scan.FormatTable {
 		for _, warning := range v.Warnings {
 			app.Messagef("warning: %s", warning)
 		}
 	}
-	if err := v.Write(app.Stdout, reports.stdout, scan.WriteOptions{Columns: app.columns(), Version: reports.version}); err != nil {
-		failures = append(failures, err)
-	}
-	return errors.Join(failures...)
+	return app.writeReports(v, reports)
 }
 
 func formatNames() []string {

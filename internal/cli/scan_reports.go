@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -81,9 +83,14 @@ func (f *scanReportFlags) reports(app *App) (scanReports, error) {
 	return r, nil
 }
 
+// report is what can be written in all formats.
+type report interface {
+	Write(w io.Writer, format scan.Format, o scan.WriteOptions) error
+}
+
 // write writes the file. It is rendered as a whole before, so that what was there stays
 // if that fails.
-func (f scanReportFile) write(v scan.Verdict) error {
+func (f scanReportFile) write(v report) error {
 	var out bytes.Buffer
 	err := v.Write(&out, f.format, scan.WriteOptions{Version: f.version})
 	if err == nil {
@@ -93,4 +100,18 @@ func (f scanReportFile) write(v scan.Verdict) error {
 		return fmt.Errorf("report %s: %w", f.path, err)
 	}
 	return nil
+}
+
+// writeReports writes a report to stdout and to the files.
+func (app *App) writeReports(v report, reports scanReports) error {
+	var failures []error
+	for _, r := range reports.files {
+		if err := r.write(v); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	if err := v.Write(app.Stdout, reports.stdout, scan.WriteOptions{Columns: app.columns(), Version: reports.version}); err != nil {
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
 }
