@@ -34,5 +34,5 @@
 // [Clock] moves the time of the service: tokens expire in a millisecond. [Quotas] throttle as AWS
 // does. [Fault] scripts failures: resets, 5xx, 429, stalls, wrong bytes, short bodies. [Recorder] and
 // [AuditTo] tell which calls were made. [Quirk] names where ECR differs from other registries, each of
-// which can be turned off. [Shape] gives every connection a round-trip time and a rate.
+// which can be turned off. [ScanFixture] says what image scanning finds. [Shape] gives every connection a round-trip time and a rate.
 package localecr

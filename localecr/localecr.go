@@ -74,6 +74,11 @@ type Options struct {
 	SigningTime time.Duration // from the push of an image to its managed signature; default DefaultSigningTime
 	PreviewTime time.Duration // that the preview of a lifecycle policy takes; default DefaultPreviewTime
 	RestoreTime time.Duration // that an image takes from the archive back; default DefaultRestoreTime
+	ScanTime    time.Duration // that a scan takes whose fixture does not say so; default DefaultScanTime
+	// ScanFindings are what scans find, and how they go: of an image by the fixture that names its
+	// digest, else by the first that matches it. Without one a scan finds nothing. See also
+	// Server.SetScanFindings.
+	ScanFindings []ScanFixture
 	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
 	// host. A server that is used as a handler only gives download URLs of the host that was called.
 	DownloadAddr string
@@ -97,6 +102,7 @@ type Server struct {
 	limits         Limits
 	buckets        buckets
 	script         script
+	scans          scanFindings
 	quirksOff      []Quirk
 	audit          Audit
 	shape          Shape
@@ -130,6 +136,9 @@ func New(o Options) (_ *Server, err error) {
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
 	}
 	s.script.set(o.Faults)
+	if err := s.SetScanFindings(o.ScanFindings...); err != nil {
+		return nil, err
+	}
 	if s.clock == nil {
 		s.clock = &Clock{}
 	}
@@ -154,7 +163,7 @@ func New(o Options) (_ *Server, err error) {
 		}
 	}()
 	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: o.SigningTime, SignPayload: s.signPayload,
-		PreviewTime: o.PreviewTime, RestoreTime: o.RestoreTime,
+		PreviewTime: o.PreviewTime, RestoreTime: o.RestoreTime, ScanTime: o.ScanTime, ScanFixture: s.scans.find,
 		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})
 	if err != nil {
 		return nil, err

@@ -46,6 +46,9 @@ Files, in YAML or JSON:
               which calls: op, repository, nth (1), count (1, -1 for all)
               one of: status (with code, message, retry_after), reset_request_after, reset_response_after,
               short_body, wrong_byte (all in bytes), stall (a duration, with stall_after in bytes)
+  --scan-findings  what scans find, in JSON; the output of aws ecr describe-image-scan-findings is such a file:
+              {"repositoryName": "team/*", "imageId": {"imageTag": "1.*"}, "imageScanFindings": {"findings": [...]},
+              "steps": [{"status": "PENDING"}, {"status": "COMPLETE", "after": "1m"}]}
   --quotas    {PutImage: {rate: 10, burst: 10}, ...}; what is not named is not limited
   --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key: ...}], roles: [...]}]
   --audit     one JSON object a call is appended: time, op, front, status, account, principal, repository,
@@ -60,6 +63,8 @@ type localFlags struct {
 	signing   time.Duration
 	preview   time.Duration
 	restore   time.Duration
+	scan      time.Duration
+	findings  string
 	quirksOff []string
 }
 
@@ -84,6 +89,8 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.DurationVar(&f.signing, "signing-time", localecr.DefaultSigningTime, "how long managed signing takes after a push")
 	flags.DurationVar(&f.preview, "preview-time", localecr.DefaultPreviewTime, "how long the preview of a lifecycle policy takes")
 	flags.DurationVar(&f.restore, "restore-time", localecr.DefaultRestoreTime, "how long an image takes from the archive back")
+	flags.DurationVar(&f.scan, "scan-time", localecr.DefaultScanTime, "how long a scan takes")
+	flags.StringVar(&f.findings, "scan-findings", "", "`file`, or directory of files *.json, of what scans find")
 	flags.StringVar(&f.faults, "faults", "", "`file` of failures to happen")
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
@@ -160,7 +167,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		flag string
 		time time.Duration
 		into *time.Duration
-	}{{"signing-time", f.signing, &o.SigningTime}, {"preview-time", f.preview, &o.PreviewTime}, {"restore-time", f.restore, &o.RestoreTime}} {
+	}{{"signing-time", f.signing, &o.SigningTime}, {"preview-time", f.preview, &o.PreviewTime}, {"restore-time", f.restore, &o.RestoreTime}, {"scan-time", f.scan, &o.ScanTime}} {
 		if d.time <= 0 {
 			return o, closeFiles, usagef("--%s %v: must be more than 0", d.flag, d.time)
 		}
@@ -193,6 +200,11 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if f.faults != "" {
 		if o.Faults, err = readFile(f.faults, localecr.ReadFaults); err != nil {
 			return o, closeFiles, err
+		}
+	}
+	if f.findings != "" {
+		if o.ScanFindings, err = localecr.LoadScanFindings(f.findings); err != nil {
+			return o, closeFiles, usagef("%w", err)
 		}
 	}
 	if o.Accounts, err = readAccountsFile(f.accounts); err != nil {

@@ -70,7 +70,11 @@ func (r *Registry) UpdateImageStorageClass(_ context.Context, in *ecr.UpdateImag
 		case target == types.TargetStorageClassArchive && status == types.ImageStatusActivating:
 			return repo.storageClassNotSupported(rec, "it is being restored")
 		case target == types.TargetStorageClassStandard && status == types.ImageStatusArchived:
+			// It is then scanned like a new one; what was found before is gone (user guide, restoring an image).
 			rec.Storage, rec.ActivatedAt = storageRestored, now.Add(r.store.restoreTime)
+			if err := repo.startScan(rec, rec.ActivatedAt); err != nil {
+				return err
+			}
 		}
 		out.ImageId = &types.ImageIdentifier{ImageDigest: aws.String(rec.Digest), ImageTag: in.ImageId.ImageTag}
 		out.ImageStatus = rec.status(now)

@@ -28,7 +28,8 @@ type imageRecord struct {
 	Storage      storage           `json:"storage,omitempty"`
 	ArchivedAt   time.Time         `json:"archivedAt,omitzero"`
 	ActivatedAt  time.Time         `json:"activatedAt,omitzero"` // when it was last restored, or will be
-	Signings     []imageSigning    `json:"signings,omitempty"`   // one for each profile
+	Scan         *imageScan        `json:"scan,omitempty"`
+	Signings     []imageSigning    `json:"signings,omitempty"` // one for each profile
 }
 
 // image returns the image of a digest, or nil.

@@ -82,6 +82,10 @@ func (r *Registry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput
 		return nil, err
 	}
 	err = r.view(in.RepositoryName, func(repo *repository) error {
+		c, err := r.scanning(repo.bucket.Tx())
+		if err != nil {
+			return err
+		}
 		last := ""
 		return repo.each(p, func(rec *imageRecord) bool {
 			if !f.match(rec, r.now()) {
@@ -91,7 +95,7 @@ func (r *Registry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput
 				out.NextToken = p.next(last)
 				return false
 			}
-			out.ImageDetails = append(out.ImageDetails, r.detail(repo.record.Name, rec))
+			out.ImageDetails = append(out.ImageDetails, repo.detail(rec, c))
 			last = rec.Digest
 			return true
 		})
@@ -107,6 +111,10 @@ func (r *Registry) describeNamed(in *ecr.DescribeImagesInput, out *ecr.DescribeI
 		return err
 	}
 	return r.view(in.RepositoryName, func(repo *repository) error {
+		c, err := r.scanning(repo.bucket.Tx())
+		if err != nil {
+			return err
+		}
 		for _, id := range in.ImageIds {
 			rec, failure, err := repo.resolve(id)
 			switch {
@@ -117,13 +125,14 @@ func (r *Registry) describeNamed(in *ecr.DescribeImagesInput, out *ecr.DescribeI
 			case failure != nil:
 				return invalidParameter("imageIds", "%s", *failure.FailureReason)
 			}
-			out.ImageDetails = append(out.ImageDetails, r.detail(repo.record.Name, rec))
+			out.ImageDetails = append(out.ImageDetails, repo.detail(rec, c))
 		}
 		return nil
 	})
 }
 
-func (r *Registry) detail(repository string, rec *imageRecord) types.ImageDetail {
+func (repo *repository) detail(rec *imageRecord, c *scanningConfiguration) types.ImageDetail {
+	r := repo.registry
 	d := types.ImageDetail{
 		ImageDigest:            aws.String(rec.Digest),
 		ImageManifestMediaType: aws.String(rec.MediaType),
@@ -132,7 +141,7 @@ func (r *Registry) detail(repository string, rec *imageRecord) types.ImageDetail
 		ImageStatus:            rec.status(r.now()),
 		ImageTags:              rec.Tags,
 		RegistryId:             aws.String(r.account),
-		RepositoryName:         aws.String(repository),
+		RepositoryName:         aws.String(repo.record.Name),
 	}
 	d.LastRecordedPullTime, d.LastArchivedAt = timeOrNil(rec.PulledAt), timeOrNil(rec.ArchivedAt)
 	if d.ImageStatus != types.ImageStatusActivating {
@@ -143,6 +152,15 @@ func (r *Registry) detail(repository string, rec *imageRecord) types.ImageDetail
 	}
 	if rec.Subject != "" {
 		d.SubjectManifestDigest = aws.String(rec.Subject)
+	}
+	// «The new version of basic scanning doesn't use» these two (API reference of DescribeImages).
+	if scan := repo.scan(rec, c, r.now()); c.enhanced() && scan != nil {
+		d.ImageScanStatus = scan.status
+		if f := scan.findings; f != nil {
+			d.ImageScanFindingsSummary = &types.ImageScanFindingsSummary{
+				FindingSeverityCounts: f.FindingSeverityCounts, ImageScanCompletedAt: f.ImageScanCompletedAt, VulnerabilitySourceUpdatedAt: f.VulnerabilitySourceUpdatedAt,
+			}
+		}
 	}
 	return d
 }

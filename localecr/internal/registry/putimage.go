@@ -53,6 +53,9 @@ func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutI
 			if err := repo.startSigning(rec); err != nil {
 				return err
 			}
+			if err := repo.startScan(rec, rec.PushedAt); err != nil {
+				return err
+			}
 		case tag == "":
 			return r.imageAlreadyExists(repo.record.Name, computed, "null")
 		}
@@ -142,7 +145,7 @@ func (repo *repository) pushAgain(rec *imageRecord) error {
 		return err
 	}
 	rec.Storage, rec.ActivatedAt = storageRestored, repo.registry.now()
-	return nil
+	return repo.startScan(rec, rec.ActivatedAt)
 }
 
 // newImage stores a manifest whose layers and children are all there.

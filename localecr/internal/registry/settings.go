@@ -15,7 +15,8 @@ import (
 // maxPolicyLength is the length of a repository policy in characters (API reference).
 const maxPolicyLength = 10_240
 
-// PutImageScanningConfiguration sets scan on push. Errors: RepositoryNotFound, InvalidParameter.
+// PutImageScanningConfiguration sets scan on push, which is deprecated: the registry's scanning
+// configuration says it for many repositories. Errors: RepositoryNotFound, InvalidParameter.
 func (r *Registry) PutImageScanningConfiguration(_ context.Context, in *ecr.PutImageScanningConfigurationInput) (*ecr.PutImageScanningConfigurationOutput, error) {
 	if in.ImageScanningConfiguration == nil {
 		return nil, invalidParameter("imageScanningConfiguration", "must not be null")

@@ -31,6 +31,10 @@ type Options struct {
 	PreviewTime time.Duration
 	// RestoreTime is how long it takes to restore an image from the archive; default [DefaultRestoreTime].
 	RestoreTime time.Duration
+	// ScanTime is how long a scan takes whose fixture does not say so; default [DefaultScanTime].
+	ScanTime time.Duration
+	// ScanFixture gives what the scan of an image finds; nil, the default: nothing.
+	ScanFixture func(repository, digest string, tags []string) *ScanFixture
 	// RepositoryURI gives the name under which clients reach a repository; default none.
 	RepositoryURI func(account, region, name string) string
 }
@@ -78,6 +82,8 @@ type Store struct {
 	signingTime time.Duration
 	previewTime time.Duration
 	restoreTime time.Duration
+	scanTime    time.Duration
+	scanFixture func(repository, digest string, tags []string) *ScanFixture
 	signPayload func(profile, repository string) *SigningFailure
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
@@ -114,6 +120,10 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.signingTime = cmp.Or(o.SigningTime, DefaultSigningTime)
 	s.previewTime = cmp.Or(o.PreviewTime, DefaultPreviewTime)
+	s.scanTime = cmp.Or(o.ScanTime, DefaultScanTime)
+	if s.scanFixture = o.ScanFixture; s.scanFixture == nil {
+		s.scanFixture = func(string, string, []string) *ScanFixture { return nil }
+	}
 	s.restoreTime = cmp.Or(o.RestoreTime, DefaultRestoreTime)
 	if s.signPayload = o.SignPayload; s.signPayload == nil {
 		s.signPayload = func(string, string) *SigningFailure { return nil }

@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -180,13 +181,25 @@ func Decode(data []byte, v any, c Case) error {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil // an operation without members may be called with an empty body
 	}
-	return decode(data, reflect.ValueOf(v).Elem(), c, 0)
+	return decoder{spelling: c}.decode(data, reflect.ValueOf(v).Elem(), 0)
+}
+
+// DecodeRecorded reads what the aws CLI has printed, or people have written after its model, into v, a
+// pointer to a struct of the SDK's types. Times may be text (RFC 3339) too, as version 2 of the CLI
+// prints them, and a member that the shape does not have is an error.
+func DecodeRecorded(data []byte, v any) error {
+	return decoder{spelling: LowerCamel, recorded: true}.decode(data, reflect.ValueOf(v).Elem(), 0)
+}
+
+type decoder struct {
+	spelling Case
+	recorded bool
 }
 
 // maxDepth bounds the nesting of a request: no shape of these services is deeper than 10.
 const maxDepth = 32
 
-func decode(data []byte, v reflect.Value, c Case, depth int) error {
+func (d decoder) decode(data []byte, v reflect.Value, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
 	}
@@ -195,6 +208,9 @@ func decode(data []byte, v reflect.Value, c Case, depth int) error {
 	}
 	switch {
 	case v.Type() == timeType:
+		if d.recorded && bytes.HasPrefix(bytes.TrimSpace(data), []byte{'"'}) {
+			return json.Unmarshal(data, v.Addr().Interface())
+		}
 		var seconds float64
 		if err := json.Unmarshal(data, &seconds); err != nil {
 			return err
@@ -207,9 +223,9 @@ func decode(data []byte, v reflect.Value, c Case, depth int) error {
 	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
-		return decode(data, v.Elem(), c, depth)
+		return d.decode(data, v.Elem(), depth)
 	case reflect.Struct:
-		return decodeStruct(data, v, c, depth)
+		return d.decodeStruct(data, v, depth)
 	case reflect.Slice:
 		var raw []json.RawMessage
 		if err := json.Unmarshal(data, &raw); err != nil {
@@ -217,7 +233,7 @@ func decode(data []byte, v reflect.Value, c Case, depth int) error {
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(raw), len(raw)))
 		for i := range raw {
-			if err := decode(raw[i], v.Index(i), c, depth+1); err != nil {
+			if err := d.decode(raw[i], v.Index(i), depth+1); err != nil {
 				return fmt.Errorf("[%d]: %w", i, err)
 			}
 		}
@@ -227,20 +243,24 @@ func decode(data []byte, v reflect.Value, c Case, depth int) error {
 	}
 }
 
-func decodeStruct(data []byte, v reflect.Value, c Case, depth int) error {
+func (d decoder) decodeStruct(data []byte, v reflect.Value, depth int) error {
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
 	for _, f := range members(v.Type()) {
-		name := memberName(v.Type(), f.Name, c)
+		name := memberName(v.Type(), f.Name, d.spelling)
 		value, ok := raw[name]
 		if !ok {
 			continue
 		}
-		if err := decode(value, v.FieldByIndex(f.Index), c, depth+1); err != nil {
+		delete(raw, name)
+		if err := d.decode(value, v.FieldByIndex(f.Index), depth+1); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+	}
+	if d.recorded && len(raw) > 0 {
+		return fmt.Errorf("%s is not a member of %s", slices.Sorted(maps.Keys(raw))[0], v.Type().Name())
 	}
 	return nil
 }

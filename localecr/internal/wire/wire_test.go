@@ -65,3 +65,25 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestDecodeRecorded(t *testing.T) {
+	for text, valid := range map[string]bool{
+		`{"imagePushedAt":1.5,"imageTags":["a"]}`:                       true,
+		`{"imagePushedAt":"1970-01-01T00:00:01.5Z"}`:                    true,
+		`{"imagePushedAt":"1970-01-01T01:00:01.500000+01:00"}`:          true,
+		`{"imagePushedAt":"yesterday"}`:                                 false,
+		`{"imagePushedAt":1.5,"imageTag":"a"}`:                          false,
+		`{"imagePushedAt":1.5,"imageScanStatus":{"status":"COMPLETE"}}`: true,
+		`{"imagePushedAt":1.5,"imageScanStatus":{"state":"COMPLETE"}}`:  false,
+	} {
+		var v types.ImageDetail
+		err := DecodeRecorded([]byte(text), &v)
+		if (err == nil) != valid || valid && !v.ImagePushedAt.Equal(time.UnixMilli(1500)) {
+			t.Errorf("%s: %v, %v", text, v.ImagePushedAt, err)
+		}
+	}
+	var v types.ImageDetail
+	if err := Decode([]byte(`{"imagePushedAt":"1970-01-01T00:00:01.5Z"}`), &v, LowerCamel); err == nil {
+		t.Error("a request with a time as text was taken")
+	}
+}
