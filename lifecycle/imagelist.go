@@ -23,6 +23,9 @@ const (
 	maxTagLength = 300
 )
 
+// ErrChanged says that a list of images was made while the repository changed.
+var ErrChanged = errors.New("the list was made while the repository changed")
+
 // Inventory is the images of a repository.
 type Inventory struct {
 	RegistryID string // the account; "" if it is not told
@@ -206,7 +209,7 @@ func (l *imageList) detail(d imageEntry) error {
 	}
 	if i, ok := l.number[id]; ok {
 		if !reflect.DeepEqual(l.Images[i], image) {
-			return fail("it is in the list twice, and not the same: the list was made while the repository changed")
+			return fail("it is in the list twice, and not the same: %w", ErrChanged)
 		}
 		return nil
 	}

@@ -17,6 +17,13 @@ import (
 // local ECR sees it.
 func open(t *testing.T, o localecr.Options, account string) *Registry {
 	t.Helper()
+	r, _ := openServer(t, o, account)
+	return r
+}
+
+// openServer gives the local ECR too.
+func openServer(t *testing.T, o localecr.Options, account string) (*Registry, *localecr.Server) {
+	t.Helper()
 	server, err := localecr.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +34,7 @@ func open(t *testing.T, o localecr.Options, account string) *Registry {
 		Region: localecr.DefaultRegion, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	}
-	return New(cfg, auth.Registry{Host: server.Registry, Account: account, Region: localecr.DefaultRegion, Partition: "aws"})
+	return New(cfg, auth.Registry{Host: server.Registry, Account: account, Region: localecr.DefaultRegion, Partition: "aws"}), server
 }
 
 func TestAccountMustBeTheRegistrys(t *testing.T) {
