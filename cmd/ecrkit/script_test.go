@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"dockerarchive": makeDockerArchive,
 			"platforms":     makePlatforms,
 			"validate":      validateRemote,
+			"setlifecycle":  setLifecycle,
 		},
 	})
 }
@@ -82,14 +83,28 @@ func (tb scriptTB) Fatalf(format string, args ...any) {
 	tb.env.T().Fatal(fmt.Sprintf(format, args...))
 }
 
-// makeRepository is "repository NAME [immutable]".
-func makeRepository(ts *testscript.TestScript, _ bool, args []string) {
+// clientOf calls the local ECR of a script as its first user.
+func clientOf(ts *testscript.TestScript) *ecr.Client {
 	server := ts.Value(serverKey{}).(*localecr.Server)
 	user := localecr.DefaultAccounts()[0].Users[0]
-	client := ecr.New(ecr.Options{
+	return ecr.New(ecr.Options{
 		Region: localecr.DefaultRegion, BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	})
+}
+
+// setLifecycle is "setlifecycle FILE REPOSITORY...": they have this lifecycle policy.
+func setLifecycle(ts *testscript.TestScript, _ bool, args []string) {
+	client, text := clientOf(ts), ts.ReadFile(args[0])
+	for _, name := range args[1:] {
+		_, err := client.PutLifecyclePolicy(context.Background(), &ecr.PutLifecyclePolicyInput{RepositoryName: &name, LifecyclePolicyText: &text})
+		ts.Check(err)
+	}
+}
+
+// makeRepository is "repository NAME [immutable]".
+func makeRepository(ts *testscript.TestScript, _ bool, args []string) {
+	client := clientOf(ts)
 	input := &ecr.CreateRepositoryInput{RepositoryName: &args[0]}
 	if len(args) > 1 && args[1] == "immutable" {
 		input.ImageTagMutability = types.ImageTagMutabilityImmutable
@@ -126,14 +141,16 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 
 // setFault is "fault wrongbyte" or "fault stall", what happens to every download of
 // a layer, "fault putimage", what happens to the second PutImage, or "fault signpayload", what
-// AWS Signer says the second time. The calls before are forgotten.
+// AWS Signer says the second time, or "fault getrepositorypolicy", what happens to every
+// one. The calls before are forgotten.
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	at := int64(0)
 	fault := map[string]localecr.Fault{
-		"wrongbyte":   {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
-		"putimage":    {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
-		"signpayload": {Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "no permission for signer:SignPayload"},
-		"stall":       {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
+		"wrongbyte":           {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
+		"putimage":            {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
+		"signpayload":         {Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "no permission for signer:SignPayload"},
+		"getrepositorypolicy": {Op: "GetRepositoryPolicy", Count: -1, Status: 400, Code: "AccessDeniedException"},
+		"stall":               {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
 	ts.Value(callsKey{}).(*localecr.Recorder).Reset()

@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const repoAuditHelp = `Say which security controls the repositories of a registry miss, and what mends it.
+
+  ecrkit repo audit
+  ecrkit repo audit 'team/*' --fail-on high
+  ecrkit repo audit HOST --skip ECR.5 --report audit.html --report audit.sarif
+
+  ECR.1          HIGH      images are scanned without being asked for
+  ECR.2          MEDIUM    tags are immutable
+  ECR.3          MEDIUM    there is a lifecycle policy
+  ECR.5          MEDIUM    images are encrypted with a KMS key of your own
+  POLICY-OPEN    HIGH      the repository policy does not let in everybody; CRITICAL if it
+                           lets everybody push or change the repository
+  UNTAGGED-KEPT  LOW       the lifecycle policy removes untagged images
+  RESOURCE-TAGS  LOW       the repository has resource tags
+
+Those with a number are the controls of AWS Security Hub. What cannot be found out
+counts as missed. PATTERN is about names, * is any number of characters; the registry
+is $ECRKIT_REGISTRY without HOST before it. --skip leaves out a control.
+
+--fail-on is a gate: exit code 5 if there is a finding of that severity or a worse one. If
+some repositories cannot be read, the others are audited (exit code 3).
+
+` + scanReportsHelp + `
+
+The JSON is one object: registry (ACCOUNT/REGION), host, pattern, auditedAt, skipped,
+repositories (name, arn, findings: id, severity, text, command), failed (messages),
+summary (repositories, clean, findings, bySeverity). Needs what ecrkit repo describe
+needs.`
+
+// repoAuditFlags are the flags of `ecrkit repo audit`.
+type repoAuditFlags struct {
+	failOn  string
+	skip    []string
+	reports scanReportFlags
+}
+
+func newRepoAuditCommand(app *App) *cobra.Command {
+	var f repoAuditFlags
+	cmd := &cobra.Command{
+		Use:   "audit [PATTERN]",
+		Short: "Say which security controls repositories miss",
+		Long:  repoAuditHelp,
+		Args:  arguments(1, "PATTERN"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.auditRepositories(cmd.Context(), optional(args, 0), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.failOn, "fail-on", "", "exit code 5 from this `severity` on: critical, high, medium or low")
+	completeValues(cmd, "fail-on", []string{"critical", "high", "medium", "low"})
+	flags.StringSliceVar(&f.skip, "skip", nil, "`control` to leave out; may be repeated")
+	f.reports.add(cmd)
+	return cmd
+}
+
+func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditFlags) error {
+	reports, err := f.reports.reports(app)
+	if err != nil {
+		return err
+	}
+	var failOn governance.Severity
+	if f.failOn != "" {
+		if failOn, err = governance.ParseSeverity(f.failOn); err != nil {
+			return usagef("--fail-on: %w", err)
+		}
+	}
+	var skipped []string
+	for _, id := range f.skip {
+		if id, err = governance.CheckControl(id); err != nil {
+			return usagef("--skip: %w", err)
+		}
+		skipped = append(skipped, id)
+	}
+	registry, pattern, err := app.parsePattern(text)
+	if err != nil {
+		return err
+	}
+	r, err := app.governanceOf(ctx, registry)
+	if err != nil {
+		return err
+	}
+	var repositories []transfer.Repository
+	for repository, err := range r.Repositories(ctx, pattern) {
+		if err != nil {
+			return err
+		}
+		repositories = append(repositories, repository)
+	}
+	if len(repositories) == 0 {
+		// A gate that looked at nothing has not passed.
+		return fmt.Errorf("no repository of %s has a name like %s", r, pattern)
+	}
+	slices.SortFunc(repositories, func(a, b transfer.Repository) int { return cmp.Compare(a.Name, b.Name) })
+	descriptions, failures := r.Describe(ctx, repositories)
+	report := governance.NewAuditReport(r, pattern, descriptions, failures, skipped, app.Now())
+	if err := app.writeReports(report, reports); err != nil {
+		return err
+	}
+	if n := report.Worst(failOn); f.failOn != "" && n > 0 {
+		return errors.Join(gatef("%s of severity %s or worse", english.Plural(n, "finding", ""), failOn), errors.Join(failures...))
+	}
+	return partly(len(descriptions), failures)
+}

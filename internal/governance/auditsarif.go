@@ -1,0 +1,70 @@
+package governance
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/markdown"
+	"github.com/ecrkit/ecrkit/internal/sarif"
+)
+
+func (r AuditReport) writeSARIF(w io.Writer, version string) error {
+	invocation := sarif.Invocation{ExecutionSuccessful: len(r.Failed) == 0, EndTimeUTC: r.At.UTC().Format(time.RFC3339)}
+	for _, failure := range r.Failed {
+		invocation.Notifications = append(invocation.Notifications, sarif.Notification{
+			Level: sarif.LevelError, Message: sarif.Message{Text: markdown.OneLine(failure)},
+		})
+	}
+	run := sarif.Run{ColumnKind: "utf16CodeUnits", Invocations: []sarif.Invocation{invocation}}
+	run.Tool.Driver = sarif.Driver{Name: "ecrkit repo audit", Version: version, InformationURI: sarif.InformationURI}
+	index := map[string]int{}
+	for _, c := range Controls() {
+		if slices.Contains(r.Skipped, c.ID) {
+			continue
+		}
+		index[c.ID] = len(run.Tool.Driver.Rules)
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarif.Rule{
+			ID: c.ID, ShortDescription: sarif.Message{Text: c.Title}, FullDescription: &sarif.Message{Text: c.Why},
+			Help: &sarif.Message{Text: c.Why}, HelpURI: c.URI,
+			DefaultConfiguration: sarif.Configuration{Level: sarifLevel(c.Severity)},
+			Properties:           map[string]any{"tags": []string{"security"}, "security-severity": securitySeverity(c.Severity)},
+		})
+	}
+	for _, repository := range r.Repositories {
+		for _, f := range repository.Findings {
+			sum := sha256.Sum256([]byte(f.ID + "\x00" + repository.ARN))
+			run.Results = append(run.Results, sarif.Result{
+				RuleID: f.ID, RuleIndex: index[f.ID], Level: sarifLevel(f.Severity),
+				Message: sarif.Message{Text: markdown.OneLine(repository.Name + ": " + f.Text + ". Mend it with: " + f.Command)},
+				Locations: []sarif.Location{{
+					PhysicalLocation: sarif.PhysicalLocation{
+						ArtifactLocation: sarif.ArtifactLocation{URI: repository.Name}, // its characters need no escape
+						Region:           &sarif.Region{StartLine: 1},                  // viewers of code show nothing without a line
+					},
+					LogicalLocations: []sarif.LogicalLocation{{Name: repository.Name, FullyQualifiedName: repository.ARN, Kind: "repository"}},
+				}},
+				PartialFingerprints: map[string]string{"repositoryControl/v1": hex.EncodeToString(sum[:16])},
+				Properties:          map[string]any{"severity": f.Severity, "command": f.Command},
+			})
+		}
+	}
+	return sarif.Write(w, run)
+}
+
+func sarifLevel(s Severity) string {
+	switch s {
+	case SeverityCritical, SeverityHigh:
+		return sarif.LevelError
+	case SeverityMedium:
+		return sarif.LevelWarning
+	}
+	return sarif.LevelNote
+}
+
+// securitySeverity is the number by which GitHub tells severities.
+func securitySeverity(s Severity) string {
+	return map[Severity]string{SeverityCritical: "9.0", SeverityHigh: "7.0", SeverityMedium: "4.0", SeverityLow: "0.1"}[s]
+}
