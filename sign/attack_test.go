@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -196,6 +197,27 @@ func TestVerifyFailsClosed(t *testing.T) {
 				layer.Size = maxBundleSize
 				w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
 			}
+		}},
+		{name: "too many bytes of referrers", reason: "the manifests that refer to it have", set: func(w *verifyWorld) {
+			w.signBundle(w.a)
+			for i := range maxReferrerBytes/maxReferrerSize + 1 {
+				d := w.refer(w.image, "application/x", "application/x", map[string]string{"n": fmt.Sprint(i)})
+				list := w.referrers[w.image.Descriptor.Digest]
+				d.Size = maxReferrerSize
+				list[len(list)-1] = d
+			}
+		}},
+		{name: "too many signatures", reason: "signatures and attestations; at most", set: func(w *verifyWorld) {
+			w.signBundle(w.a)
+			layers := slices.Repeat([]transfer.Descriptor{w.a.payload(w.memory, w.image, nil)}, maxContents)
+			for i := range maxEvidenceCount/maxContents + 1 {
+				w.refer(w.image, oci11ArtifactType, oci11ArtifactType, map[string]string{"n": fmt.Sprint(i)}, layers...)
+			}
+		}},
+		{name: "no image but a page", reason: "not a manifest", set: func(w *verifyWorld) {
+			w.image.Content = []byte("<html>log in</html>")
+			w.image.Descriptor = w.put("", w.image.Content)
+			w.signBundle(w.a)
 		}},
 		{name: "image that is another", reason: "integrity check failed", set: func(w *verifyWorld) {
 			w.signBundle(w.a)

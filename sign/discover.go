@@ -20,6 +20,8 @@ const (
 	maxReferrers = 1000
 	// maxReferrerSize bounds the manifest of a referrer that is opened, in bytes.
 	maxReferrerSize = 1 << 20
+	// maxReferrerBytes bounds all of those, in bytes: what they say is held in memory.
+	maxReferrerBytes = 64 << 20
 	// referrersAtOnce is how many manifests of referrers are held in memory.
 	referrersAtOnce = 50
 )
@@ -107,6 +109,15 @@ func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]
 	listed = distinct(listed)
 	if len(listed) > maxReferrers {
 		return nil, fmt.Errorf("%w: %d manifests refer to it; at most %d are read", transfer.ErrUnsupported, len(listed), maxReferrers)
+	}
+	total := int64(0)
+	for _, d := range listed {
+		if d.Size <= maxReferrerSize {
+			total += max(d.Size, 0)
+		}
+	}
+	if total > maxReferrerBytes {
+		return nil, fmt.Errorf("%w: the manifests that refer to it have %d bytes together; at most %d are read", transfer.ErrUnsupported, total, maxReferrerBytes)
 	}
 	var found []Attachment
 	for some := range slices.Chunk(listed, referrersAtOnce) {

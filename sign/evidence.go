@@ -18,6 +18,8 @@ import (
 const (
 	// maxEvidence bounds all signatures and attestations of one image, in bytes.
 	maxEvidence = 256 << 20
+	// maxEvidenceCount bounds how many they are: each is a request.
+	maxEvidenceCount = 5000
 	// evidenceInMemory bounds those that are read at the same time, in bytes.
 	evidenceInMemory = maxBundleSize
 	// evidenceAtOnce is how many are read at the same time.
@@ -56,11 +58,15 @@ func (e evidence) about(d digest.Digest) (subject, bool) {
 // readEvidence reads all contents of the attachments and calls found for each, one at
 // a time, with its place in attachments and their contents.
 func readEvidence(ctx context.Context, src transfer.BlobReader, attachments []Attachment, found func(a, c int, e evidence)) error {
-	total := int64(0)
+	total, count := int64(0), 0
 	for _, a := range attachments {
+		count += len(a.layers)
 		for _, l := range a.layers {
 			total += l.Size
 		}
+	}
+	if count > maxEvidenceCount {
+		return fmt.Errorf("%s: %w: it has %d signatures and attestations; at most %d are read", src, transfer.ErrUnsupported, count, maxEvidenceCount)
 	}
 	if total > maxEvidence {
 		return fmt.Errorf("%s: %w: its signatures and attestations have %d bytes together; at most %d are read", src, transfer.ErrUnsupported, total, maxEvidence)

@@ -7,11 +7,11 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 )
@@ -37,13 +37,31 @@ func NewKey(name string, public crypto.PublicKey) (*Key, error) {
 	return &Key{Name: name, Public: public, der: der}, nil
 }
 
-// ParsePublicKey reads a public key in PEM.
-func ParsePublicKey(name string, pem []byte) (*Key, error) {
-	public, err := cryptoutils.UnmarshalPEMToPublicKey(pem)
+// ParsePublicKey reads a public key in PEM, SubjectPublicKeyInfo or PKCS#1. Of several
+// keys in data none is taken: nobody could tell which of them counts.
+func ParsePublicKey(name string, data []byte) (*Key, error) {
+	public, err := parsePublicKey(data)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}
 	return NewKey(name, public)
+}
+
+func parsePublicKey(data []byte) (crypto.PublicKey, error) {
+	block, rest := pem.Decode(data)
+	if block == nil {
+		return nil, errors.New("there is no public key in PEM in it")
+	}
+	if other, _ := pem.Decode(rest); other != nil {
+		return nil, errors.New("there are several keys or certificates in it; give each public key in a file of its own")
+	}
+	switch block.Type {
+	case "PUBLIC KEY":
+		return x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		return x509.ParsePKCS1PublicKey(block.Bytes)
+	}
+	return nil, fmt.Errorf("it has a %.100q and not a PUBLIC KEY", block.Type)
 }
 
 // Fingerprint is the SHA-256 of the key's SubjectPublicKeyInfo. Two keys are the

@@ -114,14 +114,20 @@ func decodeAnnotations(data []byte) (map[string]string, error) {
 	if len(data) == 0 {
 		return annotations, nil
 	}
-	var members map[string]any
+	// What is no string stays as it is: it may be large, and far larger when decoded.
+	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil {
 		return nil, err
 	}
 	for name, value := range members {
-		if s, ok := value.(string); ok {
-			annotations[name] = s
+		if value[0] != '"' {
+			continue
 		}
+		var s string
+		if err := json.Unmarshal(value, &s); err != nil {
+			return nil, err
+		}
+		annotations[name] = s
 	}
 	return annotations, nil
 }

@@ -98,7 +98,8 @@ func Verify(ctx context.Context, src Source, m transfer.Manifest, r Requirements
 		return Verification{}, err
 	}
 	r.Keys = keys
-	if err := checkContent(m.Descriptor, m.Content); err != nil {
+	// What is no image is neither signed nor unsigned.
+	if m, err = transfer.CheckManifest(m); err != nil {
 		return Verification{}, fmt.Errorf("%s@%s: %w", src, m.Descriptor.Digest, err)
 	}
 	v := checker{src: src, requirements: r}
