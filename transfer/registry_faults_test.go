@@ -64,7 +64,7 @@ func TestRegistryHostileManifest(t *testing.T) {
 		"unknown algo":    {http.Header{"Docker-Content-Digest": {"md5:0123"}}, "{}", "its bytes have the digest"},
 		"too long":        {nil, strings.Repeat(" ", MaxManifestSize+1), "longer than"},
 		"schema 1":        {http.Header{"Content-Type": {"application/vnd.docker.distribution.manifest.v1+prettyjws"}}, `{"schemaVersion":1,"fsLayers":[]}`, "schema 1"},
-		"no manifest":     {nil, "<html>", "not a manifest"},
+		"not JSON":        {nil, "{]", "not a manifest"},
 		"image and index": {nil, `{"schemaVersion":2,"config":{},"manifests":[]}`, "neither"},
 	}
 	for name, tt := range tests {
@@ -82,6 +82,25 @@ func TestRegistryHostileManifest(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestRegistryNoRegistry has a proxy that answers with a page, or with nothing, for every
+// address: that is neither an image nor a reason to say that there is none.
+func TestRegistryNoRegistry(t *testing.T) {
+	for _, page := range []string{"<html>log in</html>", "", " \n"} {
+		n := newNeutralRegistry(t)
+		n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			_, _ = io.WriteString(w, page)
+			return true
+		})
+		_, byTag := n.repository("app").Resolve(t.Context(), "1")
+		_, byDigest := n.repository("app").Manifests(t.Context(), []Descriptor{{Digest: digest.FromString("x"), Size: 100}})
+		for _, err := range []error{byTag, byDigest} {
+			if !errors.Is(err, errProtocol) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrIntegrity) {
+				t.Errorf("%q: got %v", page, err)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,10 @@ func (r *Registry) manifest(ctx context.Context, c *v2Client, reference string, 
 	a, err := c.get(ctx, r.repository+"/manifests/"+reference, nil, header, limit)
 	if err != nil {
 		return Manifest{}, err
+	}
+	// A page of a proxy is not an image, and its digest not what a tag names.
+	if body := bytes.TrimLeft(a.body, " \t\r\n"); len(body) == 0 || body[0] != '{' {
+		return Manifest{}, fmt.Errorf("%w: %d bytes of the type %.100q, and no manifest", errProtocol, len(a.body), a.header.Get("Content-Type"))
 	}
 	got := digest.FromBytes(a.body)
 	if said := a.header.Get("Docker-Content-Digest"); said != "" {
