@@ -328,6 +328,6 @@ func TestSettings(t *testing.T) {
 	if err != nil || *reg.RegistryId != "000000000000" || reg.ReplicationConfiguration == nil {
 		t.Errorf("%+v %v", reg, err)
 	}
-	_, err = r.api.StartImageScan(ctx, &ecr.StartImageScanInput{RepositoryName: aws.String("app"), ImageId: &types.ImageIdentifier{ImageTag: aws.String("v1")}})
-	wantError(t, err, "UnknownOperationException", "StartImageScan is not an operation of the local ECR")
+	_, err = r.api.DescribePullThroughCacheRules(ctx, &ecr.DescribePullThroughCacheRulesInput{})
+	wantError(t, err, "UnknownOperationException", "DescribePullThroughCacheRules is not an operation of the local ECR")
 }

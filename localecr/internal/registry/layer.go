@@ -147,6 +147,9 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 	if err != nil {
 		return false, err
 	}
+	if err := r.createOnPush(&target); err != nil {
+		return false, err
+	}
 	r.store.blobs.Lock()
 	defer r.store.blobs.Unlock()
 	mounted := false

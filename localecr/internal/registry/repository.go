@@ -137,38 +137,46 @@ func (r *Registry) CreateRepository(_ context.Context, in *ecr.CreateRepositoryI
 	}
 	var out types.Repository
 	err = r.store.db.Update(func(tx *bolt.Tx) error {
-		b, err := r.bucket(tx)
-		if err != nil {
-			return err
+		repo, err := r.create(tx, rec)
+		if err == nil {
+			out = repo.description()
 		}
-		all := b.Bucket(bucketRepositories)
-		if all.Bucket([]byte(name)) != nil {
-			return &types.RepositoryAlreadyExistsException{Message: aws.String(fmt.Sprintf(
-				"The repository with name '%s' already exists in the registry with id '%s'", name, r.account))}
-		}
-		if err := countUp(all, 1); err != nil {
-			return err
-		}
-		if all.Sequence() > uint64(r.store.limits.Repositories) {
-			return limitExceeded("The registry with id '%s' already has the maximum allowed number of repositories, %d", r.account, r.store.limits.Repositories)
-		}
-		repoBucket, err := all.CreateBucket([]byte(name))
-		if err != nil {
-			return err
-		}
-		for _, sub := range [][]byte{bucketLayers, bucketImages, bucketManifests, bucketTags, bucketUses, bucketReferrers} {
-			if _, err := repoBucket.CreateBucket(sub); err != nil {
-				return err
-			}
-		}
-		repo := &repository{registry: r, bucket: repoBucket, record: rec}
-		out = repo.description()
-		return repo.save()
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ecr.CreateRepositoryOutput{Repository: &out}, nil
+}
+
+// create makes an empty repository. Errors: RepositoryAlreadyExists, LimitExceeded.
+func (r *Registry) create(tx *bolt.Tx, rec repositoryRecord) (*repository, error) {
+	b, err := r.bucket(tx)
+	if err != nil {
+		return nil, err
+	}
+	all := b.Bucket(bucketRepositories)
+	if all.Bucket([]byte(rec.Name)) != nil {
+		return nil, &types.RepositoryAlreadyExistsException{Message: aws.String(fmt.Sprintf(
+			"The repository with name '%s' already exists in the registry with id '%s'", rec.Name, r.account))}
+	}
+	if err := countUp(all, 1); err != nil {
+		return nil, err
+	}
+	if all.Sequence() > uint64(r.store.limits.Repositories) {
+		return nil, limitExceeded("The registry with id '%s' already has the maximum allowed number of repositories, %d", r.account, r.store.limits.Repositories)
+	}
+	repoBucket, err := all.CreateBucket([]byte(rec.Name))
+	if err != nil {
+		return nil, err
+	}
+	for _, sub := range [][]byte{bucketLayers, bucketImages, bucketManifests, bucketTags, bucketUses, bucketReferrers} {
+		if _, err := repoBucket.CreateBucket(sub); err != nil {
+			return nil, err
+		}
+	}
+	repo := &repository{registry: r, bucket: repoBucket, record: rec}
+	return repo, repo.save()
 }
 
 func (r *Registry) checkEncryption(c *types.EncryptionConfiguration) (types.EncryptionType, string, error) {

@@ -38,11 +38,8 @@ func (r *Registry) PutImageScanningConfiguration(_ context.Context, in *ecr.PutI
 // SetRepositoryPolicy stores a policy; nothing here evaluates it. Errors: RepositoryNotFound,
 // InvalidParameter (not a policy document).
 func (r *Registry) SetRepositoryPolicy(_ context.Context, in *ecr.SetRepositoryPolicyInput) (*ecr.SetRepositoryPolicyOutput, error) {
-	if in.PolicyText == nil || len(*in.PolicyText) > maxPolicyLength {
-		return nil, invalidParameter("policyText", "must have a length between 0 and %d", maxPolicyLength)
-	}
-	if !isPolicy(*in.PolicyText) {
-		return nil, invalidParameter("policyText", "Invalid repository policy provided")
+	if err := checkRepositoryPolicy("policyText", in.PolicyText); err != nil {
+		return nil, err
 	}
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		repo.record.Policy = *in.PolicyText
@@ -54,9 +51,19 @@ func (r *Registry) SetRepositoryPolicy(_ context.Context, in *ecr.SetRepositoryP
 	return &ecr.SetRepositoryPolicyOutput{PolicyText: in.PolicyText, RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName}, nil
 }
 
+func checkRepositoryPolicy(member string, text *string) error {
+	switch {
+	case text == nil || len(*text) > maxPolicyLength:
+		return invalidParameter(member, "must have a length between 0 and %d", maxPolicyLength)
+	case !isPolicy(*text, false):
+		return invalidParameter(member, "Invalid repository policy provided")
+	}
+	return nil
+}
+
 // isPolicy says whether text has the outline of a policy: a statement with an effect, a principal
-// and an action each, and no resource, which a repository policy does not take.
-func isPolicy(text string) bool {
+// and an action each. A registry policy has resources, a repository policy takes none.
+func isPolicy(text string, resources bool) bool {
 	var doc struct {
 		Version   string
 		Statement json.RawMessage
@@ -77,7 +84,7 @@ func isPolicy(text string) bool {
 		return (s.Effect == "Allow" || s.Effect == "Deny") &&
 			(s.Principal != nil) != (s.NotPrincipal != nil) &&
 			(s.Action != nil) != (s.NotAction != nil) &&
-			s.Resource == nil && s.NotResource == nil
+			(s.Resource != nil || s.NotResource != nil) == resources && (s.Resource == nil || s.NotResource == nil)
 	}
 	return len(statements) > 0 && !slices.ContainsFunc(statements, func(s statement) bool { return !valid(s) })
 }

@@ -40,8 +40,12 @@ type upload struct {
 	done   bool // completed, expired or dropped
 }
 
-// InitiateLayerUpload begins an upload. Errors: RepositoryNotFound.
+// InitiateLayerUpload begins an upload, for which a template may make the repository. Errors:
+// RepositoryNotFound.
 func (r *Registry) InitiateLayerUpload(_ context.Context, in *ecr.InitiateLayerUploadInput) (*ecr.InitiateLayerUploadOutput, error) {
+	if err := r.createOnPush(in.RepositoryName); err != nil {
+		return nil, err
+	}
 	id := uuid.NewString()
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		rec := uploadRecord{ID: id, Account: r.account, Region: r.region, Repository: repo.record.Name, TouchedAt: r.now()}
