@@ -97,7 +97,7 @@ func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, 
 	if err != nil {
 		return err
 	}
-	trust, err := c.trust.prepare(ctx, c.app, src, dsts, c.publishes)
+	trust, err := c.trust.prepare(ctx, c.app, src, dsts, c.publishes && !src.IsRepository())
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -101,10 +100,17 @@ func newSignCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var file *outputFile
+			if bundle != "" {
+				if file, err = createOutput(bundle); err != nil {
+					return fmt.Errorf("--output-bundle: %w", err)
+				}
+				defer file.discard()
+			}
 			return app.sign(cmd.Context(), "signed", args, references, signer, func(ctx context.Context, r transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
 				signed, err := sign.Sign(ctx, store, m, signer, required.signOptions(r, options))
-				if err == nil && bundle != "" {
-					err = writeBundle(bundle, signed)
+				if err == nil && file != nil {
+					err = writeBundle(file, signed)
 				}
 				return signed, err
 			})
@@ -165,11 +171,14 @@ func (app *App) sign(ctx context.Context, did string, args []string, references 
 	result := signedImages{Key: signer.Key.Name, Fingerprint: signer.Key.Fingerprint(), Signatures: []signedImage{}}
 	var text strings.Builder
 	var failures []error
+	done := 0 // those after an interruption are neither done nor failed
 	for i, r := range references {
 		signed, err := app.signOne(ctx, withLatest(r), attach)
 		if err != nil {
 			failures = append(failures, err)
 			result.Failed = append(result.Failed, failedImage{args[i], err.Error()})
+		} else {
+			done++
 		}
 		for _, s := range signed {
 			result.Signatures = append(result.Signatures, signedImage{args[i], s})
@@ -179,8 +188,7 @@ func (app *App) sign(ctx context.Context, did string, args []string, references 
 			break
 		}
 	}
-	done := len(references) - len(failures)
-	if done > 0 || len(references) > 1 {
+	if len(result.Signatures) > 0 || len(references) > 1 {
 		if err := app.PrintResult(result, text.String()); err != nil {
 			return err
 		}
@@ -237,15 +245,15 @@ func signedText(place, did string, s sign.Signed) string {
 }
 
 // writeBundle writes the bundle among signatures to a file.
-func writeBundle(path string, signed []sign.Signed) error {
+func writeBundle(file *outputFile, signed []sign.Signed) error {
 	for _, s := range signed {
 		if s.Format != sign.FormatBundle {
 			continue
 		}
-		if len(s.Bundle) == 0 {
-			return fmt.Errorf("%s: the bundle of %s is not known; make another one with --force", path, s.Digest)
+		if err := file.commit(s.Bundle); err != nil {
+			return fmt.Errorf("%s is signed, but the bundle is not in a file: %w; sign again, which only writes the file", s.Digest, err)
 		}
-		return os.WriteFile(path, s.Bundle, 0o666)
+		return nil
 	}
-	return fmt.Errorf("%s: there is no bundle", path)
+	return fmt.Errorf("%s: there is no bundle", file.path)
 }

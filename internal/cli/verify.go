@@ -182,7 +182,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	var result struct {
 		Images []any `json:"images"`
 	}
-	refused := 0
+	refused, done := 0, 0 // those after an interruption are neither
 	for i, r := range references {
 		r = withLatest(r)
 		v, err := app.verifyOne(ctx, r, require)
@@ -196,11 +196,14 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 		default:
 			result.Images = append(result.Images, failedImage{args[i], err.Error()})
 		}
-		if err != nil {
-			failures = append(failures, err)
-		}
-		if isRefusal(err) {
+		switch {
+		case err == nil:
+			done++
+		case isRefusal(err):
 			refused++
+			fallthrough
+		default:
+			failures = append(failures, err)
 		}
 		if ctx.Err() != nil {
 			break
@@ -218,7 +221,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	if refused > 0 {
 		return errors.Join(failures...) // whatever became of the others
 	}
-	return partly(len(references)-len(failures), failures)
+	return partly(done, failures)
 }
 
 // verifyOne verifies an image where it is.
