@@ -17,7 +17,7 @@ TOOLS := bin/tools
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
-demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it and pulled back
+demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it, signed, verified and pulled back
 	@$(GO) run ./internal/demo
 
 test: ## every test, with the race detector

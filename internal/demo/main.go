@@ -1,5 +1,6 @@
 // Demo runs the main job before your eyes: it builds ecrkit, starts a local ECR on a free port, pushes an
-// image for two platforms to it, gives it another tag, asks what is there, pulls the image back and compares.
+// image for two platforms to it and signs it there, gives it another tag, asks what is there and who signed it,
+// pulls the image back once its signature is verified, compares, and is refused an image that nobody signed.
 //
 //	go run ./internal/demo
 //
@@ -9,8 +10,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -20,7 +23,11 @@ import (
 	"github.com/ecrkit/ecrkit/internal/demo/stage"
 )
 
-const repository = "demo/app"
+const (
+	repository = "demo/app"
+	signingKey = "alias/ecrkit-p256" // in the KMS of the local ECR
+	publicKey  = "release.pub"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -82,10 +89,10 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	s.step("Push the image for each platform, and the index of both. What is there already is not sent again.")
+	s.step("Push the image for each platform, and the index of both, and sign each with a key in KMS before its tag is set.")
 	name := local.Addr + "/" + repository
 	for _, tag := range []string{stage.Tag + "-amd64", stage.Tag + "-arm64", stage.Tag} {
-		if err := s.run(ctx, "ecrkit", "push", "oci:images:"+tag, name+":"+tag); err != nil {
+		if err := s.run(ctx, "ecrkit", "push", "oci:images:"+tag, name+":"+tag, "--sign", signingKey); err != nil {
 			return err
 		}
 	}
@@ -101,7 +108,7 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	s.step("What ECR says is in the repository.")
+	s.step("What ECR says is in the repository. The signatures have no tag.")
 	got, err := aws.describeImages(ctx, repository)
 	if err != nil {
 		return err
@@ -117,8 +124,16 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 
-	s.step("Pull the index with both images into an OCI layout, and compare.")
-	if err := s.run(ctx, "ecrkit", "pull", name+":"+stage.Tag, "oci:pulled:"+stage.Tag); err != nil {
+	s.step("Who signed it. The public key is all that others need for that.")
+	if err := s.save(ctx, publicKey, "ecrkit", "public-key", signingKey); err != nil {
+		return err
+	}
+	if err := s.run(ctx, "ecrkit", "tree", name+":latest", "--key", publicKey); err != nil {
+		return err
+	}
+
+	s.step("Verify the index, pull it with both images into an OCI layout, and compare.")
+	if err := s.run(ctx, "ecrkit", "pull", name+":"+stage.Tag, "oci:pulled:"+stage.Tag, "--verify", "--key", publicKey); err != nil {
 		return err
 	}
 	blobs, err := compare(filepath.Join(dir, "images"), filepath.Join(dir, "pulled"), want[stage.Tag])
@@ -126,6 +141,19 @@ func run(ctx context.Context, out io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(out, "pulled has the index %s\nand all its %d blobs, each with the bytes that were pushed\n", want[stage.Tag], blobs)
+
+	s.step("An image that nobody signed is refused, and nothing of it is written.")
+	unsigned := local.Addr + "/demo/unsigned:" + stage.Tag
+	if err := s.run(ctx, "ecrkit", "push", "oci:images:"+stage.Tag, unsigned, "--create-repository"); err != nil {
+		return err
+	}
+	const integrity = 4 // the exit code
+	if err := s.refused(ctx, integrity, "it is not signed", "ecrkit", "pull", unsigned, "oci:refused", "--verify", "--key", publicKey); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "refused")); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the image was refused, and yet there is the directory refused (error: %v)", err)
+	}
 
 	fmt.Fprintf(out, "\nDone in %.0f s. The local ECR is stopped and its files are removed.\n", time.Since(started).Seconds())
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,6 +41,36 @@ func (s *shell) run(ctx context.Context, program string, args ...string) error {
 	cmd.Stdout, cmd.Stderr = s.out, s.out
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", program, err)
+	}
+	return nil
+}
+
+// save is run with the result going to a file.
+func (s *shell) save(ctx context.Context, file, program string, args ...string) error {
+	s.typed("%s > %s", strings.Join(append([]string{program}, args...), " "), file)
+	cmd := s.command(ctx, "", program, args...)
+	cmd.Stderr = s.out
+	result, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	return os.WriteFile(filepath.Join(s.dir, file), result, 0o644)
+}
+
+// refused prints and executes one of our commands, which has to fail with this exit code and message.
+func (s *shell) refused(ctx context.Context, code int, message, program string, args ...string) error {
+	s.typed("%s", strings.Join(append([]string{program}, args...), " "))
+	var said bytes.Buffer
+	cmd := s.command(ctx, "", program, args...)
+	cmd.Stdout, cmd.Stderr = s.out, io.MultiWriter(s.out, &said)
+	var failed *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &failed) {
+		return fmt.Errorf("%s: %w", program, err)
+	}
+	s.typed("echo $?")
+	fmt.Fprintln(s.out, cmd.ProcessState.ExitCode())
+	if cmd.ProcessState.ExitCode() != code || !strings.Contains(said.String(), message) {
+		return fmt.Errorf("%s %s should have failed with exit code %d and %q", program, args[0], code, message)
 	}
 	return nil
 }
