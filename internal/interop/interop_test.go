@@ -3,11 +3,12 @@
 package interop
 
 import (
-	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/internal/demo/stage"
@@ -15,8 +16,9 @@ import (
 
 // A suite is what all tests share and none changes.
 type suite struct {
-	bin   string // directory of our commands, cosign, crane and regctl
-	kinds []kind
+	bin    string // directory of our commands, cosign, crane and regctl
+	kinds  []kind
+	cosign func() error // waits until cosign is built
 }
 
 func TestInterop(t *testing.T) {
@@ -29,11 +31,11 @@ func TestInterop(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.kinds = makeKinds(t)
-	buildPeers(t, ctx, s.bin)
+	s.cosign = buildPeers(t, s.bin)
 
 	// Debian's programs come before others of the same name, docker finds our credential helper.
 	t.Setenv("PATH", s.bin+":/usr/bin:/usr/sbin:/bin:/sbin:"+os.Getenv("PATH"))
-	for _, peer := range []string{"aws", "containerd", "cosign", "crane", "docker", "dockerd", "regctl", "skopeo"} {
+	for _, peer := range []string{"aws", "containerd", "crane", "docker", "dockerd", "regctl", "skopeo"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			t.Fatalf("%v: `make interop` installs what is missing", err)
 		}
@@ -58,6 +60,7 @@ func TestInterop(t *testing.T) {
 		t.Run("KMS", s.testKMS)
 		t.Run("Refused", s.testRefused)
 		t.Run("LargeLayer", s.testLargeLayer)
+		t.Run("Cosign", s.testCosign)
 	})
 }
 
@@ -67,17 +70,23 @@ func (s *suite) kind(name string) kind {
 }
 
 // buildPeers builds the clients that are Go programs, at the versions that bench/go.mod and
-// bench/cosign/go.mod pin.
-func buildPeers(t *testing.T, ctx context.Context, dir string) {
+// bench/cosign/go.mod pin. cosign, which takes minutes when its packages were never built here, is built at
+// the lowest priority while the tests run that do not wait for it.
+func buildPeers(t *testing.T, dir string) (cosign func() error) {
 	t.Helper()
-	for module, packages := range map[string][]string{
-		"../../bench":        {"github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"},
-		"../../bench/cosign": {"github.com/sigstore/cosign/v3/cmd/cosign"},
-	} {
-		cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-C", module, "-o", dir + "/"}, packages...)...)
+	build := func(module string, packages ...string) error {
+		cmd := exec.CommandContext(t.Context(), "nice", append([]string{"go", "build", "-C", module, "-trimpath", "-o", dir + "/"}, packages...)...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("build %v: %v\n%s", packages, err, out)
+			return fmt.Errorf("build %v: %w\n%s", packages, err, out)
 		}
+		return nil
 	}
+	if err := build("../../bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
+		t.Fatal(err)
+	}
+	cosign = sync.OnceValue(func() error { return build("../../bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })
+	go cosign()
+	t.Cleanup(func() { cosign() }) // which has ended, or ends with t.Context
+	return cosign
 }
