@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			calls := &localecr.Recorder{}
-			server, err := localecr.New(localecr.Options{Audit: calls, SigningTime: time.Hour}) // what is signed waits for the clock
+			server, err := localecr.New(localecr.Options{Audit: calls, SigningTime: time.Hour, PreviewTime: time.Nanosecond, ScanTime: time.Nanosecond}) // what is signed waits for the clock
 			if err != nil {
 				return err
 			}
@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"await":         awaitCall,
 			"calls":         compareCalls,
 			"count":         countCalls,
+			"deny":          refuseCalls,
 			"keypair":       makeKeyPair,
 			"watch":         watchTag,
 			"watched":       watched,

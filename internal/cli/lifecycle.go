@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,53 +18,49 @@ const lifecycleHelp = `Lifecycle policies of Amazon ECR: what they do, and why, 
 
   ecrkit lifecycle new --untagged-older-than 7 --keep prod=10 --keep staging=5 >policy.json
   ecrkit lifecycle lint policy.json
+  ecrkit lifecycle evaluate --policy policy.json --images HOST/app --at +30d
+  ecrkit lifecycle explain v1.2 --policy policy.json --images HOST/app
+  ecrkit lifecycle put HOST/app --policy policy.json --max-expire 10%
   aws ecr describe-images --repository-name app >images.json
-  ecrkit lifecycle evaluate --policy policy.json --images images.json --at +30d
-  ecrkit lifecycle explain v1.2 --policy policy.json --images images.json
   ecrkit lifecycle diff old.json policy.json --images images.json
 
-All of this is done on this machine, from files: no account is needed, and nothing is
-changed. A policy is its JSON, as Amazon ECR takes it, or the output of aws ecr
-get-lifecycle-policy.`
+A policy is its JSON, as Amazon ECR takes it, or the output of aws ecr
+get-lifecycle-policy. It is evaluated on this machine, for the images of a repository or,
+without any account, for those of a file. put and rm alone change something.`
 
 func newLifecycleCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "lifecycle",
-		Short: "See what a lifecycle policy deletes, and why",
-		Long:  lifecycleHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit lifecycle --help", "lifecycle "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(
+	return newGroup("lifecycle", "See what a lifecycle policy deletes, and why, and put it", lifecycleHelp,
 		newLifecycleNewCommand(app), newLifecycleLintCommand(app), newLifecycleEvaluateCommand(app),
-		newLifecycleExplainCommand(app), newLifecycleDiffCommand(app),
+		newLifecycleExplainCommand(app), newLifecycleDiffCommand(app), newLifecyclePreviewCommand(app),
+		newLifecycleGetCommand(app), newLifecyclePutCommand(app), newLifecycleRmCommand(app),
 	)
-	return cmd
 }
 
 // evaluationFlags are the flags of the commands that evaluate a policy.
 type evaluationFlags struct {
-	policy string
-	images []string
-	at     string
+	policy    string
+	images    []string
+	at        string
+	manifests manifestsFlag
 }
 
 func (f *evaluationFlags) add(cmd *cobra.Command, withPolicy bool) {
 	flags := cmd.Flags()
 	if withPolicy {
-		flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin")
+		flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin (default the repository's own)")
 	}
-	flags.StringArrayVar(&f.images, "images", nil, "`file` of the images, - for stdin; may be repeated")
+	flags.StringArrayVar(&f.images, "images", nil, "`file` of the images, - for stdin; may be repeated; or a repository")
+	addManifestsFlag(cmd, &f.manifests)
 	flags.StringVar(&f.at, "at", "", "`time` of the evaluation, or how far it is, as +30d (default now)")
 }
 
-// check finds mistakes in the command line; policies are the files of policies.
-func (f *evaluationFlags) check(policies ...string) error {
+func addManifestsFlag(cmd *cobra.Command, f *manifestsFlag) {
+	addFixed(cmd, f, "manifests", "manifests to read of a repository (default indexes, none if pulls count)")
+}
+
+// check finds mistakes in the command line; policies are the files of policies, and live
+// says that the images are those of a repository.
+func (f *evaluationFlags) check(live bool, policies ...string) error {
 	stdin := 0
 	for _, name := range append(policies, f.images...) {
 		if name == "-" {
@@ -71,10 +68,16 @@ func (f *evaluationFlags) check(policies ...string) error {
 		}
 	}
 	switch {
-	case len(policies) == 1 && policies[0] == "":
-		return usagef("--policy is missing: the file of a lifecycle policy")
 	case len(f.images) == 0:
-		return usagef("--images is missing: a file with the output of aws ecr describe-images")
+		return usagef("--images is missing: a file with the output of aws ecr describe-images, or HOST/REPOSITORY")
+	case !live && slices.Contains(policies, ""):
+		flag := "--policy is"
+		if len(policies) > 1 {
+			flag = "OLD and NEW are"
+		}
+		return usagef("%s missing: the file of a lifecycle policy; that of a repository is taken if --images names it", flag)
+	case !live && f.manifests.Manifests != "":
+		return usagef("--manifests is for the images of a repository, --images HOST/REPOSITORY")
 	case stdin > 1:
 		return usagef("stdin (-) can be read once only")
 	}

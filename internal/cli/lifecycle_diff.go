@@ -13,9 +13,12 @@ import (
 
 const lifecycleDiffHelp = `Say which images a lifecycle policy expires that another does not.
 
+  ecrkit lifecycle diff new.json --images HOST/app
   ecrkit lifecycle diff old.json new.json --images images.json
   aws ecr get-lifecycle-policy --repository-name app |
       ecrkit lifecycle diff - new.json --images images.json --at +90d
+
+Without OLD it is the policy that the repository has, which --images has to name then.
 
 Prints the images whose fate changes if NEW takes the place of OLD: + expire are images
 that expire with NEW only, - expire those that OLD expires and NEW saves; and so for those
@@ -40,11 +43,19 @@ type policyDifference struct {
 func newLifecycleDiffCommand(app *App) *cobra.Command {
 	var f evaluationFlags
 	cmd := &cobra.Command{
-		Use:   "diff OLD NEW --images FILE",
+		Use:   "diff [OLD] NEW --images FILE|REPO",
 		Short: "Compare what two policies do",
 		Long:  lifecycleDiffHelp,
-		Args:  arguments(0, "OLD", "NEW"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return nil
+			}
+			return arguments(0, "OLD", "NEW")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				args = []string{"", args[0]}
+			}
 			return app.diffPolicies(cmd.Context(), args[0], args[1], f)
 		},
 	}
@@ -53,50 +64,52 @@ func newLifecycleDiffCommand(app *App) *cobra.Command {
 }
 
 func (app *App) diffPolicies(ctx context.Context, oldName, newName string, f evaluationFlags) error {
-	if err := f.check(oldName, newName); err != nil {
-		return err
-	}
-	at, err := f.time(app.Now())
+	in, err := app.evaluationInput(ctx, f, oldName, newName)
 	if err != nil {
 		return err
 	}
-	oldPolicy, err := app.readPolicy(oldName)
-	if err != nil {
-		return err
-	}
-	newPolicy, err := app.readPolicy(newName)
-	if err != nil {
-		return err
-	}
-	inventory, err := app.loadInventory(ctx, f.images)
-	if err != nil {
-		return err
-	}
-	before, after := lifecycle.Evaluate(oldPolicy, inventory.Images, at), lifecycle.Evaluate(newPolicy, inventory.Images, at)
-	d := lifecycle.Diff(before, after)
-	notes := evaluationNotes(inventory, after, newPolicy)
-	for _, note := range notes {
+	before, after := lifecycle.Evaluate(in.policies[0], in.inventory.Images, in.at), lifecycle.Evaluate(in.policies[1], in.inventory.Images, in.at)
+	result := newPolicyDifference(in, before, after, in.policies[1])
+	for _, note := range result.Notes {
 		app.Messagef("%s", note)
 	}
-	columns := app.columns()
-	t := table{header: []string{"CHANGE", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}}
-	list := func(change string, numbers []int, e lifecycle.Evaluation) []evaluatedImage {
+	text := differenceTable(in.inventory, before, after, app.columns())
+	text += fmt.Sprintf("%d more expire, %d are saved; the old policy frees %s, the new one %s\n",
+		len(result.Expired), len(result.Saved), bytesWords(result.OldBytes), bytesWords(result.NewBytes))
+	return app.PrintResult(result, text)
+}
+
+// newPolicyDifference compares two evaluations of the same images; policy is that of
+// after.
+func newPolicyDifference(in evaluationInput, before, after lifecycle.Evaluation, policy *lifecycle.Policy) policyDifference {
+	d := lifecycle.Diff(before, after)
+	list := func(numbers []int) []evaluatedImage {
 		images := []evaluatedImage{}
 		for _, i := range numbers {
-			image := inventory.Images[i]
-			images = append(images, newEvaluatedImage(image, after, i))
-			t.add(change, showDigest(image.Digest, columns), image.PushedAt.Format(time.DateOnly), showSize(image.Size), cut(showTags(image.Tags), 40, columns > 0), e.Reason(i))
+			images = append(images, newEvaluatedImage(in.inventory.Images[i], after, i))
 		}
 		return images
 	}
-	result := policyDifference{
-		EvaluatedAt: after.At,
-		Expired:     list("+ expire", d.Expired, after), Saved: list("- expire", d.Saved, after),
-		Archived: list("+ archive", d.Archived, after), Unarchived: list("- archive", d.Unarchived, after),
-		OldBytes: d.OldBytes, NewBytes: d.NewBytes, Notes: notes,
+	return policyDifference{
+		EvaluatedAt: after.At, Expired: list(d.Expired), Saved: list(d.Saved), Archived: list(d.Archived), Unarchived: list(d.Unarchived),
+		OldBytes: d.OldBytes, NewBytes: d.NewBytes, Notes: evaluationNotes(in, after, policy),
+	}
+}
+
+// differenceTable shows the images to people.
+func differenceTable(inventory lifecycle.Inventory, before, after lifecycle.Evaluation, columns int) string {
+	d := lifecycle.Diff(before, after)
+	t := table{header: []string{"CHANGE", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}}
+	for _, list := range []struct {
+		change  string
+		numbers []int
+	}{{"+ expire", d.Expired}, {"- expire", d.Saved}, {"+ archive", d.Archived}, {"- archive", d.Unarchived}} {
+		for _, i := range list.numbers {
+			image := inventory.Images[i]
+			t.add(list.change, showDigest(image.Digest, columns), image.PushedAt.Format(time.DateOnly), showSize(image.Size), cut(showTags(image.Tags), 40, columns > 0), after.Reason(i))
+		}
 	}
 	var out strings.Builder
 	_ = t.print(&out, columns) // a strings.Builder takes everything
-	fmt.Fprintf(&out, "%d more expire, %d are saved; the old policy frees %s, the new one %s\n", len(d.Expired), len(d.Saved), bytesWords(d.OldBytes), bytesWords(d.NewBytes))
-	return app.PrintResult(result, out.String())
+	return out.String()
 }

@@ -83,7 +83,7 @@ func newLifecycleEvaluateCommand(app *App) *cobra.Command {
 	var f evaluationFlags
 	var own evaluateFlags
 	cmd := &cobra.Command{
-		Use:   "evaluate --policy FILE --images FILE",
+		Use:   "evaluate [--policy FILE] --images FILE|REPO",
 		Short: "Say which images a policy expires, and why",
 		Long:  lifecycleEvaluateHelp,
 		Args:  arguments(0),
@@ -98,29 +98,17 @@ func newLifecycleEvaluateCommand(app *App) *cobra.Command {
 }
 
 func (app *App) evaluate(ctx context.Context, f evaluationFlags, own evaluateFlags) error {
-	if err := f.check(f.policy); err != nil {
-		return err
-	}
-	at, err := f.time(app.Now())
+	limit, err := parseMaxExpire(own.maxExpire)
 	if err != nil {
 		return err
 	}
-	var limit lifecycle.Limit
-	if own.maxExpire != "" {
-		if limit, err = lifecycle.ParseLimit(own.maxExpire); err != nil {
-			return usagef("--max-expire %w", err)
-		}
-	}
-	policy, err := app.readPolicy(f.policy)
+	in, err := app.evaluationInput(ctx, f, f.policy)
 	if err != nil {
 		return err
 	}
-	inventory, err := app.loadInventory(ctx, f.images)
-	if err != nil {
-		return err
-	}
-	e := lifecycle.Evaluate(policy, inventory.Images, at)
-	result := evaluated{EvaluatedAt: e.At, Repository: inventory.Repository, Summary: e.Summary(), Notes: evaluationNotes(inventory, e, policy)}
+	inventory, policy := in.inventory, in.policies[0]
+	e := lifecycle.Evaluate(policy, inventory.Images, in.at)
+	result := evaluated{EvaluatedAt: e.At, Repository: inventory.Repository, Summary: e.Summary(), Notes: evaluationNotes(in, e, policy)}
 	var differences []previewDifference
 	if own.preview != "" {
 		preview, err := readPreview(own.preview)
@@ -136,10 +124,27 @@ func (app *App) evaluate(ctx context.Context, f evaluationFlags, own evaluateFla
 	if err := disagreement(differences); err != nil {
 		return err
 	}
-	if own.maxExpire != "" && !limit.Allows(result.Summary) {
-		return gatef("%s of %d would expire, more than --max-expire %s allows", english.Plural(result.Summary.Expire, "image", ""), result.Summary.Images, limit)
+	return checkMaxExpire(limit, result.Summary)
+}
+
+// parseMaxExpire reads --max-expire; nil is no limit.
+func parseMaxExpire(text string) (*lifecycle.Limit, error) {
+	if text == "" {
+		return nil, nil
 	}
-	return nil
+	limit, err := lifecycle.ParseLimit(text)
+	if err != nil {
+		return nil, usagef("--max-expire %w", err)
+	}
+	return &limit, nil
+}
+
+// checkMaxExpire is the gate of --max-expire.
+func checkMaxExpire(limit *lifecycle.Limit, s lifecycle.Summary) error {
+	if limit == nil || limit.Allows(s) {
+		return nil
+	}
+	return gatef("%s of %d would expire, more than --max-expire %s allows", english.Plural(s.Expire, "image", ""), s.Images, limit)
 }
 
 func readPreview(name string) (lifecycle.Preview, error) {
@@ -246,8 +251,8 @@ func bytesWords(b lifecycle.Bytes) string {
 }
 
 // evaluationNotes says what to know of the result.
-func evaluationNotes(inventory lifecycle.Inventory, e lifecycle.Evaluation, policy *lifecycle.Policy) []string {
-	notes := []string{}
+func evaluationNotes(in evaluationInput, e lifecycle.Evaluation, policy *lifecycle.Policy) []string {
+	notes, inventory := []string{}, in.inventory
 	s, after := e.Summary(), 0
 	for _, image := range inventory.Images {
 		if image.PushedAt.After(e.At) {
@@ -258,14 +263,18 @@ func evaluationNotes(inventory lifecycle.Inventory, e lifecycle.Evaluation, poli
 		notes = append(notes, fmt.Sprintf("%s pushed after %s, and yet rules count them", english.Plural(after, "image was", "images were"), e.At.Format(time.RFC3339)))
 	}
 	if s.UnknownIndexes > 0 {
-		notes = append(notes, fmt.Sprintf("it is not known what %s: Amazon ECR leaves such images alone, so it may act on fewer images than these; "+
-			"add the output of aws ecr batch-get-image for the indexes to --images", english.Plural(s.UnknownIndexes, "index lists", "indexes list")))
+		next := "add the output of aws ecr batch-get-image for the indexes to --images"
+		if in.live {
+			next = "--manifests indexes reads them, which counts as a pull of each"
+		}
+		notes = append(notes, fmt.Sprintf("it is not known what %s: Amazon ECR leaves such images alone, so it may act on fewer images than these; %s",
+			english.Plural(s.UnknownIndexes, "index lists", "indexes list"), next))
 	}
 	if s.Later > 0 {
 		notes = append(notes, fmt.Sprintf("%s while an index is there that goes now; a later run is free to act on them", english.Plural(s.Later, "image stays", "images stay")))
 	}
 	archived := slices.ContainsFunc(inventory.Images, func(i lifecycle.Image) bool { return i.Status == lifecycle.StatusArchived })
-	if !archived && slices.ContainsFunc(policy.Rules(), func(r lifecycle.Rule) bool { return r.Selection.Class() == lifecycle.Archive }) {
+	if !in.live && !archived && slices.ContainsFunc(policy.Rules(), func(r lifecycle.Rule) bool { return r.Selection.Class() == lifecycle.Archive }) {
 		notes = append(notes, "the policy has a rule about archived images, and the list has none: aws ecr describe-images lists them with --filter imageStatus=ANY only")
 	}
 	return notes

@@ -15,6 +15,7 @@ import (
 
 const lifecycleExplainHelp = `Say what each rule of a lifecycle policy does with one image.
 
+  ecrkit lifecycle explain v1.2 --images HOST/app
   ecrkit lifecycle explain v1.2 --policy policy.json --images images.json
   ecrkit lifecycle explain 4f53cda18c2b --policy policy.json --images images.json --at +1w
 
@@ -50,7 +51,7 @@ type explainedRule struct {
 func newLifecycleExplainCommand(app *App) *cobra.Command {
 	var f evaluationFlags
 	cmd := &cobra.Command{
-		Use:   "explain IMAGE --policy FILE --images FILE",
+		Use:   "explain IMAGE [--policy FILE] --images FILE|REPO",
 		Short: "Say what each rule does with one image",
 		Long:  lifecycleExplainHelp,
 		Args:  arguments(0, "IMAGE"),
@@ -61,27 +62,16 @@ func newLifecycleExplainCommand(app *App) *cobra.Command {
 }
 
 func (app *App) explainImage(ctx context.Context, name string, f evaluationFlags) error {
-	if err := f.check(f.policy); err != nil {
-		return err
-	}
-	at, err := f.time(app.Now())
+	in, err := app.evaluationInput(ctx, f, f.policy)
 	if err != nil {
 		return err
 	}
-	policy, err := app.readPolicy(f.policy)
-	if err != nil {
-		return err
-	}
-	inventory, err := app.loadInventory(ctx, f.images)
-	if err != nil {
-		return err
-	}
-	e := lifecycle.Evaluate(policy, inventory.Images, at)
+	e := lifecycle.Evaluate(in.policies[0], in.inventory.Images, in.at)
 	i, err := e.Find(name)
 	if err != nil {
 		return err
 	}
-	notes := evaluationNotes(inventory, e, policy)
+	notes := evaluationNotes(in, e, in.policies[0])
 	for _, note := range notes {
 		app.Messagef("%s", note)
 	}
