@@ -2,7 +2,10 @@
 
 package interop
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // testFormatsOfCosign lets cosign sign an index and its images in each format and registry, for ecrkit.
 func (w *signingSite) testFormatsOfCosign(t *testing.T) {
@@ -66,6 +69,9 @@ func (w *signingSite) testAttestationsOfCosign(t *testing.T) {
 				v := w.wantVerified(t, image, "--key", key, "--type", "slsaprovenance1")
 				if len(v.Attestations) != 1 || v.Attestations[0].Format != format || v.Attestations[0].PredicateType != "https://slsa.dev/provenance/v1" {
 					t.Errorf("the attestations are %+v", v.Attestations)
+				}
+				if said := w.run(t, "ecrkit", "verify", image, "--key", key, "--type", "slsaprovenance1", "--output-predicate", "-"); !strings.Contains(said, "https://example.com/make") {
+					t.Errorf("the predicate is %s, want %s", said, slsaPredicate)
 				}
 				w.wantUntrusted(t, image, "--key", key, "--type", "spdxjson")
 				w.wantUntrusted(t, image, "--key", w.file("other.pub"), "--type", "slsaprovenance1")
