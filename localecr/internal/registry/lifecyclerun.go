@@ -79,7 +79,7 @@ func (repo *repository) runLifecycle() error {
 		}
 		stored.EvaluatedAt = at
 		next = at.Add(lifecycleInterval)
-		if !changed {
+		if !changed && uint64(len(images)) == repo.images().Sequence() { // no image came later
 			next = skipIdle(policy, images, at, next, now)
 		}
 	}
@@ -95,7 +95,7 @@ func (repo *repository) runLifecycle() error {
 }
 
 // skipIdle is the first application, from next on, that may do what the one before did not: an image
-// that only grows older is acted on when so many days have passed since one of its times. If there is
+// that only grows older is acted on when more than so many days have passed since one of its times. If there is
 // none by now, it is the first one after now.
 func skipIdle(p *lifecycle.Policy, images []lifecycle.Image, at, next, now time.Time) time.Time {
 	first := now.Add(time.Nanosecond)
@@ -105,7 +105,7 @@ func skipIdle(p *lifecycle.Policy, images []lifecycle.Image, at, next, now time.
 				if rule.Selection.CountType == lifecycle.ImageCountMoreThan || from.IsZero() {
 					continue
 				}
-				if ripe := from.AddDate(0, 0, rule.Selection.Count); ripe.After(at) && ripe.Before(first) {
+				if ripe := from.AddDate(0, 0, rule.Selection.Count); !ripe.Before(at) && ripe.Before(first) {
 					first = ripe
 				}
 			}
