@@ -35,7 +35,7 @@ func newRepoCommand(app *App) *cobra.Command {
 		newRepoCreateCommand(app), newRepoDescribeCommand(app), newRepoLsCommand(app), newRepoSetCommand(app), newRepoRmCommand(app),
 		newRepoPolicyCommand(app), newRepoTagCommand(app), newRepoUntagCommand(app),
 		newRepoScanningCommand(app), newRepoTemplateCommand(app), newRepoAccountCommand(app),
-		newRepoAuditCommand(app),
+		newRepoAuditCommand(app), newRepoApplyCommand(app),
 	)
 }
 

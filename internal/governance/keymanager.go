@@ -51,3 +51,20 @@ func (k *keyManagers) manager(ctx context.Context, key string) string {
 	k.known[key] = manager
 	return manager
 }
+
+// sameKey says whether two names are of one KMS key: Amazon ECR keeps its ARN, and people
+// write aliases. What AWS KMS does not tell is not the same.
+func (r *Registry) sameKey(ctx context.Context, a, b string) bool {
+	if a == b {
+		return true
+	}
+	arn := func(key string) string {
+		out, err := r.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: aws.String(key)})
+		if err != nil || out.KeyMetadata == nil {
+			return ""
+		}
+		return aws.ToString(out.KeyMetadata.Arn)
+	}
+	first := arn(a)
+	return first != "" && b != "" && (first == b || first == arn(b))
+}

@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/lifecycle"
+)
+
+const repoApplyHelp = `Bring repositories and the settings of their registry to what a file says.
+
+  ecrkit repo apply repositories.yaml --dry-run
+  ecrkit repo apply repositories.yaml
+  ecrkit repo apply repositories.yaml HOST --max-expire 5%
+
+FILE is YAML or JSON, - is stdin (docs/repositories.md has all of it):
+
+  version: 1
+  defaults:
+    tagMutability: IMMUTABLE
+    kmsKey: alias/images
+    resourceTags: {team: core}
+    lifecyclePolicyFile: lifecycle.json
+  repositories:
+    - name: team/app
+    - name: team/dev
+      mutabilityExclusions: ["dev-*"]
+  scanning:
+    type: BASIC
+    rules: [{frequency: SCAN_ON_PUSH, filters: ["*"]}]
+
+What is missing is created, what differs is changed, what the file does not speak of is
+left alone. Repositories and images are never deleted. The same again changes nothing. A
+file that is wrong in any place is refused before any call (exit code 2).
+
+A lifecycle policy deletes images afterwards: how many of those that there are is shown,
+and if it is more than --max-expire allows for one repository, a number or a share of its
+images, nothing at all is changed (exit code 5). So it is with a repository policy that
+lets in everybody, without --allow-everybody. The encryption of a repository cannot be
+changed: the rest is done, and the exit code is 5.
+
+--dry-run shows the differences and changes nothing; with --fail-on-drift the exit code is
+5 if there are any. The registry is HOST, else the one that FILE names, else
+$ECRKIT_REGISTRY.
+
+Prints a line for each change, or with --output json one object: dryRun, applied (false
+for a dry run or if it was refused), registry, host, steps (object, action: create,
+change, remove or impossible, setting, from, to, effect: what ecrkit lifecycle evaluate
+has as summary, error). If some steps fail, the others are done (exit code 3).`
+
+// repoApplyFlags are the flags of `ecrkit repo apply`.
+type repoApplyFlags struct {
+	dryRun, failOnDrift, everybody bool
+	maxExpire                      string
+}
+
+func newRepoApplyCommand(app *App) *cobra.Command {
+	var f repoApplyFlags
+	cmd := &cobra.Command{
+		Use:   "apply FILE [HOST]",
+		Short: "Bring repositories to what a file says",
+		Long:  repoApplyHelp,
+		Args:  arguments(1, "FILE", "HOST"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.applyRepositories(cmd.Context(), args[0], optional(args, 1), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "show what differs, and change nothing")
+	flags.BoolVar(&f.failOnDrift, "fail-on-drift", false, "with --dry-run: exit code 5 if anything differs")
+	flags.StringVar(&f.maxExpire, "max-expire", "0", "change nothing if a lifecycle policy would expire more images of a repository: a `number`, or a share, as 10%")
+	flags.BoolVar(&f.everybody, "allow-everybody", false, "set repository policies that let in everybody, too")
+	return cmd
+}
+
+// applied is the JSON form of the result of `repo apply`.
+type applied struct {
+	DryRun   bool              `json:"dryRun"`
+	Applied  bool              `json:"applied"`
+	Registry string            `json:"registry"`
+	Host     string            `json:"host"`
+	Steps    []governance.Step `json:"steps"`
+}
+
+func (app *App) applyRepositories(ctx context.Context, path, host string, f repoApplyFlags) error {
+	limit, err := lifecycle.ParseLimit(f.maxExpire)
+	switch {
+	case err != nil:
+		return usagef("--max-expire %w", err)
+	case f.failOnDrift && !f.dryRun:
+		return usagef("--fail-on-drift needs --dry-run")
+	}
+	desired, err := app.readDesired(path)
+	if err != nil {
+		return err
+	}
+	if host != "" && desired.Registry != "" && host != desired.Registry {
+		return usagef("%s is about %s, not %s", showFile(path), desired.Registry, host)
+	}
+	if host == "" {
+		host = desired.Registry
+	}
+	r, err := app.openGovernance(ctx, host)
+	if err != nil {
+		return err
+	}
+	state, err := r.ReadState(ctx, desired)
+	if err != nil {
+		return err
+	}
+	steps := governance.NewPlan(r, desired, state)
+	if err := r.Effects(ctx, steps, app.Now()); err != nil {
+		return err
+	}
+	result := applied{DryRun: f.dryRun, Registry: r.String(), Host: r.Host, Steps: append([]governance.Step{}, steps...)}
+	refused := refusals(steps, limit, f.everybody)
+	done, failures := 0, []error(nil)
+	if !f.dryRun && refused == nil {
+		result.Applied = true
+		done, failures = r.Do(ctx, result.Steps)
+	}
+	if err := app.PrintResult(result, stepsText(result.Steps)); err != nil {
+		return err
+	}
+	impossible := impossibilities(steps)
+	switch {
+	case refused != nil:
+		return refused
+	case f.dryRun && f.failOnDrift && len(steps) > 0:
+		return gatef("%s of %s", english.Plural(len(steps), "difference", ""), r)
+	case f.dryRun:
+		return nil
+	case len(failures) > 0:
+		return partly(done, append(failures, impossible...))
+	}
+	return errors.Join(impossible...)
+}
+
+// readDesired reads the file; files that it names are beside it.
+func (app *App) readDesired(path string) (governance.Desired, error) {
+	in := app.Stdin
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return governance.Desired{}, usageError{err}
+		}
+		defer f.Close() // opened for reading
+		in = f
+	}
+	desired, err := governance.ParseDesired(in, func(name string) ([]byte, error) {
+		if path != "-" && !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(path), name)
+		}
+		return app.readPolicyText(name)
+	})
+	if err != nil {
+		return desired, usagef("%s: %w", showFile(path), err)
+	}
+	return desired, nil
+}
+
+// refusals say why a plan is not carried out.
+func refusals(steps []governance.Step, limit lifecycle.Limit, everybody bool) error {
+	var all []error
+	for _, step := range steps {
+		switch {
+		case step.Effect != nil && !limit.Allows(*step.Effect):
+			all = append(all, gatef("%s: its lifecycle policy would expire %d of %s, more than --max-expire %s allows; nothing was changed",
+				step.Object, step.Effect.Expire, english.Plural(step.Effect.Images, "image", ""), limit))
+		case step.Setting == "policy" && step.To != "" && !everybody:
+			document, err := governance.ParsePolicyDocument([]byte(step.To))
+			switch open := document.Open(); {
+			case err != nil:
+				all = append(all, fmt.Errorf("%s: policy: %w", step.Object, err))
+			case len(open) > 0:
+				all = append(all, gatef("%s: statement %d of its policy lets in everybody, any AWS account; nothing was changed; --allow-everybody does it nevertheless",
+					step.Object, open[0].Number))
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+func impossibilities(steps []governance.Step) []error {
+	var all []error
+	for _, step := range steps {
+		if step.Action == governance.ActionImpossible {
+			all = append(all, gatef("%s: %s is %s, and cannot be changed into %s; create another repository, and copy the images with `ecrkit copy --all-tags`",
+				step.Object, step.Setting, step.From, step.To))
+		}
+	}
+	return all
+}
+
+// stepsText has a line for each step, and one for the effect of a lifecycle policy.
+func stepsText(steps []governance.Step) string {
+	if len(steps) == 0 {
+		return "everything is as wanted\n"
+	}
+	signs := map[string]string{governance.ActionCreate: "+", governance.ActionChange: "~", governance.ActionRemove: "-", governance.ActionImpossible: "!"}
+	var text strings.Builder
+	for _, step := range steps {
+		line := fmt.Sprintf("%s %s %s", signs[step.Action], step.Object, settingChange{step.Setting, step.From, step.To})
+		if step.Action == governance.ActionImpossible {
+			line += " is impossible"
+		}
+		text.WriteString(printable(line) + "\n")
+		if step.Effect != nil {
+			text.WriteString("    " + summaryLine(*step.Effect) + "\n")
+		}
+		if step.Error != "" {
+			text.WriteString("    failed: " + printable(step.Error) + "\n")
+		}
+	}
+	return text.String()
+}
