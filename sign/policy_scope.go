@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -31,7 +33,7 @@ func parseScope(s string) (scope, error) {
 		return scope{}, errors.New("it is empty")
 	case strings.Contains(s, "***"):
 		return scope{}, fmt.Errorf("%q has three asterisks", s)
-	case local && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
+	case local && kind != transfer.KindDockerDaemon && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
 		return scope{}, fmt.Errorf("%q is relative; write %s:/DIRECTORY or %s:**", s, kind, kind)
 	case local:
 		repository = path
@@ -95,12 +97,39 @@ func cutKind(s string) (kind transfer.Kind, path string, local bool) {
 	return "", "", false
 }
 
+// dockerHub are the names of one registry.
+var dockerHub = []string{"docker.io", "index.docker.io", "registry-1.docker.io"}
+
+// hostsOf gives the names by which a client reaches the same registry as by host: with
+// the port of https and without, with zeros before the port, and those of Docker Hub.
+func hostsOf(host string) []string {
+	hosts := []string{host}
+	name, port := host, ""
+	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
+		name, port = host[:i], strings.TrimLeft(host[i+1:], "0")
+	}
+	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && ip.Is6() {
+		name = "[" + ip.String() + "]"
+	}
+	if port != "" && port != "443" {
+		return append(hosts, name+":"+port)
+	}
+	same := []string{name}
+	if slices.Contains(dockerHub, name) {
+		same = dockerHub
+	}
+	for _, name := range same {
+		hosts = append(hosts, name, name+":443")
+	}
+	return hosts
+}
+
 // namesOf gives the names by which scopes may know one repository: with an absolute
 // path, and with the host that Amazon ECR documents first for a registry.
 func namesOf(given []string) (names []string) {
 	for _, name := range given {
 		if kind, path, local := cutKind(name); local {
-			if kind == transfer.KindLayout || kind == transfer.KindArchive {
+			if kind != transfer.KindDockerDaemon {
 				// Without a current directory it stays relative, and only "**" matches.
 				if absolute, err := filepath.Abs(path); err == nil {
 					path = filepath.ToSlash(absolute)
@@ -110,7 +139,9 @@ func namesOf(given []string) (names []string) {
 			continue
 		}
 		host, repository, _ := strings.Cut(name, "/")
-		names = append(names, strings.ToLower(host)+"/"+repository)
+		for _, host := range hostsOf(strings.ToLower(host)) {
+			names = append(names, host+"/"+repository)
+		}
 		if registry, err := auth.ParseRegistry(host, nil); err == nil {
 			names = append(names, registry.CanonicalHost()+"/"+repository)
 		}

@@ -40,6 +40,8 @@ func TestPolicyScopes(t *testing.T) {
 		ecrHost + "/**", ecrHost + "/prod/**", ecrHost + "/prod/*", ecrHost + "/prod/app", "*/prod/app", "123456789012.dkr.ecr.*.amazonaws.com/**",
 		"public.ecr.aws/**", "*/my-repo", "127.0.0.1:5000/a*c", "oci:**", "oci:" + filepath.ToSlash(here) + "/**", "*/**/deep",
 		"tie.example/a*", "tie.example/*a", "tie.example/**a",
+		"docker.io/library/*", "port.example/**", "with-port.example:443/**", "[::1]:5000/**",
+		"docker-archive:" + filepath.ToSlash(here) + "/**", "docker-daemon:team/*",
 	}
 	text := "version: 1\nrules:\n"
 	for _, s := range scopes {
@@ -71,12 +73,21 @@ func TestPolicyScopes(t *testing.T) {
 		{ecrHost + "/prod/app", []string{strings.ToUpper(ecrHost) + "/prod/app"}},
 		{"public.ecr.aws/**", []string{"ecr-public.aws.com/x/y"}},
 		{ecrHost + "/prod/app", []string{"registry.example/prod/app", ecrHost + "/prod/app"}},
+		{"docker.io/library/*", []string{"index.docker.io/library/nginx"}},
+		{"docker.io/library/*", []string{"registry-1.docker.io:443/library/nginx"}},
+		{"port.example/**", []string{"port.example:443/app"}},
+		{"port.example/**", []string{"PORT.example:0443/app"}},
+		{"", []string{"port.example:5000/app"}},
+		{"with-port.example:443/**", []string{"with-port.example/app"}},
+		{"[::1]:5000/**", []string{"[0:0:0:0:0:0:0:1]:05000/app"}},
 		// Directories are absolute, and no repositories.
 		{"oci:" + filepath.ToSlash(here) + "/**", []string{"oci:./mirror/x"}},
 		{"oci:" + filepath.ToSlash(here) + "/**", []string{"oci:../sign/mirror"}},
 		{"oci:**", []string{"oci:/srv/my-repo"}},
 		{"oci:**", []string{"oci:/my-repo"}},
 		{"", []string{"oci-archive:/my-repo"}},
+		{"docker-archive:" + filepath.ToSlash(here) + "/**", []string{"docker-archive:app.tar:docker.io/library/app"}},
+		{"docker-daemon:team/*", []string{"docker-daemon:team/app"}},
 		{"", []string{"docker-daemon:app"}},
 	} {
 		r := p.Rule(test.names[0], test.names[1:]...)
