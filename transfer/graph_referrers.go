@@ -87,7 +87,8 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.attached) > 0 }
 
 // freshReferrers reads the referrers of all subjects that are not known, and makes
-// them known.
+// them known. A list may name anything: what does not itself refer to one of the
+// subjects is none, and is not copied as one with what is attached to it.
 func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subjects []Manifest, known map[digest.Digest]bool) ([]Manifest, error) {
 	found, err := referrersOf(ctx, lister, subjects)
 	if err != nil {
@@ -106,7 +107,24 @@ func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subj
 	if len(fresh) > maxReferrers {
 		return nil, fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
 	}
-	return readLevel(ctx, src, fresh)
+	manifests, err := readLevel(ctx, src, fresh)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[digest.Digest]bool{}
+	for _, m := range subjects {
+		wanted[m.Descriptor.Digest] = true
+	}
+	var referrers []Manifest
+	for _, m := range manifests {
+		_, subject, err := referrerOf(m)
+		if err == nil && wanted[subject] {
+			referrers = append(referrers, m)
+		} else {
+			delete(known, m.Descriptor.Digest)
+		}
+	}
+	return referrers, nil
 }
 
 // attachedTo gives what is attached to all subjects by tags made of their digests.

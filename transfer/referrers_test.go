@@ -132,6 +132,45 @@ func TestReferrers(t *testing.T) {
 	}
 }
 
+// TestReferrersFalse has a registry that lists another image as what refers to this one:
+// it does not come along, and what is attached to it at the destination stays.
+func TestReferrersFalse(t *testing.T) {
+	n := newNeutralRegistry(t, registry.WithReferrersSupport(true))
+	put := func(repository, tag string) Manifest {
+		src, _ := newImage(t, 1000)
+		m, err := NewLayout(src).Resolve(t.Context(), "x")
+		check(t, err)
+		mustCopy(t, NewLayout(src), n.repository(repository), Options{Reference: "x", Tags: []string{tag}})
+		return m
+	}
+	image, other := put("evil", "1"), put("evil", "2")
+	mustCopy(t, n.repository("evil"), n.repository("app"), Options{Reference: "2", Tags: []string{"2"}})
+	sbom := DigestTag(other.Descriptor.Digest, DigestTagSBOM)
+	good, bad := put("app", sbom), put("evil", sbom)
+	real := attach(t, n.repository("evil"), image.Descriptor, 1)
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/v2/evil/referrers/"+string(image.Descriptor.Digest) {
+			return false
+		}
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		check(t, json.NewEncoder(w).Encode(ocispec.Index{
+			Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []Descriptor{other.Descriptor, bad.Descriptor, real[0]},
+		}))
+		return true
+	})
+	dst := n.repository("app")
+	mustCopy(t, n.repository("evil"), dst, Options{Reference: "1", Tags: []string{"1"}, Referrers: true})
+	expectReferrers(t, "destination", dst, image.Descriptor.Digest, real)
+	m, err := dst.Resolve(t.Context(), sbom)
+	check(t, err)
+	if m.Descriptor.Digest != good.Descriptor.Digest {
+		t.Error("the bill of materials of another image was replaced")
+	}
+	if _, err := dst.Resolve(t.Context(), string(bad.Descriptor.Digest)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("what refers to nothing came along: %v", err)
+	}
+}
+
 // TestReferrersPages has more of them than one call gives.
 func TestReferrersPages(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
