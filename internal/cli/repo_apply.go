@@ -41,8 +41,8 @@ What is missing is created, what differs is changed, what the file does not spea
 left alone. Repositories and images are never deleted. The same again changes nothing. A
 file that is wrong in any place is refused before any call (exit code 2).
 
-A lifecycle policy deletes images afterwards: how many of those that there are is shown,
-and if it is more than --max-expire allows for one repository, a number or a share of its
+A lifecycle policy deletes images within 24 hours: how many of those that there are is
+shown, and if it is more than --max-expire allows for one repository, a number or a share of its
 images, nothing at all is changed (exit code 5). So it is with a repository policy that
 lets in everybody, without --allow-everybody. The encryption of a repository cannot be
 changed: the rest is done, and the exit code is 5.
@@ -117,7 +117,7 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 		return err
 	}
 	steps := governance.NewPlan(r, desired, state)
-	if err := r.Effects(ctx, steps, app.Now()); err != nil {
+	if err := r.Effects(ctx, steps, app.Now().Add(governance.LifecycleDelay)); err != nil {
 		return err
 	}
 	result := applied{DryRun: f.dryRun, Registry: r.String(), Host: r.Host, Steps: append([]governance.Step{}, steps...)}

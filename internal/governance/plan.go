@@ -38,7 +38,6 @@ type Step struct {
 
 	repository string            // whose images Policy is about
 	policy     *lifecycle.Policy // that is new
-	before     *lifecycle.Policy // that there is; nil if there is none, or it is not understood
 	do         func(ctx context.Context, r *Registry) error
 }
 
@@ -155,9 +154,6 @@ func (d DesiredRepository) steps(object string, has Description, exists, otherKe
 		if policy, err := lifecycle.Parse(p.Text); exists && err == nil { // it was parsed before, or is none
 			last := &steps[len(steps)-1]
 			last.repository, last.policy = d.Name, policy
-			if before, err := lifecycle.Parse(has.LifecyclePolicy); err == nil {
-				last.before = before
-			}
 		}
 	}
 	return steps
@@ -205,17 +201,17 @@ func (r *Registry) ReadState(ctx context.Context, d Desired) (State, error) {
 }
 
 // Effects reads the images of the repositories that are to get another lifecycle policy,
-// and says in the steps what that does with them. It changes nothing.
+// and says in the steps what that does with them at a time. It changes nothing.
 func (r *Registry) Effects(ctx context.Context, steps []Step, at time.Time) error {
 	for i := range steps {
 		if steps[i].policy == nil {
 			continue
 		}
-		inventory, err := r.Images(ctx, steps[i].repository, ManifestsAuto.For(steps[i].policy, steps[i].before))
+		effect, err := r.LifecycleEffect(ctx, steps[i].repository, steps[i].policy, at, ManifestsAuto)
 		if err != nil {
 			return err
 		}
-		summary := lifecycle.Evaluate(steps[i].policy, inventory.Images, at).Summary()
+		summary := effect.After.Summary()
 		steps[i].Effect = &summary
 	}
 	return nil
