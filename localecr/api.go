@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
@@ -179,6 +180,11 @@ func (x *exchange) note(shape any) {
 	for _, member := range []string{"ImageDigest", "LayerDigest"} {
 		if digest := stringMember(shape, member); digest != "" {
 			x.call.Digest = digest
+		}
+	}
+	if f := reflect.ValueOf(shape).Elem().FieldByName("ImageId"); f.IsValid() {
+		if id, ok := f.Interface().(*types.ImageIdentifier); ok && id != nil && id.ImageDigest != nil {
+			x.call.Digest = *id.ImageDigest
 		}
 	}
 	if out, ok := shape.(*ecr.PutImageOutput); ok {

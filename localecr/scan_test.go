@@ -121,7 +121,20 @@ func TestBasicScan(t *testing.T) {
 		_, err := r.api.DescribeImageScanFindings(ctx, &ecr.DescribeImageScanFindingsInput{RepositoryName: aws.String("app"), ImageId: &types.ImageIdentifier{ImageTag: aws.String("1")}, MaxResults: &most})
 		wantError(t, err, "InvalidParameterException", "maxResults")
 	}
+	if calls := r.calls.Calls(); r.calls.Count("StartImageScan") != 2 || calls[len(calls)-1].Repository != "app" {
+		t.Errorf("%+v", calls[len(calls)-1])
+	}
+	for _, call := range r.calls.Calls() {
+		if call.Op == "StartImageScan" && call.Digest != digestOf(map[string][]byte{"app": m, "other": clean}[call.Repository]) {
+			t.Errorf("%+v: want the digest of the image", call)
+		}
+	}
+	if err := r.srv.SetFaults(localecr.Fault{Op: "StartImageScan", Status: 400, Code: "BlockedByOrganizationPolicyException", Message: "no"}); err != nil {
+		t.Fatal(err)
+	}
 	_, err := r.startScan("app", m)
+	wantError(t, err, "BlockedByOrganizationPolicyException", "no")
+	_, err = r.startScan("app", m)
 	wantError(t, err, "LimitExceededException", "The scan quota per image has been exceeded. Wait and try again.")
 	r.advance(day)
 	if _, err := r.startScan("app", m); err != nil {
