@@ -130,6 +130,9 @@ func (a *Attachment) take(layers []transfer.Descriptor) {
 	a.Kind = a.kindByType(layers)
 	switch {
 	case len(a.layers) == 0:
+		if _, kind, ok := transfer.ParseDigestTag(a.Tag); ok && kind != transfer.DigestTagSBOM {
+			a.Problem = "it holds no signature, but something else"
+		}
 		return
 	case bundles > 0:
 		a.Format = FormatBundle

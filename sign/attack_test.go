@@ -26,6 +26,9 @@ func TestVerifyWithstands(t *testing.T) {
 	for _, c := range []verifyCase{
 		{name: "bundle of another image", reason: "it is about another image, sha256:",
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(signatureOf(w.other, nil))) }},
+		{name: "tag of something else", reason: "it holds no signature, but something else", set: func(w *verifyWorld) {
+			w.tag(w.image, transfer.DigestTagSignatures, w.put("text/plain", []byte("x")))
+		}},
 		{name: "tag of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
 			w.tag(w.image, transfer.DigestTagSignatures, w.a.payload(w.memory, w.other, nil))
 		}},

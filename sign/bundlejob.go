@@ -91,6 +91,11 @@ func (j *bundleJob) blobs() []blob {
 
 func (j *bundleJob) write(ctx context.Context) error { return j.store.PutManifest(ctx, j.manifest) }
 
+// maxBundleRest is how many bytes a bundle may have beside its statement, for a
+// certificate or entries of transparency logs, to be read in search of an earlier one:
+// others may attach to the image as much as they like.
+const maxBundleRest = 256 << 10
+
 // find looks among the referrers of the image for a bundle by the same key that
 // says the same, whoever wrote it.
 func (j *bundleJob) find(ctx context.Context) (bool, error) {
@@ -101,9 +106,14 @@ func (j *bundleJob) find(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("looking for earlier signatures of %s: %w", j.image.Digest, err)
 	}
+	payload, err := encodeStatement(j.statement)
+	if err != nil {
+		return false, err
+	}
+	limit := 2*int64(len(payload)) + maxBundleRest
 	for _, a := range attached {
 		t := a.Annotations[predicateTypeAnnotation]
-		if a.Format != FormatBundle || len(a.layers) != 1 || t != "" && t != j.statement.predicateType {
+		if a.Format != FormatBundle || len(a.layers) != 1 || a.layers[0].Size > limit || t != "" && t != j.statement.predicateType {
 			continue
 		}
 		data, err := readBlob(ctx, j.store, a.layers[0])
