@@ -3,6 +3,7 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,15 +11,50 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Decode reads the one document of r into v. An empty document leaves v as it is.
+// maxDepth bounds how deep values are nested: the parser takes memory by the square.
+const maxDepth = 1000
+
+// checkDepth refuses documents that no person writes. It counts the brackets that are
+// not closed, and the hyphens of lists in lists on one line, wherever they are.
+func checkDepth(document []byte) error {
+	depth, hyphens := 0, 0
+	for i, c := range document {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		case '\n':
+			hyphens = 0
+		case ' ', '\t':
+			if i > 0 && document[i-1] == '-' {
+				hyphens++
+			}
+		}
+		if depth > maxDepth || hyphens > maxDepth {
+			return fmt.Errorf("the YAML is nested more than %d deep", maxDepth)
+		}
+	}
+	return nil
+}
+
+// Decode reads the one document of r into v. An empty document leaves v as it is. The
+// caller bounds r.
 func Decode(r io.Reader, v any) (err error) {
+	document, err := io.ReadAll(r)
+	if err == nil {
+		err = checkDepth(document)
+	}
+	if err != nil {
+		return err
+	}
 	// The parser panics on some malformed documents, "! {a}" for one.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the YAML is malformed: %v", p)
 		}
 	}()
-	d := yaml.NewDecoder(r, yaml.DisallowUnknownField())
+	d := yaml.NewDecoder(bytes.NewReader(document), yaml.DisallowUnknownField())
 	err = d.Decode(v)
 	if errors.Is(err, io.EOF) {
 		return nil

@@ -39,6 +39,20 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestDecodeDepth has documents of a few kilobytes for which the parser takes gigabytes.
+func TestDecodeDepth(t *testing.T) {
+	for _, text := range []string{strings.Repeat("[", 50_000), strings.Repeat(`{"map":`, 50_000), "list:\n  " + strings.Repeat("- ", 50_000)} {
+		var s sample
+		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), "nested more than") {
+			t.Errorf("%.20s…: %v", text, err)
+		}
+	}
+	var s sample
+	if err := Decode(strings.NewReader("list:\n"+strings.Repeat("  - '['\n  - ']'\n", 5000)), &s); err != nil || len(s.List) != 10_000 {
+		t.Errorf("%d entries, %v", len(s.List), err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add("name: a\nlist: [b]\nmap: {x: {name: y}}\n")
 	f.Add("! {a}")
