@@ -30,7 +30,11 @@ func writeVerification(out *strings.Builder, indent, name string, v sign.Verific
 		fmt.Fprintf(out, "%s  %s attested by %s\n", indent, printable(s.PredicateType), signatureText(s))
 	}
 	for _, r := range v.Rejected {
-		fmt.Fprintf(out, "%s  does not count: %s: %s\n", indent, strings.TrimSpace(string(r.Format)+" "+cmp.Or(string(r.Manifest), r.Tag)), printable(r.Reason))
+		what := strings.TrimSpace(string(r.Format) + " " + cmp.Or(string(r.Manifest), r.Tag))
+		if what != "" {
+			what += ": "
+		}
+		fmt.Fprintf(out, "%s  does not count: %s%s\n", indent, what, printable(r.Reason))
 	}
 	for _, p := range v.Platforms {
 		writeVerification(out, indent+"  ", "image of the index", p)
