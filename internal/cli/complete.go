@@ -22,7 +22,11 @@ const (
 
 // completeReferences completes the arguments of the commands that take references.
 func completeReferences(app *App, root *cobra.Command) {
-	for _, name := range []string{"push", "pull", "copy", "tag", "inspect", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch", "index create", "index add", "index remove", "index annotate"} {
+	for _, name := range []string{
+		"push", "pull", "copy", "tag", "inspect", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch",
+		"index create", "index add", "index remove", "index annotate",
+		"repo describe", "repo ls", "repo set", "repo rm", "repo tag", "repo untag", "repo policy get", "repo policy rm", "repo audit",
+	} {
 		cmd, rest, err := root.Find(strings.Fields(name))
 		if err == nil && len(rest) == 0 && cmd.ValidArgsFunction == nil {
 			cmd.ValidArgsFunction = app.completeReference

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	sarifmodel "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"golang.org/x/net/html"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -50,8 +51,11 @@ func TestAudit(t *testing.T) {
 		"manual scans":     {func(d *Description) { d.Scanning = &Scanning{Frequency: ScanManually} }, "ECR.1 HIGH", "only when somebody asks", "ecrkit repo scanning add ecr.example --on-push team/app"},
 		"scanning unknown": {func(d *Description) { d.Scanning = nil }, "ECR.1 HIGH", "not known", "scanning add"},
 		"continuous scans": {func(d *Description) { d.Scanning = &Scanning{Type: ScanEnhanced, Frequency: ScanContinuously} }, "", "", ""},
-		"own scan on push": {func(d *Description) { d.Scanning = &Scanning{Frequency: ScanManually, OnPush: true} }, "", "", ""},
-		"tags that move":   {func(d *Description) { d.TagMutability = "MUTABLE" }, "ECR.2 MEDIUM", "can be moved", "ecrkit repo set ecr.example/team/app --immutable-tags"},
+		"own scan on push": {func(d *Description) { d.Scanning = &Scanning{Type: ScanBasic, Frequency: ScanManually, OnPush: true} }, "", "", ""},
+		"that is not used": {func(d *Description) {
+			d.Scanning = &Scanning{Type: ScanEnhanced, Frequency: ScanManually, OnPush: true}
+		}, "ECR.1 HIGH", "", ""},
+		"tags that move": {func(d *Description) { d.TagMutability = "MUTABLE" }, "ECR.2 MEDIUM", "can be moved", "ecrkit repo set ecr.example/team/app --immutable-tags"},
 		"tags that move 2": {func(d *Description) {
 			d.TagMutability, d.MutabilityExclusions = "MUTABLE_WITH_EXCLUSION", []string{"v*"}
 		}, "ECR.2 MEDIUM", "but for v*", ""},
@@ -155,6 +159,16 @@ func TestAuditReport(t *testing.T) {
 		if rules := log.Runs[0].Tool.Driver.Rules; rules[result.RuleIndex].ID != result.RuleID {
 			t.Errorf("SARIF: result %+v has rule %s", result, rules[result.RuleIndex].ID)
 		}
+	}
+	schema, err := sarifmodel.FromString(written[scan.FormatSARIF])
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := schema.Runs[0]
+	// What is left out the types write as something empty: these are the defaults.
+	run.Language, run.Tool.Driver.Language, run.NewlineSequences = "en-US", "en-US", []string{"\n"}
+	if err := schema.Validate(); err != nil {
+		t.Error(err)
 	}
 	var suites struct {
 		Tests    int `xml:"tests,attr"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
@@ -86,6 +87,12 @@ type writtenTemplate struct {
 // maxDesiredFile bounds a file, in bytes.
 const maxDesiredFile = 8 << 20
 
+// Names of repositories, from
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html.
+const maxRepositoryName = 256
+
+var repositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+
 // ParseDesired reads a file in YAML or JSON, in which a key that is not known is an
 // error, and so is what Amazon ECR would refuse. read gives the files of policies that it
 // names.
@@ -110,6 +117,8 @@ func ParseDesired(in io.Reader, read func(name string) ([]byte, error)) (Desired
 		switch {
 		case w.Name == "":
 			return Desired{}, fmt.Errorf("repository %d has no name", i+1)
+		case len(w.Name) < 2 || len(w.Name) > maxRepositoryName || !repositoryName.MatchString(w.Name):
+			return Desired{}, fmt.Errorf("repository %q: a name has 2 to %d small letters, digits, and . _ - / between them", w.Name, maxRepositoryName)
 		case seen[w.Name]:
 			return Desired{}, fmt.Errorf("repository %s is there twice", w.Name)
 		}

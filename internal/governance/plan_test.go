@@ -72,31 +72,33 @@ func TestDesiredIsRefused(t *testing.T) {
 		"version: 2":                 "version is 2",
 		"version: 1":                 "says nothing",
 		"version: 1\nrepository: []": "repository",
-		"version: 1\nrepositories: [{name: a, name: b}]":                                             "name",
-		"version: 1\nrepositories: [{tagMutability: MUTABLE}]":                                       "repository 1 has no name",
-		"version: 1\nrepositories: [{name: a}, {name: a}]":                                           "repository a is there twice",
-		"version: 1\nrepositories: [{name: a, tagMutability: immutable}]":                            `tag mutability "immutable" is none of`,
-		"version: 1\nrepositories: [{name: a, tagMutability: IMMUTABLE_WITH_EXCLUSION}]":             "needs mutability exclusions",
-		"version: 1\nrepositories: [{name: a, mutabilityExclusions: [x]}]":                           "need tagMutability",
-		"version: 1\nrepositories: [{name: a, encryption: AES256, kmsKey: k}]":                       "takes no KMS key",
-		"version: 1\nrepositories: [{name: a, policy: all}]":                                         `policy is neither a policy nor "none"`,
-		"version: 1\nrepositories: [{name: a, policy: {Statement: []}}]":                             "policy: it has no Statement",
-		"version: 1\nrepositories: [{name: a, policy: none, policyFile: policy.json}]":               "policy and policyFile exclude each other",
-		"version: 1\nrepositories: [{name: a, lifecyclePolicyFile: x.json}]":                         "lifecyclePolicyFile: no such file",
-		"version: 1\nrepositories: [{name: a, lifecyclePolicyFile: policy.json}]":                    "policy.json: ",
-		"version: 1\nscanning: {type: BASIC, rules: [{frequency: CONTINUOUS_SCAN, filters: [a]}]}":   "needs scan type ENHANCED",
-		"version: 1\nscanning: {type: BASIC, rules: [{frequency: SCAN_ON_PUSH}]}":                    "has no filters",
-		"version: 1\naccountSettings: {BLOB_MOUNTING: yes}":                                          "BLOB_MOUNTING",
-		"version: 1\naccountSettings: {MOUNTS: ENABLED}":                                             `account setting "MOUNTS"`,
-		"version: 1\ntemplates: [{prefix: a}]":                                                       "template a is applied for nothing",
-		"version: 1\ntemplates: [{prefix: A, appliedFor: [CREATE_ON_PUSH]}]":                         `template prefix "A"`,
-		"version: 1\ntemplates: [{prefix: a, appliedFor: [PUSH]}]":                                   `applied for "PUSH"`,
-		"version: 1\ntemplates: [{appliedFor: [REPLICATION]}]":                                       "template 1 has no prefix",
-		"version: 1\ntemplates: [{prefix: a, appliedFor: [REPLICATION]}, {prefix: a}]":               "template a is there twice",
-		"version: 1\nrepositories: [{name: a, resourceTags: {a: {}}}]":                               "",
-		"version: 1\nrepositories: [{name: a}]\n---\nversion: 1":                                     "more than one YAML document",
-		"version: 1\nrepositories: [{name: a}]\ndefaults: {scanOnPush: true}":                        "scanOnPush",
-		"version: 1\nrepositories: [{name: a, tagMutability: MUTABLE, mutabilityExclusions: [a b]}]": "mutability exclusion",
+		"version: 1\nrepositories: [{name: app, name: b}]":                                             "name",
+		"version: 1\nrepositories: [{name: Team/App}]":                                                 `repository "Team/App": a name has`,
+		"version: 1\nrepositories: [{name: a}]":                                                        `repository "a": a name has`,
+		"version: 1\nrepositories: [{tagMutability: MUTABLE}]":                                         "repository 1 has no name",
+		"version: 1\nrepositories: [{name: app}, {name: app}]":                                         "repository app is there twice",
+		"version: 1\nrepositories: [{name: app, tagMutability: immutable}]":                            `tag mutability "immutable" is none of`,
+		"version: 1\nrepositories: [{name: app, tagMutability: IMMUTABLE_WITH_EXCLUSION}]":             "needs mutability exclusions",
+		"version: 1\nrepositories: [{name: app, mutabilityExclusions: [x]}]":                           "need tagMutability",
+		"version: 1\nrepositories: [{name: app, encryption: AES256, kmsKey: k}]":                       "takes no KMS key",
+		"version: 1\nrepositories: [{name: app, policy: all}]":                                         `policy is neither a policy nor "none"`,
+		"version: 1\nrepositories: [{name: app, policy: {Statement: []}}]":                             "policy: it has no Statement",
+		"version: 1\nrepositories: [{name: app, policy: none, policyFile: policy.json}]":               "policy and policyFile exclude each other",
+		"version: 1\nrepositories: [{name: app, lifecyclePolicyFile: x.json}]":                         "lifecyclePolicyFile: no such file",
+		"version: 1\nrepositories: [{name: app, lifecyclePolicyFile: policy.json}]":                    "policy.json: ",
+		"version: 1\nscanning: {type: BASIC, rules: [{frequency: CONTINUOUS_SCAN, filters: [a]}]}":     "needs scan type ENHANCED",
+		"version: 1\nscanning: {type: BASIC, rules: [{frequency: SCAN_ON_PUSH}]}":                      "has no filters",
+		"version: 1\naccountSettings: {BLOB_MOUNTING: yes}":                                            "BLOB_MOUNTING",
+		"version: 1\naccountSettings: {MOUNTS: ENABLED}":                                               `account setting "MOUNTS"`,
+		"version: 1\ntemplates: [{prefix: a}]":                                                         "template a is applied for nothing",
+		"version: 1\ntemplates: [{prefix: A, appliedFor: [CREATE_ON_PUSH]}]":                           `template prefix "A"`,
+		"version: 1\ntemplates: [{prefix: a, appliedFor: [PUSH]}]":                                     `applied for "PUSH"`,
+		"version: 1\ntemplates: [{appliedFor: [REPLICATION]}]":                                         "template 1 has no prefix",
+		"version: 1\ntemplates: [{prefix: a, appliedFor: [REPLICATION]}, {prefix: a}]":                 "template a is there twice",
+		"version: 1\nrepositories: [{name: app, resourceTags: {a: {}}}]":                               "",
+		"version: 1\nrepositories: [{name: app}]\n---\nversion: 1":                                     "more than one YAML document",
+		"version: 1\nrepositories: [{name: app}]\ndefaults: {scanOnPush: true}":                        "scanOnPush",
+		"version: 1\nrepositories: [{name: app, tagMutability: MUTABLE, mutabilityExclusions: [a b]}]": "mutability exclusion",
 	} {
 		if _, err := ParseDesired(strings.NewReader(text), files); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -189,7 +191,7 @@ func TestStepsAfterOneThatFailed(t *testing.T) {
 }
 
 func FuzzDesired(f *testing.F) {
-	f.Add("version: 1\nrepositories: [{name: a, policy: {Statement: {Effect: Deny, Principal: '*', Action: 1}}}]")
+	f.Add("version: 1\nrepositories: [{name: app, policy: {Statement: {Effect: Deny, Principal: '*', Action: 1}}}]")
 	f.Add("version: 1\ndefaults: {lifecyclePolicy: {rules: [{rulePriority: 1}]}}\ntemplates: [{prefix: ROOT, appliedFor: [CREATE_ON_PUSH]}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := ParseDesired(strings.NewReader(text), files)

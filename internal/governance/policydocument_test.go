@@ -59,6 +59,7 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 		"an address":               {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["192.0.2.1","2001:db8::/32"]}}`)), ""},
 		"the whole net":            {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`)), "1"},
 		"half of the net":          {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["128.0.0.0/1"]}}`)), "1"},
+		"a private address":        {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:VpcSourceIp":"10.0.0.1/32"}}`)), "1"},
 		"no network":               {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"everywhere"}}`)), "1"},
 
 		"denied to other organizations": {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), ""},

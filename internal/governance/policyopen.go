@@ -101,11 +101,12 @@ func (s Statement) shuts(allowed Statement) bool {
 }
 
 // narrowingKeys fix who calls, or from which network or for which resource a call is
-// made: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
+// made. aws:VpcSourceIp is none: everybody can have the private address. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
 var narrowingKeys = []string{
 	"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:userid",
 	"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths",
-	"aws:sourcevpc", "aws:sourcevpce", "aws:sourceip", "aws:vpcsourceip",
+	"aws:sourcevpc", "aws:sourcevpce", "aws:sourceip",
 }
 
 var (

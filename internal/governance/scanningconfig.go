@@ -63,9 +63,10 @@ type Scanning struct {
 	Filters []string `json:"filters"`
 }
 
-// Automatic says whether images are scanned without anybody asking for it.
+// Automatic says whether images are scanned without anybody asking for it. The scan on
+// push of a repository's own is one of basic scanning.
 func (s Scanning) Automatic() bool {
-	return s.OnPush || s.Frequency == ScanOnPush || s.Frequency == ScanContinuously
+	return s.OnPush && s.Type == ScanBasic || s.Frequency == ScanOnPush || s.Frequency == ScanContinuously
 }
 
 // NewScanningConfiguration makes one of the patterns of each frequency.
