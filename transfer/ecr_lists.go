@@ -51,17 +51,33 @@ func (e *ECR) Referrers(ctx context.Context, subject digest.Digest) ([]Descripto
 	if err != nil || len(listed) == 0 {
 		return nil, err
 	}
-	manifests, err := e.Manifests(ctx, listed)
-	if err != nil {
+	if err := e.readSizes(ctx, listed, maxGraphBytes); err != nil {
 		return nil, err
 	}
-	for i, m := range manifests {
-		listed[i].Size = int64(len(m.Content))
-		if err := verifyManifest(m, listed[i]); err != nil {
-			return nil, fmt.Errorf("%s: %w", e, err)
+	return listed, nil
+}
+
+// readSizes finds the sizes of manifests, which may have limit bytes together: anyone who
+// may push can have many large ones refer to an image.
+func (e *ECR) readSizes(ctx context.Context, listed []Descriptor, limit int64) error {
+	total := int64(0)
+	for chunk := range slices.Chunk(listed, batchSize) {
+		manifests, err := e.Manifests(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for i, m := range manifests {
+			chunk[i].Size = int64(len(m.Content))
+			if err := verifyManifest(m, chunk[i]); err != nil {
+				return fmt.Errorf("%s: %w", e, err)
+			}
+			total += chunk[i].Size
+		}
+		if total > limit {
+			return fmt.Errorf("%s: %w: the manifests that refer to an image have more than %d bytes together", e, ErrUnsupported, limit)
 		}
 	}
-	return listed, nil
+	return nil
 }
 
 // listReferrers gives the referrers without their sizes.

@@ -107,6 +107,9 @@ func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subj
 	if len(fresh) > maxReferrers {
 		return nil, fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
 	}
+	if totalSize(fresh) > maxGraphBytes {
+		return nil, fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", ErrUnsupported, maxGraphBytes)
+	}
 	manifests, err := readLevel(ctx, src, fresh)
 	if err != nil {
 		return nil, err

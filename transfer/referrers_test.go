@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -182,6 +183,12 @@ func TestReferrersPages(t *testing.T) {
 	w.calls.Reset()
 	expectReferrers(t, "ECR", w.repository("app"), digestOf(t, image), want)
 	w.expectCalls(map[string]int{"ListImageReferrers": 2, "BatchGetImage": 1})
+	for limit, enough := range map[int64]bool{totalSize(want): true, totalSize(want) - 1: false} {
+		if err := w.repository("app").readSizes(t.Context(), slices.Clone(want), limit); (err == nil) != enough || err != nil && !errors.Is(err, ErrUnsupported) {
+			t.Errorf("limit %d: %v", limit, err)
+		}
+	}
+	w.calls.Reset()
 
 	tags, err := w.repository("app").Tags(t.Context())
 	check(t, err)
@@ -223,6 +230,52 @@ func TestReferrersLink(t *testing.T) {
 	})
 	if _, err := n.repository("app").Referrers(t.Context(), digest.FromString("x")); !errors.Is(err, ErrIntegrity) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestReferrersLarge has a list of more manifests than are held in memory: none is read.
+func TestReferrersLarge(t *testing.T) {
+	n := newNeutralRegistry(t)
+	src, _ := newImage(t, 1000)
+	mustCopy(t, NewLayout(src), n.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
+	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}}
+	for i := range maxGraphBytes/MaxManifestSize + 1 {
+		d := blobOf(fmt.Sprint(i), ocispec.MediaTypeImageManifest)
+		d.Size = MaxManifestSize
+		list.Manifests = append(list.Manifests, d)
+	}
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/referrers/") {
+			return false
+		}
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		check(t, json.NewEncoder(w).Encode(list))
+		return true
+	})
+	n.count("")
+	_, err := Copy(t.Context(), n.repository("app"), NewLayout(t.TempDir()), Options{Reference: "x", Referrers: true})
+	if !errors.Is(err, ErrUnsupported) || n.count("GET /v2/app/manifests/sha256:") != 0 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestReferrersEndless has a registry whose list never ends, with few entries and large
+// ones: it is not held in memory.
+func TestReferrersEndless(t *testing.T) {
+	n := newNeutralRegistry(t)
+	d := blobOf("a", ocispec.MediaTypeImageManifest)
+	d.Annotations = map[string]string{"x": strings.Repeat("y", maxListBytes/4)}
+	page, err := json.Marshal(ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []Descriptor{d}})
+	check(t, err)
+	var pages atomic.Int64
+	n.intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		w.Header().Set("Link", fmt.Sprintf(`<%s?page=%d>; rel="next"`, r.URL.Path, pages.Add(1)))
+		_, _ = w.Write(page)
+		return true
+	})
+	if _, err := n.repository("app").Referrers(t.Context(), digest.FromString("x")); !errors.Is(err, ErrUnsupported) || pages.Load() > 10 {
+		t.Errorf("after %d pages: %v", pages.Load(), err)
 	}
 }
 

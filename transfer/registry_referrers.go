@@ -34,10 +34,14 @@ func (r *Registry) Referrers(ctx context.Context, subject digest.Digest) ([]Desc
 
 func (r *Registry) referrers(ctx context.Context, c *v2Client, subject digest.Digest) ([]Descriptor, error) {
 	var all []Descriptor
+	total := 0
 	header := http.Header{"Accept": {ocispec.MediaTypeImageIndex}}
 	err := c.pages(ctx, c.url(r.repository+"/referrers/"+string(subject), nil), header, func(a answer) error {
 		if err := checkReferrerType(a.header); err != nil {
 			return err
+		}
+		if total += len(a.body); total > maxListBytes {
+			return fmt.Errorf("%w: its list of referrers has more than %d bytes", ErrUnsupported, maxListBytes)
 		}
 		page, err := decodeReferrers(a.body)
 		all = append(all, page...)
