@@ -82,6 +82,9 @@ func TestAudit(t *testing.T) {
 		"only archived": {func(d *Description) {
 			d.LifecyclePolicy = expiring(`"tagStatus":"any","countType":"sinceImagePulled","countUnit":"days","countNumber":90`, `"type":"transition","targetStorageClass":"archive"`)
 		}, "UNTAGGED-KEPT LOW", "no rule", ""},
+		"untagged of the archive": {func(d *Description) {
+			d.LifecyclePolicy = expiring(`"tagStatus":"untagged","storageClass":"archive","countType":"sinceImageTransitioned","countUnit":"days","countNumber":90`, `"type":"expire"`)
+		}, "UNTAGGED-KEPT LOW", "no rule", ""},
 		"all images": {func(d *Description) {
 			d.LifecyclePolicy = expiring(`"tagStatus":"any","countType":"imageCountMoreThan","countNumber":7`, `"type":"expire"`)
 		}, "", "", ""},

@@ -144,7 +144,7 @@ func principals(raw json.RawMessage) (map[string][]string, error) {
 	for kind, list := range kinds {
 		names, err := oneOrMany[string](list)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", kind, err)
+			return nil, fmt.Errorf("%s is neither a text nor a list of texts; the ID of an account has to be in quotes", kind)
 		}
 		out[kind] = names
 	}

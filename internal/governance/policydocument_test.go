@@ -67,6 +67,7 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 		"denied if two things hold":     {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5","aws:SourceVpc":"vpc-1"}}`)), "1"},
 		"denied to one":                 {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `{"AWS":"444455556666"}`, all, "")), "1"},
 		"denied to all others":          {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"ecr:*"}`), ""},
+		"denied to others at times":     {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"ecr:*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}`), "1"},
 		"denied but for some actions":   {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","Principal":"*","NotAction":"ecr:GetDownloadUrlForLayer"}`), "1"},
 	} {
 		d, err := ParsePolicyDocument(c.policy)
@@ -126,6 +127,9 @@ func TestPoliciesThatMeanTheSame(t *testing.T) {
 		if SamePolicy([]byte(a), []byte(other)) {
 			t.Errorf("taken for the same: %s", other)
 		}
+	}
+	if old := statement("Deny", `"*"`, `"ecr:*"`, ""); !SamePolicy([]byte(`{"Statement":`+old+`}`), []byte(`{"Version":"2008-10-17","Statement":[`+old+`]}`)) {
+		t.Error("the version that is not written is the old one")
 	}
 	if !SamePolicy([]byte(`{"x":1}`), []byte(`{"x":1}`)) || SamePolicy([]byte(`{"x":1}`), []byte(`{"x": 1}`)) {
 		t.Error("what cannot be read is the same as the same text only")

@@ -76,7 +76,7 @@ func matchesAction(pattern, action string) bool {
 // shuts says whether the statement denies to everybody but some all that another
 // allows.
 func (s Statement) shuts(allowed Statement) bool {
-	if s.Effect != "Deny" || s.NotActions != nil {
+	if s.Effect != "Deny" {
 		return false
 	}
 	actions := allowed.Actions
@@ -84,9 +84,9 @@ func (s Statement) shuts(allowed Statement) bool {
 		actions = []string{"ecr:*"}
 	}
 	for _, action := range actions {
-		// What the pattern of the Deny matches as a text, it matches in all its meanings.
+		// NotAction shuts nothing for certain. What the pattern of the Deny matches as a text, it matches in all its meanings.
 		if !slices.ContainsFunc(s.Actions, func(p string) bool {
-			return !strings.Contains(p, "?") && (matchesAction(p, action) || p == "*")
+			return !strings.Contains(p, "?") && matchesAction(p, action)
 		}) {
 			return false
 		}
