@@ -40,8 +40,9 @@ refused: reference, digest, status (verified, unsigned, untrusted), signatures,
 attestations, rejected, platforms, notChecked; of several REF an object "images" of
 them, in which an "error" says what could not be found out.
 
-Exit code 0 if all are verified, 4 if one is unsigned or untrusted, 1 if it could
-not be found out, as when there is no such tag or the registry fails.`
+Exit code 0 if all are verified, 4 if one is unsigned or untrusted or what came is
+not what its digest says, 1 if it could not be found out, as when there is no such
+tag or the registry fails, and 3 if that is so of some of several REF.`
 
 // verifyFlags are the flags of `ecrkit verify`.
 type verifyFlags struct {
