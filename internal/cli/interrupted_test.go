@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ecrkit/ecrkit/sign"
+)
+
+// TestInterrupted ends commands at the first of several images: those after it are not
+// done, and the exit code is that of a failure.
+func TestInterrupted(t *testing.T) {
+	private, public, err := sign.GenerateKeyPair([]byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for name, pem := range map[string][]byte{"release.key": private, "release.pub": public} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	image := "oci:" + filepath.Join(dir, "none") + ":1"
+	env := func(key string) (string, bool) {
+		value, ok := map[string]string{"HOME": dir, passwordVariable: "x"}[key]
+		return value, ok
+	}
+	for _, args := range [][]string{
+		{"sign", image, image, image, "--key", filepath.Join(dir, "release.key")},
+		{"verify", image, image, image, "--key", filepath.Join(dir, "release.pub")},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var out bytes.Buffer
+		if code := Main(ctx, args, nil, &out, &out, env); code != exitFailed {
+			t.Errorf("%s: exit code %d, want %d: %s", args[0], code, exitFailed, out.String())
+		}
+	}
+}
