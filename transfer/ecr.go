@@ -31,7 +31,8 @@ type ECR struct {
 	// [auth.Transport]; without it blobs go by the ECR API only.
 	V2 http.RoundTripper
 	// Create has a push create the repository with these settings if it does not
-	// exist; nil has it fail with [RepositoryNotFoundError].
+	// exist; nil has it fail with [RepositoryNotFoundError], unless Amazon ECR creates
+	// it from a template of the registry.
 	Create *RepositorySettings
 	// Limits are how fast calls are made; nil is limits of this repository's own.
 	// All repositories of one registry in one account and region share theirs.

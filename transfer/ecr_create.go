@@ -9,46 +9,60 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// creation is whether a repository is to be created before anything is written:
-// what only reads, as a dry run, must not create it.
+// creation is what is known of a repository that does not exist: what only reads,
+// as a dry run, must not create it.
 type creation struct {
-	mu  sync.Mutex
-	due bool
+	mu      sync.Mutex
+	missing bool
 }
 
-// absent tells whether an API call failed because the repository does not exist,
-// and it is to be created; then nothing is there yet.
+// absent tells whether an API call failed because the repository does not exist;
+// then nothing is there yet, and the first upload creates it, or has Amazon ECR
+// create it from a template:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html.
 func (e *ECR) absent(err error) bool {
 	var missing *types.RepositoryNotFoundException
-	if e.Create == nil || !errors.As(err, &missing) {
+	if !errors.As(err, &missing) {
 		return false
 	}
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
-	e.creation.due = true
+	e.creation.missing = true
 	return true
 }
 
 // createsRepository tells whether the next write will create the repository.
-func (e *ECR) createsRepository() bool {
+func (e *ECR) createsRepository() bool { return e.Create != nil && e.isMissing() }
+
+func (e *ECR) isMissing() bool {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
-	return e.creation.due
+	return e.creation.missing
 }
 
-// createAbsent creates the repository if a call before has found it missing. That
-// another process has created it in the meantime is fine.
+// checkRepository gives a [RepositoryNotFoundError] if a call before has found the
+// repository missing and e does not create it. Whether Amazon ECR does is not known
+// before an upload.
+func (e *ECR) checkRepository() error {
+	if e.Create == nil && e.isMissing() {
+		return &RepositoryNotFoundError{Registry: e.registry, Repository: e.repository}
+	}
+	return nil
+}
+
+// createAbsent creates the repository if a call before has found it missing and it
+// is to be created. That another process has created it in the meantime is fine.
 func (e *ECR) createAbsent(ctx context.Context) error {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
-	if !e.creation.due {
+	if e.Create == nil || !e.creation.missing {
 		return nil
 	}
 	var exists *RepositoryExistsError
 	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
 		return err
 	}
-	e.creation.due = false
+	e.creation.missing = false
 	return nil
 }
 
@@ -56,7 +70,7 @@ func (e *ECR) createAbsent(ctx context.Context) error {
 // created for it.
 func creating[In, Out any](ctx context.Context, e *ECR, call func(context.Context, *In, ...func(*ecr.Options)) (*Out, error), in *In) (*Out, error) {
 	out, err := call(ctx, in)
-	if !e.absent(err) {
+	if e.Create == nil || !e.absent(err) {
 		return out, err
 	}
 	if err := e.createAbsent(ctx); err != nil {

@@ -42,6 +42,12 @@ type readEstimator interface {
 	EstimateReads(missing []Descriptor, connections int) map[string]int
 }
 
+// repositoryChecker is a [Target] that can tell, after it was asked what is there,
+// that it is not there itself.
+type repositoryChecker interface {
+	checkRepository() error
+}
+
 // Preview finds out what [CopyAll] would do, and writes nothing. It asks
 // Options.Verify as a copy does, and does not call Options.BeforeTags.
 func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) []Planned {
@@ -56,6 +62,9 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 		var made Result
 		made, planned[i].Err = t.finish(0)
 		t.end()
+		if dst, ok := t.Target.(repositoryChecker); ok && planned[i].Err == nil {
+			planned[i].Err = dst.checkRepository()
+		}
 		if planned[i].Err != nil {
 			continue
 		}

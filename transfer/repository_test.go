@@ -177,10 +177,41 @@ func TestPushAgainCreatesRepository(t *testing.T) {
 	if !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	w.expectCalls(map[string]int{"BatchGetImage": 1})
+	for _, c := range w.calls.Calls() {
+		if c.Op != "BatchGetImage" && c.Op != "BatchCheckLayerAvailability" && c.Op != "InitiateLayerUpload" {
+			t.Errorf("call %s", c.Op)
+		}
+	}
 	dst := w.repository("app")
 	dst.Create = &RepositorySettings{}
 	if result := mustCopy(t, NewLayout(src), dst, opts); result.BlobsSent != 2 {
 		t.Errorf("%+v", result)
+	}
+}
+
+// A registry may create repositories by itself when something is pushed.
+func TestPushCreatesByTemplate(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := newFixture(t, 1)
+	opts := Options{Reference: "image", Tags: []string{"1"}}
+	dsts := func() []Destination {
+		return []Destination{{Target: w.repository("native/app"), Tags: []string{"1"}}, {Target: w.v2Repository("v2/app"), Tags: []string{"1"}}}
+	}
+	for _, p := range Preview(t.Context(), NewLayout(src), dsts(), opts) {
+		if !errors.Is(p.Err, ErrNotFound) {
+			t.Errorf("got %v", p.Err)
+		}
+	}
+	_, err := auth.NewClient(w.cfg, w.registry).CreateRepositoryCreationTemplate(t.Context(), &ecr.CreateRepositoryCreationTemplateInput{
+		Prefix: aws.String("ROOT"), AppliedFor: []types.RCTAppliedFor{types.RCTAppliedForCreateOnPush}, ImageTagMutability: types.ImageTagMutabilityImmutable,
+	})
+	check(t, err)
+	for _, copied := range CopyAll(t.Context(), NewLayout(src), dsts(), opts) {
+		check(t, copied.Err)
+	}
+	made, err := w.repository("v2/app").Describe(t.Context())
+	check(t, err)
+	if made.TagMutability != "IMMUTABLE" {
+		t.Errorf("%+v", made)
 	}
 }
