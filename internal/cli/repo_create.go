@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -42,6 +43,9 @@ func newRepoCreateCommand(app *App) *cobra.Command {
 		Args:  atLeast("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := settings.Validate(); err != nil {
+				return usageError{err}
+			}
+			if err := (governance.Mutability{Exclusions: settings.MutabilityExclusions}).Validate(); err != nil {
 				return usageError{err}
 			}
 			return app.createRepositories(cmd.Context(), args, settings, ifMissing)

@@ -54,7 +54,7 @@ func ParsePolicyDocument(text []byte) (PolicyDocument, error) {
 	}
 	statements, err := oneOrMany[writtenStatement](written.Statement)
 	if err != nil {
-		return PolicyDocument{}, fmt.Errorf("Statement: %w", err)
+		return PolicyDocument{}, fmt.Errorf("its Statement: %w", err)
 	}
 	if len(statements) == 0 {
 		return PolicyDocument{}, errors.New("it has no Statement")
@@ -81,7 +81,7 @@ func (w writtenStatement) statement() (Statement, error) {
 	s := Statement{Sid: w.Sid, Effect: w.Effect}
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
-		return s, fmt.Errorf("Effect %q is neither Allow nor Deny", s.Effect)
+		return s, fmt.Errorf("its Effect %q is neither Allow nor Deny", s.Effect)
 	case (w.Principal == nil) == (w.NotPrincipal == nil):
 		return s, errors.New("it needs either Principal or NotPrincipal")
 	case (w.Action == nil) == (w.NotAction == nil):
@@ -89,22 +89,22 @@ func (w writtenStatement) statement() (Statement, error) {
 	}
 	var err error
 	if s.Principals, err = principals(w.Principal); err != nil {
-		return s, fmt.Errorf("Principal: %w", err)
+		return s, fmt.Errorf("its Principal: %w", err)
 	}
 	if s.NotPrincipals, err = principals(w.NotPrincipal); err != nil {
-		return s, fmt.Errorf("NotPrincipal: %w", err)
+		return s, fmt.Errorf("its NotPrincipal: %w", err)
 	}
 	if s.Actions, err = oneOrMany[string](w.Action); err != nil {
-		return s, fmt.Errorf("Action: %w", err)
+		return s, fmt.Errorf("its Action: %w", err)
 	}
 	if s.NotActions, err = oneOrMany[string](w.NotAction); err != nil {
-		return s, fmt.Errorf("NotAction: %w", err)
+		return s, fmt.Errorf("its NotAction: %w", err)
 	}
 	for operator, keys := range w.Condition {
 		for key, raw := range keys {
 			values, err := oneOrMany[any](raw)
 			if err != nil {
-				return s, fmt.Errorf("Condition %s %s: %w", operator, key, err)
+				return s, fmt.Errorf("its Condition %s %s: %w", operator, key, err)
 			}
 			if s.Conditions == nil {
 				s.Conditions = map[string]map[string][]string{}

@@ -94,7 +94,7 @@ func TestPolicyDocumentIsRefused(t *testing.T) {
 		`[]`:                 "not the JSON of a policy",
 		`{}`:                 "no Statement",
 		`{"Statement":[]}`:   "no Statement",
-		`{"Statement":null}`: "statement 1: Effect",
+		`{"Statement":null}`: "statement 1: its Effect",
 		`{"Statement":{"Effect":"allow","Principal":"*","Action":"ecr:*"}}`:                        `Effect "allow"`,
 		`{"Statement":{"Effect":"Allow","Action":"ecr:*"}}`:                                        "either Principal or NotPrincipal",
 		`{"Statement":{"Effect":"Allow","Principal":"*","NotPrincipal":"*","Action":"ecr:*"}}`:     "either Principal or NotPrincipal",
