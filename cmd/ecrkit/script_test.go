@@ -66,7 +66,6 @@ func TestScripts(t *testing.T) {
 			"platforms":     makePlatforms,
 			"validate":      validateRemote,
 			"setlifecycle":  setLifecycle,
-			"beginupload":   beginUpload,
 		},
 	})
 }
@@ -101,14 +100,6 @@ func setLifecycle(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args[1:] {
 		_, err := client.PutLifecyclePolicy(context.Background(), &ecr.PutLifecyclePolicyInput{RepositoryName: &name, LifecyclePolicyText: &text})
 		ts.Check(err)
-	}
-}
-
-// beginUpload is "beginupload REPOSITORY": the first call of a push.
-func beginUpload(ts *testscript.TestScript, neg bool, args []string) {
-	_, err := clientOf(ts).InitiateLayerUpload(context.Background(), &ecr.InitiateLayerUploadInput{RepositoryName: &args[0]})
-	if neg != (err != nil) {
-		ts.Fatalf("the push began: %v", err)
 	}
 }
 
