@@ -14,21 +14,24 @@ import (
 type creation struct {
 	mu      sync.Mutex
 	missing bool
+	refused error // Amazon ECR does not create it
 }
 
 // absent tells whether an API call failed because the repository does not exist;
-// then nothing is there yet, and the first upload creates it, or has Amazon ECR
-// create it from a template:
-// https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html.
+// then nothing is there yet, and the first write creates it.
 func (e *ECR) absent(err error) bool {
 	var missing *types.RepositoryNotFoundException
 	if !errors.As(err, &missing) {
 		return false
 	}
-	e.creation.mu.Lock()
-	defer e.creation.mu.Unlock()
-	e.creation.missing = true
+	e.creation.set(true)
 	return true
+}
+
+func (c *creation) set(missing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing, c.refused = missing, nil
 }
 
 // createsRepository tells whether the next write will create the repository.
@@ -50,17 +53,33 @@ func (e *ECR) checkRepository() error {
 	return nil
 }
 
-// createAbsent creates the repository if a call before has found it missing and it
-// is to be created. That another process has created it in the meantime is fine.
+// createAbsent creates the repository if a call before has found it missing. That
+// another process has created it in the meantime is fine.
 func (e *ECR) createAbsent(ctx context.Context) error {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
-	if e.Create == nil || !e.creation.missing {
-		return nil
+	if !e.creation.missing || e.creation.refused != nil {
+		return e.creation.refused
+	}
+	if e.Create == nil {
+		return e.createByTemplate(ctx)
 	}
 	var exists *RepositoryExistsError
 	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
 		return err
+	}
+	e.creation.missing = false
+	return nil
+}
+
+// createByTemplate has Amazon ECR create the repository, which it does when an upload
+// begins if a template of the registry says so. No byte follows. Source:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html.
+func (e *ECR) createByTemplate(ctx context.Context) error {
+	_, err := e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{RegistryId: &e.registry.Account, RepositoryName: &e.repository})
+	if err != nil {
+		e.creation.refused = e.fail("creation", err)
+		return e.creation.refused
 	}
 	e.creation.missing = false
 	return nil

@@ -42,6 +42,7 @@ func (e *ECR) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descripto
 		if err != nil {
 			return nil, e.fail("layers", err)
 		}
+		e.creation.set(false)
 		for _, layer := range out.Layers {
 			if layer.LayerAvailability == types.LayerAvailabilityAvailable {
 				available[aws.ToString(layer.LayerDigest)] = true

@@ -177,11 +177,7 @@ func TestPushAgainCreatesRepository(t *testing.T) {
 	if !errors.Is(err, ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	for _, c := range w.calls.Calls() {
-		if c.Op != "BatchGetImage" && c.Op != "BatchCheckLayerAvailability" && c.Op != "InitiateLayerUpload" {
-			t.Errorf("call %s", c.Op)
-		}
-	}
+	w.expectCalls(map[string]int{"BatchGetImage": 1, "BatchCheckLayerAvailability": 1, "InitiateLayerUpload": 1})
 	dst := w.repository("app")
 	dst.Create = &RepositorySettings{}
 	if result := mustCopy(t, NewLayout(src), dst, opts); result.BlobsSent != 2 {
@@ -206,8 +202,12 @@ func TestPushCreatesByTemplate(t *testing.T) {
 		Prefix: aws.String("ROOT"), AppliedFor: []types.RCTAppliedFor{types.RCTAppliedForCreateOnPush}, ImageTagMutability: types.ImageTagMutabilityImmutable,
 	})
 	check(t, err)
+	w.calls.Reset()
 	for _, copied := range CopyAll(t.Context(), NewLayout(src), dsts(), opts) {
 		check(t, copied.Err)
+	}
+	if n := w.calls.Count("InitiateLayerUpload"); n != 2+2 { // one for each repository, and the two blobs of one
+		t.Errorf("%d uploads began", n)
 	}
 	made, err := w.repository("v2/app").Describe(t.Context())
 	check(t, err)
