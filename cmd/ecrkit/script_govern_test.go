@@ -18,3 +18,11 @@ func refuseCalls(ts *testscript.TestScript, _ bool, args []string) {
 		Op: args[0], Count: -1, Status: 400, Code: "AccessDeniedException", Message: "User is not authorized to perform: ecr:" + args[0],
 	}))
 }
+
+// setFindings is "findings FILE": what scans find from now on, as
+// localecr.LoadScanFindings reads it.
+func setFindings(ts *testscript.TestScript, _ bool, args []string) {
+	fixtures, err := localecr.LoadScanFindings(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetScanFindings(fixtures...))
+}

@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"calls":         compareCalls,
 			"count":         countCalls,
 			"deny":          refuseCalls,
+			"findings":      setFindings,
 			"keypair":       makeKeyPair,
 			"watch":         watchTag,
 			"watched":       watched,

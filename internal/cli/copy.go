@@ -29,6 +29,8 @@ tags sha256-….sig, .att and .sbom. Signatures that DST has already are kept. W
 --sign signs it at DST before the tag names it. See ecrkit verify and ecrkit sign.
 What the policy requires of either side holds without these flags, too.
 
+` + scanGateFlagHelp + `
+
 ` + resultHelp
 
 func newCopyCommand(app *App) *cobra.Command {
@@ -51,6 +53,7 @@ func newCopyCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	c.scans.add(cmd)
 	c.trust.addVerify(cmd)
 	c.trust.addSign(cmd, "annotation", "a")
 	c.trust.addPolicy(cmd)

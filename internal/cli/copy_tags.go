@@ -32,6 +32,10 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 	if err != nil {
 		return err
 	}
+	gate, err := c.scans.prepare(c.app, []transfer.Reference{dst})
+	if err != nil {
+		return err
+	}
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
@@ -58,7 +62,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 		if err != nil {
 			return err
 		}
-		some, err := c.run(ctx, "copied", source, dsts, options, trust)
+		some, err := c.run(ctx, "copied", source, dsts, options, trust, gate)
 		if err != nil {
 			return err
 		}
@@ -67,7 +71,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 			break
 		}
 	}
-	return c.app.printOutcomes(outcomes)
+	return gate.finish(c.app.printOutcomes(outcomes))
 }
 
 // tagsOf finds out which images have tags: in the order of the first tag of each. With

@@ -16,7 +16,8 @@ mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
 bytesSkipped, bytesMounted, calls, retries, seconds; for several destinations or
 tags an object "images" of them, those that failed with an "error". Where an image
 is verified or signed there are "verification" and "signatures", as ecrkit verify
-and sign print them. --dry-run prints what would be done, with bytes and calls, and
+and sign print them; with --scan-gate "scan": outcome (passed, failed, no-result) and
+images (digest, platform, status, outcome, reason, counts, blocking). --dry-run prints what would be done, with bytes and calls, and
 writes nothing.`
 
 // copying is what push, pull and copy have in common: their flags, and how they
@@ -34,6 +35,7 @@ type copying struct {
 	inAll      int
 	upload     uploadMode
 	trust      trustFlags
+	scans      scanGateFlags
 	publishes  bool // what was built here, of which no signature is required
 
 	repository   func() (*transfer.RepositorySettings, error) // of --create-repository
@@ -101,26 +103,33 @@ func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, 
 	if err != nil {
 		return err
 	}
+	gate, err := c.scans.prepare(c.app, dsts)
+	if err != nil {
+		return err
+	}
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
 	}
 	defer closeSource()
-	outcomes, err := c.run(ctx, did, source, dsts, options, trust)
+	outcomes, err := c.run(ctx, did, source, dsts, options, trust, gate)
 	if err != nil {
 		return err
 	}
-	return c.app.printOutcomes(outcomes)
+	return gate.finish(c.app.printOutcomes(outcomes))
 }
 
 // run copies to all dsts, or finds out what it would do.
-func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options, trust *trust) ([]copyOutcome, error) {
+func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options, trust *trust, gate *scanGate) ([]copyOutcome, error) {
 	destinations, outcomes, err := c.open(ctx, dsts)
 	if err != nil {
 		return nil, err
 	}
 	defer closeTargets(destinations)
 	found := trust.apply(&options, source, destinations, outcomes)
+	if err := gate.apply(ctx, &options, destinations, outcomes); err != nil {
+		return nil, err
+	}
 	if c.dryRun {
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
@@ -138,6 +147,7 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 	found.tell()
 	for i, r := range all {
 		outcomes[i].result, outcomes[i].err, outcomes[i].Verification = &r.Result, r.Err, found.verification
+		outcomes[i].Scan = gate.outcome(destinations[i].Target)
 		if r.Err == nil {
 			c.app.Messagef("%s", summary(did, r.Result))
 			outcomes[i].Signatures = found.signed[destinations[i].Target]

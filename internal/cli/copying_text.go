@@ -25,6 +25,7 @@ type copyOutcome struct {
 type trusted struct {
 	Verification *sign.Verification `json:"verification,omitempty"` // of the source
 	Signatures   []sign.Signed      `json:"signatures,omitempty"`   // that were made
+	Scan         *scanOutcome       `json:"scan,omitempty"`
 }
 
 // json is the outcome as --output json shows it.
@@ -85,7 +86,7 @@ func (app *App) printOutcomes(outcomes []copyOutcome) error {
 	switch {
 	case len(outcomes) > 1:
 		err = app.PrintResult(images, text.String())
-	case len(failures) == 0, isRefusal(failures[0]) && app.Output == outputJSON:
+	case len(failures) == 0, app.Output == outputJSON && (isRefusal(failures[0]) || outcomes[0].Scan != nil):
 		err = app.PrintResult(images.Images[0], text.String())
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ const pushHelp = `Push an image, or an index with all its images, to Amazon ECR 
   docker save app:1.2 | ecrkit push - HOST/app:1.2
   ecrkit push build HOST/app:1.2 --create-repository --output json
   ecrkit push oci:build HOST/app:1.2 --sign alias/release -a commit=3f2a91c
+  ecrkit push oci:build HOST/app:1.2 --scan-gate scan-policy.yaml --scan-report scan.html
 
 SRC is read once, for all tags, repositories and regions that it is pushed to. It
 is an OCI layout, an archive, or an image in a docker daemon; without a tag it must
@@ -28,6 +29,8 @@ first error of one DST does not end the others (exit code 3).
 --sign KEY signs the image where it has arrived, before the tag names it: nobody
 finds it unsigned, and if it cannot be signed there is no tag. See ecrkit sign for
 KEY and the formats. Without --sign the policy says whether to sign.
+
+` + scanGateFlagHelp + `
 
 ` + resultHelp
 
@@ -52,6 +55,7 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	c.scans.add(cmd)
 	c.trust.addSign(cmd, "annotation", "a")
 	c.trust.addPolicy(cmd)
 	return cmd

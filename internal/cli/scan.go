@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -11,37 +12,42 @@ import (
 
 const scanHelp = `Judge what scans found in images, and report it.
 
+  ecrkit scan gate HOST/app:1.2 --policy scan-policy.yaml
+  ecrkit scan report HOST/app:1.2 --report findings.html
+  ecrkit scan start HOST/app:1.2
   aws ecr describe-image-scan-findings --repository-name app --image-id imageTag=1.2 > findings.json
   ecrkit scan gate --findings findings.json --policy scan-policy.yaml
-  ecrkit scan report --findings findings.json --report findings.html
 
 Findings of basic scanning and of enhanced scanning (Amazon Inspector) are the same here.`
 
 func newScanCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "scan",
-		Short: "Judge and report what scans found in images",
-		Long:  scanHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit scan --help", "scan "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newScanGateCommand(app), newScanReportCommand(app))
-	return cmd
+	return newGroup("scan", "Judge and report what scans found in images", scanHelp,
+		newScanStartCommand(app), newScanWaitCommand(app), newScanReportCommand(app), newScanGateCommand(app))
 }
 
-const scanFindingsHelp = `FILE has what "aws ecr describe-image-scan-findings" prints, "-" is stdin. Several
+const scanFindingsHelp = `REF is an image in Amazon ECR, or an index, of which each image for a platform counts.
+Instead, --findings FILE has what "aws ecr describe-image-scan-findings" prints, "-" is stdin. Several
 pages can be in one file or in several, and so can several images: the images of an
 index, as Amazon ECR scans no index. A page that is missing is an error.`
+
+// findings gives the findings of images in Amazon ECR, whose scans are waited for, or of
+// files.
+func (app *App) findings(ctx context.Context, references []string, f scanFlags) (scan.Report, error) {
+	switch {
+	case len(references) > 0 && len(f.findings) > 0:
+		return scan.Report{}, usagef("--findings and REF exclude each other")
+	case f.timeout < 0:
+		return scan.Report{}, usagef("--timeout is a length of time, as 15m")
+	case len(references) > 0:
+		return app.scansOf(ctx, references, f.timeout)
+	}
+	return app.readFindings(f.findings)
+}
 
 // readFindings reads the reports of the images in files.
 func (app *App) readFindings(files []string) (scan.Report, error) {
 	if len(files) == 0 {
-		return scan.Report{}, usagef("name the findings: --findings FILE, of aws ecr describe-image-scan-findings")
+		return scan.Report{}, usagef("name an image, HOST/REPOSITORY:TAG, or its findings: --findings FILE, of aws ecr describe-image-scan-findings")
 	}
 	var pages []scan.Page
 	for _, file := range files {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +12,7 @@ import (
 
 const scanGateHelp = `Judge what scans found in images by a policy.
 
+  ecrkit scan gate HOST/app:1.2 --policy scan-policy.yaml
   ecrkit scan gate --findings findings.json --policy scan-policy.yaml
   ecrkit scan gate --findings amd64.json --findings arm64.json --policy scan-policy.yaml
   aws ecr describe-image-scan-findings ... | ecrkit scan gate --findings - --policy p.yaml \
@@ -41,31 +44,33 @@ status, completedAt, outcome, reason, counts, rules (rule, maximum, count, broke
 findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
 inUseCount, decision, because, ...).
 
-Exit codes: 0 the gate passed; 5 it failed; 1 there is no result.`
+A scan of REF that has not ended is waited for (--timeout); none is started. Exit codes: 0
+the gate passed; 5 it failed; 1 there is no result.`
 
 // scanFlags are the flags of the commands that read findings.
 type scanFlags struct {
 	findings []string
 	policy   string
+	timeout  time.Duration
 	reports  scanReportFlags
 }
 
 func newScanGateCommand(app *App) *cobra.Command {
 	var f scanFlags
 	cmd := &cobra.Command{
-		Use:   "gate --findings FILE --policy FILE",
+		Use:   "gate REF... --policy FILE",
 		Short: "Judge findings by a policy",
 		Long:  scanGateHelp,
-		Args:  arguments(0),
-		RunE:  func(*cobra.Command, []string) error { return app.scanGate(f) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.scanGate(cmd.Context(), args, f) },
 	}
 	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "policy in `FILE`")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultScanTimeout, "how long to wait for the scan of REF; 0 looks once")
 	f.reports.add(cmd)
 	return cmd
 }
 
-func (app *App) scanGate(f scanFlags) error {
+func (app *App) scanGate(ctx context.Context, references []string, f scanFlags) error {
 	reports, err := f.reports.reports(app)
 	if err != nil {
 		return err
@@ -74,7 +79,7 @@ func (app *App) scanGate(f scanFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := app.readFindings(f.findings)
+	report, err := app.findings(ctx, references, f)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 const scanReportHelp = `Report what scans found in images, without judging it.
 
-  ecrkit scan report --findings findings.json
+  ecrkit scan report HOST/app:1.2
   ecrkit scan report --findings findings.json --report findings.html --report findings.sarif
   aws ecr describe-image-scan-findings ... | ecrkit scan report --findings - --format markdown
 
@@ -16,28 +16,33 @@ const scanReportHelp = `Report what scans found in images, without judging it.
 
 ` + scanReportsHelp + `
 
-The JSON is that of ecrkit scan gate without outcome, rules and decisions.`
+The JSON is that of ecrkit scan gate without outcome, rules and decisions. Exit code 1 if
+the scan of a REF has not ended well; --timeout waits for it.`
 
 func newScanReportCommand(app *App) *cobra.Command {
 	var f scanFlags
 	cmd := &cobra.Command{
-		Use:   "report --findings FILE",
+		Use:   "report REF...",
 		Short: "Report findings as a table, JSON, SARIF, JUnit, Markdown or HTML",
 		Long:  scanReportHelp,
-		Args:  arguments(0),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			reports, err := f.reports.reports(app)
 			if err != nil {
 				return err
 			}
-			report, err := app.readFindings(f.findings)
+			report, err := app.findings(cmd.Context(), args, f)
 			if err != nil {
 				return err
 			}
-			return app.writeVerdict(scan.Show(report, app.Now()), reports)
+			v := scan.Show(report, app.Now())
+			if err := app.writeVerdict(v, reports); err != nil || len(args) == 0 {
+				return err
+			}
+			return notScanned(v)
 		},
 	}
 	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait for the scan of REF")
 	f.reports.add(cmd)
 	return cmd
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ given several times. The reports are written whatever the outcome.`
 type scanReportFlags struct {
 	format string
 	files  []string
+	flag   string // that named files, for messages; "" is --report
 }
 
 func (f *scanReportFlags) add(cmd *cobra.Command) {
@@ -74,9 +76,9 @@ func (f *scanReportFlags) reports(app *App) (scanReports, error) {
 		}
 		switch {
 		case err != nil:
-			return r, usagef("--report: %w", err)
+			return r, usagef("%s: %w", cmp.Or(f.flag, "--report"), err)
 		case file.path == "":
-			return r, usagef("--report %s: the file is missing", s)
+			return r, usagef("%s %s: the file is missing", cmp.Or(f.flag, "--report"), s)
 		}
 		r.files = append(r.files, file)
 	}

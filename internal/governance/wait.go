@@ -3,6 +3,9 @@ package governance
 import (
 	"context"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
 // Between two looks at what takes seconds or minutes there is a short pause at first and
@@ -13,13 +16,13 @@ const (
 )
 
 // await looks until what it waits for is done, look fails, or limit is over; then done
-// is false. A call under way when the limit is over is not cut off, so that what it
-// says counts.
+// is false. It looks once at least, and once more when the limit is over. An error that
+// may pass, of too many calls for one, ends it only then.
 func await(ctx context.Context, limit time.Duration, look func(context.Context) (done bool, err error)) (done bool, err error) {
 	over := time.NewTimer(limit)
 	defer over.Stop()
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
-		if done, err = look(ctx); done || err != nil {
+		if done, err = look(ctx); done || err != nil && !mayPass(err) || limit <= 0 {
 			return done, err
 		}
 		next := time.NewTimer(pause)
@@ -33,4 +36,15 @@ func await(ctx context.Context, limit time.Duration, look func(context.Context) 
 			return false, ctx.Err()
 		}
 	}
+}
+
+// mayPass says whether a call that failed is worth another one: the AWS client has given
+// up after some, within seconds.
+func mayPass(err error) bool {
+	for _, r := range retry.DefaultRetryables {
+		if answer := r.IsErrorRetryable(err); answer != aws.UnknownTernary {
+			return answer == aws.TrueTernary
+		}
+	}
+	return false
 }

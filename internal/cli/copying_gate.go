@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/scan"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const scanGateFlagHelp = `--scan-gate POLICY gives a tag only to an image that the policy of ecrkit scan gate lets
+pass: it is stored by its digest, its scan is waited for (--scan-timeout), and if findings
+block (exit code 5) or there is no result (exit code 1), no tag is set. Where images are
+not scanned by themselves, and the registry has basic scanning, the scan is started. Of an
+index each image has to pass. DST has to be in Amazon ECR. --scan-report FILE writes the
+findings whatever the outcome. With --sign: stored, scanned, signed, tagged.`
+
+// scanGateFlags are the flags of a copy that gives a tag only to what was scanned.
+type scanGateFlags struct {
+	policy  string
+	reports scanReportFlags
+	timeout time.Duration
+}
+
+func (f *scanGateFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.policy, "scan-gate", "", "set a tag only if this `POLICY` lets the findings of the scan pass")
+	flags.StringArrayVar(&f.reports.files, "scan-report", nil, "write the findings to `[FORMAT=]FILE`; repeatable")
+	flags.DurationVar(&f.timeout, "scan-timeout", defaultScanTimeout, "how long to wait for the scan")
+}
+
+// scanGate judges images where they have arrived, before their tags. A nil *scanGate lets
+// everything pass.
+type scanGate struct {
+	app     *App
+	policy  *scan.Policy
+	reports scanReports
+	timeout time.Duration
+	places  map[transfer.Target]scanPlace
+
+	mu    sync.Mutex
+	found []scan.Report                     // in no order
+	last  map[transfer.Target]*scan.Verdict // of the image that was copied last
+}
+
+// scanPlace is a repository that is copied to.
+type scanPlace struct {
+	registry   *governance.Registry
+	repository string
+}
+
+// prepare reads the policy, before anything is sent. It gives nil if there is no gate.
+func (f *scanGateFlags) prepare(app *App, dsts []transfer.Reference) (*scanGate, error) {
+	if f.policy == "" {
+		if len(f.reports.files) > 0 {
+			return nil, usagef("--scan-report needs --scan-gate POLICY")
+		}
+		return nil, nil
+	}
+	for _, dst := range dsts {
+		if dst.Kind != transfer.KindECR || dst.Registry.Public {
+			return nil, usagef("--scan-gate: %s is not in a private registry of Amazon ECR, which scans images", dst)
+		}
+	}
+	if f.timeout <= 0 {
+		return nil, usagef("--scan-timeout is a length of time, as 15m")
+	}
+	policy, err := readScanPolicy(f.policy)
+	if err != nil {
+		return nil, err
+	}
+	f.reports.flag = "--scan-report"
+	reports, err := f.reports.reports(app)
+	if err != nil {
+		return nil, err
+	}
+	return &scanGate{
+		app: app, policy: policy, reports: reports, timeout: f.timeout,
+		places: map[transfer.Target]scanPlace{}, last: map[transfer.Target]*scan.Verdict{},
+	}, nil
+}
+
+// apply has the gate asked before what options do before the tags: an image that does not
+// pass is not signed.
+func (g *scanGate) apply(ctx context.Context, options *transfer.Options, destinations []transfer.Destination, outcomes []copyOutcome) error {
+	if g == nil {
+		return nil
+	}
+	for i, d := range destinations {
+		reference := outcomes[i].references[0]
+		registry, err := g.app.governanceOf(ctx, reference.Registry)
+		if err != nil {
+			return err
+		}
+		g.places[d.Target] = scanPlace{registry, reference.Repository}
+	}
+	next := options.BeforeTags
+	options.BeforeTags = func(ctx context.Context, dst transfer.Target, image transfer.Manifest) error {
+		if err := g.judge(ctx, dst, image); err != nil {
+			return err
+		}
+		if next == nil {
+			return nil
+		}
+		return next(ctx, dst, image)
+	}
+	return nil
+}
+
+// judge waits for the scan of an image and judges it.
+func (g *scanGate) judge(ctx context.Context, dst transfer.Target, image transfer.Manifest) error {
+	place, ok := g.places[dst]
+	source, readable := dst.(transfer.Source)
+	if !ok || !readable {
+		return fmt.Errorf("%s: %w: images there are not scanned", dst, scan.ErrNoResult)
+	}
+	images, err := governance.ScannedImages(ctx, source, image)
+	if err != nil {
+		return err
+	}
+	report, err := place.registry.Scans(ctx, place.repository, images, governance.ScanWait{Limit: g.timeout, Start: true})
+	if err != nil {
+		return fmt.Errorf("%w: %w", scan.ErrNoResult, err)
+	}
+	report.Name, report.Digest = fmt.Sprintf("%s@%s", dst, image.Descriptor.Digest), image.Descriptor.Digest
+	v := scan.Gate(g.policy, report, g.app.Now())
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.found = append(g.found, report)
+	g.last[dst] = &v
+	return v.Err()
+}
+
+// outcome is what became of the image that was copied to dst last, nil if nothing is known.
+func (g *scanGate) outcome(dst transfer.Target) *scanOutcome {
+	if g == nil || g.last[dst] == nil {
+		return nil
+	}
+	v := g.last[dst]
+	delete(g.last, dst)
+	o := &scanOutcome{Outcome: v.Outcome, Images: []scanOutcomeImage{}}
+	for _, i := range v.Images {
+		blocking := 0
+		for _, j := range i.Judged {
+			if j.Decision == scan.Blocks {
+				blocking++
+			}
+		}
+		o.Images = append(o.Images, scanOutcomeImage{i.Digest, i.Platform, i.Status, i.Outcome, i.Reason, i.Counts, blocking})
+		if i.Outcome == scan.Passed {
+			g.app.Messagef("scanned %s: passed, findings: %s", strings.TrimSpace(string(i.Digest)+" "+i.Platform), showCounts(i.Counts))
+		}
+	}
+	switch {
+	case v.Outcome == scan.Failed && !g.app.Quiet:
+		_ = v.Write(g.app.Stderr, scan.FormatTable, scan.WriteOptions{Columns: g.app.terminalColumns()}) // for people; the error says it too
+	default:
+		for _, warning := range v.Warnings {
+			g.app.Messagef("warning: %s", warning)
+		}
+	}
+	return o
+}
+
+// finish writes the reports about all images, once all are copied. What could not be
+// written is an error whatever became of them.
+func (g *scanGate) finish(err error) error {
+	if g == nil || len(g.found) == 0 {
+		return err
+	}
+	slices.SortFunc(g.found, func(a, b scan.Report) int { return strings.Compare(a.Name, b.Name) })
+	v := scan.Gate(g.policy, scan.Together(g.found...), g.app.Now())
+	for _, file := range g.reports.files {
+		err = errors.Join(err, file.write(v))
+	}
+	return err
+}
+
+// scanOutcome is the JSON form of what a gate made of an image.
+type scanOutcome struct {
+	Outcome scan.Outcome       `json:"outcome"`
+	Images  []scanOutcomeImage `json:"images"` // of an index those for a platform
+}
+
+type scanOutcomeImage struct {
+	Digest   digest.Digest         `json:"digest"`
+	Platform string                `json:"platform,omitempty"`
+	Status   scan.Status           `json:"status"`
+	Outcome  scan.Outcome          `json:"outcome"`
+	Reason   string                `json:"reason,omitempty"` // why there is no result
+	Counts   map[scan.Severity]int `json:"counts"`
+	Blocking int                   `json:"blocking"` // findings
+}
