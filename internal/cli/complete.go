@@ -24,6 +24,7 @@ const (
 func completeReferences(app *App, root *cobra.Command) {
 	for _, name := range []string{
 		"push", "pull", "copy", "tag", "inspect", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch",
+		"scan start", "scan wait", "scan report", "scan gate", "lifecycle get", "lifecycle put", "lifecycle rm", "lifecycle preview",
 		"index create", "index add", "index remove", "index annotate",
 		"repo describe", "repo ls", "repo set", "repo rm", "repo tag", "repo untag", "repo policy get", "repo policy rm", "repo audit",
 	} {
