@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
@@ -119,7 +120,7 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 		result.Failed = append(result.Failed, failedRepository{place, err.Error()})
 	}
 	var puts []lifecyclePut
-	changes := 0
+	changes, asked := 0, false
 	for _, r := range repositories {
 		effect, err := r.registry.LifecycleEffect(ctx, r.name, policy, app.Now().Add(governance.LifecycleDelay), f.manifests.Manifests)
 		if err != nil {
@@ -148,9 +149,16 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 		if err != nil {
 			return err
 		}
+		asked = true
 	}
 	var out strings.Builder
 	for _, p := range puts {
+		if p.result.Changed && asked {
+			if err := p.recheck(ctx, f.manifests.Manifests); err != nil {
+				fail(p.place, err)
+				continue
+			}
+		}
 		if p.result.Changed && !f.dryRun {
 			if err := p.registry.PutLifecyclePolicy(ctx, p.name, text); err != nil {
 				fail(p.place, err)
@@ -164,6 +172,24 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 		return err
 	}
 	return partly(len(result.Repositories), failures)
+}
+
+// recheck makes sure that what was shown still holds: an answer can take long.
+func (p lifecyclePut) recheck(ctx context.Context, manifests governance.Manifests) error {
+	now, err := p.registry.LifecycleEffect(ctx, p.name, p.effect.Policy, p.effect.After.At, manifests)
+	if err != nil {
+		return fmt.Errorf("what the policy would do is not known any more, so it is not put: %w", err)
+	}
+	shown := map[digest.Digest]bool{}
+	for i, v := range p.effect.After.Verdicts {
+		shown[p.effect.Inventory.Images[i].Digest] = v.Outcome == lifecycle.Expire
+	}
+	for i, v := range now.After.Verdicts {
+		if image := now.Inventory.Images[i]; v.Outcome == lifecycle.Expire && !shown[image.Digest] {
+			return fmt.Errorf("%s gets no policy: it changed meanwhile, and image %s would expire, which was not shown; look again", p.place, image.Digest)
+		}
+	}
+	return nil
 }
 
 // lintedPolicy reads a policy that Amazon ECR takes, and tells what may surprise.
