@@ -26,9 +26,9 @@ func newScanCommand(app *App) *cobra.Command {
 }
 
 const scanFindingsHelp = `REF is an image in Amazon ECR, or an index, of which each image for a platform counts.
-Instead, --findings FILE has what "aws ecr describe-image-scan-findings" prints, "-" is stdin. Several
-pages can be in one file or in several, and so can several images: the images of an
-index, as Amazon ECR scans no index. A page that is missing is an error.`
+Instead, --findings FILE has what "aws ecr describe-image-scan-findings" prints, "-" is
+stdin. Several pages can be in one file or in several, and so can several images: the
+images of an index, as Amazon ECR scans no index. A page that is missing is an error.`
 
 // findings gives the findings of images in Amazon ECR, whose scans are waited for, or of
 // files.
