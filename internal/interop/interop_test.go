@@ -58,6 +58,7 @@ func TestInterop(t *testing.T) {
 		t.Run("CredsStore", s.testCredsStore)
 		t.Run("STS", s.testSTS)
 		t.Run("KMS", s.testKMS)
+		t.Run("Governing", s.testGoverning)
 		t.Run("Refused", s.testRefused)
 		t.Run("LargeLayer", s.testLargeLayer)
 		t.Run("Cosign", s.testCosign)

@@ -71,11 +71,13 @@ func (r *Registry) DescribeImages(_ context.Context, in *ecr.DescribeImagesInput
 		}
 		return out, r.describeNamed(in, out)
 	}
-	f, err := newImageFilter("", "")
+	var filter types.DescribeImagesFilter
 	if in.Filter != nil {
-		if f, err = newImageFilter(in.Filter.TagStatus, in.Filter.ImageStatus); err != nil {
-			return nil, err
-		}
+		filter = *in.Filter
+	}
+	f, err := newImageFilter(filter.TagStatus, filter.ImageStatus)
+	if err != nil {
+		return nil, err
 	}
 	p, err := newPage("DescribeImages", in.NextToken, in.MaxResults, 100, 1000)
 	if err != nil {
@@ -168,11 +170,13 @@ func (repo *repository) detail(rec *imageRecord, c *scanningConfiguration) types
 // ListImages lists the images of a repository, one identifier for each tag and one for an image
 // without. Errors: RepositoryNotFound, InvalidParameter.
 func (r *Registry) ListImages(_ context.Context, in *ecr.ListImagesInput) (*ecr.ListImagesOutput, error) {
-	f, err := newImageFilter("", "")
+	var filter types.ListImagesFilter
 	if in.Filter != nil {
-		if f, err = newImageFilter(in.Filter.TagStatus, in.Filter.ImageStatus); err != nil {
-			return nil, err
-		}
+		filter = *in.Filter
+	}
+	f, err := newImageFilter(filter.TagStatus, filter.ImageStatus)
+	if err != nil {
+		return nil, err
 	}
 	p, err := newPage("ListImages", in.NextToken, in.MaxResults, 100, 1000)
 	if err != nil {
