@@ -51,19 +51,19 @@ func run(ctx context.Context, store Store, jobs []job, root digest.Digest) ([]Si
 	if err != nil {
 		return nil, err
 	}
-	var todo []job
+	var due []job
 	for i, j := range jobs {
 		if j.signed().Existed = found[i]; j.signed().Existed {
 			done[j] = true
 		} else {
-			todo = append(todo, j)
+			due = append(due, j)
 		}
 	}
-	if err = each(ctx, len(todo), func(ctx context.Context, i int) error { return todo[i].make(ctx) }); err != nil {
+	if err = each(ctx, len(due), func(ctx context.Context, i int) error { return due[i].make(ctx) }); err != nil {
 		return nil, err
 	}
-	err = putBlobs(ctx, store, todo)
-	for _, step := range steps(todo, root) {
+	err = putBlobs(ctx, store, due)
+	for _, step := range steps(due, root) {
 		if err != nil {
 			break
 		}
