@@ -22,20 +22,10 @@ const authHelp = `Everything around the authorization token of Amazon ECR.
 docker and others get their tokens through docker-credential-ecrkit by themselves.`
 
 func newAuthCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "auth",
-		Short: "Get, explain and manage authorization tokens",
-		Long:  authHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit auth --help", "auth "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newAuthExplainCommand(app), newAuthTokenCommand(app), newAuthCacheCommand(app), newAuthSetupCommand(app), newAuthLoginCommand(app), newAuthKubeletCommand(app))
-	return cmd
+	return newGroup("auth", "Get, explain and manage authorization tokens", authHelp,
+		newAuthExplainCommand(app), newAuthTokenCommand(app), newAuthCacheCommand(app), newAuthSetupCommand(app),
+		newAuthLoginCommand(app), newAuthKubeletCommand(app),
+	)
 }
 
 // tokens makes the source of tokens of the settings.

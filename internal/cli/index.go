@@ -34,20 +34,9 @@ written and the JSON of the index is printed; with --output json it is the membe
 index, compact.`
 
 func newIndexCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "index",
-		Short: "Make and edit image indexes",
-		Long:  indexHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit index --help", "index "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newIndexCreateCommand(app), newIndexAddCommand(app), newIndexRemoveCommand(app), newIndexAnnotateCommand(app))
-	return cmd
+	return newGroup("index", "Make and edit image indexes", indexHelp,
+		newIndexCreateCommand(app), newIndexAddCommand(app), newIndexRemoveCommand(app), newIndexAnnotateCommand(app),
+	)
 }
 
 // indexOutput is the JSON form of what the index commands print.

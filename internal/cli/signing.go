@@ -28,23 +28,10 @@ is the registry; without it that is $ECRKIT_REGISTRY. The identity in use must b
 the registry's own account.`
 
 func newSigningCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "signing",
-		Short: "Have Amazon ECR sign images when they are pushed",
-		Long:  signingHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit signing --help", "signing "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(
+	return newGroup("signing", "Have Amazon ECR sign images when they are pushed", signingHelp,
 		newSigningGetCommand(app), newSigningSetCommand(app), newSigningAddRuleCommand(app),
 		newSigningRemoveRuleCommand(app), newSigningDeleteCommand(app), newSigningStatusCommand(app),
 	)
-	return cmd
 }
 
 // registrySigning is the JSON form of the signing configuration of a registry.
