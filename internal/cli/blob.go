@@ -13,20 +13,7 @@ import (
 )
 
 func newBlobCommand(app *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "blob",
-		Short: "Fetch single layers and configs",
-		Long:  "Fetch single layers and configs.",
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("there is no command %q; see ecrkit blob --help", "blob "+args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(newBlobFetchCommand(app))
-	return cmd
+	return newGroup("blob", "Fetch single layers and configs", "Fetch single layers and configs.", newBlobFetchCommand(app))
 }
 
 const blobFetchHelp = `Fetch one layer or config.
