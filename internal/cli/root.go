@@ -71,7 +71,9 @@ func newRootCommand(app *App) *cobra.Command {
 		commands []*cobra.Command
 	}{
 		{"Move images:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
-		{"Sign and verify:", []*cobra.Command{newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newPublicKeyCommand(app)}},
+		{"Sign and verify:", []*cobra.Command{
+			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
+		}},
 		{"Look at images and name them:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
