@@ -35,7 +35,7 @@ func Attest(ctx context.Context, store Store, m transfer.Manifest, signer *Signe
 		return Signed{}, err
 	}
 	j := newBundleJob(store, images[0], signer, p.Type, content, opts)
-	all, err := run(ctx, store, []job{j}, m.Descriptor.Digest)
+	all, err := run(ctx, store, []job{j}, m.Descriptor.Digest, opts.LockDir)
 	if err != nil {
 		return Signed{}, err
 	}

@@ -68,7 +68,7 @@ const (
 	// appendTries is how often a signature is added to a list.
 	appendTries = 10
 	// appendPause is the shortest time after which a list is read again.
-	appendPause = 200 * time.Millisecond
+	appendPause = 500 * time.Millisecond
 )
 
 // write adds the signature to the list. Two writers may read the same list, and the

@@ -41,10 +41,15 @@ func newBlob(mediaType string, content []byte) blob {
 
 // run does all jobs; root is the image whose signatures are written last. It gives
 // the results of those that are done, in the order of the jobs.
-func run(ctx context.Context, store Store, jobs []job, root digest.Digest) ([]Signed, error) {
+func run(ctx context.Context, store Store, jobs []job, root digest.Digest, lockDir string) ([]Signed, error) {
+	unlock, err := lock(ctx, lockDir, store, root)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	done := map[job]bool{} // written by this goroutine only
 	found := make([]bool, len(jobs))
-	err := each(ctx, len(jobs), func(ctx context.Context, i int) (err error) {
+	err = each(ctx, len(jobs), func(ctx context.Context, i int) (err error) {
 		found[i], err = jobs[i].find(ctx)
 		return err
 	})

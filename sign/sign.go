@@ -30,6 +30,11 @@ type Options struct {
 	// Force signs again what this key has signed with the same annotations. That
 	// makes a second bundle; a legacy signature is replaced.
 	Force bool
+	// LockDir is a directory in which those who sign one image on this machine wait for
+	// each other: where lists of signatures are below tags, a writer replaces a list as
+	// a whole. "" is none; each then looks again after writing, as for signers elsewhere,
+	// which one that is held up for longer defeats.
+	LockDir string
 	// Now is the clock for the creation time, which is not signed; nil is time.Now.
 	Now func() time.Time
 
@@ -77,7 +82,7 @@ func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer,
 			jobs = append(jobs, j)
 		}
 	}
-	return run(ctx, store, jobs, m.Descriptor.Digest)
+	return run(ctx, store, jobs, m.Descriptor.Digest, opts.LockDir)
 }
 
 // imagesToSign gives the image that m is last.

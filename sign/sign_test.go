@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
@@ -283,30 +285,58 @@ func TestSignRefusedByKMS(t *testing.T) {
 	}
 }
 
-// TestSignTogether has several signers at once, in both formats: all signatures stay.
+// TestSignTogether has several signers on one machine at once, in both formats: all
+// signatures stay, however long each is held up.
 func TestSignTogether(t *testing.T) {
+	lockDir := t.TempDir()
+	signTogether(t, Options{Formats: []Format{FormatBundle, FormatLegacy}, LockDir: lockDir, pause: time.Millisecond})
+	files, err := os.ReadDir(lockDir)
+	check(t, err)
+	if len(files) == 0 {
+		t.Error("nobody has locked anything")
+	}
+}
+
+// TestSignTogetherElsewhere is the same of signers that do not know of each other and
+// look again after writing. One that is held up for longer than the pause would fail it.
+func TestSignTogetherElsewhere(t *testing.T) {
+	signTogether(t, Options{Formats: []Format{FormatLegacy}, pause: 3 * time.Second})
+}
+
+func signTogether(t *testing.T, opts Options) {
+	t.Helper()
+	opts.Repository = "registry.example.com/app"
 	const signers = 2
-	for name, store := range testStores(t) {
-		m := push(t, store, 1)
-		var wait sync.WaitGroup
-		for i := range signers {
-			signer, _ := newTestSigner(t, fmt.Sprint(i))
-			wait.Go(func() {
-				opts := Options{Formats: []Format{FormatBundle, FormatLegacy}, Repository: "registry.example.com/app"}
-				if _, err := Sign(t.Context(), store, m, signer, opts); err != nil {
-					t.Errorf("%s: %v", name, err)
+	bundles := 0
+	if slices.Contains(opts.Formats, FormatBundle) {
+		bundles = signers
+	}
+	stores := testStores(t)
+	t.Run("stores", func(t *testing.T) { // ends when all of them have
+		for name, store := range stores {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				m := push(t, store, 1)
+				var wait sync.WaitGroup
+				for i := range signers {
+					signer, _ := newTestSigner(t, fmt.Sprint(i))
+					wait.Go(func() {
+						if _, err := Sign(t.Context(), store, m, signer, opts); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wait.Wait()
+				var doc ocispec.Manifest
+				check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &doc))
+				listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
+				check(t, err)
+				if len(doc.Layers) != signers || len(listed) != bundles {
+					t.Errorf("%d legacy signatures and %d bundles", len(doc.Layers), len(listed))
 				}
 			})
 		}
-		wait.Wait()
-		var doc ocispec.Manifest
-		check(t, json.Unmarshal(resolve(t, store, attachedTag(m.Descriptor.Digest, ".sig")).Content, &doc))
-		listed, err := store.Referrers(t.Context(), m.Descriptor.Digest)
-		check(t, err)
-		if len(doc.Layers) != signers || len(listed) != signers {
-			t.Errorf("%s: %d legacy signatures and %d bundles", name, len(doc.Layers), len(listed))
-		}
-	}
+	})
 }
 
 func TestSignOptions(t *testing.T) {

@@ -181,7 +181,7 @@ const (
 	maxReferrerTries = 10
 	// referrerPause is the shortest time after which the list is read again: a writer
 	// on a busy machine may take that long where the registry is near.
-	referrerPause = 100 * time.Millisecond
+	referrerPause = 300 * time.Millisecond
 )
 
 func hasDescriptor(list []Descriptor, d Descriptor) bool {

@@ -67,7 +67,11 @@ func newAttestCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			options := sign.Options{Annotations: signed, Force: force, Now: app.Now}
+			lockDir, err := app.signingLockDir()
+			if err != nil {
+				return err
+			}
+			options := sign.Options{Annotations: signed, Force: force, LockDir: lockDir, Now: app.Now}
 			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
 				one, err := sign.Attest(ctx, store, m, signer, predicate, options)
 				if err != nil {

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -50,7 +52,25 @@ func (s signing) options(app *App) (sign.Options, error) {
 	if err != nil {
 		return sign.Options{}, err
 	}
-	return sign.Options{Formats: s.format.formats(), Annotations: annotations, Recursive: s.recursive, Now: app.Now}, nil
+	lockDir, err := app.signingLockDir()
+	if err != nil {
+		return sign.Options{}, err
+	}
+	return sign.Options{Formats: s.format.formats(), Annotations: annotations, Recursive: s.recursive, LockDir: lockDir, Now: app.Now}, nil
+}
+
+// signingLockDir is where those who sign on this machine wait for each other; "" is
+// nowhere, also where the user may not write: signers look again after writing, too.
+func (app *App) signingLockDir() (string, error) {
+	config, err := app.settings()
+	if err != nil || config.StateDir == "" {
+		return "", err
+	}
+	dir := filepath.Join(config.StateDir, "signing")
+	if os.MkdirAll(dir, 0o700) != nil {
+		return "", nil
+	}
+	return dir, nil
 }
 
 // signedImage is a signature in the JSON form of what sign prints.
