@@ -31,7 +31,9 @@ type Registry struct {
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2State
 	limits     Limits
-	requestLog // of all requests to the registry
+	// referrerPause is how long after writing a list of referrers it is read again.
+	referrerPause time.Duration
+	requestLog    // of all requests to the registry
 
 	login     chan struct{} // is held by who logs in
 	challenge *transport.Challenge
@@ -77,7 +79,7 @@ func NewRegistry(host, repository string, keychain authn.Keychain, base http.Rou
 	waits.answer = answerTime
 	base = watched(base.RoundTrip, func() patience { return waits })
 	r := &Registry{
-		host: host, repository: repository, registry: registry, keychain: keychain,
+		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: referrerPause,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2Client{},
 	}

@@ -161,7 +161,7 @@ func (r *Registry) keepReferrer(ctx context.Context, c *v2Client, m Manifest) er
 			}
 			took := time.Since(start)
 			select {
-			case <-time.After(max(2*took, referrerPause) + rand.N(took+time.Millisecond)):
+			case <-time.After(max(2*took, r.referrerPause) + rand.N(took+time.Millisecond)):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
