@@ -303,7 +303,7 @@ func TestReferrersRefusals(t *testing.T) {
 		"forbidden, unsure": {403, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
 		"too many":          {429, "application/json", `{"errors":[{"code":"TOOMANYREQUESTS"}]}`, false},
 		"broken":            {500, "text/html", "sorry", false},
-		"not implemented":   {501, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
+		"status 501":        {501, "application/json", `{"errors":[{"code":"UNSUPPORTED"}]}`, false},
 		"unavailable":       {503, "text/html", "sorry", false},
 		"redirect":          {302, "text/html", "log in", false},
 		"page":              {200, "text/html", "<html>log in</html>", false},
