@@ -78,16 +78,23 @@ func (repo *repository) setLifecyclePolicy(text string) error {
 	return putJSON(repo.bucket, keyLifecycle, lifecyclePolicy{Text: text})
 }
 
+// existingLifecyclePolicy is the policy; that there is none is a LifecyclePolicyNotFound.
+func (repo *repository) existingLifecyclePolicy() (*lifecyclePolicy, error) {
+	p, err := repo.lifecyclePolicy()
+	if err == nil && p == nil {
+		err = &types.LifecyclePolicyNotFoundException{Message: aws.String(fmt.Sprintf(
+			"Lifecycle policy does not exist for the repository with name '%s' in the registry with id '%s'", repo.record.Name, repo.registry.account))}
+	}
+	return p, err
+}
+
 // GetLifecyclePolicy returns the policy. Errors: RepositoryNotFound, LifecyclePolicyNotFound.
 func (r *Registry) GetLifecyclePolicy(_ context.Context, in *ecr.GetLifecyclePolicyInput) (*ecr.GetLifecyclePolicyOutput, error) {
 	out := &ecr.GetLifecyclePolicyOutput{RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName}
 	err := r.view(in.RepositoryName, func(repo *repository) error {
-		p, err := repo.lifecyclePolicy()
-		switch {
-		case err != nil:
+		p, err := repo.existingLifecyclePolicy()
+		if err != nil {
 			return err
-		case p == nil:
-			return repo.lifecyclePolicyNotFound()
 		}
 		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), timeOrNil(p.EvaluatedAt)
 		return nil
@@ -103,12 +110,9 @@ func (r *Registry) GetLifecyclePolicy(_ context.Context, in *ecr.GetLifecyclePol
 func (r *Registry) DeleteLifecyclePolicy(_ context.Context, in *ecr.DeleteLifecyclePolicyInput) (*ecr.DeleteLifecyclePolicyOutput, error) {
 	out := &ecr.DeleteLifecyclePolicyOutput{RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName}
 	err := r.update(in.RepositoryName, func(repo *repository) error {
-		p, err := repo.lifecyclePolicy()
-		switch {
-		case err != nil:
+		p, err := repo.existingLifecyclePolicy()
+		if err != nil {
 			return err
-		case p == nil:
-			return repo.lifecyclePolicyNotFound()
 		}
 		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), timeOrNil(p.EvaluatedAt)
 		repo.record.LifecycleDue = time.Time{}
@@ -121,11 +125,6 @@ func (r *Registry) DeleteLifecyclePolicy(_ context.Context, in *ecr.DeleteLifecy
 		return nil, err
 	}
 	return out, nil
-}
-
-func (repo *repository) lifecyclePolicyNotFound() error {
-	return &types.LifecyclePolicyNotFoundException{Message: aws.String(fmt.Sprintf(
-		"Lifecycle policy does not exist for the repository with name '%s' in the registry with id '%s'", repo.record.Name, repo.registry.account))}
 }
 
 // timeOrNil is how a time that may never have been is shown.

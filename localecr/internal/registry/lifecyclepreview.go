@@ -69,12 +69,9 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		now, text := r.now(), in.LifecyclePolicyText
 		if text == nil {
-			stored, err := repo.lifecyclePolicy()
+			stored, err := repo.existingLifecyclePolicy()
 			if err != nil {
 				return err
-			}
-			if stored == nil {
-				return repo.lifecyclePolicyNotFound()
 			}
 			text = &stored.Text
 		}
