@@ -3,7 +3,7 @@
 GO       ?= go
 PREFIX   ?=
 FUZZTIME ?= 10s
-# Flags of internal/transferbench; see go run ./internal/transferbench -help.
+# Flags of internal/tools/bench; see go run ./internal/tools/bench -help.
 BENCHFLAGS ?=
 DIST     ?= dist
 
@@ -18,24 +18,24 @@ build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
 demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it, signed, verified and pulled back
-	@$(GO) run ./internal/demo
+	@$(GO) run ./internal/tools/demo
 
 test: ## every test, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(RACE) ./...
 
 interop: ## docker, skopeo, aws CLI, cosign, crane and regctl against our binaries (root on Debian installs what is missing)
-	@sh internal/interop/peers.sh
-	$(GO) test -tags interop -count=1 -timeout 40m ./internal/interop/
+	@sh internal/test/interop/peers.sh
+	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/
 
 bench: build ## crane, regctl, oras, skopeo and Amazon's helper beside ours, half an hour; writes docs/benchmarks.md
 	@mkdir -p $(TOOLS)
 	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login
 	@set -e; { echo "# Benchmarks"; echo; \
 	echo "Written by \`make bench\`: all programs in one run on one machine, against a local ECR and a fake AWS on loopback."; echo; \
-	$(GO) run ./internal/transferbench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/transferbench.json $(BENCHFLAGS); echo; \
+	$(GO) run ./internal/tools/bench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/bench.json $(BENCHFLAGS); echo; \
 	echo "## The credential helper"; echo; \
-	$(GO) run ./internal/helpertrial/compare amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
+	$(GO) run ./internal/tools/helperbench amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
 	} > docs/benchmarks.md.new
 	@mv docs/benchmarks.md.new docs/benchmarks.md
 	@cat docs/benchmarks.md
@@ -65,7 +65,7 @@ lint: ## gofmt, go vet, staticcheck, govulncheck (pinned in bench/go.mod)
 	esac
 
 release: ## archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SHA256SUMS
-	$(GO) run ./internal/release -o $(DIST)
+	$(GO) run ./internal/tools/release -o $(DIST)
 
 install: ## install into PREFIX (default: /usr/local when it can be written, else ~/.local)
 	sh install.sh $(if $(PREFIX),--prefix '$(PREFIX)')

@@ -6,10 +6,10 @@ import (
 	"context"
 	"os"
 
-	"github.com/ecrkit/ecrkit/internal/helper"
+	"github.com/ecrkit/ecrkit/internal/credhelper"
 	"github.com/ecrkit/ecrkit/internal/warmstart"
 )
 
 func main() {
-	os.Exit(helper.Main(context.Background(), os.Args[1:], warmstart.Stdin(), os.Stdout, os.Stderr, os.Environ()))
+	os.Exit(credhelper.Main(context.Background(), os.Args[1:], warmstart.Stdin(), os.Stdout, os.Stderr, os.Environ()))
 }

@@ -1,13 +1,13 @@
 //go:build linux
 
-// Transferbench measures ecrkit's pushes, pulls and copies beside those of crane, regctl, oras and skopeo,
+// Bench measures ecrkit's pushes, pulls and copies beside those of crane, regctl, oras and skopeo,
 // against the same local ECR, and prints tables in Markdown.
 //
-//	go run ./internal/transferbench                     # all, about 27 minutes
-//	go run ./internal/transferbench -quick              # small sizes: a test of the benchmark itself
-//	go run ./internal/transferbench -case pull,push-10  # only these, by the beginning of their names
-//	go run ./internal/transferbench -save results.json  # keeps what was measured
-//	go run ./internal/transferbench -render results.json
+//	go run ./internal/tools/bench                     # all, about 27 minutes
+//	go run ./internal/tools/bench -quick              # small sizes: a test of the benchmark itself
+//	go run ./internal/tools/bench -case pull,push-10  # only these, by the beginning of their names
+//	go run ./internal/tools/bench -save results.json  # keeps what was measured
+//	go run ./internal/tools/bench -render results.json
 //
 // It needs Linux, Go, and ecrkit built into bin. It builds crane, regctl and oras at the versions that
 // bench/go.mod pins; skopeo takes part when it is installed.
@@ -37,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "transferbench:", err)
+		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
@@ -52,7 +52,7 @@ type options struct {
 }
 
 func parse(args []string) (o options, err error) {
-	flags := flag.NewFlagSet("transferbench", flag.ContinueOnError)
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.BoolVar(&o.quick, "quick", false, "small sizes and one run: a test of the benchmark itself")
 	flags.BoolVar(&o.list, "list", false, "print the cases and stop")
 	flags.Float64Var(&o.size, "size", 1, "`factor` of all sizes")

@@ -1,6 +1,6 @@
-// Package helper is the program docker-credential-ecrkit: the credential helper
+// Package credhelper is the program docker-credential-ecrkit: the credential helper
 // protocol, its settings, and the helper for the hosts that are not ECR.
-package helper
+package credhelper
 
 import (
 	"bytes"

@@ -5,7 +5,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
 )
 
 // Identity is an environment, and the principal that it stands for.

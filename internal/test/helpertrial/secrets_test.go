@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
 )
 
 // R12: nothing that is secret is in what is printed or logged, but the answer.

@@ -2,7 +2,7 @@
 // image for two platforms to it and signs it there, gives it another tag, asks what is there and who signed it,
 // pulls the image back once its signature is verified, compares, and is refused an image that nobody signed.
 //
-//	go run ./internal/demo
+//	go run ./internal/tools/demo
 //
 // It needs only Go, prints every step as the command that a user would type, removes all that it made and
 // exits with 1 on any difference.
@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 )
 
 const (

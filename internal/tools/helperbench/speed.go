@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
-	"github.com/ecrkit/ecrkit/internal/helpertrial"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/helpertrial"
 )
 
 const rounds = 300

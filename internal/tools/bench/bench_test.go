@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 )
 
 // The harness with our program alone, and sizes so small that it takes seconds.

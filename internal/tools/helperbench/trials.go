@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
-	"github.com/ecrkit/ecrkit/internal/helpertrial"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/helpertrial"
 )
 
 const host = helpertrial.Host

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
 )
 
 // Host is a registry of the account that most trials use.

@@ -1,7 +1,7 @@
 // Package interop holds the tests that run real clients against the built ecrkit commands: a Docker
 // engine, skopeo, the aws CLI, crane and regctl, and cosign, which verifies what ecrkit signs and the reverse.
 //
-//	go test -tags interop -count=1 -timeout 40m ./internal/interop/
+//	go test -tags interop -count=1 -timeout 40m ./internal/test/interop/
 //
 // needs Linux, root (for the Docker engine) and the Debian packages docker.io, skopeo and awscli, which
 // `make interop` installs when it can. crane and regctl are built from bench/go.mod, cosign from

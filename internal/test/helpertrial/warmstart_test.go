@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
 )
 
 // warm gets a token and reports whether that needed no package of the AWS SDK to

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 )
 
 // A suite is what all tests share and none changes.
@@ -83,10 +83,10 @@ func buildPeers(t *testing.T, dir string) (cosign func() error) {
 		}
 		return nil
 	}
-	if err := build("../../bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
+	if err := build("../../../bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
 		t.Fatal(err)
 	}
-	cosign = sync.OnceValue(func() error { return build("../../bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })
+	cosign = sync.OnceValue(func() error { return build("../../../bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })
 	go cosign()
 	t.Cleanup(func() { cosign() }) // which has ended, or ends with t.Context
 	return cosign

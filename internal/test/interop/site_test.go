@@ -19,7 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 )
 
 // commandTime bounds every command that a test runs.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
 )
 
 // The built programs.

@@ -180,7 +180,7 @@ func buildLaunch(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	return build(ctx, root, dir, "./internal/transferbench/launch")
+	return build(ctx, root, dir, "./internal/tools/bench/launch")
 }
 
 // checkout is the directory of our module.

@@ -1,7 +1,7 @@
-// Command compare puts credential helpers for Amazon ECR side by side through
+// Helperbench puts credential helpers for Amazon ECR side by side through
 // the same trials, against the same fake AWS, and prints a table in Markdown.
 //
-//	go run ./internal/helpertrial/compare NAME=PROGRAM NAME=PROGRAM
+//	go run ./internal/tools/helperbench NAME=PROGRAM NAME=PROGRAM
 package main
 
 import (
@@ -10,8 +10,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/ecrkit/ecrkit/internal/fakeaws"
-	"github.com/ecrkit/ecrkit/internal/helpertrial"
+	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/helpertrial"
 )
 
 func main() {

@@ -18,7 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/dustin/go-humanize"
 
-	"github.com/ecrkit/ecrkit/internal/demo/stage"
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 

@@ -1,6 +1,6 @@
 // Release builds both binaries for every platform that ecrkit is published for and packs them:
 //
-//	go run ./internal/release -o DIR
+//	go run ./internal/tools/release -o DIR
 //
 // writes DIR/ecrkit_VERSION_OS_ARCH.tar.gz (.zip for Windows) and DIR/SHA256SUMS. With the programs go
 // man pages and completions. The same commit and the
