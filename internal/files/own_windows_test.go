@@ -1,0 +1,6 @@
+package files
+
+import "errors"
+
+// unsupported are the errors of file systems without locks.
+var unsupported = []error{errors.ErrUnsupported}

@@ -1,0 +1,200 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// names lists a directory.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestWriteFile(t *testing.T) {
+	t.Parallel()
+	for name, write := range map[string]func(string, []byte, fs.FileMode) error{"synced": WriteFile, "unsynced": WriteFileUnsynced} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "file")
+		for _, text := range []string{"one", "", "three"} {
+			must(t, write(path, []byte(text), 0o600))
+			if got, err := os.ReadFile(path); err != nil || string(got) != text {
+				t.Errorf("%s: got %q, %v", name, got, err)
+			}
+		}
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := names(t, dir); len(got) != 1 || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: files %v, mode %v", name, got, info.Mode())
+		}
+		if err := write(filepath.Join(dir, "none", "file"), nil, 0o600); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: without the directory: %v", name, err)
+		}
+	}
+}
+
+// A link at the path is replaced, and what it leads to stays.
+func TestWriteFileTraps(t *testing.T) {
+	t.Parallel()
+	for name, trap := range traps {
+		dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+		path := filepath.Join(dir, "file")
+		trap(t, path, secret)
+		before, beforeErr := os.ReadFile(secret)
+		err := WriteFile(path, []byte("new"), 0o600)
+		if name == "directory" {
+			if err == nil || len(names(t, dir)) != 1 {
+				t.Errorf("%s: %v, %v", name, err, names(t, dir))
+			}
+			continue
+		}
+		must(t, err)
+		info, err := os.Lstat(path)
+		if err != nil || !info.Mode().IsRegular() {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		if after, err := os.ReadFile(secret); string(after) != string(before) || (err == nil) != (beforeErr == nil) {
+			t.Errorf("%s: the secret has changed: %q, %v", name, after, err)
+		}
+	}
+}
+
+func TestDiscard(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	must(t, os.WriteFile(path, []byte("old"), 0o600))
+	f, err := Create(path, 0o600)
+	must(t, err)
+	_, err = f.WriteString("half")
+	must(t, err)
+	f.Discard()
+	f.Discard()
+	if got, err := os.ReadFile(path); err != nil || string(got) != "old" || len(names(t, dir)) != 1 {
+		t.Errorf("got %q, %v; files %v", got, err, names(t, dir))
+	}
+	f, err = Create(path, 0o600)
+	must(t, err)
+	must(t, f.Commit())
+	f.Discard()
+	if got, err := os.ReadFile(path); err != nil || string(got) != "" {
+		t.Errorf("Discard after Commit: %q, %v", got, err)
+	}
+}
+
+// A file that has lost its name to another is not committed: neither a link nor
+// what others wrote gets the name.
+func TestCommitChecksName(t *testing.T) {
+	t.Parallel()
+	commits := map[string]func(*File) error{"Commit": (*File).Commit, "CommitUnsynced": (*File).CommitUnsynced, "CommitNew": (*File).CommitNew}
+	for name, commit := range commits {
+		for trap, lay := range traps {
+			dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+			path := filepath.Join(dir, "file")
+			f, err := Create(path, 0o600)
+			must(t, err)
+			must(t, os.Remove(f.Name()))
+			lay(t, f.Name(), secret)
+			if err := commit(f); !errors.Is(err, ErrUntrusted) {
+				t.Errorf("%s: %s: %v", name, trap, err)
+			}
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s: the file is there: %v", name, trap, err)
+			}
+		}
+	}
+}
+
+func TestCommitNew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	var won int
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			f, err := Create(path, 0o600)
+			if err == nil {
+				_, err = fmt.Fprint(f, i)
+			}
+			if err == nil {
+				err = f.CommitNew()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won++
+			} else if !errors.Is(err, fs.ErrExist) {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if got := names(t, dir); won != 1 || len(got) != 1 {
+		t.Errorf("%d committed; files %v", won, got)
+	}
+}
+
+func TestCreateAs(t *testing.T) {
+	t.Parallel()
+	for name, lay := range traps {
+		dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+		path, temp := filepath.Join(dir, "file"), filepath.Join(dir, "file.tmp")
+		lay(t, temp, secret)
+		before, _ := os.ReadFile(secret)
+		f, err := CreateAs(temp, path, 0o600)
+		must(t, err)
+		_, err = f.WriteString("new")
+		must(t, errors.Join(err, f.Commit()))
+		got, err := os.ReadFile(path)
+		if after, _ := os.ReadFile(secret); err != nil || string(got) != "new" || string(after) != string(before) || len(names(t, dir)) != 1 {
+			t.Errorf("%s: %q, %v; files %v; secret %q", name, got, err, names(t, dir), after)
+		}
+	}
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, partial := filepath.Join(dir, "file"), filepath.Join(dir, "partial")
+	f, err := OpenOwn(partial, os.O_RDWR|os.O_CREATE, 0o666)
+	must(t, err)
+	_, err = f.WriteString("content")
+	must(t, err)
+	must(t, Publish(f, path))
+	if got, err := os.ReadFile(path); err != nil || string(got) != "content" || len(names(t, dir)) != 1 {
+		t.Errorf("got %q, %v; files %v", got, err, names(t, dir))
+	}
+	f, err = OpenOwn(partial, os.O_RDWR|os.O_CREATE, 0o666)
+	must(t, err)
+	if err := Publish(f, filepath.Join(dir, "none", "file")); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file is open after an error: %v", err)
+	}
+	must(t, os.Remove(partial))
+	must(t, os.Symlink(path, partial))
+	if f, err = os.Open(partial); err != nil {
+		t.Fatal(err)
+	}
+	if err := Publish(f, filepath.Join(dir, "link")); !errors.Is(err, ErrUntrusted) {
+		t.Errorf("a link: %v", err)
+	}
+}
+
+func TestSyncDir(t *testing.T) {
+	t.Parallel()
+	must(t, SyncDir(t.TempDir()))
+}
