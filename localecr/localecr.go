@@ -82,7 +82,12 @@ type Options struct {
 	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
 	// host. A server that is used as a handler only gives download URLs of the host that was called.
 	DownloadAddr string
-	Logger       *slog.Logger // failures of the server itself; default: discarded
+	// HostNames are further names, without port, by which clients call the server on a loopback address, such as
+	// host.docker.internal. There it answers only to IP addresses, localhost and the names below it, the names of Amazon
+	// ECR and these, since any other name may be that of a web page that was made to lead there. On other addresses it
+	// answers to any name.
+	HostNames []string
+	Logger    *slog.Logger // failures of the server itself; default: discarded
 }
 
 // A Server is a local ECR. It is an http.Handler of all its fronts; Start and Serve listen for it.
@@ -110,13 +115,18 @@ type Server struct {
 	downloadSecret string
 	downloadAddr   string   // where to listen
 	downloads      net.Addr // where Listen does; nil for a handler
+	hostNames      []string // in lower case
 	logger         *slog.Logger
 
 	keysMu    sync.Mutex
 	keyStores map[string]*keys.Store
 
-	stop chan struct{} // closed by Close
-	wg   sync.WaitGroup
+	closing   sync.Mutex
+	closed    bool
+	listeners []*Listener
+	stop      chan struct{}  // closed by Close
+	running   sync.WaitGroup // what Close waits for
+	close     func() error   // once
 }
 
 // New opens the store and makes a server on it. The caller closes it, unless Start does. The error
@@ -134,6 +144,9 @@ func New(o Options) (_ *Server, err error) {
 		dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloadAddr: o.DownloadAddr,
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
+	}
+	for _, name := range o.HostNames {
+		s.hostNames = append(s.hostNames, hostName(name))
 	}
 	s.script.set(o.Faults)
 	if err := s.SetScanFindings(o.ScanFindings...); err != nil {
@@ -174,7 +187,8 @@ func New(o Options) (_ *Server, err error) {
 	if err = s.openIdentities(); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
-	s.wg.Go(s.expire)
+	s.close = sync.OnceValue(s.closeOnce)
+	s.running.Go(s.expire)
 	return s, nil
 }
 
@@ -234,20 +248,11 @@ func (s *Server) SetFaults(faults ...Fault) error {
 	return nil
 }
 
-// Close closes the store, and removes it if it was a temporary one. Requests must have ended.
-func (s *Server) Close() error {
-	close(s.stop)
-	s.wg.Wait()
-	err := s.store.Close()
-	if s.temporary {
-		err = errors.Join(err, os.RemoveAll(s.dir))
-	}
-	return err
-}
-
-// ServeHTTP answers a request to any of the fronts.
+// ServeHTTP answers a request to the AWS API, to /v2/ or for a download, by its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case !s.answersTo(r):
+		misdirected(w)
 	case strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/v2":
 		s.serveV2(w, r)
 	case strings.HasPrefix(r.URL.Path, downloadPath):
@@ -257,8 +262,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Downloads answers requests to the stand-in for S3 alone.
-func (s *Server) Downloads() http.Handler { return http.HandlerFunc(s.serveS3) }
+// serveDownloads answers on the port of the downloads alone.
+func (s *Server) serveDownloads(w http.ResponseWriter, r *http.Request) {
+	if !s.answersTo(r) {
+		misdirected(w)
+		return
+	}
+	s.serveS3(w, r)
+}
 
 // scheme is that of all URLs: TLS is for whoever puts a proxy before the server.
 const scheme = "http"

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -40,7 +41,11 @@ func (s *Server) Start(t TB) {
 	go func() { done <- l.Serve(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-done, s.Close()); err != nil {
+		err := <-done
+		if errors.Is(err, http.ErrServerClosed) { // the test has closed it
+			err = nil
+		}
+		if err := errors.Join(err, s.Close()); err != nil {
 			t.Fatalf("local ECR: %v", err)
 		}
 	})
@@ -58,6 +63,11 @@ type Listener struct {
 // Options.DownloadAddr or a free port of the same host, and sets the server's URL and Registry.
 // Connections are answered by Serve.
 func (s *Server) Listen(addr string) (*Listener, error) {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
 	registry, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("local ECR: %w", err)
@@ -77,7 +87,9 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 	s.Registry = reachable(registry.Addr())
 	s.URL = scheme + "://" + s.Registry
 	s.downloads = downloads.Addr()
-	return &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}, nil
+	l := &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}
+	s.listeners = append(s.listeners, l)
+	return l, nil
 }
 
 // reachable is an address that a client on this machine can use: not that of all interfaces.
@@ -117,9 +129,13 @@ func (s *Server) downloadHost(host string) string {
 	return net.JoinHostPort(bound, port)
 }
 
-// Serve answers until the context ends, and then gives running requests a few seconds.
+// Serve answers until the context ends or the server is closed, and then gives running requests a few seconds.
 func (l *Listener) Serve(ctx context.Context) error {
 	s := l.server
+	if !s.begin() {
+		return errClosed
+	}
+	defer s.running.Done()
 	var unused unusedConns
 	newServer := func(h http.Handler) *http.Server {
 		return &http.Server{
@@ -130,7 +146,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		}
 	}
-	registry, downloads := newServer(s), newServer(s.Downloads())
+	registry, downloads := newServer(s), newServer(http.HandlerFunc(s.serveDownloads))
 	ended := make(chan error, 2)
 	go func() { ended <- registry.Serve(l.registry) }()
 	go func() { ended <- downloads.Serve(l.downloads) }()
@@ -140,6 +156,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	case err := <-ended:
 		errs, left = append(errs, err), left-1
 	case <-ctx.Done():
+	case <-s.stop:
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
@@ -159,6 +176,39 @@ func (l *Listener) Serve(ctx context.Context) error {
 		}
 	}
 	return out
+}
+
+// errClosed is the error of a server that was closed.
+var errClosed = fmt.Errorf("local ECR: %w", http.ErrServerClosed)
+
+// begin reports whether the server is open. If it is, Close waits for the caller's s.running.Done.
+func (s *Server) begin() bool {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if !s.closed {
+		s.running.Add(1)
+	}
+	return !s.closed
+}
+
+// Close ends what Listen and Serve have begun, closes the store, and removes it if it was a temporary one. Requests
+// that came by other means must have ended. Further calls return the result of the first.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) closeOnce() error {
+	s.closing.Lock()
+	s.closed = true
+	s.closing.Unlock()
+	close(s.stop)
+	s.running.Wait()
+	for _, l := range s.listeners {
+		_, _ = l.registry.Close(), l.downloads.Close() // fails only for those that Serve has closed
+	}
+	err := s.store.Close()
+	if s.temporary {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return err
 }
 
 // unusedConns are the connections that have not sent a byte: a server that shuts down would wait

@@ -66,6 +66,7 @@ type localFlags struct {
 	scan      time.Duration
 	findings  string
 	quirksOff []string
+	hostNames []string
 }
 
 func newLocalCommand(app *App) *cobra.Command {
@@ -81,6 +82,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.addr, "addr", defaultLocalAddr, "`host:port` to listen on; port 0 picks a free one")
 	flags.StringVar(&f.downloadAddr, "download-addr", "", "`host:port` to serve downloads on (default a free port of the same host)")
 	flags.StringVar(&f.data, "data", "", "`directory` of the store (default $XDG_DATA_HOME/ecrkit/local)")
+	flags.StringSliceVar(&f.hostNames, "host-name", nil, "further `names` that it answers to on a loopback address, such as host.docker.internal")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use an empty store that is removed at the end")
 	flags.StringVar(&f.audit, "audit", "", "append every call to this `file`")
 	flags.StringVar(&f.quotas, "quotas", "off", "calls per second: off, default (those of AWS) or a `file`")
@@ -173,7 +175,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		}
 		*d.into = d.time
 	}
-	o.DownloadAddr, o.Shape.Latency = f.downloadAddr, f.latency
+	o.DownloadAddr, o.HostNames, o.Shape.Latency = f.downloadAddr, f.hostNames, f.latency
 	if f.rate != "" {
 		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
 		if err != nil || rate == 0 {
