@@ -5,29 +5,53 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
+	"slices"
 
-	"github.com/gofrs/flock"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
-// lockInterval is how often a lock is asked for that another signer has.
-const lockInterval = 20 * time.Millisecond
-
-// lock waits until no other signer of this machine is at work on an image in a store.
-// dir is Options.LockDir.
-func lock(ctx context.Context, dir string, store Store, image digest.Digest) (unlock func(), err error) {
+// lock waits until no other signer of this machine is at work on any of the images in
+// a store. dir is Options.LockDir; without one that can be written to, nobody waits.
+func lock(ctx context.Context, dir string, store Store, images []digest.Digest) (unlock func(), err error) {
+	var held []*files.Lock
+	unlock = func() {
+		for _, l := range held {
+			l.Release()
+		}
+	}
 	if dir == "" {
-		return func() {}, nil
+		return unlock, nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("lock of signers: %w", err)
+	err = os.MkdirAll(dir, 0o700)
+	for _, name := range lockNames(store, images) {
+		if err != nil {
+			break
+		}
+		var l *files.Lock
+		if l, err = files.Acquire(ctx, filepath.Join(dir, name)); err == nil {
+			held = append(held, l)
+		}
 	}
-	// The files stay, so there are few of them. Two images may have the same.
-	name := digest.FromString(store.String() + "@" + string(image)).Encoded()[:2]
-	l := flock.New(filepath.Join(dir, name), flock.SetPermissions(0o600))
-	if _, err := l.TryLockContext(ctx, lockInterval); err != nil {
-		return nil, fmt.Errorf("lock of signers %s: %w", l.Path(), err)
+	if err != nil {
+		unlock()
+		if files.IsReadOnly(err) {
+			return func() {}, nil
+		}
+		return nil, fmt.Errorf("signing: %w", err)
 	}
-	return func() { _ = l.Close() }, nil
+	return unlock, nil
+}
+
+// lockNames returns the names of the lock files of images, each once. All signers take
+// them in this order, so that no two wait for each other. The files stay, so there are
+// few of them: two images may have the same.
+func lockNames(store Store, images []digest.Digest) []string {
+	var names []string
+	for _, image := range images {
+		names = append(names, digest.FromString(store.String() + "@" + string(image)).Encoded()[:2])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

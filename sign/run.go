@@ -42,7 +42,11 @@ func newBlob(mediaType string, content []byte) blob {
 // run does all jobs; root is the image whose signatures are written last. It gives
 // the results of those that are done, in the order of the jobs.
 func run(ctx context.Context, store Store, jobs []job, root digest.Digest, lockDir string) ([]Signed, error) {
-	unlock, err := lock(ctx, lockDir, store, root)
+	var images []digest.Digest
+	for _, j := range jobs {
+		images = append(images, j.signed().Digest)
+	}
+	unlock, err := lock(ctx, lockDir, store, images)
 	if err != nil {
 		return nil, err
 	}

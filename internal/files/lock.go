@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -30,8 +31,8 @@ type Lock struct {
 // Acquire creates and locks the file at path, with mode 0600. It waits while
 // another process, or another part of this one, holds the lock.
 //
-// The error wraps the cause of ctx, [ErrUntrusted], or that of the system: in a
-// directory that cannot be written to, fs.ErrPermission or syscall.EROFS.
+// The error wraps the cause of ctx, [ErrUntrusted], or the error of the system; see
+// [IsReadOnly].
 func Acquire(ctx context.Context, path string) (*Lock, error) { return private.acquire(ctx, path) }
 
 // AcquireShared is [Acquire] for a directory in which several users write: the lock
@@ -123,6 +124,11 @@ func (k kind) current(file *flock.Flock) (*Lock, error) {
 		}
 	}
 	return nil, file.Close()
+}
+
+// IsReadOnly reports whether err is that of a place where this user cannot write.
+func IsReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 // Release frees the lock and leaves its file.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,5 +154,19 @@ func TestLockUnsupported(t *testing.T) {
 	k := kind{tryLock: func(*flock.Flock) (bool, error) { return false, os.ErrDeadlineExceeded }}
 	if lock, err := k.try(filepath.Join(t.TempDir(), "lock")); !errors.Is(err, os.ErrDeadlineExceeded) || lock != nil {
 		t.Errorf("another error: %v, %v", lock, err)
+	}
+}
+
+func TestIsReadOnly(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{syscall.EACCES, syscall.EPERM, syscall.EROFS} {
+		if !IsReadOnly(&fs.PathError{Op: "open", Err: err}) {
+			t.Error(err)
+		}
+	}
+	for _, err := range []error{nil, syscall.ENOENT, ErrUntrusted, ErrLocked} {
+		if IsReadOnly(err) {
+			t.Error(err)
+		}
 	}
 }
