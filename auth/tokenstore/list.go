@@ -120,7 +120,7 @@ func (s *Store) removeTemp(name string) (keyed bool) {
 			return true
 		}
 		_ = os.Remove(s.path(key, ext+tempExt))
-		_ = lock.Unlock()
+		lock.Unlock()
 		return true
 	}
 	return false
@@ -133,9 +133,10 @@ func (s *Store) removeLock(key Key) {
 	if err != nil {
 		return
 	}
-	defer lock.Unlock()
 	// A token that has come in the meantime keeps its lock.
 	if _, err := os.Lstat(s.path(key, entryExt)); errors.Is(err, os.ErrNotExist) {
-		_ = os.Remove(s.path(key, lockExt))
+		lock.remove()
+	} else {
+		lock.Unlock()
 	}
 }

@@ -4,19 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
-	"os"
 	"time"
 
-	"github.com/gofrs/flock"
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // Lock is the lock of a key, held. The system frees it if the process dies.
-type Lock struct{ file *flock.Flock }
+type Lock struct{ file *files.Lock }
 
 // Unlock frees the lock.
-func (l *Lock) Unlock() error { return l.file.Unlock() }
+func (l *Lock) Unlock() { l.file.Release() }
+
+// remove frees the lock and removes its file.
+func (l *Lock) remove() { l.file.Remove() }
 
 // TryLock takes the lock of a key, or fails with ErrLocked.
 func (s *Store) TryLock(key Key) (*Lock, error) {
@@ -27,29 +28,16 @@ func (s *Store) TryLock(key Key) (*Lock, error) {
 }
 
 func lockFile(path string) (*Lock, error) {
-	const attempts = 10
-	for range attempts {
-		file := flock.New(path, flock.SetPermissions(0o600))
-		locked, err := file.TryLock()
-		if err != nil {
-			return nil, fmt.Errorf("token cache: lock: %w", err)
-		}
-		if !locked {
-			_ = file.Close()
-			return nil, ErrLocked
-		}
-		// Whoever cleans up may have removed the file after it was opened: then
-		// somebody else can lock the one that took its place.
-		mine, err := file.Stat()
-		if err == nil {
-			var now fs.FileInfo
-			if now, err = os.Lstat(path); err == nil && os.SameFile(mine, now) {
-				return &Lock{file}, nil
-			}
-		}
-		_ = file.Unlock()
+	file, err := files.Try(path)
+	switch {
+	case errors.Is(err, files.ErrLocked):
+		return nil, ErrLocked
+	case errors.Is(err, files.ErrUntrusted):
+		return nil, fmt.Errorf("%w: %w; remove it", ErrUnsafe, err)
+	case err != nil:
+		return nil, fmt.Errorf("token cache: %w", err)
 	}
-	return nil, ErrLocked
+	return &Lock{file}, nil
 }
 
 // Lock waits for the lock of a key.
@@ -73,12 +61,12 @@ func (s *Store) Await(ctx context.Context, key Key, will func(Entry) bool) (Entr
 		switch {
 		case err == nil && will(entry):
 			if lock != nil {
-				_ = lock.Unlock()
+				lock.Unlock()
 			}
 			return entry, nil, nil
 		case err != nil && !errors.Is(err, ErrNotFound):
 			if lock != nil {
-				_ = lock.Unlock()
+				lock.Unlock()
 			}
 			return Entry{}, nil, err
 		case lock != nil:

@@ -44,7 +44,9 @@ func act(role, dir string) error {
 				return err
 			}
 			e.Secret = strconv.Itoa(i) + strings.Repeat("x", 3000)
-			if err := errors.Join(s.Put(keyA, e), lock.Unlock()); err != nil {
+			err = s.Put(keyA, e)
+			lock.Unlock()
+			if err != nil {
 				return err
 			}
 			fmt.Println(i)
@@ -63,7 +65,8 @@ func act(role, dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Put(keyB, e), s.MarkHost("h", e.ExpiresAt), lock.Unlock())
+	defer lock.Unlock()
+	return errors.Join(s.Put(keyB, e), s.MarkHost("h", e.ExpiresAt))
 }
 
 func child(t *testing.T, role, dir string) *exec.Cmd {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
@@ -86,42 +87,38 @@ func (s *Store) Put(key Key, e Entry) error {
 
 // write puts data in the place of a key's file, whole or not at all.
 func (s *Store) write(key Key, ext string, data []byte, until time.Time) error {
-	// One name a key: what a killed writer left behind is written over by the next.
-	temp, final := s.path(key, ext+tempExt), s.path(key, ext)
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	final := s.path(key, ext)
+	if info, err := os.Lstat(final); err == nil && info.IsDir() && os.Remove(final) != nil {
+		// A directory in the way is put aside; if it can't be, the commit fails.
+		_ = files.Rename(final, s.path(key, badExt))
+	}
+	if err := commit(s.path(key, ext+tempExt), final, data, until); err != nil {
 		return fmt.Errorf("token cache: %w", err)
 	}
-	if err := writeSynced(temp, data, until); err != nil {
-		_ = os.Remove(temp)
-		return fmt.Errorf("token cache: %w", err)
-	}
-	err := rename(temp, final)
-	if info, statErr := os.Lstat(final); err != nil && statErr == nil && info.IsDir() {
-		// A directory in the way, empty or not, is put aside.
-		if os.Remove(final) == nil || os.Rename(final, s.path(key, badExt)) == nil {
-			err = rename(temp, final)
-		}
-	}
-	if err != nil {
-		_ = os.Remove(temp)
-		return fmt.Errorf("token cache: %w", err)
-	}
-	return syncDirectory(s.directory())
+	return nil
 }
 
-func writeSynced(path string, data []byte, until time.Time) (err error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// commit writes a file by way of temp. One name a key: what a killed writer left
+// behind is written over by the next.
+func commit(temp, path string, data []byte, until time.Time) error {
+	f, err := files.CreateAs(temp, path, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.Write(data); err != nil {
+	defer f.Discard()
+	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
+	if err := f.Sync(); err != nil {
 		return err
 	}
-	return os.Chtimes(path, until, until)
+	if err := os.Chtimes(temp, until, until); err != nil {
+		return err
+	}
+	if err := f.CommitUnsynced(); err != nil {
+		return err
+	}
+	return files.SyncDir(filepath.Dir(path))
 }
 
 // Remove removes the token of a key. That there is none is no error.
