@@ -47,7 +47,10 @@ func TestSignImageAndIndex(t *testing.T) {
 			recursive := opts
 			recursive.Recursive = true
 			type sign func(context.Context, *Signer) error
-			first := sign(func(ctx context.Context, s *Signer) error { _, err := Sign(ctx, store, index, s, recursive); return err })
+			first := sign(func(ctx context.Context, s *Signer) error {
+				_, err := Sign(ctx, store, index, s, recursive)
+				return err
+			})
 			second := sign(func(ctx context.Context, s *Signer) error { _, err := Sign(ctx, store, child, s, opts); return err })
 			if order == "image first" {
 				first, second = second, first
