@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // BackupExtension is that of the copy that Save makes of what was there.
@@ -45,22 +47,18 @@ func (f *File) Save() (backup string, err error) {
 	return backup, nil
 }
 
-// replace writes a file next to its place and renames it. It belongs to whom
-// like belonged to.
-func replace(path string, data []byte, mode fs.FileMode, like fs.FileInfo) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+// replace writes a file, which then belongs to whom like belonged to.
+func replace(path string, data []byte, mode fs.FileMode, like fs.FileInfo) error {
+	f, err := files.Create(path, 0o600)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(temp.Name())
-		}
-	}()
-	_, err = temp.Write(data)
-	err = errors.Join(err, temp.Chmod(mode), keepOwner(temp, like), temp.Sync(), temp.Close())
-	if err != nil {
+	defer f.Discard()
+	if _, err := f.Write(data); err != nil {
 		return err
 	}
-	return os.Rename(temp.Name(), path)
+	if err := errors.Join(f.Chmod(mode), keepOwner(f.File, like)); err != nil {
+		return err
+	}
+	return f.Commit()
 }
