@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +60,30 @@ func TestOpenRefuses(t *testing.T) {
 		log.Warn("still")
 		if stderr.String() != "helper: still\n" {
 			t.Errorf("%s: %q", setting, &stderr)
+		}
+	}
+}
+
+// A link under the name of the log is not followed.
+func TestLinkedFile(t *testing.T) {
+	dir := t.TempDir()
+	secret, path := filepath.Join(dir, "secret"), filepath.Join(dir, "debug.log")
+	for name, link := range map[string]func(from, to string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		if err := os.WriteFile(secret, []byte("secret"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := link(secret, path); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := Open("helper", "debug:"+path, io.Discard); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s link: %v", name, err)
+		}
+		info, err := os.Stat(secret)
+		if data, readErr := os.ReadFile(secret); err != nil || readErr != nil || string(data) != "secret" || info.Mode().Perm() != 0o644 {
+			t.Errorf("%s link: %q, %v", name, data, info.Mode())
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
