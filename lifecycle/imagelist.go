@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // Bounds of what ReadImages takes; Amazon ECR allows 100,000 images in a
@@ -114,7 +116,7 @@ type listObject struct {
 
 func (l *imageList) object(document json.RawMessage) error {
 	var o listObject
-	if err := json.Unmarshal(document, &o); err != nil {
+	if err := strictjson.Unmarshal(document, &o); err != nil {
 		return fmt.Errorf("the list of images: %w", err)
 	}
 	switch {

@@ -73,6 +73,7 @@ func TestTimestamps(t *testing.T) {
 
 func TestReadImagesRefuses(t *testing.T) {
 	manifest := `{"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[]}`
+	twice := `{"mediaType":"` + ocispec.MediaTypeImageIndex + `","manifests":[],"manifests":[]}`
 	for _, x := range []struct{ name, text, want string }{
 		{"nothing", "", "the list of images is empty"},
 		{"no JSON", "imageDetails", "the list of images is not JSON"},
@@ -85,14 +86,18 @@ func TestReadImagesRefuses(t *testing.T) {
 		{"no time", fmt.Sprintf(`{"imageDigest":%q}`, digestOf("a")), "imagePushedAt is missing"},
 		{"status", detail("a", `,"imageStatus":"GONE"`), `imageStatus "GONE" is not known`},
 		{"archived when", detail("a", `,"imageStatus":"ARCHIVED"`), "lastArchivedAt is missing"},
-		{"size", detail("a", `,"imageSizeInBytes":-1`), "imageSizeInBytes is less than 0"},
+		{"size", strings.Replace(detail("a", ""), `"imageSizeInBytes":5`, `"imageSizeInBytes":-1`, 1), "imageSizeInBytes is less than 0"},
 		{"empty tag", detail("a", `,"imageTags":[""]`), "a tag that is empty or too long"},
 		{"subject", detail("a", `,"subjectManifestDigest":"x"`), "subjectManifestDigest"},
-		{"repositories", detail("a", "") + detail("b", `,"repositoryName":"other"`), `it is in the repository "other", others are in "app"; a policy is for one repository`},
-		{"registries", detail("a", "") + detail("b", `,"registryId":"1"`), `it is in the registry "1"`},
+		{"repositories", detail("a", "") + strings.Replace(detail("b", ""), `"app"`, `"other"`, 1), `it is in the repository "other", others are in "app"; a policy is for one repository`},
+		{"registries", detail("a", "") + strings.Replace(detail("b", ""), `"000000000000"`, `"1"`, 1), `it is in the registry "1"`},
 		{"different", detail("a", "") + detail("a", `,"imageTags":["x"]`), "it is in the list twice, and not the same"},
 		{"other content", detail("a", "") + fmt.Sprintf(`{"images":[{"imageId":{"imageDigest":%q},"imageManifest":%q}]}`, digestOf("a"), manifest), "its content has another digest"},
 		{"manifests alone", fmt.Sprintf(`{"images":[{"imageId":{"imageDigest":%q},"imageManifest":%q}]}`, digest.FromString(manifest), manifest), "the output of aws ecr describe-images is wanted"},
+		{"tags twice", `{"imageDetails":[` + detail("a", `,"imageTags":["prod"],"imageTags":[]`) + `]}`, `imageDetails[0]: "imageTags" appears twice in one object`},
+		{"tags twice in two cases", detail("a", `,"imageTags":["prod"],"ImageTags":[]`), `"ImageTags" appears twice in one object`},
+		{"images twice", `{"imageDetails":[` + detail("a", "") + `],"imageDetails":[]}`, `"imageDetails" appears twice in one object`},
+		{"children twice", detail("a", "") + fmt.Sprintf(`{"imageId":{"imageDigest":%q},"imageManifest":%q}`, digest.FromString(twice), twice), `"manifests" appears twice in one object`},
 		{"manifest", detail("a", "") + fmt.Sprintf(`{"imageId":{"imageDigest":%q},"imageManifest":"x"}`, digest.FromString("x")), "manifest sha256:"},
 	} {
 		t.Run(x.name, func(t *testing.T) {

@@ -1,12 +1,13 @@
 package lifecycle
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // manifest is what a manifest tells beyond describe-images.
@@ -47,7 +48,7 @@ func readManifest(id digest.Digest, text []byte, mediaType string) (manifest, er
 		Subject   *ocispec.Descriptor  `json:"subject"`
 	}
 	m := manifest{digest: id, size: int64(len(text))}
-	if err := json.Unmarshal(text, &content); err != nil {
+	if err := strictjson.Unmarshal(text, &content); err != nil {
 		return m, fmt.Errorf("manifest %s: %w", id, err)
 	}
 	if content.MediaType != "" {

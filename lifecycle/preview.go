@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // Preview is what Amazon ECR itself says that a policy does: the images on which it
@@ -38,7 +40,11 @@ func ReadPreview(text io.Reader) (Preview, error) {
 				} `json:"action"`
 			} `json:"previewResults"`
 		}
-		err := d.Decode(&page)
+		var document json.RawMessage
+		err := d.Decode(&document)
+		if err == nil {
+			err = strictjson.Unmarshal(document, &page)
+		}
 		switch {
 		case errors.Is(err, io.EOF) && n > 1:
 			return preview, nil
@@ -59,7 +65,11 @@ func ReadPreview(text io.Reader) (Preview, error) {
 			if r.Action.Type != Expire && r.Action.Type != Transition {
 				return nil, fmt.Errorf("the preview: image %s: the action %.40q is not known", id, r.Action.Type)
 			}
-			preview[id] = PreviewAction{r.Action.Type, r.Rule}
+			action := PreviewAction{r.Action.Type, r.Rule}
+			if other, ok := preview[id]; ok && other != action {
+				return nil, fmt.Errorf("the preview: image %s: it has two actions", id)
+			}
+			preview[id] = action
 		}
 	}
 }

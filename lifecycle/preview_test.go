@@ -56,6 +56,9 @@ func TestReadPreviewRefuses(t *testing.T) {
 		{"another object", `{"imageDetails":[]}`, `its status is ""`},
 		{"no results", `{"status":"COMPLETE"}`, "has no previewResults"},
 		{"digest", previewPage(`{"imageDigest":"x","action":{"type":"EXPIRE"}}`), "is not a sha256 digest"},
+		{"status twice", `{"status":"FAILED","status":"COMPLETE","previewResults":[]}`, `"status" appears twice in one object`},
+		{"action twice", previewPage(`{"action":{"type":"EXPIRE"},"action":{"type":"TRANSITION"}}`), `previewResults[0]: "action" appears twice in one object`},
+		{"an image twice", previewPage(previewResult("a", "EXPIRE", 1)) + previewPage(previewResult("a", "TRANSITION", 1)), "it has two actions"},
 		{"action", previewPage(previewResult("a", "KEEP", 1)), `the action "KEEP" is not known`},
 	} {
 		if _, err := ReadPreview(strings.NewReader(x.text)); err == nil || !strings.Contains(err.Error(), x.want) {

@@ -86,6 +86,12 @@ func complete(pages []Page) error {
 		if p.status() != pages[0].status() {
 			return fmt.Errorf("%w: its status was %s on one page and %s on another; read them again", ErrNoResult, pages[0].status(), p.status())
 		}
+		// Amazon ECR answers with findings, of which there may be none, once a scan is done.
+		// A page without is one from which somebody took them.
+		if p.status().Done() && p.ImageScanFindings.empty() {
+			return fmt.Errorf("%w: its status is %s, but imageScanFindings is missing; save the whole output of aws ecr describe-image-scan-findings, without --query",
+				ErrNoResult, p.status())
+		}
 	}
 	switch {
 	case last == 0:

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // Bounds of what is decoded. The largest image known to us has some 5,000 findings of
@@ -84,7 +86,7 @@ func decodePage(data []byte) (Page, error) {
 		return Page{}, errors.New("it is no JSON object")
 	}
 	var page Page
-	if err := json.Unmarshal(data, &page); err != nil {
+	if err := strictjson.Unmarshal(data, &page); err != nil {
 		return Page{}, err
 	}
 	if page.ImageScanStatus != nil || page.ImageScanFindings != nil {

@@ -152,12 +152,39 @@ func TestPagesThatAreNotAll(t *testing.T) {
 		"a negative count":              {`{"imageScanFindings":{"findingSeverityCounts":{"HIGH":-1}}}`, "-1 findings", false},
 		"a time that is none":           {`{"imageScanFindings":{"imageScanCompletedAt":"yesterday"}}`, `"yesterday" is no time`, false},
 		"a time far away":               {`{"imageScanFindings":{"imageScanCompletedAt":1e300}}`, "is no time", false},
+
+		"complete without findings":   {`{"repositoryName":"app","imageId":{"imageTag":"1"},"imageScanStatus":{"status":"COMPLETE"}}`, "findings of app:1: there is no scan result: its status is COMPLETE, but imageScanFindings is missing", true},
+		"active without findings":     {`{"imageScanStatus":{"status":"ACTIVE"}}`, "its status is ACTIVE, but imageScanFindings is missing", true},
+		"findings that are null":      {`{"imageScanStatus":{"status":"ACTIVE"},"imageScanFindings":null}`, "imageScanFindings is missing", true},
+		"findings that are empty":     {`{"imageScanStatus":{"status":"COMPLETE"},"imageScanFindings":{}}`, "imageScanFindings is missing", true},
+		"findings of all but a page":  {pageOf("1", "a") + `{"repositoryName":"app","imageId":{"imageTag":"1"},"imageScanStatus":{"status":"COMPLETE"}}`, "imageScanFindings is missing", true},
+		"findings twice":              {`{"imageScanStatus":{"status":"COMPLETE"},"imageScanFindings":{"findings":[{"severity":"CRITICAL"}]},"imageScanFindings":{"findings":[]}}`, `"imageScanFindings" appears twice`, false},
+		"findings twice in two cases": {`{"imageScanStatus":{"status":"COMPLETE"},"imageScanFindings":{"findings":[{"severity":"CRITICAL"}]},"ImageScanFindings":{"findings":[]}}`, `"ImageScanFindings" appears twice`, false},
+		"a severity twice":            {`{"imageScanFindings":{"findings":[{},{"severity":"CRITICAL","severity":"LOW"}]}}`, `imageScanFindings.findings[1]: "severity" appears twice`, false},
+		"a severity twice, escaped":   {`{"imageScanFindings":{"findings":[{"severity":"CRITICAL","severit\u0079":"LOW"}]}}`, `"severity" appears twice`, false},
+		"a status twice":              {`{"imageScanStatus":{"status":"FAILED","status":"COMPLETE"},"imageScanFindings":{"findings":[]}}`, `imageScanStatus: "status" appears twice`, false},
+		"a next page taken back":      {strings.Replace(pageOf("1", "a"), "}", `},"nextToken":""`, 1), `"nextToken" appears twice`, false},
 	} {
 		_, err := Decode(strings.NewReader(test.text))
 		if err == nil || !strings.Contains(err.Error(), test.want) || errors.Is(err, ErrNoResult) != test.noResult {
 			t.Errorf("%s: %v; want %q, no result %v", name, err, test.want, test.noResult)
 		}
 	}
+}
+
+// What Amazon ECR says of an image in which nothing was found.
+func TestCleanImages(t *testing.T) {
+	for _, findings := range []string{
+		`{"findings":[],"imageScanCompletedAt":1.7e9,"findingSeverityCounts":{}}`, `{"findings":[]}`, `{"enhancedFindings":[]}`,
+		`{"findingSeverityCounts":{}}`, `{"imageScanCompletedAt":1.7e9}`,
+	} {
+		r := decode(t, `{"imageScanStatus":{"status":"COMPLETE"},"imageScanFindings":`+findings+`}`)
+		if err := Gate(policy(t, "block: [{}]"), r, at).Err(); err != nil {
+			t.Errorf("%s: %v", findings, err)
+		}
+	}
+	// The keys of resource tags are data: their case counts.
+	decode(t, `{"imageScanStatus":{"status":"ACTIVE"},"imageScanFindings":{"enhancedFindings":[{"resources":[{"tags":{"Name":"a","name":"b"}}]}]}}`)
 }
 
 // The AWS CLI prints times as text, and with cli_timestamp_format = wire as the API sends

@@ -41,6 +41,13 @@ type PageFindings struct {
 	EnhancedFindings             []EnhancedFinding `json:"enhancedFindings"`
 }
 
+// empty reports whether there is nothing in it that Amazon ECR says of a scan: not even that it
+// found nothing.
+func (f *PageFindings) empty() bool {
+	return f == nil || f.ImageScanCompletedAt == nil && f.VulnerabilitySourceUpdatedAt == nil &&
+		f.FindingSeverityCounts == nil && f.Findings == nil && f.EnhancedFindings == nil
+}
+
 // BasicFinding is ImageScanFinding. Package, version and score are among its attributes.
 type BasicFinding struct {
 	Name        string `json:"name"`

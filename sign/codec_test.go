@@ -98,7 +98,7 @@ func TestBundle(t *testing.T) {
 		{"no signer", `"publicKey":{"hint":"` + cosignHint + `"}`, ``, "0 signers"},
 		{"two signers", `"publicKey"`, `"certificate":{},"publicKey"`, "2 signers"},
 		{"more after it", `}]}}`, `}]}}{}`, "JSON"},
-		{"a name twice deep in it", `"publicKey"`, `"tlogEntries":[{"a":[{"x":1,"\u0078":2}]}],"publicKey"`, `"x" twice`},
+		{"a name twice deep in it", `"publicKey"`, `"tlogEntries":[{"a":[{"x":1,"\u0078":2}]}],"publicKey"`, `"x" appears twice`},
 		{"not UTF-8", cosignHint, "\xff", "UTF-8"},
 		{"deep nesting", `"publicKey"`, `"tlogEntries":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `,"publicKey"`, "deep"},
 		{"null", cosignBundle(), "null", "null"},

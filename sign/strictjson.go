@@ -6,62 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// maxJSONDepth bounds how deep values may be nested.
-const maxJSONDepth = 200
-
-// checkJSON refuses a document that two readers may take for different ones: what
-// is signed must mean the same to all. It is one value in UTF-8, of at most limit
-// bytes, and no object has a name twice.
+// checkJSON refuses a document that two readers may take for different ones, as
+// strictjson has it: what is signed must mean the same to all. limit is its largest
+// size in bytes.
 func checkJSON(data []byte, limit int) error {
 	if len(data) > limit {
 		return fmt.Errorf("it has %d bytes; at most %d are read", len(data), limit)
 	}
-	if !utf8.Valid(data) {
-		return errors.New("it is not UTF-8")
-	}
-	var one json.RawMessage
-	if err := json.Unmarshal(data, &one); err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	return checkValue(d, 0)
-}
-
-// checkValue reads one value.
-func checkValue(d *json.Decoder, depth int) error {
-	if depth > maxJSONDepth {
-		return fmt.Errorf("its JSON is nested more than %d deep", maxJSONDepth)
-	}
-	begin, err := d.Token()
-	if err != nil {
-		return err
-	}
-	if _, ok := begin.(json.Delim); !ok {
-		return nil
-	}
-	names := map[string]bool{}
-	for d.More() {
-		if begin == json.Delim('{') {
-			token, err := d.Token()
-			if err != nil {
-				return err
-			}
-			name, _ := token.(string)
-			if names[name] {
-				return fmt.Errorf("its JSON has the name %.100q twice in one object", name)
-			}
-			names[name] = true
-		}
-		if err := checkValue(d, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err = d.Token()
-	return err
+	return strictjson.Check(data)
 }
 
 // decodeObject reads the members of an object of a checked document into what

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -142,7 +142,7 @@ func (app *App) readPolicyText(name string) ([]byte, error) {
 	var got struct { // the output of get-lifecycle-policy
 		Text string `json:"lifecyclePolicyText"`
 	}
-	if json.Unmarshal(text, &got) == nil && got.Text != "" {
+	if strictjson.Unmarshal(text, &got) == nil && got.Text != "" {
 		return []byte(got.Text), nil
 	}
 	return text, nil

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // MaxPolicyLength is the length of a repository policy in characters:
@@ -41,16 +42,16 @@ func ParsePolicyDocument(text []byte) (PolicyDocument, error) {
 	if n := utf8.RuneCount(text); n > MaxPolicyLength {
 		return PolicyDocument{}, fmt.Errorf("it has %d characters; a repository policy has at most %d", n, MaxPolicyLength)
 	}
+	// AWS does not distinguish the case of the names of condition keys.
+	if err := strictjson.CheckFold(text); err != nil {
+		return PolicyDocument{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
+	}
 	var written struct {
 		Version   string
 		Statement json.RawMessage
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&written); err != nil {
+	if err := json.Unmarshal(text, &written); err != nil {
 		return PolicyDocument{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return PolicyDocument{}, errors.New("there is more after the policy")
 	}
 	statements, err := oneOrMany[writtenStatement](written.Statement)
 	if err != nil {

@@ -2,7 +2,6 @@ package governance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -13,6 +12,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -55,7 +55,7 @@ func scannedImages(ctx context.Context, src transfer.Source, image transfer.Mani
 		return []ScannedImage{{image.Descriptor.Digest, platform}}, nil
 	}
 	var index ocispec.Index
-	if err := json.Unmarshal(image.Content, &index); err != nil {
+	if err := strictjson.Unmarshal(image.Content, &index); err != nil {
 		return nil, fmt.Errorf("%s@%s: %w", src, image.Descriptor.Digest, err)
 	}
 	if depth == maxIndexDepth {

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -170,6 +171,11 @@ func TestScannedImages(t *testing.T) {
 	want := []ScannedImage{{a.Digest, "linux/amd64"}, {b.Digest, "linux/arm64"}, {c.Digest, ""}}
 	if fmt.Sprint(images) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", images, want)
+	}
+	// Which of two lists is scanned, and which is run?
+	m.Content = []byte(strings.Replace(string(m.Content), `"manifests"`, `"manifests":[],"manifests"`, 1))
+	if _, err := ScannedImages(t.Context(), src, m); !errors.Is(err, strictjson.ErrDuplicate) {
+		t.Error(err)
 	}
 	outer.Manifests = []ocispec.Descriptor{attestation}
 	list = g.put("app", outer, outer.MediaType, "none")
