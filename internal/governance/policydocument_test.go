@@ -17,6 +17,25 @@ func policyText(statements ...string) []byte {
 	return []byte(`{"Version":"2012-10-17","Statement":[` + strings.Join(statements, ",") + `]}`)
 }
 
+// manyNetworks is the condition of n networks of 2^(32-bits) addresses, one after the other.
+func manyNetworks(n, bits int) string {
+	var list []string
+	for i := range n {
+		a := uint32(i) << (32 - bits)
+		list = append(list, fmt.Sprintf(`"%d.%d.%d.%d/%d"`, a>>24, a>>16&255, a>>8&255, a&255, bits))
+	}
+	return `{"IpAddress":{"aws:SourceIp":[` + strings.Join(list, ",") + `]}}`
+}
+
+// everyOtherNetwork is the condition of half of all networks of 2^22 addresses, none of which is beside another.
+func everyOtherNetwork() string {
+	var list []string
+	for i := range 256 {
+		list = append(list, fmt.Sprintf(`"%d.0.0.0/10","%d.128.0.0/10"`, i, i))
+	}
+	return `{"IpAddress":{"aws:SourceIp":[` + strings.Join(list, ",") + `]}}`
+}
+
 func TestPolicyIsOpenToEverybody(t *testing.T) {
 	const pull, all = `["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"]`, `"ecr:*"`
 	for name, c := range map[string]struct {
@@ -60,7 +79,22 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 		"the whole net":            {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`)), "1"},
 		"half of the net":          {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["128.0.0.0/1"]}}`)), "1"},
 		"a private address":        {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:VpcSourceIp":"10.0.0.1/32"}}`)), "1"},
-		"no network":               {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"everywhere"}}`)), "1"},
+		"all networks":             {policyText(statement("Allow", `"*"`, pull, manyNetworks(256, 8))), "1"},
+		"half of all networks":     {policyText(statement("Allow", `"*"`, pull, everyOtherNetwork())), "1"},
+		"two of the largest":       {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["8.0.0.0/8","52.0.0.0/8"]}}`)), "1"},
+		"parts of one":             {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["8.0.0.0/9","8.128.0.0/9","8.0.0.0/8","8.8.8.8","8.1.2.3/8"]}}`)), ""},
+		"and one address more":     {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["8.0.0.0/8","9.0.0.1"]}}`)), "1"},
+		"private networks":         {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","172.16.0.0/12","192.168.0.0/16","192.0.2.0/24","fd00::/32"]}}`)), ""},
+		"all of IPv6":              {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["2001:db8::/32","2001:db9::/32"]}}`)), "1"},
+		"IPv4 in IPv6":             {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["::ffff:0.0.0.0/96"]}}`)), "1"},
+		"all by two statements": {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"8.0.0.0/8"}}`),
+			statement("Allow", `{"AWS":"111122223333"}`, all, ""), statement("Allow", `"*"`, all, `{"IpAddress":{"aws:SourceIp":"9.0.0.0/8"}}`)), "13w"},
+		"the same by two statements": {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"8.0.0.0/8"}}`),
+			statement("Allow", `"*"`, all, `{"IpAddress":{"aws:SourceIp":"8.4.0.0/16"}}`)), ""},
+		"fixed otherwise too": {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":["8.0.0.0/8","9.0.0.0/8"]},"StringEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), ""},
+		"denied to most":      {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`)), ""},
+		"denied to nobody":    {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, strings.Replace(manyNetworks(256, 8), "IpAddress", "NotIpAddress", 1))), "1"},
+		"no network":          {policyText(statement("Allow", `"*"`, pull, `{"IpAddress":{"aws:SourceIp":"everywhere"}}`)), "1"},
 
 		"denied to other organizations": {policyText(statement("Allow", `"*"`, pull, ""), statement("Deny", `"*"`, all, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), ""},
 		"only pushing is denied":        {policyText(statement("Allow", `"*"`, all, ""), statement("Deny", `"*"`, `"ecr:PutImage"`, `{"StringNotEquals":{"aws:PrincipalOrgID":"o-a1b2c3d4e5"}}`)), "1w"},
@@ -83,7 +117,7 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 			}
 		}
 		if got != c.want {
-			t.Errorf("%s: open are %q, not %q: %s", name, got, c.want, c.policy)
+			t.Errorf("%s: open are %q, not %q: %.300s", name, got, c.want, c.policy)
 		}
 	}
 }
@@ -95,17 +129,24 @@ func TestPolicyDocumentIsRefused(t *testing.T) {
 		`{}`:                 "no Statement",
 		`{"Statement":[]}`:   "no Statement",
 		`{"Statement":null}`: "statement 1: its Effect",
-		`{"Statement":{"Effect":"allow","Principal":"*","Action":"ecr:*"}}`:                        `Effect "allow"`,
-		`{"Statement":{"Effect":"Allow","Action":"ecr:*"}}`:                                        "either Principal or NotPrincipal",
-		`{"Statement":{"Effect":"Allow","Principal":"*","NotPrincipal":"*","Action":"ecr:*"}}`:     "either Principal or NotPrincipal",
-		`{"Statement":{"Effect":"Allow","Principal":"*"}}`:                                         "either Action or NotAction",
-		`{"Statement":{"Effect":"Allow","Principal":"111122223333","Action":"ecr:*"}}`:             "is not *",
-		`{"Statement":{"Effect":"Allow","Principal":{},"Action":"ecr:*"}}`:                         "Principal",
-		`{"Statement":{"Effect":"Allow","Principal":{"AWS":1},"Action":"ecr:*"}}`:                  "Principal: AWS",
-		`{"Statement":{"Effect":"Allow","Principal":"*","Action":{"a":1}}}`:                        "Action",
-		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":"aws"}}`:      "Statement",
-		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:*"}} {"Statement":[]}`:        "more after the policy",
-		`{"Statement":{"Effect":"Deny","Principal":"` + strings.Repeat("x", MaxPolicyLength) + `"`: "at most 10240",
+		`{"Statement":{"Effect":"allow","Principal":"*","Action":"ecr:*"}}`:                                                                                                 `Effect "allow"`,
+		`{"Statement":{"Effect":"Allow","Action":"ecr:*"}}`:                                                                                                                 "either Principal or NotPrincipal",
+		`{"Statement":{"Effect":"Allow","Principal":"*","NotPrincipal":"*","Action":"ecr:*"}}`:                                                                              "either Principal or NotPrincipal",
+		`{"Statement":{"Effect":"Allow","Principal":"*"}}`:                                                                                                                  "either Action or NotAction",
+		`{"Statement":{"Effect":"Allow","Principal":"111122223333","Action":"ecr:*"}}`:                                                                                      "is not *",
+		`{"Statement":{"Effect":"Allow","Principal":{},"Action":"ecr:*"}}`:                                                                                                  "Principal",
+		`{"Statement":{"Effect":"Allow","Principal":{"AWS":1},"Action":"ecr:*"}}`:                                                                                           "Principal: AWS",
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":{"a":1}}}`:                                                                                                 "Action",
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":"aws"}}`:                                                                               "Statement",
+		`{"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:*"}} {"Statement":[]}`:                                                                                 "after top-level value",
+		`{"Statement":{"Effect":"Allow","Principal":"*","Principal":{"AWS":"111122223333"},"Action":"ecr:*"}}`:                                                              `Statement: "Principal" appears twice`,
+		`{"Statement":[{"Effect":"Allow","Principal":"*","principal":{"AWS":"111122223333"},"Action":"ecr:*"}]}`:                                                            `Statement[0]: "principal" appears twice`,
+		`{"Statement":[],"Statement":{"Effect":"Deny","Principal":"*","Action":"ecr:*"}}`:                                                                                   `"Statement" appears twice`,
+		`{"Statement":{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"ecr:*"}}`:                                                                                 `"Effect" appears twice`,
+		`{"Statement":{"Effect":"Allow","Principal":{"AWS":"*","AWS":"111122223333"},"Action":"ecr:*"}}`:                                                                    `Statement.Principal: "AWS" appears twice`,
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0","AWS:SourceIp":"192.0.2.1"}}}}`:               `Statement.Condition.IpAddress: "AWS:SourceIp" appears twice`,
+		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"},"ipaddress":{"aws:SourceIp":"192.0.2.1"}}}}`: `Statement.Condition: "ipaddress" appears twice`,
+		`{"Statement":{"Effect":"Deny","Principal":"` + strings.Repeat("x", MaxPolicyLength) + `"`:                                                                          "at most 10240",
 	} {
 		if _, err := ParsePolicyDocument([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", text, err, want)

@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,21 +15,38 @@ type OpenStatement struct {
 	Write bool
 }
 
-// Open gives the statements that allow something to everybody. One is not open if it has
-// a condition that fixes who, or from where, for certain, or if another statement denies
-// its actions to all others.
+// Open returns the statements that allow something to everybody. One is not open if it has a
+// condition that fixes who, or from where, for certain, or if another statement denies its
+// actions to all others. Statements that only networks narrow are open if these networks
+// together are too large.
 func (d PolicyDocument) Open() []OpenStatement {
-	var open []OpenStatement
+	open := make([]bool, len(d.Statements))
+	var byAddress []int // the statements that only networks narrow
+	var together networks
 	for i, s := range d.Statements {
-		if s.Effect != "Allow" || !s.everybody() || narrows(s.Conditions) {
+		if s.Effect != "Allow" || !s.everybody() || narrowsCallers(s.Conditions) ||
+			slices.ContainsFunc(d.Statements, func(deny Statement) bool { return deny.shuts(s) }) {
 			continue
 		}
-		if slices.ContainsFunc(d.Statements, func(deny Statement) bool { return deny.shuts(s) }) {
+		if n, ok := smallestNetworks(s.Conditions); ok {
+			byAddress = append(byAddress, i)
+			together = append(together, n...)
 			continue
 		}
-		open = append(open, OpenStatement{Number: i + 1, Sid: s.Sid, Write: s.writes()})
+		open[i] = true
 	}
-	return open
+	if !together.few() {
+		for _, i := range byAddress {
+			open[i] = true
+		}
+	}
+	var statements []OpenStatement
+	for i, s := range d.Statements {
+		if open[i] {
+			statements = append(statements, OpenStatement{Number: i + 1, Sid: s.Sid, Write: s.writes()})
+		}
+	}
+	return statements
 }
 
 // everybody says whether the statement is about all principals, or about all but some.
@@ -100,35 +116,42 @@ func (s Statement) shuts(allowed Statement) bool {
 	return len(s.Conditions) == 0 || spares(s.Conditions)
 }
 
-// narrowingKeys fix who calls, or from which network or for which resource a call is
-// made. aws:VpcSourceIp is none: everybody can have the private address. See
+// callerKeys fix who calls, or from which network of AWS or for which resource a call is made.
+// aws:VpcSourceIp is none: everybody can have the private address. See
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html.
-var narrowingKeys = []string{
+var callerKeys = []string{
 	"aws:principalorgid", "aws:principalorgpaths", "aws:principalaccount", "aws:principalarn", "aws:userid",
 	"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths",
-	"aws:sourcevpc", "aws:sourcevpce", "aws:sourceip",
+	"aws:sourcevpc", "aws:sourcevpce",
 }
+
+// addressKey fixes from which addresses a call is made.
+const addressKey = "aws:sourceip"
 
 var (
 	narrowing = map[string]bool{ // operators, and whether * is a wildcard in their values
-		"stringequals": false, "stringequalsignorecase": false, "stringlike": true, "arnequals": true, "arnlike": true, "ipaddress": false,
+		"stringequals": false, "stringequalsignorecase": false, "stringlike": true, "arnequals": true, "arnlike": true,
 	}
 	sparing = map[string]bool{
-		"stringnotequals": false, "stringnotequalsignorecase": false, "stringnotlike": true, "arnnotequals": true, "arnnotlike": true, "notipaddress": false,
+		"stringnotequals": false, "stringnotequalsignorecase": false, "stringnotlike": true, "arnnotequals": true, "arnnotlike": true,
 	}
 )
 
-// narrows says whether one of the conditions of an Allow holds for certain callers only.
-// An operator with IfExists or ForAllValues holds too where there is no such key.
-func narrows(conditions map[string]map[string][]string) bool {
+// narrowingOperator is the operator of a condition of an Allow, as the maps have it. One with
+// IfExists or ForAllValues is not among them: it holds too where there is no such key.
+func narrowingOperator(operator string) string {
+	return strings.TrimPrefix(strings.ToLower(operator), "foranyvalue:")
+}
+
+// narrowsCallers reports whether one of the conditions of an Allow holds for certain callers only.
+func narrowsCallers(conditions map[string]map[string][]string) bool {
 	for operator, keys := range conditions {
-		name := strings.TrimPrefix(strings.ToLower(operator), "foranyvalue:")
-		wildcards, ok := narrowing[name]
+		wildcards, ok := narrowing[narrowingOperator(operator)]
 		if !ok {
 			continue
 		}
 		for key, values := range keys {
-			if fixes(key, values, wildcards, name == "ipaddress") {
+			if fixesCaller(key, values, wildcards) {
 				return true
 			}
 		}
@@ -136,29 +159,50 @@ func narrows(conditions map[string]map[string][]string) bool {
 	return false
 }
 
-// spares says whether the condition of a Deny, which has to be the only one, does not
-// hold for certain callers only.
+// smallestNetworks returns the networks from which the conditions of an Allow hold, all of which
+// have to hold; ok is false if these are too large, or any.
+func smallestNetworks(conditions map[string]map[string][]string) (smallest networks, ok bool) {
+	for operator, keys := range conditions {
+		if narrowingOperator(operator) != "ipaddress" {
+			continue
+		}
+		for key, values := range keys {
+			n, few := fixedNetworks(key, values)
+			if few && (!ok || n.size() < smallest.size()) {
+				smallest, ok = n, true
+			}
+		}
+	}
+	return smallest, ok
+}
+
+// spares reports whether the condition of a Deny, which has to be the only one, does not hold for
+// certain callers only.
 func spares(conditions map[string]map[string][]string) bool {
 	if len(conditions) != 1 {
 		return false
 	}
 	for operator, keys := range conditions {
-		name := strings.TrimSuffix(strings.ToLower(operator), "ifexists")
-		wildcards, ok := sparing[name]
-		if !ok || len(keys) != 1 {
+		if len(keys) != 1 {
 			return false
 		}
+		name := strings.TrimSuffix(strings.ToLower(operator), "ifexists")
 		for key, values := range keys {
-			return fixes(key, values, wildcards, name == "notipaddress")
+			if name == "notipaddress" {
+				_, few := fixedNetworks(key, values)
+				return few
+			}
+			wildcards, ok := sparing[name]
+			return ok && fixesCaller(key, values, wildcards)
 		}
 	}
 	return false
 }
 
-// fixes says whether all values of a key are of certain callers.
-func fixes(key string, values []string, wildcards, addresses bool) bool {
-	return slices.Contains(narrowingKeys, strings.ToLower(key)) && len(values) > 0 &&
-		!slices.ContainsFunc(values, func(v string) bool { return !fixed(v, wildcards, addresses) })
+// fixesCaller reports whether all values of a key are of certain callers.
+func fixesCaller(key string, values []string, wildcards bool) bool {
+	return slices.Contains(callerKeys, strings.ToLower(key)) && len(values) > 0 &&
+		!slices.ContainsFunc(values, func(v string) bool { return !fixed(v, wildcards) })
 }
 
 var (
@@ -167,22 +211,11 @@ var (
 	uniqueStart = regexp.MustCompile(`^(?:o-[a-z0-9]{10,32}/|A[A-Z0-9]{15,}:)`)
 )
 
-// fixed says whether a value is of certain callers. Networks of more than 2^24 addresses
-// are not, as in https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html.
-func fixed(value string, wildcards, address bool) bool {
+// fixed reports whether a value is of certain callers.
+func fixed(value string, wildcards bool) bool {
 	switch {
 	case value == "" || strings.Contains(value, "${"):
 		return false
-	case address:
-		network, err := netip.ParsePrefix(value)
-		if err != nil {
-			_, err := netip.ParseAddr(value)
-			return err == nil
-		}
-		if network.Addr().Is4() {
-			return network.Bits() >= 8
-		}
-		return network.Bits() >= 32
 	case wildcards && strings.ContainsAny(value, "*?"):
 		return accountOfARN.MatchString(value) || uniqueStart.MatchString(value)
 	}
