@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -38,8 +41,41 @@ func checkDepth(document []byte) error {
 	return nil
 }
 
+// withoutSource is an error of the parser without the lines around its place, in which there may be a
+// password.
+type withoutSource struct {
+	error
+	document []byte
+}
+
+func (e withoutSource) Unwrap() error { return e.error }
+
+var (
+	placeAndText = regexp.MustCompile(`^\[(\d+):\d+\] `)
+	keyOfLine    = regexp.MustCompile(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
+)
+
+// Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.
+func (e withoutSource) Error() string {
+	text := yaml.FormatError(e.error, false, false)
+	place := placeAndText.FindStringSubmatch(text)
+	if place == nil {
+		return text
+	}
+	lines := strings.Split(string(e.document), "\n")
+	n, err := strconv.Atoi(place[1])
+	if err != nil || n < 1 || n > len(lines) {
+		return text
+	}
+	key := keyOfLine.FindStringSubmatch(lines[n-1])
+	if key == nil || strings.Contains(text, strconv.Quote(key[1])) {
+		return text
+	}
+	return place[0] + key[1] + ": " + text[len(place[0]):]
+}
+
 // Decode reads the one document of r into v. An empty document leaves v as it is. The
-// caller bounds r.
+// caller bounds r. Errors name the line and the column, and quote no value.
 func Decode(r io.Reader, v any) (err error) {
 	document, err := io.ReadAll(r)
 	if err == nil {
@@ -60,7 +96,7 @@ func Decode(r io.Reader, v any) (err error) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return withoutSource{err, document}
 	}
 	// What is after a line of three hyphens would go unread.
 	var another any

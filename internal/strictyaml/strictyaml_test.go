@@ -28,8 +28,20 @@ func TestDecode(t *testing.T) {
 	if err := Decode(strings.NewReader("name: a\n---\nname: b\n"), &s); err == nil || !strings.Contains(err.Error(), "more than one") {
 		t.Errorf("a second document: %v", err)
 	}
-	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "", "[1]": ""} {
+	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "[1:7] name: ", "[1]": "", "map:\n  x:\n    list: 3\n": "[3:11] list: int was used where sequence is expected"} {
 		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// Two of one name: a reader takes either.
+	for _, text := range []string{"name: a\nname: b\n", `{"name":"a","n\u0061me":"b"}`, "map: {x: {}, 'x': {}}\n"} {
+		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), "already defined at") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	// What is written in the wrong place may be a password.
+	for _, text := range []string{"name: a\npassword: SECRET\n", "nmae: a\nlist: [SECRET]\n", "list: SECRET\n", "map: {x: SECRET}\n", "name: [SECRET\n", "password = SECRET\n"} {
+		if err := Decode(strings.NewReader(text), &s); err == nil || strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
