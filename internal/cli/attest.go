@@ -109,7 +109,7 @@ func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
 		_, err := stdout.Write(lines.Bytes())
 		return err
 	}
-	return os.WriteFile(path, lines.Bytes(), 0o666)
+	return writeOutput(path, lines.Bytes())
 }
 
 // readPredicate reads one JSON value from a file, or from stdin.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 )
 
@@ -93,13 +94,13 @@ func (app *App) newPassword(ctx context.Context, key string) ([]byte, error) {
 
 // writeNew writes a file that must not be there.
 func writeNew(path string, data []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := files.Create(path, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
+	defer f.Discard()
+	if _, err := f.Write(data); err != nil {
+		return err
 	}
-	return nil
+	return f.CommitNew()
 }

@@ -2,56 +2,77 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // outputFile is a file that a result goes to beside stdout. It is opened before the
 // work begins, so that a path that cannot be written is found out then, and a file at
 // the path is replaced when all is written and not before.
 type outputFile struct {
-	*os.File
-	path string
-	temp bool // the file is beside path
+	path   string
+	file   *files.File
+	stream *os.File // in the place of file: is written as it is
 }
 
-// createOutput opens what is to be at path. A device or a pipe is written as it is.
+// createOutput opens what is to be at path. Who names a link, a device or a pipe means
+// what it leads to.
 func createOutput(path string) (*outputFile, error) {
 	info, err := os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	o := &outputFile{path: path}
 	if err == nil && !info.Mode().IsRegular() {
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		return &outputFile{File: f, path: path}, err
+		o.stream, err = os.OpenFile(path, os.O_WRONLY, 0)
+		return o, err
 	}
-	// Not os.CreateTemp: the mode is that of the user's files.
-	name := fmt.Sprintf(".%s.%016x.part", filepath.Base(path), rand.Uint64())
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	return &outputFile{File: f, path: path, temp: true}, err
+	exists := err == nil
+	if o.file, err = files.Create(path, 0o666); exists && files.IsReadOnly(err) {
+		// The file may be open to writing although its directory is not.
+		o.stream, err = os.OpenFile(path, os.O_WRONLY, 0)
+	}
+	return o, err
 }
 
 // commit writes all of it.
 func (o *outputFile) commit(data []byte) error {
-	if info, err := o.Stat(); err == nil && info.Mode().IsRegular() {
-		if err := o.Truncate(0); err != nil {
+	if o.stream != nil {
+		return o.overwrite(data)
+	}
+	if _, err := o.file.Write(data); err != nil {
+		return err
+	}
+	return o.file.Commit()
+}
+
+func (o *outputFile) overwrite(data []byte) error {
+	if info, err := o.stream.Stat(); err == nil && info.Mode().IsRegular() {
+		if err := o.stream.Truncate(0); err != nil {
 			return err
 		}
 	}
-	_, err := o.Write(data)
-	if err = errors.Join(err, o.Close()); err != nil || !o.temp {
-		return err
-	}
-	return os.Rename(o.Name(), o.path)
+	_, err := o.stream.Write(data)
+	return errors.Join(err, o.stream.Close())
 }
 
 // discard leaves path as it was, unless commit has succeeded.
 func (o *outputFile) discard() {
-	o.Close()
-	if o.temp {
-		os.Remove(o.Name())
+	if o.stream != nil {
+		o.stream.Close()
+		return
 	}
+	o.file.Discard()
+}
+
+// writeOutput writes a result to a file beside stdout, whole or not at all.
+func writeOutput(path string, data []byte) error {
+	o, err := createOutput(path)
+	if err != nil {
+		return err
+	}
+	defer o.discard()
+	return o.commit(data)
 }

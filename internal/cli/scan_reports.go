@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -96,7 +95,7 @@ func (f scanReportFile) write(v report) error {
 	var out bytes.Buffer
 	err := v.Write(&out, f.format, scan.WriteOptions{Version: f.version})
 	if err == nil {
-		err = os.WriteFile(f.path, out.Bytes(), 0o644)
+		err = writeOutput(f.path, out.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("report %s: %w", f.path, err)

@@ -136,14 +136,13 @@ func linkNew(f *os.File, path string) error {
 	case err == nil:
 		_ = os.Remove(f.Name()) // if it stays, whoever looks for old ones removes it
 		return nil
-	case errors.Is(err, fs.ErrExist):
-		return err
+	case !errors.Is(err, fs.ErrExist):
+		// A file system without hard links.
+		if _, err := os.Lstat(path); err != nil {
+			return Rename(f.Name(), path)
+		}
 	}
-	// A file system without hard links.
-	if _, statErr := os.Lstat(path); statErr == nil {
-		return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
-	}
-	return Rename(f.Name(), path)
+	return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 }
 
 // checkName returns an error unless the open file f has its name still.

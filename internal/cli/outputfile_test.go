@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+func TestOutputFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "report"), filepath.Join(dir, "link")
+	content := func(want string, count int) {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		check(t, err)
+		if got, err := os.ReadFile(path); err != nil || string(got) != want || len(entries) != count {
+			t.Errorf("got %q, %v; want %q; files %v", got, err, want, entries)
+		}
+	}
+	check(t, writeOutput(path, []byte("first, longer")))
+	content("first, longer", 1)
+	o, err := createOutput(path)
+	check(t, err)
+	o.discard()
+	content("first, longer", 1)
+	check(t, writeOutput(path, []byte("second")))
+	content("second", 1)
+	check(t, os.Symlink(path, link))
+	check(t, writeOutput(link, []byte("third")))
+	content("third", 2)
+	o, err = createOutput(link)
+	check(t, err)
+	o.discard()
+	content("third", 2)
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v", err)
+	}
+	if _, err := createOutput(filepath.Join(dir, "none", "report")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without the directory: %v", err)
+	}
+	if _, err := createOutput(dir); !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("a directory: %v", err)
+	}
+	check(t, writeOutput(os.DevNull, []byte("x")))
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
