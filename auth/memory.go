@@ -20,7 +20,7 @@ func (m *memory) get(key tokenstore.Key, now time.Time) (tokenstore.Entry, token
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	entry := m.entries[key]
-	return entry, entry.State(key, now)
+	return entry, entry.State(now)
 }
 
 func (m *memory) put(key tokenstore.Key, entry tokenstore.Entry) {

@@ -139,7 +139,7 @@ func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *se
 	waiting, cancel := context.WithTimeout(ctx, t.lockTimeout())
 	defer cancel()
 	entry, lock, err := t.Store.Await(waiting, key, func(e tokenstore.Entry) bool {
-		return e.State(key, t.now()) == tokenstore.Fresh
+		return e.State(t.now()) == tokenstore.Fresh
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -182,7 +182,7 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 	}
 	timeout := t.RenewTimeout
 	if timeout == 0 {
-		timeout = 3 * time.Second
+		timeout = defaultRenewTimeout
 	}
 	renewing, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -282,7 +282,7 @@ func (t *Tokens) get(key tokenstore.Key) (tokenstore.Entry, tokenstore.State) {
 		t.unusable(err)
 		return t.memory.get(key, t.now())
 	}
-	return entry, entry.State(key, t.now())
+	return entry, entry.State(t.now())
 }
 
 // keep notes in the store that a token was given to a host.
@@ -332,6 +332,6 @@ func entryOf(token Token, p Plan) tokenstore.Entry {
 	if p.Registry.Public {
 		service = "ecr-public"
 	}
-	return tokenstore.Entry{Secret: token.Secret, IssuedAt: token.IssuedAt, ExpiresAt: token.ExpiresAt,
+	return tokenstore.Entry{Secret: token.Secret, IssuedAt: token.IssuedAt, RenewAt: renewAt(token), ExpiresAt: token.ExpiresAt,
 		Service: service, Region: p.Registry.Region, Endpoint: p.Endpoint.URL, Kind: string(p.Recipe.Kind)}
 }

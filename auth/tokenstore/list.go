@@ -43,7 +43,7 @@ func (s *Store) list(prefix string) ([]Item, error) {
 		}
 		item := Item{Key: key}
 		item.Entry, item.Err = s.Get(key)
-		item.State = item.Entry.State(key, s.now())
+		item.State = item.Entry.State(s.now())
 		item.Entry.Secret = ""
 		items = append(items, item)
 	}

@@ -3,13 +3,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 
 	"github.com/ecrkit/ecrkit/internal/credhelper"
-	"github.com/ecrkit/ecrkit/internal/warmstart"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 func main() {
-	os.Exit(credhelper.Main(context.Background(), os.Args[1:], warmstart.Stdin(), os.Stdout, os.Stderr, os.Environ()))
+	stdin := io.MultiReader(bytes.NewReader(startup.Input()), os.Stdin)
+	os.Exit(credhelper.Main(context.Background(), os.Args[1:], stdin, os.Stdout, os.Stderr, os.Environ()))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ecrkit/ecrkit/internal/environ"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
@@ -79,7 +79,7 @@ func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
 		return transfer.DockerArchiveOptions{}, usagef("--compression: %w", err)
 	}
 	options := transfer.DockerArchiveOptions{Compression: compression, TempDir: app.tempDir(), Now: app.Now}
-	if cache := environ.Lookup(app.Env).DefaultCache(); cache != "" {
+	if cache := startup.Environment(app.Env).DefaultCache(); cache != "" {
 		options.CacheDir = filepath.Join(cache, "layers")
 	}
 	return options, nil
@@ -87,7 +87,7 @@ func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
 
 // dockerDaemon is the engine that the environment names, as for the docker command.
 func (app *App) dockerDaemon() transfer.DockerDaemon {
-	env := environ.Lookup(app.Env)
+	env := startup.Environment(app.Env)
 	d := transfer.DockerDaemon{Host: env.Get("DOCKER_HOST")}
 	if env.Get("DOCKER_TLS_VERIFY") != "" {
 		d.TLSDir = env.Get("DOCKER_CERT_PATH")

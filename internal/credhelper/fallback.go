@@ -11,8 +11,8 @@ import (
 	"maps"
 	"os/exec"
 
-	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // program is one run of the helper.
@@ -20,7 +20,7 @@ type program struct {
 	action         string
 	stdout, stderr io.Writer
 	variables      []string
-	env            environ.Lookup
+	env            startup.Environment
 	log            *slog.Logger
 	settings       settings.Settings
 }

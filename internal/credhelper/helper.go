@@ -13,11 +13,10 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
 	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/version"
-	"github.com/ecrkit/ecrkit/internal/warm"
 )
 
 const usage = `docker-credential-ecrkit gets the password for Amazon ECR by itself: no docker
@@ -53,7 +52,7 @@ ECRKIT_LOG=debug or debug:FILE tells each decision.
 // is told on stdout, with exit code 1.
 // The environment is a list of KEY=VALUE.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, variables []string) int {
-	env := environ.Of(variables)
+	env := startup.EnvironmentOf(variables)
 	if len(args) != 1 {
 		fmt.Fprint(stdout, usage)
 		return 1
@@ -96,16 +95,16 @@ func (p *program) run(ctx context.Context, stdin io.Reader) (code int, err error
 	// list gets a word of no meaning, or nothing, or a terminal.
 	var input []byte
 	if p.action != credentials.ActionList {
-		if input, err = io.ReadAll(io.LimitReader(stdin, warm.MaxInput+1)); err != nil {
+		if input, err = io.ReadAll(io.LimitReader(stdin, startup.MaxInput+1)); err != nil {
 			return 1, err
 		}
-		if len(input) > warm.MaxInput {
-			return 1, fmt.Errorf("more than %d bytes on stdin", warm.MaxInput)
+		if len(input) > startup.MaxInput {
+			return 1, fmt.Errorf("more than %d bytes on stdin", startup.MaxInput)
 		}
 	}
 	host := hostOf(p.action, input)
 	if p.action == credentials.ActionGet {
-		if code, ok := warm.Answer(host, p.variables, p.stdout); ok {
+		if code, ok := startup.Answer(host, p.variables, p.stdout); ok {
 			return code, nil
 		}
 	}

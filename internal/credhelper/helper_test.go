@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/warm"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // FuzzMain gives the protocol any input. There is no AWS: a get of a private
@@ -35,7 +35,7 @@ func FuzzMain(f *testing.F) {
 
 func TestTooMuchInput(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	code := Main(t.Context(), []string{"get"}, strings.NewReader(strings.Repeat("x", warm.MaxInput+1)), &stdout, &stderr, nil)
+	code := Main(t.Context(), []string{"get"}, strings.NewReader(strings.Repeat("x", startup.MaxInput+1)), &stdout, &stderr, nil)
 	if code != 1 || !strings.Contains(stdout.String(), "more than 1048576 bytes") {
 		t.Errorf("%d, %q", code, &stdout)
 	}

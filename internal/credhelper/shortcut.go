@@ -7,8 +7,8 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
-	"github.com/ecrkit/ecrkit/internal/warm"
 )
 
 // shorten lets package warm answer the next get of host.
@@ -29,7 +29,7 @@ func (p *program) shorten(ctx context.Context, host string) {
 		return
 	}
 	store := tokenstore.Store{Dir: p.settings.CacheDir}
-	if err := store.PutShortcut(warm.Request(host, p.variables), tokenfile.Shortcut{Key: plan.Key(), Files: after, Until: plan.Until}); err != nil {
+	if err := store.PutShortcut(startup.Request(host, p.variables), tokenfile.Shortcut{Key: plan.Key(), Files: after, Until: plan.Until}); err != nil {
 		p.log.Debug("no shortcut", "error", err)
 	}
 }
@@ -39,7 +39,7 @@ func (p *program) shorten(ctx context.Context, host string) {
 // not look into the token cache that is used.
 func (p *program) plan(ctx context.Context, host string) (files []string, plan auth.Plan, ok bool) {
 	s, err := settings.Load(p.env)
-	if err != nil || s.Keychain != "" || s.CacheDir == "" || s.CacheDir != warm.CacheDir(p.env) {
+	if err != nil || s.Keychain != "" || s.CacheDir == "" || s.CacheDir != startup.CacheDir(p.env) {
 		return nil, plan, false
 	}
 	r, err := s.Registries.Parse(host)

@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/environ"
 	"github.com/ecrkit/ecrkit/internal/settings"
-	"github.com/ecrkit/ecrkit/internal/warm"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // TestRequestHasEveryVariable works out keys by many ways: no variable is looked
@@ -56,8 +55,8 @@ web_identity_token_file = ` + home + `/absent
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1/", "AWS_CONFIG_FILE=" + home + "/absent"},
 	} {
 		variables = append(variables, "HOME="+home, "USERPROFILE="+home)
-		lookup := environ.Of(variables)
-		env := environ.Lookup(func(key string) (string, bool) {
+		lookup := startup.EnvironmentOf(variables)
+		env := startup.Environment(func(key string) (string, bool) {
 			looked[key] = true
 			return lookup(key)
 		})
@@ -65,7 +64,7 @@ web_identity_token_file = ` + home + `/absent
 		if err != nil {
 			t.Fatal(err)
 		}
-		warm.CacheDir(env)
+		startup.CacheDir(env)
 		for _, host := range []string{"123456789012.dkr.ecr.us-east-1.amazonaws.com", "public.ecr.aws", "example.com"} {
 			r, err := s.Registries.Parse(host)
 			if err != nil {
@@ -80,7 +79,7 @@ web_identity_token_file = ` + home + `/absent
 		t.Fatalf("only %d plans and %d variables: this test sees too little", planned, len(looked))
 	}
 	for key := range looked {
-		if warm.Request("host", []string{key + "=a"}) == warm.Request("host", []string{key + "=b"}) {
+		if startup.Request("host", []string{key + "=a"}) == startup.Request("host", []string{key + "=b"}) {
 			t.Errorf("%s is not part of the request", key)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
-	"github.com/ecrkit/ecrkit/internal/environ"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
@@ -78,7 +78,7 @@ const maxFile = 1 << 20
 
 // Load reads the settings. env looks up an environment variable as os.LookupEnv
 // does. An error names the variable, or the file with the line.
-func Load(env environ.Lookup) (Settings, error) {
+func Load(env startup.Environment) (Settings, error) {
 	s := Settings{File: env.ConfigFile()}
 	f, err := read(s.File)
 	if err != nil {
@@ -151,7 +151,7 @@ func checkHelper(name string) error {
 }
 
 // cache finds the directory of the token cache.
-func (s *Settings) cache(env environ.Lookup, f file) {
+func (s *Settings) cache(env startup.Environment, f file) {
 	chosen, usual := env.ChosenCache(), env.DefaultCache()
 	switch {
 	case env.Get("AWS_ECR_DISABLE_CACHE") != "":
@@ -171,7 +171,7 @@ func (s *Settings) cache(env environ.Lookup, f file) {
 
 // policy finds the policy. What must hold wherever ecrkit is called cannot be beside
 // the working directory: in the file a relative path begins where the file is.
-func (s *Settings) policy(env environ.Lookup, f file) {
+func (s *Settings) policy(env startup.Environment, f file) {
 	switch chosen := env.Get("ECRKIT_POLICY"); {
 	case chosen != "":
 		s.Policy = env.Expand(chosen)
@@ -184,7 +184,7 @@ func (s *Settings) policy(env environ.Lookup, f file) {
 }
 
 // Tokens makes the source of tokens that the settings describe.
-func (s Settings) Tokens(env environ.Lookup, logger *slog.Logger) *auth.Tokens {
+func (s Settings) Tokens(env startup.Environment, logger *slog.Logger) *auth.Tokens {
 	tokens := &auth.Tokens{Logger: logger}
 	tokens.Minter.AWS.Env = auth.Environment(env)
 	tokens.Minter.AWS.Registries = s.Registries

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/ecrkit/ecrkit/internal/environ"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // Transfer says how images are moved; zero values are the defaults.
@@ -16,7 +16,7 @@ type Transfer struct {
 }
 
 // with puts what the environment says in the place of what the file says.
-func (t Transfer) with(env environ.Lookup) (Transfer, error) {
+func (t Transfer) with(env startup.Environment) (Transfer, error) {
 	for _, number := range []struct {
 		variable, key string
 		value         *int

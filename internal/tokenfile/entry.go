@@ -1,21 +1,20 @@
 package tokenfile
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"time"
 )
 
-// Entry is a token and where it is from.
+// Entry is a token and where it comes from. The times are by this machine's clock.
 type Entry struct {
 	Secret    string
-	IssuedAt  time.Time // by this machine's clock
-	ExpiresAt time.Time // by this machine's clock
-	Service   string    // "ecr" or "ecr-public"
+	IssuedAt  time.Time
+	RenewAt   time.Time // from then on it should be replaced, though it is valid
+	ExpiresAt time.Time
+	Service   string // "ecr" or "ecr-public"
 	Region    string
-	Endpoint  string // URL of the API that gave it
+	Endpoint  string // URL of the API that issued it
 	Kind      string // of the recipe: "assume-role"
 }
 
@@ -28,52 +27,41 @@ func (e Entry) GoString() string { return e.String() }
 // MarshalText hides the secret from encoding/json and log/slog.
 func (e Entry) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// State says what may be done with an entry.
+// State is what may be done with an entry.
 type State int
 
 // The states of an entry.
 const (
 	Stale State = iota // must not be used
-	Renew              // may be used, and is past the time to renew it
+	Renew              // may be used, and should be renewed
 	Fresh
 )
 
 // Limits of an entry.
 const (
-	MinValidity = time.Minute     // a token with less left is not given out
-	maxLifetime = 13 * time.Hour  // Amazon ECR gives 12
-	maxSetBack  = 5 * time.Minute // that the clock may have gone back
+	minValidity = time.Minute     // a token that expires sooner is not used
+	maxLifetime = 13 * time.Hour  // Amazon ECR's tokens live for 12 hours
+	maxSetBack  = 5 * time.Minute // how far the clock may have gone back
 	maxFile     = 64 << 10        // bytes
 )
 
-// State judges the entry. An entry that was issued in the future, or lives for
-// longer than Amazon ECR gives, is the work of a clock that was wrong.
-func (e Entry) State(key Key, now time.Time) State {
+// State returns what may be done with the entry now. An entry that was issued in
+// the future, or that lives longer than Amazon ECR's, comes from a wrong clock.
+func (e Entry) State(now time.Time) State {
 	lifetime := e.ExpiresAt.Sub(e.IssuedAt)
 	switch {
 	case e.Secret == "", lifetime <= 0, lifetime > maxLifetime,
-		now.Before(e.IssuedAt.Add(-maxSetBack)), e.ExpiresAt.Sub(now) < MinValidity:
+		now.Before(e.IssuedAt.Add(-maxSetBack)), e.ExpiresAt.Sub(now) < minValidity:
 		return Stale
-	case !now.Before(e.RenewAt(key)):
+	case !now.Before(e.RenewAt):
 		return Renew
 	}
 	return Fresh
 }
 
-// RenewAt is half of the token's life, or up to 5 % of that sooner or later,
-// always the same for one token: many machines do not renew at once.
-func (e Entry) RenewAt(key Key) time.Time {
-	var issued [8]byte
-	binary.BigEndian.PutUint64(issued[:], uint64(e.IssuedAt.Unix()))
-	sum := sha256.Sum256(append([]byte(key.String()), issued[:]...))
-	jitter := float64(binary.BigEndian.Uint32(sum[:4]))/(1<<32)*0.1 - 0.05
-	lifetime := e.ExpiresAt.Sub(e.IssuedAt)
-	return e.IssuedAt.Add(time.Duration(float64(lifetime) * 0.5 * (1 + jitter)))
-}
-
 var errMalformed = errors.New("not a token of this version")
 
-// Decode reads the file of an entry; one that is encrypted is opened by sealer.
+// Decode decodes the file of an entry; sealer decrypts it unless it is nil.
 func Decode(key Key, data []byte, sealer Sealer) (Entry, error) {
 	if sealer != nil {
 		fields := decode(data, sealedHead)
@@ -89,6 +77,7 @@ func Decode(key Key, data []byte, sealer Sealer) (Entry, error) {
 	e := Entry{
 		Secret:    fields.next("secret"),
 		IssuedAt:  fields.time("issued"),
+		RenewAt:   fields.time("renew"),
 		ExpiresAt: fields.time("expires"),
 		Service:   fields.next("service"),
 		Region:    fields.next("region"),
@@ -101,11 +90,12 @@ func Decode(key Key, data []byte, sealer Sealer) (Entry, error) {
 	return e, nil
 }
 
-// Encode writes the file of an entry, encrypted if there is a sealer.
+// Encode returns the file of an entry, encrypted by sealer unless it is nil.
 func Encode(key Key, e Entry, sealer Sealer) ([]byte, error) {
 	data, err := encode(entryHead,
 		field{"secret", e.Secret},
 		field{"issued", timestamp(e.IssuedAt)},
+		field{"renew", timestamp(e.RenewAt)},
 		field{"expires", timestamp(e.ExpiresAt)},
 		field{"service", e.Service},
 		field{"region", e.Region},

@@ -1,23 +1,22 @@
 package tokenfile
 
 import (
-	"bytes"
 	"errors"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
-// The first lines of the files; the number is the version of their form. A file
+// The first lines of the files; the number is the version of the format. A file
 // of another version is not read.
 const (
-	entryHead    = "ecrkit token 1"
-	sealedHead   = "ecrkit encrypted token 1"
+	entryHead    = "ecrkit token 2"
+	sealedHead   = "ecrkit encrypted token 2"
 	shortcutHead = "ecrkit shortcut 1"
 )
 
-// field is a line "NAME VALUE" of a file. JSON would be the usual form, but its
-// decoder is a quarter of what a warm get takes.
+// field is a line "NAME VALUE" of a file. JSON would be the usual format, but its
+// package is initialized too late for package startup.
 type field struct{ name, value string }
 
 var errLineBreak = errors.New("a value with a line break can't be kept in the token cache")
@@ -26,7 +25,7 @@ func encode(head string, fields ...field) ([]byte, error) {
 	text := append([]byte(head), '\n')
 	for _, f := range fields {
 		// The error doesn't quote the value, which may be a secret.
-		if strings.Contains(f.value, "\n") {
+		if slices.Contains([]byte(f.value), '\n') {
 			return nil, errLineBreak
 		}
 		text = append(text, f.name...)
@@ -38,18 +37,25 @@ func encode(head string, fields ...field) ([]byte, error) {
 }
 
 // fields is the rest of a file that is being read. Fields come in the order in
-// which they were written; the first that is not as expected ends the reading.
+// which they were written; the first unexpected one ends the reading.
 type fields struct {
 	text   []byte
 	failed bool
 }
 
 func decode(data []byte, head string) fields {
-	line, text, whole := bytes.Cut(data, newline)
+	line, text, whole := cut(data, '\n')
 	return fields{text, !whole || string(line) != head}
 }
 
-var newline, space = []byte("\n"), []byte(" ")
+// cut is bytes.Cut, whose package waits for the tables of package unicode.
+func cut(data []byte, separator byte) (before, after []byte, found bool) {
+	i := slices.Index(data, separator)
+	if i < 0 {
+		return data, nil, false
+	}
+	return data[:i], data[i+1:], true
+}
 
 // next takes the value of the next field if it has this name.
 func (f *fields) next(name string) string {
@@ -66,8 +72,8 @@ func (f *fields) another(name string) (string, bool) {
 	if f.failed {
 		return "", false
 	}
-	line, rest, whole := bytes.Cut(f.text, newline)
-	label, value, ok := bytes.Cut(line, space)
+	line, rest, whole := cut(f.text, '\n')
+	label, value, ok := cut(line, ' ')
 	if !whole || !ok || string(label) != name {
 		return "", false
 	}

@@ -1,17 +1,12 @@
 package tokenfile
 
-import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
-	"strings"
-)
+import "strconv"
 
-// Key names a token. Both are SHA-256 digests in lower-case hexadecimal; Session
-// is "" for a recipe that always gives the same principal.
+// Key names a token. Both fields are digests, see [Digest]; Session is "" for a
+// recipe that always gives the same principal.
 type Key struct{ Recipe, Session string }
 
-// String is the name of the key's files without extension: "RECIPE" or
+// String returns the name of the key's files without extension: "RECIPE" or
 // "RECIPE.SESSION".
 func (k Key) String() string {
 	if k.Session == "" {
@@ -20,32 +15,55 @@ func (k Key) String() string {
 	return k.Recipe + "." + k.Session
 }
 
-// ParseKey reads what [Key.String] gives.
+// ParseKey parses what [Key.String] returns.
 func ParseKey(name string) (Key, bool) {
-	recipe, session, _ := strings.Cut(name, ".")
-	if len(recipe) != 64 || session != "" && len(session) != 64 || strings.Trim(recipe+session, "0123456789abcdef") != "" {
-		return Key{}, false
+	const size = 64 // of a digest
+	switch {
+	case len(name) == size && isHexadecimal(name):
+		return Key{Recipe: name}, true
+	case len(name) == 2*size+1 && name[size] == '.' && isHexadecimal(name[:size]) && isHexadecimal(name[size+1:]):
+		return Key{name[:size], name[size+1:]}, true
 	}
-	return Key{recipe, session}, true
+	return Key{}, false
 }
 
-// KeyVersion is that of the rules by which the key of a token is found. It is
-// part of each key and of the name of each request, so that nothing is taken from
-// an older version that found another key.
-const KeyVersion = "1"
+func isHexadecimal(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
 
-// Digest is the SHA-256, in lower-case hexadecimal, of a list of strings. No two
-// lists give the same bytes to it.
+// KeyVersion is the version of the rules by which the key of a token is found. It
+// is part of each key and of the name of each request, so that nothing is taken
+// from an older version that found another key.
+const KeyVersion = "2"
+
+// Digest returns the SHA-256 of a list of strings in lower-case hexadecimal. Each
+// is preceded by its length, so that no two lists hash the same bytes.
 func Digest(list ...string) string {
+	const digits = len("9223372036854775807:")
 	size := 0
 	for _, s := range list {
-		size += binary.MaxVarintLen64 + len(s)
+		size += digits + len(s)
 	}
 	text := make([]byte, 0, size)
 	for _, s := range list {
-		text = binary.AppendUvarint(text, uint64(len(s)))
+		text = append(strconv.AppendInt(text, int64(len(s)), 10), ':')
 		text = append(text, s...)
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	sum := sum256(text)
+	return hexadecimal(sum[:])
+}
+
+// hexadecimal is hex.EncodeToString, whose package imports fmt.
+func hexadecimal(data []byte) string {
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 2*len(data))
+	for _, b := range data {
+		text = append(text, digits[b>>4], digits[b&15])
+	}
+	return string(text)
 }

@@ -3,9 +3,10 @@
 package tokenfile
 
 import (
-	"fmt"
+	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -25,20 +26,23 @@ func CheckDirectory(path string, mayBeLink bool) error {
 	case err == syscall.ENOENT:
 		return nil
 	case err != nil:
-		return fmt.Errorf("token cache: %w", &fs.PathError{Op: "stat", Path: path, Err: err})
+		return systemError(&fs.PathError{Op: "stat", Path: path, Err: err})
 	case stat.Mode&syscall.S_IFMT != syscall.S_IFDIR:
-		return fmt.Errorf("%w: %s is not a directory; remove it", ErrUnsafe, path)
+		return unsafeError(path + " is not a directory; remove it")
 	case mode&othersWrite != 0:
-		return fmt.Errorf("%w: others may write to %s (mode %04o); run chmod go-w %s", ErrUnsafe, path, mode, path)
+		return unsafeError("others may write to " + path + " (mode " + octal(mode) + "); run chmod go-w " + path)
 	}
 	return checkOwner(path, stat.Uid)
 }
 
 const othersWrite = 0o022
 
+func octal(mode fs.FileMode) string { return "0" + strconv.FormatUint(uint64(mode), 8) }
+
 func checkOwner(path string, uid uint32) error {
 	if int(uid) != os.Geteuid() {
-		return fmt.Errorf("%w: %s belongs to user %d and this is user %d; set ECRKIT_CACHE_DIR to a directory of your own", ErrUnsafe, path, uid, os.Geteuid())
+		return unsafeError(path + " belongs to user " + strconv.FormatUint(uint64(uid), 10) + " and this is user " + strconv.Itoa(os.Geteuid()) +
+			"; set ECRKIT_CACHE_DIR to a directory of your own")
 	}
 	return nil
 }
@@ -47,7 +51,7 @@ func checkOwner(path string, uid uint32) error {
 func readOwn(path string) ([]byte, error) {
 	return read(path, maxFile, syscall.O_NOFOLLOW, func(mode fs.FileMode, uid uint32) error {
 		if mode&othersWrite != 0 {
-			return fmt.Errorf("others may write to %s", path)
+			return errors.New("others may write to " + path)
 		}
 		return checkOwner(path, uid)
 	})
@@ -66,7 +70,7 @@ func read(path string, limit int64, flags int, check func(mode fs.FileMode, uid 
 		return syscall.Open(path, flags|syscall.O_RDONLY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	})
 	if err == syscall.ELOOP {
-		return nil, fmt.Errorf("%w: %s is a symbolic link; remove it", ErrUnsafe, path)
+		return nil, unsafeError(path + " is a symbolic link; remove it")
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -77,7 +81,7 @@ func read(path string, limit int64, flags int, check func(mode fs.FileMode, uid 
 		return nil, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if stat.Mode&syscall.S_IFMT != syscall.S_IFREG || stat.Size > limit {
-		return nil, fmt.Errorf("%s is not a regular file, or larger than %d bytes", path, limit)
+		return nil, errNotRegular(path, limit)
 	}
 	if err := check(fs.FileMode(stat.Mode).Perm(), stat.Uid); err != nil {
 		return nil, err
@@ -85,7 +89,8 @@ func read(path string, limit int64, flags int, check func(mode fs.FileMode, uid 
 	return readAll(path, fd, make([]byte, max(stat.Size+1, 4096)))
 }
 
-// readAll reads a file that has room in data, and a byte more.
+// readAll reads a file that has room in data, and a byte more: its size may not be
+// known before.
 func readAll(path string, fd int, data []byte) ([]byte, error) {
 	for n := 0; n < len(data); {
 		m, err := again(func() (int, error) { return syscall.Read(fd, data[n:]) })
@@ -97,7 +102,7 @@ func readAll(path string, fd int, data []byte) ([]byte, error) {
 		}
 		n += m
 	}
-	return nil, fmt.Errorf("%s grows while it is read", path)
+	return nil, errors.New(path + " grows while it is read")
 }
 
 // again repeats a call that a signal has interrupted.

@@ -2,7 +2,6 @@ package tokenfile
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,9 +15,9 @@ func CheckDirectory(path string, _ bool) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fmt.Errorf("token cache: %w", err)
+		return systemError(err)
 	case !info.IsDir():
-		return fmt.Errorf("%w: %s is not a directory; remove it", ErrUnsafe, path)
+		return unsafeError(path + " is not a directory; remove it")
 	}
 	return nil
 }
@@ -27,7 +26,7 @@ func CheckDirectory(path string, _ bool) error {
 func readOwn(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		return nil, fmt.Errorf("%w: %s is a symbolic link; remove it", ErrUnsafe, path)
+		return nil, unsafeError(path + " is a symbolic link; remove it")
 	}
 	if err != nil {
 		return nil, err
@@ -47,7 +46,7 @@ func readRegular(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, fmt.Errorf("%s is not a regular file, or larger than %d bytes", path, limit)
+		return nil, errNotRegular(path, limit)
 	}
 	return io.ReadAll(io.LimitReader(file, limit))
 }

@@ -73,7 +73,7 @@ func (d Dir) Follow(request string) (secret string, ok bool) {
 		return "", false
 	}
 	entry, err := d.get(key)
-	if err != nil || entry.State(key, d.now()) != Fresh || !entry.ExpiresAt.Equal(expires) {
+	if err != nil || entry.State(d.now()) != Fresh || !entry.ExpiresAt.Equal(expires) {
 		return "", false
 	}
 	return entry.Secret, true

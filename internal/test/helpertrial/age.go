@@ -12,7 +12,7 @@ import (
 // The times in the reference helper's files, and in ours.
 var (
 	timestamp   = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]+"`)
-	nanoseconds = regexp.MustCompile(`(?m)^(issued|expires) (\d+)$`)
+	nanoseconds = regexp.MustCompile(`(?m)^(issued|renew|expires) (\d+)$`)
 )
 
 // Age makes every token of the cache older: all times in its files go back.

@@ -1,0 +1,113 @@
+package startup
+
+import (
+	"os"
+	"runtime"
+)
+
+// Environment looks up a variable, as [os.LookupEnv] does. Its methods say where
+// ecrkit's files are by the environment alone.
+type Environment func(key string) (value string, ok bool)
+
+// EnvironmentOf returns the Environment of a list of KEY=VALUE as [os.Environ]
+// returns it. Of two values of a variable the first one counts, as in package os.
+func EnvironmentOf(variables []string) Environment {
+	same := func(name, key string) bool { return name == key }
+	if runtime.GOOS == "windows" {
+		same = func(name, key string) bool { return len(name) == len(key) && hasPrefixFold(name, key) }
+	}
+	return func(key string) (string, bool) {
+		for _, variable := range variables {
+			if name, value, _ := cut(variable, '='); same(name, key) {
+				return value, true
+			}
+		}
+		return "", false
+	}
+}
+
+// Get returns the value of a variable, "" if it is not set.
+func (env Environment) Get(key string) string {
+	value, _ := env(key)
+	return value
+}
+
+// ConfigFile returns the path of the configuration file.
+func (env Environment) ConfigFile() string {
+	switch {
+	case env.Get("ECRKIT_CONFIG") != "":
+		return env.Get("ECRKIT_CONFIG")
+	case env.Get("XDG_CONFIG_HOME") != "":
+		return join(env.Get("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
+	case runtime.GOOS == "windows" && env.Get("APPDATA") != "":
+		return join(env.Get("APPDATA"), "ecrkit", "config.yaml")
+	}
+	return join(env.Home(), ".config", "ecrkit", "config.yaml")
+}
+
+// ChosenCache returns the directory of the token cache that the environment
+// names, or "".
+func (env Environment) ChosenCache() string {
+	for _, key := range []string{"ECRKIT_CACHE_DIR", "AWS_ECR_CACHE_DIR"} {
+		if dir := env.Get(key); dir != "" {
+			return env.Expand(dir)
+		}
+	}
+	return ""
+}
+
+// DefaultCache returns the directory of the token cache unless another is named;
+// "" without a home directory.
+func (env Environment) DefaultCache() string {
+	switch {
+	case env.Get("XDG_CACHE_HOME") != "":
+		return join(env.Get("XDG_CACHE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":
+		return join(env.Get("LOCALAPPDATA"), "ecrkit")
+	case env.Home() == "":
+		return ""
+	case runtime.GOOS == "darwin":
+		return join(env.Home(), "Library", "Caches", "ecrkit")
+	}
+	return join(env.Home(), ".cache", "ecrkit")
+}
+
+// StateDir returns the directory of what must outlive a process but not the
+// machine, such as unfinished uploads; "" without a home directory.
+func (env Environment) StateDir() string {
+	switch {
+	case env.Get("ECRKIT_STATE_DIR") != "":
+		return env.Expand(env.Get("ECRKIT_STATE_DIR"))
+	case env.Get("XDG_STATE_HOME") != "":
+		return join(env.Get("XDG_STATE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":
+		return join(env.Get("LOCALAPPDATA"), "ecrkit", "state")
+	case env.Home() == "":
+		return ""
+	}
+	return join(env.Home(), ".local", "state", "ecrkit")
+}
+
+// Home returns the user's home directory, or "".
+func (env Environment) Home() string {
+	if runtime.GOOS == "windows" {
+		return env.Get("USERPROFILE")
+	}
+	return env.Get("HOME")
+}
+
+// Expand replaces a leading ~ by the home directory.
+func (env Environment) Expand(path string) string {
+	if len(path) >= 2 && path[:2] == "~/" {
+		return join(env.Home(), path[2:])
+	}
+	return path
+}
+
+// join is filepath.Join, for paths that are clean.
+func join(directory string, elements ...string) string {
+	for _, element := range elements {
+		directory += string(os.PathSeparator) + element
+	}
+	return directory
+}
