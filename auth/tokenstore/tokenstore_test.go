@@ -331,8 +331,8 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(good)
-	f.Add([]byte("ecrkit token 1\nsecret "))
-	f.Add([]byte("ecrkit encrypted token 1\ntoken AAAA\n"))
+	f.Add([]byte("ecrkit token 2\nsecret "))
+	f.Add([]byte("ecrkit encrypted token 2\ntoken AAAA\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := tokenfile.Decode(keyA, data, nil)
 		if err != nil {

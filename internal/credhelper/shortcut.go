@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
-// shorten lets package warm answer the next get of host.
+// shorten lets package startup answer the next get of host.
 func (p *program) shorten(ctx context.Context, host string) {
 	first, _, ok := p.plan(ctx, host)
 	if !ok {
@@ -35,7 +35,7 @@ func (p *program) shorten(ctx context.Context, host string) {
 }
 
 // plan finds out which files decide about the token for host, and how. It is not
-// ok if other things than files and the environment do, or if package warm would
+// ok if other things than files and the environment do, or if package startup would
 // not look into the token cache that is used.
 func (p *program) plan(ctx context.Context, host string) (files []string, plan auth.Plan, ok bool) {
 	s, err := settings.Load(p.env)

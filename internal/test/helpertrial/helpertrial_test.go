@@ -298,8 +298,8 @@ func TestCorruption(t *testing.T) {
 	corpus := []string{"", "null", "{}", "[]", `""`, "0", "{", "nul", `{"version":1}`, `{"version":2,"secret":"x"}`, `{"version":"1"}`, `{"secret":null,"version":1}`,
 		`{"version":1,"secret":"x","issued_at":"yesterday"}`, `{"version":1,"secret":"x","issued_at":"2020-01-01T00:00:00Z"}`, `{"version":1,"sealed":"AAAA"}`,
 		`{"Registries":null,"Version":"1.0"}`, string(good) + "x", string(good) + string(good), "\x00" + string(good), "\xff\xfe", strings.Repeat("[", 5000),
-		strings.Repeat(" ", 1<<20), "ecrkit token 1\n", "ecrkit token 1", "ecrkit token 2\n", "ecrkit encrypted token 1\ntoken AAAA\n", strings.Repeat("\n", 500),
-		strings.Replace(string(good), "token 1", "token 2", 1), strings.Replace(string(good), "\nservice", "\nnew 1\nservice", 1),
+		strings.Repeat(" ", 1<<20), "ecrkit token 1\n", "ecrkit token 1", "ecrkit token 2\n", "ecrkit token 3\n", "ecrkit encrypted token 2\ntoken AAAA\n", strings.Repeat("\n", 500),
+		strings.Replace(string(good), "token 2", "token 1", 1), strings.Replace(string(good), "token 2", "token 3", 1), strings.Replace(string(good), "\nservice", "\nnew 1\nservice", 1),
 		strings.Replace(string(good), "\nsecret ", "\nsecret", 1), strings.Replace(string(good), "\nexpires ", "\nexpires tomorrow", 1), strings.TrimSuffix(string(good), "\n")}
 	for i := 0; i < len(good); i += 97 {
 		corpus = append(corpus, string(good[:i]))
