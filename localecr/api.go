@@ -39,7 +39,7 @@ const (
 	maxSkew = 5 * time.Minute
 )
 
-// serveAPI is the front of the AWS API: ECR and KMS by AWS JSON 1.1, STS by the query protocol.
+// serveAPI serves the AWS API: ECR and KMS by AWS JSON 1.1, STS by the query protocol.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	target := r.Header.Get("X-Amz-Target")
 	if target == "" {
@@ -51,7 +51,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		s.serveKMS(w, r, target)
 		return
 	}
-	s.serve(w, r, FrontAPI, name, "", func(x *exchange) {
+	s.serve(w, r, EndpointAPI, name, "", func(x *exchange) {
 		if r.Method != http.MethodPost {
 			x.fail(commonError(codeUnknownOperation, "The AWS API is called with POST, not %s", r.Method))
 			return

@@ -8,37 +8,36 @@ import (
 	"time"
 )
 
-// The fronts of the server, as the audit log names them.
+// The endpoints of the server, as the audit log names them.
 const (
-	FrontAPI = "api" // the AWS API: ECR, STS, KMS
-	FrontV2  = "v2"  // the registry's /v2/
-	FrontS3  = "s3"  // downloads by pre-signed URL
+	EndpointAPI = "api" // the AWS API: ECR, STS, KMS
+	EndpointV2  = "v2"  // the registry's /v2/
+	EndpointS3  = "s3"  // downloads by pre-signed URL
 )
 
-// A Call is one request that the server has answered: a line of the audit log. No secret is in it.
+// A Call is one request that the server has answered: a line of the audit log. It contains no secret.
 type Call struct {
-	Time       time.Time `json:"time"` // of the request's end, by the service's clock
-	Op         string    `json:"op"`   // an operation's name, or METHOD and route, such as "PUT /v2/{name}/manifests/{reference}"
-	Front      string    `json:"front"`
-	Status     int       `json:"status"` // of HTTP; 0 if the connection was cut before an answer
-	Account    string    `json:"account"`
-	Principal  string    `json:"principal"` // ARN, "" if the caller is not known
+	Time       time.Time `json:"time"`      // when the request ended, by the server's clock
+	Op         string    `json:"op"`        // name of the operation, or method and route, such as "PUT /v2/{name}/manifests/{reference}"
+	Endpoint   string    `json:"endpoint"`  // EndpointAPI, EndpointV2 or EndpointS3
+	Status     int       `json:"status"`    // of HTTP; 0 if the connection was cut before an answer
+	Account    string    `json:"account"`   // of the caller
+	Principal  string    `json:"principal"` // ARN of the caller; "" if it is not known
 	Repository string    `json:"repository"`
-	Digest     string    `json:"digest"` // of the manifest or layer that the call is about
-	Range      string    `json:"range"`  // the bytes of a layer that the call is about, FIRST-LAST
-	BytesIn    int64     `json:"bytesIn"`
-	BytesOut   int64     `json:"bytesOut"`
-	Error      string    `json:"error"` // CODE: MESSAGE
+	Digest     string    `json:"digest"`   // of the manifest or layer that the call is about
+	Range      string    `json:"range"`    // bytes of a layer that the call is about, FIRST-LAST
+	BytesIn    int64     `json:"bytesIn"`  // of the request's body
+	BytesOut   int64     `json:"bytesOut"` // of the response's body
+	Error      string    `json:"error"`    // CODE: MESSAGE
 }
 
-// An Audit takes every call. It must be safe for use by several goroutines.
+// An Audit receives every call before the client has the whole answer. It must be safe for use by several goroutines.
 type Audit interface {
 	Record(Call)
 }
 
-// AuditTo writes each call to w as one line of JSON, in one Write. With a file that was opened with
-// os.O_APPEND, a script may truncate the file between two steps. The first error of w goes to failed
-// and ends the log.
+// AuditTo returns an Audit that writes each call to w as one line of JSON, in one Write: a script may truncate a file
+// that was opened with os.O_APPEND at any time. The first error of w is passed to failed and ends the log.
 func AuditTo(w io.Writer, failed func(error)) Audit { return &auditWriter{w: w, failed: failed} }
 
 type auditWriter struct {
@@ -64,7 +63,7 @@ func (a *auditWriter) Record(c Call) {
 	}
 }
 
-// A Recorder is an Audit that keeps the calls in memory, for tests. The zero value is ready for use.
+// A Recorder is an Audit that keeps the calls in memory. The zero value is ready for use.
 type Recorder struct {
 	mu    sync.Mutex
 	calls []Call
@@ -77,7 +76,7 @@ func (r *Recorder) Record(c Call) {
 	r.calls = append(r.calls, c)
 }
 
-// Calls returns the calls since the start or the last Reset, in the order of their ends.
+// Calls returns the calls since the start or the last Reset, in the order in which they ended.
 func (r *Recorder) Calls() []Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -95,7 +94,7 @@ func (r *Recorder) Count(op string) int {
 	return n
 }
 
-// Reset forgets the calls.
+// Reset discards the calls.
 func (r *Recorder) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

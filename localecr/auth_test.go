@@ -125,7 +125,7 @@ func TestAccountsAndRegionsAreApart(t *testing.T) {
 	user := localecr.DefaultAccounts()[0].Users[0]
 	wantError(t, describe(r.client(user.AccessKeyID, user.SecretAccessKey, "", "eu-west-1"), "app"), "RepositoryNotFoundException", "app")
 
-	// Another account's registry is refused on both fronts.
+	// Another account's registry is refused by both APIs.
 	_, err := other.DescribeRepositories(context.Background(), &ecr.DescribeRepositoriesInput{RegistryId: aws.String("000000000000")})
 	wantError(t, err, "AccessDeniedException", "User: arn:aws:iam::111111111111:user/ci is not authorized to perform: ecr:DescribeRepositories on resource: ")
 	own := r.token

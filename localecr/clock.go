@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// A Clock is the time of the service, which may differ from the machine's and be set while the server
-// runs: tokens, pre-signed URLs, temporary keys, uploads and layers without an image expire by it, and
-// every time in an answer is taken from it. The zero value is the machine's time.
+// A Clock is the time of a server, which may differ from the machine's and be set while the server runs: tokens,
+// pre-signed URLs, temporary keys, uploads and layers without an image expire by it, and every time in an answer is
+// taken from it. The zero value is the machine's time.
 type Clock struct {
 	mu     sync.Mutex
 	offset time.Duration
 }
 
-// Now is the time of the service.
+// Now returns the time of the server.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,7 +27,7 @@ func (c *Clock) Advance(d time.Duration) {
 	c.offset += d
 }
 
-// Set sets the clock to t, from where it runs on.
+// Set sets the clock to t. It runs on from there.
 func (c *Clock) Set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -14,8 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
-// An exchange is one request on its way through a front: what was found out about it, what the audit
-// log will say of it, and how its answer leaves.
+// An exchange is one request to an endpoint: what is known of it, its line of the audit log, and its answer.
 type exchange struct {
 	server    *Server
 	w         http.ResponseWriter
@@ -32,11 +31,10 @@ type exchange struct {
 	reset    bool // a fault wants the connection reset
 }
 
-// serve runs a front on a request: counts bytes, lets a scripted fault happen, and writes the audit
-// line before the client can have the whole answer. op and repository are what the request's head
-// tells.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, repository string, answer func(*exchange)) {
-	x := &exchange{server: s, r: r, requestID: uuid.NewString(), call: Call{Op: op, Front: front, Repository: repository}}
+// serve answers a request to an endpoint: it counts bytes, makes a scripted fault happen, and writes the audit line
+// before the client can have the whole answer. op and repository are known from the request's head.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint, op, repository string, answer func(*exchange)) {
+	x := &exchange{server: s, r: r, requestID: uuid.NewString(), call: Call{Op: op, Endpoint: endpoint, Repository: repository}}
 	x.sent = &answerWriter{ResponseWriter: w, left: -1}
 	x.w = x.sent
 	x.received = &countingBody{ReadCloser: r.Body}
@@ -70,7 +68,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, front, op, reposi
 // drained is how much of a refused request's body is read, in bytes: a layer part and more.
 const drained = 32 << 20
 
-// meet prepares the exchange for its fault, and says whether that was the answer already.
+// meet prepares the exchange for its fault, and reports whether that was the answer already.
 func (x *exchange) meet() (answered bool) {
 	f := x.fault
 	switch {
@@ -132,12 +130,12 @@ func resetOnClose(c net.Conn) {
 	}
 }
 
-// fail answers with an error in the shape of the exchange's front.
+// fail answers with an error in the shape of the exchange's endpoint.
 func (x *exchange) fail(err error) {
-	switch x.call.Front {
-	case FrontAPI:
+	switch x.call.Endpoint {
+	case EndpointAPI:
 		x.failAPI(err)
-	case FrontV2:
+	case EndpointV2:
 		x.failV2(err)
 	default:
 		x.failS3(err)

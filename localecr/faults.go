@@ -13,37 +13,38 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
-// A Fault makes calls of one operation fail on purpose. Which calls: those of Op, in a Repository if
-// one is named and the request's path names it (/v2/ and SignPayload only), from the Nth on, Count of them. How: one
-// of the fields below them.
+// A Fault makes calls of one operation fail on purpose. It applies to calls of Op, from the Nth on, Count of them. Exactly
+// one of Status, ResetRequestAfter, ResetResponseAfter, ShortBody, WrongByte and Stall is set.
 type Fault struct {
-	Op         string `yaml:"op"`         // as in the audit log: UploadLayerPart, "PUT /v2/{name}/manifests/{reference}", "GET /layers/{digest}"; or SignPayload
-	Repository string `yaml:"repository"` // "" for any
-	Nth        int    `yaml:"nth"`        // the first call to fail, counted from 1; default 1
-	Count      int    `yaml:"count"`      // how many fail; default 1, -1 for all
+	// Op is an operation as the audit log names it: "UploadLayerPart", "PUT /v2/{name}/manifests/{reference}",
+	// "GET /layers/{digest}". "SignPayload" is what ECR asks of AWS Signer in managed signing.
+	Op string `yaml:"op"`
+	// Repository limits the fault to one repository. It works where the request's path names it: on /v2/, and for
+	// SignPayload.
+	Repository string `yaml:"repository"`
+	Nth        int    `yaml:"nth"`   // the first call to fail, counted from 1; default 1
+	Count      int    `yaml:"count"` // how many fail; default 1, -1 for all
 
-	// Status answers with this HTTP status, and with Code and Message in the front's own shape,
-	// without doing anything. RetryAfter becomes the header of that name. SignPayload is what ECR asks
-	// of AWS Signer in managed signing: Code and Message become the failure of the image's signing
-	// status, and it takes no other kind of fault.
+	// Status is the HTTP status of the answer, with Code and Message in the endpoint's own form and RetryAfter as the
+	// header of that name. Nothing else is done. Of SignPayload, Code and Message become the failure of the image's
+	// signing status; it takes no other kind of fault.
 	Status     int    `yaml:"status"`
 	Code       string `yaml:"code"`
 	Message    string `yaml:"message"`
 	RetryAfter string `yaml:"retry_after"`
 
-	ResetRequestAfter  *int64 `yaml:"reset_request_after"`  // reset the connection when so many bytes of the request's body were read
-	ResetResponseAfter *int64 `yaml:"reset_response_after"` // … of the response's body were sent; 0: the work is done, the answer lost
-	ShortBody          *int64 `yaml:"short_body"`           // end the response after so many bytes of what its length promises
-	WrongByte          *int64 `yaml:"wrong_byte"`           // invert this byte of the response's body, counted from 0
+	ResetRequestAfter  *int64 `yaml:"reset_request_after"`  // resets the connection after this many bytes of the request's body
+	ResetResponseAfter *int64 `yaml:"reset_response_after"` // resets it after this many bytes of the response's body; 0: the work is done, the answer is lost
+	ShortBody          *int64 `yaml:"short_body"`           // ends the response's body after this many bytes, short of its length
+	WrongByte          *int64 `yaml:"wrong_byte"`           // inverts this byte of the response's body, counted from 0
 
-	// Stall waits before anything is answered or, with StallAfter, when so many bytes of the
-	// response's body were sent.
+	// Stall delays the answer or, with StallAfter, the rest of the response's body after that many bytes.
 	Stall      time.Duration `yaml:"stall"`
 	StallAfter int64         `yaml:"stall_after"`
 }
 
-// ReadFaults reads a list of faults from YAML or JSON. Unknown keys, and faults that do nothing or two
-// things, are errors.
+// ReadFaults reads a list of faults from YAML or JSON. Unknown keys, and faults that do nothing or two things, are
+// errors.
 func ReadFaults(r io.Reader) ([]Fault, error) {
 	var faults []Fault
 	if err := strictyaml.Decode(r, &faults); err != nil {
@@ -97,7 +98,7 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// knownOp says whether a call of this name can come.
+// knownOp reports whether a call of this name can come.
 func knownOp(op string) bool {
 	_, ecr := operations[op]
 	_, kms := kmsOperations[op]
@@ -147,7 +148,7 @@ func (s *script) next(op, repository string) *Fault {
 	return hit
 }
 
-// set replaces the faults and begins to count anew.
+// set replaces the faults and counts their calls from now on.
 func (s *script) set(faults []Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +158,7 @@ func (s *script) set(faults []Fault) {
 // errReset is what the reader of a body sees of a connection that a fault cuts.
 var errReset = errors.New("connection reset by a scripted fault")
 
-// faultyBody resets the connection after left bytes: the exchange does so when the front is done.
+// faultyBody resets the connection after left bytes: the exchange does so when the endpoint is done.
 type faultyBody struct {
 	io.ReadCloser
 	left  int64

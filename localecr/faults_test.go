@@ -223,7 +223,7 @@ func TestAudit(t *testing.T) {
 		return out
 	}
 	parts := find("UploadLayerPart")
-	if len(parts) != 2 || parts[1].Range != "0-999" || parts[1].Repository != "app" || parts[1].Front != "api" || parts[1].BytesIn < 1333 {
+	if len(parts) != 2 || parts[1].Range != "0-999" || parts[1].Repository != "app" || parts[1].Endpoint != "api" || parts[1].BytesIn < 1333 {
 		t.Errorf("%+v", parts)
 	}
 	if c := find("CompleteLayerUpload"); len(c) != 2 || c[1].Digest != digestOf(layer) {

@@ -95,3 +95,18 @@ func FuzzSubject(f *testing.F) {
 	f.Add([]byte(`{"subject":{"digest":"sha256:00"}}`))
 	f.Fuzz(func(_ *testing.T, data []byte) { registry.Subject(data) })
 }
+
+func FuzzReadScanFindings(f *testing.F) {
+	f.Add([]byte(`{"repositoryName": "app", "imageScanFindings": {"findings": [{"name": "CVE-2026-1", "severity": "LOW"}]}, "steps": [{"status": "COMPLETE", "after": "1s"}]}`))
+	f.Add([]byte(`[{"imageScanFindings": {"imageScanCompletedAt": "2026-01-01T00:00:00Z"}}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		fixtures, err := ReadScanFindings(strings.NewReader(string(data)))
+		if err != nil {
+			return
+		}
+		for _, fixture := range fixtures {
+			converted := fixture.registryFixture()
+			converted.Matches("app", registry.Digest(nil), []string{"1"})
+		}
+	})
+}

@@ -74,7 +74,7 @@ func (s *Server) keys(account, region string) (*keys.Store, error) {
 
 func (s *Server) serveKMS(w http.ResponseWriter, r *http.Request, target string) {
 	name, isKMS := strings.CutPrefix(target, targetKMS)
-	s.serve(w, r, FrontAPI, name, "", func(x *exchange) {
+	s.serve(w, r, EndpointAPI, name, "", func(x *exchange) {
 		run, ok := kmsOperations[name]
 		if !isKMS || !ok {
 			x.fail(commonError(codeUnknownOperation, "%s is not an operation of the local ECR, which has some of ECR, KMS and STS", target))

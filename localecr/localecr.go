@@ -1,6 +1,7 @@
 package localecr
 
 import (
+	"cmp"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -21,78 +22,55 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
-// DefaultRegion is the region of the registry that a host name without a region stands for.
-const DefaultRegion = "us-east-1"
-
 // ErrInUse means that another process has the data directory open.
 var ErrInUse = registry.ErrInUse
 
-// DefaultSigningTime is how long managed signing takes; AWS documents only that it is not done at once.
-const DefaultSigningTime = registry.DefaultSigningTime
-
-// DefaultPreviewTime is how long the preview of a lifecycle policy takes, and DefaultRestoreTime how
-// long an image takes from the archive back. AWS documents of the first only that it is not done at once, of the second
-// that it may take up to 20 minutes.
+// How long things take by the server's clock, unless Options say otherwise. AWS documents only that none of them is done
+// at once, and that restoring an image may take up to 20 minutes.
 const (
-	DefaultPreviewTime = registry.DefaultPreviewTime
-	DefaultRestoreTime = registry.DefaultRestoreTime
+	DefaultURLLifetime = time.Hour        // until a pre-signed URL expires
+	DefaultSigningTime = 3 * time.Second  // managed signing of an image
+	DefaultPreviewTime = 3 * time.Second  // preview of a lifecycle policy
+	DefaultRestoreTime = 20 * time.Second // restoring an image from the archive
+	DefaultScanTime    = 3 * time.Second  // scan of an image
 )
 
-// Types of the configuration that are defined in the packages that use them.
-type (
-	// Account is an AWS account with its users and roles.
-	Account = identity.Account
-	// User is an IAM user with an access key.
-	User = identity.User
-	// Role is an IAM role, and who may assume it.
-	Role = identity.Role
-	// WebIdentity is a role's condition on an OpenID Connect token.
-	WebIdentity = identity.WebIdentity
-	// Limits are the quotas on sizes and counts, and the lifetimes of what is not finished.
-	Limits = registry.Limits
-)
-
-// DefaultAccounts is one account, 000000000000, with one user and one role.
-func DefaultAccounts() []Account { return identity.Default() }
-
-// DefaultLimits are AWS's.
-func DefaultLimits() Limits { return registry.DefaultLimits() }
-
-// Options of a server. The zero value is a server with the default account, an empty store that goes
-// with the server, no quotas and no faults.
+// Options of a server. The zero value is a server with the default account, an empty temporary store, no quotas and no
+// faults.
 type Options struct {
 	Dir         string        // of the store; "" for a temporary one that Close removes
-	Accounts    []Account     // default DefaultAccounts(); the first one's registry is the default one
-	Clock       *Clock        // time of the service; default the machine's
-	Limits      *Limits       // sizes and counts; default DefaultLimits()
-	Quotas      Quotas        // calls per second; default none
+	Accounts    []Account     // default DefaultAccounts(); the default registry is the first one's
+	Clock       *Clock        // the server's clock; default the machine's time
+	Limits      *Limits       // default DefaultLimits()
+	Quotas      Quotas        // default none
 	Faults      []Fault       // scripted failures; see also Server.SetFaults
-	QuirksOff   []Quirk       // ways of ECR's /v2/ that the server shall not have
-	Audit       Audit         // takes every call; default none
-	Shape       Shape         // latency and rate of every connection that Serve or Start accepts
-	URLLifetime time.Duration // of pre-signed URLs; default DefaultURLLifetime
-	SigningTime time.Duration // from the push of an image to its managed signature; default DefaultSigningTime
-	PreviewTime time.Duration // that the preview of a lifecycle policy takes; default DefaultPreviewTime
-	RestoreTime time.Duration // that an image takes from the archive back; default DefaultRestoreTime
-	ScanTime    time.Duration // that a scan takes whose fixture does not say so; default DefaultScanTime
-	// ScanFindings are what scans find, and how they go: of an image by the fixture that names its
-	// digest, else by the first that matches it. Without one a scan finds nothing. See also
-	// Server.SetScanFindings.
+	QuirksOff   []Quirk       // quirks that the server does not have
+	Audit       Audit         // receives every call; default none
+	Shape       Shape         // latency and rate of every connection that Start or Listen accepts
+	URLLifetime time.Duration // default DefaultURLLifetime
+	SigningTime time.Duration // default DefaultSigningTime
+	PreviewTime time.Duration // default DefaultPreviewTime
+	RestoreTime time.Duration // default DefaultRestoreTime
+	ScanTime    time.Duration // of a scan whose fixture has no steps; default DefaultScanTime
+	// ScanFindings are what scans find. The fixture with an image's digest is preferred to the first one that matches
+	// the image. The scan of an image without a fixture finds nothing. See also Server.SetScanFindings.
 	ScanFindings []ScanFixture
-	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same
-	// host. A server that is used as a handler only gives download URLs of the host that was called.
+	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same host. A server that
+	// is used as a handler serves downloads itself, under the host name of the request for the URL.
 	DownloadAddr string
 	// HostNames are further names, without port, by which clients call the server on a loopback address, such as
 	// host.docker.internal. There it answers only to IP addresses, localhost and the names below it, the names of Amazon
 	// ECR and these, since any other name may be that of a web page that was made to lead there. On other addresses it
 	// answers to any name.
 	HostNames []string
-	Logger    *slog.Logger // failures of the server itself; default: discarded
+	Logger    *slog.Logger // receives failures of the server itself; default none
 }
 
-// A Server is a local ECR. It is an http.Handler of all its fronts; Start and Serve listen for it.
+// A Server is a local ECR. [Server.Start] and [Server.Listen] serve it on ports of its own; as an http.Handler it serves
+// the AWS API, /v2/ and downloads on one.
 type Server struct {
-	// URL and Registry are set by Start and Serve: "http://127.0.0.1:4510" and "127.0.0.1:4510".
+	// URL and Registry are where clients reach the server: "http://127.0.0.1:4510" and "127.0.0.1:4510". Start and
+	// Listen set them. A program that uses the server as a handler sets them before the first request.
 	URL      string
 	Registry string
 
@@ -104,7 +82,7 @@ type Server struct {
 	store          *registry.Store
 	identities     *identity.Identities
 	clock          *Clock
-	limits         Limits
+	limits         registry.Limits
 	buckets        buckets
 	script         script
 	scans          scanFindings
@@ -129,8 +107,8 @@ type Server struct {
 	close     func() error   // once
 }
 
-// New opens the store and makes a server on it. The caller closes it, unless Start does. The error
-// wraps [ErrInUse] if another server has the directory.
+// New opens the store and returns a server on it, which does not listen yet. The caller closes it, unless Start does. The
+// error wraps [ErrInUse] if another server has the directory.
 func New(o Options) (_ *Server, err error) {
 	for _, q := range o.QuirksOff {
 		if _, err := ParseQuirk(string(q)); err != nil {
@@ -141,8 +119,8 @@ func New(o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	s := &Server{
-		dir: o.Dir, clock: o.Clock, limits: DefaultLimits(), buckets: buckets{quotas: o.Quotas},
-		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: o.URLLifetime, downloadAddr: o.DownloadAddr,
+		dir: o.Dir, clock: o.Clock, limits: registry.DefaultLimits(), buckets: buckets{quotas: o.Quotas},
+		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: cmp.Or(o.URLLifetime, DefaultURLLifetime), downloadAddr: o.DownloadAddr,
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
 	}
 	for _, name := range o.HostNames {
@@ -156,10 +134,7 @@ func New(o Options) (_ *Server, err error) {
 		s.clock = &Clock{}
 	}
 	if o.Limits != nil {
-		s.limits = *o.Limits
-	}
-	if s.urlLifetime == 0 {
-		s.urlLifetime = DefaultURLLifetime
+		s.limits = registry.Limits(*o.Limits)
 	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
@@ -175,8 +150,8 @@ func New(o Options) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(s.dir))
 		}
 	}()
-	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: o.SigningTime, SignPayload: s.signPayload,
-		PreviewTime: o.PreviewTime, RestoreTime: o.RestoreTime, ScanTime: o.ScanTime, ScanFixture: s.scans.find,
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), SignPayload: s.signPayload,
+		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find,
 		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})
 	if err != nil {
 		return nil, err
@@ -207,7 +182,7 @@ func (s *Server) openIdentities() error {
 	if err != nil {
 		return fmt.Errorf("key of the local ECR: %w", err)
 	}
-	if s.identities, err = identity.New(s.accounts, key, s.clock.Now); err != nil {
+	if s.identities, err = identity.New(identityAccounts(s.accounts), key, s.clock.Now); err != nil {
 		return fmt.Errorf("accounts of the local ECR: %w", err)
 	}
 	s.account = s.accounts[0].ID
@@ -232,14 +207,14 @@ func (s *Server) expire() {
 	}
 }
 
-// Expire removes the uploads and the layers without an image that are over their lifetime, ends the
-// signings and applies the lifecycle policies that are due. The server does so once a minute; a test that has moved the clock need not wait for it.
+// Expire removes uploads, and layers without an image, that have outlived their lifetime, finishes managed signing and
+// applies the lifecycle policies that are due. The server does so once a minute; a test that has moved the clock calls it.
 func (s *Server) Expire() error { return s.store.Expire() }
 
-// Clock is the server's clock.
+// Clock returns the server's clock.
 func (s *Server) Clock() *Clock { return s.clock }
 
-// SetFaults replaces the scripted faults; their calls are counted from now on.
+// SetFaults replaces the scripted faults. Their calls are counted from now on.
 func (s *Server) SetFaults(faults ...Fault) error {
 	if err := checkFaults(faults); err != nil {
 		return err

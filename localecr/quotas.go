@@ -9,11 +9,29 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
-// Quotas limits how often operations may be called: an operation's name → its limit. Each account and
-// region has its own. Traffic on /v2/ is charged to the operation that does the same. Operations that
-// are not named are not limited.
+// Limits are the quotas on sizes and counts, and the lifetimes of unfinished work.
+type Limits struct {
+	PartSize             int64 // bytes of a layer part that InitiateLayerUpload asks for
+	MinPart              int64 // bytes of every part but the last
+	MaxPart              int64 // bytes of a part
+	MaxParts             int   // parts of a layer
+	MaxManifest          int   // bytes of a manifest
+	TagsPerImage         int
+	ImagesPerRepository  int
+	Repositories         int           // in a registry
+	UploadLifetime       time.Duration // of an upload after its last part
+	UnassociatedLifetime time.Duration // of a layer that no image refers to
+}
+
+// DefaultLimits returns the service quotas of Amazon ECR, and 24 hours for the two lifetimes, of which AWS documents no
+// length.
+func DefaultLimits() Limits { return Limits(registry.DefaultLimits()) }
+
+// Quotas limit how often operations may be called, by the operation's name. Each account and region has its own. A call
+// of /v2/ is charged to the operation that does the same. An operation without a quota is not limited.
 type Quotas map[string]Quota
 
 // A Quota is a token bucket.
@@ -22,8 +40,8 @@ type Quota struct {
 	Burst int     `yaml:"burst"` // calls at once
 }
 
-// DefaultQuotas are the rates of Amazon ECR's service quotas, per account and region. AWS does not
-// document its bursts; they are one second's worth here.
+// DefaultQuotas returns the rates of Amazon ECR's service quotas. AWS does not document its bursts; here a burst is one
+// second's worth of calls.
 func DefaultQuotas() Quotas {
 	q := Quotas{}
 	for op, perSecond := range map[string]int{
@@ -66,7 +84,7 @@ type buckets struct {
 	byKey  map[string]*rate.Limiter
 }
 
-// take says whether the call is within its quota. It goes by the machine's time: a clock that was set
+// take reports whether the call is within its quota. It goes by the machine's time: a clock that was set
 // does not fill a bucket.
 func (b *buckets) take(account, region, op string) bool {
 	quota, limited := b.quotas[op]

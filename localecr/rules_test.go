@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// Each test breaks one of ECR's rules on both fronts.
+// Each test breaks one of ECR's rules in both APIs.
 
 func TestRepositoryMustExist(t *testing.T) {
 	r := newRig(t, localecr.Options{})

@@ -20,8 +20,6 @@ const (
 	routeLayer   = downloadPath + "{digest}"
 	// downloadAccessKey is who signs the URLs. It is no principal's: it opens nothing else.
 	downloadAccessKey = "AKIALOCALECRLAYERS00"
-	// DefaultURLLifetime is how long a pre-signed URL is good for unless Options say otherwise.
-	DefaultURLLifetime = time.Hour
 )
 
 // downloadURL signs a URL for the bytes of a layer.
@@ -32,10 +30,10 @@ func (x *exchange) downloadURL(digest string) (string, error) {
 	return sigv4.Presign(x.r.Context(), http.MethodGet, base+downloadPath+digest, key, x.region, s.clock.Now(), s.urlLifetime)
 }
 
-// serveS3 is the front that gives out the bytes of layers: what ECR leaves to S3.
+// serveS3 serves the bytes of layers: what ECR leaves to S3.
 func (s *Server) serveS3(w http.ResponseWriter, r *http.Request) {
 	digest, isLayer := strings.CutPrefix(r.URL.Path, downloadPath)
-	s.serve(w, r, FrontS3, r.Method+" "+routeLayer, "", func(x *exchange) {
+	s.serve(w, r, EndpointS3, r.Method+" "+routeLayer, "", func(x *exchange) {
 		x.call.Range = strings.TrimPrefix(r.Header.Get("Range"), "bytes=")
 		if !isLayer || !registry.ValidDigest(digest) {
 			x.fail(&s3Error{http.StatusNotFound, "NoSuchKey", "The specified key does not exist."})

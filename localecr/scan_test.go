@@ -399,17 +399,3 @@ func TestReadScanFindings(t *testing.T) {
 		t.Errorf("%v: want the file named", err)
 	}
 }
-
-func FuzzReadScanFindings(f *testing.F) {
-	f.Add([]byte(`{"repositoryName": "app", "imageScanFindings": {"findings": [{"name": "CVE-2026-1", "severity": "LOW"}]}, "steps": [{"status": "COMPLETE", "after": "1s"}]}`))
-	f.Add([]byte(`[{"imageScanFindings": {"imageScanCompletedAt": "2026-01-01T00:00:00Z"}}]`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		fixtures, err := localecr.ReadScanFindings(strings.NewReader(string(data)))
-		if err != nil {
-			return
-		}
-		for _, fixture := range fixtures {
-			fixture.Matches("app", digestOf(nil), []string{"1"})
-		}
-	})
-}

@@ -19,10 +19,8 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
 
-// DefaultScanTime is how long a scan takes whose fixture does not say so.
-const DefaultScanTime = registry.DefaultScanTime
-
-// What a scan finds; see [Options].ScanFindings. For one:
+// A ScanFixture describes what the scan of an image finds, and how it goes; see [Options].ScanFindings. Nothing looks into
+// images. For example:
 //
 //	localecr.ScanFixture{
 //		Repository: "app", Tag: "1.*",
@@ -34,12 +32,42 @@ const DefaultScanTime = registry.DefaultScanTime
 //			{Name: aws.String("CVE-2026-0001"), Severity: types.FindingSeverityHigh},
 //		}},
 //	}
-type (
-	// ScanFixture says what the scan of an image finds, and how it goes.
-	ScanFixture = registry.ScanFixture
-	// ScanStep is a status that a scan comes to.
-	ScanStep = registry.ScanStep
-)
+type ScanFixture struct {
+	// Which images. All that is set must match.
+	Repository string // name, in which * stands for any text
+	Tag        string // one of the image's tags, in which * stands for any text
+	Digest     string
+
+	// Status is the status when the scan is done; default COMPLETE, or ACTIVE if the image is scanned continuously.
+	// Until then it is IN_PROGRESS, or PENDING in enhanced scanning.
+	Status      types.ScanStatus
+	Description string // of the status; default AWS's own, where it is known
+	// Steps replace Status: each status lasts from its time until the next.
+	Steps []ScanStep
+
+	// Findings are shown with the statuses COMPLETE and ACTIVE: basic or enhanced ones, by the registry's scan type. The
+	// counts by severity are made from them unless they are set.
+	Findings types.ImageScanFindings
+}
+
+// A ScanStep is a status that a scan comes to.
+type ScanStep struct {
+	After       time.Duration // since the start of the scan, by the server's clock
+	Status      types.ScanStatus
+	Description string
+}
+
+// registryFixture returns the fixture as package registry evaluates it.
+func (f ScanFixture) registryFixture() registry.ScanFixture {
+	out := registry.ScanFixture{
+		Repository: f.Repository, Tag: f.Tag, Digest: f.Digest,
+		Status: f.Status, Description: f.Description, Findings: f.Findings,
+	}
+	for _, s := range f.Steps {
+		out.Steps = append(out.Steps, registry.ScanStep(s))
+	}
+	return out
+}
 
 // maxScanFile is the most that a file of fixtures may have, in bytes.
 const maxScanFile = 64 << 20
@@ -60,8 +88,8 @@ type scanFile struct {
 	NextToken         *string
 }
 
-// ReadScanFindings reads fixtures from JSON, one object or a list of them. Each may be what
-// `aws ecr describe-image-scan-findings` has printed, with whatever of it is needed:
+// ReadScanFindings reads fixtures from JSON, one object or a list of them. The output of
+// `aws ecr describe-image-scan-findings` is a fixture; every key is optional:
 //
 //	{
 //	  "repositoryName": "team/*",
@@ -70,7 +98,7 @@ type scanFile struct {
 //	  "imageScanFindings": {"findings": […], "enhancedFindings": […]}
 //	}
 //
-// Instead of steps, imageScanStatus says what the scan comes to in its time. Unknown keys are errors.
+// imageScanStatus, in place of steps, is the status when the scan is done. Unknown keys are errors.
 func ReadScanFindings(r io.Reader) ([]ScanFixture, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxScanFile+1))
 	if err != nil {
@@ -134,7 +162,7 @@ func readScanFixture(data []byte) (ScanFixture, error) {
 	return f, checkScanFixture(f)
 }
 
-// LoadScanFindings reads the fixtures of a file, or of all files *.json of a directory, by their names.
+// LoadScanFindings reads the fixtures of a file, or of all files *.json of a directory in the order of their names.
 func LoadScanFindings(path string) ([]ScanFixture, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -198,27 +226,29 @@ func checkScanFixture(f ScanFixture) error {
 // scanFindings are the fixtures of a server.
 type scanFindings struct {
 	mu       sync.Mutex
-	fixtures []ScanFixture
+	fixtures []registry.ScanFixture
 }
 
-// SetScanFindings replaces the fixtures: what scans find from now on, those too that have begun.
+// SetScanFindings replaces the fixtures, for scans that have begun too.
 func (s *Server) SetScanFindings(fixtures ...ScanFixture) error {
+	var converted []registry.ScanFixture
 	for i, f := range fixtures {
 		if err := checkScanFixture(f); err != nil {
 			return fmt.Errorf("scan findings: entry %d: %w", i+1, err)
 		}
+		converted = append(converted, f.registryFixture())
 	}
 	s.scans.mu.Lock()
 	defer s.scans.mu.Unlock()
-	s.scans.fixtures = slices.Clone(fixtures)
+	s.scans.fixtures = converted
 	return nil
 }
 
 // find returns the fixture of an image: one that names its digest, else the first that matches, else nil.
-func (s *scanFindings) find(repository, digest string, tags []string) *ScanFixture {
+func (s *scanFindings) find(repository, digest string, tags []string) *registry.ScanFixture {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found *ScanFixture
+	var found *registry.ScanFixture
 	for _, f := range s.fixtures {
 		if f.Matches(repository, digest, tags) && (found == nil || found.Digest == "" && f.Digest != "") {
 			found = &f

@@ -15,10 +15,16 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
 
-// Shape gives connections a round-trip time and a rate. The zero value leaves them as they are.
-type Shape = shaping.Shape
+// A Shape gives connections the round-trip time and the rate of a network. The zero value leaves them as they are.
+type Shape struct {
+	// Latency is the round-trip time; each direction takes half of it. A new connection costs one round trip more, as
+	// TCP's handshake does.
+	Latency time.Duration
+	// Rate is in bytes per second, for each direction of each connection; 0 means unlimited.
+	Rate int64
+}
 
-// TB is what Start needs of a *testing.T.
+// A TB is what [Server.Start] needs of a *testing.T, *testing.B or testing.TB.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -28,8 +34,7 @@ type TB interface {
 // shutdownTime is how long requests may take to end when a server stops.
 const shutdownTime = 5 * time.Second
 
-// Start serves on two free ports of the loopback interface until the test ends, and closes the server
-// then.
+// Start serves on two free ports of the loopback interface until the test ends, and closes the server then.
 func (s *Server) Start(t TB) {
 	t.Helper()
 	l, err := s.Listen("127.0.0.1:0")
@@ -51,17 +56,16 @@ func (s *Server) Start(t TB) {
 	})
 }
 
-// A Listener is a server that listens: to the registry and the API on one port, to downloads on
-// another.
+// A Listener is where a server listens: for the AWS API and /v2/ on one port, for downloads on another. The server's
+// Close closes it.
 type Listener struct {
 	server    *Server
 	registry  net.Listener
 	downloads net.Listener
 }
 
-// Listen listens on addr, HOST:PORT with port 0 for a free one, and for downloads on
-// Options.DownloadAddr or a free port of the same host, and sets the server's URL and Registry.
-// Connections are answered by Serve.
+// Listen listens on addr, HOST:PORT with port 0 for a free one, and for downloads on Options.DownloadAddr or a free port
+// of the same host, and sets the server's URL and Registry. [Listener.Serve] answers.
 func (s *Server) Listen(addr string) (*Listener, error) {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -87,7 +91,7 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 	s.Registry = reachable(registry.Addr())
 	s.URL = scheme + "://" + s.Registry
 	s.downloads = downloads.Addr()
-	l := &Listener{server: s, registry: shaping.Listener(registry, s.shape), downloads: shaping.Listener(downloads, s.shape)}
+	l := &Listener{server: s, registry: shaping.Listener(registry, shaping.Shape(s.shape)), downloads: shaping.Listener(downloads, shaping.Shape(s.shape))}
 	s.listeners = append(s.listeners, l)
 	return l, nil
 }
@@ -246,27 +250,3 @@ func (u *unusedConns) close() {
 
 // slogErrors passes on what net/http has to say: mostly of clients that went away.
 func slogErrors(l *slog.Logger) *log.Logger { return slog.NewLogLogger(l.Handler(), slog.LevelDebug) }
-
-// Env is the environment of a client, as NAME=VALUE: the endpoints and keys that the AWS SDK and the
-// aws CLI read, and what ecrkit needs to know the registry by its address. The keys are those of the
-// first user of the first account.
-func (s *Server) Env() []string { return Env(s.Registry, s.accounts) }
-
-// Env is the environment of a client of the local ECR that listens on addr, HOST:PORT, and has these
-// accounts.
-func Env(addr string, accounts []Account) []string {
-	url, account := scheme+"://"+addr, accounts[0]
-	env := []string{
-		"AWS_ENDPOINT_URL_ECR=" + url,
-		"AWS_ENDPOINT_URL_KMS=" + url,
-		"AWS_ENDPOINT_URL_STS=" + url,
-		"AWS_REGION=" + DefaultRegion,
-		"AWS_DEFAULT_REGION=" + DefaultRegion, // for boto3 and the aws CLI, which do not all read the other
-		"ECRKIT_REGISTRIES=" + addr + "=" + account.ID + "." + DefaultRegion,
-		"ECRKIT_REGISTRY=" + addr,
-	}
-	if len(account.Users) > 0 {
-		env = append(env, "AWS_ACCESS_KEY_ID="+account.Users[0].AccessKeyID, "AWS_SECRET_ACCESS_KEY="+account.Users[0].SecretAccessKey)
-	}
-	return env
-}

@@ -26,7 +26,7 @@ func (s *Server) serveSTS(w http.ResponseWriter, r *http.Request) {
 	body, readErr := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	form, formErr := parseForm(r, body)
 	action := form.Get("Action")
-	s.serve(w, r, FrontAPI, action, "", func(x *exchange) {
+	s.serve(w, r, EndpointAPI, action, "", func(x *exchange) {
 		x.received.n = int64(len(body))
 		switch {
 		case readErr != nil:

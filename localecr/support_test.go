@@ -317,3 +317,5 @@ func kmsEncryption() *types.EncryptionConfiguration {
 func referrersOf(m []byte, most *int32) *ecr.ListImageReferrersInput {
 	return &ecr.ListImageReferrersInput{RepositoryName: aws.String("app"), SubjectId: &types.SubjectIdentifier{ImageDigest: aws.String(digestOf(m))}, MaxResults: most}
 }
+
+func ptr[T any](v T) *T { return &v }

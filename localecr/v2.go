@@ -96,10 +96,10 @@ var v2Handlers = map[string]v2Handler{
 	"PUT " + routeUpload:      {"CompleteLayerUpload", (*exchange).finishUpload},
 }
 
-// serveV2 is the front of the registry: the OCI distribution API as ECR speaks it.
+// serveV2 serves the registry: the OCI distribution API as ECR speaks it.
 func (s *Server) serveV2(w http.ResponseWriter, r *http.Request) {
 	rt := parseRoute(r.URL.Path)
-	s.serve(w, r, FrontV2, r.Method+" "+rt.template, rt.name, func(x *exchange) {
+	s.serve(w, r, EndpointV2, r.Method+" "+rt.template, rt.name, func(x *exchange) {
 		x.w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 		host, err := s.parseRegistryHost(r.Host)
 		if err == nil {
@@ -167,7 +167,7 @@ var (
 	errNameInvalid  = &v2Error{http.StatusBadRequest, "NAME_INVALID", "Invalid repository name: it must be 2 to 256 characters of lower-case letters, digits, and . _ - / between them"}
 )
 
-// isTokenError says whether err is about an authorization token.
+// isTokenError reports whether err is about an authorization token.
 func isTokenError(err error) bool {
 	return errors.Is(err, identity.ErrTokenExpired) || errors.Is(err, identity.ErrTokenInvalid)
 }

@@ -164,5 +164,5 @@ func (x *exchange) deleteManifest(rt route) {
 // url is an absolute URL of the registry as the client has called it.
 func (x *exchange) url(path string) string { return scheme + "://" + x.r.Host + path }
 
-// quirk says whether the quirk is on.
+// quirk reports whether the quirk is on.
 func (s *Server) quirk(q Quirk) bool { return !slices.Contains(s.quirksOff, q) }

@@ -30,7 +30,7 @@ const (
 	maxServerMemory = 64 << 10
 )
 
-// testLargeLayer pushes a layer of 2 GiB through each front, looks at the server's memory, and logs how
+// testLargeLayer pushes a layer of 2 GiB through each API, looks at the server's memory, and logs how
 // fast the server was and how much of its time SHA-256 must have taken.
 func (s *suite) testLargeLayer(t *testing.T) {
 	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral", "--quiet")
@@ -44,22 +44,22 @@ func (s *suite) testLargeLayer(t *testing.T) {
 	hashRate := largeParts * largePart / time.Since(begin).Seconds() // bytes per second of one core
 	digest := "sha256:" + hex.EncodeToString(layer.Sum(nil))
 
-	for front, push := range map[string]func(*testing.T, *site, string, []byte, string){"native": pushParts, "v2": pushStream} {
-		if _, err := w.ECR().CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &front}); err != nil {
+	for api, push := range map[string]func(*testing.T, *site, string, []byte, string){"native": pushParts, "v2": pushStream} {
+		if _, err := w.ECR().CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &api}); err != nil {
 			t.Fatal(err)
 		}
 		before, begin := cpuTime(t, w.PID()), time.Now()
-		push(t, w, front, part, digest)
+		push(t, w, api, part, digest)
 		wall, cpu := time.Since(begin).Seconds(), cpuTime(t, w.PID())-before
 		hashed := float64(largeParts * largePart)
-		if front == "native" {
+		if api == "native" {
 			hashed += hashed / 3 * 4 // the signature is over the base64 too
 		}
 		memory := peakMemory(t, w.PID())
 		t.Logf("%s: %.0f MiB/s, %.0f MiB/s per core, %.0f %% of it SHA-256; peak RSS of the server %d KiB",
-			front, largeParts*10/wall, largeParts*10/cpu, 100*hashed/hashRate/cpu, memory)
+			api, largeParts*10/wall, largeParts*10/cpu, 100*hashed/hashRate/cpu, memory)
 		if memory > maxServerMemory {
-			t.Errorf("%s: the server has needed %d KiB, more than %d", front, memory, maxServerMemory)
+			t.Errorf("%s: the server has needed %d KiB, more than %d", api, memory, maxServerMemory)
 		}
 	}
 }

@@ -235,9 +235,9 @@ func wantDigest(t *testing.T, who, got, want string) {
 
 // A call is one line of the audit log, as far as the tests look at it.
 type call struct {
-	Op     string
-	Front  string
-	Status int
+	Op       string
+	Endpoint string
+	Status   int
 }
 
 // calls returns what the audit log has got since it was asked last.
@@ -261,13 +261,13 @@ func (w *site) calls(t *testing.T) []call {
 	return calls
 }
 
-// wantCall checks that the operation was called at this front with success.
-func wantCall(t *testing.T, calls []call, front, op string) {
+// wantCall checks that the operation was called by this API with success.
+func wantCall(t *testing.T, calls []call, endpoint, op string) {
 	t.Helper()
 	for _, c := range calls {
-		if c.Front == front && strings.HasPrefix(c.Op, op) && c.Status >= 200 && c.Status < 400 {
+		if c.Endpoint == endpoint && strings.HasPrefix(c.Op, op) && c.Status >= 200 && c.Status < 400 {
 			return
 		}
 	}
-	t.Errorf("the audit log has no successful %s at the front %s: %v", op, front, calls)
+	t.Errorf("the audit log has no successful %s of the API %s: %v", op, endpoint, calls)
 }

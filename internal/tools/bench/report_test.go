@@ -181,12 +181,12 @@ func TestEnough(t *testing.T) {
 
 func TestTraffic(t *testing.T) {
 	got := trafficOf([]localecr.Call{
-		{Front: localecr.FrontAPI, Op: "BatchCheckLayerAvailability", BytesIn: 90},
-		{Front: localecr.FrontAPI, Op: "UploadLayerPart", BytesIn: 4000},
-		{Front: localecr.FrontV2, Op: "PATCH /v2/{name}/blobs/uploads/{uuid}", BytesIn: 70},
-		{Front: localecr.FrontV2, Op: "PUT /v2/{name}/blobs/uploads/{uuid}", BytesIn: 7},
-		{Front: localecr.FrontV2, Op: "PUT /v2/{name}/manifests/{reference}", BytesIn: 500},
-		{Front: localecr.FrontS3, Op: "GET /layers/{digest}", BytesOut: 100},
+		{Endpoint: localecr.EndpointAPI, Op: "BatchCheckLayerAvailability", BytesIn: 90},
+		{Endpoint: localecr.EndpointAPI, Op: "UploadLayerPart", BytesIn: 4000},
+		{Endpoint: localecr.EndpointV2, Op: "PATCH /v2/{name}/blobs/uploads/{uuid}", BytesIn: 70},
+		{Endpoint: localecr.EndpointV2, Op: "PUT /v2/{name}/blobs/uploads/{uuid}", BytesIn: 7},
+		{Endpoint: localecr.EndpointV2, Op: "PUT /v2/{name}/manifests/{reference}", BytesIn: 500},
+		{Endpoint: localecr.EndpointS3, Op: "GET /layers/{digest}", BytesOut: 100},
 	})
 	got.Ops = nil
 	if want := (traffic{Calls: 5, Downloads: 1, In: 4077, Out: 100, Payload: 3177}); !reflect.DeepEqual(got, want) {

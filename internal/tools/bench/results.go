@@ -76,7 +76,7 @@ func trafficOf(calls []localecr.Call) (t traffic) {
 	t.Ops = make(map[string]int)
 	for _, c := range calls {
 		t.Ops[c.Op]++
-		if c.Front == localecr.FrontS3 {
+		if c.Endpoint == localecr.EndpointS3 {
 			t.Downloads++
 		} else {
 			t.Calls++
@@ -88,7 +88,7 @@ func trafficOf(calls []localecr.Call) (t traffic) {
 		case strings.HasPrefix(c.Op, "PATCH /v2/") || strings.HasPrefix(c.Op, "PUT /v2/{name}/blobs/") || strings.HasPrefix(c.Op, "POST /v2/{name}/blobs/"):
 			t.In += c.BytesIn
 			t.Payload += c.BytesIn
-		case c.Front == localecr.FrontS3:
+		case c.Endpoint == localecr.EndpointS3:
 			t.Out += c.BytesOut
 			t.Payload += c.BytesOut
 		}

@@ -9,55 +9,38 @@ import (
 
 // Account is an AWS account that the server knows.
 type Account struct {
-	ID    string `json:"id" yaml:"id"` // 12 digits
-	Users []User `json:"users,omitempty" yaml:"users,omitempty"`
-	Roles []Role `json:"roles,omitempty" yaml:"roles,omitempty"`
+	ID    string // 12 digits
+	Users []User
+	Roles []Role
 }
 
 // User is an IAM user with one long-term key pair.
 type User struct {
-	Name            string `json:"name" yaml:"name"`
-	AccessKeyID     string `json:"access_key_id" yaml:"access_key_id"` // 16 to 128 of A-Z, 0-9; ASIA… is kept for temporary keys
-	SecretAccessKey string `json:"secret_access_key" yaml:"secret_access_key"`
+	Name            string
+	AccessKeyID     string // 16 to 128 of A-Z, 0-9; ASIA… is kept for temporary keys
+	SecretAccessKey string
 }
 
 // Role is an IAM role: who may assume it, in place of a trust policy.
 type Role struct {
-	Name string `json:"name" yaml:"name"`
+	Name string
 	// ExternalID, if set, must be given to AssumeRole.
-	ExternalID string `json:"external_id,omitempty" yaml:"external_id,omitempty"`
+	ExternalID string
 	// TrustedPrincipals are account IDs and ARNs (of an account's root, a user, a
 	// role, or one session of a role) that may assume the role. Empty means every
 	// principal of the role's own account.
-	TrustedPrincipals []string `json:"trusted_principals,omitempty" yaml:"trusted_principals,omitempty"`
+	TrustedPrincipals []string
 	// WebIdentity, if set, allows AssumeRoleWithWebIdentity.
-	WebIdentity *WebIdentity `json:"web_identity,omitempty" yaml:"web_identity,omitempty"`
+	WebIdentity *WebIdentity
 }
 
 // WebIdentity says which OpenID Connect tokens may assume a role.
 type WebIdentity struct {
-	Issuer   string `json:"issuer,omitempty" yaml:"issuer,omitempty"` // as in the claim iss; empty: any
-	Audience string `json:"audience" yaml:"audience"`                 // must be one of the claim aud
+	Issuer   string // as in the claim iss; empty: any
+	Audience string // must be one of the claim aud
 	// Subject is a pattern for the claim sub, in which * stands for any characters
 	// ("/" too) and ? for one, as in IAM's StringLike. Empty: any.
-	Subject string `json:"subject,omitempty" yaml:"subject,omitempty"`
-}
-
-// Default is one account with one user and one role, both called ecrkit. The
-// key pair is public: it protects nothing.
-func Default() []Account {
-	return []Account{{
-		ID: "000000000000",
-		Users: []User{{
-			Name:            "ecrkit",
-			AccessKeyID:     "AKIAECRKITLOCALFAKE0",
-			SecretAccessKey: "ecrkit+local/this+key+pair+is+not+secret",
-		}},
-		Roles: []Role{{
-			Name:        "ecrkit",
-			WebIdentity: &WebIdentity{Audience: "sts.amazonaws.com"},
-		}},
-	}}
+	Subject string
 }
 
 var (

@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/goccy/go-yaml"
 )
 
 var (
@@ -60,29 +57,6 @@ func userPrincipal(t testing.TB, ids *Identities, key string) Principal {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func TestDefault(t *testing.T) {
-	accounts := Default()
-	ids, _ := clocked(t, accounts)
-	user := accounts[0].Users[0]
-	if !regexp.MustCompile(`^AKIA[A-Z0-9]{16}$`).MatchString(user.AccessKeyID) || len(user.SecretAccessKey) != 40 {
-		t.Errorf("the default key pair does not look like one: %+v", user)
-	}
-	p, secret, err := ids.Resolve(user.AccessKeyID, "")
-	if err != nil || secret != user.SecretAccessKey {
-		t.Fatal(secret, err)
-	}
-	if p.ARN != "arn:aws:iam::000000000000:user/ecrkit" || p.Account != "000000000000" || p.Type != IAMUser || !regexp.MustCompile(`^AIDA[A-Z0-9]{17}$`).MatchString(p.UserID) {
-		t.Errorf("got %+v", p)
-	}
-	if _, err := ids.AssumeRole(p, "arn:aws:iam::000000000000:role/ecrkit", "test", "", 0); err != nil {
-		t.Error(err)
-	}
-	token := jwt(map[string]any{"iss": "https://any.example", "sub": "someone", "aud": "sts.amazonaws.com", "exp": testNow.Unix() + 60})
-	if _, err := ids.AssumeRoleWithWebIdentity("arn:aws:iam::000000000000:role/ecrkit", "test", token, 0); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestResolve(t *testing.T) {
@@ -200,32 +174,6 @@ func TestValidate(t *testing.T) {
 	}
 	if _, err := New(testAccounts(), serverKey[:31], time.Now); err == nil {
 		t.Error("a short server key was taken")
-	}
-}
-
-func TestConfigNames(t *testing.T) {
-	const config = `
-- id: "111111111111"
-  users:
-  - {name: a, access_key_id: AKIAALICE00000000000, secret_access_key: s}
-  roles:
-  - name: r
-    external_id: xx
-    trusted_principals: ["222222222222"]
-    web_identity: {issuer: "https://i", audience: a, subject: "s*"}
-`
-	var accounts []Account
-	if err := yaml.UnmarshalWithOptions([]byte(config), &accounts, yaml.Strict()); err != nil {
-		t.Fatal(err)
-	}
-	asJSON, err := json.Marshal(accounts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const want = `[{"id":"111111111111","users":[{"name":"a","access_key_id":"AKIAALICE00000000000","secret_access_key":"s"}],` +
-		`"roles":[{"name":"r","external_id":"xx","trusted_principals":["222222222222"],"web_identity":{"issuer":"https://i","audience":"a","subject":"s*"}}]}]`
-	if string(asJSON) != want {
-		t.Errorf("got  %s\nwant %s", asJSON, want)
 	}
 }
 

@@ -11,11 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// DefaultRestoreTime is how long it takes to restore an image from the archive, unless the options say
-// otherwise. AWS documents «typically up to 20 minutes, although it can complete sooner» (user guide,
-// restoring an image).
-const DefaultRestoreTime = 20 * time.Second
-
 // storage is where an image is kept.
 type storage string
 

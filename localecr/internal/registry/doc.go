@@ -3,7 +3,7 @@
 // A [Store] holds the registries of several accounts and regions. A [Registry] has ECR's operations
 // as methods, in the types of the AWS SDK (github.com/aws/aws-sdk-go-v2/service/ecr): the same input,
 // the same output and the SDK's own exceptions as errors, with AWS's texts. The AWS API and /v2/ are
-// two thin fronts on these methods, so every rule holds on both. The package knows no HTTP, no
+// thin layers over these methods, so every rule holds on both. The package knows no HTTP, no
 // signatures and no permissions.
 //
 // # On disk

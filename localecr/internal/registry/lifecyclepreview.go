@@ -13,14 +13,8 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const (
-	// DefaultPreviewTime is how long a preview of a lifecycle policy takes, unless the options say
-	// otherwise. AWS documents only that it is not there at once.
-	DefaultPreviewTime = 3 * time.Second
-	// previewLifetime is how long the results of a preview are there. AWS documents only that they
-	// expire.
-	previewLifetime = 24 * time.Hour
-)
+// previewLifetime is how long the results of a preview are kept. AWS documents only that they expire.
+const previewLifetime = 24 * time.Hour
 
 // keyPreview is where a repository has its last lifecyclePreview.
 var keyPreview = []byte("lifecyclePolicyPreview")

@@ -9,9 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// DefaultScanTime is how long a scan takes, unless the options or its fixture say otherwise.
-const DefaultScanTime = 3 * time.Second
-
 // A ScanFixture says what the scan of an image finds, and how it goes. Nothing here looks into images.
 type ScanFixture struct {
 	// Which images. All that is given must match; what is "" matches any.

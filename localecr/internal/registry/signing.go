@@ -15,10 +15,6 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// DefaultSigningTime is how long managed signing takes, from the push of an image to its signature,
-// unless the options say otherwise. AWS documents only that it does not happen at once.
-const DefaultSigningTime = 3 * time.Second
-
 // A SigningFailure is why AWS Signer does not sign: what DescribeImageSigningStatus shows.
 type SigningFailure struct {
 	Code   string

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,15 +22,15 @@ type Options struct {
 	Clock func() time.Time
 	// Limits are ECR's quotas on sizes and counts; default [DefaultLimits].
 	Limits *Limits
-	// SigningTime is how long managed signing takes; default [DefaultSigningTime].
+	// SigningTime is how long managed signing takes.
 	SigningTime time.Duration
 	// SignPayload is asked when an image is signed, and says why it cannot be; default: it can.
 	SignPayload func(profile, repository string) *SigningFailure
-	// PreviewTime is how long the preview of a lifecycle policy takes; default [DefaultPreviewTime].
+	// PreviewTime is how long the preview of a lifecycle policy takes.
 	PreviewTime time.Duration
-	// RestoreTime is how long it takes to restore an image from the archive; default [DefaultRestoreTime].
+	// RestoreTime is how long it takes to restore an image from the archive.
 	RestoreTime time.Duration
-	// ScanTime is how long a scan takes whose fixture does not say so; default [DefaultScanTime].
+	// ScanTime is how long a scan takes whose fixture does not say so.
 	ScanTime time.Duration
 	// ScanFixture gives what the scan of an image finds; nil, the default: nothing.
 	ScanFixture func(repository, digest string, tags []string) *ScanFixture
@@ -118,13 +117,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.clock == nil {
 		s.clock = time.Now
 	}
-	s.signingTime = cmp.Or(o.SigningTime, DefaultSigningTime)
-	s.previewTime = cmp.Or(o.PreviewTime, DefaultPreviewTime)
-	s.scanTime = cmp.Or(o.ScanTime, DefaultScanTime)
+	s.signingTime, s.previewTime, s.restoreTime, s.scanTime = o.SigningTime, o.PreviewTime, o.RestoreTime, o.ScanTime
 	if s.scanFixture = o.ScanFixture; s.scanFixture == nil {
 		s.scanFixture = func(string, string, []string) *ScanFixture { return nil }
 	}
-	s.restoreTime = cmp.Or(o.RestoreTime, DefaultRestoreTime)
 	if s.signPayload = o.SignPayload; s.signPayload == nil {
 		s.signPayload = func(string, string) *SigningFailure { return nil }
 	}

@@ -1,0 +1,71 @@
+package localecr
+
+import "github.com/ecrkit/ecrkit/localecr/internal/identity"
+
+// DefaultRegion is the region of the default registry: the one that a host name without account and region stands for.
+const DefaultRegion = "us-east-1"
+
+// An Account is an AWS account with its IAM users and roles. Its keys and its ID are checked by [New].
+type Account struct {
+	ID    string `json:"id" yaml:"id"` // 12 digits
+	Users []User `json:"users,omitempty" yaml:"users,omitempty"`
+	Roles []Role `json:"roles,omitempty" yaml:"roles,omitempty"`
+}
+
+// A User is an IAM user with one access key.
+type User struct {
+	Name            string `json:"name" yaml:"name"`
+	AccessKeyID     string `json:"access_key_id" yaml:"access_key_id"` // 16 to 128 of A-Z and 0-9; ASIA… is reserved for temporary keys
+	SecretAccessKey string `json:"secret_access_key" yaml:"secret_access_key"`
+}
+
+// A Role is an IAM role. In place of a trust policy it lists who may assume it.
+type Role struct {
+	Name string `json:"name" yaml:"name"`
+	// ExternalID, unless empty, must be passed to AssumeRole.
+	ExternalID string `json:"external_id,omitempty" yaml:"external_id,omitempty"`
+	// TrustedPrincipals are account IDs, and ARNs of an account's root, a user, a role or a role session. Empty means
+	// every principal of the role's own account.
+	TrustedPrincipals []string `json:"trusted_principals,omitempty" yaml:"trusted_principals,omitempty"`
+	// WebIdentity, if set, allows AssumeRoleWithWebIdentity.
+	WebIdentity *WebIdentity `json:"web_identity,omitempty" yaml:"web_identity,omitempty"`
+}
+
+// A WebIdentity describes the OpenID Connect tokens that may assume a role.
+type WebIdentity struct {
+	Issuer   string `json:"issuer,omitempty" yaml:"issuer,omitempty"` // the claim iss; empty for any
+	Audience string `json:"audience" yaml:"audience"`                 // one of the claim aud
+	// Subject is a pattern for the claim sub, in which * stands for any characters, "/" included, and ? for one, as in
+	// IAM's StringLike. Empty means any.
+	Subject string `json:"subject,omitempty" yaml:"subject,omitempty"`
+}
+
+// DefaultAccounts returns one account, 000000000000, with a user and a role, both called ecrkit. The user's access key
+// is published: it protects nothing.
+func DefaultAccounts() []Account {
+	return []Account{{
+		ID:    "000000000000",
+		Users: []User{{Name: "ecrkit", AccessKeyID: "AKIAECRKITLOCALFAKE0", SecretAccessKey: "ecrkit+local/this+key+pair+is+not+secret"}},
+		Roles: []Role{{Name: "ecrkit", WebIdentity: &WebIdentity{Audience: "sts.amazonaws.com"}}},
+	}}
+}
+
+// identityAccounts returns the accounts as package identity checks and uses them.
+func identityAccounts(accounts []Account) []identity.Account {
+	out := make([]identity.Account, len(accounts))
+	for i, a := range accounts {
+		out[i].ID = a.ID
+		for _, u := range a.Users {
+			out[i].Users = append(out[i].Users, identity.User(u))
+		}
+		for _, r := range a.Roles {
+			role := identity.Role{Name: r.Name, ExternalID: r.ExternalID, TrustedPrincipals: r.TrustedPrincipals}
+			if r.WebIdentity != nil {
+				web := identity.WebIdentity(*r.WebIdentity)
+				role.WebIdentity = &web
+			}
+			out[i].Roles = append(out[i].Roles, role)
+		}
+	}
+	return out
+}
