@@ -106,7 +106,7 @@ func scenarios(s sizes) []scenario {
 	medium := "10 layers of " + size(s.medium)
 	small := "40 layers of " + size(s.small)
 	every, some := []int{1, 4, 8, 16}, []int{4, 8, 16}
-	const killed = "Killed with SIGKILL after half of the bytes, then run again to its end. «Again» is what was moved a second time of what had arrived: at the server, when pushing; in files, when pulling. «Left» is what files that are not of the image hold afterwards."
+	const killed = "Killed with SIGKILL after half of the bytes, then run again to the end. \"Repeated\" is the number of bytes that had arrived and were transferred a second time: at the server for a push, in files for a pull. \"Leftover\" is the size of files that do not belong to the image afterwards."
 	return []scenario{
 		{id: "pull-10", title: "Pull, " + large, short: "Pull " + large, input: inLarge, shape: slow, do: opPull, tried: every, largest: true, minCalls: pullCalls},
 		{id: "push-10", title: "Push, " + large, short: "Push " + large, input: inLarge, shape: slow, do: opPush, tried: every, largest: true, minCalls: pushCalls},
@@ -120,12 +120,12 @@ func scenarios(s sizes) []scenario {
 		{id: "push-medium", title: "Push, " + medium, short: "Push " + medium, input: inMedium, shape: faster, do: opPush, minCalls: pushCalls},
 		{id: "pull-index", title: "Pull, an index of 2 platforms with 5 layers of " + size(s.platform) + " each", input: inIndex, shape: faster, do: opPull, minCalls: pullCalls},
 		{id: "push-index", title: "Push, an index of 2 platforms with 5 layers of " + size(s.platform) + " each", input: inIndex, shape: faster, do: opPush, minCalls: pushCalls},
-		{id: "warm", title: "Push again what is there, " + medium, short: "Push again what is there", input: inMedium, shape: faster, do: opWarm, minCalls: func(*input) int { return 1 }},
-		{id: "tag", title: "Give an image one more tag", short: "Give one more tag", input: inMedium, shape: faster, do: opTag, minCalls: func(*input) int { return 2 }},
+		{id: "warm", title: "Push an existing image again, " + medium, short: "Push an existing image", input: inMedium, shape: faster, do: opWarm, minCalls: func(*input) int { return 1 }},
+		{id: "tag", title: "Add a tag to an image", short: "Add a tag", input: inMedium, shape: faster, do: opTag, minCalls: func(*input) int { return 2 }},
 		{
 			id: "copy", title: "Copy to another repository of the registry, " + medium, input: inMedium, shape: faster, do: opCopy,
-			note: "BLOB_MOUNTING is not enabled, as in a new account. regctl tries to mount and cancels with DELETE what became an " +
-				"upload; the ECR API has no operation for that, so the local ECR refuses it, and regctl waits longer after each refusal.",
+			note: "BLOB_MOUNTING is not enabled, as in a new account. regctl tries to mount, gets an upload instead, and cancels it with " +
+				"DELETE. The ECR API has no such operation, so the local ECR refuses it, and regctl waits longer after each refusal.",
 			minCalls: func(in *input) int { return pullCalls(in) + pushCalls(in) },
 		},
 		{
@@ -139,7 +139,7 @@ func scenarios(s sizes) []scenario {
 		},
 		{
 			id: "archive", title: "Push a docker-archive with 4 uncompressed layers of " + size(s.archive), short: "Push a docker-archive", input: inArchive, shape: plain, do: opArchive,
-			note: "Half of the content can be compressed away. The limit does not count the compression. skopeo keeps between its runs, in a cache of the whole system, what it compressed a layer to.",
+			note: "Half of the content can be removed by compression. The limit does not include the compression. skopeo keeps its compressed layers between runs, in a system-wide cache.",
 		},
 		{
 			id: "archive-warm", title: "Push it again, unchanged", input: inArchive, shape: plain, do: opArchiveWarm,

@@ -15,7 +15,7 @@ func report(r Results, chart string) string {
 	var b strings.Builder
 	b.WriteString("## Push, pull and copy\n\n")
 	if r.Quick {
-		b.WriteString("**A trial of the benchmark with small sizes: these figures say nothing.**\n\n")
+		b.WriteString("**A trial of the benchmark with small sizes: these figures mean nothing.**\n\n")
 	}
 	if chart != "" {
 		fmt.Fprintf(&b, "![Seconds of each program in the main cases](%s)\n\n", chart)
@@ -31,9 +31,9 @@ func report(r Results, chart string) string {
 func introduction(r Results) string {
 	var b strings.Builder
 	m := r.Machine
-	fmt.Fprintf(&b, "| measured | %s, in %.0f minutes |\n|---|---|\n", r.Date, r.Seconds/60)
-	fmt.Fprintf(&b, "| machine | %s, %d cores, %s; SHA-256 on one core: %s/s |\n", m.CPU, m.Cores, humanize.IBytes(uint64(m.Memory)), humanize.IBytes(uint64(r.Rates.SHA256)))
-	fmt.Fprintf(&b, "| system | %s, Linux %s, Go %s; files on %s |\n", m.System, m.Kernel, m.Go, m.Files)
+	fmt.Fprintf(&b, "| Date | %s, in %.0f minutes |\n|---|---|\n", r.Date, r.Seconds/60)
+	fmt.Fprintf(&b, "| Machine | %s, %d cores, %s; SHA-256 on one core: %s/s |\n", m.CPU, m.Cores, humanize.IBytes(uint64(m.Memory)), humanize.IBytes(uint64(r.Rates.SHA256)))
+	fmt.Fprintf(&b, "| System | %s, Linux %s, Go %s; files on %s |\n", m.System, m.Kernel, m.Go, m.Files)
 	var programs []string
 	for _, p := range r.Programs {
 		version := p.Version
@@ -42,23 +42,21 @@ func introduction(r Results) string {
 		}
 		programs = append(programs, p.Name+" "+version)
 	}
-	fmt.Fprintf(&b, "| programs | %s |\n\n", strings.Join(programs, ", "))
-	b.WriteString(`Each program is a process of its own, with ` + "`docker-credential-ecrkit`" + ` as its credential helper, and so is the ` + "`ecrkit local`" + `
-that it speaks to: with the round-trip time and the bytes per second of a connection that a heading names, on the
-cores that the programs use too. The programs take turns, each run has a fresh repository or directory, and what came
-out of it is checked: a wrong result is a failure.
+	fmt.Fprintf(&b, "| Programs | %s |\n\n", strings.Join(programs, ", "))
+	b.WriteString(`Each program runs in its own process, with ` + "`docker-credential-ecrkit`" + ` as its credential helper. It uses an
+` + "`ecrkit local`" + ` in another process, on the same cores, with the round-trip time and the bytes per second of each
+connection that the heading shows. The programs take turns. Each run has a fresh repository or directory, and its result
+is checked: a wrong result is a failure.
 
-- **connections**: over how many the layers move. ecrkit has 8 for one layer and 16 in all unless it is told another
-  number by ` + "`--connections`" + `; the others have one for a layer.
-- **seconds**: the median of the runs, with the lowest and the highest. There are fewer runs where one takes long.
-- **limit**: under this it cannot be done: the longest of bytes ÷ (connections × rate), the largest layer ÷ the hash
-  rate of one core, all that program and server must hash ÷ the hash rate of all cores, and the round trips that follow
-  one another on these connections. What goes to ECR's own API by parts has 4/3 of its bytes on the wire (base64), and
-  is hashed for its signature as well. A connection without a rate carries 1 MiB in half a round trip.
-- **CPU**: seconds of user and system time, of the program with its credential helper, and of the server.
-- **memory**: the peak of the resident set.
-- **requests**: of ECR's API and of /v2/, plus downloads by pre-signed URL.
-- **over**: bytes of blobs, sent and received, beyond those that had to move.
+| Column | Meaning |
+|---|---|
+| Connections | number of connections for layers. ecrkit uses 8 for one layer and 16 in total, unless ` + "`--connections`" + ` sets another number; the others use one for each layer |
+| Seconds | median of the runs, with the lowest and the highest value. There are fewer runs where one takes long |
+| Limit | the least possible time: the longest of bytes ÷ (connections × rate); the largest layer ÷ the hash rate of one core; all that program and server must hash ÷ the hash rate of all cores; and the round trips that follow one another on these connections. Parts that are sent to ECR's own API have 4/3 of their bytes on the wire (base64), and are hashed for their signature too. A connection without a rate carries 1 MiB in half a round trip |
+| CPU | seconds of user and system time: of the program with its credential helper, and of the server |
+| Memory | peak of the resident set |
+| Requests | requests to ECR's API and to /v2/, plus downloads by pre-signed URL |
+| Excess | bytes of blobs that were sent and received beyond those that had to be |
 
 `)
 	return b.String()
@@ -79,9 +77,9 @@ func table(c caseResult) string {
 	if c.MinCalls > 0 {
 		v2 := ""
 		if c.MinV2 > 0 {
-			v2 = fmt.Sprintf(" by parts, %d by /v2/", c.MinV2)
+			v2 = fmt.Sprintf(" in parts, %d through /v2/", c.MinV2)
 		}
-		fmt.Fprintf(&b, "Minimum of requests: %d%s, and the downloads.\n", c.MinCalls, v2)
+		fmt.Fprintf(&b, "Minimum number of requests: %d%s, plus the downloads.\n", c.MinCalls, v2)
 	}
 	if text := comparison(c); text != "" {
 		b.WriteString(text + "\n")
@@ -95,9 +93,9 @@ func table(c caseResult) string {
 // heading is the first line of a table.
 func heading(kill bool) string {
 	if kill {
-		return "| program | connections | again | left | seconds of the second run | CPU | memory | requests of the second run | runs |"
+		return "| Program | Connections | Repeated | Leftover | Seconds of the second run | CPU | Memory | Requests of the second run | Runs |"
 	}
-	return "| program | connections | seconds | limit | of the limit | CPU, server | memory | requests | over | runs |"
+	return "| Program | Connections | Seconds | Limit | Ratio to limit | CPU, server | Memory | Requests | Excess | Runs |"
 }
 
 // line is a row of a table.
@@ -160,7 +158,7 @@ func comparison(c caseResult) string {
 	memory := func(r row) float64 {
 		return spreadOf(r.Samples, func(s sample) float64 { return float64(s.RSS) }).median
 	}
-	return fmt.Sprintf("%s beside the fastest of the others, %s: **%.2f ×** as fast, with %.2f × of its memory.", ours, best.Program, theirs/mine, memory(us)/max(1, memory(best)))
+	return fmt.Sprintf("%s compared with the fastest other program, %s: **%.2f ×** as fast, with %.2f × of its memory.", ours, best.Program, theirs/mine, memory(us)/max(1, memory(best)))
 }
 
 // commands are the command lines, each once.
@@ -177,7 +175,7 @@ func commands(r Results) string {
 		return ""
 	}
 	slices.Sort(lines)
-	return "### The commands\n\n```\n" + strings.Join(lines, "\n") + "\n```\n"
+	return "### Commands\n\n```\n" + strings.Join(lines, "\n") + "\n```\n"
 }
 
 func secondsText(s spread) string {

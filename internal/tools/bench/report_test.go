@@ -50,8 +50,8 @@ func TestReport(t *testing.T) {
 		"| ecrkit | 4 | 13.00 | 12.80 | 1.02 × |",
 		"| oras |  | failed: exit status 1: ‹a/b› & 'c' |",
 		"| skopeo |  | not installed |",
-		"Minimum of requests: 3, and the downloads.",
-		"ecrkit beside the fastest of the others, crane: **8.00 ×** as fast, with 1.00 × of its memory.",
+		"Minimum number of requests: 3, plus the downloads.",
+		"ecrkit compared with the fastest other program, crane: **8.00 ×** as fast, with 1.00 × of its memory.",
 		"\ncrane pull\n",
 	} {
 		if !strings.Contains(text, want) {
@@ -78,7 +78,7 @@ func TestComparison(t *testing.T) {
 		{Program: ours, Main: true, Samples: []sample{{Wall: 2, RSS: 30}}},
 		{Program: "crane", Samples: []sample{{Wall: 1, RSS: 10}}},
 	}}
-	if got, want := comparison(c), "ecrkit beside the fastest of the others, crane: **0.50 ×** as fast, with 3.00 × of its memory."; got != want {
+	if got, want := comparison(c), "ecrkit compared with the fastest other program, crane: **0.50 ×** as fast, with 3.00 × of its memory."; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	c.Rows[0].Error = "failed: no"

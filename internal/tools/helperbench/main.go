@@ -39,7 +39,7 @@ func run(args []string, out io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 
-	fmt.Fprint(out, "| trial |")
+	fmt.Fprint(out, "| Trial |")
 	for _, h := range helpers {
 		fmt.Fprintf(out, " %s |", h.name)
 	}

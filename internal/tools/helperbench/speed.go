@@ -48,8 +48,8 @@ func speed(helpers []helper, dir string, out io.Writer) error {
 		}
 	}
 	base := median(took[len(took)-1])
-	fmt.Fprintf(out, "\nA get from the cache, median of %d, process start included (an empty Go program: %.2f ms):\n\n", rounds, ms(base))
-	fmt.Fprint(out, "| helper | median | over an empty program | of the first |\n|---|---|---|---|\n")
+	fmt.Fprintf(out, "\nA get from the cache, median of %d, including the start of the process (an empty Go program: %.2f ms):\n\n", rounds, ms(base))
+	fmt.Fprint(out, "| Helper | Median | Difference to an empty program | Ratio to the first helper |\n|---|---|---|---|\n")
 	for i, h := range helpers {
 		m := median(took[i])
 		fmt.Fprintf(out, "| %s | %.2f ms | %.2f ms | %.2f × |\n", h.name, ms(m), ms(m-base), float64(m)/float64(median(took[0])))

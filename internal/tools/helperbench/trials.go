@@ -17,14 +17,14 @@ var trials = []struct {
 	name string
 	run  func(*helpertrial.Trial) (string, error)
 }{
-	{"64 processes, one identity, nothing cached, API takes 300 ms: calls", together},
-	{"64 processes, 64 identities: calls; calls again afterwards", apart},
-	{"100 gets, role over role: calls to ECR, to STS", profile("yxa")},
-	{"100 gets, SSO: calls to ECR, to the portal", profile("sso-admin")},
-	{"100 gets, web identity, token file rotating: calls to ECR, to STS", webIdentity},
+	{"64 processes, one identity, empty cache, API takes 300 ms: calls", together},
+	{"64 processes, 64 identities: calls, then calls of a second round", apart},
+	{"100 gets, chained roles: calls to ECR, to STS", profile("yxa")},
+	{"100 gets, SSO: calls to ECR, to the SSO portal", profile("sso-admin")},
+	{"100 gets, web identity with a rotating token file: calls to ECR, to STS", webIdentity},
 	{"10 registries of one identity: calls", registries},
-	{"access denied past half of the token's life: exit code", refused},
-	{"token ended, API down: exit code", ended},
+	{"access denied after half of the token's life: exit code", refused},
+	{"token expired, API down: exit code", ended},
 	{"no credentials, silent metadata service: first get, second get", blackHole},
 	{"7 corrupt cache files: failures", corrupt},
 }
