@@ -12,7 +12,7 @@ RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test interop bench fuzz lint release install clean help
+.PHONY: build demo test trial interop bench fuzz lint release install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -20,9 +20,15 @@ build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it, signed, verified and pulled back
 	@$(GO) run ./internal/tools/demo
 
-test: ## every test, with the race detector
+test: ## the tests, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(RACE) ./...
+
+# Trials are in files *_trial_test.go, with the build tag trial, and are named TestTrial…
+trial: ## the long tests: kills, fault matrices, random cases by the hundred thousand
+	@packages=$$(find . -path ./bench -prune -o -name '*_trial_test.go' -print | sed 's,/[^/]*$$,,' | sort -u); \
+	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
+	set -x; $(GO) test $(RACE) -tags trial -run '^TestTrial' -timeout 20m $$packages
 
 interop: ## docker, skopeo, aws CLI, cosign, crane and regctl against our binaries (root on Debian installs what is missing)
 	@sh internal/test/interop/peers.sh
@@ -51,11 +57,11 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 lint: ## gofmt, go vet, staticcheck, govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
-	$(GO) vet -tags interop ./...
+	$(GO) vet -tags interop,trial ./...
 	$(GO) vet -C bench ./...
 	@mkdir -p $(TOOLS)
 	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
-	$(TOOLS)/staticcheck -tags interop ./...
+	$(TOOLS)/staticcheck -tags interop,trial ./...
 	@echo $(TOOLS)/govulncheck ./...; \
 	report=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$report"; \
 	case "$$code $$report" in \

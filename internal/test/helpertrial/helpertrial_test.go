@@ -6,17 +6,23 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
+	"github.com/ecrkit/ecrkit/internal/test/programs"
 )
 
-// The built programs.
-var helper, companion string
+// The programs, which the first test builds.
+var (
+	helper, companion string
+	built             = sync.OnceValue(func() error {
+		return programs.Build(filepath.Dir(helper), filepath.Base(helper), filepath.Base(companion))
+	})
+)
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -27,18 +33,15 @@ func TestMain(m *testing.M) {
 		defer os.RemoveAll(dir)
 		helper = filepath.Join(dir, "docker-credential-ecrkit")
 		companion = filepath.Join(dir, "ecrkit")
-		build := exec.Command("go", "build", "-o", dir, "github.com/ecrkit/ecrkit/cmd/...")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "the programs do not build:", err)
-			return 1
-		}
 		return m.Run()
 	}())
 }
 
 func start(t *testing.T) *Trial {
 	t.Helper()
+	if err := built(); err != nil {
+		t.Fatal(err)
+	}
 	trial, err := New(helper, t.TempDir(), fakeaws.Start(t, fakeaws.Options{}))
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@
 package transfertrial
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -11,39 +12,37 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// TestInterrupt interrupts a push and a pull in the middle of a layer: they end at
-// once with one line, and the next run goes on.
 func TestInterrupt(t *testing.T) {
-	const size = 64 * mib
+	t.Parallel()
+	interrupt(t, 32*mib, 2, syscall.SIGINT, syscall.SIGTERM)
+}
+
+// interrupt interrupts a push by one signal and a pull by another in the middle of a
+// layer: both end at once with one line, and the next run resumes them.
+func interrupt(t *testing.T, size, connections int64, pushed, pulled syscall.Signal) {
 	m := makeImage(t, random, size)
 	s := start(t, localecr.Options{})
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		t.Run(signal.String(), func(t *testing.T) {
-			repository := map[syscall.Signal]string{syscall.SIGINT: "app", syscall.SIGTERM: "other"}[signal]
-			push := []string{"push", "oci:" + m.dir, s.image(repository, "x")}
-			before, taken := s.meter.up.Load(), s.taken()
-			s.interrupt(t, signal, 48*mib, push...)
-			s.run(push...)
-			if again := (s.meter.up.Load()-before)/4*3 - size; again > connections*partSize {
-				t.Errorf("%d bytes were sent again", again)
-			}
-			if got := s.taken() - taken; got != size {
-				t.Errorf("the server took %d bytes of parts of a layer of %d", got, size)
-			}
-			s.nothingLeft()
-
-			dst := filepath.Join(t.TempDir(), "dst")
-			pull := []string{"pull", s.image(repository, "x"), "oci:" + dst}
-			before = s.meter.down.Load()
-			s.interrupt(t, signal, 40*mib, pull...)
-			s.run(pull...)
-			if again := s.meter.down.Load() - before - size; again > connections*rangeSize*3/4 {
-				t.Errorf("%d bytes came again", again)
-			}
-			s.nothingLeft(dst)
-			m.checkLayout(t, dst)
-		})
+	push := append([]string{"push", "oci:" + m.dir, s.image("app", "x"), "--connections"}, fmt.Sprint(connections))
+	s.interrupt(t, pushed, size*3/4, push...)
+	s.run(push...)
+	if again := s.meter.up.Load()/4*3 - size; again > connections*partSize {
+		t.Errorf("%d bytes were sent again", again)
 	}
+	if got := s.taken(); got != size {
+		t.Errorf("the server took %d bytes of parts of a layer of %d", got, size)
+	}
+	s.nothingLeft()
+
+	dst := filepath.Join(t.TempDir(), "dst")
+	pull := append([]string{"pull", s.image("app", "x"), "oci:" + dst, "--connections"}, fmt.Sprint(connections))
+	before := s.meter.down.Load()
+	s.interrupt(t, pulled, size*5/8, pull...)
+	s.run(pull...)
+	if again := s.meter.down.Load() - before - size; again > connections*rangeSize {
+		t.Errorf("%d bytes came again", again)
+	}
+	s.nothingLeft(dst)
+	m.checkLayout(t, dst)
 }
 
 // interrupt runs ecrkit and sends it a signal when the server has moved n bytes.

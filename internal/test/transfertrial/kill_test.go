@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	connections = 8
-	partSize    = 10 * mib // of an upload
-	rangeSize   = 8 * mib  // of a download, at most
+	partSize  = 10 * mib // of an upload
+	rangeSize = 8 * mib  // of a download, at most
 )
 
-// TestKill kills ecrkit again and again in a push and in a pull of one layer, after
-// a random number of bytes that the server has received or sent, and runs it again
-// until the layer is there. By default it is killed a few times in a layer of
-// 96 MiB; with ECRKIT_TRIAL=full 100 times each way in layers of 1 GiB.
 func TestKill(t *testing.T) {
-	kills, size := 4, int64(96*mib)
-	if full {
-		kills, size = 100, gib
-	}
+	t.Parallel()
+	kill(t, 2, 40*mib, 2)
+}
+
+// kill kills ecrkit so many times in a push and in a pull of one layer, each time after
+// a random number of bytes that the server has received or sent, and runs it again
+// until the layer is complete.
+func kill(t *testing.T, kills int, size, connections int64) {
 	dice := rand.New(rand.NewPCG(4, 2))
 	m := makeImage(t, random, size)
+	most := atMost(connections)
 	t.Run("push", func(t *testing.T) {
 		var again []int64
 		for done := 0; done < kills; {
-			if !t.Run("layer", func(t *testing.T) { again = append(again, killPush(t, m, dice, kills-done)...) }) {
+			if !t.Run("layer", func(t *testing.T) { again = append(again, killPush(t, m, dice, kills-done, most)...) }) {
 				return
 			}
 			done = len(again)
@@ -47,7 +47,7 @@ func TestKill(t *testing.T) {
 		s.run("push", "-q", "oci:"+m.dir, s.image("app", "x"))
 		var again []int64
 		for done := 0; done < kills; {
-			if !t.Run("layer", func(t *testing.T) { again = append(again, killPull(t, s, m, dice, kills-done)...) }) {
+			if !t.Run("layer", func(t *testing.T) { again = append(again, killPull(t, s, m, dice, kills-done, most)...) }) {
 				return
 			}
 			done = len(again)
@@ -56,7 +56,12 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// report tells how many bytes were moved again after each kill, and fails if they
+// atMost is the flags of a quiet run with so many connections for one layer.
+func atMost(connections int64) []string {
+	return []string{"--quiet", "--connections", fmt.Sprint(connections)}
+}
+
+// report logs how many bytes were moved again after each kill, and fails if they
 // are more than limit.
 func report(t *testing.T, again []int64, limit int64) {
 	t.Helper()
@@ -90,7 +95,7 @@ func (s *site) killAfter(n int64, args ...string) bool {
 
 // killPush pushes one layer to a new registry with at most so many kills, and
 // returns how many bytes each kill cost.
-func killPush(t *testing.T, m made, dice *rand.Rand, kills int) (again []int64) {
+func killPush(t *testing.T, m made, dice *rand.Rand, kills int, most []string) (again []int64) {
 	t.Helper()
 	s := start(t, localecr.Options{})
 	size := m.layers[0].Size
@@ -101,7 +106,7 @@ func killPush(t *testing.T, m made, dice *rand.Rand, kills int) (again []int64) 
 			after = dice.Int64N(max(size/4, 16*mib) * 2)
 		}
 		before := s.meter.up.Load()
-		killed := s.killAfter(after, "push", "-q", "oci:"+m.dir, s.image("app", "x"))
+		killed := s.killAfter(after, append([]string{"push", "oci:" + m.dir, s.image("app", "x")}, most...)...)
 		sent := (s.meter.up.Load() - before) / 4 * 3
 		taken := s.taken()
 		if killed {
@@ -140,7 +145,7 @@ func (s *site) taken() (sum int64) {
 
 // killPull pulls one layer into a new layout with at most so many kills, and
 // returns how many bytes each kill cost.
-func killPull(t *testing.T, s *site, m made, dice *rand.Rand, kills int) (again []int64) {
+func killPull(t *testing.T, s *site, m made, dice *rand.Rand, kills int, most []string) (again []int64) {
 	t.Helper()
 	size := m.layers[0].Size
 	dst := filepath.Join(t.TempDir(), "dst")
@@ -151,7 +156,7 @@ func killPull(t *testing.T, s *site, m made, dice *rand.Rand, kills int) (again 
 			after = dice.Int64N(max(size/4, 16*mib) * 2)
 		}
 		before := s.meter.down.Load()
-		killed := s.killAfter(after, "pull", "-q", s.image("app", "x"), "oci:"+dst)
+		killed := s.killAfter(after, append([]string{"pull", s.image("app", "x"), "oci:" + dst}, most...)...)
 		sent := s.meter.down.Load() - before
 		if !killed {
 			break

@@ -10,13 +10,14 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// TestResets has the server reset connections in one layer, each after a random
-// number of bytes: four by default, with ECRKIT_TRIAL=full ten in a layer of 1 GiB.
 func TestResets(t *testing.T) {
-	resets, size := 4, int64(64*mib)
-	if full {
-		resets, size = 10, gib
-	}
+	t.Parallel()
+	reset(t, 2, 40*mib)
+}
+
+// reset has the server reset so many connections in one layer, each after a random
+// number of bytes.
+func reset(t *testing.T, resets int, size int64) {
 	dice := rand.New(rand.NewPCG(1, 10))
 	m := makeImage(t, random, size)
 	s := startPlain(t, localecr.Options{})

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,18 +19,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
-	"github.com/ecrkit/ecrkit/internal/cli"
+	"github.com/ecrkit/ecrkit/internal/test/programs"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// full tells whether the trials shall have their full size.
-var full = os.Getenv("ECRKIT_TRIAL") == "full"
-
-// ecrkit is the built program.
-var ecrkit string
+var (
+	ecrkit string                                                                                   // path of the program
+	built  = sync.OnceValue(func() error { return programs.Build(filepath.Dir(ecrkit), "ecrkit") }) // by the first test
+)
 
 func TestMain(m *testing.M) {
-	runtime.KeepAlive(cli.Main) // so that go test does not take an old result for the program of now
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ecrkit-transfer")
 		if err != nil {
@@ -39,15 +36,6 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		ecrkit = filepath.Join(dir, "ecrkit")
-		build := exec.Command("go", "build", "-o", ecrkit, "github.com/ecrkit/ecrkit/cmd/ecrkit")
-		if full { // as it is released, which counts for memory
-			build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		}
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			println("ecrkit does not build:", err.Error())
-			return 1
-		}
 		return m.Run()
 	}())
 }
@@ -104,6 +92,7 @@ func startPlain(t testing.TB, o localecr.Options) *site {
 
 func (s *site) createRepositories() {
 	s.t.Helper()
+	check(s.t, built())
 	user := localecr.DefaultAccounts()[0].Users[0]
 	client := ecr.New(ecr.Options{
 		Region: localecr.DefaultRegion, BaseEndpoint: aws.String("http://" + s.registry),
