@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
@@ -174,10 +175,7 @@ func (s *Server) openIdentities() error {
 	if errors.Is(err, os.ErrNotExist) {
 		key = make([]byte, 32)
 		_, _ = rand.Read(key) // never fails
-		err = os.WriteFile(path+".new", key, 0o600)
-		if err == nil {
-			err = os.Rename(path+".new", path)
-		}
+		err = files.WriteFile(path, key, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("key of the local ECR: %w", err)

@@ -6,6 +6,7 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -23,8 +24,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
-	"github.com/gofrs/flock"
 	"github.com/google/uuid"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // A kind is a key that every store has. Its algorithms are in the order in which KMS lists them.
@@ -135,12 +137,12 @@ func (s *Store) use(kind kind) (*key, error) {
 func (s *Store) path(k kind) string { return filepath.Join(s.dir, k.alias+".pem") }
 
 // lock keeps other processes from changing the directory.
-func (s *Store) lock() (unlock func() error, err error) {
-	lock := flock.New(filepath.Join(s.dir, ".lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
-		return nil, fmt.Errorf("signing keys in %s: locking: %w", s.dir, err)
+func (s *Store) lock() (unlock func(), err error) {
+	lock, err := files.Acquire(context.Background(), filepath.Join(s.dir, ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("signing keys in %s: %w", s.dir, err)
 	}
-	return lock.Unlock, nil
+	return lock.Release, nil
 }
 
 // add takes the content of a key's file.
@@ -195,21 +197,7 @@ func create(path string, generate func() (crypto.Signer, error)) (crypto.Signer,
 	if err != nil {
 		return nil, err
 	}
-	return signer, replace(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-}
-
-// replace writes a file that appears whole or not at all.
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once renamed
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return signer, files.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
 func specOf(public crypto.PublicKey) types.KeySpec {

@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // The days that a deletion waits:
@@ -133,5 +135,5 @@ func (s *Store) write(name *string, next state, check func(arn string, before ty
 	if err != nil {
 		return "", err
 	}
-	return arn, replace(s.statePath(k), data)
+	return arn, files.WriteFile(s.statePath(k), data, 0o600)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // blobRecord counts the repositories that have a layer. Its file goes when the last one lets go.
@@ -94,7 +96,7 @@ func (s *Store) placeBlob(upload, digest string) error {
 	if err := os.Link(upload, path); err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return os.Rename(upload, path) // a file system without hard links
+	return files.Rename(upload, path) // a file system without hard links
 }
 
 // removeOrphans removes the files that nothing in the database names: those of a process that was
