@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // A Login is what `aws sso login` leaves in the home directory.
@@ -71,7 +73,7 @@ func (s *Portal) Login(home string, l Login) (accessToken string, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("SSO login of %s: %w", l.User, err)
 	}
-	if err := replace(path, content); err != nil {
+	if err := files.WriteFileUnsynced(path, content, 0o600); err != nil {
 		return "", fmt.Errorf("SSO login of %s: %w", l.User, err)
 	}
 	return readAccessToken(path), nil

@@ -1,11 +1,12 @@
 package fakeaws
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // A TokenFile is the file of a JSON web token that is renewed all the time, as a kubelet or a CI
@@ -34,24 +35,8 @@ func (f *TokenFile) Rotate() (string, error) {
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
 		return "", fmt.Errorf("token file: %w", err)
 	}
-	if err := replace(f.Path, []byte(token)); err != nil {
+	if err := files.WriteFileUnsynced(f.Path, []byte(token), 0o600); err != nil {
 		return "", fmt.Errorf("token file: %w", err)
 	}
 	return token, nil
-}
-
-// replace writes a file so that a reader sees the old or the new content.
-func replace(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = temp.Write(content)
-	if err = errors.Join(err, temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp.Name()))
-	}
-	return nil
 }

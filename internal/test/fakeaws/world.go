@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // Options of a world. The zero value is one with the machine's time.
@@ -175,7 +177,7 @@ func WriteConfig(home, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("AWS config: %w", err)
 	}
-	if err := replace(path, []byte(text)); err != nil {
+	if err := files.WriteFileUnsynced(path, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("AWS config: %w", err)
 	}
 	return nil
