@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // Dir is a directory of entries.
@@ -43,8 +43,8 @@ type Upload struct {
 // Entry is the entry of one layer, which no other process has at the same time.
 type Entry struct {
 	path string
-	lock *lockfile.Lock
-	file *os.File // nil until Begin
+	lock *files.Lock
+	file *os.File // for more lines; nil until there is one
 
 	// Upload is what an earlier process left behind; its ID is "" if there is
 	// nothing.
@@ -63,12 +63,15 @@ func (d Dir) Open(key string) (*Entry, error) {
 		return nil, err
 	}
 	path := d.path(key)
-	lock, err := lockfile.Try(path + lockSuffix)
-	if err != nil || lock == nil {
+	lock, err := files.Try(path + lockSuffix)
+	if errors.Is(err, files.ErrLocked) {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, err
 	}
 	e := &Entry{path: path, lock: lock}
-	if f, err := os.Open(path); err == nil {
+	if f, err := files.OpenOwn(path, os.O_RDONLY, 0); err == nil {
 		defer f.Close()
 		// An entry that cannot be read is one that is not there.
 		e.Upload, _ = parse(f)
@@ -114,19 +117,21 @@ func (e *Entry) Begin(id string, partSize int64) error {
 		return fmt.Errorf("upload ID %q cannot be written to a journal", id)
 	}
 	e.Upload = Upload{ID: id, PartSize: partSize}
-	if err := e.open(os.O_TRUNC); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(e.file, "%s\nupload %s %d\n", header, id, partSize)
-	return err
+	return e.rewrite()
 }
 
-func (e *Entry) open(flag int) error {
-	if e.file != nil {
-		e.file.Close()
-		e.file = nil
+// rewrite writes what is known of the upload in the place of what is there, which may
+// end in the half of a line, and opens the file for more.
+func (e *Entry) rewrite() error {
+	e.closeFile()
+	text := fmt.Sprintf("%s\nupload %s %d\n", header, e.Upload.ID, e.Upload.PartSize)
+	if e.Upload.Acknowledged > 0 {
+		text += acknowledged(e.Upload.Acknowledged)
 	}
-	f, err := os.OpenFile(e.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|flag, 0o600)
+	if err := files.WriteFileUnsynced(e.path, []byte(text), 0o600); err != nil {
+		return err
+	}
+	f, err := files.OpenOwn(e.path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
@@ -134,14 +139,23 @@ func (e *Entry) open(flag int) error {
 	return nil
 }
 
+func (e *Entry) closeFile() {
+	if e.file != nil {
+		e.file.Close()
+		e.file = nil
+	}
+}
+
+func acknowledged(n int64) string { return fmt.Sprintf("acknowledged %d\n", n) }
+
 // Acknowledge notes how many bytes the registry has.
 func (e *Entry) Acknowledge(n int64) error {
 	if e.file == nil {
-		if err := e.open(0); err != nil {
+		if err := e.rewrite(); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(e.file, "acknowledged %d\n", n)
+	_, err := e.file.WriteString(acknowledged(n))
 	return err
 }
 
@@ -150,22 +164,19 @@ func (e *Entry) Close() error {
 	if e.Upload.ID == "" {
 		return e.Remove()
 	}
-	if e.file != nil {
-		e.file.Close()
-	}
-	return e.lock.Release()
+	e.closeFile()
+	e.lock.Release()
+	return nil
 }
 
 // Remove removes the entry.
 func (e *Entry) Remove() error {
-	if e.file != nil {
-		e.file.Close()
+	e.closeFile()
+	defer e.lock.Remove()
+	if err := os.Remove(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	err := os.Remove(e.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(err, e.lock.Remove())
+	return nil
 }
 
 // Forget removes the entry of a layer, if there is one and no process has it.
@@ -177,8 +188,11 @@ func forget(path string) error {
 	if err != nil && lockErr != nil {
 		return nil
 	}
-	lock, err := lockfile.Try(path + lockSuffix)
-	if err != nil || lock == nil {
+	lock, err := files.Try(path + lockSuffix)
+	if errors.Is(err, files.ErrLocked) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return (&Entry{path: path, lock: lock}).Remove()

@@ -2,12 +2,15 @@ package journal
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 const key = "host/app@sha256:1"
@@ -22,8 +25,8 @@ func open(t *testing.T, d Dir) *Entry {
 	return e
 }
 
-// files are what is in the directory.
-func files(t *testing.T, d Dir) (names []string) {
+// list returns what is in the directory.
+func list(t *testing.T, d Dir) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(string(d))
 	check(t, err)
@@ -64,7 +67,7 @@ func TestEntry(t *testing.T) {
 		t.Errorf("got %+v, want %+v", e.Upload, want)
 	}
 	check(t, e.Remove())
-	if left := files(t, d); len(left) > 0 {
+	if left := list(t, d); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	for _, id := range []string{"", "a b", "a\nb"} {
@@ -74,7 +77,7 @@ func TestEntry(t *testing.T) {
 		}
 		check(t, e.Close()) // says nothing: it goes
 	}
-	if left := files(t, d); len(left) > 0 {
+	if left := list(t, d); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
@@ -84,7 +87,7 @@ func TestEntryIsPrivate(t *testing.T) {
 	e := open(t, d)
 	check(t, e.Begin("id", 1))
 	check(t, e.Close())
-	for _, name := range append(files(t, d), ".") {
+	for _, name := range append(list(t, d), ".") {
 		info, err := os.Stat(filepath.Join(string(d), name))
 		check(t, err)
 		if name != "." && !strings.HasSuffix(name, lockSuffix) && info.Mode().Perm() != 0o600 || name == "." && info.Mode().Perm() != 0o700 {
@@ -146,6 +149,60 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// What is acknowledged after a process was killed while it wrote counts, whatever that
+// process left behind.
+func TestAcknowledgeAfterTorn(t *testing.T) {
+	const start = header + "\nupload id 10\nacknowledged 10\n"
+	for _, torn := range []string{"", "a", "acknowledged", "acknowledged 1", "acknowledged 20", "\x00\x00", "\x00\n", "acknowledged 5\n", "acknowledged 1acknowledged 20\n"} {
+		d := Dir(t.TempDir())
+		check(t, os.WriteFile(d.path(key), []byte(start+torn), 0o600))
+		for _, acknowledged := range []int64{30, 40} { // each by a process that is killed
+			e := open(t, d)
+			check(t, e.Acknowledge(acknowledged))
+			check(t, e.Acknowledge(acknowledged+5))
+			check(t, e.file.Close())
+			e.lock.Release()
+			e = open(t, d)
+			if want := (Upload{"id", 10, acknowledged + 5}); e.Upload != want {
+				t.Errorf("%q: got %+v, want %+v", torn, e.Upload, want)
+			}
+			check(t, e.Close())
+		}
+	}
+}
+
+// An entry that is a link is not followed, nor is its lock, and there is no entry then.
+func TestLinkedEntry(t *testing.T) {
+	for name, link := range map[string]func(from, to string) error{"symbolic": os.Symlink, "hard": os.Link} {
+		for _, suffix := range []string{"", lockSuffix} {
+			d, secret := Dir(t.TempDir()), filepath.Join(t.TempDir(), "secret")
+			text := header + "\nupload id 10\n"
+			check(t, os.WriteFile(secret, []byte(text), 0o600))
+			check(t, link(secret, d.path(key)+suffix))
+			e, err := d.Open(key)
+			if suffix == lockSuffix {
+				if !errors.Is(err, files.ErrUntrusted) {
+					t.Errorf("%s link as lock: %v", name, err)
+				}
+				continue
+			}
+			check(t, err)
+			if e.Upload != (Upload{}) {
+				t.Errorf("%s link: opened %+v", name, e.Upload)
+			}
+			check(t, e.Begin("new", 5))
+			check(t, e.Acknowledge(5))
+			check(t, e.Close())
+			if got, err := os.ReadFile(secret); err != nil || string(got) != text {
+				t.Errorf("%s link: the file is now %q, %v", name, got, err)
+			}
+			if e = open(t, d); e.Upload.ID != "new" {
+				t.Errorf("%s link: opened %+v", name, e.Upload)
+			}
+		}
+	}
+}
+
 // The acknowledgements of the largest layer are all read.
 func TestLargestEntry(t *testing.T) {
 	d := Dir(t.TempDir())
@@ -169,12 +226,12 @@ func TestForget(t *testing.T) {
 	e := open(t, d)
 	check(t, e.Begin("id", 1))
 	check(t, d.Forget(key)) // it is in use
-	if got := files(t, d); len(got) != 2 {
+	if got := list(t, d); len(got) != 2 {
 		t.Errorf("the entry of another process has gone: %v", got)
 	}
 	check(t, e.Close())
 	check(t, d.Forget(key))
-	if got := files(t, d); len(got) != 0 {
+	if got := list(t, d); len(got) != 0 {
 		t.Errorf("left behind: %v", got)
 	}
 }
@@ -196,11 +253,11 @@ func TestSweep(t *testing.T) {
 	foreign := filepath.Join(string(d), "notes.txt")
 	check(t, os.WriteFile(foreign, nil, 0o600))
 	check(t, d.Sweep(now.Add(maxAge-time.Hour)))
-	if got := files(t, d); len(got) != 9 {
+	if got := list(t, d); len(got) != 9 {
 		t.Errorf("what is young has gone: %v", got)
 	}
 	check(t, d.Sweep(now.Add(maxAge+time.Hour)))
-	got := files(t, d)
+	got := list(t, d)
 	if len(got) != 3 || !strings.Contains(strings.Join(got, " "), "notes.txt") {
 		t.Errorf("left are %v, want the file that is not ours and the entry in use", got)
 	}
