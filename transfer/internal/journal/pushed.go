@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // maxPushedAge is how long it is remembered that something was pushed.
@@ -22,7 +24,7 @@ func (d Dir) Remember(key string, now time.Time) error {
 		return err
 	}
 	// It is written even if it is there: its time says how old it is.
-	return os.WriteFile(d.pushed(key), nil, 0o600)
+	return files.WriteFileUnsynced(d.pushed(key), nil, 0o600)
 }
 
 // Remembers tells whether something was pushed, as far as it is known.

@@ -4,7 +4,6 @@
 package layercache
 
 import (
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -18,6 +17,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // Dir is the directory of the cache, in which it alone has files; "" has nothing
@@ -66,7 +67,7 @@ func (d Dir) Get(k Key, now time.Time) (Layer, bool) {
 	if d == "" {
 		return Layer{}, false
 	}
-	f, err := os.Open(d.path(k))
+	f, err := files.OpenOwn(d.path(k), os.O_RDONLY, 0)
 	if err != nil {
 		return Layer{}, false
 	}
@@ -106,7 +107,7 @@ func parse(data []byte) (entry, error) {
 }
 
 // Put notes what a layer has become.
-func (d Dir) Put(k Key, l Layer) (err error) {
+func (d Dir) Put(k Key, l Layer) error {
 	if d == "" {
 		return nil
 	}
@@ -117,17 +118,8 @@ func (d Dir) Put(k Key, l Layer) (err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return err
 	}
-	temp := filepath.Join(string(d), rand.Text()+".tmp")
-	defer func() {
-		if err != nil {
-			os.Remove(temp)
-		}
-	}()
-	// Not synced: a file that is empty after a crash of the machine is as good as none.
-	if err := os.WriteFile(temp, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temp, d.path(k))
+	// A file that is empty after a crash of the machine is as good as none.
+	return files.WriteFileUnsynced(d.path(k), data, 0o600)
 }
 
 // Drop forgets a layer.
