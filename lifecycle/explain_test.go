@@ -141,11 +141,17 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// TestUnknownIndexes checks what Summary says of indexes whose images are not known:
-// what expires in truth expires, and what is archived in truth does not stay as it is.
 func TestUnknownIndexes(t *testing.T) {
+	t.Parallel()
+	checkUnknownIndexes(t, 2_000)
+}
+
+// checkUnknownIndexes checks what Summary says of indexes whose images are not known, on
+// count random repositories: what expires in truth expires, and what is archived in truth
+// does not stay as it is.
+func checkUnknownIndexes(t *testing.T, count uint64) {
 	different := 0
-	for seed := range uint64(5_000) {
+	for seed := range count {
 		r := rand.New(rand.NewPCG(seed, 8))
 		policy, images := randomPolicy(r), randomImages(r)
 		truth := Evaluate(policy, images, noon)

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -192,14 +193,15 @@ func (m naive) pushedOrRestored(image Image) time.Time {
 	return image.LastActivatedAt
 }
 
-// TestAgainstNaive compares the two evaluators on random repositories and policies.
 func TestAgainstNaive(t *testing.T) {
-	count := 100_000
-	if testing.Short() {
-		count = 2_000
-	}
-	seen := map[string]int{}
-	for seed := range uint64(count) {
+	t.Parallel()
+	compareWithNaive(t, 2_000)
+}
+
+// compareWithNaive compares the two evaluators on count random repositories and policies.
+func compareWithNaive(t *testing.T, count uint64) {
+	seen := map[string]uint64{}
+	for seed := range count {
 		r := rand.New(rand.NewPCG(seed, 6))
 		policy, images := randomPolicy(r), randomImages(r)
 		e := Evaluate(policy, images, noon)
@@ -307,11 +309,17 @@ func randomPolicy(r *rand.Rand) *Policy {
 	}
 }
 
+// randomNames are the digests of random images, and of others that are not there.
+var randomNames = sync.OnceValue(func() (names [12]digest.Digest) {
+	for i := range names {
+		names[i] = digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%064x", i))
+	}
+	return names
+})
+
 func randomImages(r *rand.Rand) []Image {
 	images := make([]Image, r.IntN(10))
-	name := func(i int) digest.Digest {
-		return digest.NewDigestFromEncoded(digest.SHA256, fmt.Sprintf("%064x", i))
-	}
+	name := func(i int) digest.Digest { return randomNames()[i] }
 	order := r.Perm(len(images))
 	for n := range images {
 		image := &images[n]

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -100,13 +101,15 @@ type Override struct {
 
 // ParsePolicy reads a policy. A key that is not known is an error.
 func ParsePolicy(r io.Reader) (*Policy, error) {
-	limited := &io.LimitedReader{R: r, N: maxPolicy + 1}
+	text, err := io.ReadAll(io.LimitReader(r, maxPolicy+1))
+	if err == nil && len(text) > maxPolicy {
+		err = fmt.Errorf("more than %d MiB", maxPolicy>>20)
+	}
 	var p Policy
-	err := strictyaml.Decode(limited, &p)
-	switch {
-	case limited.N <= 0:
-		return nil, fmt.Errorf("policy: more than %d MiB", maxPolicy>>20)
-	case err != nil:
+	if err == nil {
+		err = strictyaml.Decode(bytes.NewReader(text), &p)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	if err := p.check(); err != nil {

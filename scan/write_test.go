@@ -185,14 +185,15 @@ func TestMarkdownIsBounded(t *testing.T) {
 }
 
 func TestTableFitsTheTerminal(t *testing.T) {
+	v := judged(t)
 	for _, columns := range []int{72, 80, 100, 120, 200} {
-		for _, line := range strings.Split(string(write(t, judged(t), FormatTable, WriteOptions{Columns: columns})), "\n") {
+		for _, line := range strings.Split(string(write(t, v, FormatTable, WriteOptions{Columns: columns})), "\n") {
 			if strings.HasPrefix(line, "CRITICAL ") && len([]rune(line)) > columns {
 				t.Errorf("%d of %d columns: %s", len([]rune(line)), columns, line)
 			}
 		}
 	}
-	for _, r := range string(write(t, judged(t), FormatTable, WriteOptions{})) {
+	for _, r := range string(write(t, v, FormatTable, WriteOptions{})) {
 		if r == '\x1b' || r == '\u202e' {
 			t.Errorf("%q reaches the terminal", r)
 		}

@@ -1,8 +1,12 @@
 package governance
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -12,6 +16,26 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
 )
+
+// inProcess is an HTTP client whose requests go to a handler, without a connection.
+type inProcess struct{ http.Handler }
+
+func (p inProcess) Do(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	var wire bytes.Buffer
+	if err := r.Write(&wire); err != nil {
+		return nil, err
+	}
+	received, err := http.ReadRequest(bufio.NewReader(&wire))
+	if err != nil {
+		return nil, err
+	}
+	answer := httptest.NewRecorder()
+	p.ServeHTTP(answer, received.WithContext(r.Context()))
+	return answer.Result(), nil
+}
 
 // open gives the registry of account in the default region, as the first user of the
 // local ECR sees it.
@@ -28,13 +52,18 @@ func openServer(t *testing.T, o localecr.Options, account string) (*Registry, *l
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Start(t)
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	const host = "127.0.0.1:4510" // nothing listens: the requests go to the server in this process
 	user := localecr.DefaultAccounts()[0].Users[0]
 	cfg := aws.Config{
-		Region: localecr.DefaultRegion, BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+		Region: localecr.DefaultRegion, BaseEndpoint: aws.String("http://" + host), HTTPClient: inProcess{server}, RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	}
-	return New(cfg, auth.Registry{Host: server.Registry, Account: account, Region: localecr.DefaultRegion, Partition: "aws"}), server
+	return New(cfg, auth.Registry{Host: host, Account: account, Region: localecr.DefaultRegion, Partition: "aws"}), server
 }
 
 func TestAccountMustBeTheRegistrys(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,11 +30,12 @@ type governed struct {
 	t      *testing.T
 	server *localecr.Server
 	calls  *localecr.Recorder
+	empty  map[string]ocispec.Descriptor // of bare, by repository
 }
 
 func newGoverned(t *testing.T, o localecr.Options) *governed {
 	t.Helper()
-	g := &governed{t: t, calls: &localecr.Recorder{}}
+	g := &governed{t: t, calls: &localecr.Recorder{}, empty: map[string]ocispec.Descriptor{}}
 	o.Audit = g.calls
 	r, server := openServer(t, o, "000000000000")
 	g.server = server
@@ -108,6 +110,19 @@ func (g *governed) image(repository, name string, tags ...string) ocispec.Descri
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{
 		g.blob(repository, []byte("a layer of all")), g.blob(repository, []byte("the layer of "+name)),
 	}}
+	m.SchemaVersion = 2
+	return g.put(repository, m, m.MediaType, tags...)
+}
+
+// bare stores an image that differs from others in its annotation only.
+func (g *governed) bare(repository, name string, tags ...string) ocispec.Descriptor {
+	g.t.Helper()
+	if g.empty[repository].Digest == "" {
+		g.empty[repository] = g.blob(repository, []byte("{}"))
+	}
+	config := g.empty[repository]
+	config.MediaType = ocispec.MediaTypeImageConfig
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{g.empty[repository]}, Annotations: map[string]string{"name": name}}
 	m.SchemaVersion = 2
 	return g.put(repository, m, m.MediaType, tags...)
 }
@@ -248,10 +263,12 @@ func TestEffectIsNoPull(t *testing.T) {
 }
 
 // Amazon ECR's own preview is made for the policy that is meant, and is found to agree.
-func TestLifecyclePreview(t *testing.T) {
+func TestLifecyclePreview(t *testing.T) { synctest.Test(t, checkLifecyclePreview) }
+
+func checkLifecyclePreview(t *testing.T) {
 	g := newGoverned(t, localecr.Options{PreviewTime: 400 * time.Millisecond})
 	g.repository("app")
-	for i := range 150 {
+	for i := range previewPage + 1 {
 		empty := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{}, Annotations: map[string]string{"n": fmt.Sprint(i)}}
 		empty.SchemaVersion = 2
 		g.put("app", empty, empty.MediaType)
@@ -271,7 +288,7 @@ func TestLifecyclePreview(t *testing.T) {
 			t.Fatalf("%s: %+v", id, action)
 		}
 	}
-	if len(preview) != 150 || g.calls.Count("StartLifecyclePolicyPreview") < 3 {
+	if len(preview) != previewPage+1 || g.calls.Count("StartLifecyclePolicyPreview") < 3 {
 		t.Errorf("%d images, %d starts", len(preview), g.calls.Count("StartLifecyclePolicyPreview"))
 	}
 	g.check(g.PutLifecyclePolicy(t.Context(), "app", untaggedPolicy))
@@ -292,7 +309,9 @@ func TestLifecyclePreview(t *testing.T) {
 // The examples of the user guide, put into a repository: Amazon ECR's preview and ours
 // agree on every image.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_examples.html
-func TestExamplesInARepository(t *testing.T) {
+func TestExamplesInARepository(t *testing.T) { synctest.Test(t, checkExamples) }
+
+func checkExamples(t *testing.T) {
 	text, err := os.ReadFile("../../lifecycle/testdata/examples.json")
 	if err != nil {
 		t.Fatal(err)
@@ -337,7 +356,7 @@ func TestExamplesInARepository(t *testing.T) {
 				for _, tag := range i.Tags { // the guide has "git hash"
 					tags = append(tags, strings.ReplaceAll(tag, " ", "-"))
 				}
-				*id = g.image(repository, i.Name, tags...).Digest
+				*id = g.bare(repository, i.Name, tags...).Digest
 				names[*id] = i.Name
 			}})
 			if i.Archived > 0 {

@@ -87,11 +87,14 @@ func share(bits int) float64 {
 	return 1 / float64(uint64(1)<<bits)
 }
 
-// private reports whether no caller has an address of the network: one of RFC 1918 or RFC 4193.
+// privateNetworks are those of RFC 1918 and RFC 4193.
+var privateNetworks = networks{
+	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fc00::/7"),
+}
+
+// private reports whether no caller has an address of the network.
 func private(p netip.Prefix) bool {
-	for _, all := range []netip.Prefix{
-		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("fc00::/7"),
-	} {
+	for _, all := range privateNetworks {
 		if p.Bits() >= all.Bits() && all.Contains(p.Addr()) {
 			return true
 		}

@@ -14,13 +14,13 @@ import (
 
 func TestDescribeManyRepositories(t *testing.T) {
 	r, ctx := open(t, localecr.Options{}, "000000000000"), context.Background()
-	const many = 2*maxScanNames + 1
+	const many = maxScanNames + 1
 	for i := range many {
 		if _, err := r.CreateRepository(ctx, fmt.Sprintf("team/app%03d", i), transfer.RepositorySettings{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := r.PutScanningConfiguration(ctx, NewScanningConfiguration(ScanBasic, []string{"*50"}, nil)); err != nil {
+	if _, err := r.PutScanningConfiguration(ctx, NewScanningConfiguration(ScanBasic, []string{"*25"}, nil)); err != nil {
 		t.Fatal(err)
 	}
 	var repositories []transfer.Repository

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -48,7 +49,7 @@ func TestScanReportOfAllPages(t *testing.T) {
 			PackageVulnerabilityDetails: &types.PackageVulnerabilityDetails{VulnerabilityId: aws.String(fmt.Sprintf("CVE-2026-%d", i))},
 		})
 	}
-	for kind, fixture := range map[string]types.ImageScanFindings{ScanBasic: findings(2500), ScanEnhanced: enhanced} {
+	for kind, fixture := range map[string]types.ImageScanFindings{ScanBasic: findings(2001), ScanEnhanced: enhanced} {
 		g := newScanned(t, localecr.Options{ScanFindings: []localecr.ScanFixture{{Findings: fixture}}}, kind, "*")
 		image := g.image("app", "a", "1")
 		all, err := g.Scans(t.Context(), "app", []ScannedImage{{Digest: image.Digest}}, ScanWait{Limit: time.Minute})
@@ -121,22 +122,24 @@ func TestScans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			g := newScanned(t, localecr.Options{ScanFindings: c.fixtures}, c.kind, c.onPush...)
-			image := g.image("app", "a", "1")
-			if c.fault != nil {
-				g.check(g.server.SetFaults(*c.fault))
-			}
-			report, err := g.Scans(t.Context(), "app", []ScannedImage{{image.Digest, "linux/amd64"}}, c.wait)
-			g.check(err)
-			one := report.Children[0]
-			if one.Status != c.status || !strings.Contains(one.StatusDescription, c.says) || one.Platform != "linux/amd64" || g.calls.Count("StartImageScan") != c.started {
-				t.Errorf("%q: %q, %d started", one.Status, one.StatusDescription, g.calls.Count("StartImageScan"))
-			}
-			policy, err := scan.ParsePolicy(strings.NewReader("version: 1\nblock: [{severity: CRITICAL}]\n"))
-			g.check(err)
-			if v := scan.Gate(policy, report, time.Now()); (v.Err() == nil) != c.status.Done() {
-				t.Error(v.Err())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				g := newScanned(t, localecr.Options{ScanFindings: c.fixtures}, c.kind, c.onPush...)
+				image := g.image("app", "a", "1")
+				if c.fault != nil {
+					g.check(g.server.SetFaults(*c.fault))
+				}
+				report, err := g.Scans(t.Context(), "app", []ScannedImage{{image.Digest, "linux/amd64"}}, c.wait)
+				g.check(err)
+				one := report.Children[0]
+				if one.Status != c.status || !strings.Contains(one.StatusDescription, c.says) || one.Platform != "linux/amd64" || g.calls.Count("StartImageScan") != c.started {
+					t.Errorf("%q: %q, %d started", one.Status, one.StatusDescription, g.calls.Count("StartImageScan"))
+				}
+				policy, err := scan.ParsePolicy(strings.NewReader("version: 1\nblock: [{severity: CRITICAL}]\n"))
+				g.check(err)
+				if v := scan.Gate(policy, report, time.Now()); (v.Err() == nil) != c.status.Done() {
+					t.Error(v.Err())
+				}
+			})
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -157,7 +158,9 @@ func TestStatesOfSigning(t *testing.T) {
 	}
 }
 
-func TestWaitEndsWithTheTimeOrTheCaller(t *testing.T) {
+func TestWaitEndsWithTheTimeOrTheCaller(t *testing.T) { synctest.Test(t, checkWait) }
+
+func checkWait(t *testing.T) {
 	const digest = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 	s := &script{answers: map[string]string{
 		"DescribeImageSigningStatus": `{"imageId":{"imageDigest":"` + digest + `"},"signingStatuses":[{"signingProfileArn":"p","status":"IN_PROGRESS"}]}`,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -76,10 +77,9 @@ func (d *duplicate) Error() string {
 
 // walker goes through a document that is known to be JSON.
 type walker struct {
-	data   []byte
-	at     int
-	same   func(string) string // equal for names that are the same, of all objects
-	fields map[reflect.Type]map[string]reflect.Type
+	data []byte
+	at   int
+	same func(string) string // equal for names that are the same, of all objects
 }
 
 // value walks over the value at w.at. t is the type into which it is decoded, or nil.
@@ -96,7 +96,7 @@ func (w *walker) value(t reflect.Type, depth int) error {
 	case '"':
 		w.text()
 	default:
-		for w.at < len(w.data) && !strings.ContainsRune(",]} \t\r\n", rune(w.data[w.at])) {
+		for w.at < len(w.data) && !ends(w.data[w.at]) {
 			w.at++
 		}
 	}
@@ -109,7 +109,7 @@ func (w *walker) object(t reflect.Type, depth int) error {
 	switch {
 	case t == nil:
 	case t.Kind() == reflect.Struct:
-		same, fields = fold, w.fieldsOf(t)
+		same, fields = fold, fieldsOf(t)
 	case t.Kind() == reflect.Map:
 		element = t.Elem()
 	}
@@ -167,11 +167,16 @@ func under(step string, err error) error {
 
 // peek returns the next byte that is not white space, and is at it afterwards.
 func (w *walker) peek() byte {
-	for strings.IndexByte(" \t\r\n", w.data[w.at]) >= 0 {
+	for isSpace(w.data[w.at]) {
 		w.at++
 	}
 	return w.data[w.at]
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
+
+// ends reports whether c is behind a number, true, false or null.
+func ends(c byte) bool { return c == ',' || c == ']' || c == '}' || isSpace(c) }
 
 // text walks over the string at w.at and returns it as it is decoded.
 func (w *walker) text() string {
@@ -208,10 +213,14 @@ func decodedAs(t reflect.Type) reflect.Type {
 	return nil
 }
 
+// fieldsOfTypes has what fieldsOf found, as encoding/json keeps it: a map[string]reflect.Type for
+// each reflect.Type.
+var fieldsOfTypes sync.Map
+
 // fieldsOf returns the types of the fields of a struct by their names as fold makes them.
-func (w *walker) fieldsOf(t reflect.Type) map[string]reflect.Type {
-	if fields, ok := w.fields[t]; ok {
-		return fields
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	if fields, ok := fieldsOfTypes.Load(t); ok {
+		return fields.(map[string]reflect.Type)
 	}
 	fields := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -223,10 +232,7 @@ func (w *walker) fieldsOf(t reflect.Type) map[string]reflect.Type {
 			fields[fold(name)] = f.Type
 		}
 	}
-	if w.fields == nil {
-		w.fields = map[reflect.Type]map[string]reflect.Type{}
-	}
-	w.fields[t] = fields
+	fieldsOfTypes.Store(t, fields)
 	return fields
 }
 
@@ -234,6 +240,9 @@ func exact(s string) string { return s }
 
 // fold returns the same for all names that encoding/json takes for one field.
 func fold(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToUpper(s) // of the letters that are the same, A is before a
+	}
 	return strings.Map(func(r rune) rune {
 		for {
 			next := unicode.SimpleFold(r)

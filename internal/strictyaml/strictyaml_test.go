@@ -60,7 +60,7 @@ func TestDecodeDepth(t *testing.T) {
 		}
 	}
 	var s sample
-	if err := Decode(strings.NewReader("list:\n"+strings.Repeat("  - '['\n  - ']'\n", 5000)), &s); err != nil || len(s.List) != 10_000 {
+	if err := Decode(strings.NewReader("list:\n"+strings.Repeat("  - '['\n  - ']'\n", 2*maxDepth)), &s); err != nil || len(s.List) != 4*maxDepth {
 		t.Errorf("%d entries, %v", len(s.List), err)
 	}
 }
