@@ -7,7 +7,7 @@ FUZZTIME ?= 10s
 BENCHFLAGS ?=
 DIST     ?= dist
 
-# The race detector is C code: without a C compiler Go turns cgo off, and then there is none.
+# The race detector needs cgo, which Go disables without a C compiler.
 RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 TOOLS := bin/tools
 
@@ -17,24 +17,24 @@ TOOLS := bin/tools
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
-demo: ## the main job, seen: a local ECR, a multi-arch image pushed to it, signed, verified and pulled back
+demo: ## show the main features: push, sign, verify and pull a multi-platform image with a local ECR
 	@$(GO) run ./internal/tools/demo
 
-test: ## the tests, with the race detector
+test: ## run every test, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(RACE) ./...
 
 # Trials are in files *_trial_test.go, with the build tag trial, and are named TestTrial…
-trial: ## the long tests: kills, fault matrices, random cases by the hundred thousand
+trial: ## run the long tests: kills, fault matrices, random cases by the hundred thousand
 	@packages=$$(find . -path ./bench -prune -o -name '*_trial_test.go' -print | sed 's,/[^/]*$$,,' | sort -u); \
 	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
 	set -x; $(GO) test $(RACE) -tags trial -run '^TestTrial' -timeout 20m $$packages
 
-interop: ## docker, skopeo, aws CLI, cosign, crane and regctl against our binaries (root on Debian installs what is missing)
+interop: ## test the binaries with docker, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
 	@sh internal/test/interop/peers.sh
 	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/
 
-bench: build ## crane, regctl, oras, skopeo and Amazon's helper beside ours, half an hour; writes docs/benchmarks.md
+bench: build ## compare with crane, regctl, oras, skopeo and Amazon's helper, in half an hour; write docs/benchmarks.md
 	@mkdir -p $(TOOLS)
 	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login
 	@set -e; { echo "# Benchmarks"; echo; \
@@ -46,7 +46,7 @@ bench: build ## crane, regctl, oras, skopeo and Amazon's helper beside ours, hal
 	@mv docs/benchmarks.md.new docs/benchmarks.md
 	@cat docs/benchmarks.md
 
-fuzz: ## every fuzz target for FUZZTIME (10s)
+fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@for pkg in $$($(GO) list ./...); do \
 		names=$$($(GO) test -list '^Fuzz' "$$pkg") || { echo "$$names"; exit 1; }; \
 		for name in $$(echo "$$names" | grep '^Fuzz'); do \
@@ -55,7 +55,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-lint: ## gofmt, go vet, staticcheck, govulncheck (pinned in bench/go.mod)
+lint: ## run gofmt, go vet, staticcheck and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet -tags interop,trial ./...
 	$(GO) vet -C bench ./...
@@ -70,10 +70,10 @@ lint: ## gofmt, go vet, staticcheck, govulncheck (pinned in bench/go.mod)
 	*) exit 1 ;; \
 	esac
 
-release: ## archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SHA256SUMS
+release: ## build archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SHA256SUMS
 	$(GO) run ./internal/tools/release -o $(DIST)
 
-install: ## install into PREFIX (default: /usr/local when it can be written, else ~/.local)
+install: ## install into PREFIX (default: /usr/local if you can write to it, otherwise ~/.local)
 	sh install.sh $(if $(PREFIX),--prefix '$(PREFIX)')
 
 clean: ## remove what was built
