@@ -96,19 +96,70 @@ func TestPrivateDirMode(t *testing.T) {
 	}
 }
 
-func TestLockMode(t *testing.T) {
+// Files get the mode that was asked for, less the umask.
+func TestMode(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mode := func(path string, want fs.FileMode) {
+		t.Helper()
+		info, err := os.Stat(path)
+		if must(t, err); info.Mode() != want {
+			t.Errorf("%s: mode %v, want %v", path, info.Mode(), want)
+		}
+	}
+	path := func(name string) string { return filepath.Join(dir, name) }
+	must(t, os.WriteFile(path("system"), nil, 0o666))
+	info, err := os.Stat(path("system"))
+	must(t, err)
+	for perm, want := range map[fs.FileMode]fs.FileMode{0o600: 0o600, 0o666: info.Mode()} {
+		must(t, WriteFile(path("file"), nil, perm))
+		mode(path("file"), want)
+	}
+	private, err := Try(path("private"))
+	must(t, err)
+	mode(path("private"), 0o600)
+	private.Release()
+	shared, err := AcquireShared(t.Context(), path("shared"))
+	must(t, err)
+	mode(path("shared"), info.Mode())
+	shared.Release()
+}
+
+// A removed lock may have a successor, which belongs to another.
+func TestRemoveLeavesSuccessor(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "lock")
-	lock, err := AcquireShared(t.Context(), path)
+	first, err := Try(path)
 	must(t, err)
-	defer lock.Remove()
-	umask := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(umask, nil, 0o666))
-	got, err := os.Stat(path)
+	must(t, os.Remove(path))
+	second, err := Try(path)
 	must(t, err)
-	want, err := os.Stat(umask)
-	must(t, err)
-	if got.Mode() != want.Mode() {
-		t.Errorf("mode %v, want %v", got.Mode(), want.Mode())
+	first.Remove()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	second.Remove()
+}
+
+// A file that has lost its name to another is not committed: neither a link nor
+// what others wrote gets the name.
+func TestCommitChecksName(t *testing.T) {
+	t.Parallel()
+	commits := map[string]func(*File) error{"Commit": (*File).Commit, "CommitUnsynced": (*File).CommitUnsynced, "CommitNew": (*File).CommitNew}
+	for name, commit := range commits {
+		for trap, lay := range traps {
+			dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
+			path := filepath.Join(dir, "file")
+			f, err := Create(path, 0o600)
+			must(t, err)
+			must(t, os.Remove(f.Name()))
+			lay(t, f.Name(), secret)
+			if err := commit(f); !errors.Is(err, ErrUntrusted) {
+				t.Errorf("%s: %s: %v", name, trap, err)
+			}
+			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: %s: the file is there: %v", name, trap, err)
+			}
+		}
 	}
 }
