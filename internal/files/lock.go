@@ -78,8 +78,13 @@ func (k kind) try(path string) (*Lock, error) {
 	const attempts = 10
 	var failed error
 	for range attempts {
-		file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow), flock.SetPermissions(k.perm))
+		// A network file system may ask for permission to write.
+		file := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR|noFollow), flock.SetPermissions(k.perm))
 		locked, err := k.tryLock(file)
+		if k.anyUser && errors.Is(err, fs.ErrPermission) {
+			file = flock.New(path, flock.SetFlag(os.O_RDONLY|noFollow), flock.SetPermissions(k.perm))
+			locked, err = k.tryLock(file)
+		}
 		if noLocks(err) {
 			locked, err = true, nil
 		}

@@ -24,7 +24,7 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 	return create(filepath.Join(filepath.Dir(path), TempPrefix+rand.Text()+".tmp"), path, perm)
 }
 
-// CreateAs is [Create] with the temporary file temp, in the directory of path, in
+// CreateAs is [Create] with the temporary file temp, on the file system of path, in
 // the place of what a killed writer has left there. The caller holds a lock, or temp
 // is the caller's alone.
 func CreateAs(temp, path string, perm fs.FileMode) (*File, error) {
