@@ -65,12 +65,17 @@ func wantCalls(t *testing.T, trial *Trial, minted, assumed int) {
 	}
 }
 
-// R2: many processes that need the same token make one call.
 func TestColdTogether(t *testing.T) {
+	t.Parallel()
+	coldTogether(t, 16)
+}
+
+// R2: many processes that need the same token make one call.
+func coldTogether(t *testing.T, processes int) {
 	trial := start(t)
 	keys := trial.World.Principals.User("A").Env()
 	trial.World.ECR.SetFault("GetAuthorizationToken", fakeaws.Fault{Latency: 300 * time.Millisecond})
-	answers, err := trial.Together(64, Host, func(int) []string { return keys })
+	answers, err := trial.Together(processes, Host, func(int) []string { return keys })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +87,17 @@ func TestColdTogether(t *testing.T) {
 	wantCalls(t, trial, 1, 0)
 }
 
-// R3: many principals at once lose no token of each other's.
 func TestColdApart(t *testing.T) {
+	t.Parallel()
+	coldApart(t, 16)
+}
+
+// R3: many principals at once lose no token of each other's.
+func coldApart(t *testing.T, principals int) {
 	trial := start(t)
 	keys := func(i int) []string { return trial.World.Principals.User(fmt.Sprintf("U%d", i)).Env() }
 	for range 2 { // the second time all are there
-		answers, err := trial.Together(64, Host, keys)
+		answers, err := trial.Together(principals, Host, keys)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,11 +107,12 @@ func TestColdApart(t *testing.T) {
 			}
 		}
 	}
-	wantCalls(t, trial, 64, 0)
+	wantCalls(t, trial, principals, 0)
 }
 
 // R1, R4, R5: a role, a web identity and SSO cost their calls once.
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	identities, err := trial.Identities()
 	if err != nil {
@@ -114,7 +125,7 @@ func TestWarm(t *testing.T) {
 				t.Fatalf("got the token of %s, stderr %q", first.Principal(), first.Stderr)
 			}
 			trial.World.Reset()
-			for i := range 10 {
+			for i := range 3 {
 				host := fmt.Sprintf("%012d.dkr.ecr.us-east-1.amazonaws.com", i)
 				if a := get(t, trial, host, id.Env...); a.Secret != first.Secret {
 					t.Errorf("another token for %s", host)
@@ -129,9 +140,15 @@ func TestWarm(t *testing.T) {
 }
 
 func TestRotatingWebIdentity(t *testing.T) {
+	t.Parallel()
+	rotatingWebIdentity(t, 10)
+}
+
+// R5: a web identity's file that is written again by the same subject costs no call.
+func rotatingWebIdentity(t *testing.T, times int) {
 	trial := start(t)
 	file := fakeaws.TokenFile{Path: filepath.Join(trial.Home, "jwt"), Claims: fakeaws.Claims{Subject: "repo:x"}}
-	for range 100 {
+	for range times {
 		if _, err := file.Rotate(); err != nil {
 			t.Fatal(err)
 		}
@@ -140,8 +157,13 @@ func TestRotatingWebIdentity(t *testing.T) {
 	wantCalls(t, trial, 1, 1)
 }
 
-// R9: whoever asks, in whatever order, gets no token of another.
 func TestIsolation(t *testing.T) {
+	t.Parallel()
+	isolation(t, 150)
+}
+
+// R9: whoever asks, in whatever order, gets no token of another.
+func isolation(t *testing.T, gets int) {
 	trial := start(t)
 	identities, err := trial.Identities()
 	if err != nil {
@@ -151,7 +173,7 @@ func TestIsolation(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	users := []string{"user1", "user2"}
 	user := users[0]
-	for i := range 1000 {
+	for i := range gets {
 		if i%25 == 24 { // logout, and the other one logs in
 			if err := trial.World.Portal.Logout(trial.Home); err != nil {
 				t.Fatal(err)
@@ -167,11 +189,12 @@ func TestIsolation(t *testing.T) {
 			t.Fatalf("seed %d, get %d: the token of %s was given to %s", seed, i, got, want)
 		}
 	}
-	t.Logf("1000 gets of %d principals made %d calls for tokens", len(identities)+2, trial.Minted())
+	t.Logf("%d gets of %d principals made %d calls for tokens", gets, len(identities)+2, trial.Minted())
 }
 
 // R10: what changes the principal changes the token.
 func TestChangeOfPrincipal(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	if _, err := trial.Identities(); err != nil {
 		t.Fatal(err)
@@ -198,6 +221,7 @@ func TestChangeOfPrincipal(t *testing.T) {
 // R14, R15: between half of its life and its end a token is renewed, or used if
 // the renewal fails in passing; what AWS refuses is refused; what has ended is over.
 func TestRenewal(t *testing.T) {
+	t.Parallel()
 	denied := fakeaws.Fault{Status: 400, Code: "AccessDeniedException", Message: "no"}
 	down := fakeaws.Fault{Status: 500, Code: "ServerException", Message: "oops"}
 	tests := []struct {
@@ -238,6 +262,7 @@ func TestRenewal(t *testing.T) {
 
 // R22: what AWS refuses is not asked by everybody again.
 func TestRefusedTogether(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	env := trial.World.Principals.User("A").Env()
 	trial.World.ECR.SetFault("GetAuthorizationToken", fakeaws.Fault{Latency: 100 * time.Millisecond, Status: 400, Code: "AccessDeniedException", Message: "no"})
@@ -252,6 +277,7 @@ func TestRefusedTogether(t *testing.T) {
 // R21: without credentials and with an instance metadata service that is silent
 // it ends, and the next time it knows.
 func TestBlackHole(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	endpoint := "AWS_EC2_METADATA_SERVICE_ENDPOINT=" + trial.World.BlackHole.URL
 	for range 2 {
@@ -271,6 +297,7 @@ func TestBlackHole(t *testing.T) {
 
 // R26: ECR Public can be read without a token.
 func TestPublic(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	env := trial.World.Principals.User("A").Env()
 	for _, host := range []string{"public.ecr.aws", "ecr-public.aws.com", "https://public.ecr.aws/v2/"} {
@@ -287,6 +314,7 @@ func TestPublic(t *testing.T) {
 
 // R17: whatever is in the place of a token, the helper gets a new one.
 func TestCorruption(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	env := trial.World.Principals.User("A").Env()
 	get(t, trial, Host, env...)
@@ -335,6 +363,7 @@ func TestCorruption(t *testing.T) {
 
 // R31: the host that is really called, from the log of a proxy.
 func TestEndpoints(t *testing.T) {
+	t.Parallel()
 	const account = "123456789012"
 	tests := []struct {
 		host, want string
@@ -391,6 +420,7 @@ func TestEndpoints(t *testing.T) {
 
 // R24: a host of somebody else costs nothing and leaves nothing.
 func TestForeignHost(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	a, err := trial.Run("get", "https://index.docker.io/v1/")
 	if err != nil || a.Code != 1 || a.Stdout != "credentials not found in native keychain\n" || a.Stderr != "" || trial.World.Connections() != 0 {

@@ -64,6 +64,7 @@ func warmed(t *testing.T) (*Trial, Answer) {
 // R37: a warm get ends before the SDK is initialised. What decides about the
 // token is noticed when it changes, and leads to the right token all the same.
 func TestWarmStart(t *testing.T) {
+	t.Parallel()
 	config := func(trial *Trial) string { return filepath.Join(trial.Home, ".config", "ecrkit", "config.yaml") }
 	for name, test := range map[string]struct {
 		change    func(t *testing.T, trial *Trial)
@@ -110,6 +111,7 @@ func TestWarmStart(t *testing.T) {
 		}, nil, "user/A", 1, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			trial, first := warmed(t)
 			test.change(t, trial)
 			a, ok := warm(t, trial, test.extra...)
@@ -129,6 +131,7 @@ func TestWarmStart(t *testing.T) {
 // R5: the shortcut to the token of a web identity ends with the file's token and
 // when that changes.
 func TestWarmStartWebIdentity(t *testing.T) {
+	t.Parallel()
 	trial := start(t)
 	file := fakeaws.TokenFile{Path: filepath.Join(trial.Home, "jwt"), Claims: fakeaws.Claims{Subject: "repo:x"}}
 	env := []string{"AWS_WEB_IDENTITY_TOKEN_FILE=" + file.Path, "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/X"}
@@ -148,6 +151,7 @@ func TestWarmStartWebIdentity(t *testing.T) {
 
 // R17: whatever is in the file of a shortcut, the answer is right and it heals.
 func TestCorruptShortcut(t *testing.T) {
+	t.Parallel()
 	trial, first := warmed(t)
 	path := shortcuts(t, trial)[0]
 	good, err := os.ReadFile(path)
@@ -179,6 +183,7 @@ func TestCorruptShortcut(t *testing.T) {
 
 // A token that is renewed, or near its end, is not taken by a shortcut.
 func TestWarmStartExpiry(t *testing.T) {
+	t.Parallel()
 	trial, first := warmed(t)
 	if err := trial.Age(11*time.Hour + 58*time.Minute + 30*time.Second); err != nil {
 		t.Fatal(err)
