@@ -21,7 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/ecrkit/ecrkit/internal/test/programs"
+	"github.com/ecrkit/ecrkit/internal/test/binaries"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
@@ -54,7 +54,7 @@ func (a *acknowledged) note(change func()) {
 // over /v2/, and looks after each restart for all that was acknowledged, and at all that is visible.
 func TestKilledServerLosesNothing(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "ecrkit")
-	if err := programs.Build(filepath.Dir(bin), "ecrkit"); err != nil {
+	if err := binaries.Build(filepath.Dir(bin), "ecrkit"); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/test/binaries"
 	"github.com/ecrkit/ecrkit/internal/test/fakeaws"
-	"github.com/ecrkit/ecrkit/internal/test/programs"
 )
 
 // The programs, which the first test builds.
 var (
 	helper, companion string
 	built             = sync.OnceValue(func() error {
-		return programs.Build(filepath.Dir(helper), filepath.Base(helper), filepath.Base(companion))
+		return binaries.Build(filepath.Dir(helper), filepath.Base(helper), filepath.Base(companion))
 	})
 )
 

@@ -19,13 +19,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
-	"github.com/ecrkit/ecrkit/internal/test/programs"
+	"github.com/ecrkit/ecrkit/internal/test/binaries"
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
 var (
 	ecrkit string                                                                                   // path of the program
-	built  = sync.OnceValue(func() error { return programs.Build(filepath.Dir(ecrkit), "ecrkit") }) // by the first test
+	built  = sync.OnceValue(func() error { return binaries.Build(filepath.Dir(ecrkit), "ecrkit") }) // by the first test
 )
 
 func TestMain(m *testing.M) {

@@ -11,14 +11,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/internal/test/stage"
+	"github.com/ecrkit/ecrkit/internal/test/binaries"
 )
 
 // The harness with our program alone, and sizes so small that it takes seconds.
 func TestBench(t *testing.T) {
-	ctx := t.Context()
-	bin := filepath.Join(t.TempDir(), "bin")
-	if err := stage.Commands(ctx, bin); err != nil {
+	t.Parallel()
+	ctx, bin := t.Context(), t.TempDir()
+	if err := binaries.Build(bin, "ecrkit", "docker-credential-ecrkit"); err != nil {
 		t.Fatal(err)
 	}
 	if err := buildLaunch(ctx, bin); err != nil {
@@ -118,6 +118,7 @@ func TestVerifyLayout(t *testing.T) {
 }
 
 func TestLauncher(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := buildLaunch(t.Context(), dir); err != nil {
 		t.Fatal(err)

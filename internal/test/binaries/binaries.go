@@ -1,6 +1,6 @@
-// Package programs builds the commands of this module for the tests that run them as
+// Package binaries builds the commands of this module for the tests that run them as
 // processes.
-package programs
+package binaries
 
 import (
 	"errors"
