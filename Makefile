@@ -20,7 +20,7 @@ build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 demo: ## show the main features: push, sign, verify and pull a multi-platform image with a local ECR
 	@$(GO) run ./internal/tools/demo
 
-test: ## run every test, with the race detector
+test: ## run the tests, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(RACE) ./...
 
