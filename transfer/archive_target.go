@@ -30,7 +30,7 @@ var (
 // NewArchiveTarget gives the archive at path. Nothing is read or made yet. The
 // caller closes it.
 func NewArchiveTarget(path string, options ArchiveTargetOptions) *ArchiveTarget {
-	t := &ArchiveTarget{newStaging(KindArchive, path, options)}
+	t := &ArchiveTarget{newStaging(string(KindArchive)+":"+path, path, options)}
 	t.check = func(old *imageFile) error {
 		if err := checkLayoutVersion(old.files); err != nil {
 			return fmt.Errorf("%w: the file is there and holds something else (%w); name another one, or remove it", ErrConflict, err)
@@ -144,10 +144,10 @@ func (t *ArchiveTarget) garbage(ctx context.Context, before, after []byte) map[d
 			if err != nil {
 				return nil, err
 			}
-			for _, m := range g.manifests {
+			for _, m := range g.Manifests {
 				all[m.Descriptor.Digest] = true
 			}
-			for _, b := range g.blobs {
+			for _, b := range g.Blobs {
 				all[b.Digest] = true
 			}
 		}

@@ -107,6 +107,6 @@ func FuzzIndexTar(f *testing.F) {
 		for name := range files.links {
 			_, _ = readFile(files, name, 1<<10)
 		}
-		(&imageFile{files: files}).kind()
+		kindOf(files)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"path/filepath"
 	"time"
 
@@ -51,10 +50,9 @@ type Options struct {
 	// a docker engine is none. After an error the destination gets no tag, and a
 	// file or an engine nothing.
 	BeforeTags func(ctx context.Context, dst Target, image Manifest) error
-	// Foreign lets layers be copied that are marked as not to be distributed. What
-	// the source has not of them it fetches from the https URLs that the manifest
-	// names; it must add no credentials. nil refuses such images.
-	Foreign *http.Client
+	// Foreign lets non-distributable layers be copied. It reads those that the source
+	// does not have, from the URLs of their descriptors. nil refuses such images.
+	Foreign BlobReader
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the
@@ -63,8 +61,6 @@ type Options struct {
 	// AllConnections is over how many connections all blobs move; 0 means 16. There
 	// are fewer for a while after requests had to be sent again.
 	AllConnections int
-	// Upload is how blobs go to Amazon ECR; "" means UploadAuto.
-	Upload UploadMode
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy goes on with the ones and
 	// asks first for the others; "" is none.
@@ -141,6 +137,15 @@ func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, er
 	return copied[0].Result, copied[0].Err
 }
 
+// CopyEntry is [Copy] of a manifest that an index in dst is to name: it is stored by
+// its digest and gets no tag. Of opts what says how blobs move counts.
+func CopyEntry(ctx context.Context, src Source, dst Target, entry Manifest, opts Options) (Result, error) {
+	opts.Reference, opts.Tags, opts.Digest, opts.Platforms, opts.Referrers = "", nil, "", nil, false
+	opts.BeforeTags = nil // an entry gets no tag
+	opts.root, opts.unlisted = &entry, true
+	return Copy(ctx, src, dst, opts)
+}
+
 // CopyAll is [Copy] to several destinations at once; Tags and Digest of opts do
 // not count. Every byte of the source is read once. A destination that fails
 // does not keep the others from getting the image. What became of each is in
@@ -186,7 +191,7 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 		return
 	}
 	each(all, func(t *delivery) error { return t.plan(g, opts) })
-	newCopier(src, all, opts).blobs(ctx, g.blobs, all)
+	newCopier(src, all, opts).blobs(ctx, g.Blobs, all)
 	each(all, func(t *delivery) error { return t.publish(g, opts) })
 }
 

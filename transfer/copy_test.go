@@ -225,9 +225,13 @@ func TestCopyForeignLayer(t *testing.T) {
 			check(t, layout.PutTagged(t.Context(), Manifest{Content: manifest, Descriptor: Descriptor{
 				MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
 			}}, "foreign"))
+			var foreign BlobReader
+			if tt.client != nil {
+				foreign = ForeignLayers{tt.client}
+			}
 			name := strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
 			w.create(name, types.ImageTagMutabilityMutable)
-			_, err = Copy(t.Context(), layout, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: tt.client})
+			_, err = Copy(t.Context(), layout, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: foreign})
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
@@ -235,7 +239,7 @@ func TestCopyForeignLayer(t *testing.T) {
 				return
 			}
 			dst := filepath.Join(t.TempDir(), "dst")
-			mustCopy(t, w.repository(name), NewLayout(dst), Options{Reference: "x", Foreign: tt.client})
+			mustCopy(t, w.repository(name), NewLayout(dst), Options{Reference: "x", Foreign: foreign})
 			got, err := os.ReadFile(blobFile(dst, layer.Digest))
 			check(t, err)
 			if string(got) != string(content) {

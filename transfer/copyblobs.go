@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"runtime"
 	"slices"
 	"sync"
@@ -25,22 +24,20 @@ const (
 // copier copies the blobs of one image.
 type copier struct {
 	src         Source
-	layers      int // large blobs at once
-	connections int // for one blob
-	all         int // connections for all blobs
-	upload      UploadMode
+	layers      int          // large blobs at once
+	connections int          // for one blob
+	all         int          // connections for all blobs
 	reads       *connections // that bring blobs
 	writes      *connections // that take blobs
 	memory      *partMemory
 	journal     journal.Dir
-	foreign     *http.Client // see Options
-	tempDir     string       // see Options
+	foreign     BlobReader // see Options
+	tempDir     string     // see Options
 }
 
 func newCopier(src Source, all []*delivery, opts Options) *copier {
 	c := &copier{
 		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
-		upload:      cmp.Or(opts.Upload, UploadAuto),
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: cmp.Or(max(opts.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0))),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
@@ -198,8 +195,11 @@ func (m *movedReader) Read(p []byte) (int, error) {
 // layer uploads the blob.
 func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
 	how := uploads{
-		mode: b.upload, from: b.copier.src, connections: b.connections, inAll: b.writes, journal: b.journal,
+		from: b.copier.src, connections: b.connections, slots: b.writes,
 		sent: b.moved, resumed: b.resumed, mounted: b.mounted,
+	}
+	if b.journal != "" {
+		how.note = b.openNote
 	}
 	if src, ok := b.src.(fileReader); ok {
 		file, err := src.BlobFile(ctx, b.d)
@@ -219,6 +219,18 @@ func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
 	defer content.Close()
 	return dst.PutLayer(ctx, b.d, content, how)
 }
+
+// openNote opens the journal's note of the upload; nil if another process has it.
+func (b *blobCopy) openNote() (UploadNote, error) {
+	entry, err := b.journal.Open(uploadKey(b.t.Target, b.d))
+	if entry == nil {
+		return nil, err
+	}
+	return entry, nil
+}
+
+// uploadKey names the upload of a blob in the journal.
+func uploadKey(dst fmt.Stringer, d Descriptor) string { return dst.String() + "@" + string(d.Digest) }
 
 // whenNeeded prepares reading ranges with the first of them: a blob that is mounted
 // is not read.

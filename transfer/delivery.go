@@ -126,9 +126,9 @@ func (t *delivery) nothingMore(opts Options) error {
 
 // plan finds out which blobs have to be sent.
 func (t *delivery) plan(g graph, opts Options) error {
-	t.all = g.blobs
+	t.all = g.Blobs
 	if _, ok := t.Target.(imageTarget); ok && g.hasAttachments() {
-		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; copy to %s:FILE, or without --referrers", t.Target, ErrUnsupported, KindArchive)
+		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; an OCI archive does", t.Target, ErrUnsupported)
 	}
 	if err := t.checkPushed(opts); err != nil {
 		return err
@@ -136,7 +136,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 	if t.there {
 		return t.nothingMore(opts)
 	}
-	missing, err := t.Target.MissingBlobs(t.ctx, g.blobs)
+	missing, err := t.Target.MissingBlobs(t.ctx, g.Blobs)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 		t.missing[d.Digest] = true
 	}
 	t.emit(Event{Kind: EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: totalSize(missing)})
-	for _, d := range g.blobs {
+	for _, d := range g.Blobs {
 		if !t.missing[d.Digest] {
 			t.forgetUpload(d, opts)
 			t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: OutcomeSkipped})
@@ -158,7 +158,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 	if opts.BeforeTags != nil {
 		atLeast-- // the image is stored once without a tag
 	}
-	if ok && len(missing) == 0 && len(g.blobs) > 0 && len(g.manifests)+len(t.Tags) >= atLeast && !g.hasAttachments() {
+	if ok && len(missing) == 0 && len(g.Blobs) > 0 && len(g.Manifests)+len(t.Tags) >= atLeast && !g.hasAttachments() {
 		if t.there, err = checker.HasImage(t.ctx, t.root.Descriptor, t.Tags); err != nil {
 			return err
 		}
@@ -173,9 +173,9 @@ func (t *delivery) plan(g graph, opts Options) error {
 // forgetUpload removes the note of the upload of a blob that is there: an earlier
 // copy was killed between the end of the one and that of the other.
 func (t *delivery) forgetUpload(d Descriptor, opts Options) {
-	dst, ok := t.Target.(layerWriter)
+	_, ok := t.Target.(layerWriter)
 	if dir := opts.uploadJournal(); ok && dir != "" {
-		_ = dir.Forget(dst.journalKey(d)) // if this fails, it is swept later
+		_ = dir.Forget(uploadKey(t.Target, d)) // if this fails, it is swept later
 	}
 }
 
@@ -187,8 +187,8 @@ func (t *delivery) publish(g graph, opts Options) error {
 	if t.there {
 		return t.beforeTags(opts)
 	}
-	last := len(g.manifests) - 1
-	if err := t.putManifests(g.manifests[:last]); err != nil {
+	last := len(g.Manifests) - 1
+	if err := t.putManifests(g.Manifests[:last]); err != nil {
 		return err
 	}
 	tags := t.Tags

@@ -43,7 +43,7 @@ func DetectKind(path string) Kind {
 	if err != nil {
 		return ""
 	}
-	return (&imageFile{files: files}).kind()
+	return kindOf(files)
 }
 
 // dockerMember is what docker calls the files of an image, other than those of

@@ -50,7 +50,7 @@ func signersAt(t *testing.T, src Source, tag string) (signers []string) {
 	check(t, err)
 	g, err := readTree(t.Context(), src, m, false)
 	check(t, err)
-	for _, b := range g.blobs {
+	for _, b := range g.Blobs {
 		content, err := src.Blob(t.Context(), b)
 		check(t, err)
 		if _, err := readAll(newVerifier(t.Context(), content, b), b.Size); err != nil {
@@ -91,7 +91,7 @@ func TestAttached(t *testing.T) {
 	check(t, err)
 	g, err := readTree(t.Context(), src, root, false)
 	check(t, err)
-	child := g.manifests[0].Descriptor.Digest
+	child := g.Manifests[0].Descriptor.Digest
 	sbom := signatures(t, src, blobOf("payload", "text/spdx"))
 	want := map[string]Manifest{
 		DigestTag(root.Descriptor.Digest, "sig"): signatures(t, src, sigLayer("a")),
@@ -105,7 +105,7 @@ func TestAttached(t *testing.T) {
 	}
 	stray := DigestTag(digest.FromString("another image"), "sig")
 	check(t, src.PutTagged(t.Context(), signatures(t, src, sigLayer("stray")), stray))
-	referring := attach(t, src, g.manifests[1].Descriptor, 2) // of a child
+	referring := attach(t, src, g.Manifests[1].Descriptor, 2) // of a child
 
 	w := newWorld(t, localecr.Options{})
 	with, without := newNeutralRegistry(t, registry.WithReferrersSupport(true)), newNeutralRegistry(t)
@@ -144,7 +144,7 @@ func TestAttached(t *testing.T) {
 		if !absent(t, from, stray) {
 			t.Errorf("%s has what belongs to another image", to)
 		}
-		expectReferrers(t, to.String(), from.(ReferrerLister), g.manifests[1].Descriptor.Digest, referring)
+		expectReferrers(t, to.String(), from.(ReferrerLister), g.Manifests[1].Descriptor.Digest, referring)
 		if n := 3 + 2 + len(want); to == Target(w.repository("app")) && planned[0].Manifests != n {
 			t.Errorf("%s: %d manifests are planned, want %d", to, planned[0].Manifests, n)
 		}

@@ -39,7 +39,7 @@ var (
 // which is without a tag; "" is no name. Nothing is read or made yet. The caller
 // closes it.
 func NewDockerArchiveTarget(path, image string, options ArchiveTargetOptions) *DockerArchiveTarget {
-	t := &DockerArchiveTarget{newStaging(KindDockerArchive, path, options), image}
+	t := &DockerArchiveTarget{newStaging(string(KindDockerArchive)+":"+path, path, options), image}
 	t.check = func(*imageFile) error { return nil } // by CheckImage, which knows the image
 	return t
 }

@@ -30,6 +30,8 @@ type ECR struct {
 	// V2 sends requests to the registry's /v2/ with its token, see
 	// [auth.Transport]; without it blobs go by the ECR API only.
 	V2 http.RoundTripper
+	// Upload is how blobs are uploaded; "" is UploadAuto.
+	Upload UploadMode
 	// Create has a push create the repository with these settings if it does not
 	// exist; nil has it fail with [RepositoryNotFoundError], unless Amazon ECR creates
 	// it from a template of the registry.
@@ -43,7 +45,7 @@ type ECR struct {
 	parts      aws.HTTPClient
 	v2         v2State
 	api        *ecr.Client
-	own        Limits
+	own        *Limits
 	patience   patience
 	creation   creation
 	requestLog // of all calls
@@ -61,7 +63,7 @@ var (
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func NewECR(cfg aws.Config, r auth.Registry, repository string) *ECR {
-	e := &ECR{Layers: layerClient(cfg), registry: r, repository: repository, patience: defaultPatience()}
+	e := &ECR{Layers: layerClient(cfg), registry: r, repository: repository, patience: defaultPatience(), own: NewLimits()}
 	e.Layers.Transport = watched(e.Layers.Transport.RoundTrip, e.waits)
 	e.parts = watched(checkedAnswer(layerClient(cfg).Do), e.waits)
 	calls := &ecrCalls{e: e, credentials: credentialRenewal{provider: cfg.Credentials}}
@@ -75,7 +77,7 @@ func (e *ECR) waits() patience { return e.patience }
 func (e *ECR) caller() caller {
 	limits := e.Limits
 	if limits == nil {
-		limits = &e.own
+		limits = e.own
 	}
 	return caller{limits: limits, log: &e.requestLog, patience: e.patience}
 }

@@ -3,13 +3,13 @@ package transfer
 import "github.com/ecrkit/ecrkit/transfer/internal/ranges"
 
 // EstimateWrites counts the requests of a push.
-func (e *ECR) EstimateWrites(missing []Descriptor, manifests int, mode UploadMode) map[string]int {
+func (e *ECR) EstimateWrites(missing []Descriptor, manifests int) map[string]int {
 	calls := map[string]int{"PutImage": manifests}
 	if e.createsRepository() {
 		calls["CreateRepository"] = 1
 	}
 	for _, d := range missing {
-		if e.usesV2(d, mode) {
+		if e.usesV2(d) {
 			calls["POST /v2/{name}/blobs/uploads/"]++
 			calls["PUT /v2/{name}/blobs/uploads/{uuid}"]++
 			continue
@@ -33,6 +33,6 @@ func (e *ECR) EstimateReads(missing []Descriptor, connections int) map[string]in
 }
 
 // usesV2 tells whether a blob goes to the registry's /v2/.
-func (e *ECR) usesV2(d Descriptor, mode UploadMode) bool {
-	return e.V2 != nil && (mode == UploadV2 || mode != UploadNative && d.Size <= defaultPartSize)
+func (e *ECR) usesV2(d Descriptor) bool {
+	return e.V2 != nil && (e.Upload == UploadV2 || e.Upload != UploadNative && d.Size <= defaultPartSize)
 }

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -82,7 +81,7 @@ func (e *ECR) get(ctx context.Context, signed, byteRange string) (*http.Response
 		request.Header.Set("Range", byteRange)
 	}
 	c := e.caller().newCall(opGetLayer)
-	c.again = isRepeating(ctx)
+	c.again = isRepeating(ctx) || ranges.IsRepeated(ctx)
 	response, err := c.send(ctx, func() (*http.Response, error) {
 		defer ranges.Sending(ctx)()
 		return e.Layers.Do(request)
@@ -115,15 +114,6 @@ func s3Error(r io.Reader) string {
 		return ""
 	}
 	return ": " + auth.Redact(strings.Map(printable, code+": "+message))
-}
-
-// parseS3Error reads the XML of an S3 error; "" is none.
-func parseS3Error(data []byte) (code, message string) {
-	var doc struct{ Code, Message string }
-	if xml.Unmarshal(data, &doc) != nil {
-		return "", ""
-	}
-	return doc.Code, doc.Message
 }
 
 // Ranges reads a layer by one pre-signed URL, which is renewed when it has expired.

@@ -56,9 +56,9 @@ func TestPushWithinQuotas(t *testing.T) {
 				group.Go(func() {
 					for tag := range todo {
 						e := NewECR(w.cfg, w.registry, "app")
-						e.Limits = limits
+						e.Limits, e.Upload = limits, mode
 						e.V2 = v2
-						result, err := Copy(t.Context(), NewLayout(src), e, Options{Reference: tag, Tags: []string{tag}, Upload: mode})
+						result, err := Copy(t.Context(), NewLayout(src), e, Options{Reference: tag, Tags: []string{tag}})
 						if err != nil {
 							failures.Add(1)
 							t.Error(err)

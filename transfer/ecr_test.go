@@ -72,7 +72,7 @@ func (w *world) create(name string, mutability types.ImageTagMutability) {
 
 func (w *world) repository(name string) *ECR {
 	e := NewECR(w.cfg, w.registry, name)
-	e.Limits = &Limits{first: map[string]float64{}} // the local ECR has no quotas unless the test sets some
+	e.Limits = &Limits{Rates: map[string]float64{}} // the local ECR has no quotas unless the test sets some
 	e.patience.throttled, e.patience.pause = time.Second, 5*time.Millisecond
 	return e
 }

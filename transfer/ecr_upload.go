@@ -17,20 +17,18 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/layerpart"
 )
 
 // uploads say how layers are uploaded in one copy.
 type uploads struct {
-	mode        UploadMode
-	from        Source        // where the content comes from: a blob can be mounted from a neighbour
-	connections int           // for one layer
-	inAll       slots         // the connections of all layers
-	journal     journal.Dir   // "" is none
-	sent        func(n int64) // is told of bytes sent, and of bytes to be sent again
-	resumed     func(n int64) // is told of bytes that an earlier process sent
-	mounted     func()        // is told that the blob was mounted and no byte was sent
+	from        Source                     // where the content comes from: a blob can be mounted from a neighbour
+	connections int                        // for one layer
+	slots       slots                      // the connections of all layers
+	note        func() (UploadNote, error) // opens the note of an earlier upload of the blob, nil if another process has it; nil is none
+	sent        func(n int64)              // is told of bytes sent, and of bytes to be sent again
+	resumed     func(n int64)              // is told of bytes that an earlier process sent
+	mounted     func()                     // is told that the blob was mounted and no byte was sent
 }
 
 // UploadMode is how layers go to Amazon ECR.
@@ -55,7 +53,7 @@ type upload struct {
 	e       *ECR
 	d       Descriptor
 	content layerContent
-	entry   *journal.Entry // nil if there is no journal
+	entry   UploadNote // nil if there is no journal
 	hash    *orderedHash
 
 	id       string
@@ -78,9 +76,9 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 		return err
 	}
 	u := &upload{uploads: how, e: e, d: d, content: content}
-	if how.journal != "" {
+	if how.note != nil {
 		// That a hint cannot be written is no reason not to upload.
-		u.entry, _ = how.journal.Open(e.journalKey(d))
+		u.entry, _ = how.note()
 	}
 	defer func() { u.closeEntry(err) }()
 	resumed, err := u.resume(ctx)
@@ -98,9 +96,6 @@ func (e *ECR) PutLayer(ctx context.Context, d Descriptor, content layerContent, 
 	}
 	return err
 }
-
-// journalKey names a layer and where it goes.
-func (e *ECR) journalKey(d Descriptor) string { return e.String() + "@" + string(d.Digest) }
 
 // mayBeginAgain tells whether an upload failed because Amazon ECR does not know
 // it any more, or because it has other bytes from an earlier process than ours.
@@ -166,12 +161,16 @@ func (u *upload) begin(ctx context.Context) error {
 // and Amazon ECR too: a part that lies far behind all others is refused, and the
 // refusal says what has been received.
 func (u *upload) resume(ctx context.Context) (bool, error) {
-	if u.entry == nil || u.entry.Upload.ID == "" {
+	if u.entry == nil {
+		return false, nil
+	}
+	id, proposed, acknowledged := u.entry.Upload()
+	if id == "" {
 		return false, nil
 	}
 	u.hash = newOrderedHash(u.d, u.content)
-	u.id = u.entry.Upload.ID
-	u.partSize = partSize(u.entry.Upload.PartSize, u.d.Size)
+	u.id = id
+	u.partSize = partSize(proposed, u.d.Size)
 	far := u.d.Size + 1<<40
 	_, err := u.e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
 		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
@@ -182,7 +181,7 @@ func (u *upload) resume(ctx context.Context) (bool, error) {
 		// What else it may be will show when a new upload begins.
 		return false, ctx.Err()
 	}
-	received := u.entry.Upload.Acknowledged
+	received := acknowledged
 	if order.LastValidByteReceived != nil {
 		received = *order.LastValidByteReceived + 1
 	}
@@ -228,8 +227,8 @@ func (u *upload) run(ctx context.Context) error {
 // send sends all that is missing over some connections at once.
 func (u *upload) send(ctx context.Context, connections int) error {
 	group, ctx := errgroup.WithContext(ctx)
-	slots := make(chan struct{}, max(connections, 1))
-	sections := make(chan *sentPart, cap(slots))
+	lanes := make(chan struct{}, max(connections, 1))
+	sections := make(chan *sentPart, cap(lanes))
 	group.Go(func() error {
 		for p := range sections { // to the last one, also after an error: each is to be given back
 			u.hash.add(ctx, p)
@@ -244,16 +243,16 @@ func (u *upload) send(ctx context.Context, connections int) error {
 		for first := u.received; first < u.d.Size; first += u.partSize {
 			p := &sentPart{first: first, n: min(u.partSize, u.d.Size-first), loaded: make(chan struct{}), acknowledged: make(chan struct{})}
 			select {
-			case slots <- struct{}{}:
+			case lanes <- struct{}{}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			if err := u.inAll.Acquire(ctx, 1); err != nil {
+			if err := u.slots.Acquire(ctx, 1); err != nil {
 				return err
 			}
 			part, err := u.content.Part(ctx, p.first, p.n)
 			if err != nil {
-				u.inAll.Release(1)
+				u.slots.Release(1)
 				return err
 			}
 			p.layerPart = part
@@ -263,8 +262,8 @@ func (u *upload) send(ctx context.Context, connections int) error {
 			group.Go(func() error {
 				defer p.leave()
 				err := u.sendPart(ctx, p, before)
-				u.inAll.Release(1)
-				<-slots
+				u.slots.Release(1)
+				<-lanes
 				return err
 			})
 			select {

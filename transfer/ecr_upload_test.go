@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 )
 
 // largeBlob is a blob of three parts.
@@ -27,9 +28,15 @@ func largeBlob() ([]byte, Descriptor) {
 
 // how are uploads whose progress is added up.
 func (w *world) how(dir string, sent, resumed *atomic.Int64) uploads {
-	o := Options{JournalDir: dir}
 	return uploads{
-		mode: UploadNative, connections: 8, inAll: semaphore.NewWeighted(16), journal: o.uploadJournal(),
+		connections: 8, slots: semaphore.NewWeighted(16),
+		note: func() (UploadNote, error) {
+			entry, err := journal.Dir(filepath.Join(dir, "uploads")).Open("layer")
+			if entry == nil {
+				return nil, err
+			}
+			return entry, nil
+		},
 		sent: func(n int64) { sent.Add(n) }, resumed: func(n int64) { resumed.Add(n) }, mounted: func() {},
 	}
 }
@@ -107,7 +114,7 @@ func TestUploadJournal(t *testing.T) {
 	blobs, err := os.ReadDir(filepath.Join(src, "blobs", "sha256"))
 	check(t, err)
 	for _, b := range blobs { // as if each had been killed after its end
-		entry, err := opts.uploadJournal().Open(w.repository("app").journalKey(Descriptor{Digest: digest.Digest("sha256:" + b.Name())}))
+		entry, err := opts.uploadJournal().Open(uploadKey(w.repository("app"), Descriptor{Digest: digest.Digest("sha256:" + b.Name())}))
 		check(t, err)
 		check(t, entry.Begin("id", 1))
 		check(t, entry.Close())
@@ -132,7 +139,7 @@ func TestUploadKeepsMemory(t *testing.T) {
 		defer cancel()
 		c := &watchedContent{content: content, t: t, left: reads, end: cancel}
 		var sent, resumed atomic.Int64
-		if err := w.repository("app").PutLayer(ctx, d, c, w.how("", &sent, &resumed)); !errors.Is(err, context.Canceled) {
+		if err := w.repository("app").PutLayer(ctx, d, c, w.how(t.TempDir(), &sent, &resumed)); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		if c.parts.Load() != 0 {

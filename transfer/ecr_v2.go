@@ -15,8 +15,8 @@ func (e *ECR) putV2(ctx context.Context, d Descriptor, content layerContent, how
 	if e.V2 == nil || e.v2.isUnusable() {
 		return false, nil
 	}
-	whole := e.usesV2(d, how.mode)
-	client := newV2Client(e.registry.Scheme(), e.registry.Host, e.caller().transport(e.V2))
+	whole := e.usesV2(d)
+	client := newV2Client(e.registry.Scheme(), e.registry.Host, e.caller().transport(e.V2, v2Operation))
 	upload, mounted, err := e.mount(ctx, client, d, how.from)
 	switch {
 	case mounted:
@@ -31,7 +31,7 @@ func (e *ECR) putV2(ctx context.Context, d Descriptor, content layerContent, how
 		err = client.putBlob(ctx, e.repository, d, content, how, upload)
 		return true, e.failV2(d, err)
 	}
-	if how.mode != UploadV2 && mayGoNative(ctx, err) {
+	if e.Upload != UploadV2 && mayGoNative(ctx, err) {
 		e.v2.setUnusable()
 		return false, nil
 	}

@@ -83,6 +83,7 @@ func TestPushV2(t *testing.T) {
 // putAll uploads the blobs of an image in a layout with one mode.
 func putAll(t *testing.T, e *ECR, dir string, mode UploadMode) error {
 	t.Helper()
+	e.Upload = mode
 	l := NewLayout(dir)
 	m, err := l.Resolve(t.Context(), "x")
 	check(t, err)
@@ -92,7 +93,7 @@ func putAll(t *testing.T, e *ECR, dir string, mode UploadMode) error {
 		file, err := os.Open(blobFile(dir, d.Digest))
 		check(t, err)
 		sent := int64(0)
-		how := uploads{mode: mode, from: l, connections: 2, inAll: semaphore.NewWeighted(2), sent: func(n int64) { atomic.AddInt64(&sent, n) }, resumed: func(int64) {}, mounted: func() {}}
+		how := uploads{from: l, connections: 2, slots: semaphore.NewWeighted(2), sent: func(n int64) { atomic.AddInt64(&sent, n) }, resumed: func(int64) {}, mounted: func() {}}
 		err = e.PutLayer(t.Context(), d, fileContent{file}, how)
 		file.Close()
 		if err != nil {
@@ -215,7 +216,7 @@ func TestPushV2WrongContent(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	content := strings.NewReader("these are the wrong bytes")
 	d := Descriptor{Digest: digest.FromString("others"), Size: int64(content.Len())}
-	how := uploads{mode: UploadV2, connections: 1, inAll: semaphore.NewWeighted(1), sent: func(int64) {}, resumed: func(int64) {}, mounted: func() {}}
+	how := uploads{connections: 1, slots: semaphore.NewWeighted(1), sent: func(int64) {}, resumed: func(int64) {}, mounted: func() {}}
 	err := w.v2Repository("app").PutLayer(t.Context(), d, fileContent{content}, how)
 	if !errors.Is(err, ErrIntegrity) {
 		t.Errorf("got %v", err)

@@ -114,8 +114,23 @@ type fileWriter interface {
 type layerWriter interface {
 	// PutLayer stores the blob. It verifies what it reads against d.
 	PutLayer(ctx context.Context, d Descriptor, content layerContent, u uploads) error
-	// journalKey names the upload of a blob in the journal.
-	journalKey(d Descriptor) string
+}
+
+// UploadNote is what is remembered of the upload of one blob, for a later process
+// that resumes it. No other process has it at the same time. It is a hint: that it
+// cannot be written is no failure of the upload.
+type UploadNote interface {
+	// Upload returns what an earlier process noted: the ID of the upload ("" if
+	// there is nothing), the size of its parts and how many bytes were acknowledged.
+	Upload() (id string, partSize, acknowledged int64)
+	// Begin notes a new upload in the place of an earlier one.
+	Begin(id string, partSize int64) error
+	// Acknowledge notes how many bytes the target has.
+	Acknowledge(n int64) error
+	// Close leaves the note for a later process.
+	Close() error
+	// Remove removes the note.
+	Remove() error
 }
 
 // imageChecker is a [Target] that can tell with one request whether there is

@@ -14,10 +14,15 @@ const (
 	maxGraphBytes = 128 << 20
 )
 
-// graph is all that one manifest names, each once.
+// Tree is all that one manifest names, each once.
+type Tree struct {
+	Manifests []Manifest // children before their index, the root last
+	Blobs     []Descriptor
+}
+
+// graph is all that belongs to one manifest.
 type graph struct {
-	manifests []Manifest // children before their index, the root last
-	blobs     []Descriptor
+	Tree
 	referrers []Manifest       // what refers to the manifests, each after its subject
 	attached  []taggedManifest // to the manifests, by tags made of their digests
 }
@@ -30,7 +35,8 @@ type node struct {
 
 // readGraph reads what belongs to root.
 func readGraph(ctx context.Context, src Source, root Manifest, opts Options) (graph, error) {
-	g, err := readTree(ctx, src, root, opts.Foreign != nil)
+	tree, err := readTree(ctx, src, root, opts.Foreign != nil)
+	g := graph{Tree: tree}
 	if err == nil && opts.Referrers {
 		err = g.addReferrers(ctx, src, opts.Foreign != nil)
 	}
@@ -68,18 +74,18 @@ func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)
 	}
-	return g.manifests, nil
+	return g.Manifests, nil
 }
 
 // readTree reads the manifests below root, one call to src per level, and
 // verifies all of them.
-func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (graph, error) {
+func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (Tree, error) {
 	nodes := map[digest.Digest]node{}
 	total := int64(0)
 	level := []Manifest{root}
 	for depth := 0; len(level) > 0; depth++ {
 		if depth > maxGraphDepth {
-			return graph{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, maxGraphDepth)
+			return Tree{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, maxGraphDepth)
 		}
 		var next []Descriptor
 		asked := map[digest.Digest]bool{}
@@ -89,7 +95,7 @@ func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bo
 				err = c.refuseForeign()
 			}
 			if err != nil {
-				return graph{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
+				return Tree{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
 			}
 			m.Descriptor.MediaType = c.mediaType
 			nodes[m.Descriptor.Digest] = node{m, c}
@@ -102,11 +108,11 @@ func readTree(ctx context.Context, src ManifestReader, root Manifest, foreign bo
 			}
 		}
 		if total > maxGraphBytes {
-			return graph{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", ErrUnsupported, root.Descriptor.Digest, maxGraphBytes)
+			return Tree{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", ErrUnsupported, root.Descriptor.Digest, maxGraphBytes)
 		}
 		var err error
 		if level, err = readLevel(ctx, src, next); err != nil {
-			return graph{}, err
+			return Tree{}, err
 		}
 	}
 	return flatten(nodes, root.Descriptor.Digest)
@@ -134,8 +140,8 @@ func readLevel(ctx context.Context, src ManifestReader, descriptors []Descriptor
 }
 
 // flatten puts the nodes below root in an order in which they may be written.
-func flatten(nodes map[digest.Digest]node, root digest.Digest) (graph, error) {
-	var g graph
+func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
+	var t Tree
 	sizes := map[digest.Digest]int64{}
 	visited := map[digest.Digest]bool{}
 	var visit func(digest.Digest) error
@@ -160,11 +166,11 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (graph, error) {
 			}
 			if !known {
 				sizes[d.Digest] = d.Size
-				g.blobs = append(g.blobs, d)
+				t.Blobs = append(t.Blobs, d)
 			}
 		}
-		g.manifests = append(g.manifests, n.Manifest)
+		t.Manifests = append(t.Manifests, n.Manifest)
 		return nil
 	}
-	return g, visit(root)
+	return t, visit(root)
 }

@@ -23,14 +23,14 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 		return fmt.Errorf("%w: it cannot tell what refers to an image", ErrUnsupported)
 	}
 	known := map[digest.Digest]bool{}
-	for _, m := range g.manifests {
+	for _, m := range g.Manifests {
 		known[m.Descriptor.Digest] = true
 	}
 	blobs := map[digest.Digest]bool{}
-	for _, d := range g.blobs {
+	for _, d := range g.Blobs {
 		blobs[d.Digest] = true
 	}
-	for subjects := g.manifests; len(subjects) > 0; {
+	for subjects := g.Manifests; len(subjects) > 0; {
 		roots, err := freshReferrers(ctx, src, lister, subjects, known)
 		if err != nil {
 			return err
@@ -48,17 +48,17 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 			if err != nil {
 				return nil, err
 			}
-			for _, d := range tree.blobs {
+			for _, d := range tree.Blobs {
 				if !blobs[d.Digest] {
 					blobs[d.Digest] = true
-					g.blobs = append(g.blobs, d)
+					g.Blobs = append(g.Blobs, d)
 				}
 			}
-			for _, m := range tree.manifests {
+			for _, m := range tree.Manifests {
 				known[m.Descriptor.Digest] = true
 			}
-			subjects = append(subjects, tree.manifests...)
-			return tree.manifests, nil
+			subjects = append(subjects, tree.Manifests...)
+			return tree.Manifests, nil
 		}
 		for _, root := range roots {
 			manifests, err := take(root)

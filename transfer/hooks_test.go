@@ -85,10 +85,10 @@ func TestBeforeTags(t *testing.T) {
 				}
 				g, err := readTree(ctx, dst, image, false)
 				check(t, err)
-				missing, err := dst.MissingBlobs(ctx, g.blobs)
+				missing, err := dst.MissingBlobs(ctx, g.Blobs)
 				check(t, err)
-				if len(g.manifests) != 3 || len(missing) > 0 {
-					t.Errorf("%s: %d manifests are there, and %d blobs are not", dst, len(g.manifests), len(missing))
+				if len(g.Manifests) != 3 || len(missing) > 0 {
+					t.Errorf("%s: %d manifests are there, and %d blobs are not", dst, len(g.Manifests), len(missing))
 				}
 				return want
 			}}

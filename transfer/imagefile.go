@@ -151,10 +151,10 @@ func copyTar(w io.Writer, r io.Reader) error {
 // kind tells what the tar holds. Docker writes archives that are both: those are
 // OCI layouts only if they can be read as such with nothing missing and no layer
 // to be compressed.
-func (f *imageFile) kind() Kind {
-	_, err := f.files.lookup(dockerManifestFile)
+func kindOf(files tarFiles) Kind {
+	_, err := files.lookup(dockerManifestFile)
 	docker := err == nil
-	if checkLayoutVersion(f.files) == nil && (!docker || f.isWholeLayout()) {
+	if checkLayoutVersion(files) == nil && (!docker || isWholeLayout(files)) {
 		return KindArchive
 	}
 	if docker {
@@ -164,8 +164,8 @@ func (f *imageFile) kind() Kind {
 }
 
 // isWholeLayout tells whether all that index.json names is there and compressed.
-func (f *imageFile) isWholeLayout() bool {
-	layout := layoutReader{files: f.files}
+func isWholeLayout(files tarFiles) bool {
+	layout := layoutReader{files: files}
 	index, err := layout.index()
 	if err != nil {
 		return false
@@ -180,7 +180,7 @@ func (f *imageFile) isWholeLayout() bool {
 		if err != nil {
 			return false
 		}
-		for _, b := range g.blobs {
+		for _, b := range g.Blobs {
 			blob, err := layout.Blob(ctx, b)
 			if err != nil {
 				return false

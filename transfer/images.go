@@ -211,5 +211,5 @@ func (l layoutReader) imageSize(ctx context.Context, d Descriptor) int64 {
 	if err != nil {
 		return 0
 	}
-	return totalSize(g.blobs)
+	return totalSize(g.Blobs)
 }

@@ -120,8 +120,5 @@ func copyChild(ctx context.Context, src Source, dst Target, c child, opts Option
 		root = manifests[0]
 	}
 	root.Descriptor = Descriptor{MediaType: c.MediaType, Digest: c.Digest, Size: c.Size}
-	opts.Tags, opts.Digest, opts.Platforms, opts.Referrers = nil, "", nil, false
-	opts.BeforeTags = nil // an entry gets no tag
-	opts.root, opts.unlisted = &root, true
-	return Copy(ctx, src, dst, opts)
+	return CopyEntry(ctx, src, dst, root, opts)
 }

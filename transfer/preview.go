@@ -33,7 +33,7 @@ type Planned struct {
 // writeEstimator is a [Target] that knows which requests it would send.
 type writeEstimator interface {
 	// EstimateWrites gives them for these blobs and so many manifests, by operation.
-	EstimateWrites(missing []Descriptor, manifests int, mode UploadMode) map[string]int
+	EstimateWrites(missing []Descriptor, manifests int) map[string]int
 }
 
 // readEstimator is a [Source] that knows which requests it would send.
@@ -73,13 +73,13 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 			Blobs: made.BlobsSent, Bytes: made.BytesSent, BlobsSkipped: made.BlobsSkipped, BytesSkipped: made.BytesSkipped,
 		}
 		if !t.nothingToDo() {
-			p.Manifests = len(g.manifests) + len(g.referrers) + t.attachedWrites
+			p.Manifests = len(g.Manifests) + len(g.referrers) + t.attachedWrites
 			writes := p.Manifests - 1 + max(len(t.Tags), 1)
 			if g.isStoredFirst(opts) && len(t.Tags) > 0 {
 				writes++ // the image once without its tags
 			}
 			var missing []Descriptor
-			for _, d := range g.blobs {
+			for _, d := range g.Blobs {
 				if !t.missing[d.Digest] {
 					continue
 				}
@@ -90,7 +90,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 				}
 			}
 			if dst, ok := t.Target.(writeEstimator); ok {
-				addCalls(p.Calls, dst.EstimateWrites(missing, writes, opts.Upload))
+				addCalls(p.Calls, dst.EstimateWrites(missing, writes))
 			}
 		}
 		planned[i].Plan = p

@@ -165,13 +165,13 @@ func parseRepository(r Reference, rest string) (Reference, error) {
 		return Reference{}, err
 	}
 	name, tag, tagged := strings.Cut(rest, ":")
-	if tagged && !tagName.MatchString(tag) {
+	if tagged && !isTag(tag) {
 		return Reference{}, notATag(tag)
 	}
 	switch {
 	case r.Kind == KindECR && (len(name) < 2 || len(name) > 256 || !ecrRepositoryName.MatchString(name)):
 		return Reference{}, fmt.Errorf("has %q, which is not a repository name (2 to 256 lower-case letters and digits, with single . _ - and / between them)", name)
-	case len(name) > 255 || !repositoryName.MatchString(name):
+	case len(name) > 255 || !isRepositoryName(name):
 		return Reference{}, fmt.Errorf("has %q, which is not a repository name (lower-case letters and digits, with . _ - and / between them)", name)
 	}
 	r.Repository, r.Tag = name, tag
@@ -191,7 +191,7 @@ func parsePath(kind Kind, rest string) (Reference, error) {
 		return Reference{}, err
 	}
 	r.Path = rest
-	if i := strings.LastIndexByte(rest, ':'); i >= 0 && tagName.MatchString(rest[i+1:]) {
+	if i := strings.LastIndexByte(rest, ':'); i >= 0 && isTag(rest[i+1:]) {
 		r.Path, r.Tag = rest[:i], rest[i+1:]
 	}
 	return r, checkPath(r.Path)
@@ -250,14 +250,14 @@ func parseDockerName(s string) (name, tag string, err error) {
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, '/') {
 		name, tag = s[:i], s[i+1:]
 	}
-	if !tagName.MatchString(tag) {
+	if !isTag(tag) {
 		return "", "", notATag(tag)
 	}
 	path := name
 	if host, rest, ok := strings.Cut(name, "/"); ok && looksLikeHost(host) && hostName.MatchString(strings.ToLower(host)) {
 		path = rest
 	}
-	if !repositoryName.MatchString(path) || path == string(digest.SHA256) {
+	if !isRepositoryName(path) || path == string(digest.SHA256) {
 		return "", "", fmt.Errorf("has %q, which is not the name of an image", name)
 	}
 	return name, tag, nil

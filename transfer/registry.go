@@ -84,7 +84,7 @@ func NewRegistry(host, repository string, keychain authn.Keychain, base http.Rou
 		login: make(chan struct{}, 1), clients: map[string]*v2Client{},
 	}
 	calls := caller{limits: &r.limits, log: &r.requestLog}
-	r.guard = &guard{next: calls.transport(base), registry: registry.RegistryStr()}
+	r.guard = &guard{next: calls.transport(base, v2Operation), registry: registry.RegistryStr()}
 	return r, nil
 }
 

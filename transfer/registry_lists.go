@@ -29,7 +29,7 @@ func (r *Registry) Tags(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, r.fail("tags", err)
 	}
-	return slices.DeleteFunc(tags, func(tag string) bool { return !tagName.MatchString(tag) }), nil
+	return slices.DeleteFunc(tags, func(tag string) bool { return !isTag(tag) }), nil
 }
 
 // Repositories gives the names of the repositories that the registry lists, sorted.
@@ -46,7 +46,7 @@ func (r *Registry) Repositories(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: repositories: %w", r.host, err)
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return !repositoryName.MatchString(name) }), nil
+	return slices.DeleteFunc(names, func(name string) bool { return !isRepositoryName(name) }), nil
 }
 
 func decodeList(data []byte, doc any) error {

@@ -180,6 +180,9 @@ type registryRanges struct {
 }
 
 func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+	if ranges.IsRepeated(ctx) {
+		ctx = repeating(ctx)
+	}
 	response, err := b.get(ctx, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
 	if err == nil {
 		if err = checkRange(response, b.d.Size, first, n); err != nil {

@@ -62,7 +62,7 @@ func onceContent(r io.Reader) *streamContent {
 // singleUpload is an upload for which nobody waits but the caller.
 func singleUpload() uploads {
 	ignore := func(int64) {}
-	return uploads{connections: 1, inAll: semaphore.NewWeighted(1), sent: ignore, resumed: ignore, mounted: func() {}}
+	return uploads{connections: 1, slots: semaphore.NewWeighted(1), sent: ignore, resumed: ignore, mounted: func() {}}
 }
 
 // PutLayer uploads a blob with one POST and one PUT, or mounts it from another
@@ -198,6 +198,3 @@ func (r *Registry) Delete(ctx context.Context, reference string) error {
 	}
 	return nil
 }
-
-// journalKey names the upload of a blob; a registry's uploads are not gone on with.
-func (r *Registry) journalKey(d Descriptor) string { return r.String() + "@" + string(d.Digest) }

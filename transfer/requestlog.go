@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/transfer/internal/pace"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
 // opGetLayer is the operation of downloading a layer, or a range of it.
@@ -50,14 +49,14 @@ func repeating(ctx context.Context) context.Context {
 }
 
 func isRepeating(ctx context.Context) bool {
-	return ctx.Value(repeatingKey{}) != nil || ranges.IsRepeated(ctx)
+	return ctx.Value(repeatingKey{}) != nil
 }
 
-// transport sends requests to a registry's /v2/ within the limits, and counts them.
-// It sends none again.
-func (c caller) transport(next http.RoundTripper) http.RoundTripper {
+// transport sends requests within the limits, and counts them by what operation
+// names them. It sends none again.
+func (c caller) transport(next http.RoundTripper, operation func(*http.Request) string) http.RoundTripper {
 	return sender(func(r *http.Request) (*http.Response, error) {
-		op := v2Operation(r)
+		op := operation(r)
 		sent, err := c.limits.wait(r.Context(), op)
 		if err != nil {
 			if r.Body != nil {

@@ -52,10 +52,18 @@ func (r RetagResult) Done() (n int) {
 	return n
 }
 
+// isTag reports whether s can be a tag:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
+func isTag(s string) bool { return tagName.MatchString(s) }
+
+// isRepositoryName reports whether s can be the name of a repository:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
+func isRepositoryName(s string) bool { return repositoryName.MatchString(s) }
+
 // CheckTag tells whether s can be a tag:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func CheckTag(s string) error {
-	if !tagName.MatchString(s) {
+	if !isTag(s) {
 		return fmt.Errorf("%q is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
 	}
 	return nil

@@ -46,8 +46,8 @@ type staging struct {
 	tagged    []taggedManifest // with a tag or none
 }
 
-func newStaging(kind Kind, path string, options ArchiveTargetOptions) *staging {
-	s := &staging{name: string(kind) + ":" + path, path: path, stream: options.Stream, tempDir: options.TempDir}
+func newStaging(name, path string, options ArchiveTargetOptions) *staging {
+	s := &staging{name: name, path: path, stream: options.Stream, tempDir: options.TempDir}
 	if s.stream != nil {
 		s.path = ""
 	}

@@ -23,6 +23,7 @@ func TestPushReplacesStalledUpload(t *testing.T) {
 	check(t, err)
 	t.Cleanup(func() { hole.Close() })
 	e := w.repository("app")
+	e.Upload = UploadNative
 	e.patience.bytes, e.patience.answer = 300*time.Millisecond, 5*time.Second
 	var dials atomic.Int32
 	var dialer net.Dialer
@@ -35,7 +36,7 @@ func TestPushReplacesStalledUpload(t *testing.T) {
 	t.Cleanup(transport.CloseIdleConnections)
 	e.parts = watched((&http.Client{Transport: transport}).Do, e.waits)
 	src, _ := newImage(t, 25<<20)
-	result := mustCopy(t, NewLayout(src), e, Options{Reference: "x", Tags: []string{"x"}, Upload: UploadNative})
+	result := mustCopy(t, NewLayout(src), e, Options{Reference: "x", Tags: []string{"x"}})
 	if result.Retries < 1 {
 		t.Error("nothing was sent again")
 	}

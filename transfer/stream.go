@@ -20,7 +20,7 @@ func OpenStream(ctx context.Context, r io.Reader, kind Kind, options DockerArchi
 	if err != nil {
 		return nil, archiveError(kind, StandardStream, err)
 	}
-	found := f.kind()
+	found := kindOf(f.files)
 	if found == KindArchive && (kind != KindDockerArchive || !hasFile(f.files, dockerManifestFile)) {
 		return newArchive(f, StandardStream), nil
 	}

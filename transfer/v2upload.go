@@ -101,10 +101,10 @@ func checkDigestHeader(h http.Header, want digest.Digest) error {
 func (c *v2Client) putBlob(ctx context.Context, repository string, d Descriptor, content layerContent, how uploads, upload *url.URL) error {
 	renewed := false
 	return retryV2(ctx, func(ctx context.Context) (err error) {
-		if err := how.inAll.Acquire(ctx, 1); err != nil {
+		if err := how.slots.Acquire(ctx, 1); err != nil {
 			return err
 		}
-		defer how.inAll.Release(1)
+		defer how.slots.Release(1)
 		if upload == nil {
 			if upload, _, err = c.begin(ctx, repository, d.Digest, ""); err != nil {
 				return &finalError{err} // it was tried often enough

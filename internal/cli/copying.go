@@ -69,7 +69,6 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		Reference: src.Name(), KeepDigest: c.keepDigest, Referrers: c.referrers,
 		Layers: cmp.Or(c.layers, config.Transfer.Layers), Connections: cmp.Or(c.perLayer, config.Transfer.Connections),
 		AllConnections: cmp.Or(c.inAll, config.Transfer.AllConnections),
-		Upload:         cmp.Or(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload)),
 		JournalDir:     config.StateDir, TempDir: c.app.tempDir(), Now: c.app.Now,
 	}
 	if src.Kind == transfer.KindDockerDaemon {
@@ -86,7 +85,7 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		o.Platforms = append(o.Platforms, p)
 	}
 	if c.foreign {
-		o.Foreign = &http.Client{}
+		o.Foreign = transfer.ForeignLayers{Client: &http.Client{}}
 	}
 	return o, nil
 }
@@ -162,6 +161,10 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 	if err != nil {
 		return nil, nil, err
 	}
+	config, err := c.app.settings()
+	if err != nil {
+		return nil, nil, err
+	}
 	var destinations []transfer.Destination
 	var outcomes []copyOutcome
 	places := map[string]int{}
@@ -176,6 +179,7 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 			}
 			if repository, ok := target.(*transfer.ECR); ok {
 				repository.Create = settings
+				repository.Upload = cmp.Or(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload))
 			}
 			i = len(destinations)
 			places[key] = i

@@ -46,9 +46,13 @@ type Entry struct {
 	lock *files.Lock
 	file *os.File // for more lines; nil until there is one
 
-	// Upload is what an earlier process left behind; its ID is "" if there is
-	// nothing.
-	Upload Upload
+	upload Upload // that an earlier process left behind, or this one began
+}
+
+// Upload returns what an earlier process left behind: the ID of the upload, "" if
+// there is nothing, the size of its parts and the acknowledged bytes.
+func (e *Entry) Upload() (id string, partSize, acknowledged int64) {
+	return e.upload.ID, e.upload.PartSize, e.upload.Acknowledged
 }
 
 // path is where the entry of a layer is; key names the layer and where it goes.
@@ -74,7 +78,7 @@ func (d Dir) Open(key string) (*Entry, error) {
 	if f, err := files.OpenOwn(path, os.O_RDONLY, 0); err == nil {
 		defer f.Close()
 		// An entry that cannot be read is one that is not there.
-		e.Upload, _ = parse(f)
+		e.upload, _ = parse(f)
 	}
 	return e, nil
 }
@@ -116,7 +120,7 @@ func (e *Entry) Begin(id string, partSize int64) error {
 	if strings.ContainsAny(id, " \r\n") || id == "" {
 		return fmt.Errorf("upload ID %q cannot be written to a journal", id)
 	}
-	e.Upload = Upload{ID: id, PartSize: partSize}
+	e.upload = Upload{ID: id, PartSize: partSize}
 	return e.rewrite()
 }
 
@@ -124,9 +128,9 @@ func (e *Entry) Begin(id string, partSize int64) error {
 // end in the half of a line, and opens the file for more.
 func (e *Entry) rewrite() error {
 	e.closeFile()
-	text := fmt.Sprintf("%s\nupload %s %d\n", header, e.Upload.ID, e.Upload.PartSize)
-	if e.Upload.Acknowledged > 0 {
-		text += acknowledged(e.Upload.Acknowledged)
+	text := fmt.Sprintf("%s\nupload %s %d\n", header, e.upload.ID, e.upload.PartSize)
+	if e.upload.Acknowledged > 0 {
+		text += acknowledged(e.upload.Acknowledged)
 	}
 	if err := files.WriteFileUnsynced(e.path, []byte(text), 0o600); err != nil {
 		return err
@@ -161,7 +165,7 @@ func (e *Entry) Acknowledge(n int64) error {
 
 // Close leaves the entry for a later process, if it says anything.
 func (e *Entry) Close() error {
-	if e.Upload.ID == "" {
+	if e.upload.ID == "" {
 		return e.Remove()
 	}
 	e.closeFile()

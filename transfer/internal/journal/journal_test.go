@@ -39,8 +39,8 @@ func list(t *testing.T, d Dir) (names []string) {
 func TestEntry(t *testing.T) {
 	d := Dir(filepath.Join(t.TempDir(), "state", "uploads"))
 	e := open(t, d)
-	if e.Upload != (Upload{}) {
-		t.Errorf("a new entry says %+v", e.Upload)
+	if e.upload != (Upload{}) {
+		t.Errorf("a new entry says %+v", e.upload)
 	}
 	if other, err := d.Open(key); err != nil || other != nil {
 		t.Errorf("a second process got the entry: %v, %v", other, err)
@@ -51,20 +51,20 @@ func TestEntry(t *testing.T) {
 	check(t, e.Close())
 
 	e = open(t, d)
-	if want := (Upload{"id-1", 10, 20}); e.Upload != want {
-		t.Errorf("got %+v, want %+v", e.Upload, want)
+	if want := (Upload{"id-1", 10, 20}); e.upload != want {
+		t.Errorf("got %+v, want %+v", e.upload, want)
 	}
 	check(t, e.Acknowledge(25))
 	check(t, e.Close())
 	e = open(t, d)
-	if want := (Upload{"id-1", 10, 25}); e.Upload != want {
-		t.Errorf("got %+v, want %+v", e.Upload, want)
+	if want := (Upload{"id-1", 10, 25}); e.upload != want {
+		t.Errorf("got %+v, want %+v", e.upload, want)
 	}
 	check(t, e.Begin("id-2", 7)) // forgets the first
 	check(t, e.Close())
 	e = open(t, d)
-	if want := (Upload{"id-2", 7, 0}); e.Upload != want {
-		t.Errorf("got %+v, want %+v", e.Upload, want)
+	if want := (Upload{"id-2", 7, 0}); e.upload != want {
+		t.Errorf("got %+v, want %+v", e.upload, want)
 	}
 	check(t, e.Remove())
 	if left := list(t, d); len(left) > 0 {
@@ -135,14 +135,14 @@ func TestParse(t *testing.T) {
 			d := Dir(t.TempDir())
 			check(t, os.WriteFile(d.path(key), []byte(tt.text), 0o600))
 			e := open(t, d)
-			if e.Upload != tt.want {
-				t.Errorf("opened %+v, want %+v", e.Upload, tt.want)
+			if e.upload != tt.want {
+				t.Errorf("opened %+v, want %+v", e.upload, tt.want)
 			}
 			check(t, e.Begin("new", 5))
 			check(t, e.Close())
 			e = open(t, d)
-			if e.Upload.ID != "new" {
-				t.Errorf("opened %+v", e.Upload)
+			if e.upload.ID != "new" {
+				t.Errorf("opened %+v", e.upload)
 			}
 			check(t, e.Remove())
 		})
@@ -163,8 +163,8 @@ func TestAcknowledgeAfterTorn(t *testing.T) {
 			check(t, e.file.Close())
 			e.lock.Release()
 			e = open(t, d)
-			if want := (Upload{"id", 10, acknowledged + 5}); e.Upload != want {
-				t.Errorf("%q: got %+v, want %+v", torn, e.Upload, want)
+			if want := (Upload{"id", 10, acknowledged + 5}); e.upload != want {
+				t.Errorf("%q: got %+v, want %+v", torn, e.upload, want)
 			}
 			check(t, e.Close())
 		}
@@ -187,8 +187,8 @@ func TestLinkedEntry(t *testing.T) {
 				continue
 			}
 			check(t, err)
-			if e.Upload != (Upload{}) {
-				t.Errorf("%s link: opened %+v", name, e.Upload)
+			if e.upload != (Upload{}) {
+				t.Errorf("%s link: opened %+v", name, e.upload)
 			}
 			check(t, e.Begin("new", 5))
 			check(t, e.Acknowledge(5))
@@ -196,8 +196,8 @@ func TestLinkedEntry(t *testing.T) {
 			if got, err := os.ReadFile(secret); err != nil || string(got) != text {
 				t.Errorf("%s link: the file is now %q, %v", name, got, err)
 			}
-			if e = open(t, d); e.Upload.ID != "new" {
-				t.Errorf("%s link: opened %+v", name, e.Upload)
+			if e = open(t, d); e.upload.ID != "new" {
+				t.Errorf("%s link: opened %+v", name, e.upload)
 			}
 		}
 	}
@@ -214,8 +214,8 @@ func TestLargestEntry(t *testing.T) {
 		check(t, e.Acknowledge(last))
 	}
 	check(t, e.Close())
-	if e = open(t, d); e.Upload.Acknowledged != last {
-		t.Errorf("got %d, want %d", e.Upload.Acknowledged, last)
+	if e = open(t, d); e.upload.Acknowledged != last {
+		t.Errorf("got %d, want %d", e.upload.Acknowledged, last)
 	}
 	check(t, e.Remove())
 }
