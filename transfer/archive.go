@@ -22,18 +22,13 @@ var (
 func OpenArchive(ctx context.Context, path, tempDir string) (*Archive, error) {
 	f, err := openImageFile(ctx, path, tempDir)
 	if err != nil {
-		return nil, archiveError(KindArchive, path, err)
+		return nil, fmt.Errorf("oci-archive:%s: %w", path, err)
 	}
 	return newArchive(f, path), nil
 }
 
 func newArchive(f *imageFile, path string) *Archive {
-	return &Archive{layoutReader{files: f.files, name: string(KindArchive) + ":" + path}, f}
-}
-
-// archiveError names the archive in an error.
-func archiveError(kind Kind, path string, err error) error {
-	return fmt.Errorf("%s:%s: %w", kind, path, err)
+	return &Archive{newLayoutReader(f.files, "oci-archive:"+path), f}
 }
 
 // Close closes the file.

@@ -30,7 +30,7 @@ var (
 // NewArchiveTarget gives the archive at path. Nothing is read or made yet. The
 // caller closes it.
 func NewArchiveTarget(path string, options ArchiveTargetOptions) *ArchiveTarget {
-	t := &ArchiveTarget{newStaging(string(KindArchive)+":"+path, path, options)}
+	t := &ArchiveTarget{newStaging("oci-archive:"+path, path, options)}
 	t.check = func(old *imageFile) error {
 		if err := checkLayoutVersion(old.files); err != nil {
 			return fmt.Errorf("%w: the file is there and holds something else (%w); name another one, or remove it", ErrConflict, err)
@@ -135,7 +135,7 @@ func (t *ArchiveTarget) garbage(ctx context.Context, before, after []byte) map[d
 			if slices.ContainsFunc(t.tagged, func(m taggedManifest) bool { return m.Descriptor.Digest == d.Digest }) {
 				continue // its blobs are known
 			}
-			old := layoutReader{files: t.old.files, name: t.name}
+			old := newLayoutReader(t.old.files, t.name)
 			root, err := old.Manifests(ctx, []Descriptor{d})
 			if err != nil {
 				return nil, err

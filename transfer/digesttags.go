@@ -87,12 +87,15 @@ func findTags(ctx context.Context, endpoint fmt.Stringer, tags []string) (found 
 	return found, nil
 }
 
+// foundAtOnce is how many tags findEach asks for at the same time.
+const foundAtOnce = 16
+
 // findEach asks for each tag, for several at once.
 func findEach(ctx context.Context, tags []string, resolve func(ctx context.Context, tag string) (Manifest, error)) (map[string]Manifest, error) {
 	found := map[string]Manifest{}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(requestsAtOnce)
+	group.SetLimit(foundAtOnce)
 	for _, tag := range slices.Compact(slices.Sorted(slices.Values(tags))) {
 		group.Go(func() error {
 			m, err := resolve(ctx, tag)
@@ -167,8 +170,10 @@ func (t *delivery) putAttached(attached []taggedManifest) error {
 			return err
 		}
 		took := time.Since(start)
-		if err := (systemClock{}).Sleep(t.ctx, max(2*took, referrerPause)+rand.N(took+time.Millisecond)); err != nil {
-			return err
+		select {
+		case <-time.After(max(2*took, referrerPause) + rand.N(took+time.Millisecond)):
+		case <-t.ctx.Done():
+			return t.ctx.Err()
 		}
 	}
 	return fmt.Errorf("%s: the signatures of image %s: other clients replace them all the time; copy again later", t.Target, t.root.Descriptor.Digest)

@@ -93,9 +93,9 @@ type blobOpener func(context.Context) (*io.SectionReader, error)
 func OpenDockerArchive(ctx context.Context, path string, options DockerArchiveOptions) (*DockerArchive, error) {
 	f, err := openImageFile(ctx, path, options.TempDir)
 	if err != nil {
-		return nil, archiveError(KindDockerArchive, path, err)
+		return nil, fmt.Errorf("docker-archive:%s: %w", path, err)
 	}
-	return newDockerArchive(f, string(KindDockerArchive)+":"+path, options)
+	return newDockerArchive(f, "docker-archive:"+path, options)
 }
 
 // newDockerArchive reads what images there are; it closes f after an error.
@@ -128,7 +128,7 @@ func readDockerManifest(files tarFiles) ([]dockerImage, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		switch {
 		case checkLayoutVersion(files) == nil:
-			return nil, fmt.Errorf("%w: this is an OCI layout, not an archive of docker; write %s:FILE", ErrUnsupported, KindArchive)
+			return nil, fmt.Errorf("%w: this is an OCI layout, not an archive of docker; write oci-archive:FILE", ErrUnsupported)
 		case hasFile(files, "repositories"):
 			return nil, fmt.Errorf("%w: an archive of docker before 1.10; load it with a current docker and save it again", ErrUnsupported)
 		}

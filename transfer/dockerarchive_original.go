@@ -16,7 +16,7 @@ const maxOriginals = 1000
 // config, if all of it is there and its layers are compressed. Docker from 25.0 on
 // writes OCI layouts that are docker archives as well.
 func (a *DockerArchive) original(config digest.Digest, layers int) (Manifest, bool) {
-	layout := layoutReader{files: a.file.files}
+	layout := newLayoutReader(a.file.files, a.name)
 	todo, err := layout.index()
 	if err != nil {
 		return Manifest{}, false

@@ -39,7 +39,7 @@ var (
 // which is without a tag; "" is no name. Nothing is read or made yet. The caller
 // closes it.
 func NewDockerArchiveTarget(path, image string, options ArchiveTargetOptions) *DockerArchiveTarget {
-	t := &DockerArchiveTarget{newStaging(string(KindDockerArchive)+":"+path, path, options), image}
+	t := &DockerArchiveTarget{newStaging("docker-archive:"+path, path, options), image}
 	t.check = func(*imageFile) error { return nil } // by CheckImage, which knows the image
 	return t
 }
@@ -67,7 +67,7 @@ func (t *DockerArchiveTarget) checkOld(config digest.Digest) error {
 	if err != nil {
 		return fmt.Errorf("%w: the file is there and holds something else (%w); %s", ErrConflict, err, next)
 	}
-	index, err := layoutReader{files: t.old.files}.index()
+	index, err := newLayoutReader(t.old.files, t.name).index()
 	others := func(d Descriptor) bool { return d.Digest != index[0].Digest }
 	if len(images) > 1 || err == nil && slices.ContainsFunc(index, others) {
 		return fmt.Errorf("%w: the file is there and holds several images; %s", ErrConflict, next)
@@ -146,13 +146,13 @@ func checkDockerImage(m Manifest) (contents, error) {
 		return c, fmt.Errorf("%w: %s is an index, and one image is wanted; choose one of %s with --platform", ErrUnsupported, m.Descriptor.Digest, platformsOf(c))
 	}
 	if mt := c.blobs[0].MediaType; mt != mediaTypeDockerConfig && mt != ocispec.MediaTypeImageConfig {
-		return c, fmt.Errorf("%w: %s is no image that docker can run, but %s; use %s", ErrUnsupported, m.Descriptor.Digest, mt, KindArchive)
+		return c, fmt.Errorf("%w: %s is no image that docker can run, but %s; use oci-archive", ErrUnsupported, m.Descriptor.Digest, mt)
 	}
 	for _, b := range c.blobs[1:] {
 		switch b.MediaType {
 		case mediaTypeDockerLayer, mediaTypeDockerLayerPlain, ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
 		default:
-			return c, fmt.Errorf("%w: layer %s of %s is %s, which docker cannot load; use %s", ErrUnsupported, b.Digest, m.Descriptor.Digest, b.MediaType, KindArchive)
+			return c, fmt.Errorf("%w: layer %s of %s is %s, which docker cannot load; use oci-archive", ErrUnsupported, b.Digest, m.Descriptor.Digest, b.MediaType)
 		}
 	}
 	return c, nil

@@ -56,7 +56,7 @@ func daemonError(name string, c *client.Client, err error) error {
 // the daemon writes it as a docker archive, into a temporary file. The caller
 // closes it.
 func OpenDockerDaemon(ctx context.Context, d DockerDaemon, image string, options DockerArchiveOptions) (*DockerArchive, error) {
-	name := string(KindDockerDaemon) + ":" + image
+	name := "docker-daemon:" + image
 	c, err := d.connect()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -96,7 +96,7 @@ var (
 // "" is os.TempDir. The caller closes it.
 func NewDockerDaemonTarget(d DockerDaemon, image, tempDir string) *DockerDaemonTarget {
 	t := NewDockerArchiveTarget("", image, ArchiveTargetOptions{TempDir: tempDir})
-	t.name = string(KindDockerDaemon) + ":" + image
+	t.name = "docker-daemon:" + image
 	return &DockerDaemonTarget{t, d}
 }
 

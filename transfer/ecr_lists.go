@@ -16,6 +16,9 @@ import (
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html.
 const referrersPage = 50
 
+// maxReferrerPages bounds the pages of one list.
+const maxReferrerPages = 10_000
+
 var (
 	_ TagLister      = (*ECR)(nil)
 	_ ReferrerLister = (*ECR)(nil)
@@ -88,7 +91,7 @@ func (e *ECR) listReferrers(ctx context.Context, subject digest.Digest) ([]Descr
 		Filter:    &types.ListImageReferrersFilter{ArtifactStatus: types.ArtifactStatusFilterActive},
 	}
 	var listed []Descriptor
-	for range maxListPages {
+	for range maxReferrerPages {
 		page, err := e.api.ListImageReferrers(ctx, in)
 		var unknown *types.ImageNotFoundException
 		if errors.As(err, &unknown) {
@@ -112,5 +115,12 @@ func (e *ECR) listReferrers(ctx context.Context, subject digest.Digest) ([]Descr
 		}
 		in.NextToken = page.NextToken // also after a page without any
 	}
-	return nil, fmt.Errorf("%s: referrers of %s: %w: more than %d pages", e, subject, errProtocol, maxListPages)
+	return nil, fmt.Errorf("%s: referrers of %s: %w: more than %d pages", e, subject, errProtocol, maxReferrerPages)
 }
+
+var (
+	_ ImageLister    = (*ECR)(nil)
+	_ ImageDescriber = (*ECR)(nil)
+)
+
+var _ BlobStatter = (*ECR)(nil)

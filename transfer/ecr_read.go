@@ -154,7 +154,7 @@ func (e *ECR) batchGet(ctx context.Context, ids []types.ImageIdentifier) ([]tagg
 		RegistryId:         &e.registry.Account,
 		RepositoryName:     &e.repository,
 		ImageIds:           ids,
-		AcceptedMediaTypes: manifestMediaTypes,
+		AcceptedMediaTypes: manifestMediaTypes(),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -205,7 +205,7 @@ func (e *ECR) HasImage(ctx context.Context, d Descriptor, tags []string) (bool, 
 			RegistryId:         &e.registry.Account,
 			RepositoryName:     &e.repository,
 			ImageIds:           ids,
-			AcceptedMediaTypes: manifestMediaTypes,
+			AcceptedMediaTypes: manifestMediaTypes(),
 		})
 		if e.absent(err) {
 			return false, nil

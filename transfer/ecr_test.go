@@ -96,7 +96,7 @@ func TestPushPull(t *testing.T) {
 	opts := Options{Reference: "index", Tags: []string{"1.0"}}
 
 	pushed := mustCopy(t, NewLayout(src), w.repository("app"), opts)
-	if pushed.Digest != digestOf(t, index) || pushed.BlobsSent != 8 || pushed.BlobsSkipped != 0 || pushed.MediaType != manifestMediaTypes[1] {
+	if pushed.Digest != digestOf(t, index) || pushed.BlobsSent != 8 || pushed.BlobsSkipped != 0 || pushed.MediaType != manifestMediaTypes()[1] {
 		t.Errorf("push: %+v", pushed)
 	}
 	// The least that the ECR API can do with: one check, three calls a blob, one a manifest.
@@ -290,7 +290,7 @@ func TestPushEmptyLayer(t *testing.T) {
 	doc, err := json.Marshal(map[string]any{"schemaVersion": 2, "config": config, "layers": []Descriptor{layer}})
 	check(t, err)
 	check(t, src.PutTagged(t.Context(), Manifest{Content: doc, Descriptor: Descriptor{
-		MediaType: manifestMediaTypes[0], Digest: digest.FromBytes(doc), Size: int64(len(doc)),
+		MediaType: manifestMediaTypes()[0], Digest: digest.FromBytes(doc), Size: int64(len(doc)),
 	}}, ""))
 	_, err = Copy(t.Context(), src, w.repository("app"), Options{Tags: []string{"x"}})
 	if !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "takes no empty layer") {

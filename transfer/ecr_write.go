@@ -17,10 +17,9 @@ import (
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
 // and https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
 const (
-	defaultPartSize = 10 << 20
-	minPartSize     = 5 << 20
-	maxPartSize     = 20 << 20
-	maxParts        = 4200
+	minPartSize = 5 << 20
+	maxPartSize = 20 << 20
+	maxParts    = 4200
 )
 
 // MissingBlobs asks with one call for each 100 blobs.

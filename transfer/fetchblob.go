@@ -25,11 +25,6 @@ type BlobStatter interface {
 	StatBlob(ctx context.Context, d digest.Digest) (Descriptor, error)
 }
 
-var (
-	_ BlobStatter = (*ECR)(nil)
-	_ BlobStatter = layoutReader{}
-)
-
 // StatBlob asks with one BatchCheckLayerAvailability.
 func (e *ECR) StatBlob(ctx context.Context, d digest.Digest) (Descriptor, error) {
 	out, err := e.api.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{

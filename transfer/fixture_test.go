@@ -59,7 +59,7 @@ func validateImages(t *testing.T, dir string) {
 func validateLayout(t *testing.T, dir string) {
 	t.Helper()
 	validateImages(t, dir)
-	leftovers, err := filepath.Glob(filepath.Join(dir, tempPrefix+"*"))
+	leftovers, err := filepath.Glob(filepath.Join(dir, ".ecrkit-*"))
 	check(t, err)
 	if len(leftovers) > 0 {
 		t.Errorf("temporary files are left: %v", leftovers)
@@ -68,7 +68,7 @@ func validateLayout(t *testing.T, dir string) {
 
 // blobFile is the path of a blob in a layout.
 func blobFile(dir string, d digest.Digest) string {
-	return filepath.Join(dir, filepath.FromSlash(blobPath(d)))
+	return filepath.Join(dir, "blobs", "sha256", d.Encoded())
 }
 
 func writeTestFile(t *testing.T, name, content string) {

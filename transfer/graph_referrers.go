@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const (
-	// maxReferrers bounds what may refer to one image and its parts.
-	maxReferrers = 10_000
-	// referrerListsAtOnce is for how many manifests referrers are asked at once.
-	referrerListsAtOnce = 8
-)
+// maxReferrers bounds what may refer to one image and its parts.
+const maxReferrers = 10_000
+
+// referrerListsAtOnce is for how many manifests referrers are asked at once.
+const referrerListsAtOnce = 8
 
 // addReferrers adds what refers to the manifests of the graph or is attached to them
 // by a tag, what refers to that, and so on.

@@ -165,7 +165,7 @@ func kindOf(files tarFiles) Kind {
 
 // isWholeLayout tells whether all that index.json names is there and compressed.
 func isWholeLayout(files tarFiles) bool {
-	layout := layoutReader{files: files}
+	layout := newLayoutReader(files, "")
 	index, err := layout.index()
 	if err != nil {
 		return false

@@ -55,14 +55,6 @@ const (
 	UntaggedOnly TagFilter = "UNTAGGED"
 )
 
-var (
-	_ ImageLister = (*ECR)(nil)
-	_ ImageLister = layoutReader{}
-
-	_ ImageDescriber = (*ECR)(nil)
-	_ ImageDescriber = layoutReader{}
-)
-
 // Images lists the active images with one call for each 1,000 of them.
 func (e *ECR) Images(ctx context.Context, tags TagFilter) iter.Seq2[Image, error] {
 	in := &ecr.DescribeImagesInput{RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(listPageSize)}

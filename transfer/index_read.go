@@ -54,6 +54,9 @@ func (x *Index) source(a Addition) Source {
 	return a.Source
 }
 
+// resolvedAtOnce is how many additions are resolved at the same time.
+const resolvedAtOnce = 8
+
 // resolveAdditions reads the manifests; those that are in the endpoint at once if
 // it can do that.
 func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]Manifest, error) {
@@ -79,7 +82,7 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]M
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(manifestsAtOnce)
+	group.SetLimit(resolvedAtOnce)
 	for i, a := range additions {
 		if manifests[i].Content != nil {
 			continue

@@ -156,3 +156,6 @@ func noEOF(err error) error {
 	}
 	return err
 }
+
+// defaultPartSize is how a blob is cut where nobody proposes a size, in bytes.
+const defaultPartSize = 10 << 20

@@ -42,7 +42,20 @@ const tempPrefix = ".ecrkit-"
 // NewLayout gives the layout in dir. Nothing is read or made yet: the first
 // write makes the directory.
 func NewLayout(dir string) *Layout {
-	return &Layout{layoutReader{files: os.DirFS(dir), name: string(KindLayout) + ":" + dir}, dir}
+	return &Layout{layoutReader{files: os.DirFS(dir), name: "oci:" + dir}, dir}
+}
+
+// newNamedLayout is NewLayout with another name in messages.
+func newNamedLayout(dir, name string) *Layout {
+	l := NewLayout(dir)
+	l.name = name
+	return l
+}
+
+// newLayoutReader returns a reader of the layout whose files are in files; name is
+// what messages call it.
+func newLayoutReader(files fs.FS, name string) layoutReader {
+	return layoutReader{files: files, name: name}
 }
 
 // IsLayout tells whether dir is an OCI image layout.
@@ -52,7 +65,7 @@ func IsLayout(dir string) bool {
 
 // MissingBlobs reads each blob that is there, since a file with the right name
 // may have wrong content; such a blob is missing.
-func (l *Layout) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descriptor, error) {
+func (l layoutReader) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descriptor, error) {
 	var missing []Descriptor
 	for _, d := range blobs {
 		if err := ctx.Err(); err != nil {
@@ -65,7 +78,7 @@ func (l *Layout) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descri
 	return missing, nil
 }
 
-func (l *Layout) has(ctx context.Context, d Descriptor) bool {
+func (l layoutReader) has(ctx context.Context, d Descriptor) bool {
 	f, err := openFile(l.files, blobPath(d.Digest), d.Size)
 	if err != nil {
 		return false

@@ -104,7 +104,7 @@ func (l layoutReader) listed(ctx context.Context, index []Descriptor, subject di
 // subject gives the entry of a manifest of index.json in the list of its subject's
 // referrers, and the subject; "" if it has none. What is not there refers to nothing.
 func (l layoutReader) subject(ctx context.Context, d Descriptor) (entry Descriptor, subject digest.Digest, err error) {
-	if d.Size > MaxManifestSize || !slices.Contains(manifestMediaTypes, d.MediaType) {
+	if d.Size > MaxManifestSize || !slices.Contains(manifestMediaTypes(), d.MediaType) {
 		return Descriptor{}, "", nil
 	}
 	manifests, err := l.Manifests(ctx, []Descriptor{d})
@@ -145,3 +145,10 @@ func (l layoutReader) withoutReferrers(ctx context.Context, index []Descriptor) 
 	}
 	return images, nil
 }
+
+var (
+	_ ImageLister    = layoutReader{}
+	_ ImageDescriber = layoutReader{}
+)
+
+var _ BlobStatter = layoutReader{}

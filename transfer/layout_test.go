@@ -308,9 +308,9 @@ func TestGraphLimits(t *testing.T) {
 			check(t, err)
 			return string(data)
 		}
-		top := put(manifestMediaTypes[0], marshal(map[string]any{"schemaVersion": 2, "config": c, "layers": []Descriptor{}}))
+		top := put(manifestMediaTypes()[0], marshal(map[string]any{"schemaVersion": 2, "config": c, "layers": []Descriptor{}}))
 		for range depth {
-			top = put(manifestMediaTypes[1], marshal(map[string]any{"schemaVersion": 2, "manifests": []Descriptor{top}}))
+			top = put(manifestMediaTypes()[1], marshal(map[string]any{"schemaVersion": 2, "manifests": []Descriptor{top}}))
 		}
 		m, err := l.Manifests(t.Context(), []Descriptor{top})
 		check(t, err)

@@ -21,12 +21,9 @@ const (
 	mediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
-// manifestMediaTypes are the kinds of manifest that can be copied.
-var manifestMediaTypes = []string{
-	ocispec.MediaTypeImageManifest,
-	ocispec.MediaTypeImageIndex,
-	mediaTypeDockerManifest,
-	mediaTypeDockerList,
+// manifestMediaTypes returns the media types of manifests that can be copied.
+func manifestMediaTypes() []string {
+	return []string{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, mediaTypeDockerManifest, mediaTypeDockerList}
 }
 
 // contents is what a manifest names.
@@ -103,7 +100,7 @@ func (c contents) check() error {
 		if err := checkDescriptor(d); err != nil {
 			return err
 		}
-		if !slices.Contains(manifestMediaTypes, d.MediaType) {
+		if !slices.Contains(manifestMediaTypes(), d.MediaType) {
 			return fmt.Errorf("%w: an index entry %s of media type %q, which is no manifest", ErrUnsupported, d.Digest, d.MediaType)
 		}
 		if d.Size > MaxManifestSize {

@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// listPage is how many names are asked for at once.
+const listPage = 1000
+
 const (
 	// maxListPages and maxListBytes bound what a registry lists.
 	maxListPages = 10_000
@@ -59,7 +62,7 @@ func decodeList(data []byte, doc any) error {
 // list gets all pages of a list and sorts it.
 func (c *v2Client) list(ctx context.Context, path string, decode func(page []byte) ([]string, error)) ([]string, error) {
 	var all []string
-	err := c.pages(ctx, c.url(path, url.Values{"n": {fmt.Sprint(listPageSize)}}), nil, func(a answer) error {
+	err := c.pages(ctx, c.url(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a answer) error {
 		page, err := decode(a.body)
 		all = append(all, page...)
 		return err

@@ -60,7 +60,7 @@ func (r *Registry) Manifests(ctx context.Context, descriptors []Descriptor) ([]M
 
 // manifest gets a manifest of at most limit bytes.
 func (r *Registry) manifest(ctx context.Context, c *v2Client, reference string, limit int64) (Manifest, error) {
-	header := http.Header{"Accept": {strings.Join(manifestMediaTypes, ", ")}}
+	header := http.Header{"Accept": {strings.Join(manifestMediaTypes(), ", ")}}
 	a, err := c.get(ctx, r.repository+"/manifests/"+reference, nil, header, limit)
 	if err != nil {
 		return Manifest{}, err

@@ -131,7 +131,7 @@ func TestTagCreatesRepository(t *testing.T) {
 	e := w.repository("new")
 	e.Create = &RepositorySettings{}
 	manifest := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
-	m := Manifest{Content: manifest, Descriptor: Descriptor{MediaType: manifestMediaTypes[1], Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}}
+	m := Manifest{Content: manifest, Descriptor: Descriptor{MediaType: manifestMediaTypes()[1], Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}}
 	check(t, e.PutTagged(t.Context(), m, "1"))
 	w.expectCalls(map[string]int{"PutImage": 2, "CreateRepository": 1})
 }

@@ -39,6 +39,7 @@ type staging struct {
 	mu        sync.Mutex
 	begun     bool
 	layout    *Layout
+	dir       string // of layout
 	lock      *lockfile.Lock
 	old       *imageFile // what the file is before
 	mode      os.FileMode
@@ -98,9 +99,8 @@ func (s *staging) begin(ctx context.Context) (err error) {
 
 // newLayout is a layout that has the name of the target in messages.
 func (s *staging) newLayout(dir string) *Layout {
-	layout := NewLayout(dir)
-	layout.name = s.name
-	return layout
+	s.dir = dir
+	return newNamedLayout(dir, s.name)
 }
 
 // stagingPath is where the image is put together.
@@ -142,8 +142,7 @@ func (s *staging) MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descr
 	if err != nil || s.old == nil {
 		return missing, err
 	}
-	old := &Layout{layoutReader: layoutReader{files: s.old.files, name: s.name}}
-	return old.MissingBlobs(ctx, missing)
+	return newLayoutReader(s.old.files, s.name).MissingBlobs(ctx, missing)
 }
 
 // findTags gives what the tags name in the file that is there.
@@ -151,7 +150,7 @@ func (s *staging) findTags(ctx context.Context, tags []string) (map[string]Manif
 	if err := s.begin(ctx); err != nil || s.old == nil {
 		return nil, err
 	}
-	return layoutReader{files: s.old.files, name: s.name}.findTags(ctx, tags)
+	return newLayoutReader(s.old.files, s.name).findTags(ctx, tags)
 }
 
 // referrers are the manifests without a tag that refer to another, in the order of
@@ -228,7 +227,7 @@ func (s *staging) blobs() (map[digest.Digest]tarMember, error) {
 		}
 		for _, d := range append(c.blobs, m.Descriptor) {
 			members[d.Digest] = tarMember{name: blobPath(d.Digest), size: d.Size, open: func() (io.ReadCloser, error) {
-				r, err := openFile(s.layout.files, blobPath(d.Digest), d.Size)
+				r, err := openFile(os.DirFS(s.dir), blobPath(d.Digest), d.Size)
 				if err != nil && s.old != nil {
 					r, err = openFile(s.old.files, blobPath(d.Digest), d.Size)
 				}
@@ -281,7 +280,7 @@ func (s *staging) write(ctx context.Context, members []tarMember) (err error) {
 	if err := os.Rename(temp, s.path); err != nil {
 		return err
 	}
-	return os.RemoveAll(s.layout.dir)
+	return os.RemoveAll(s.dir)
 }
 
 // Close frees the file for other processes. Of an image that was not committed
@@ -300,7 +299,7 @@ func (s *staging) free() error {
 		s.old = nil
 	}
 	if s.path == "" && s.layout != nil {
-		err = errors.Join(err, os.RemoveAll(s.layout.dir))
+		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
 	s.layout = nil
 	if s.lock != nil {

@@ -18,7 +18,7 @@ type SourceCloser interface {
 func OpenStream(ctx context.Context, r io.Reader, kind Kind, options DockerArchiveOptions) (SourceCloser, error) {
 	f, err := spoolImageFile(ctx, r, options.TempDir)
 	if err != nil {
-		return nil, archiveError(kind, StandardStream, err)
+		return nil, fmt.Errorf("%s:%s: %w", kind, StandardStream, err)
 	}
 	found := kindOf(f.files)
 	if found == KindArchive && (kind != KindDockerArchive || !hasFile(f.files, dockerManifestFile)) {

@@ -135,7 +135,7 @@ func (c *v2Client) head(ctx context.Context, repository, reference string) (d di
 		if err != nil {
 			return err
 		}
-		request.Header.Set("Accept", strings.Join(manifestMediaTypes, ", "))
+		request.Header.Set("Accept", strings.Join(manifestMediaTypes(), ", "))
 		response, err := c.do(request, http.StatusOK)
 		if err != nil {
 			return err
