@@ -10,7 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // AttachmentKind is what something attached to an image is.
@@ -43,7 +43,7 @@ type Attachment struct {
 	// Problem is why it cannot be read, "" if it can.
 	Problem string `json:"problem,omitempty"`
 
-	layers []transfer.Descriptor // one for each of Contents
+	layers []content.Descriptor // one for each of Contents
 }
 
 // Content is one signature or attestation. What it says is not verified.
@@ -79,7 +79,7 @@ var sbomWords = []string{"spdx", "cyclonedx", "syft"}
 // attachmentOf classifies a manifest by what is in it: the artifact type that a
 // registry lists need not be that of the manifest
 // (https://github.com/sigstore/cosign/issues/4422).
-func attachmentOf(m transfer.Manifest, tag string) Attachment {
+func attachmentOf(m content.Manifest, tag string) Attachment {
 	a := Attachment{
 		Kind: KindOther, Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, ArtifactType: m.Descriptor.ArtifactType,
 		Size: int64(len(m.Content)), Tag: tag, Annotations: m.Descriptor.Annotations,
@@ -87,11 +87,11 @@ func attachmentOf(m transfer.Manifest, tag string) Attachment {
 	var doc struct {
 		MediaType    string
 		ArtifactType string
-		Config       transfer.Descriptor
-		Layers       []transfer.Descriptor
+		Config       content.Descriptor
+		Layers       []content.Descriptor
 		Annotations  map[string]string
 	}
-	err := checkJSON(m.Content, transfer.MaxManifestSize)
+	err := checkJSON(m.Content, content.MaxManifestSize)
 	if err == nil {
 		err = json.Unmarshal(m.Content, &doc)
 	}
@@ -115,7 +115,7 @@ func attachmentOf(m transfer.Manifest, tag string) Attachment {
 }
 
 // take finds the signatures and attestations among the layers.
-func (a *Attachment) take(layers []transfer.Descriptor) {
+func (a *Attachment) take(layers []content.Descriptor) {
 	bundles := 0
 	for _, l := range layers {
 		switch {
@@ -130,7 +130,7 @@ func (a *Attachment) take(layers []transfer.Descriptor) {
 	a.Kind = a.kindByType(layers)
 	switch {
 	case len(a.layers) == 0:
-		if _, kind, ok := transfer.ParseDigestTag(a.Tag); ok && kind != transfer.DigestTagSBOM {
+		if _, kind, ok := content.ParseDigestTag(a.Tag); ok && kind != content.DigestTagSBOM {
 			a.Problem = "it holds no signature, but something else"
 		}
 		return
@@ -192,7 +192,7 @@ func sizeLimit(mediaType string) int64 {
 }
 
 // kindByType tells from types and tag what something is that is not read here.
-func (a *Attachment) kindByType(layers []transfer.Descriptor) AttachmentKind {
+func (a *Attachment) kindByType(layers []content.Descriptor) AttachmentKind {
 	types := []string{a.ArtifactType}
 	for _, l := range layers {
 		types = append(types, l.MediaType)
@@ -207,13 +207,13 @@ func (a *Attachment) kindByType(layers []transfer.Descriptor) AttachmentKind {
 			}
 		}
 	}
-	_, tagKind, _ := transfer.ParseDigestTag(a.Tag)
+	_, tagKind, _ := content.ParseDigestTag(a.Tag)
 	switch {
-	case tagKind == transfer.DigestTagSBOM:
+	case tagKind == content.DigestTagSBOM:
 		return KindSBOM
-	case tagKind == transfer.DigestTagAttestation:
+	case tagKind == content.DigestTagAttestation:
 		return KindAttestation
-	case tagKind == transfer.DigestTagSignatures, strings.HasPrefix(a.ArtifactType, bundlePrefix), a.ArtifactType == oci11ArtifactType:
+	case tagKind == content.DigestTagSignatures, strings.HasPrefix(a.ArtifactType, bundlePrefix), a.ArtifactType == oci11ArtifactType:
 		return KindSignature
 	}
 	return KindOther

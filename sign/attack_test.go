@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // TestVerifyWithstands has what somebody may attach who can push to the repository but
@@ -27,10 +27,10 @@ func TestVerifyWithstands(t *testing.T) {
 		{name: "bundle of another image", reason: "it is about another image, sha256:",
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(signatureOf(w.other, nil))) }},
 		{name: "tag of something else", reason: "it holds no signature, but something else", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagSignatures, w.put("text/plain", []byte("x")))
+			w.tag(w.image, content.DigestTagSignatures, w.put("text/plain", []byte("x")))
 		}},
 		{name: "tag of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagSignatures, w.a.payload(w.memory, w.other, nil))
+			w.tag(w.image, content.DigestTagSignatures, w.a.payload(w.memory, w.other, nil))
 		}},
 		{name: "oci-1-1 of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
 			w.refer(w.image, oci11ArtifactType, oci11ArtifactType, nil, w.a.payload(w.memory, w.other, nil))
@@ -43,7 +43,7 @@ func TestVerifyWithstands(t *testing.T) {
 			layer := w.a.payload(w.memory, w.other, nil)
 			changed := w.put(payloadMediaType, payloadOf(w))
 			changed.Annotations = layer.Annotations
-			w.tag(w.image, transfer.DigestTagSignatures, changed)
+			w.tag(w.image, content.DigestTagSignatures, changed)
 		}},
 		{name: "bundle by another key that names this one", reason: "it names key A, but that has not signed this", set: func(w *verifyWorld) {
 			b := must(decodeBundle(w.b.bundle(signatureOf(w.image, nil))))
@@ -70,10 +70,10 @@ func TestVerifyWithstands(t *testing.T) {
 			w.bundle(w.image, edited(t, bundleOf(w), `"dsseEnvelope":{`, `"messageSignature":{"signature":"MEU="},"dsseEnvelope":{`))
 		}},
 		{name: "payload of another type", reason: "critical.type is", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), "cosign container image signature", "atomic container signature")))
+			w.tag(w.image, content.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), "cosign container image signature", "atomic container signature")))
 		}},
 		{name: "payload without a signature", reason: "annotation dev.cosignproject.cosign/signature: it is empty", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagSignatures, w.put(payloadMediaType, payloadOf(w)))
+			w.tag(w.image, content.DigestTagSignatures, w.put(payloadMediaType, payloadOf(w)))
 		}},
 		{name: "a name twice in the bundle", reason: "twice in one object", set: func(w *verifyWorld) {
 			w.bundle(w.image, edited(t, bundleOf(w), `{"mediaType"`, `{"mediaType":"x","mediaType"`))
@@ -82,7 +82,7 @@ func TestVerifyWithstands(t *testing.T) {
 			w.bundle(w.image, w.a.bundleOf(edited(t, statementOf(w), `{"_type"`, `{"predicateType":"x","_type"`)))
 		}},
 		{name: "a name twice in the payload", reason: "twice in one object", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), `"docker-manifest-digest"`, `"docker-manifest-digest":"x","docker-manifest-digest"`)))
+			w.tag(w.image, content.DigestTagSignatures, w.a.payloadOf(w.memory, edited(t, payloadOf(w), `"docker-manifest-digest"`, `"docker-manifest-digest":"x","docker-manifest-digest"`)))
 		}},
 		{name: "subject that is not sha256", reason: "sha512", set: func(w *verifyWorld) {
 			w.bundle(w.image, w.a.bundleOf(edited(t, statementOf(w), `"sha256":"`+w.image.Descriptor.Digest.Encoded(), `"sha512":"`+digest.SHA512.FromString("x").Encoded())))
@@ -120,39 +120,39 @@ func TestVerifyWithstands(t *testing.T) {
 			layer := w.put(bundleMediaType, w.b.bundle(signatureOf(w.image, nil)))
 			good := w.a.bundle(signatureOf(w.image, nil))
 			layer.Size = int64(len(good))
-			w.content[layer.Digest] = good
+			w.data[layer.Digest] = good
 			w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
 		}},
 		{name: "bundle that is not there", reason: "not found", set: func(w *verifyWorld) {
 			layer := w.put(bundleMediaType, bundleOf(w))
 			w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
-			delete(w.content, layer.Digest)
+			delete(w.data, layer.Digest)
 		}},
 		{name: "manifest that is too large", reason: "its manifest has 1048577 bytes", set: func(w *verifyWorld) {
 			d := w.bundle(w.image, bundleOf(w))
 			w.referrers[w.image.Descriptor.Digest][0].Size = maxReferrerSize + 1
-			delete(w.content, d.Digest)
+			delete(w.data, d.Digest)
 		}},
 		{name: "manifest with another digest", reason: "integrity check failed: its bytes have the digest", set: func(w *verifyWorld) {
 			d := w.bundle(w.image, bundleOf(w))
-			w.content[d.Digest] = []byte(strings.ToUpper(string(w.content[d.Digest])))
+			w.data[d.Digest] = []byte(strings.ToUpper(string(w.data[d.Digest])))
 		}},
 		{name: "manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
-			delete(w.content, w.bundle(w.image, bundleOf(w)).Digest)
+			delete(w.data, w.bundle(w.image, bundleOf(w)).Digest)
 		}},
 		{name: "untyped manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
 			d := w.refer(w.image, "", "", nil, w.put(bundleMediaType, bundleOf(w)))
-			delete(w.content, d.Digest)
+			delete(w.data, d.Digest)
 		}},
 		{name: "manifest that is none", reason: "it is not JSON", set: func(w *verifyWorld) {
 			d := w.put("application/vnd.oci.image.manifest.v1+json", []byte("<html>"))
 			w.referrers[w.image.Descriptor.Digest] = append(w.referrers[w.image.Descriptor.Digest], d)
 		}},
 		{name: "tag that names no manifest", reason: "integrity check failed", set: func(w *verifyWorld) {
-			w.fail["tag "+transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagSignatures)] = fmt.Errorf("%w: no manifest", transfer.ErrIntegrity)
+			w.fail["tag "+content.DigestTag(w.image.Descriptor.Digest, content.DigestTagSignatures)] = fmt.Errorf("%w: no manifest", content.ErrIntegrity)
 		}},
 		{name: "signature where attestations are kept", reason: "it is a signature where attestations are kept", set: func(w *verifyWorld) {
-			w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, signatureOf(w.image, nil)))
+			w.tag(w.image, content.DigestTagAttestation, w.a.envelope(w.memory, signatureOf(w.image, nil)))
 		}},
 		{name: "signatures and attestations in one manifest", reason: "both signatures and attestations", set: func(w *verifyWorld) {
 			w.refer(w.image, oci11ArtifactType, oci11ArtifactType, nil, w.a.payload(w.memory, w.image, nil), w.a.envelope(w.memory, signatureOf(w.image, nil)))
@@ -176,10 +176,10 @@ func TestVerifyFailsClosed(t *testing.T) {
 	for _, c := range []verifyCase{
 		{name: "referrers", reason: "403", set: refuse(func(w *verifyWorld) string { return "referrers " + string(w.image.Descriptor.Digest) })},
 		{name: "tag of signatures", reason: "403", set: refuse(func(w *verifyWorld) string {
-			return "tag " + transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagSignatures)
+			return "tag " + content.DigestTag(w.image.Descriptor.Digest, content.DigestTagSignatures)
 		})},
 		{name: "tag of attestations", reason: "403", set: refuse(func(w *verifyWorld) string {
-			return "tag " + transfer.DigestTag(w.image.Descriptor.Digest, transfer.DigestTagAttestation)
+			return "tag " + content.DigestTag(w.image.Descriptor.Digest, content.DigestTagAttestation)
 		})},
 		{name: "manifest", reason: "403", set: refuse(func(w *verifyWorld) string {
 			return "manifest " + string(w.bundle(w.image, w.b.bundle(signatureOf(w.image, nil))).Digest)
@@ -212,7 +212,7 @@ func TestVerifyFailsClosed(t *testing.T) {
 		}},
 		{name: "too many signatures", reason: "signatures and attestations; at most", set: func(w *verifyWorld) {
 			w.signBundle(w.a)
-			layers := slices.Repeat([]transfer.Descriptor{w.a.payload(w.memory, w.image, nil)}, maxContents)
+			layers := slices.Repeat([]content.Descriptor{w.a.payload(w.memory, w.image, nil)}, maxContents)
 			for i := range maxEvidenceCount/maxContents + 1 {
 				w.refer(w.image, oci11ArtifactType, oci11ArtifactType, map[string]string{"n": fmt.Sprint(i)}, layers...)
 			}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Predicate is what an attestation says of an image:
@@ -21,8 +21,8 @@ type Predicate struct {
 // Attest attaches a signed statement about the image that m is, unless there is
 // one by the same key that says the same. Recursive and Formats of opts do not
 // count: an attestation is a bundle.
-func Attest(ctx context.Context, store Store, m transfer.Manifest, signer *Signer, p Predicate, opts Options) (Signed, error) {
-	content, err := p.check()
+func Attest(ctx context.Context, store Store, m content.Manifest, signer *Signer, p Predicate, opts Options) (Signed, error) {
+	data, err := p.check()
 	if err != nil {
 		return Signed{}, err
 	}
@@ -34,7 +34,7 @@ func Attest(ctx context.Context, store Store, m transfer.Manifest, signer *Signe
 	if err != nil {
 		return Signed{}, err
 	}
-	j := newBundleJob(store, images[0], signer, p.Type, content, opts)
+	j := newBundleJob(store, images[0], signer, p.Type, data, opts)
 	all, err := run(ctx, store, []job{j}, m.Descriptor.Digest, opts.LockDir)
 	if err != nil {
 		return Signed{}, err

@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // contentAnnotation says at a bundle's manifest, unsigned, what form the bundle has.
@@ -22,18 +22,18 @@ const contentAnnotation = "dev.sigstore.bundle.content"
 // https://github.com/sigstore/cosign/blob/v3.1.3/specs/BUNDLE_SPEC.md.
 type bundleJob struct {
 	store     Store
-	image     transfer.Descriptor
+	image     content.Descriptor
 	signer    *Signer
 	statement statement
 	force     bool
 	now       func() time.Time
 
 	bundle   []byte
-	manifest transfer.Manifest
+	manifest content.Manifest
 	result   Signed
 }
 
-func newBundleJob(store Store, image transfer.Manifest, signer *Signer, predicateType string, predicate []byte, opts Options) *bundleJob {
+func newBundleJob(store Store, image content.Manifest, signer *Signer, predicateType string, predicate []byte, opts Options) *bundleJob {
 	d := image.Descriptor
 	return &bundleJob{
 		store: store, image: d, signer: signer, force: opts.Force, now: opts.Now,
@@ -64,13 +64,13 @@ func (j *bundleJob) make(ctx context.Context) error {
 	layer := newBlob(bundleMediaType, j.bundle).Descriptor
 	config := ocispec.DescriptorEmptyJSON
 	config.Data, config.ArtifactType = nil, bundleMediaType
-	content, err := encodeJSON(ocispec.Manifest{
+	data, err := encodeJSON(ocispec.Manifest{
 		Versioned:    specs.Versioned{SchemaVersion: 2},
 		MediaType:    ocispec.MediaTypeImageManifest,
 		ArtifactType: bundleMediaType,
 		Config:       config,
-		Layers:       []transfer.Descriptor{layer},
-		Subject:      &transfer.Descriptor{MediaType: j.image.MediaType, Digest: j.image.Digest, Size: j.image.Size},
+		Layers:       []content.Descriptor{layer},
+		Subject:      &content.Descriptor{MediaType: j.image.MediaType, Digest: j.image.Digest, Size: j.image.Size},
 		Annotations: map[string]string{
 			contentAnnotation:         "dsse-envelope",
 			predicateTypeAnnotation:   j.statement.predicateType,
@@ -80,7 +80,7 @@ func (j *bundleJob) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.manifest = transfer.Manifest{Descriptor: newBlob(ocispec.MediaTypeImageManifest, content).Descriptor, Content: content}
+	j.manifest = content.Manifest{Descriptor: newBlob(ocispec.MediaTypeImageManifest, data).Descriptor, Content: data}
 	j.result.Signature, j.result.Bundle = j.manifest.Descriptor.Digest, j.bundle
 	return nil
 }
@@ -117,7 +117,7 @@ func (j *bundleJob) find(ctx context.Context) (bool, error) {
 			continue
 		}
 		data, err := readBlob(ctx, j.store, a.layers[0])
-		if isMalformed(err) || errors.Is(err, transfer.ErrNotFound) {
+		if isMalformed(err) || errors.Is(err, content.ErrNotFound) {
 			continue
 		}
 		if err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // notChecked is what a signature by a key leaves open.
@@ -24,7 +24,7 @@ type checker struct {
 
 // verify verifies one image, and if it is an index and that is asked for, the images
 // in it; depth is how many indexes it is below.
-func (v checker) verify(ctx context.Context, m transfer.Manifest, depth int) (Verification, error) {
+func (v checker) verify(ctx context.Context, m content.Manifest, depth int) (Verification, error) {
 	findings, err := v.find(ctx, m.Descriptor.Digest)
 	if err != nil {
 		return Verification{}, err
@@ -48,7 +48,7 @@ func (v checker) find(ctx context.Context, image digest.Digest) (findings, error
 	f := findings{Verification: Verification{
 		Digest: image, Signatures: []Signature{}, Attestations: []Signature{}, Rejected: []Rejection{}, NotChecked: slices.Clone(notChecked),
 	}}
-	attached, err := discover(ctx, v.src, image, transfer.DigestTagSignatures, transfer.DigestTagAttestation)
+	attached, err := discover(ctx, v.src, image, content.DigestTagSignatures, content.DigestTagAttestation)
 	if err != nil {
 		return f, err
 	}

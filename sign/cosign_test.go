@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
 // TestVerifyWhatCosignWrote has signatures of cosign v3.1.3: testdata/cosign/README.
 func TestVerifyWhatCosignWrote(t *testing.T) {
-	store := transfer.NewLayout("testdata/cosign/layout")
+	store := layout.New("testdata/cosign/layout")
 	keys := map[string]*Key{}
 	for _, name := range []string{"p256", "p384", "rsa", "ed25519"} {
 		pem, err := os.ReadFile("testdata/cosign/" + name + ".pub")

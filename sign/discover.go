@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -30,16 +30,16 @@ const (
 // the tags sha256-HEX.sig, .att and .sbom. It opens signatures and attestations to
 // tell what they are, but verifies none. What is malformed is listed with its
 // problem; an error is what could not be asked, and no list is complete then.
-func List(ctx context.Context, src Source, m transfer.Manifest) ([]Attachment, error) {
-	found, err := discover(ctx, src, m.Descriptor.Digest, transfer.DigestTagSignatures, transfer.DigestTagAttestation, transfer.DigestTagSBOM)
+func List(ctx context.Context, src Source, m content.Manifest) ([]Attachment, error) {
+	found, err := discover(ctx, src, m.Descriptor.Digest, content.DigestTagSignatures, content.DigestTagAttestation, content.DigestTagSBOM)
 	if err != nil {
 		return nil, err
 	}
-	err = readEvidence(ctx, src, found, func(a, c int, e evidence) {
-		content := &found[a].Contents[c]
-		content.PredicateType, content.Key, content.Certificate = clean(e.predicateType), clean(keyOf(e.hint)), e.certificate
+	err = readEvidence(ctx, src, found, func(a, i int, e evidence) {
+		c := &found[a].Contents[i]
+		c.PredicateType, c.Key, c.Certificate = clean(e.predicateType), clean(keyOf(e.hint)), e.certificate
 		if e.err != nil {
-			content.Problem = e.err.Error()
+			c.Problem = e.err.Error()
 		} else if found[a].Format == FormatBundle {
 			found[a].Kind = e.kind()
 		}
@@ -71,7 +71,7 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 	})
 	for i, kind := range tagKinds {
 		group.Go(func() (err error) {
-			tagged[i], err = discoverTag(groupCtx, src, transfer.DigestTag(image, kind))
+			tagged[i], err = discoverTag(groupCtx, src, content.DigestTag(image, kind))
 			return err
 		})
 	}
@@ -84,7 +84,7 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 // discoverTag gives the attachment that a tag names, if there is one.
 func discoverTag(ctx context.Context, src Source, tag string) ([]Attachment, error) {
 	m, err := src.Resolve(ctx, tag)
-	if errors.Is(err, transfer.ErrNotFound) {
+	if errors.Is(err, content.ErrNotFound) {
 		return nil, nil
 	}
 	if err == nil {
@@ -108,7 +108,7 @@ func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]
 	}
 	listed = distinct(listed)
 	if len(listed) > maxReferrers {
-		return nil, fmt.Errorf("%w: %d manifests refer to it; at most %d are read", transfer.ErrUnsupported, len(listed), maxReferrers)
+		return nil, fmt.Errorf("%w: %d manifests refer to it; at most %d are read", content.ErrUnsupported, len(listed), maxReferrers)
 	}
 	total := int64(0)
 	for _, d := range listed {
@@ -117,7 +117,7 @@ func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]
 		}
 	}
 	if total > maxReferrerBytes {
-		return nil, fmt.Errorf("%w: the manifests that refer to it have %d bytes together; at most %d are read", transfer.ErrUnsupported, total, maxReferrerBytes)
+		return nil, fmt.Errorf("%w: the manifests that refer to it have %d bytes together; at most %d are read", content.ErrUnsupported, total, maxReferrerBytes)
 	}
 	var found []Attachment
 	for some := range slices.Chunk(listed, referrersAtOnce) {
@@ -131,9 +131,9 @@ func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]
 }
 
 // distinct keeps the first entry of each digest.
-func distinct(list []transfer.Descriptor) []transfer.Descriptor {
+func distinct(list []content.Descriptor) []content.Descriptor {
 	seen := map[digest.Digest]bool{}
-	var kept []transfer.Descriptor
+	var kept []content.Descriptor
 	for _, d := range list {
 		if !seen[d.Digest] {
 			seen[d.Digest] = true
@@ -144,8 +144,8 @@ func distinct(list []transfer.Descriptor) []transfer.Descriptor {
 }
 
 // openReferrers reads manifests and tells what they are.
-func openReferrers(ctx context.Context, src Source, listed []transfer.Descriptor) ([]Attachment, error) {
-	var small []transfer.Descriptor
+func openReferrers(ctx context.Context, src Source, listed []content.Descriptor) ([]Attachment, error) {
+	var small []content.Descriptor
 	for _, d := range listed {
 		if d.Size <= maxReferrerSize {
 			small = append(small, d)
@@ -161,7 +161,7 @@ func openReferrers(ctx context.Context, src Source, listed []transfer.Descriptor
 		problem := fmt.Sprintf("its manifest has %d bytes; at most %d are read", d.Size, maxReferrerSize)
 		if d.Size <= maxReferrerSize {
 			if problem = problems[next]; problem == "" {
-				found[i] = attachmentOf(transfer.Manifest{Descriptor: d, Content: manifests[next].Content}, "")
+				found[i] = attachmentOf(content.Manifest{Descriptor: d, Content: manifests[next].Content}, "")
 			}
 			next++
 		}
@@ -177,16 +177,16 @@ func openReferrers(ctx context.Context, src Source, listed []transfer.Descriptor
 
 // readManifests reads and checks manifests with as few requests as src needs for all
 // of them. A problem is what is wrong with one of them, "" if nothing is.
-func readManifests(ctx context.Context, src transfer.ManifestReader, list []transfer.Descriptor) (manifests []transfer.Manifest, problems []string, err error) {
+func readManifests(ctx context.Context, src content.ManifestReader, list []content.Descriptor) (manifests []content.Manifest, problems []string, err error) {
 	if len(list) == 0 {
 		return nil, nil, nil
 	}
 	problems = make([]string, len(list))
 	manifests, err = src.Manifests(ctx, list)
-	if len(list) > 1 && (isMalformed(err) || errors.Is(err, transfer.ErrNotFound)) {
+	if len(list) > 1 && (isMalformed(err) || errors.Is(err, content.ErrNotFound)) {
 		manifests = nil
 		for i, d := range list {
-			one, problem, err := readManifests(ctx, src, []transfer.Descriptor{d})
+			one, problem, err := readManifests(ctx, src, []content.Descriptor{d})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -194,8 +194,8 @@ func readManifests(ctx context.Context, src transfer.ManifestReader, list []tran
 		}
 		return manifests, problems, nil
 	}
-	if isMalformed(err) || errors.Is(err, transfer.ErrNotFound) {
-		return make([]transfer.Manifest, 1), []string{err.Error()}, nil
+	if isMalformed(err) || errors.Is(err, content.ErrNotFound) {
+		return make([]content.Manifest, 1), []string{err.Error()}, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -214,16 +214,16 @@ func readManifests(ctx context.Context, src transfer.ManifestReader, list []tran
 // isMalformed tells errors that what is attached is to blame for, and not who was
 // asked for it.
 func isMalformed(err error) bool {
-	return errors.Is(err, transfer.ErrIntegrity) || errors.Is(err, transfer.ErrUnsupported)
+	return errors.Is(err, content.ErrIntegrity) || errors.Is(err, content.ErrUnsupported)
 }
 
 // checkContent checks that content is what d names.
-func checkContent(d transfer.Descriptor, content []byte) error {
-	if got := int64(len(content)); got != d.Size {
-		return fmt.Errorf("%w: it has %d bytes, its descriptor says %d", transfer.ErrIntegrity, got, d.Size)
+func checkContent(d content.Descriptor, data []byte) error {
+	if got := int64(len(data)); got != d.Size {
+		return fmt.Errorf("%w: it has %d bytes, its descriptor says %d", content.ErrIntegrity, got, d.Size)
 	}
-	if got := digest.FromBytes(content); got != d.Digest {
-		return fmt.Errorf("%w: its bytes have the digest %s", transfer.ErrIntegrity, got)
+	if got := digest.FromBytes(data); got != d.Digest {
+		return fmt.Errorf("%w: its bytes have the digest %s", content.ErrIntegrity, got)
 	}
 	return nil
 }
@@ -232,23 +232,23 @@ func checkContent(d transfer.Descriptor, content []byte) error {
 const blobTries = 3
 
 // readBlob reads and checks a blob, whose size must have been bounded.
-func readBlob(ctx context.Context, src transfer.BlobReader, d transfer.Descriptor) (content []byte, err error) {
+func readBlob(ctx context.Context, src content.BlobReader, d content.Descriptor) (data []byte, err error) {
 	for range blobTries {
 		r, openErr := src.Blob(ctx, d)
 		if openErr != nil {
 			return nil, openErr
 		}
-		content, err = io.ReadAll(io.LimitReader(r, d.Size+1))
+		data, err = io.ReadAll(io.LimitReader(r, d.Size+1))
 		r.Close()
 		if err == nil || ctx.Err() != nil {
 			break
 		}
 	}
 	if err == nil {
-		err = checkContent(d, content)
+		err = checkContent(d, data)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob %s: %w", d.Digest, err)
 	}
-	return content, nil
+	return data, nil
 }

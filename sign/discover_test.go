@@ -6,7 +6,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 func TestList(t *testing.T) {
@@ -19,9 +19,9 @@ func TestList(t *testing.T) {
 	m.refer(image, notationMediaType, notationMediaType, nil, m.put("application/jose+json", []byte("{}")))
 	m.refer(image, "application/vnd.cyclonedx+json", "", nil, m.put("application/vnd.cyclonedx+json", []byte("{}")))
 	m.refer(image, "application/x", "application/x", nil)
-	m.tag(image, transfer.DigestTagSignatures, key.payload(m, image, nil), key.payload(m, image, map[string]string{"a": "b"}))
-	m.tag(image, transfer.DigestTagAttestation, key.envelope(m, attestationOf(image, spdx)))
-	m.tag(image, transfer.DigestTagSBOM, m.put("text/spdx", []byte("SPDX")))
+	m.tag(image, content.DigestTagSignatures, key.payload(m, image, nil), key.payload(m, image, map[string]string{"a": "b"}))
+	m.tag(image, content.DigestTagAttestation, key.envelope(m, attestationOf(image, spdx)))
+	m.tag(image, content.DigestTagSBOM, m.put("text/spdx", []byte("SPDX")))
 	list, err := List(t.Context(), m, image)
 	check(t, err)
 	wants := []struct {
@@ -40,9 +40,9 @@ func TestList(t *testing.T) {
 		{kind: KindNotation, artifactType: notationMediaType},
 		{kind: KindSBOM, artifactType: "application/vnd.cyclonedx+json"},
 		{kind: KindOther, artifactType: "application/x"},
-		{kind: KindSignature, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagSignatures, contents: 2},
-		{kind: KindAttestation, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagAttestation, contents: 1, predicateType: spdx},
-		{kind: KindSBOM, artifactType: ocispec.MediaTypeImageConfig, tagKind: transfer.DigestTagSBOM},
+		{kind: KindSignature, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: content.DigestTagSignatures, contents: 2},
+		{kind: KindAttestation, format: FormatLegacy, artifactType: ocispec.MediaTypeImageConfig, tagKind: content.DigestTagAttestation, contents: 1, predicateType: spdx},
+		{kind: KindSBOM, artifactType: ocispec.MediaTypeImageConfig, tagKind: content.DigestTagSBOM},
 	}
 	if len(list) != len(wants) {
 		t.Fatalf("got %d attachments: %+v", len(list), list)
@@ -51,7 +51,7 @@ func TestList(t *testing.T) {
 		a := list[i]
 		tag := ""
 		if want.tagKind != "" {
-			tag = transfer.DigestTag(image.Descriptor.Digest, want.tagKind)
+			tag = content.DigestTag(image.Descriptor.Digest, want.tagKind)
 		}
 		if a.Kind != want.kind || a.Format != want.format || a.ArtifactType != want.artifactType || a.Tag != tag || len(a.Contents) != want.contents || a.Problem != "" || a.Size == 0 {
 			t.Errorf("%d: got %+v, want %+v", i, a, want)
@@ -69,7 +69,7 @@ func TestList(t *testing.T) {
 		t.Errorf("annotations %v", list[0].Annotations)
 	}
 	refused := errors.New("500")
-	m.fail["tag "+transfer.DigestTag(image.Descriptor.Digest, transfer.DigestTagSBOM)] = refused
+	m.fail["tag "+content.DigestTag(image.Descriptor.Digest, content.DigestTagSBOM)] = refused
 	if _, err := List(t.Context(), m, image); !errors.Is(err, refused) {
 		t.Errorf("got %v", err)
 	}
@@ -87,9 +87,9 @@ func FuzzAttachment(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","size":659,"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"}],"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`))
 	f.Add([]byte(`{"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":-1}]}`))
 	f.Add([]byte(`{"manifests":[]}`))
-	f.Fuzz(func(t *testing.T, content []byte) {
+	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, tag := range []string{"", "sha256-00.sig"} {
-			a := attachmentOf(transfer.Manifest{Content: content}, tag)
+			a := attachmentOf(content.Manifest{Content: data}, tag)
 			if len(a.layers) != len(a.Contents) {
 				t.Errorf("%d layers, %d contents", len(a.layers), len(a.Contents))
 			}
@@ -110,7 +110,7 @@ func FuzzEvidence(f *testing.F) {
 	f.Add(uint8(2), []byte(`{"payloadType":"application/vnd.in-toto+json","payload":"e30=","signatures":[{"sig":"MEUCIQ=="}]}`))
 	v := checker{requirements: Requirements{Keys: []*Key{must(ParsePublicKey("k", []byte(fuzzKey)))}}}
 	f.Fuzz(func(t *testing.T, kind uint8, blob []byte) {
-		layer := transfer.Descriptor{MediaType: mediaTypes[int(kind)%len(mediaTypes)], Annotations: map[string]string{signatureAnnotation: "MEUCIQ=="}}
+		layer := content.Descriptor{MediaType: mediaTypes[int(kind)%len(mediaTypes)], Annotations: map[string]string{signatureAnnotation: "MEUCIQ=="}}
 		e := decodeEvidence(layer, blob)
 		if o := v.check("sha256:"+cosignHex, Attachment{Format: FormatBundle, Kind: KindSignature}, e); o.reason == "" {
 			t.Errorf("a signature that was never made is accepted: %s", blob)

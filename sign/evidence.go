@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -57,7 +57,7 @@ func (e evidence) about(d digest.Digest) (subject, bool) {
 
 // readEvidence reads all contents of the attachments and calls found for each, one at
 // a time, with its place in attachments and their contents.
-func readEvidence(ctx context.Context, src transfer.BlobReader, attachments []Attachment, found func(a, c int, e evidence)) error {
+func readEvidence(ctx context.Context, src content.BlobReader, attachments []Attachment, found func(a, c int, e evidence)) error {
 	total, count := int64(0), 0
 	for _, a := range attachments {
 		count += len(a.layers)
@@ -66,10 +66,10 @@ func readEvidence(ctx context.Context, src transfer.BlobReader, attachments []At
 		}
 	}
 	if count > maxEvidenceCount {
-		return fmt.Errorf("%s: %w: it has %d signatures and attestations; at most %d are read", src, transfer.ErrUnsupported, count, maxEvidenceCount)
+		return fmt.Errorf("%s: %w: it has %d signatures and attestations; at most %d are read", src, content.ErrUnsupported, count, maxEvidenceCount)
 	}
 	if total > maxEvidence {
-		return fmt.Errorf("%s: %w: its signatures and attestations have %d bytes together; at most %d are read", src, transfer.ErrUnsupported, total, maxEvidence)
+		return fmt.Errorf("%s: %w: its signatures and attestations have %d bytes together; at most %d are read", src, content.ErrUnsupported, total, maxEvidence)
 	}
 	memory := semaphore.NewWeighted(evidenceInMemory)
 	var mu sync.Mutex
@@ -87,7 +87,7 @@ func readEvidence(ctx context.Context, src transfer.BlobReader, attachments []At
 				switch {
 				case err == nil:
 					e = decodeEvidence(l, blob)
-				case !isMalformed(err) && !errors.Is(err, transfer.ErrNotFound):
+				case !isMalformed(err) && !errors.Is(err, content.ErrNotFound):
 					return err
 				}
 				mu.Lock()
@@ -102,7 +102,7 @@ func readEvidence(ctx context.Context, src transfer.BlobReader, attachments []At
 
 // decodeEvidence reads the blob of a layer by the layer's media type. What could be
 // told of it before an error is there too.
-func decodeEvidence(layer transfer.Descriptor, blob []byte) (e evidence) {
+func decodeEvidence(layer content.Descriptor, blob []byte) (e evidence) {
 	switch layer.MediaType {
 	case payloadMediaType:
 		e.err = e.decodePayload(layer.Annotations[signatureAnnotation], blob)

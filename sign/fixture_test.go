@@ -17,7 +17,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sigstore/sigstore/pkg/signature"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 func must[T any](v T, err error) T {
@@ -29,9 +29,9 @@ func must[T any](v T, err error) T {
 
 // memory is a [Source] that has what a test puts there, and fails as it says.
 type memory struct {
-	content   map[digest.Digest][]byte
-	tags      map[string]transfer.Manifest
-	referrers map[digest.Digest][]transfer.Descriptor
+	data      map[digest.Digest][]byte
+	tags      map[string]content.Manifest
+	referrers map[digest.Digest][]content.Descriptor
 	// fail gives the error of a request: "referrers sha256:…", "tag NAME", "manifest
 	// sha256:…", "blob sha256:…".
 	fail map[string]error
@@ -41,68 +41,68 @@ const memoryName = "registry.example/app"
 
 func newMemory() *memory {
 	return &memory{
-		content: map[digest.Digest][]byte{}, tags: map[string]transfer.Manifest{},
-		referrers: map[digest.Digest][]transfer.Descriptor{}, fail: map[string]error{},
+		data: map[digest.Digest][]byte{}, tags: map[string]content.Manifest{},
+		referrers: map[digest.Digest][]content.Descriptor{}, fail: map[string]error{},
 	}
 }
 
 func (m *memory) String() string { return memoryName }
 
-func (m *memory) Resolve(_ context.Context, reference string) (transfer.Manifest, error) {
+func (m *memory) Resolve(_ context.Context, reference string) (content.Manifest, error) {
 	if err := m.fail["tag "+reference]; err != nil {
-		return transfer.Manifest{}, err
+		return content.Manifest{}, err
 	}
 	found, ok := m.tags[reference]
 	if !ok {
-		return transfer.Manifest{}, fmt.Errorf("%s: %w", reference, transfer.ErrNotFound)
+		return content.Manifest{}, fmt.Errorf("%s: %w", reference, content.ErrNotFound)
 	}
 	return found, nil
 }
 
-func (m *memory) Manifests(_ context.Context, list []transfer.Descriptor) (manifests []transfer.Manifest, err error) {
+func (m *memory) Manifests(_ context.Context, list []content.Descriptor) (manifests []content.Manifest, err error) {
 	for _, d := range list {
 		if err := m.fail["manifest "+string(d.Digest)]; err != nil {
 			return nil, err
 		}
-		content, ok := m.content[d.Digest]
+		data, ok := m.data[d.Digest]
 		if !ok {
-			return nil, fmt.Errorf("manifest %s: %w", d.Digest, transfer.ErrNotFound)
+			return nil, fmt.Errorf("manifest %s: %w", d.Digest, content.ErrNotFound)
 		}
-		manifests = append(manifests, transfer.Manifest{Descriptor: d, Content: content})
+		manifests = append(manifests, content.Manifest{Descriptor: d, Content: data})
 	}
 	return manifests, nil
 }
 
-func (m *memory) Blob(_ context.Context, d transfer.Descriptor) (io.ReadCloser, error) {
+func (m *memory) Blob(_ context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if err := m.fail["blob "+string(d.Digest)]; err != nil {
 		return nil, err
 	}
-	content, ok := m.content[d.Digest]
+	data, ok := m.data[d.Digest]
 	if !ok {
-		return nil, fmt.Errorf("blob %s: %w", d.Digest, transfer.ErrNotFound)
+		return nil, fmt.Errorf("blob %s: %w", d.Digest, content.ErrNotFound)
 	}
-	return io.NopCloser(bytes.NewReader(content)), nil
+	return io.NopCloser(bytes.NewReader(data)), nil
 }
 
-func (m *memory) Referrers(_ context.Context, subject digest.Digest) ([]transfer.Descriptor, error) {
+func (m *memory) Referrers(_ context.Context, subject digest.Digest) ([]content.Descriptor, error) {
 	return m.referrers[subject], m.fail["referrers "+string(subject)]
 }
 
 // put stores content and describes it.
-func (m *memory) put(mediaType string, content []byte) transfer.Descriptor {
-	d := transfer.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
-	m.content[d.Digest] = content
+func (m *memory) put(mediaType string, data []byte) content.Descriptor {
+	d := content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	m.data[d.Digest] = data
 	return d
 }
 
 // putJSON stores a manifest.
-func (m *memory) putJSON(mediaType string, v any) transfer.Manifest {
-	content := must(json.Marshal(v))
-	return transfer.Manifest{Descriptor: m.put(mediaType, content), Content: content}
+func (m *memory) putJSON(mediaType string, v any) content.Manifest {
+	data := must(json.Marshal(v))
+	return content.Manifest{Descriptor: m.put(mediaType, data), Content: data}
 }
 
 // image makes an image; another name makes another image.
-func (m *memory) image(name string) transfer.Manifest {
+func (m *memory) image(name string) content.Manifest {
 	var doc ocispec.Manifest
 	doc.SchemaVersion, doc.MediaType = 2, ocispec.MediaTypeImageManifest
 	doc.Config = m.put(ocispec.MediaTypeImageConfig, []byte(`{"architecture":"amd64","os":"linux"}`))
@@ -111,7 +111,7 @@ func (m *memory) image(name string) transfer.Manifest {
 }
 
 // index makes an index of images.
-func (m *memory) index(entries ...transfer.Descriptor) transfer.Manifest {
+func (m *memory) index(entries ...content.Descriptor) content.Manifest {
 	var doc ocispec.Index
 	doc.SchemaVersion, doc.MediaType, doc.Manifests = 2, ocispec.MediaTypeImageIndex, entries
 	return m.putJSON(doc.MediaType, doc)
@@ -119,7 +119,7 @@ func (m *memory) index(entries ...transfer.Descriptor) transfer.Manifest {
 
 // refer attaches layers to an image; listed is the artifact type that the registry
 // lists.
-func (m *memory) refer(image transfer.Manifest, artifactType, listed string, annotations map[string]string, layers ...transfer.Descriptor) transfer.Descriptor {
+func (m *memory) refer(image content.Manifest, artifactType, listed string, annotations map[string]string, layers ...content.Descriptor) content.Descriptor {
 	subject := image.Descriptor
 	doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, ArtifactType: artifactType, Config: ocispec.DescriptorEmptyJSON,
 		Layers: layers, Subject: &subject, Annotations: annotations}
@@ -131,15 +131,15 @@ func (m *memory) refer(image transfer.Manifest, artifactType, listed string, ann
 }
 
 // bundle attaches a bundle of these bytes.
-func (m *memory) bundle(image transfer.Manifest, content []byte) transfer.Descriptor {
-	return m.refer(image, bundleMediaType, bundleMediaType, nil, m.put(bundleMediaType, content))
+func (m *memory) bundle(image content.Manifest, data []byte) content.Descriptor {
+	return m.refer(image, bundleMediaType, bundleMediaType, nil, m.put(bundleMediaType, data))
 }
 
 // tag gives an image a manifest below the tag of a kind.
-func (m *memory) tag(image transfer.Manifest, kind string, layers ...transfer.Descriptor) {
+func (m *memory) tag(image content.Manifest, kind string, layers ...content.Descriptor) {
 	doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: m.put(ocispec.MediaTypeImageConfig, []byte(`{}`)), Layers: layers}
 	doc.SchemaVersion = 2
-	m.tags[transfer.DigestTag(image.Descriptor.Digest, kind)] = m.putJSON(doc.MediaType, doc)
+	m.tags[content.DigestTag(image.Descriptor.Digest, kind)] = m.putJSON(doc.MediaType, doc)
 }
 
 // testKey is a key that signs.
@@ -161,7 +161,7 @@ func (k testKey) sign(message []byte) []byte {
 }
 
 // signatureOf is the statement that signs an image.
-func signatureOf(image transfer.Manifest, annotations map[string]string) statement {
+func signatureOf(image content.Manifest, annotations map[string]string) statement {
 	return statement{
 		subjects:      []subject{{digest: image.Descriptor.Digest, annotations: annotations}},
 		predicateType: signaturePredicateType, predicate: json.RawMessage("{}"),
@@ -169,7 +169,7 @@ func signatureOf(image transfer.Manifest, annotations map[string]string) stateme
 }
 
 // attestationOf is a statement of another type.
-func attestationOf(image transfer.Manifest, predicateType string) statement {
+func attestationOf(image content.Manifest, predicateType string) statement {
 	s := signatureOf(image, nil)
 	s.predicateType = predicateType
 	return s
@@ -186,19 +186,19 @@ func (k testKey) bundleOf(payload []byte) []byte {
 }
 
 // payload stores a legacy signature and gives its layer.
-func (k testKey) payload(m *memory, image transfer.Manifest, annotations map[string]string) transfer.Descriptor {
+func (k testKey) payload(m *memory, image content.Manifest, annotations map[string]string) content.Descriptor {
 	return k.payloadOf(m, must(encodePayload(simplePayload{repository: memoryName, digest: image.Descriptor.Digest, annotations: annotations})))
 }
 
 // payloadOf stores a legacy signature over any payload.
-func (k testKey) payloadOf(m *memory, payload []byte) transfer.Descriptor {
+func (k testKey) payloadOf(m *memory, payload []byte) content.Descriptor {
 	layer := m.put(payloadMediaType, payload)
 	layer.Annotations = map[string]string{signatureAnnotation: base64.StdEncoding.EncodeToString(k.sign(payload))}
 	return layer
 }
 
 // envelope stores a legacy attestation and gives its layer.
-func (k testKey) envelope(m *memory, s statement) transfer.Descriptor {
+func (k testKey) envelope(m *memory, s statement) content.Descriptor {
 	b := bundle{payload: must(encodeStatement(s))}
 	return m.put(envelopeMediaType, must(json.Marshal(map[string]any{
 		"payloadType": statementMediaType, "payload": base64.StdEncoding.EncodeToString(b.payload),
@@ -208,5 +208,5 @@ func (k testKey) envelope(m *memory, s statement) transfer.Descriptor {
 
 // attachedTag is the tag sha256-HEX with a suffix.
 func attachedTag(d digest.Digest, suffix string) string {
-	return transfer.DigestTag(d, transfer.DigestTagReferrers) + suffix
+	return content.DigestTag(d, content.DigestTagReferrers) + suffix
 }

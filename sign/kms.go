@@ -19,7 +19,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -120,11 +120,11 @@ func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]by
 		return nil, k.fail(err)
 	}
 	if arn := aws.ToString(out.KeyId); arn != key.arn {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: transfer.ErrIntegrity, Next: "run this again",
+		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "run this again",
 			Err: fmt.Errorf("the alias was moved meanwhile, from %s to %s", key.arn, arn)}
 	}
 	if err := key.verifier.VerifySignature(bytes.NewReader(out.Signature), nil, options.WithDigest(digest)); err != nil {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: transfer.ErrIntegrity, Next: "see what answers in the place of AWS KMS",
+		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "see what answers in the place of AWS KMS",
 			Err: errors.New("the signature that came back was not made by the key for this message")}
 	}
 	return out.Signature, nil

@@ -29,7 +29,7 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/ecrkit/ecrkit/localecr"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // kmsWorld is a local KMS and the configuration to call it.
@@ -301,7 +301,7 @@ func TestKMSChecksTheSignature(t *testing.T) {
 		world := *w
 		world.cfg.BaseEndpoint = &front.URL
 		_, err := world.key(t, "alias/ecrkit-p256").SignMessage(strings.NewReader("message"))
-		if !errors.Is(err, transfer.ErrIntegrity) || !strings.Contains(err.Error(), tt.want) {
+		if !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -9,14 +9,14 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // legacyJob adds a signature to those that the tag sha256-HEX.sig names:
 // https://github.com/sigstore/cosign/blob/v3.1.3/specs/SIGNATURE_SPEC.md.
 type legacyJob struct {
 	store   Store
-	image   transfer.Descriptor
+	image   content.Descriptor
 	signer  *Signer
 	tag     string
 	payload []byte
@@ -28,13 +28,13 @@ type legacyJob struct {
 	result    Signed
 }
 
-func newLegacyJob(store Store, image transfer.Manifest, signer *Signer, opts Options) (*legacyJob, error) {
+func newLegacyJob(store Store, image content.Manifest, signer *Signer, opts Options) (*legacyJob, error) {
 	d := image.Descriptor
 	payload, err := encodePayload(simplePayload{repository: opts.Repository, digest: d.Digest, annotations: opts.Annotations})
 	if err != nil {
 		return nil, err
 	}
-	tag := transfer.DigestTag(d.Digest, transfer.DigestTagSignatures)
+	tag := content.DigestTag(d.Digest, content.DigestTagSignatures)
 	return &legacyJob{
 		store: store, image: d, signer: signer, tag: tag, payload: payload, force: opts.Force, pause: opts.pause,
 		result: Signed{Digest: d.Digest, Format: FormatLegacy, Tag: tag},
@@ -102,12 +102,12 @@ func (j *legacyJob) write(ctx context.Context) error {
 
 // isWritten tells whether a layer has the signature that was made, or one that does
 // as well.
-func (j *legacyJob) isWritten(layer transfer.Descriptor) bool {
+func (j *legacyJob) isWritten(layer content.Descriptor) bool {
 	return j.isMine(layer) && (!j.force || layer.Annotations[signatureAnnotation] == j.signature)
 }
 
 // isMine tells whether a layer has a signature of this payload by this key.
-func (j *legacyJob) isMine(layer transfer.Descriptor) bool {
+func (j *legacyJob) isMine(layer content.Descriptor) bool {
 	payload := newBlob(payloadMediaType, j.payload)
 	if layer.MediaType != payloadMediaType || layer.Digest != payload.Digest || layer.Size != payload.Size {
 		return false
@@ -123,7 +123,7 @@ func (j *legacyJob) isMine(layer transfer.Descriptor) bool {
 // read gives the list that the tag names, an empty one if there is none.
 func (j *legacyJob) read(ctx context.Context) (signatureList, error) {
 	m, err := j.store.Resolve(ctx, j.tag)
-	if errors.Is(err, transfer.ErrNotFound) {
+	if errors.Is(err, content.ErrNotFound) {
 		return newSignatureList(), nil
 	}
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sigstore/sigstore/pkg/signature"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
 // heldSigner signs when it is let go.
@@ -38,9 +39,9 @@ func TestSignImageAndIndex(t *testing.T) {
 	for _, order := range []string{"index first", "image first"} {
 		t.Run(order, func(t *testing.T) {
 			t.Parallel()
-			store := transfer.NewLayout(filepath.Join(t.TempDir(), "layout"))
+			store := layout.New(filepath.Join(t.TempDir(), "layout"))
 			index := push(t, store, 2)
-			images, err := transfer.ReadTree(t.Context(), store, index)
+			images, err := content.ReadTree(t.Context(), store, index)
 			check(t, err)
 			child := images[0]
 			opts := Options{Formats: []Format{FormatLegacy}, Repository: "registry.example.com/app", LockDir: t.TempDir(), pause: time.Millisecond}
@@ -83,7 +84,7 @@ func TestSignImageAndIndex(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	t.Parallel()
-	store := transfer.NewLayout("app")
+	store := layout.New("app")
 	var images []digest.Digest
 	for i := range 400 { // more than there are lock files
 		images = append(images, digest.FromString(string(rune(i))))

@@ -9,7 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -23,7 +23,7 @@ const (
 
 // verifyPlatforms verifies the images of an index, which itself has been verified.
 // The first of them that is not verified makes the status and the error.
-func (v checker) verifyPlatforms(ctx context.Context, m transfer.Manifest, result Verification, depth int) (Verification, error) {
+func (v checker) verifyPlatforms(ctx context.Context, m content.Manifest, result Verification, depth int) (Verification, error) {
 	entries, err := imagesOf(m.Content)
 	if err != nil {
 		return Verification{}, fmt.Errorf("%s@%s: %w", v.src, m.Descriptor.Digest, err)
@@ -32,7 +32,7 @@ func (v checker) verifyPlatforms(ctx context.Context, m transfer.Manifest, resul
 		return result, nil
 	}
 	if depth >= maxIndexDepth {
-		return Verification{}, fmt.Errorf("%s: %w: indexes nested more than %d deep", v.src, transfer.ErrUnsupported, maxIndexDepth)
+		return Verification{}, fmt.Errorf("%s: %w: indexes nested more than %d deep", v.src, content.ErrUnsupported, maxIndexDepth)
 	}
 	result.Platforms = make([]Verification, len(entries))
 	verdicts := make([]error, len(entries))
@@ -62,15 +62,15 @@ func (v checker) verifyPlatforms(ctx context.Context, m transfer.Manifest, resul
 
 // verifyEntry verifies an entry of an index. Signatures are over its digest, so only
 // an index in an index has to be read.
-func (v checker) verifyEntry(ctx context.Context, d transfer.Descriptor, depth int) (Verification, error) {
-	m := transfer.Manifest{Descriptor: d}
+func (v checker) verifyEntry(ctx context.Context, d content.Descriptor, depth int) (Verification, error) {
+	m := content.Manifest{Descriptor: d}
 	if isIndex(d.MediaType) {
-		manifests, problems, err := readManifests(ctx, v.src, []transfer.Descriptor{d})
+		manifests, problems, err := readManifests(ctx, v.src, []content.Descriptor{d})
 		if err != nil {
 			return Verification{}, err
 		}
 		if problems[0] != "" {
-			return Verification{}, fmt.Errorf("%s@%s: %w: %s", v.src, d.Digest, transfer.ErrIntegrity, problems[0])
+			return Verification{}, fmt.Errorf("%s@%s: %w: %s", v.src, d.Digest, content.ErrIntegrity, problems[0])
 		}
 		m.Content = manifests[0].Content
 	}
@@ -78,54 +78,54 @@ func (v checker) verifyEntry(ctx context.Context, d transfer.Descriptor, depth i
 }
 
 // platformName is "linux/arm64 " for a descriptor that says so.
-func platformName(d transfer.Descriptor) string {
+func platformName(d content.Descriptor) string {
 	if d.Platform == nil {
 		return ""
 	}
-	p := transfer.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion}
+	p := content.Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion}
 	return clean(p.String()) + " "
 }
 
 // imagesOf gives the entries of an index, without attestations of BuildKit; none if
 // content is that of an image, or was not read.
-func imagesOf(content []byte) ([]transfer.Descriptor, error) {
-	if content == nil {
+func imagesOf(data []byte) ([]content.Descriptor, error) {
+	if data == nil {
 		return nil, nil
 	}
 	var doc struct {
 		MediaType      string
-		Manifests      []transfer.Descriptor
+		Manifests      []content.Descriptor
 		Config, Layers json.RawMessage
 	}
-	if err := json.Unmarshal(content, &doc); err != nil {
-		return nil, fmt.Errorf("%w: not a manifest: %w", transfer.ErrIntegrity, err)
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, fmt.Errorf("%w: not a manifest: %w", content.ErrIntegrity, err)
 	}
 	// A document that is an image to one reader and an index to another is an
 	// attack: https://github.com/opencontainers/image-spec/security/advisories/GHSA-77vh-xpmg-72qh.
 	if doc.Manifests != nil && (doc.Config != nil || doc.Layers != nil) || doc.Manifests == nil && isIndex(doc.MediaType) {
-		return nil, fmt.Errorf("%w: neither an image manifest nor an index", transfer.ErrIntegrity)
+		return nil, fmt.Errorf("%w: neither an image manifest nor an index", content.ErrIntegrity)
 	}
-	var images []transfer.Descriptor
+	var images []content.Descriptor
 	for _, d := range distinct(doc.Manifests) {
 		if _, err := parseDigest(string(d.Digest)); err != nil {
-			return nil, fmt.Errorf("%w: an entry of the index: %w", transfer.ErrIntegrity, err)
+			return nil, fmt.Errorf("%w: an entry of the index: %w", content.ErrIntegrity, err)
 		}
-		if d.Size < 0 || d.Size > transfer.MaxManifestSize {
-			return nil, fmt.Errorf("%w: the index names a manifest %s of %d bytes", transfer.ErrUnsupported, d.Digest, d.Size)
+		if d.Size < 0 || d.Size > content.MaxManifestSize {
+			return nil, fmt.Errorf("%w: the index names a manifest %s of %d bytes", content.ErrUnsupported, d.Digest, d.Size)
 		}
 		if !isBuildKitAttestation(d) {
 			images = append(images, d)
 		}
 	}
 	if len(images) > maxIndexImages {
-		return nil, fmt.Errorf("%w: an index of %d images; at most %d are verified", transfer.ErrUnsupported, len(images), maxIndexImages)
+		return nil, fmt.Errorf("%w: an index of %d images; at most %d are verified", content.ErrUnsupported, len(images), maxIndexImages)
 	}
 	return images, nil
 }
 
 // isBuildKitAttestation tells an entry that no machine takes for an image to run:
 // https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md.
-func isBuildKitAttestation(d transfer.Descriptor) bool {
+func isBuildKitAttestation(d content.Descriptor) bool {
 	return d.Annotations["vnd.docker.reference.type"] == "attestation-manifest" &&
 		d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
 }

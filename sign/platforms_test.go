@@ -7,12 +7,12 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 func TestVerifyPlatforms(t *testing.T) {
 	m, key := newMemory(), newTestKey(t, "A")
-	sign := func(images ...transfer.Manifest) {
+	sign := func(images ...content.Manifest) {
 		for _, image := range images {
 			m.bundle(image, key.bundle(signatureOf(image, nil)))
 		}
@@ -25,7 +25,7 @@ func TestVerifyPlatforms(t *testing.T) {
 	arm := arm64.Descriptor
 	arm.Platform = &ocispec.Platform{OS: "linux", Architecture: "arm64"}
 	index := m.index(amd64.Descriptor, arm, nested.Descriptor, attestation)
-	verify := func(image transfer.Manifest, platforms bool) (Verification, error) {
+	verify := func(image content.Manifest, platforms bool) (Verification, error) {
 		return Verify(t.Context(), m, image, Requirements{Keys: []*Key{key.Key}, Platforms: platforms})
 	}
 
@@ -59,11 +59,11 @@ func TestVerifyPlatforms(t *testing.T) {
 		t.Errorf("an index with another image: %v", err)
 	}
 	// Other bytes under the digest of a signed index are no index at all.
-	m.content[nested.Descriptor.Digest] = swapped.Content
-	if _, err := verify(index, true); !errors.Is(err, transfer.ErrIntegrity) || errors.Is(err, ErrUntrusted) {
+	m.data[nested.Descriptor.Digest] = swapped.Content
+	if _, err := verify(index, true); !errors.Is(err, content.ErrIntegrity) || errors.Is(err, ErrUntrusted) {
 		t.Errorf("a nested index with other bytes: %v", err)
 	}
-	m.content[nested.Descriptor.Digest] = nested.Content
+	m.data[nested.Descriptor.Digest] = nested.Content
 	refused := errors.New("503")
 	m.fail["referrers "+string(arm.Digest)] = refused
 	if _, err := verify(index, true); !errors.Is(err, refused) {
@@ -73,12 +73,12 @@ func TestVerifyPlatforms(t *testing.T) {
 
 func TestImagesOfRefuses(t *testing.T) {
 	const d = `"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"`
-	for _, content := range []string{
+	for _, data := range []string{
 		``, `[]`, `{"manifests":[{"digest":"sha512:00"}]}`, `{"manifests":[],"layers":[]}`, `{"manifests":[{"digest":` + d + `,"size":-1}]}`,
 		`{"mediaType":"application/vnd.oci.image.index.v1+json"}`, `{"manifests":[{"digest":` + d + `}],"config":{}}`,
 	} {
-		if _, err := imagesOf([]byte(content)); err == nil {
-			t.Errorf("%s was accepted", content)
+		if _, err := imagesOf([]byte(data)); err == nil {
+			t.Errorf("%s was accepted", data)
 		}
 	}
 }

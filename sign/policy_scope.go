@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // scope is a pattern of names of repositories, HOST/REPOSITORY, or of directories,
@@ -33,7 +33,7 @@ func parseScope(s string) (scope, error) {
 		return scope{}, errors.New("it is empty")
 	case strings.Contains(s, "***"):
 		return scope{}, fmt.Errorf("%q has three asterisks", s)
-	case local && kind != transfer.KindDockerDaemon && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
+	case local && kind != ref.KindDockerDaemon && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
 		return scope{}, fmt.Errorf("%q is relative; write %s:/DIRECTORY or %s:**", s, kind, kind)
 	case local:
 		repository = path
@@ -88,8 +88,8 @@ func (s scope) compare(other scope) int {
 }
 
 // cutKind splits oci:DIR and its relatives; kind is "" for a repository.
-func cutKind(s string) (kind transfer.Kind, path string, local bool) {
-	for _, kind := range []transfer.Kind{transfer.KindLayout, transfer.KindArchive, transfer.KindDockerArchive, transfer.KindDockerDaemon} {
+func cutKind(s string) (kind ref.Kind, path string, local bool) {
+	for _, kind := range []ref.Kind{ref.KindLayout, ref.KindArchive, ref.KindDockerArchive, ref.KindDockerDaemon} {
 		if path, ok := strings.CutPrefix(s, string(kind)+":"); ok {
 			return kind, path, true
 		}
@@ -129,7 +129,7 @@ func hostsOf(host string) []string {
 func namesOf(given []string) (names []string) {
 	for _, name := range given {
 		if kind, path, local := cutKind(name); local {
-			if kind != transfer.KindDockerDaemon {
+			if kind != ref.KindDockerDaemon {
 				// Without a current directory it stays relative, and only "**" matches.
 				if absolute, err := filepath.Abs(path); err == nil {
 					path = filepath.ToSlash(absolute)

@@ -7,7 +7,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // atOnce is how many images are signed, and signatures written, at the same time.
@@ -31,12 +31,12 @@ type job interface {
 
 // blob is a small blob in memory.
 type blob struct {
-	transfer.Descriptor
+	content.Descriptor
 	content []byte
 }
 
-func newBlob(mediaType string, content []byte) blob {
-	return blob{transfer.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}, content}
+func newBlob(mediaType string, data []byte) blob {
+	return blob{content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data}
 }
 
 // run does all jobs; root is the image whose signatures are written last. It gives
@@ -116,7 +116,7 @@ func steps(jobs []job, root digest.Digest) [4][]job {
 // putBlobs stores the blobs of all jobs that are not there, each once.
 func putBlobs(ctx context.Context, store Store, jobs []job) error {
 	contents := map[digest.Digest][]byte{}
-	var all []transfer.Descriptor
+	var all []content.Descriptor
 	for _, j := range jobs {
 		for _, b := range j.blobs() {
 			if contents[b.Digest] == nil {

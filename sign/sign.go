@@ -11,7 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // Options say how an image is signed. The zero value writes one bundle for the
@@ -59,7 +60,7 @@ type Signed struct {
 // The error is a [transfer.ConflictError] if a legacy signature cannot be added to
 // others since their tag is immutable. After an error of the store, the result has
 // what is there nevertheless.
-func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer, opts Options) ([]Signed, error) {
+func Sign(ctx context.Context, store Store, m content.Manifest, signer *Signer, opts Options) ([]Signed, error) {
 	opts, err := opts.complete(store)
 	if err != nil {
 		return nil, err
@@ -86,15 +87,15 @@ func Sign(ctx context.Context, store Store, m transfer.Manifest, signer *Signer,
 }
 
 // imagesToSign gives the image that m is last.
-func imagesToSign(ctx context.Context, store Store, m transfer.Manifest, recursive bool) ([]transfer.Manifest, error) {
+func imagesToSign(ctx context.Context, store Store, m content.Manifest, recursive bool) ([]content.Manifest, error) {
 	if recursive {
-		return transfer.ReadTree(ctx, store, m)
+		return content.ReadTree(ctx, store, m)
 	}
-	m, err := transfer.CheckManifest(m)
+	m, err := content.CheckManifest(m)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", store, err)
 	}
-	return []transfer.Manifest{m}, nil
+	return []content.Manifest{m}, nil
 }
 
 // complete checks the options and sets what was left out.
@@ -134,7 +135,7 @@ func (o Options) complete(store Store) (Options, error) {
 
 // checkRepository refuses what cosign cannot read again as the name of a repository.
 func checkRepository(name string) error {
-	r, err := transfer.ParseReference(name, auth.Registries{}, nil)
+	r, err := ref.Parse(name, auth.Registries{}, nil)
 	if err == nil && (!r.IsRepository() || r.Digest != "") {
 		err = errors.New("it is not HOST/REPOSITORY")
 	}

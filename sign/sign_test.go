@@ -21,7 +21,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/localecr"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // sameJSON compares two documents but for the order of members.
@@ -69,10 +69,10 @@ func TestSignBundle(t *testing.T) {
 			"annotations":{"dev.sigstore.bundle.content":"dsse-envelope","dev.sigstore.bundle.predicateType":"https://sigstore.dev/cosign/sign/v1","org.opencontainers.image.created":"2026-11-21T19:42:33Z"},
 			"subject":{"mediaType":%q,"size":%d,"digest":%q},"artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json"}`,
 			len(bundle), digest.FromBytes(bundle), m.Descriptor.MediaType, m.Descriptor.Size, m.Descriptor.Digest))
-		if config := blobOf(t, store, transfer.Descriptor{Digest: ocispec.DescriptorEmptyJSON.Digest, Size: 2}); string(config) != "{}" {
+		if config := blobOf(t, store, content.Descriptor{Digest: ocispec.DescriptorEmptyJSON.Digest, Size: 2}); string(config) != "{}" {
 			t.Errorf("%s: config %s", name, config)
 		}
-		if got := blobOf(t, store, transfer.Descriptor{Digest: digest.FromBytes(bundle), Size: int64(len(bundle))}); string(got) != string(bundle) {
+		if got := blobOf(t, store, content.Descriptor{Digest: digest.FromBytes(bundle), Size: int64(len(bundle))}); string(got) != string(bundle) {
 			t.Errorf("%s: the bundle is %s", name, got)
 		}
 		payload := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q},"annotations":{"env":"prod","q":"<&>"}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}`, m.Descriptor.Digest.Encoded())
@@ -243,7 +243,7 @@ func TestSignRefused(t *testing.T) {
 		}
 		tags, err := store.Tags(t.Context())
 		check(t, err)
-		images, err := transfer.ReadTree(t.Context(), store, m)
+		images, err := content.ReadTree(t.Context(), store, m)
 		check(t, err)
 		for _, image := range images {
 			listed, err := store.Referrers(t.Context(), image.Descriptor.Digest)
@@ -360,7 +360,7 @@ func TestSignOptions(t *testing.T) {
 	// What is signed is the digest: other bytes under it are not.
 	changed := m
 	changed.Content = append(slices.Clone(m.Content), ' ')
-	if _, err := Sign(t.Context(), stores["layout"], changed, signer, Options{}); !errors.Is(err, transfer.ErrIntegrity) {
+	if _, err := Sign(t.Context(), stores["layout"], changed, signer, Options{}); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // signatureList is the manifest that a tag sha256-HEX.sig names: an image with one
@@ -25,18 +25,18 @@ func newSignatureList() signatureList {
 	return signatureList{manifest: ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
-		Config:    transfer.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
+		Config:    content.Descriptor{MediaType: ocispec.MediaTypeImageConfig},
 	}}
 }
 
 // decodeSignatureList reads the list. What is none is refused: it would be lost if a
 // list were written in its place.
-func decodeSignatureList(m transfer.Manifest) (signatureList, error) {
+func decodeSignatureList(m content.Manifest) (signatureList, error) {
 	l := signatureList{digest: m.Descriptor.Digest}
 	var index struct{ Manifests json.RawMessage }
 	err := checkContent(m.Descriptor, m.Content)
 	if err == nil {
-		err = checkJSON(m.Content, transfer.MaxManifestSize)
+		err = checkJSON(m.Content, content.MaxManifestSize)
 	}
 	if err == nil {
 		err = json.Unmarshal(m.Content, &l.manifest)
@@ -59,7 +59,7 @@ func decodeSignatureList(m transfer.Manifest) (signatureList, error) {
 	return l, nil
 }
 
-func checkSignatureLayers(layers []transfer.Descriptor) error {
+func checkSignatureLayers(layers []content.Descriptor) error {
 	for _, layer := range layers {
 		if _, err := parseDigest(string(layer.Digest)); err != nil {
 			return err
@@ -72,16 +72,16 @@ func checkSignatureLayers(layers []transfer.Descriptor) error {
 }
 
 // find gives the place of a layer, -1 if there is none.
-func (l signatureList) find(layer func(transfer.Descriptor) bool) int {
+func (l signatureList) find(layer func(content.Descriptor) bool) int {
 	return slices.IndexFunc(l.manifest.Layers, layer)
 }
 
 // with gives the list with one layer more, without those that it replaces, and its
 // config, which names the layers too.
-func (l signatureList) with(layer transfer.Descriptor, replaced func(transfer.Descriptor) bool) (transfer.Manifest, blob, error) {
+func (l signatureList) with(layer content.Descriptor, replaced func(content.Descriptor) bool) (content.Manifest, blob, error) {
 	layers := slices.DeleteFunc(slices.Clone(l.manifest.Layers), replaced)
 	if len(layers) >= maxContents {
-		return transfer.Manifest{}, blob{}, fmt.Errorf("it has %d signatures, and no more are read of one tag; sign in the format %s", len(layers), FormatBundle)
+		return content.Manifest{}, blob{}, fmt.Errorf("it has %d signatures, and no more are read of one tag; sign in the format %s", len(layers), FormatBundle)
 	}
 	l.manifest.Layers = append(layers, layer)
 	config := v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
@@ -89,23 +89,23 @@ func (l signatureList) with(layer transfer.Descriptor, replaced func(transfer.De
 		// A payload is not compressed: this is the digest of its content.
 		hash, err := v1.NewHash(string(each.Digest))
 		if err != nil {
-			return transfer.Manifest{}, blob{}, err
+			return content.Manifest{}, blob{}, err
 		}
 		config.RootFS.DiffIDs = append(config.RootFS.DiffIDs, hash)
 		config.History = append(config.History, v1.History{})
 	}
 	data, err := encodeJSON(config)
 	if err != nil {
-		return transfer.Manifest{}, blob{}, err
+		return content.Manifest{}, blob{}, err
 	}
 	b := newBlob(l.manifest.Config.MediaType, data)
 	l.manifest.Config = b.Descriptor
-	content, err := encodeJSON(l.manifest)
+	data, err = encodeJSON(l.manifest)
 	if err != nil {
-		return transfer.Manifest{}, blob{}, err
+		return content.Manifest{}, blob{}, err
 	}
-	if len(content) > transfer.MaxManifestSize {
-		return transfer.Manifest{}, blob{}, fmt.Errorf("with one signature more its manifest has %d bytes, and Amazon ECR takes at most %d; sign in the format %s", len(content), transfer.MaxManifestSize, FormatBundle)
+	if len(data) > content.MaxManifestSize {
+		return content.Manifest{}, blob{}, fmt.Errorf("with one signature more its manifest has %d bytes, and Amazon ECR takes at most %d; sign in the format %s", len(data), content.MaxManifestSize, FormatBundle)
 	}
-	return transfer.Manifest{Descriptor: newBlob(l.manifest.MediaType, content).Descriptor, Content: content}, b, nil
+	return content.Manifest{Descriptor: newBlob(l.manifest.MediaType, data).Descriptor, Content: data}, b, nil
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // TestSignKeepsLayers adds to a list that cosign has written, with all that it knows.
@@ -34,7 +34,7 @@ func TestSignKeepsLayers(t *testing.T) {
 		"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":%d,"digest":%q,"annotations":{"dev.cosignproject.cosign/signature":"MEUCIQ==","dev.sigstore.cosign/bundle":"{\"x\":1}"}}],"annotations":{"of":"the list"}}`,
 		config.Digest, payload.Size, payload.Digest)
 	list := newBlob(ocispec.MediaTypeImageManifest, []byte(old))
-	check(t, store.PutTagged(t.Context(), transfer.Manifest{Descriptor: list.Descriptor, Content: list.content}, tag))
+	check(t, store.PutTagged(t.Context(), content.Manifest{Descriptor: list.Descriptor, Content: list.content}, tag))
 	mustSign(t, store, m, signer, Options{Formats: []Format{FormatLegacy}})
 	var before, after ocispec.Manifest
 	check(t, json.Unmarshal([]byte(old), &before))
@@ -46,7 +46,7 @@ func TestSignKeepsLayers(t *testing.T) {
 		payload.Digest, after.Layers[1].Digest))
 
 	// What is no list of signatures stays as it is.
-	images, err := transfer.ReadTree(t.Context(), store, m)
+	images, err := content.ReadTree(t.Context(), store, m)
 	check(t, err)
 	for _, other := range images {
 		check(t, store.PutTagged(t.Context(), other, tag))
@@ -63,11 +63,11 @@ func TestSignFullList(t *testing.T) {
 	for i := range maxContents {
 		l.manifest.Layers = append(l.manifest.Layers, newBlob(payloadMediaType, fmt.Append(nil, i)).Descriptor)
 	}
-	none := func(transfer.Descriptor) bool { return false }
+	none := func(content.Descriptor) bool { return false }
 	if _, _, err := l.with(newBlob(payloadMediaType, []byte("x")).Descriptor, none); err == nil || !strings.Contains(err.Error(), "1000 signatures") {
 		t.Errorf("got %v", err)
 	}
-	first := func(d transfer.Descriptor) bool { return d.Digest == digest.FromString("0") }
+	first := func(d content.Descriptor) bool { return d.Digest == digest.FromString("0") }
 	if _, _, err := l.with(newBlob(payloadMediaType, []byte("x")).Descriptor, first); err != nil {
 		t.Error(err)
 	}
@@ -89,13 +89,13 @@ func TestSignImmutable(t *testing.T) {
 			t.Errorf("%s: %+v", name, signed)
 		}
 		signed, err := Sign(t.Context(), store, m, b, both)
-		var immutable *transfer.ConflictError
-		if !errors.As(err, &immutable) || !errors.Is(err, transfer.ErrConflict) || len(signed) != 0 {
+		var immutable *content.ConflictError
+		if !errors.As(err, &immutable) || !errors.Is(err, content.ErrConflict) || len(signed) != 0 {
 			t.Errorf("%s: %v, %v", name, signed, err)
 		} else if want := store.String() + ":" + attachedTag(m.Descriptor.Digest, ".sig"); immutable.Image != want || !strings.Contains(err.Error(), "sha256-*") || !strings.Contains(err.Error(), "bundles") {
 			t.Errorf("%s: %v", name, err)
 		}
-		images, err := transfer.ReadTree(t.Context(), store, m)
+		images, err := content.ReadTree(t.Context(), store, m)
 		check(t, err)
 		for _, image := range images {
 			listed, err := store.Referrers(t.Context(), image.Descriptor.Digest)
@@ -153,7 +153,7 @@ func refuseMoves() func(w http.ResponseWriter, r *http.Request) bool {
 func FuzzDecodeSignatureList(f *testing.F) {
 	layer := newBlob(payloadMediaType, []byte(cosignPayload)).Descriptor
 	layer.Annotations = map[string]string{signatureAnnotation: "MEUCIQ=="}
-	none := func(transfer.Descriptor) bool { return false }
+	none := func(content.Descriptor) bool { return false }
 	first, _, err := newSignatureList().with(layer, none)
 	if err != nil {
 		f.Fatal(err)
@@ -161,7 +161,7 @@ func FuzzDecodeSignatureList(f *testing.F) {
 	f.Add(first.Content)
 	f.Add(bytes.Replace(first.Content, []byte(`{"dev.cosignproject.cosign/signature":"MEUCIQ=="}`), []byte("{}"), 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := decodeSignatureList(transfer.Manifest{Descriptor: newBlob(ocispec.MediaTypeImageManifest, data).Descriptor, Content: data})
+		l, err := decodeSignatureList(content.Manifest{Descriptor: newBlob(ocispec.MediaTypeImageManifest, data).Descriptor, Content: data})
 		if err != nil {
 			return
 		}

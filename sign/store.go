@@ -1,20 +1,20 @@
 package sign
 
 import (
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Source is where an image and its signatures are read: a repository or an OCI
 // layout.
 type Source interface {
-	transfer.Source
-	transfer.ReferrerLister
+	content.Source
+	content.ReferrerLister
 }
 
 // Store is where an image is signed.
 type Store interface {
-	transfer.Endpoint
-	transfer.ReferrerLister
+	content.Endpoint
+	content.ReferrerLister
 }
 
 // Format is a form of signatures in a registry.

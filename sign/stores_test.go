@@ -30,18 +30,22 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
+	ourlayout "github.com/ecrkit/ecrkit/transfer/layout"
+	ourregistry "github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 // taggedStore is a store that lists its tags.
 type taggedStore interface {
 	Store
-	transfer.TagLister
+	content.TagLister
 }
 
 var (
-	_ taggedStore = (*transfer.ECR)(nil)
-	_ taggedStore = (*transfer.Registry)(nil)
-	_ taggedStore = (*transfer.Layout)(nil)
+	_ taggedStore = (*ecrrepo.Repository)(nil)
+	_ taggedStore = (*ourregistry.Repository)(nil)
+	_ taggedStore = (*ourlayout.Layout)(nil)
 )
 
 // testStores are all kinds of store, each empty.
@@ -51,7 +55,7 @@ func testStores(t *testing.T) map[string]taggedStore {
 		"ecr":               newTestECR(t).repository(t, types.ImageTagMutabilityMutable),
 		"referrers":         newTestRegistry(t, nil, registry.WithReferrersSupport(true)),
 		"without referrers": newTestRegistry(t, nil),
-		"layout":            transfer.NewLayout(filepath.Join(t.TempDir(), "layout")),
+		"layout":            ourlayout.New(filepath.Join(t.TempDir(), "layout")),
 	}
 }
 
@@ -88,7 +92,7 @@ func newTestECR(t *testing.T) testECR {
 
 // repository makes the repository "app"; exclusions are patterns of tags that are
 // not immutable, or not mutable, as the others.
-func (e testECR) repository(t *testing.T, mutability types.ImageTagMutability, exclusions ...string) *transfer.ECR {
+func (e testECR) repository(t *testing.T, mutability types.ImageTagMutability, exclusions ...string) *ecrrepo.Repository {
 	t.Helper()
 	in := &ecr.CreateRepositoryInput{RepositoryName: new("app"), ImageTagMutability: mutability}
 	for _, filter := range exclusions {
@@ -99,12 +103,12 @@ func (e testECR) repository(t *testing.T, mutability types.ImageTagMutability, e
 	_, err := auth.NewClient(e.cfg, e.registry).CreateRepository(t.Context(), in)
 	check(t, err)
 	e.calls.Reset()
-	return transfer.NewECR(e.cfg, e.registry, "app")
+	return ecrrepo.New(e.cfg, e.registry, "app")
 }
 
 // newTestRegistry gives the repository "app" of a registry by code that is not ours.
 // before may answer a request itself, and then gives true.
-func newTestRegistry(t *testing.T, before func(http.ResponseWriter, *http.Request) bool, options ...registry.Option) *transfer.Registry {
+func newTestRegistry(t *testing.T, before func(http.ResponseWriter, *http.Request) bool, options ...registry.Option) *ourregistry.Repository {
 	t.Helper()
 	handler := registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,17 +122,17 @@ func newTestRegistry(t *testing.T, before func(http.ResponseWriter, *http.Reques
 	return openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"))
 }
 
-func openTestRegistry(t *testing.T, host string) *transfer.Registry {
+func openTestRegistry(t *testing.T, host string) *ourregistry.Repository {
 	t.Helper()
-	transport := transfer.NewTransport()
+	transport := ourregistry.NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	r, err := transfer.NewRegistry(host, "app", nil, transport)
+	r, err := ourregistry.New(host, "app", nil, transport)
 	check(t, err)
 	return r
 }
 
 // push stores an index of images, by code that is not ours, under the tag "1".
-func push(t *testing.T, store Store, images int) transfer.Manifest {
+func push(t *testing.T, store Store, images int) content.Manifest {
 	t.Helper()
 	index, err := random.Index(100, 1, int64(images))
 	check(t, err)
@@ -138,12 +142,12 @@ func push(t *testing.T, store Store, images int) transfer.Manifest {
 	p, err := layout.Write(dir, empty)
 	check(t, err)
 	check(t, p.AppendIndex(index))
-	_, err = transfer.Copy(t.Context(), transfer.NewLayout(dir), store, transfer.Options{Tags: []string{"1"}})
+	_, err = transfer.Copy(t.Context(), ourlayout.New(dir), store, transfer.Options{Tags: []string{"1"}})
 	check(t, err)
 	return resolve(t, store, "1")
 }
 
-func resolve(t *testing.T, store Store, tag string) transfer.Manifest {
+func resolve(t *testing.T, store Store, tag string) content.Manifest {
 	t.Helper()
 	m, err := store.Resolve(t.Context(), tag)
 	check(t, err)
@@ -185,13 +189,13 @@ func newTestSigner(t *testing.T, name string) (*Signer, *countingSigner) {
 func at() time.Time { return time.Date(2026, 11, 21, 20, 42, 33, 5, time.FixedZone("", 3600)) }
 
 // mustSign signs and fails the test on an error.
-func mustSign(t *testing.T, store Store, m transfer.Manifest, signer *Signer, opts Options) []Signed {
+func mustSign(t *testing.T, store Store, m content.Manifest, signer *Signer, opts Options) []Signed {
 	t.Helper()
 	if opts.Now == nil {
 		opts.Now = at
 	}
 	opts.pause = time.Millisecond // nobody else signs
-	if _, ok := store.(*transfer.Layout); ok && slices.Contains(opts.Formats, FormatLegacy) {
+	if _, ok := store.(*ourlayout.Layout); ok && slices.Contains(opts.Formats, FormatLegacy) {
 		opts.Repository = "registry.example.com/app"
 	}
 	signed, err := Sign(t.Context(), store, m, signer, opts)
@@ -200,7 +204,7 @@ func mustSign(t *testing.T, store Store, m transfer.Manifest, signer *Signer, op
 }
 
 // blobOf reads a blob.
-func blobOf(t *testing.T, store Store, d transfer.Descriptor) []byte {
+func blobOf(t *testing.T, store Store, d content.Descriptor) []byte {
 	t.Helper()
 	data, err := readBlob(context.Background(), store, d)
 	check(t, err)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Requirements are what an image must satisfy. A signature counts if one of Keys
@@ -92,14 +92,14 @@ type Rejection struct {
 // A signature that is malformed or about another image does not count, and does not
 // keep others from counting. What the registry refuses to show does: it is an error,
 // since nobody knows what it is.
-func Verify(ctx context.Context, src Source, m transfer.Manifest, r Requirements) (Verification, error) {
+func Verify(ctx context.Context, src Source, m content.Manifest, r Requirements) (Verification, error) {
 	keys, err := r.check()
 	if err != nil {
 		return Verification{}, err
 	}
 	r.Keys = keys
 	// What is no image is neither signed nor unsigned.
-	if m, err = transfer.CheckManifest(m); err != nil {
+	if m, err = content.CheckManifest(m); err != nil {
 		return Verification{}, fmt.Errorf("%s@%s: %w", src, m.Descriptor.Digest, err)
 	}
 	v := checker{src: src, requirements: r}

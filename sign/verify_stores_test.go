@@ -11,7 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // TestVerifyInStores signs and verifies in every kind of store.
@@ -113,7 +113,7 @@ func TestVerifyWithoutReferrersAPI(t *testing.T) {
 	m := push(t, store, 1)
 	signer, _ := newTestSigner(t, "one")
 	mustSign(t, store, m, signer, Options{Now: at})
-	if _, err := store.Resolve(t.Context(), transfer.DigestTag(m.Descriptor.Digest, transfer.DigestTagReferrers)); err != nil {
+	if _, err := store.Resolve(t.Context(), content.DigestTag(m.Descriptor.Digest, content.DigestTagReferrers)); err != nil {
 		t.Fatalf("there is no list: %v", err)
 	}
 	if _, err := Verify(t.Context(), store, m, Requirements{Keys: []*Key{signer.Key}}); err != nil {
@@ -140,9 +140,9 @@ func TestVerifyReadsAllPages(t *testing.T) {
 			respondWithIndex(w, listed[1])
 		case strings.Contains(path, "/manifests/sha256:"):
 			w.Header().Set("Content-Type", image.Descriptor.MediaType)
-			_, _ = w.Write(inner.content[digest.Digest(name)])
+			_, _ = w.Write(inner.data[digest.Digest(name)])
 		case strings.Contains(path, "/blobs/"):
-			_, _ = w.Write(inner.content[digest.Digest(name)])
+			_, _ = w.Write(inner.data[digest.Digest(name)])
 		default:
 			return false
 		}
@@ -155,7 +155,7 @@ func TestVerifyReadsAllPages(t *testing.T) {
 	}
 }
 
-func respondWithIndex(w http.ResponseWriter, entries ...transfer.Descriptor) {
+func respondWithIndex(w http.ResponseWriter, entries ...content.Descriptor) {
 	var list ocispec.Index
 	list.SchemaVersion, list.MediaType, list.Manifests = 2, ocispec.MediaTypeImageIndex, entries
 	w.Header().Set("Content-Type", list.MediaType)

@@ -9,7 +9,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const spdx = "https://spdx.dev/Document"
@@ -29,8 +29,8 @@ type verifyCase struct {
 type verifyWorld struct {
 	*memory
 	a, b  testKey
-	image transfer.Manifest
-	other transfer.Manifest // another image
+	image content.Manifest
+	other content.Manifest // another image
 }
 
 func (c verifyCase) run(t *testing.T) {
@@ -77,11 +77,11 @@ func edited(t testing.TB, document []byte, old, new string) []byte {
 func (w *verifyWorld) signBundle(k testKey) { w.bundle(w.image, k.bundle(signatureOf(w.image, nil))) }
 
 func (w *verifyWorld) signLegacy(keys ...testKey) {
-	var layers []transfer.Descriptor
+	var layers []content.Descriptor
 	for _, k := range keys {
 		layers = append(layers, k.payload(w.memory, w.image, nil))
 	}
-	w.tag(w.image, transfer.DigestTagSignatures, layers...)
+	w.tag(w.image, content.DigestTagSignatures, layers...)
 }
 
 // TestVerifyFinds has what must be accepted.
@@ -127,7 +127,7 @@ func TestVerifyFinds(t *testing.T) {
 			require: func(w *verifyWorld, r *Requirements) { r.Annotations = map[string]string{"env": "prod"} }},
 		{name: "annotations of a legacy signature", want: StatusVerified,
 			set: func(w *verifyWorld) {
-				w.tag(w.image, transfer.DigestTagSignatures, w.a.payload(w.memory, w.image, map[string]string{"env": "prod"}))
+				w.tag(w.image, content.DigestTagSignatures, w.a.payload(w.memory, w.image, map[string]string{"env": "prod"}))
 			},
 			require: func(w *verifyWorld, r *Requirements) { r.Annotations = map[string]string{"env": "prod"} }},
 		{name: "repository of a legacy signature", want: StatusVerified, set: func(w *verifyWorld) { w.signLegacy(w.a) },
@@ -137,7 +137,7 @@ func TestVerifyFinds(t *testing.T) {
 			require: func(w *verifyWorld, r *Requirements) { r.PredicateTypes = []string{spdx} }},
 		{name: "legacy attestation", want: StatusVerified,
 			set: func(w *verifyWorld) {
-				w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
+				w.tag(w.image, content.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
 			},
 			require: func(w *verifyWorld, r *Requirements) { r.PredicateTypes, r.AttestationsOnly = []string{spdx}, true }},
 		{name: "statement of version 0.1", want: StatusVerified,
@@ -163,15 +163,15 @@ func TestVerifyRefuses(t *testing.T) {
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(attestationOf(w.image, spdx))) }},
 		{name: "only a legacy attestation by the key", want: StatusUnsigned, reason: "which is no signature",
 			set: func(w *verifyWorld) {
-				w.tag(w.image, transfer.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
+				w.tag(w.image, content.DigestTagAttestation, w.a.envelope(w.memory, attestationOf(w.image, spdx)))
 			}},
 		{name: "only foreign referrers", want: StatusUnsigned, set: func(w *verifyWorld) {
 			w.refer(w.image, notationMediaType, notationMediaType, nil, w.put("application/jose+json", []byte("{}")))
 		}},
 		{name: "another key", want: StatusUntrusted, reason: "none of the keys has made it", set: func(w *verifyWorld) { w.signBundle(w.b); w.signLegacy(w.b) }},
 		{name: "a certificate", want: StatusUntrusted, reason: "has a certificate and no key", set: func(w *verifyWorld) {
-			content := edited(t, w.b.bundle(signatureOf(w.image, nil)), `"publicKey":{"hint":"`+w.b.hint()+`"}`, `"certificate":{"rawBytes":"MAA="}`)
-			w.bundle(w.image, content)
+			data := edited(t, w.b.bundle(signatureOf(w.image, nil)), `"publicKey":{"hint":"`+w.b.hint()+`"}`, `"certificate":{"rawBytes":"MAA="}`)
+			w.bundle(w.image, data)
 		}},
 		{name: "two signatures by one key of two", want: StatusUntrusted, reason: "signed by 1 of the 2 keys that are required",
 			set:     func(w *verifyWorld) { w.signBundle(w.a); w.signLegacy(w.a, w.a) },
@@ -219,10 +219,10 @@ func TestVerificationJSON(t *testing.T) {
 	m, key := newMemory(), newTestKey(t, "A")
 	image := m.image("image")
 	d := m.bundle(image, key.bundle(signatureOf(image, map[string]string{"env": "prod"})))
-	m.tag(image, transfer.DigestTagSignatures, newTestKey(t, "B").payload(m, image, nil))
+	m.tag(image, content.DigestTagSignatures, newTestKey(t, "B").payload(m, image, nil))
 	v, err := Verify(t.Context(), m, image, Requirements{Keys: []*Key{key.Key}})
 	check(t, err)
-	tag := transfer.DigestTag(image.Descriptor.Digest, transfer.DigestTagSignatures)
+	tag := content.DigestTag(image.Descriptor.Digest, content.DigestTagSignatures)
 	want := `{"digest":"` + string(image.Descriptor.Digest) + `","status":"verified",` +
 		`"signatures":[{"format":"bundle","manifest":"` + string(d.Digest) + `","key":"A","fingerprint":"` + string(key.Fingerprint()) + `","algorithm":"ecdsa-p256-sha256","annotations":{"env":"prod"}}],` +
 		`"attestations":[],"rejected":[{"format":"legacy","manifest":"` + string(m.tags[tag].Descriptor.Digest) + `","tag":"` + tag + `","reason":"none of the keys has made it"}],` +

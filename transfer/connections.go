@@ -6,13 +6,9 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
-)
 
-// slots bound how many connections are in use at once.
-type slots interface {
-	Acquire(ctx context.Context, n int64) error
-	Release(n int64)
-}
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
 
 // connections are slots of which fewer are given out for some time after requests
 // had to be sent again: a server that refuses or resets some of many connections
@@ -41,7 +37,7 @@ func newConnections(n int, now func() time.Time, endpoints ...any) *connections 
 	c := &connections{free: semaphore.NewWeighted(int64(n)), limit: n, most: n, now: now}
 	c.retries = func() (sum int) {
 		for _, e := range endpoints {
-			if counter, ok := e.(requestCounter); ok {
+			if counter, ok := e.(content.RequestCounter); ok {
 				_, retries := counter.Requests()
 				sum += retries
 			}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 )
 
@@ -26,7 +26,7 @@ type Options struct {
 	// Platforms are those of which the images are copied; none is all. One
 	// platform of an index is its image, with its digest; several are an index of
 	// only these, with another digest than that of the source unless it has no others.
-	Platforms []Platform
+	Platforms []content.Platform
 	// KeepDigest makes it an error, which wraps [ErrUnsupported], if Platforms ask
 	// for an index with another digest.
 	KeepDigest bool
@@ -41,7 +41,7 @@ type Options struct {
 	// every destination. resolved is what Reference names; chosen is what is copied:
 	// another manifest if a platform was chosen. Both have the digests that their
 	// descriptors say.
-	Verify func(ctx context.Context, resolved, chosen Manifest) error
+	Verify func(ctx context.Context, resolved, chosen content.Manifest) error
 	// BeforeTags, if not nil, is called once for each destination, at the same time
 	// for several, when the image and all that it names and that refers to it is
 	// stored there by digest and before it gets a tag; also if all was there before,
@@ -49,10 +49,10 @@ type Options struct {
 	// layout is an [Endpoint], a file that is written when all is there is none, and
 	// a docker engine is none. After an error the destination gets no tag, and a
 	// file or an engine nothing.
-	BeforeTags func(ctx context.Context, dst Target, image Manifest) error
+	BeforeTags func(ctx context.Context, dst content.Target, image content.Manifest) error
 	// Foreign lets non-distributable layers be copied. It reads those that the source
 	// does not have, from the URLs of their descriptors. nil refuses such images.
-	Foreign BlobReader
+	Foreign content.BlobReader
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the
@@ -69,12 +69,12 @@ type Options struct {
 	// no file of the source; "" is os.TempDir.
 	TempDir string
 	// Progress is told what the copy does, concurrently; nil is nobody.
-	Progress func(Event)
+	Progress func(content.Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
 
-	root     *Manifest // copied instead of what Reference names
-	unlisted bool      // an index names the image, which is not to be found by itself
+	root     *content.Manifest // copied instead of what Reference names
+	unlisted bool              // an index names the image, which is not to be found by itself
 }
 
 // uploadJournal is where uploads that have begun are noted; "" is nowhere.
@@ -92,7 +92,7 @@ func (o *Options) journal(name string) journal.Dir {
 
 // Destination is where an image is to go and what it is to be called there.
 type Destination struct {
-	Target Target
+	Target content.Target
 	Tags   []string      // none stores the image without a tag
 	Digest digest.Digest // what the image must have, if not ""
 }
@@ -132,14 +132,14 @@ type Copied struct {
 //
 // The error wraps [ErrNotFound], [ErrIntegrity], [ErrConflict] or
 // [ErrUnsupported] where one of them applies.
-func Copy(ctx context.Context, src Source, dst Target, opts Options) (Result, error) {
+func Copy(ctx context.Context, src content.Source, dst content.Target, opts Options) (Result, error) {
 	copied := CopyAll(ctx, src, []Destination{{Target: dst, Tags: opts.Tags, Digest: opts.Digest}}, opts)
 	return copied[0].Result, copied[0].Err
 }
 
 // CopyEntry is [Copy] of a manifest that an index in dst is to name: it is stored by
 // its digest and gets no tag. Of opts what says how blobs move counts.
-func CopyEntry(ctx context.Context, src Source, dst Target, entry Manifest, opts Options) (Result, error) {
+func CopyEntry(ctx context.Context, src content.Source, dst content.Target, entry content.Manifest, opts Options) (Result, error) {
 	opts.Reference, opts.Tags, opts.Digest, opts.Platforms, opts.Referrers = "", nil, "", nil, false
 	opts.BeforeTags = nil // an entry gets no tag
 	opts.root, opts.unlisted = &entry, true
@@ -150,7 +150,7 @@ func CopyEntry(ctx context.Context, src Source, dst Target, entry Manifest, opts
 // not count. Every byte of the source is read once. A destination that fails
 // does not keep the others from getting the image. What became of each is in
 // the order of dsts.
-func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) []Copied {
+func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Copied {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -160,8 +160,8 @@ func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) 
 	copyImage(ctx, src, deliveries, opts)
 	copied := make([]Copied, len(deliveries))
 	for i, t := range deliveries {
-		result, err := t.finish(opts.Now().Sub(start))
-		t.end()
+		result, err := t.Finish(opts.Now().Sub(start))
+		t.End()
 		if i == 0 {
 			count.addTo(&result)
 		}
@@ -174,7 +174,7 @@ func CopyAll(ctx context.Context, src Source, dsts []Destination, opts Options) 
 }
 
 // copyImage copies to all deliveries; each has its error afterwards.
-func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
+func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) {
 	root, err := resolveFor(ctx, src, opts, all)
 	if err != nil {
 		failAll(all, err)
@@ -184,56 +184,40 @@ func copyImage(ctx context.Context, src Source, all []*delivery, opts Options) {
 		// What cannot be swept away today can be tomorrow.
 		_ = dir.Sweep(opts.Now())
 	}
-	each(all, func(t *delivery) error { return t.begin(src, root) })
+	each(all, func(t *delivery) error { return t.Begin(src, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
 		failAll(all, fmt.Errorf("%s: %w", src, err))
 		return
 	}
 	each(all, func(t *delivery) error { return t.plan(g, opts) })
-	newCopier(src, all, opts).blobs(ctx, g.Blobs, all)
+	newCopier(src, all, opts).Blobs(ctx, g.Blobs, all)
 	each(all, func(t *delivery) error { return t.publish(g, opts) })
 }
 
 // resolve gives the manifest that opts name, and what they choose of it.
-func resolve(ctx context.Context, src Source, opts Options) (resolved, chosen Manifest, err error) {
+func resolve(ctx context.Context, src content.Source, opts Options) (resolved, chosen content.Manifest, err error) {
 	if opts.root != nil {
 		return *opts.root, *opts.root, nil
 	}
-	if resolved, err = resolveVerified(ctx, src, opts.Reference); err != nil {
-		return Manifest{}, Manifest{}, err
+	if resolved, err = content.ResolveVerified(ctx, src, opts.Reference); err != nil {
+		return content.Manifest{}, content.Manifest{}, err
 	}
 	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
-		return Manifest{}, Manifest{}, fmt.Errorf("%s: %w", src, err)
+		return content.Manifest{}, content.Manifest{}, fmt.Errorf("%s: %w", src, err)
 	}
 	return resolved, chosen, nil
 }
 
-func totalSize(blobs []Descriptor) (sum int64) {
-	for _, d := range blobs {
-		sum += d.Size
-	}
-	return sum
-}
-
-// readAll reads at most limit bytes; more is an error.
-func readAll(r io.Reader, limit int64) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("%w: longer than %d bytes", ErrIntegrity, limit)
-	}
-	return data, err
-}
-
 // requestCount is what an endpoint had counted at some time.
 type requestCount struct {
-	counter requestCounter // nil if the endpoint counts nothing
+	counter content.RequestCounter // nil if the endpoint counts nothing
 	calls   map[string]int
 	retries int
 }
 
 func countRequests(endpoint any) requestCount {
-	counter, ok := endpoint.(requestCounter)
+	counter, ok := endpoint.(content.RequestCounter)
 	if !ok {
 		return requestCount{}
 	}

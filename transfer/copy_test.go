@@ -20,31 +20,35 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 // A push of what was pushed before is one request, if the journal knows it.
 func TestPushAgain(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	src, _, _ := newFixture(t, 2)
+	src, _, _ := fixture.Layout(t, 2)
 	opts := Options{Reference: "index", Tags: []string{"1.0", "latest"}, JournalDir: t.TempDir()}
-	mustCopy(t, NewLayout(src), w.repository("app"), opts)
-	w.calls.Reset()
+	mustCopy(t, layout.New(src), w.repository("app"), opts)
+	w.Calls.Reset()
 
-	again := mustCopy(t, NewLayout(src), w.repository("app"), opts)
-	w.expectCalls(map[string]int{"BatchGetImage": 1})
+	again := mustCopy(t, layout.New(src), w.repository("app"), opts)
+	w.ExpectCalls(map[string]int{"BatchGetImage": 1})
 	if again.BlobsSent != 0 || len(again.Tags) != 2 {
 		t.Errorf("%+v", again)
 	}
 
 	// A tag that was moved in the meantime is put back.
-	mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "image", Tags: []string{"latest"}})
-	w.calls.Reset()
-	mustCopy(t, NewLayout(src), w.repository("app"), opts)
-	if w.calls.Count("PutImage") == 0 {
+	mustCopy(t, layout.New(src), w.repository("app"), Options{Reference: "image", Tags: []string{"latest"}})
+	w.Calls.Reset()
+	mustCopy(t, layout.New(src), w.repository("app"), opts)
+	if w.Calls.Count("PutImage") == 0 {
 		t.Error("no PutImage although latest named another image")
 	}
 	m, err := w.repository("app").Resolve(t.Context(), "latest")
-	check(t, err)
+	fixture.Check(t, err)
 	if m.Descriptor.Digest != again.Digest {
 		t.Errorf("latest names %s, want %s", m.Descriptor.Digest, again.Digest)
 	}
@@ -53,12 +57,12 @@ func TestPushAgain(t *testing.T) {
 // countingSource counts how often each blob is opened, and is neither a file nor
 // read by ranges.
 type countingSource struct {
-	Source
+	content.Source
 	mu     sync.Mutex
 	opened map[digest.Digest]int
 }
 
-func (s *countingSource) Blob(ctx context.Context, d Descriptor) (io.ReadCloser, error) {
+func (s *countingSource) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	s.mu.Lock()
 	s.opened[d.Digest]++
 	s.mu.Unlock()
@@ -69,22 +73,22 @@ func (s *countingSource) Blob(ctx context.Context, d Descriptor) (io.ReadCloser,
 // that fails does not keep the others from it.
 func TestCopyAll(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	w.create("other", types.ImageTagMutabilityMutable)
-	dir, _, index := newFixture(t, 3)
-	src := &countingSource{Source: NewLayout(dir), opened: map[digest.Digest]int{}}
-	layout := filepath.Join(t.TempDir(), "dst")
+	w.Create("other", types.ImageTagMutabilityMutable)
+	dir, _, index := fixture.Layout(t, 3)
+	src := &countingSource{Source: layout.New(dir), opened: map[digest.Digest]int{}}
+	dst := filepath.Join(t.TempDir(), "dst")
 	copied := CopyAll(t.Context(), src, []Destination{
 		{Target: w.repository("app"), Tags: []string{"a", "b"}},
 		{Target: w.repository("missing"), Tags: []string{"a"}},
 		{Target: w.repository("other"), Tags: []string{"c"}},
-		{Target: NewLayout(layout), Tags: []string{"d"}},
+		{Target: layout.New(dst), Tags: []string{"d"}},
 		{Target: w.repository("app"), Digest: someSHA},
 	}, Options{Reference: "index"})
-	for i, want := range []error{nil, ErrNotFound, nil, nil, ErrIntegrity} {
+	for i, want := range []error{nil, content.ErrNotFound, nil, nil, content.ErrIntegrity} {
 		if err := copied[i].Err; !errors.Is(err, want) {
 			t.Errorf("destination %d: %v, want %v", i, err, want)
 		}
-		if want == nil && (copied[i].Digest != digestOf(t, index) || copied[i].BlobsSent != 8) {
+		if want == nil && (copied[i].Digest != fixture.DigestOf(t, index) || copied[i].BlobsSent != 8) {
 			t.Errorf("destination %d: %+v", i, copied[i])
 		}
 	}
@@ -95,57 +99,57 @@ func TestCopyAll(t *testing.T) {
 	}
 	for repository, tag := range map[string]string{"app": "b", "other": "c"} {
 		dst := filepath.Join(t.TempDir(), "back")
-		mustCopy(t, w.repository(repository), NewLayout(dst), Options{Reference: tag, Tags: []string{"x"}})
-		validateLayout(t, dst)
+		mustCopy(t, w.repository(repository), layout.New(dst), Options{Reference: tag, Tags: []string{"x"}})
+		fixture.ValidateLayout(t, dst)
 	}
-	validateLayout(t, layout)
+	fixture.ValidateLayout(t, dir)
 }
 
 // addReferrer adds to a layout a manifest whose subject is another.
-func addReferrer(t *testing.T, dir string, subject Descriptor, content string) Descriptor {
+func addReferrer(t *testing.T, dir string, subject content.Descriptor, data string) content.Descriptor {
 	t.Helper()
-	put := func(data []byte, mediaType string) Descriptor {
-		d := Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
-		writeTestFile(t, blobFile(dir, d.Digest), string(data))
+	put := func(data []byte, mediaType string) content.Descriptor {
+		d := content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+		fixture.WriteTestFile(t, fixture.BlobFile(dir, d.Digest), string(data))
 		return d
 	}
 	manifest, err := json.Marshal(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
 		ArtifactType: "application/vnd.test.signature",
 		Config:       put([]byte("{}"), ocispec.MediaTypeEmptyJSON),
-		Layers:       []Descriptor{put([]byte(content), "application/vnd.test.signature")},
-		Subject:      &Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
+		Layers:       []content.Descriptor{put([]byte(data), "application/vnd.test.signature")},
+		Subject:      &content.Descriptor{MediaType: subject.MediaType, Digest: subject.Digest, Size: subject.Size},
 	})
-	check(t, err)
+	fixture.Check(t, err)
 	return put(manifest, ocispec.MediaTypeImageManifest)
 }
 
 // referringSource knows referrers.
 type referringSource struct {
-	Source
-	referrers map[digest.Digest][]Descriptor
+	content.Source
+	referrers map[digest.Digest][]content.Descriptor
 }
 
-func (s referringSource) Referrers(_ context.Context, d digest.Digest) ([]Descriptor, error) {
+func (s referringSource) Referrers(_ context.Context, d digest.Digest) ([]content.Descriptor, error) {
 	return s.referrers[d], nil
 }
 
 // Referrers, and theirs, come after their subject and before the tag.
 func TestCopyReferrers(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	dir, _, _ := newFixture(t, 1)
-	layout := NewLayout(dir)
+	dir, _, _ := fixture.Layout(t, 1)
+	layout := layout.New(dir)
 	root, err := layout.Resolve(t.Context(), "index")
-	check(t, err)
+	fixture.Check(t, err)
 	signature := addReferrer(t, dir, root.Descriptor, "signature of the index")
 	ofSignature := addReferrer(t, dir, signature, "signature of the signature")
-	src := referringSource{layout, map[digest.Digest][]Descriptor{
+	src := referringSource{layout, map[digest.Digest][]content.Descriptor{
 		root.Descriptor.Digest: {signature},
 		signature.Digest:       {ofSignature},
 	}}
 	mustCopy(t, src, w.repository("app"), Options{Reference: "index", Tags: []string{"1"}, Referrers: true})
 	var order []string
-	for _, c := range w.calls.Calls() {
+	for _, c := range w.Calls.Calls() {
 		if c.Op == "PutImage" {
 			order = append(order, c.Digest)
 		}
@@ -156,22 +160,22 @@ func TestCopyReferrers(t *testing.T) {
 	}
 
 	_, err = Copy(t.Context(), plainSource{layout}, w.repository("app"), Options{Reference: "index", Referrers: true})
-	if !errors.Is(err, ErrUnsupported) {
+	if !errors.Is(err, content.ErrUnsupported) {
 		t.Errorf("a source that knows no referrers: %v", err)
 	}
 }
 
 // plainSource hides all that its source can do beyond the minimum.
-type plainSource struct{ Source }
+type plainSource struct{ content.Source }
 
 // A foreign layer is copied if that is asked for, from its URL if need be.
 func TestCopyForeignLayer(t *testing.T) {
-	content := make([]byte, 3000)
-	_, _ = rand.Read(content)
-	layer := Descriptor{MediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Digest: digest.FromBytes(content), Size: int64(len(content))}
+	data := make([]byte, 3000)
+	_, _ = rand.Read(data)
+	layer := content.Descriptor{MediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", Digest: digest.FromBytes(data), Size: int64(len(data))}
 	plain := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		t.Error("a redirect away from https was followed")
-		_, _ = rw.Write(content)
+		_, _ = rw.Write(data)
 	}))
 	defer plain.Close()
 	elsewhere := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -180,7 +184,7 @@ func TestCopyForeignLayer(t *testing.T) {
 		}
 		switch r.URL.Path {
 		case "/layer":
-			_, _ = rw.Write(content)
+			_, _ = rw.Write(data)
 		case "/moved":
 			http.Redirect(rw, r, "/layer", http.StatusFound)
 		case "/plain":
@@ -198,40 +202,40 @@ func TestCopyForeignLayer(t *testing.T) {
 		client *http.Client
 		want   error
 	}{
-		{"not asked for", []string{elsewhere.URL + "/layer"}, true, nil, ErrUnsupported},
+		{"not asked for", []string{elsewhere.URL + "/layer"}, true, nil, content.ErrUnsupported},
 		{"in the source", nil, true, elsewhere.Client(), nil},
 		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, elsewhere.Client(), nil},
 		{"at another URL", []string{elsewhere.URL + "/moved"}, false, elsewhere.Client(), nil},
-		{"moved to a plain URL", []string{elsewhere.URL + "/plain"}, false, elsewhere.Client(), ErrNotFound},
-		{"nowhere", []string{elsewhere.URL + "/other"}, false, elsewhere.Client(), ErrNotFound},
-		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, elsewhere.Client(), ErrNotFound},
+		{"moved to a plain URL", []string{elsewhere.URL + "/plain"}, false, elsewhere.Client(), content.ErrNotFound},
+		{"nowhere", []string{elsewhere.URL + "/other"}, false, elsewhere.Client(), content.ErrNotFound},
+		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, elsewhere.Client(), content.ErrNotFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir, _, _ := newFixture(t, 1)
+			dir, _, _ := fixture.Layout(t, 1)
 			config := []byte("{}")
-			writeTestFile(t, blobFile(dir, digest.FromBytes(config)), string(config))
+			fixture.WriteTestFile(t, fixture.BlobFile(dir, digest.FromBytes(config)), string(config))
 			layer := layer
 			layer.URLs = tt.urls
 			if tt.stored {
-				check(t, os.WriteFile(blobFile(dir, layer.Digest), content, 0o666))
+				fixture.Check(t, os.WriteFile(fixture.BlobFile(dir, layer.Digest), data, 0o666))
 			}
 			manifest, err := json.Marshal(ocispec.Manifest{
 				Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-				Config: Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: 2},
-				Layers: []Descriptor{layer},
+				Config: content.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: 2},
+				Layers: []content.Descriptor{layer},
 			})
-			check(t, err)
-			layout := NewLayout(dir)
-			check(t, layout.PutTagged(t.Context(), Manifest{Content: manifest, Descriptor: Descriptor{
+			fixture.Check(t, err)
+			src := layout.New(dir)
+			fixture.Check(t, src.PutTagged(t.Context(), content.Manifest{Content: manifest, Descriptor: content.Descriptor{
 				MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
 			}}, "foreign"))
-			var foreign BlobReader
+			var foreign content.BlobReader
 			if tt.client != nil {
-				foreign = ForeignLayers{tt.client}
+				foreign = registry.ForeignLayers{Client: tt.client}
 			}
 			name := strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
-			w.create(name, types.ImageTagMutabilityMutable)
-			_, err = Copy(t.Context(), layout, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: foreign})
+			w.Create(name, types.ImageTagMutabilityMutable)
+			_, err = Copy(t.Context(), src, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: foreign})
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
@@ -239,10 +243,10 @@ func TestCopyForeignLayer(t *testing.T) {
 				return
 			}
 			dst := filepath.Join(t.TempDir(), "dst")
-			mustCopy(t, w.repository(name), NewLayout(dst), Options{Reference: "x", Foreign: foreign})
-			got, err := os.ReadFile(blobFile(dst, layer.Digest))
-			check(t, err)
-			if string(got) != string(content) {
+			mustCopy(t, w.repository(name), layout.New(dst), Options{Reference: "x", Foreign: foreign})
+			got, err := os.ReadFile(fixture.BlobFile(dst, layer.Digest))
+			fixture.Check(t, err)
+			if string(got) != string(data) {
 				t.Error("the layer has other bytes")
 			}
 		})
@@ -252,29 +256,29 @@ func TestCopyForeignLayer(t *testing.T) {
 // What a copy does is told as it happens, and the sums are right.
 func TestCopyEvents(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	src, _, _ := newFixture(t, 3)
+	src, _, _ := fixture.Layout(t, 3)
 	for range 2 { // the second time all is there
 		var mu sync.Mutex
 		var planned, moved int64
-		counts := map[EventKind]int{}
-		result := mustCopy(t, NewLayout(src), w.repository("app"), Options{Reference: "image", Tags: []string{"1"}, Progress: func(e Event) {
+		counts := map[content.EventKind]int{}
+		result := mustCopy(t, layout.New(src), w.repository("app"), Options{Reference: "image", Tags: []string{"1"}, Progress: func(e content.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			counts[e.Kind]++
 			switch e.Kind {
-			case EventPlanned:
+			case content.EventPlanned:
 				planned = e.Bytes
-			case EventMoved:
+			case content.EventMoved:
 				moved += e.Bytes
 			}
-			if e.Target != w.registry.Host+"/app" {
+			if e.Target != w.Registry.Host+"/app" {
 				t.Errorf("event of %q", e.Target)
 			}
 		}})
 		if planned != result.BytesSent || moved != planned {
 			t.Errorf("planned %d, moved %d, sent %d", planned, moved, result.BytesSent)
 		}
-		if counts[EventPlanned] != 1 || counts[EventStarted] != result.BlobsSent || counts[EventDone] != 4 || counts[EventTagged] != 1 {
+		if counts[content.EventPlanned] != 1 || counts[content.EventStarted] != result.BlobsSent || counts[content.EventDone] != 4 || counts[content.EventTagged] != 1 {
 			t.Errorf("events: %v", counts)
 		}
 	}
@@ -282,28 +286,28 @@ func TestCopyEvents(t *testing.T) {
 
 // TestReadTree reads an index with its images.
 func TestReadTree(t *testing.T) {
-	src, _, index := newFixture(t, 1)
-	layout := NewLayout(src)
+	src, _, index := fixture.Layout(t, 1)
+	layout := layout.New(src)
 	root, err := layout.Resolve(t.Context(), "index")
-	check(t, err)
-	tree, err := ReadTree(t.Context(), layout, root)
-	check(t, err)
-	if len(tree) != 3 || tree[2].Descriptor.Digest != digestOf(t, index) || isIndex(tree[0].Descriptor.MediaType) || isIndex(tree[1].Descriptor.MediaType) {
+	fixture.Check(t, err)
+	tree, err := content.ReadTree(t.Context(), layout, root)
+	fixture.Check(t, err)
+	if len(tree) != 3 || tree[2].Descriptor.Digest != fixture.DigestOf(t, index) || content.IsIndex(tree[0].Descriptor.MediaType) || content.IsIndex(tree[1].Descriptor.MediaType) {
 		t.Errorf("got %d manifests", len(tree))
 	}
 	changed := root
 	changed.Content = []byte(string(root.Content) + " ")
-	if _, err := ReadTree(t.Context(), layout, changed); !errors.Is(err, ErrIntegrity) {
+	if _, err := content.ReadTree(t.Context(), layout, changed); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 	untyped := root
 	untyped.Descriptor.MediaType = ""
-	checked, err := CheckManifest(untyped)
-	if check(t, err); checked.Descriptor.MediaType != root.Descriptor.MediaType {
+	checked, err := content.CheckManifest(untyped)
+	if fixture.Check(t, err); checked.Descriptor.MediaType != root.Descriptor.MediaType {
 		t.Errorf("the media type is %q", checked.Descriptor.MediaType)
 	}
-	check(t, os.Remove(blobFile(src, tree[0].Descriptor.Digest)))
-	if _, err := ReadTree(t.Context(), layout, root); !errors.Is(err, ErrNotFound) {
+	fixture.Check(t, os.Remove(fixture.BlobFile(src, tree[0].Descriptor.Digest)))
+	if _, err := content.ReadTree(t.Context(), layout, root); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }

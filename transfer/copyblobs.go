@@ -10,7 +10,9 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
+	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
@@ -23,21 +25,21 @@ const (
 
 // copier copies the blobs of one image.
 type copier struct {
-	src         Source
+	src         content.Source
 	layers      int          // large blobs at once
 	connections int          // for one blob
 	all         int          // connections for all blobs
 	reads       *connections // that bring blobs
 	writes      *connections // that take blobs
-	memory      *partMemory
+	memory      *parts.Memory
 	journal     journal.Dir
-	foreign     BlobReader // see Options
-	tempDir     string     // see Options
+	foreign     content.BlobReader // see Options
+	tempDir     string             // see Options
 }
 
-func newCopier(src Source, all []*delivery, opts Options) *copier {
+func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	c := &copier{
-		src: src, memory: newPartMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
+		src: src, memory: parts.NewMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: cmp.Or(max(opts.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0))),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
@@ -54,18 +56,18 @@ func newCopier(src Source, all []*delivery, opts Options) *copier {
 
 // blobs copies to each delivery those blobs that it misses, some at once: the
 // largest first, since they take longest, and beside them those of one part.
-func (c *copier) blobs(ctx context.Context, blobs []Descriptor, all []*delivery) {
-	var large, small []Descriptor
+func (c *copier) Blobs(ctx context.Context, blobs []content.Descriptor, all []*delivery) {
+	var large, small []content.Descriptor
 	for _, d := range blobs {
 		switch {
 		case !slices.ContainsFunc(alive(all), func(t *delivery) bool { return t.missing[d.Digest] }):
-		case d.Size > defaultPartSize:
+		case d.Size > content.DefaultPartSize:
 			large = append(large, d)
 		default:
 			small = append(small, d)
 		}
 	}
-	bySize := func(a, b Descriptor) int { return cmp.Compare(b.Size, a.Size) }
+	bySize := func(a, b content.Descriptor) int { return cmp.Compare(b.Size, a.Size) }
 	slices.SortStableFunc(large, bySize)
 	slices.SortStableFunc(small, bySize)
 	var lanes sync.WaitGroup
@@ -81,7 +83,7 @@ func (c *copier) blobs(ctx context.Context, blobs []Descriptor, all []*delivery)
 func (c *copier) few(blobs int) int { return max(1, min(c.connections, c.all/max(1, blobs))) }
 
 // lane copies blobs in their order, so many at once.
-func (c *copier) lane(ctx context.Context, blobs []Descriptor, atOnce, connections int, all []*delivery) {
+func (c *copier) lane(ctx context.Context, blobs []content.Descriptor, atOnce, connections int, all []*delivery) {
 	slots := make(chan struct{}, atOnce)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -102,13 +104,13 @@ func (c *copier) lane(ctx context.Context, blobs []Descriptor, atOnce, connectio
 }
 
 // blob copies a blob to all deliveries that miss it.
-func (c *copier) blob(ctx context.Context, d Descriptor, connections int, all []*delivery) {
+func (c *copier) blob(ctx context.Context, d content.Descriptor, connections int, all []*delivery) {
 	takers := slices.DeleteFunc(alive(all), func(t *delivery) bool { return !t.missing[d.Digest] })
 	src := c.src
-	if isForeign(d.MediaType) {
+	if content.IsForeign(d.MediaType) {
 		src = foreignSource{c.src, c.foreign}
 	}
-	if _, ok := src.(fileReader); !ok && len(takers) > 1 {
+	if _, ok := src.(content.FileReader); !ok && len(takers) > 1 {
 		file, err := c.spool(ctx, src, d, connections)
 		if err != nil {
 			failAll(takers, err)
@@ -118,12 +120,12 @@ func (c *copier) blob(ctx context.Context, d Descriptor, connections int, all []
 		src = file
 	}
 	each(takers, func(t *delivery) error {
-		b := &blobCopy{copier: c, src: src, t: t, d: d, connections: connections, outcome: OutcomeSent}
-		t.emit(Event{Kind: EventStarted, Descriptor: d, Bytes: d.Size})
+		b := &blobCopy{copier: c, src: src, t: t, d: d, connections: connections, outcome: content.OutcomeSent}
+		t.emit(content.Event{Kind: content.EventStarted, Descriptor: d, Bytes: d.Size})
 		if err := b.run(t.ctx); err != nil {
 			return err
 		}
-		t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: b.outcome})
+		t.emit(content.Event{Kind: content.EventDone, Descriptor: d, Bytes: d.Size, Outcome: b.outcome})
 		return nil
 	})
 }
@@ -131,15 +133,15 @@ func (c *copier) blob(ctx context.Context, d Descriptor, connections int, all []
 // blobCopy is one blob on its way to one destination.
 type blobCopy struct {
 	*copier
-	src         Source
+	src         content.Source
 	t           *delivery
-	d           Descriptor
+	d           content.Descriptor
 	connections int
-	outcome     Outcome
+	outcome     content.Outcome
 }
 
 func (b *blobCopy) moved(n int64) {
-	b.t.emit(Event{Kind: EventMoved, Descriptor: b.d, Bytes: n})
+	b.t.emit(content.Event{Kind: content.EventMoved, Descriptor: b.d, Bytes: n})
 }
 
 // resumed takes a negative number back: what was there was wrong.
@@ -147,37 +149,37 @@ func (b *blobCopy) resumed(n int64) {
 	if n == 0 {
 		return
 	}
-	b.outcome = OutcomeResumed
+	b.outcome = content.OutcomeResumed
 	if n < 0 {
-		b.outcome = OutcomeSent
+		b.outcome = content.OutcomeSent
 	}
 	b.t.resumed.Add(n)
-	b.t.emit(Event{Kind: EventResumed, Descriptor: b.d, Bytes: n})
+	b.t.emit(content.Event{Kind: content.EventResumed, Descriptor: b.d, Bytes: n})
 }
 
 func (b *blobCopy) mounted() {
-	b.outcome = OutcomeMounted
+	b.outcome = content.OutcomeMounted
 	b.t.mountedBlobs.Add(1)
 	b.t.mountedBytes.Add(b.d.Size)
 }
 
 func (b *blobCopy) run(ctx context.Context) error {
-	if dst, ok := b.t.Target.(layerWriter); ok {
+	if dst, ok := b.t.Target.(content.BlobUploader); ok {
 		return b.layer(ctx, dst)
 	}
-	src, canRead := b.src.(rangeReader)
-	dst, canWrite := b.t.Target.(fileWriter)
+	src, canRead := b.src.(content.RangeReader)
+	dst, canWrite := b.t.Target.(content.FileWriter)
 	if canRead && canWrite {
-		if err := b.ranges(ctx, src, dst); !errors.Is(err, errNoRanges) {
+		if err := b.ranges(ctx, src, dst); !errors.Is(err, content.ErrNoRanges) {
 			return err
 		}
 	}
-	content, err := b.src.Blob(ctx, b.d)
+	data, err := b.src.Blob(ctx, b.d)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	return b.t.Target.PutBlob(ctx, b.d, &movedReader{newVerifier(ctx, content, b.d), b.moved})
+	defer data.Close()
+	return b.t.Target.PutBlob(ctx, b.d, &movedReader{content.NewVerifyingReader(ctx, data, b.d), b.moved})
 }
 
 // movedReader tells how much is read.
@@ -193,35 +195,35 @@ func (m *movedReader) Read(p []byte) (int, error) {
 }
 
 // layer uploads the blob.
-func (b *blobCopy) layer(ctx context.Context, dst layerWriter) error {
-	how := uploads{
-		from: b.copier.src, connections: b.connections, slots: b.writes,
-		sent: b.moved, resumed: b.resumed, mounted: b.mounted,
+func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
+	how := content.Upload{
+		From: b.copier.src, Connections: b.connections, Slots: b.writes,
+		Sent: b.moved, Resumed: b.resumed, Mounted: b.mounted,
 	}
 	if b.journal != "" {
-		how.note = b.openNote
+		how.Note = b.openNote
 	}
-	if src, ok := b.src.(fileReader); ok {
+	if src, ok := b.src.(content.FileReader); ok {
 		file, err := src.BlobFile(ctx, b.d)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		return dst.PutLayer(ctx, b.d, fileContent{file}, how)
+		return dst.UploadBlob(ctx, b.d, parts.File{File: file}, how)
 	}
-	if src, ok := b.src.(rangeReader); ok {
-		err := dst.PutLayer(ctx, b.d, rangeContent{b.limit(whenNeeded(src, b.d)), b.memory}, how)
-		if !errors.Is(err, errNoRanges) {
+	if src, ok := b.src.(content.RangeReader); ok {
+		err := dst.UploadBlob(ctx, b.d, parts.Ranges{Open: b.limit(whenNeeded(src, b.d)), Memory: b.memory}, how)
+		if !errors.Is(err, content.ErrNoRanges) {
 			return err
 		}
 	}
-	content := &streamContent{memory: b.memory, open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
+	content := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
 	defer content.Close()
-	return dst.PutLayer(ctx, b.d, content, how)
+	return dst.UploadBlob(ctx, b.d, content, how)
 }
 
 // openNote opens the journal's note of the upload; nil if another process has it.
-func (b *blobCopy) openNote() (UploadNote, error) {
+func (b *blobCopy) openNote() (content.UploadNote, error) {
 	entry, err := b.journal.Open(uploadKey(b.t.Target, b.d))
 	if entry == nil {
 		return nil, err
@@ -230,11 +232,13 @@ func (b *blobCopy) openNote() (UploadNote, error) {
 }
 
 // uploadKey names the upload of a blob in the journal.
-func uploadKey(dst fmt.Stringer, d Descriptor) string { return dst.String() + "@" + string(d.Digest) }
+func uploadKey(dst fmt.Stringer, d content.Descriptor) string {
+	return dst.String() + "@" + string(d.Digest)
+}
 
 // whenNeeded prepares reading ranges with the first of them: a blob that is mounted
 // is not read.
-func whenNeeded(src rangeReader, d Descriptor) ranges.Opener {
+func whenNeeded(src content.RangeReader, d content.Descriptor) ranges.Opener {
 	var mu sync.Mutex
 	var open ranges.Opener
 	prepare := func(ctx context.Context) (ranges.Opener, error) {
@@ -257,7 +261,7 @@ func whenNeeded(src rangeReader, d Descriptor) ranges.Opener {
 }
 
 // ranges reads the blob over several connections into its file.
-func (b *blobCopy) ranges(ctx context.Context, src rangeReader, dst fileWriter) error {
+func (b *blobCopy) ranges(ctx context.Context, src content.RangeReader, dst content.FileWriter) error {
 	open, err := src.Ranges(ctx, b.d)
 	if err != nil {
 		return err
@@ -280,13 +284,13 @@ func (b *blobCopy) fetch(ctx context.Context, f ranges.File, open ranges.Opener)
 }
 
 // fetchRanges reads a blob by ranges into f and checks it.
-func fetchRanges(ctx context.Context, f ranges.File, d Descriptor, open ranges.Opener, connections int, moved func(n int64)) error {
+func fetchRanges(ctx context.Context, f ranges.File, d content.Descriptor, open ranges.Opener, connections int, moved func(n int64)) error {
 	hash := d.Digest.Verifier()
 	if err := ranges.Fetch(ctx, f, hash, d.Size, open, connections, func(n int) { moved(int64(n)) }); err != nil {
 		return err
 	}
 	if !hash.Verified() {
-		return fmt.Errorf("%w: the bytes of blob %s have another digest", ErrIntegrity, d.Digest)
+		return fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest)
 	}
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // delivery is one image on its way to one destination.
@@ -20,11 +21,11 @@ type delivery struct {
 	Destination
 	ctx      context.Context
 	cancel   context.CancelCauseFunc // with errDone if there is nothing to do
-	progress func(Event)
+	progress func(content.Event)
 	count    requestCount
 
-	root    Manifest
-	all     []Descriptor // blobs of the image
+	root    content.Manifest
+	all     []content.Descriptor // blobs of the image
 	missing map[digest.Digest]bool
 	there   bool // the image with all its tags, so that only Options.BeforeTags is to be called
 
@@ -49,7 +50,7 @@ func newDeliveries(ctx context.Context, dsts []Destination, opts Options) []*del
 func (t *delivery) fail(err error) { t.cancel(err) }
 
 // end frees what a delivery holds that has come to its end.
-func (t *delivery) end() { t.cancel(nil) }
+func (t *delivery) End() { t.cancel(nil) }
 
 func failAll(all []*delivery, err error) {
 	for _, t := range all {
@@ -80,7 +81,7 @@ func each(all []*delivery, step func(t *delivery) error) {
 	running.Wait()
 }
 
-func (t *delivery) emit(e Event) {
+func (t *delivery) emit(e content.Event) {
 	if t.progress != nil {
 		e.Target = t.Target.String()
 		t.progress(e)
@@ -88,12 +89,12 @@ func (t *delivery) emit(e Event) {
 }
 
 // begin takes the image that is to be delivered.
-func (t *delivery) begin(src Source, root Manifest) error {
+func (t *delivery) Begin(src content.Source, root content.Manifest) error {
 	t.root = root
 	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
-		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, ErrIntegrity, got, t.Digest)
+		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, content.ErrIntegrity, got, t.Digest)
 	}
-	if dst, ok := t.Target.(imageTarget); ok {
+	if dst, ok := t.Target.(content.SingleImageTarget); ok {
 		return dst.CheckImage(t.ctx, root)
 	}
 	return nil
@@ -108,7 +109,7 @@ func (t *delivery) pushedKey() string {
 // checkPushed finds an image that was pushed before and is still there: one request
 // instead of one for the blobs and one a manifest.
 func (t *delivery) checkPushed(opts Options) (err error) {
-	checker, ok := t.Target.(imageChecker)
+	checker, ok := t.Target.(content.ImageChecker)
 	if !ok || opts.JournalDir == "" || opts.Referrers || !opts.pushedJournal().Remembers(t.pushedKey()) {
 		return nil
 	}
@@ -127,8 +128,8 @@ func (t *delivery) nothingMore(opts Options) error {
 // plan finds out which blobs have to be sent.
 func (t *delivery) plan(g graph, opts Options) error {
 	t.all = g.Blobs
-	if _, ok := t.Target.(imageTarget); ok && g.hasAttachments() {
-		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; an OCI archive does", t.Target, ErrUnsupported)
+	if _, ok := t.Target.(content.SingleImageTarget); ok && g.hasAttachments() {
+		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; an OCI archive does", t.Target, content.ErrUnsupported)
 	}
 	if err := t.checkPushed(opts); err != nil {
 		return err
@@ -144,14 +145,14 @@ func (t *delivery) plan(g graph, opts Options) error {
 	for _, d := range missing {
 		t.missing[d.Digest] = true
 	}
-	t.emit(Event{Kind: EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: totalSize(missing)})
+	t.emit(content.Event{Kind: content.EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: content.TotalSize(missing)})
 	for _, d := range g.Blobs {
 		if !t.missing[d.Digest] {
 			t.forgetUpload(d, opts)
-			t.emit(Event{Kind: EventDone, Descriptor: d, Bytes: d.Size, Outcome: OutcomeSkipped})
+			t.emit(content.Event{Kind: content.EventDone, Descriptor: d, Bytes: d.Size, Outcome: content.OutcomeSkipped})
 		}
 	}
-	checker, ok := t.Target.(imageChecker)
+	checker, ok := t.Target.(content.ImageChecker)
 	// With all blobs there the whole image may be: one request then saves one for
 	// each manifest. For a single one there is nothing to save.
 	atLeast := 3
@@ -172,8 +173,8 @@ func (t *delivery) plan(g graph, opts Options) error {
 
 // forgetUpload removes the note of the upload of a blob that is there: an earlier
 // copy was killed between the end of the one and that of the other.
-func (t *delivery) forgetUpload(d Descriptor, opts Options) {
-	_, ok := t.Target.(layerWriter)
+func (t *delivery) forgetUpload(d content.Descriptor, opts Options) {
+	_, ok := t.Target.(content.BlobUploader)
 	if dir := opts.uploadJournal(); ok && dir != "" {
 		_ = dir.Forget(uploadKey(t.Target, d)) // if this fails, it is swept later
 	}
@@ -223,7 +224,7 @@ func (t *delivery) publish(g graph, opts Options) error {
 	if err := t.setTags(tags); err != nil {
 		return err
 	}
-	if dst, ok := t.Target.(committer); ok {
+	if dst, ok := t.Target.(content.Committer); ok {
 		if err := dst.Commit(t.ctx); err != nil {
 			return err
 		}
@@ -243,7 +244,7 @@ func (t *delivery) beforeTags(opts Options) error {
 	if opts.BeforeTags == nil {
 		return nil
 	}
-	t.emit(Event{Kind: EventStored, Descriptor: t.root.Descriptor})
+	t.emit(content.Event{Kind: content.EventStored, Descriptor: t.root.Descriptor})
 	err := opts.BeforeTags(t.ctx, t.Target, t.root)
 	switch {
 	case err == nil:
@@ -263,7 +264,7 @@ func (t *delivery) setTags(tags []string) error {
 			if err := t.Target.PutTagged(ctx, t.root, tag); err != nil {
 				return err
 			}
-			t.emit(Event{Kind: EventTagged, Descriptor: t.root.Descriptor, Tag: tag})
+			t.emit(content.Event{Kind: content.EventTagged, Descriptor: t.root.Descriptor, Tag: tag})
 			return nil
 		})
 	}
@@ -272,12 +273,12 @@ func (t *delivery) setTags(tags []string) error {
 
 // putManifests stores manifests in their order; images, which wait for nothing,
 // at once.
-func (t *delivery) putManifests(manifests []Manifest) error {
+func (t *delivery) putManifests(manifests []content.Manifest) error {
 	group, ctx := errgroup.WithContext(t.ctx)
 	group.SetLimit(manifestsAtOnce)
-	var indexes []Manifest
+	var indexes []content.Manifest
 	for _, m := range manifests {
-		if isIndex(m.Descriptor.MediaType) {
+		if content.IsIndex(m.Descriptor.MediaType) {
 			indexes = append(indexes, m)
 			continue
 		}
@@ -294,28 +295,24 @@ func (t *delivery) putManifests(manifests []Manifest) error {
 	return nil
 }
 
-func (t *delivery) putManifest(ctx context.Context, m Manifest) error {
+func (t *delivery) putManifest(ctx context.Context, m content.Manifest) error {
 	if err := t.Target.PutManifest(ctx, m); err != nil {
 		return err
 	}
-	t.emit(Event{Kind: EventDone, Descriptor: m.Descriptor, Bytes: m.Descriptor.Size, Outcome: OutcomeSent})
+	t.emit(content.Event{Kind: content.EventDone, Descriptor: m.Descriptor, Bytes: m.Descriptor.Size, Outcome: content.OutcomeSent})
 	return nil
-}
-
-func isIndex(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageIndex || mediaType == mediaTypeDockerList
 }
 
 // remember notes the image for the next push. It is a hint only: that it cannot
 // be written is no failure of the copy.
 func (t *delivery) remember(opts Options) {
-	if _, ok := t.Target.(imageChecker); ok && opts.JournalDir != "" {
+	if _, ok := t.Target.(content.ImageChecker); ok && opts.JournalDir != "" {
 		_ = opts.pushedJournal().Remember(t.pushedKey(), opts.Now())
 	}
 }
 
 // finish gives the result after the last step.
-func (t *delivery) finish(took time.Duration) (Result, error) {
+func (t *delivery) Finish(took time.Duration) (Result, error) {
 	r := Result{
 		Digest:       t.root.Descriptor.Digest,
 		MediaType:    t.root.Descriptor.MediaType,

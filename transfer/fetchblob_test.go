@@ -16,80 +16,83 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
 // newBlob puts a blob of some chunks into the repository "app" and into a layout.
-func newBlob(t *testing.T, w *world) (Descriptor, []byte, *Layout) {
+func newBlob(t *testing.T, w *world) (content.Descriptor, []byte, *layout.Layout) {
 	t.Helper()
 	data := make([]byte, 3*streamChunk+12345)
 	for i := range data {
 		data[i] = byte(i * i >> 8)
 	}
-	d := Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
-	l := NewLayout(filepath.Join(t.TempDir(), "layout"))
-	check(t, l.PutBlob(t.Context(), d, bytes.NewReader(data)))
+	d := content.Descriptor{Digest: digest.FromBytes(data), Size: int64(len(data))}
+	l := layout.New(filepath.Join(t.TempDir(), "layout"))
+	fixture.Check(t, l.PutBlob(t.Context(), d, bytes.NewReader(data)))
 	e := w.repository("app")
 	config := []byte("{}")
-	c := Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
-	check(t, e.PutBlob(t.Context(), d, bytes.NewReader(data)))
-	check(t, e.PutBlob(t.Context(), c, bytes.NewReader(config)))
+	c := content.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
+	fixture.Check(t, e.PutBlob(t.Context(), d, bytes.NewReader(data)))
+	fixture.Check(t, e.PutBlob(t.Context(), c, bytes.NewReader(config)))
 	// Amazon ECR gives a layer when an image names it.
 	manifest, err := json.Marshal(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: c,
-		Layers: []Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: d.Digest, Size: d.Size}},
+		Layers: []content.Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: d.Digest, Size: d.Size}},
 	})
-	check(t, err)
-	check(t, e.PutManifest(t.Context(), Manifest{Content: manifest, Descriptor: Descriptor{
+	fixture.Check(t, err)
+	fixture.Check(t, e.PutManifest(t.Context(), content.Manifest{Content: manifest, Descriptor: content.Descriptor{
 		MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
 	}}))
-	w.calls.Reset()
+	w.Calls.Reset()
 	return d, data, l
 }
 
 func TestFetchBlob(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	d, data, l := newBlob(t, w)
-	for name, src := range map[string]Source{"ecr": w.repository("app"), "layout": l} {
+	for name, src := range map[string]content.Source{"ecr": w.repository("app"), "layout": l} {
 		t.Run(name, func(t *testing.T) {
-			stat, err := src.(BlobStatter).StatBlob(t.Context(), d.Digest)
-			check(t, err)
+			stat, err := src.(content.BlobStatter).StatBlob(t.Context(), d.Digest)
+			fixture.Check(t, err)
 			if stat.Digest != d.Digest || stat.Size != d.Size {
 				t.Errorf("stat %+v", stat)
 			}
-			if _, err := src.(BlobStatter).StatBlob(t.Context(), someSHA); !errors.Is(err, ErrNotFound) {
+			if _, err := src.(content.BlobStatter).StatBlob(t.Context(), someSHA); !errors.Is(err, content.ErrNotFound) {
 				t.Errorf("got %v", err)
 			}
 			path := filepath.Join(t.TempDir(), "blob")
 			var moved atomic.Int64
-			opts := Options{Progress: func(e Event) {
-				if e.Kind == EventMoved {
+			opts := Options{Progress: func(e content.Event) {
+				if e.Kind == content.EventMoved {
 					moved.Add(e.Bytes)
 				}
 			}}
-			for i, want := range []Outcome{OutcomeSent, OutcomeSkipped} {
+			for i, want := range []content.Outcome{content.OutcomeSent, content.OutcomeSkipped} {
 				outcome, err := FetchBlob(t.Context(), src, stat, path, opts)
-				check(t, err)
+				fixture.Check(t, err)
 				if outcome != want {
 					t.Errorf("fetch %d: %s, want %s", i, outcome, want)
 				}
 			}
 			got, err := os.ReadFile(path)
-			check(t, err)
+			fixture.Check(t, err)
 			if !bytes.Equal(got, data) || moved.Load() != d.Size {
 				t.Errorf("other bytes, or %d moved of %d", moved.Load(), d.Size)
 			}
 			entries, err := os.ReadDir(filepath.Dir(path))
-			check(t, err)
+			fixture.Check(t, err)
 			if len(entries) != 1 {
 				t.Errorf("left: %v", entries)
 			}
-			check(t, os.WriteFile(path, []byte("something else"), 0o666))
-			if outcome, err := FetchBlob(t.Context(), src, stat, path, opts); err != nil || outcome != OutcomeSent {
+			fixture.Check(t, os.WriteFile(path, []byte("something else"), 0o666))
+			if outcome, err := FetchBlob(t.Context(), src, stat, path, opts); err != nil || outcome != content.OutcomeSent {
 				t.Errorf("over another file: %s, %v", outcome, err)
 			}
 			var out bytes.Buffer
 			moved.Store(0)
-			check(t, StreamBlob(t.Context(), src, stat, &out, opts))
+			fixture.Check(t, StreamBlob(t.Context(), src, stat, &out, opts))
 			if !bytes.Equal(out.Bytes(), data) || moved.Load() != d.Size {
 				t.Errorf("other bytes on the stream, or %d moved of %d", moved.Load(), d.Size)
 			}
@@ -104,8 +107,8 @@ func TestFetchBlobGoesOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "blob")
 	ctx, cancel := context.WithCancel(t.Context())
 	var before atomic.Int64
-	_, err := FetchBlob(ctx, w.repository("app"), d, path, Options{Connections: 1, Progress: func(e Event) {
-		if e.Kind == EventMoved && before.Add(e.Bytes) > 4<<20 {
+	_, err := FetchBlob(ctx, w.repository("app"), d, path, Options{Connections: 1, Progress: func(e content.Event) {
+		if e.Kind == content.EventMoved && before.Add(e.Bytes) > 4<<20 {
 			cancel()
 		}
 	}})
@@ -116,18 +119,18 @@ func TestFetchBlobGoesOn(t *testing.T) {
 		t.Fatal("the file is there although not all of it is")
 	}
 	var resumed, moved atomic.Int64
-	outcome, err := FetchBlob(t.Context(), w.repository("app"), d, path, Options{Progress: func(e Event) {
+	outcome, err := FetchBlob(t.Context(), w.repository("app"), d, path, Options{Progress: func(e content.Event) {
 		switch e.Kind {
-		case EventResumed:
+		case content.EventResumed:
 			resumed.Add(e.Bytes)
-		case EventMoved:
+		case content.EventMoved:
 			moved.Add(e.Bytes)
 		}
 	}})
-	check(t, err)
+	fixture.Check(t, err)
 	got, err := os.ReadFile(path)
-	check(t, err)
-	if outcome != OutcomeResumed || !bytes.Equal(got, data) || resumed.Load() == 0 || resumed.Load()+moved.Load() != d.Size {
+	fixture.Check(t, err)
+	if outcome != content.OutcomeResumed || !bytes.Equal(got, data) || resumed.Load() == 0 || resumed.Load()+moved.Load() != d.Size {
 		t.Errorf("%s, %d resumed and %d moved of %d", outcome, resumed.Load(), moved.Load(), d.Size)
 	}
 }
@@ -137,22 +140,22 @@ func TestFetchBlobWrong(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	d, _, l := newBlob(t, w)
 	at := int64(100)
-	check(t, w.server.SetFaults(localecr.Fault{Op: "GET /layers/{digest}", Count: -1, WrongByte: &at}))
-	f, err := os.OpenFile(blobFile(l.dir, d.Digest), os.O_WRONLY, 0)
-	check(t, err)
+	fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: "GET /layers/{digest}", Count: -1, WrongByte: &at}))
+	f, err := os.OpenFile(fixture.BlobFile(l.Dir(), d.Digest), os.O_WRONLY, 0)
+	fixture.Check(t, err)
 	_, err = f.WriteAt([]byte("x"), 100)
-	check(t, errors.Join(err, f.Close()))
-	for name, src := range map[string]Source{"ecr": w.repository("app"), "layout": l} {
+	fixture.Check(t, errors.Join(err, f.Close()))
+	for name, src := range map[string]content.Source{"ecr": w.repository("app"), "layout": l} {
 		dir := t.TempDir()
-		if _, err := FetchBlob(t.Context(), src, d, filepath.Join(dir, "blob"), Options{}); !errors.Is(err, ErrIntegrity) {
+		if _, err := FetchBlob(t.Context(), src, d, filepath.Join(dir, "blob"), Options{}); !errors.Is(err, content.ErrIntegrity) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		entries, err := os.ReadDir(dir)
-		check(t, err)
+		fixture.Check(t, err)
 		if len(entries) > 0 {
 			t.Errorf("%s: left %v", name, entries)
 		}
-		if err := StreamBlob(t.Context(), src, d, io.Discard, Options{}); !errors.Is(err, ErrIntegrity) {
+		if err := StreamBlob(t.Context(), src, d, io.Discard, Options{}); !errors.Is(err, content.ErrIntegrity) {
 			t.Errorf("%s: stream: got %v", name, err)
 		}
 	}

@@ -6,20 +6,19 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
-)
 
-// maxReferrers bounds what may refer to one image and its parts.
-const maxReferrers = 10_000
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
 
 // referrerListsAtOnce is for how many manifests referrers are asked at once.
 const referrerListsAtOnce = 8
 
 // addReferrers adds what refers to the manifests of the graph or is attached to them
 // by a tag, what refers to that, and so on.
-func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) error {
-	lister, ok := src.(ReferrerLister)
+func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bool) error {
+	lister, ok := src.(content.ReferrerLister)
 	if !ok {
-		return fmt.Errorf("%w: it cannot tell what refers to an image", ErrUnsupported)
+		return fmt.Errorf("%w: it cannot tell what refers to an image", content.ErrUnsupported)
 	}
 	known := map[digest.Digest]bool{}
 	for _, m := range g.Manifests {
@@ -38,12 +37,12 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 		if err != nil {
 			return err
 		}
-		if len(g.referrers)+len(g.attached)+len(roots)+len(attached) > maxReferrers {
-			return fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
+		if len(g.referrers)+len(g.attached)+len(roots)+len(attached) > content.MaxReferrers {
+			return fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
 		}
 		subjects = nil
-		take := func(root Manifest) ([]Manifest, error) {
-			tree, err := readTree(ctx, src, root, foreign)
+		take := func(root content.Manifest) ([]content.Manifest, error) {
+			tree, err := content.ReadBelow(ctx, src, root, foreign)
 			if err != nil {
 				return nil, err
 			}
@@ -70,7 +69,7 @@ func (g *graph) addReferrers(ctx context.Context, src Source, foreign bool) erro
 			if !known[m.Descriptor.Digest] {
 				manifests, err := take(m.Manifest)
 				if err != nil {
-					return fmt.Errorf("tag %s: %w", m.tag, err)
+					return fmt.Errorf("tag %s: %w", m.Tag, err)
 				}
 				last := len(manifests) - 1
 				g.referrers = append(g.referrers, manifests[:last]...)
@@ -88,14 +87,14 @@ func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.att
 // freshReferrers reads the referrers of all subjects that are not known, and makes
 // them known. A list may name anything: what does not itself refer to one of the
 // subjects is none, and is not copied as one with what is attached to it.
-func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subjects []Manifest, known map[digest.Digest]bool) ([]Manifest, error) {
+func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool) ([]content.Manifest, error) {
 	found, err := referrersOf(ctx, lister, subjects)
 	if err != nil {
 		return nil, err
 	}
-	var fresh []Descriptor
+	var fresh []content.Descriptor
 	for _, d := range found {
-		if err := checkDescriptor(d); err != nil {
+		if err := content.CheckDescriptor(d); err != nil {
 			return nil, err
 		}
 		if !known[d.Digest] {
@@ -103,13 +102,13 @@ func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subj
 			fresh = append(fresh, d)
 		}
 	}
-	if len(fresh) > maxReferrers {
-		return nil, fmt.Errorf("%w: more than %d manifests refer to it", ErrUnsupported, maxReferrers)
+	if len(fresh) > content.MaxReferrers {
+		return nil, fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
 	}
-	if totalSize(fresh) > maxGraphBytes {
-		return nil, fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", ErrUnsupported, maxGraphBytes)
+	if content.TotalSize(fresh) > content.MaxTreeBytes {
+		return nil, fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
 	}
-	manifests, err := readLevel(ctx, src, fresh)
+	manifests, err := content.ReadManifests(ctx, src, fresh)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +116,9 @@ func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subj
 	for _, m := range subjects {
 		wanted[m.Descriptor.Digest] = true
 	}
-	var referrers []Manifest
+	var referrers []content.Manifest
 	for _, m := range manifests {
-		_, subject, err := referrerOf(m)
+		_, subject, err := content.ReferrerOf(m)
 		if err == nil && wanted[subject] {
 			referrers = append(referrers, m)
 		} else {
@@ -130,24 +129,24 @@ func freshReferrers(ctx context.Context, src Source, lister ReferrerLister, subj
 }
 
 // attachedTo gives what is attached to all subjects by tags made of their digests.
-func attachedTo(ctx context.Context, src Source, subjects []Manifest) ([]taggedManifest, error) {
+func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest) ([]content.TaggedManifest, error) {
 	tags := attachedTags(subjects)
 	found, err := findTags(ctx, src, tags)
 	if err != nil {
 		return nil, err
 	}
-	var attached []taggedManifest
+	var attached []content.TaggedManifest
 	for _, tag := range tags {
 		if m, ok := found[tag]; ok {
-			attached = append(attached, taggedManifest{m, tag})
+			attached = append(attached, content.TaggedManifest{Manifest: m, Tag: tag})
 		}
 	}
 	return attached, nil
 }
 
 // referrersOf asks for the referrers of all subjects.
-func referrersOf(ctx context.Context, lister ReferrerLister, subjects []Manifest) ([]Descriptor, error) {
-	found := make([][]Descriptor, len(subjects))
+func referrersOf(ctx context.Context, lister content.ReferrerLister, subjects []content.Manifest) ([]content.Descriptor, error) {
+	found := make([][]content.Descriptor, len(subjects))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(referrerListsAtOnce)
 	for i, m := range subjects {
@@ -159,7 +158,7 @@ func referrersOf(ctx context.Context, lister ReferrerLister, subjects []Manifest
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	var all []Descriptor
+	var all []content.Descriptor
 	for _, list := range found {
 		all = append(all, list...)
 	}

@@ -16,6 +16,11 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/archive"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/docker"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
 var errRefused = errors.New("refused by the test")
@@ -24,10 +29,10 @@ var errRefused = errors.New("refused by the test")
 type hook struct {
 	mu    sync.Mutex
 	calls []string // TARGET@DIGEST
-	do    func(ctx context.Context, dst Target, image Manifest) error
+	do    func(ctx context.Context, dst content.Target, image content.Manifest) error
 }
 
-func (h *hook) run(ctx context.Context, dst Target, image Manifest) error {
+func (h *hook) run(ctx context.Context, dst content.Target, image content.Manifest) error {
 	h.mu.Lock()
 	h.calls = append(h.calls, dst.String()+"@"+string(image.Descriptor.Digest))
 	h.mu.Unlock()
@@ -48,58 +53,48 @@ func (h *hook) expect(t *testing.T, want ...string) {
 	h.calls = nil
 }
 
-// absent tells whether no endpoint names an image so.
-func absent(t *testing.T, from Resolver, tag string) bool {
-	t.Helper()
-	_, err := from.Resolve(t.Context(), tag)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		t.Error(err)
-	}
-	return err != nil
-}
-
 // While the hook runs, all of the image is there and its tag is not; if it fails,
 // the tag never is.
 func TestBeforeTags(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	n := newNeutralRegistry(t)
-	dir, _, index := newFixture(t, 2)
+	dir, _, index := fixture.Layout(t, 2)
 	type endpoint interface {
-		Endpoint
-		ReferrerLister
+		content.Endpoint
+		content.ReferrerLister
 	}
 	for place, dst := range []endpoint{
 		w.repository("app"), w.v2Repository("app"), w.v2Registry("app"), n.repository("app"),
-		NewLayout(filepath.Join(t.TempDir(), "dst")),
+		layout.New(filepath.Join(t.TempDir(), "dst")),
 	} {
 		for i, want := range []error{errRefused, nil} {
 			tag := fmt.Sprintf("%d-%d", place, i)
-			h := &hook{do: func(ctx context.Context, to Target, image Manifest) error {
-				if to != Target(dst) {
+			h := &hook{do: func(ctx context.Context, to content.Target, image content.Manifest) error {
+				if to != content.Target(dst) {
 					t.Errorf("called for %v", to)
 				}
 				for range 20 {
-					if !absent(t, dst, tag) {
+					if !fixture.Absent(t, dst, tag) {
 						t.Errorf("%s: the tag is there while the hook runs", dst)
 					}
 				}
-				g, err := readTree(ctx, dst, image, false)
-				check(t, err)
+				g, err := content.ReadBelow(ctx, dst, image, false)
+				fixture.Check(t, err)
 				missing, err := dst.MissingBlobs(ctx, g.Blobs)
-				check(t, err)
+				fixture.Check(t, err)
 				if len(g.Manifests) != 3 || len(missing) > 0 {
 					t.Errorf("%s: %d manifests are there, and %d blobs are not", dst, len(g.Manifests), len(missing))
 				}
 				return want
 			}}
-			_, err := Copy(t.Context(), NewLayout(dir), dst, Options{Reference: "index", Tags: []string{tag}, BeforeTags: h.run})
+			_, err := Copy(t.Context(), layout.New(dir), dst, Options{Reference: "index", Tags: []string{tag}, BeforeTags: h.run})
 			if !errors.Is(err, want) || err != nil && !strings.Contains(err.Error(), dst.String()) {
 				t.Errorf("%s: %v, want %v", dst, err, want)
 			}
-			if absent(t, dst, tag) != (want != nil) {
+			if fixture.Absent(t, dst, tag) != (want != nil) {
 				t.Errorf("%s: the tag is there or not as it must not be after %v", dst, want)
 			}
-			h.expect(t, dst.String()+"@"+string(digestOf(t, index)))
+			h.expect(t, dst.String()+"@"+string(fixture.DigestOf(t, index)))
 		}
 	}
 }
@@ -108,7 +103,7 @@ func TestBeforeTags(t *testing.T) {
 // come to its end.
 func TestBeforeTagsWatched(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	dir, _, _ := newFixture(t, 2)
+	dir, _, _ := fixture.Layout(t, 2)
 	watcher := w.repository("app")
 	signed := make(chan struct{})
 	stop, begun := make(chan struct{}), make(chan struct{})
@@ -125,7 +120,7 @@ func TestBeforeTagsWatched(t *testing.T) {
 				close(begun)
 			}
 			if err != nil {
-				if !errors.Is(err, ErrNotFound) {
+				if !errors.Is(err, content.ErrNotFound) {
 					t.Error(err)
 				}
 				continue
@@ -138,17 +133,17 @@ func TestBeforeTagsWatched(t *testing.T) {
 		}
 	})
 	<-begun
-	h := &hook{do: func(context.Context, Target, Manifest) error {
+	h := &hook{do: func(context.Context, content.Target, content.Manifest) error {
 		for range 10 {
-			absent(t, watcher, "1")
+			fixture.Absent(t, watcher, "1")
 		}
 		close(signed)
 		return nil
 	}}
-	mustCopy(t, NewLayout(dir), w.repository("app"), Options{Reference: "index", Tags: []string{"1"}, BeforeTags: h.run})
+	mustCopy(t, layout.New(dir), w.repository("app"), Options{Reference: "index", Tags: []string{"1"}, BeforeTags: h.run})
 	close(stop)
 	watching.Wait()
-	if absent(t, watcher, "1") {
+	if fixture.Absent(t, watcher, "1") {
 		t.Error("there is no tag")
 	}
 }
@@ -157,26 +152,26 @@ func TestBeforeTagsWatched(t *testing.T) {
 // something is.
 func TestBeforeTagsCalls(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	dir, image, index := newFixture(t, 2)
+	dir, image, index := fixture.Layout(t, 2)
 	dst := w.repository("app")
 	h := &hook{}
 	opts := Options{Reference: "index", Tags: []string{"1", "2"}, JournalDir: t.TempDir(), BeforeTags: h.run}
-	place := dst.String() + "@" + string(digestOf(t, index))
+	place := dst.String() + "@" + string(fixture.DigestOf(t, index))
 
 	var stored, tagged int
-	opts.Progress = func(e Event) {
+	opts.Progress = func(e content.Event) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		switch e.Kind {
-		case EventStored:
+		case content.EventStored:
 			stored++
-		case EventTagged:
+		case content.EventTagged:
 			tagged++
 		}
 	}
-	mustCopy(t, NewLayout(dir), dst, opts)
+	mustCopy(t, layout.New(dir), dst, opts)
 	h.expect(t, place)
-	if n := w.calls.Count("PutImage"); n != 2+1+2 { // images, index, tags
+	if n := w.Calls.Count("PutImage"); n != 2+1+2 { // images, index, tags
 		t.Errorf("%d PutImage", n)
 	}
 	if stored != 1 || tagged != 2 {
@@ -184,48 +179,48 @@ func TestBeforeTagsCalls(t *testing.T) {
 	}
 	opts.Progress = nil
 
-	w.calls.Reset()
-	mustCopy(t, NewLayout(dir), dst, opts) // the journal knows it
+	w.Calls.Reset()
+	mustCopy(t, layout.New(dir), dst, opts) // the journal knows it
 	h.expect(t, place)
-	w.expectCalls(map[string]int{"BatchGetImage": 1})
+	w.ExpectCalls(map[string]int{"BatchGetImage": 1})
 
 	opts.JournalDir = ""
-	mustCopy(t, NewLayout(dir), dst, opts)
+	mustCopy(t, layout.New(dir), dst, opts)
 	h.expect(t, place)
-	w.expectCalls(map[string]int{"BatchCheckLayerAvailability": 1, "BatchGetImage": 1})
+	w.ExpectCalls(map[string]int{"BatchCheckLayerAvailability": 1, "BatchGetImage": 1})
 
 	opts.JournalDir = t.TempDir() // an unsigned image there stays an error
-	h.do = func(context.Context, Target, Manifest) error { return errRefused }
+	h.do = func(context.Context, content.Target, content.Manifest) error { return errRefused }
 	for range 2 {
-		if _, err := Copy(t.Context(), NewLayout(dir), dst, opts); !errors.Is(err, errRefused) {
+		if _, err := Copy(t.Context(), layout.New(dir), dst, opts); !errors.Is(err, errRefused) {
 			t.Errorf("got %v", err)
 		}
 	}
 	h.do, h.calls = nil, nil
 
 	// By digest: one PutImage, then the hook.
-	w.calls.Reset()
+	w.Calls.Reset()
 	opts.JournalDir, opts.Tags, opts.Reference = "", nil, "image"
-	mustCopy(t, NewLayout(dir), dst, opts)
-	h.expect(t, dst.String()+"@"+string(digestOf(t, image)))
-	if n := w.calls.Count("PutImage"); n != 1 {
+	mustCopy(t, layout.New(dir), dst, opts)
+	h.expect(t, dst.String()+"@"+string(fixture.DigestOf(t, image)))
+	if n := w.Calls.Count("PutImage"); n != 1 {
 		t.Errorf("%d PutImage", n)
 	}
 	opts.Tags = []string{"3"}
-	w.calls.Reset()
-	mustCopy(t, NewLayout(dir), dst, opts)
-	h.expect(t, dst.String()+"@"+string(digestOf(t, image)))
+	w.Calls.Reset()
+	mustCopy(t, layout.New(dir), dst, opts)
+	h.expect(t, dst.String()+"@"+string(fixture.DigestOf(t, image)))
 	// The plan says so before, and calls no hook.
-	planned := Preview(t.Context(), NewLayout(dir), []Destination{{Target: w.repository("app"), Tags: []string{"4"}}}, opts)
-	check(t, planned[0].Err)
+	planned := Preview(t.Context(), layout.New(dir), []Destination{{Target: w.repository("app"), Tags: []string{"4"}}}, opts)
+	fixture.Check(t, planned[0].Err)
 	h.expect(t)
 	if n := planned[0].Calls["PutImage"]; n != 2 {
 		t.Errorf("%d PutImage are planned", n)
 	}
-	w.calls.Reset()
+	w.Calls.Reset()
 	opts.Tags = []string{"4"}
-	mustCopy(t, NewLayout(dir), dst, opts)
-	if n := w.calls.Count("PutImage"); n != 2 {
+	mustCopy(t, layout.New(dir), dst, opts)
+	if n := w.Calls.Count("PutImage"); n != 2 {
 		t.Errorf("%d PutImage", n)
 	}
 }
@@ -233,24 +228,25 @@ func TestBeforeTagsCalls(t *testing.T) {
 // One destination whose hook fails does not keep the others from their tags.
 func TestBeforeTagsSeveral(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	w.create("other", types.ImageTagMutabilityMutable)
-	dir, _, index := newFixture(t, 1)
-	archive := NewArchiveTarget(filepath.Join(t.TempDir(), "a.tar"), ArchiveTargetOptions{})
+	w.Create("other", types.ImageTagMutabilityMutable)
+	dir, _, index := fixture.Layout(t, 1)
+	path := filepath.Join(t.TempDir(), "a.tar")
+	archive := archive.NewTarget(path, archive.TargetOptions{})
 	defer archive.Close()
-	h := &hook{do: func(_ context.Context, dst Target, _ Manifest) error {
+	h := &hook{do: func(_ context.Context, dst content.Target, _ content.Manifest) error {
 		if strings.HasSuffix(dst.String(), "/other") {
 			return errRefused
 		}
-		if _, ok := dst.(Endpoint); !ok {
-			return fmt.Errorf("%w: nothing can be added to it", ErrUnsupported)
+		if _, ok := dst.(content.Endpoint); !ok {
+			return fmt.Errorf("%w: nothing can be added to it", content.ErrUnsupported)
 		}
 		return nil
 	}}
 	app, other := w.repository("app"), w.repository("other")
-	copied := CopyAll(t.Context(), NewLayout(dir), []Destination{
+	copied := CopyAll(t.Context(), layout.New(dir), []Destination{
 		{Target: app, Tags: []string{"1"}}, {Target: other, Tags: []string{"1"}}, {Target: archive, Tags: []string{"1"}},
 	}, Options{Reference: "index", BeforeTags: h.run})
-	for i, want := range []error{nil, errRefused, ErrUnsupported} {
+	for i, want := range []error{nil, errRefused, content.ErrUnsupported} {
 		if err := copied[i].Err; !errors.Is(err, want) {
 			t.Errorf("%d: %v, want %v", i, err, want)
 		}
@@ -258,15 +254,15 @@ func TestBeforeTagsSeveral(t *testing.T) {
 	if err := copied[2].Err; err != nil && !strings.Contains(err.Error(), archive.String()) {
 		t.Errorf("%v does not name the archive", err)
 	}
-	if absent(t, app, "1") || !absent(t, other, "1") {
+	if fixture.Absent(t, app, "1") || !fixture.Absent(t, other, "1") {
 		t.Error("the tag is where it must not be, or not where it must be")
 	}
-	if _, err := os.Stat(archive.path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the archive is there: %v", err)
 	}
 	var want []string
-	for _, dst := range []Target{app, other, archive} {
-		want = append(want, dst.String()+"@"+string(digestOf(t, index)))
+	for _, dst := range []content.Target{app, other, archive} {
+		want = append(want, dst.String()+"@"+string(fixture.DigestOf(t, index)))
 	}
 	h.expect(t, want...)
 }
@@ -274,28 +270,28 @@ func TestBeforeTagsSeveral(t *testing.T) {
 // Verify is asked once, before anything is written anywhere.
 func TestVerifyOption(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	dir, _, images := platformIndex(t, "linux/amd64", "linux/arm64")
-	multi, err := NewLayout(dir).Resolve(t.Context(), "index")
-	check(t, err)
+	dir, _, images := fixture.PlatformIndex(t, "linux/amd64", "linux/arm64")
+	multi, err := layout.New(dir).Resolve(t.Context(), "index")
+	fixture.Check(t, err)
 	place := t.TempDir()
 	before := listFiles(t, place)
-	docker := NewDockerArchiveTarget(filepath.Join(place, "docker.tar"), "app", ArchiveTargetOptions{TempDir: place})
-	archive := NewArchiveTarget(filepath.Join(place, "oci.tar"), ArchiveTargetOptions{TempDir: place})
+	docker := docker.NewArchiveTarget(filepath.Join(place, "docker.tar"), "app", docker.TargetOptions{TempDir: place})
+	archive := archive.NewTarget(filepath.Join(place, "oci.tar"), archive.TargetOptions{TempDir: place})
 	t.Cleanup(func() { docker.Close(); archive.Close() })
 	for name, o := range map[string]struct {
 		opts   Options
 		dsts   []Destination
 		chosen digest.Digest
 	}{
-		"all":          {Options{}, []Destination{{Target: w.repository("app"), Tags: []string{"1"}}, {Target: NewLayout(filepath.Join(place, "layout"))}, {Target: archive}}, multi.Descriptor.Digest},
-		"one platform": {Options{Platforms: parsePlatforms(t, "linux/arm64")}, []Destination{{Target: docker}, {Target: w.repository("app")}}, images[1]},
-		"not signed":   {Options{BeforeTags: func(context.Context, Target, Manifest) error { t.Error("called"); return nil }}, []Destination{{Target: w.repository("app")}}, multi.Descriptor.Digest},
+		"all":          {Options{}, []Destination{{Target: w.repository("app"), Tags: []string{"1"}}, {Target: layout.New(filepath.Join(place, "layout"))}, {Target: archive}}, multi.Descriptor.Digest},
+		"one platform": {Options{Platforms: fixture.ParsePlatforms(t, "linux/arm64")}, []Destination{{Target: docker}, {Target: w.repository("app")}}, images[1]},
+		"not signed":   {Options{BeforeTags: func(context.Context, content.Target, content.Manifest) error { t.Error("called"); return nil }}, []Destination{{Target: w.repository("app")}}, multi.Descriptor.Digest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := 0
 			opts := o.opts
 			opts.Reference, opts.JournalDir, opts.TempDir = "index", filepath.Join(place, "state"), place
-			opts.Verify = func(_ context.Context, resolved, chosen Manifest) error {
+			opts.Verify = func(_ context.Context, resolved, chosen content.Manifest) error {
 				asked++
 				if resolved.Descriptor.Digest != multi.Descriptor.Digest || chosen.Descriptor.Digest != o.chosen {
 					t.Errorf("asked for %s and %s", resolved.Descriptor.Digest, chosen.Descriptor.Digest)
@@ -305,13 +301,13 @@ func TestVerifyOption(t *testing.T) {
 				}
 				return errRefused
 			}
-			w.calls.Reset()
-			for _, c := range CopyAll(t.Context(), NewLayout(dir), o.dsts, opts) {
+			w.Calls.Reset()
+			for _, c := range CopyAll(t.Context(), layout.New(dir), o.dsts, opts) {
 				if !errors.Is(c.Err, errRefused) {
 					t.Errorf("got %v", c.Err)
 				}
 			}
-			for _, p := range Preview(t.Context(), NewLayout(dir), o.dsts, opts) {
+			for _, p := range Preview(t.Context(), layout.New(dir), o.dsts, opts) {
 				if !errors.Is(p.Err, errRefused) {
 					t.Errorf("the plan: %v", p.Err)
 				}
@@ -319,7 +315,7 @@ func TestVerifyOption(t *testing.T) {
 			if asked != 2 {
 				t.Errorf("asked %d times", asked)
 			}
-			w.expectCalls(map[string]int{})
+			w.ExpectCalls(map[string]int{})
 			if after := listFiles(t, place); !slices.Equal(before, after) {
 				t.Errorf("written: %q", after)
 			}
@@ -330,7 +326,7 @@ func TestVerifyOption(t *testing.T) {
 // listFiles gives all that is below a directory.
 func listFiles(t *testing.T, dir string) (names []string) {
 	t.Helper()
-	check(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+	fixture.Check(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		names = append(names, path)
 		return err
 	}))

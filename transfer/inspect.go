@@ -5,24 +5,25 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Inspection is what [Inspect] finds in an image or index. Its JSON form is
 // stable: fields are only added. Sizes are in bytes, of what lies in the registry,
 // compressed.
 type Inspection struct {
-	Digest       digest.Digest     `json:"digest"`
-	MediaType    string            `json:"mediaType"`
-	ArtifactType string            `json:"artifactType,omitempty"`
-	ManifestSize int64             `json:"manifestSize"`
-	Size         int64             `json:"size"` // of all blobs, each once
-	Subject      *Descriptor       `json:"subject,omitempty"`
-	Annotations  map[string]string `json:"annotations,omitempty"`
+	Digest       digest.Digest       `json:"digest"`
+	MediaType    string              `json:"mediaType"`
+	ArtifactType string              `json:"artifactType,omitempty"`
+	ManifestSize int64               `json:"manifestSize"`
+	Size         int64               `json:"size"` // of all blobs, each once
+	Subject      *content.Descriptor `json:"subject,omitempty"`
+	Annotations  map[string]string   `json:"annotations,omitempty"`
 	// Images are those that an index names; an image is the only one.
 	Images []InspectedImage `json:"images"`
 }
@@ -38,10 +39,10 @@ type InspectedImage struct {
 	Attests     digest.Digest     `json:"attests,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"` // of its entry in the index
 	// Missing says that an index names it, but the endpoint has not its manifest.
-	Missing bool             `json:"missing,omitempty"`
-	Size    int64            `json:"size"` // of config and layers
-	Config  *Descriptor      `json:"config,omitempty"`
-	Layers  []InspectedLayer `json:"layers,omitempty"`
+	Missing bool                `json:"missing,omitempty"`
+	Size    int64               `json:"size"` // of config and layers
+	Config  *content.Descriptor `json:"config,omitempty"`
+	Layers  []InspectedLayer    `json:"layers,omitempty"`
 
 	// The rest is in the config, which is read if only one image is inspected.
 
@@ -60,76 +61,47 @@ type InspectedLayer struct {
 // ReadManifest gives the verified manifest that reference, a tag or a digest,
 // names; "" is the only image there. If platform is not nil and it is an index, it
 // is the manifest of the image for that platform.
-func ReadManifest(ctx context.Context, src Source, reference string, platform *Platform) (Manifest, error) {
+func ReadManifest(ctx context.Context, src content.Source, reference string, platform *content.Platform) (content.Manifest, error) {
 	opts := Options{Reference: reference}
 	if platform != nil {
-		if platform.Variant == AnyVariant {
-			return Manifest{}, fmt.Errorf("%s: %w: platform %s is several; name one", src, ErrUnsupported, platform)
+		if platform.Variant == content.AnyVariant {
+			return content.Manifest{}, fmt.Errorf("%s: %w: platform %s is several; name one", src, content.ErrUnsupported, platform)
 		}
-		opts.Platforms = []Platform{*platform}
+		opts.Platforms = []content.Platform{*platform}
 	}
 	_, chosen, err := resolve(ctx, src, opts)
 	return chosen, err
 }
 
-// ReadConfig gives the verified bytes of the config of an image; that of an index
-// is an error.
-func ReadConfig(ctx context.Context, src Source, image Manifest) ([]byte, error) {
-	c, err := decodeManifest(image.Content, image.Descriptor.MediaType)
-	if err != nil {
-		return nil, fmt.Errorf("%s: manifest %s: %w", src, image.Descriptor.Digest, err)
-	}
-	if len(c.blobs) == 0 {
-		return nil, fmt.Errorf("%s: %w: %s is an index, which has no config; name a platform", src, ErrUnsupported, image.Descriptor.Digest)
-	}
-	return readConfig(ctx, src, c.blobs[0])
-}
-
-func readConfig(ctx context.Context, src Source, config Descriptor) ([]byte, error) {
-	if config.Size > maxConfigSize {
-		return nil, fmt.Errorf("%s: %w: config %s has %d bytes; at most %d are read", src, ErrUnsupported, config.Digest, config.Size, maxConfigSize)
-	}
-	r, err := src.Blob(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(newVerifier(ctx, r, config))
-	if err != nil {
-		return nil, fmt.Errorf("%s: config %s: %w", src, config.Digest, err)
-	}
-	return data, nil
-}
-
 // Inspect tells what is in an image or index of src. The manifests that an index
 // names are read with as few requests as src needs for all of them; a config is
 // read if root is an image, and where an index does not name a platform.
-func Inspect(ctx context.Context, src Source, root Manifest) (Inspection, error) {
-	c, err := decodeManifest(root.Content, root.Descriptor.MediaType)
+func Inspect(ctx context.Context, src content.Source, root content.Manifest) (Inspection, error) {
+	c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType)
 	if err != nil {
 		return Inspection{}, fmt.Errorf("%s: manifest %s: %w", src, root.Descriptor.Digest, err)
 	}
-	root.Descriptor.MediaType = c.mediaType
+	root.Descriptor.MediaType = c.MediaType
 	about, err := decodeAbout(root.Content)
 	if err != nil {
 		return Inspection{}, fmt.Errorf("%s: manifest %s: %w", src, root.Descriptor.Digest, err)
 	}
 	in := Inspection{
-		Digest: root.Descriptor.Digest, MediaType: c.mediaType, ManifestSize: root.Descriptor.Size,
+		Digest: root.Descriptor.Digest, MediaType: c.MediaType, ManifestSize: root.Descriptor.Size,
 		ArtifactType: about.ArtifactType, Subject: about.Subject, Annotations: about.Annotations,
 	}
-	var children []child
-	if c.manifests == nil {
+	var children []content.Entry
+	if c.Manifests == nil {
 		root.Descriptor.Platform, root.Descriptor.Annotations = nil, nil
-		children = []child{{Descriptor: root.Descriptor, manifest: root}}
-	} else if children, err = readChildren(ctx, src, c.manifests); err != nil {
+		children = []content.Entry{{Descriptor: root.Descriptor, Manifest: root}}
+	} else if children, err = readChildren(ctx, src, c.Manifests); err != nil {
 		return Inspection{}, fmt.Errorf("%s: %w", src, err)
 	}
 	blobs := map[digest.Digest]int64{}
 	in.Images = make([]InspectedImage, len(children))
 	for i, child := range children {
 		image, err := inspectChild(child, blobs)
-		if err == nil && c.manifests == nil {
+		if err == nil && c.Manifests == nil {
 			err = image.addConfig(ctx, src)
 		}
 		if err != nil {
@@ -146,17 +118,17 @@ func Inspect(ctx context.Context, src Source, root Manifest) (Inspection, error)
 // about is what manifests and indexes say of themselves.
 type about struct {
 	ArtifactType string
-	Subject      *Descriptor
+	Subject      *content.Descriptor
 	Annotations  map[string]string
 }
 
 func decodeAbout(data []byte) (about, error) {
 	var a about
 	if err := json.Unmarshal(data, &a); err != nil {
-		return about{}, fmt.Errorf("%w: not a manifest: %w", ErrIntegrity, err)
+		return about{}, fmt.Errorf("%w: not a manifest: %w", content.ErrIntegrity, err)
 	}
 	if a.Subject != nil {
-		if err := checkDescriptor(*a.Subject); err != nil {
+		if err := content.CheckDescriptor(*a.Subject); err != nil {
 			return about{}, fmt.Errorf("subject: %w", err)
 		}
 	}
@@ -165,36 +137,36 @@ func decodeAbout(data []byte) (about, error) {
 
 // readChildren reads the manifests and platforms of the entries of an index. One
 // that src has not has no content.
-func readChildren(ctx context.Context, src Source, entries []Descriptor) ([]child, error) {
+func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Entry, error) {
 	total := int64(0)
 	for _, d := range entries {
 		total += d.Size
 	}
-	if total > maxGraphBytes {
-		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", ErrUnsupported, maxGraphBytes)
+	if total > content.MaxTreeBytes {
+		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
 	}
-	manifests, err := readLevel(ctx, src, entries)
-	if errors.Is(err, ErrNotFound) {
+	manifests, err := content.ReadManifests(ctx, src, entries)
+	if errors.Is(err, content.ErrNotFound) {
 		manifests, err = readPresent(ctx, src, entries)
 	}
 	if err != nil {
 		return nil, err
 	}
-	children := make([]child, len(entries))
+	children := make([]content.Entry, len(entries))
 	var present []int
 	for i, d := range entries {
-		children[i] = child{Descriptor: d, manifest: manifests[i]}
-		children[i].platform, children[i].hasPlatform = platformOf(d.Platform)
-		if manifests[i].Content != nil && !isIndex(d.MediaType) {
+		children[i] = content.Entry{Descriptor: d, Manifest: manifests[i]}
+		children[i].RunsOn, children[i].HasPlatform = content.PlatformOf(d.Platform)
+		if manifests[i].Content != nil && !content.IsIndex(d.MediaType) {
 			present = append(present, i)
 		}
 	}
 	// Only those in which there is a config to look into.
-	some := make([]child, len(present))
+	some := make([]content.Entry, len(present))
 	for k, i := range present {
 		some[k] = children[i]
 	}
-	if err := readPlatforms(ctx, src, some); err != nil {
+	if err := content.ReadPlatforms(ctx, src, some); err != nil {
 		return nil, err
 	}
 	for k, i := range present {
@@ -204,14 +176,14 @@ func readChildren(ctx context.Context, src Source, entries []Descriptor) ([]chil
 }
 
 // readPresent reads each manifest that is there.
-func readPresent(ctx context.Context, src Source, entries []Descriptor) ([]Manifest, error) {
-	manifests := make([]Manifest, len(entries))
+func readPresent(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Manifest, error) {
+	manifests := make([]content.Manifest, len(entries))
 	for i, d := range entries {
-		one, err := readLevel(ctx, src, []Descriptor{d})
+		one, err := content.ReadManifests(ctx, src, []content.Descriptor{d})
 		switch {
 		case err == nil:
 			manifests[i] = one[0]
-		case !errors.Is(err, ErrNotFound):
+		case !errors.Is(err, content.ErrNotFound):
 			return nil, err
 		}
 	}
@@ -219,30 +191,30 @@ func readPresent(ctx context.Context, src Source, entries []Descriptor) ([]Manif
 }
 
 // inspectChild describes an image and adds its blobs to those of the index.
-func inspectChild(c child, blobs map[digest.Digest]int64) (InspectedImage, error) {
+func inspectChild(c content.Entry, blobs map[digest.Digest]int64) (InspectedImage, error) {
 	image := InspectedImage{
 		Digest: c.Digest, MediaType: c.MediaType, ArtifactType: c.ArtifactType, ManifestSize: c.Size,
-		Attests: digest.Digest(c.Annotations[attestedAnnotation]), Annotations: c.Annotations,
-		Missing: c.manifest.Content == nil,
+		Attests: digest.Digest(c.Annotations[content.AnnotationAttests]), Annotations: c.Annotations,
+		Missing: c.Manifest.Content == nil,
 	}
-	if c.hasPlatform {
-		image.Platform = c.platform.String()
+	if c.HasPlatform {
+		image.Platform = c.RunsOn.String()
 	}
 	if image.Missing {
 		return image, nil
 	}
-	named, err := decodeManifest(c.manifest.Content, c.MediaType)
+	named, err := content.DecodeManifest(c.Manifest.Content, c.MediaType)
 	if err != nil {
 		return image, fmt.Errorf("manifest %s: %w", c.Digest, err)
 	}
-	if a, err := decodeAbout(c.manifest.Content); err == nil && image.ArtifactType == "" {
+	if a, err := decodeAbout(c.Manifest.Content); err == nil && image.ArtifactType == "" {
 		image.ArtifactType = a.ArtifactType
 	}
-	for i, d := range named.blobs {
+	for i, d := range named.Blobs {
 		image.Size += d.Size
 		blobs[d.Digest] = d.Size
 		if i == 0 {
-			image.Config = &Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+			image.Config = &content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 			continue
 		}
 		image.Layers = append(image.Layers, InspectedLayer{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
@@ -251,19 +223,19 @@ func inspectChild(c child, blobs map[digest.Digest]int64) (InspectedImage, error
 }
 
 // addConfig reads the config, if it is that of a container image.
-func (i *InspectedImage) addConfig(ctx context.Context, src Source) error {
-	if i.Config.MediaType != ocispec.MediaTypeImageConfig && i.Config.MediaType != mediaTypeDockerConfig {
+func (i *InspectedImage) addConfig(ctx context.Context, src content.Source) error {
+	if i.Config.MediaType != ocispec.MediaTypeImageConfig && i.Config.MediaType != content.MediaTypeDockerConfig {
 		return nil
 	}
-	data, err := readConfig(ctx, src, *i.Config)
+	data, err := content.ReadConfigBlob(ctx, src, *i.Config)
 	if err != nil {
 		return err
 	}
 	var config ocispec.Image
 	if err := json.Unmarshal(data, &config); err != nil {
-		return fmt.Errorf("%w: config %s: %w", ErrIntegrity, i.Config.Digest, err)
+		return fmt.Errorf("%w: config %s: %w", content.ErrIntegrity, i.Config.Digest, err)
 	}
-	if p, ok := platformOf(&config.Platform); ok {
+	if p, ok := content.PlatformOf(&config.Platform); ok {
 		i.Platform = p.String()
 	}
 	if config.Created != nil && !config.Created.IsZero() {
@@ -282,11 +254,4 @@ func (i *InspectedImage) addConfig(ctx context.Context, src Source) error {
 		}
 	}
 	return nil
-}
-
-// ImageDescriber knows of an image what is not in its manifest.
-type ImageDescriber interface {
-	// DescribeImage tells tags, times and status of the image with this digest. The
-	// error wraps [ErrNotFound] if there is none.
-	DescribeImage(ctx context.Context, d digest.Digest) (Image, error)
 }

@@ -9,33 +9,36 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
+	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-func mustInspect(t *testing.T, src Source, reference string, platform *Platform) Inspection {
+func mustInspect(t *testing.T, src content.Source, reference string, platform *content.Platform) Inspection {
 	t.Helper()
 	m, err := ReadManifest(t.Context(), src, reference, platform)
-	check(t, err)
+	fixture.Check(t, err)
 	in, err := Inspect(t.Context(), src, m)
-	check(t, err)
+	fixture.Check(t, err)
 	return in
 }
 
 // TestInspectCalls counts what it takes to look into images of Amazon ECR.
 func TestInspectCalls(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	dir, _, _ := platformIndex(t, "linux/amd64", "linux/arm64", "linux/arm/v7")
+	dir, _, _ := fixture.PlatformIndex(t, "linux/amd64", "linux/arm64", "linux/arm/v7")
 	e := w.repository("app")
-	mustCopy(t, NewLayout(dir), e, Options{Tags: []string{"index"}})
-	w.calls.Reset()
+	mustCopy(t, layout.New(dir), e, Options{Tags: []string{"index"}})
+	w.Calls.Reset()
 
 	in := mustInspect(t, e, "index", nil)
-	w.expectCalls(map[string]int{"BatchGetImage": 2})
+	w.ExpectCalls(map[string]int{"BatchGetImage": 2})
 	if len(in.Images) != 6 || in.Images[2].Platform != "linux/arm64" || in.Images[2].Config == nil || in.Images[2].CreatedAt != nil || in.Images[3].Attests != in.Images[2].Digest {
 		t.Errorf("index: %+v", in)
 	}
@@ -47,22 +50,22 @@ func TestInspectCalls(t *testing.T) {
 		t.Errorf("%d bytes of %d", in.Size, sum)
 	}
 
-	one := mustInspect(t, e, "index", &Platform{OS: "linux", Architecture: "arm64"})
-	w.expectCalls(map[string]int{"BatchGetImage": 2, "GetDownloadUrlForLayer": 1, "GET /layers/{digest}": 1})
+	one := mustInspect(t, e, "index", &content.Platform{OS: "linux", Architecture: "arm64"})
+	w.ExpectCalls(map[string]int{"BatchGetImage": 2, "GetDownloadUrlForLayer": 1, "GET /layers/{digest}": 1})
 	if one.Digest != in.Images[2].Digest || one.Images[0].Platform != "linux/arm64" || one.Images[0].Execution == nil {
 		t.Errorf("image: %+v", one)
 	}
 
 	described, err := e.DescribeImage(t.Context(), in.Digest)
-	check(t, err)
+	fixture.Check(t, err)
 	if len(described.Tags) != 1 || described.Tags[0] != "index" || described.PushedAt == nil {
 		t.Errorf("described as %+v", described)
 	}
-	w.expectCalls(map[string]int{"DescribeImages": 1})
-	if _, err := e.DescribeImage(t.Context(), someSHA); !errors.Is(err, ErrNotFound) {
+	w.ExpectCalls(map[string]int{"DescribeImages": 1})
+	if _, err := e.DescribeImage(t.Context(), someSHA); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := ReadManifest(t.Context(), e, "index", &Platform{OS: "linux", Architecture: "arm", Variant: AnyVariant}); !errors.Is(err, ErrUnsupported) {
+	if _, err := ReadManifest(t.Context(), e, "index", &content.Platform{OS: "linux", Architecture: "arm", Variant: content.AnyVariant}); !errors.Is(err, content.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -71,30 +74,30 @@ func TestInspectCalls(t *testing.T) {
 func historyLayout(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "history")
-	p, err := layout.Write(dir, emptyIndex(t))
-	check(t, err)
+	p, err := ggcrlayout.Write(dir, fixture.EmptyIndex(t))
+	fixture.Check(t, err)
 	for tag, history := range map[string][]v1.History{
 		"told":   {{CreatedBy: "COPY app /"}, {CreatedBy: "ENV A=b", EmptyLayer: true}, {CreatedBy: "RUN make"}},
 		"untold": {{CreatedBy: "COPY app /"}},
 	} {
 		image, err := random.Image(100, 2)
-		check(t, err)
+		fixture.Check(t, err)
 		config, err := image.ConfigFile()
-		check(t, err)
+		fixture.Check(t, err)
 		config = config.DeepCopy()
 		config.History = history
 		config.Created = v1.Time{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 		config.OS, config.Architecture = "linux", "amd64"
 		config.Config = v1.Config{User: "65532", Entrypoint: []string{"/app"}}
 		image, err = mutate.ConfigFile(image, config)
-		check(t, err)
-		check(t, p.AppendImage(image, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag})))
+		fixture.Check(t, err)
+		fixture.Check(t, p.AppendImage(image, ggcrlayout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": tag})))
 	}
 	return dir
 }
 
 func TestInspectConfig(t *testing.T) {
-	src := NewLayout(historyLayout(t))
+	src := layout.New(historyLayout(t))
 	told := mustInspect(t, src, "told", nil).Images[0]
 	if told.Layers[0].CreatedBy != "COPY app /" || told.Layers[1].CreatedBy != "RUN make" {
 		t.Errorf("layers %+v", told.Layers)
@@ -106,23 +109,23 @@ func TestInspectConfig(t *testing.T) {
 		t.Errorf("layers %+v", untold.Layers)
 	}
 	m, err := ReadManifest(t.Context(), src, "told", nil)
-	check(t, err)
-	config, err := ReadConfig(t.Context(), src, m)
-	check(t, err)
+	fixture.Check(t, err)
+	config, err := content.ReadConfig(t.Context(), src, m)
+	fixture.Check(t, err)
 	if digest.FromBytes(config) != told.Config.Digest {
 		t.Error("other bytes than those of the config")
 	}
-	check(t, os.WriteFile(blobFile(src.dir, told.Config.Digest), make([]byte, told.Config.Size), 0o666))
-	if _, err := ReadConfig(t.Context(), src, m); !errors.Is(err, ErrIntegrity) {
+	fixture.Check(t, os.WriteFile(fixture.BlobFile(src.Dir(), told.Config.Digest), make([]byte, told.Config.Size), 0o666))
+	if _, err := content.ReadConfig(t.Context(), src, m); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // TestInspectIncomplete has an index name an image that is not there.
 func TestInspectIncomplete(t *testing.T) {
-	dir, _, images := platformIndex(t, "linux/amd64", "linux/arm64")
-	check(t, os.Remove(blobFile(dir, images[0])))
-	in := mustInspect(t, NewLayout(dir), "", nil)
+	dir, _, images := fixture.PlatformIndex(t, "linux/amd64", "linux/arm64")
+	fixture.Check(t, os.Remove(fixture.BlobFile(dir, images[0])))
+	in := mustInspect(t, layout.New(dir), "", nil)
 	if !in.Images[0].Missing || in.Images[0].Platform != "linux/amd64" || in.Images[1].Missing || in.Images[1].Size == 0 {
 		t.Errorf("%+v", in.Images)
 	}
@@ -130,11 +133,11 @@ func TestInspectIncomplete(t *testing.T) {
 
 // TestInspectStable keeps the names of what programs read.
 func TestInspectStable(t *testing.T) {
-	in := mustInspect(t, NewLayout(historyLayout(t)), "told", nil)
+	in := mustInspect(t, layout.New(historyLayout(t)), "told", nil)
 	data, err := json.Marshal(in)
-	check(t, err)
+	fixture.Check(t, err)
 	var fields map[string]any
-	check(t, json.Unmarshal(data, &fields))
+	fixture.Check(t, json.Unmarshal(data, &fields))
 	for _, name := range []string{"digest", "mediaType", "manifestSize", "size", "images"} {
 		if fields[name] == nil {
 			t.Errorf("no %q in %s", name, data)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // signatureMediaTypes are those of the layers of an image that is a list: one layer
@@ -22,24 +24,24 @@ var signatureMediaTypes = []string{
 type signatureList struct {
 	mediaType string
 	fields    map[string]json.RawMessage
-	layers    []Descriptor
+	layers    []content.Descriptor
 	raw       []json.RawMessage // the layers, as they are
 }
 
 // mergeSignatures gives an image with the signatures of both: one of the two if it
 // has all, otherwise have with those of more at its end, and then its config too.
 // The error wraps [ErrConflict] if they are no lists of signatures.
-func mergeSignatures(have, more Manifest) (Manifest, []byte, error) {
+func mergeSignatures(have, more content.Manifest) (content.Manifest, []byte, error) {
 	if have.Descriptor.Digest == more.Descriptor.Digest {
 		return have, nil, nil
 	}
 	old, err := decodeSignatures(have)
 	if err != nil {
-		return Manifest{}, nil, fmt.Errorf("%w: it names %s already (%w)", ErrConflict, have.Descriptor.Digest, err)
+		return content.Manifest{}, nil, fmt.Errorf("%w: it names %s already (%w)", content.ErrConflict, have.Descriptor.Digest, err)
 	}
 	added, err := decodeSignatures(more)
 	if err != nil {
-		return Manifest{}, nil, fmt.Errorf("%w: it names %s already, and %s cannot be added to that (%w)", ErrConflict, have.Descriptor.Digest, more.Descriptor.Digest, err)
+		return content.Manifest{}, nil, fmt.Errorf("%w: it names %s already, and %s cannot be added to that (%w)", content.ErrConflict, have.Descriptor.Digest, more.Descriptor.Digest, err)
 	}
 	switch {
 	case old.hasAll(added):
@@ -55,19 +57,19 @@ func mergeSignatures(have, more Manifest) (Manifest, []byte, error) {
 	return old.encode()
 }
 
-func decodeSignatures(m Manifest) (signatureList, error) {
-	c, err := decodeManifest(m.Content, m.Descriptor.MediaType)
+func decodeSignatures(m content.Manifest) (signatureList, error) {
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {
 		return signatureList{}, err
 	}
-	l := signatureList{mediaType: c.mediaType}
-	if err = json.Unmarshal(m.Content, &l.fields); err == nil && c.manifests == nil {
+	l := signatureList{mediaType: c.MediaType}
+	if err = json.Unmarshal(m.Content, &l.fields); err == nil && c.Manifests == nil {
 		err = json.Unmarshal(l.fields["layers"], &l.raw)
 	}
-	if err != nil || len(c.blobs) == 0 || len(l.raw) != len(c.blobs)-1 {
+	if err != nil || len(c.Blobs) == 0 || len(l.raw) != len(c.Blobs)-1 {
 		return signatureList{}, fmt.Errorf("%s is no list of signatures", m.Descriptor.Digest)
 	}
-	l.layers = c.blobs[1:]
+	l.layers = c.Blobs[1:]
 	for _, layer := range l.layers {
 		if !slices.Contains(signatureMediaTypes, layer.MediaType) {
 			return signatureList{}, fmt.Errorf("%s has a layer that is no signature, but %.100q", m.Descriptor.Digest, layer.MediaType)
@@ -78,18 +80,18 @@ func decodeSignatures(m Manifest) (signatureList, error) {
 
 // has tells whether a signature is in the list. The payload of two may be the same:
 // the signature itself is in the annotations of the layer.
-func (l signatureList) has(layer Descriptor) bool {
-	return slices.ContainsFunc(l.layers, func(d Descriptor) bool {
+func (l signatureList) has(layer content.Descriptor) bool {
+	return slices.ContainsFunc(l.layers, func(d content.Descriptor) bool {
 		return d.Digest == layer.Digest && d.MediaType == layer.MediaType && maps.Equal(d.Annotations, layer.Annotations)
 	})
 }
 
 func (l signatureList) hasAll(other signatureList) bool {
-	return !slices.ContainsFunc(other.layers, func(d Descriptor) bool { return !l.has(d) })
+	return !slices.ContainsFunc(other.layers, func(d content.Descriptor) bool { return !l.has(d) })
 }
 
 // encode gives the image and its config, which names each layer as cosign's does.
-func (l signatureList) encode() (Manifest, []byte, error) {
+func (l signatureList) encode() (content.Manifest, []byte, error) {
 	never := time.Time{}
 	image := ocispec.Image{Created: &never, RootFS: ocispec.RootFS{Type: "layers"}}
 	for _, layer := range l.layers {
@@ -98,26 +100,26 @@ func (l signatureList) encode() (Manifest, []byte, error) {
 	}
 	config, err := json.Marshal(image)
 	if err != nil {
-		return Manifest{}, nil, err
+		return content.Manifest{}, nil, err
 	}
 	fields := maps.Clone(l.fields)
 	for name, value := range map[string]any{"config": configDescriptor(config), "layers": l.raw} {
 		if fields[name], err = json.Marshal(value); err != nil {
-			return Manifest{}, nil, err
+			return content.Manifest{}, nil, err
 		}
 	}
-	content, err := json.Marshal(fields)
+	data, err := json.Marshal(fields)
 	if err != nil {
-		return Manifest{}, nil, err
+		return content.Manifest{}, nil, err
 	}
-	if len(content) > MaxManifestSize {
-		return Manifest{}, nil, fmt.Errorf("%w: with %d signatures its manifest has %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(l.layers), len(content), MaxManifestSize)
+	if len(data) > content.MaxManifestSize {
+		return content.Manifest{}, nil, fmt.Errorf("%w: with %d signatures its manifest has %d bytes; Amazon ECR takes at most %d", content.ErrUnsupported, len(l.layers), len(data), content.MaxManifestSize)
 	}
-	d := Descriptor{MediaType: l.mediaType, Digest: digest.FromBytes(content), Size: int64(len(content))}
-	return Manifest{Descriptor: d, Content: content}, config, nil
+	d := content.Descriptor{MediaType: l.mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+	return content.Manifest{Descriptor: d, Content: data}, config, nil
 }
 
 // configDescriptor describes the config of an image.
-func configDescriptor(config []byte) Descriptor {
-	return Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
+func configDescriptor(config []byte) content.Descriptor {
+	return content.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
 }

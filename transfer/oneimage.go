@@ -4,20 +4,15 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// imageTarget is a [Target] that takes one image, and no index.
-type imageTarget interface {
-	// CheckImage tells why the target cannot take what was asked for, before
-	// anything is copied. The error wraps [ErrUnsupported] or [ErrConflict].
-	CheckImage(ctx context.Context, m Manifest) error
-}
-
 // resolveFor gives the image to be copied, which Options.Verify has accepted.
-func resolveFor(ctx context.Context, src Source, opts Options, all []*delivery) (Manifest, error) {
+func resolveFor(ctx context.Context, src content.Source, opts Options, all []*delivery) (content.Manifest, error) {
 	resolved, chosen, err := resolve(ctx, src, opts)
 	if err == nil && len(all) == 1 && len(opts.Platforms) == 0 {
-		if _, ok := all[0].Target.(imageTarget); ok {
+		if _, ok := all[0].Target.(content.SingleImageTarget); ok {
 			chosen, err = chooseForMachine(ctx, src, chosen)
 		}
 	}
@@ -28,13 +23,13 @@ func resolveFor(ctx context.Context, src Source, opts Options, all []*delivery) 
 }
 
 // chooseForMachine gives, of an index, the image for Linux on this machine.
-func chooseForMachine(ctx context.Context, src Source, root Manifest) (Manifest, error) {
-	if c, err := decodeManifest(root.Content, root.Descriptor.MediaType); err != nil || c.manifests == nil {
+func chooseForMachine(ctx context.Context, src content.Source, root content.Manifest) (content.Manifest, error) {
+	if c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType); err != nil || c.Manifests == nil {
 		return root, nil // what is wrong with it is found out later
 	}
-	image, err := selectPlatforms(ctx, src, root, []Platform{{OS: "linux", Architecture: runtime.GOARCH}}, false)
+	image, err := selectPlatforms(ctx, src, root, []content.Platform{{OS: "linux", Architecture: runtime.GOARCH}}, false)
 	if err != nil {
-		return Manifest{}, fmt.Errorf("%s: %w; choose one with --platform", src, err)
+		return content.Manifest{}, fmt.Errorf("%s: %w; choose one with --platform", src, err)
 	}
 	return image, nil
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Plan is what a copy to one destination would do. Its JSON form is stable:
@@ -30,40 +32,22 @@ type Planned struct {
 	Err error // why the image would not arrive, or nil
 }
 
-// writeEstimator is a [Target] that knows which requests it would send.
-type writeEstimator interface {
-	// EstimateWrites gives them for these blobs and so many manifests, by operation.
-	EstimateWrites(missing []Descriptor, manifests int) map[string]int
-}
-
-// readEstimator is a [Source] that knows which requests it would send.
-type readEstimator interface {
-	// EstimateReads gives them for these blobs, by operation.
-	EstimateReads(missing []Descriptor, connections int) map[string]int
-}
-
-// repositoryChecker is a [Target] that can tell, after it was asked what is there,
-// that it is not there itself.
-type repositoryChecker interface {
-	checkRepository() error
-}
-
 // Preview finds out what [CopyAll] would do, and writes nothing. It asks
 // Options.Verify as a copy does, and does not call Options.BeforeTags.
-func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) []Planned {
+func Preview(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Planned {
 	opts.Progress = nil
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
 	g := previewImage(ctx, src, deliveries, opts)
 	planned := make([]Planned, len(deliveries))
 	read := map[digest.Digest]bool{} // blobs of the source are read once
-	var reads []Descriptor
+	var reads []content.Descriptor
 	for i, t := range deliveries {
 		var made Result
-		made, planned[i].Err = t.finish(0)
-		t.end()
-		if dst, ok := t.Target.(repositoryChecker); ok && planned[i].Err == nil {
-			planned[i].Err = dst.checkRepository()
+		made, planned[i].Err = t.Finish(0)
+		t.End()
+		if dst, ok := t.Target.(content.RepositoryChecker); ok && planned[i].Err == nil {
+			planned[i].Err = dst.CheckRepository()
 		}
 		if planned[i].Err != nil {
 			continue
@@ -78,7 +62,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 			if g.isStoredFirst(opts) && len(t.Tags) > 0 {
 				writes++ // the image once without its tags
 			}
-			var missing []Descriptor
+			var missing []content.Descriptor
 			for _, d := range g.Blobs {
 				if !t.missing[d.Digest] {
 					continue
@@ -89,7 +73,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 					reads = append(reads, d)
 				}
 			}
-			if dst, ok := t.Target.(writeEstimator); ok {
+			if dst, ok := t.Target.(content.WriteEstimator); ok {
 				addCalls(p.Calls, dst.EstimateWrites(missing, writes))
 			}
 		}
@@ -98,7 +82,7 @@ func Preview(ctx context.Context, src Source, dsts []Destination, opts Options) 
 	if first := planned[0]; first.Err == nil {
 		made := Result{Calls: first.Calls}
 		count.addTo(&made)
-		if src, ok := src.(readEstimator); ok {
+		if src, ok := src.(content.ReadEstimator); ok {
 			addCalls(first.Calls, src.EstimateReads(reads, newCopier(nil, nil, opts).few(len(reads))))
 		}
 	}
@@ -112,13 +96,13 @@ func addCalls(sum, calls map[string]int) {
 }
 
 // previewImage does of copyImage what writes nothing.
-func previewImage(ctx context.Context, src Source, all []*delivery, opts Options) graph {
+func previewImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
 	root, err := resolveFor(ctx, src, opts, all)
 	if err != nil {
 		failAll(all, err)
 		return graph{}
 	}
-	each(all, func(t *delivery) error { return t.begin(src, root) })
+	each(all, func(t *delivery) error { return t.Begin(src, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
 		failAll(all, fmt.Errorf("%s: %w", src, err))

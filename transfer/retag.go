@@ -6,12 +6,14 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Retagger is an endpoint in which an image gets further tags.
 type Retagger interface {
-	Resolver
-	Tagger
+	content.Resolver
+	content.Tagger
 	fmt.Stringer
 }
 
@@ -52,43 +54,26 @@ func (r RetagResult) Done() (n int) {
 	return n
 }
 
-// isTag reports whether s can be a tag:
-// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
-func isTag(s string) bool { return tagName.MatchString(s) }
-
-// isRepositoryName reports whether s can be the name of a repository:
-// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
-func isRepositoryName(s string) bool { return repositoryName.MatchString(s) }
-
-// CheckTag tells whether s can be a tag:
-// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
-func CheckTag(s string) error {
-	if !isTag(s) {
-		return fmt.Errorf("%q is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
-	}
-	return nil
-}
-
 // Retag gives the image that reference, a tag or a digest, names further tags: one
 // read of its manifest, and the same bytes written once a tag. All tags are tried;
 // the error has those that failed and wraps [ErrConflict] if one of them is an
 // immutable tag that names another image. In Amazon ECR that is one BatchGetImage
 // and one PutImage a tag.
 func Retag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
-	m, err := resolveTagged(ctx, r, reference)
+	m, err := content.ResolveTyped(ctx, r, reference)
 	if err != nil {
 		return RetagResult{}, err
 	}
 	set := func(tag string) (bool, error) { return true, r.PutTagged(ctx, m, tag) }
-	if s, ok := r.(tagSetter); ok {
-		set = func(tag string) (bool, error) { return s.setTag(ctx, m, tag) }
+	if s, ok := r.(content.TagSetter); ok {
+		set = func(tag string) (bool, error) { return s.SetTag(ctx, m, tag) }
 	}
 	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: []TagResult{}}
 	var failures []error
 	for _, tag := range tags {
 		one := TagResult{Tag: tag, Status: TagSet}
 		changed, err := set(tag)
-		var conflict *ConflictError
+		var conflict *content.ConflictError
 		switch {
 		case errors.As(err, &conflict):
 			one.Status, one.Previous = TagConflict, conflict.Have
@@ -109,23 +94,9 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 	return result, errors.Join(failures...)
 }
 
-// resolveTagged gives the manifest with its media type.
-func resolveTagged(ctx context.Context, r namedResolver, reference string) (Manifest, error) {
-	m, err := resolveVerified(ctx, r, reference)
-	if err != nil || m.Descriptor.MediaType != "" {
-		return m, err
-	}
-	c, err := decodeManifest(m.Content, "")
-	if err != nil {
-		return Manifest{}, fmt.Errorf("%s: manifest %s: %w", r, m.Descriptor.Digest, err)
-	}
-	m.Descriptor.MediaType = c.mediaType
-	return m, nil
-}
-
 // PlanRetag tells what [Retag] would do with tags that are mutable. It only reads.
 func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
-	m, err := resolveTagged(ctx, r, reference)
+	m, err := content.ResolveTyped(ctx, r, reference)
 	if err != nil {
 		return RetagResult{}, err
 	}
@@ -133,7 +104,7 @@ func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string)
 	for _, tag := range tags {
 		one := TagResult{Tag: tag, Status: TagSet}
 		have, err := r.Resolve(ctx, tag)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		if err != nil && !errors.Is(err, content.ErrNotFound) {
 			return result, err
 		}
 		if one.Previous = have.Descriptor.Digest; one.Previous == result.Digest {

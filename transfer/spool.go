@@ -6,22 +6,24 @@ import (
 	"io"
 	"os"
 
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
 // spooled is a [Source] of which one blob is in a temporary file: it is read
 // from the source once, and as often as needed from the file.
 type spooled struct {
-	Source
-	file tempFile
+	content.Source
+	file tempfile.File
 	size int64
 }
 
-var _ fileReader = (*spooled)(nil)
+var _ content.FileReader = (*spooled)(nil)
 
 // spool brings a blob into a temporary file. The caller closes it.
-func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connections int) (_ *spooled, err error) {
-	file, err := newTempFile(c.tempDir)
+func (c *copier) spool(ctx context.Context, from content.Source, d content.Descriptor, connections int) (_ *spooled, err error) {
+	file, err := tempfile.New(c.tempDir)
 	if err != nil {
 		return nil, err
 	}
@@ -31,32 +33,32 @@ func (c *copier) spool(ctx context.Context, from Source, d Descriptor, connectio
 			s.Close()
 		}
 	}()
-	if src, ok := from.(rangeReader); ok {
+	if src, ok := from.(content.RangeReader); ok {
 		open, err := src.Ranges(ctx, d)
 		if err == nil {
 			err = fetchRanges(ctx, wholeFile(file), d, c.limit(open), connections, func(int64) {})
 		}
-		if !errors.Is(err, errNoRanges) {
+		if !errors.Is(err, content.ErrNoRanges) {
 			return s, err
 		}
 	}
-	content, err := from.Blob(ctx, d)
+	data, err := from.Blob(ctx, d)
 	if err != nil {
 		return s, err
 	}
-	defer content.Close()
-	_, err = io.Copy(io.NewOffsetWriter(file, 0), newVerifier(ctx, content, d))
+	defer data.Close()
+	_, err = io.Copy(io.NewOffsetWriter(file, 0), content.NewVerifyingReader(ctx, data, d))
 	return s, err
 }
 
 // BlobFile gives the file; its Close leaves it for the others.
-func (s *spooled) BlobFile(context.Context, Descriptor) (BlobFile, error) {
-	return sectionFile{io.NewSectionReader(s.file, 0, s.size)}, nil
+func (s *spooled) BlobFile(context.Context, content.Descriptor) (content.BlobFile, error) {
+	return tempfile.Section{SectionReader: io.NewSectionReader(s.file, 0, s.size)}, nil
 }
 
 // Blob reads the file.
-func (s *spooled) Blob(context.Context, Descriptor) (io.ReadCloser, error) {
-	return sectionFile{io.NewSectionReader(s.file, 0, s.size)}, nil
+func (s *spooled) Blob(context.Context, content.Descriptor) (io.ReadCloser, error) {
+	return tempfile.Section{SectionReader: io.NewSectionReader(s.file, 0, s.size)}, nil
 }
 
 // Close removes the file.
@@ -65,5 +67,6 @@ func (s *spooled) Close() error { return s.file.Close() }
 // wholeFile is a [ranges.File] of which nothing is there yet.
 type wholeFile struct{ *os.File }
 
-func (wholeFile) Done() []ranges.Span       { return nil }
+func (wholeFile) Done() []ranges.Span { return nil }
+
 func (wholeFile) AddDone(ranges.Span) error { return nil }

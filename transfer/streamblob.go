@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
@@ -20,37 +21,37 @@ const streamChunk = 4 << 20
 // connections where src can do that, and tells opts.Progress; of opts nothing else
 // counts. What was written before an error is in w; if it wraps [ErrIntegrity], it
 // is not the blob and must not be used.
-func StreamBlob(ctx context.Context, src Source, d Descriptor, w io.Writer, opts Options) error {
-	if err := checkDescriptor(d); err != nil {
+func StreamBlob(ctx context.Context, src content.Source, d content.Descriptor, w io.Writer, opts Options) error {
+	if err := content.CheckDescriptor(d); err != nil {
 		return err
 	}
-	f := &blobFetch{src: src, d: d, target: "stdout", connections: cmp.Or(max(opts.Connections, 0), defaultConnections), progress: opts.Progress, outcome: OutcomeSent}
-	f.emit(Event{Kind: EventPlanned, Bytes: d.Size, Blobs: 1})
-	f.emit(Event{Kind: EventStarted, Bytes: d.Size})
+	f := &blobFetch{src: src, d: d, target: "stdout", connections: cmp.Or(max(opts.Connections, 0), defaultConnections), progress: opts.Progress, outcome: content.OutcomeSent}
+	f.emit(content.Event{Kind: content.EventPlanned, Bytes: d.Size, Blobs: 1})
+	f.emit(content.Event{Kind: content.EventStarted, Bytes: d.Size})
 	if err := f.stream(ctx, w); err != nil {
 		return err
 	}
-	f.emit(Event{Kind: EventDone, Bytes: d.Size, Outcome: f.outcome})
+	f.emit(content.Event{Kind: content.EventDone, Bytes: d.Size, Outcome: f.outcome})
 	return nil
 }
 
 func (f *blobFetch) stream(ctx context.Context, w io.Writer) error {
-	if src, ok := f.src.(rangeReader); ok {
+	if src, ok := f.src.(content.RangeReader); ok {
 		open, err := src.Ranges(ctx, f.d)
 		if err != nil {
 			return err
 		}
 		written, err := f.streamRanges(ctx, w, open)
-		if written > 0 || !errors.Is(err, errNoRanges) {
+		if written > 0 || !errors.Is(err, content.ErrNoRanges) {
 			return err
 		}
 	}
-	content, err := f.src.Blob(ctx, f.d)
+	data, err := f.src.Blob(ctx, f.d)
 	if err != nil {
 		return err
 	}
-	defer content.Close()
-	_, err = io.Copy(w, &movedReader{newVerifier(ctx, content, f.d), f.moved})
+	defer data.Close()
+	_, err = io.Copy(w, &movedReader{content.NewVerifyingReader(ctx, data, f.d), f.moved})
 	return err
 }
 
@@ -111,7 +112,7 @@ func (f *blobFetch) streamRanges(ctx context.Context, w io.Writer, open ranges.O
 		return written, err
 	}
 	if !hash.Verified() {
-		return written, fmt.Errorf("%s: blob %s: %w: the bytes that were written have another digest; do not use them", f.src, f.d.Digest, ErrIntegrity)
+		return written, fmt.Errorf("%s: blob %s: %w: the bytes that were written have another digest; do not use them", f.src, f.d.Digest, content.ErrIntegrity)
 	}
 	return written, nil
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // makeKeyPair is "keypair NAME [PASSWORD]": NAME.key, a private key in PKCS#8 or, with a
@@ -96,7 +98,7 @@ func watchTag(ts *testscript.TestScript, _ bool, args []string) {
 	mapping, err := auth.ParseMapping(ts.Getenv(auth.MappingVariable))
 	ts.Check(err)
 	user := localecr.DefaultAccounts()[0].Users[0]
-	repository := transfer.NewECR(aws.Config{
+	repository := ecr.New(aws.Config{
 		Region: localecr.DefaultRegion, BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	}, mapping[server.Registry], args[0])
@@ -106,7 +108,7 @@ func watchTag(ts *testscript.TestScript, _ bool, args []string) {
 	w.done.Go(func() { w.look(ctx, repository, args[1], sign.Requirements{Keys: []*sign.Key{key}}) })
 }
 
-func (w *tagWatch) look(ctx context.Context, repository *transfer.ECR, tag string, r sign.Requirements) {
+func (w *tagWatch) look(ctx context.Context, repository *ecr.Repository, tag string, r sign.Requirements) {
 	for ; w.err == nil; time.Sleep(time.Millisecond) {
 		image, err := transfer.ReadManifest(ctx, repository, tag, nil)
 		if err == nil {
@@ -119,7 +121,7 @@ func (w *tagWatch) look(ctx context.Context, repository *transfer.ECR, tag strin
 			w.signed.Add(1)
 		case errors.Is(err, sign.ErrUnsigned):
 			w.unsigned.Add(1)
-		case !errors.Is(err, transfer.ErrNotFound):
+		case !errors.Is(err, content.ErrNotFound):
 			w.err = err
 		}
 	}

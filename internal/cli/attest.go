@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const attestHelp = `Attach a signed statement to an image: how it was built, what is in it.
@@ -72,7 +73,7 @@ func newAttestCommand(app *App) *cobra.Command {
 				return err
 			}
 			options := sign.Options{Annotations: signed, Force: force, LockDir: lockDir, Now: app.Now}
-			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
+			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
 				one, err := sign.Attest(ctx, store, m, signer, predicate, options)
 				if err != nil {
 					return nil, err
@@ -105,7 +106,7 @@ func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
 		}
 		lines.WriteByte('\n')
 	}
-	if path == transfer.StandardStream {
+	if path == ref.StandardStream {
 		_, err := stdout.Write(lines.Bytes())
 		return err
 	}
@@ -115,7 +116,7 @@ func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
 // readPredicate reads one JSON value from a file, or from stdin.
 func (app *App) readPredicate(path string) (json.RawMessage, error) {
 	in, name := app.Stdin, "stdin"
-	if path != transfer.StandardStream {
+	if path != ref.StandardStream {
 		f, err := os.Open(path)
 		if err != nil {
 			return nil, err
@@ -123,15 +124,15 @@ func (app *App) readPredicate(path string) (json.RawMessage, error) {
 		defer f.Close()
 		in, name = f, path
 	}
-	content, err := io.ReadAll(io.LimitReader(in, maxPredicate+1))
+	data, err := io.ReadAll(io.LimitReader(in, maxPredicate+1))
 	switch {
-	case err == nil && len(content) > maxPredicate:
+	case err == nil && len(data) > maxPredicate:
 		err = fmt.Errorf("a predicate has at most %d bytes", maxPredicate)
-	case err == nil && !json.Valid(content):
+	case err == nil && !json.Valid(data):
 		err = errors.New("a predicate is one JSON value, and this is none")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return content, nil
+	return data, nil
 }

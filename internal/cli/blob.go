@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 func newBlobCommand(app *App) *cobra.Command {
@@ -36,11 +38,11 @@ digest, size, file, outcome (sent, resumed or skipped).`
 
 // fetchedBlob is the JSON form of the result of blob fetch.
 type fetchedBlob struct {
-	Reference string           `json:"reference"`
-	Digest    digest.Digest    `json:"digest"`
-	Size      int64            `json:"size"`
-	File      string           `json:"file"`
-	Outcome   transfer.Outcome `json:"outcome"`
+	Reference string          `json:"reference"`
+	Digest    digest.Digest   `json:"digest"`
+	Size      int64           `json:"size"`
+	File      string          `json:"file"`
+	Outcome   content.Outcome `json:"outcome"`
 }
 
 func newBlobFetchCommand(app *App) *cobra.Command {
@@ -58,7 +60,7 @@ func newBlobFetchCommand(app *App) *cobra.Command {
 			return app.fetchBlob(cmd.Context(), args[0], to, connections)
 		},
 	}
-	cmd.Flags().StringVar(&to, "to", transfer.StandardStream, "`file` to write, - for stdout")
+	cmd.Flags().StringVar(&to, "to", ref.StandardStream, "`file` to write, - for stdout")
 	cmd.Flags().IntVar(&connections, "connections", 0, "connections to fetch it over (default 8)")
 	addProgressFlag(cmd, app)
 	return cmd
@@ -69,7 +71,7 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	if err != nil {
 		return err
 	}
-	toStdout := to == transfer.StandardStream
+	toStdout := to == ref.StandardStream
 	switch {
 	case r.Digest == "":
 		return usagef("%s names no blob; write %s@sha256:...", name, r.Place())
@@ -89,7 +91,7 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 		return err
 	}
 	defer closeSource()
-	statter, ok := source.(transfer.BlobStatter)
+	statter, ok := source.(content.BlobStatter)
 	if !ok {
 		return usagef("%s: its blobs cannot be fetched by digest", source)
 	}
@@ -112,8 +114,8 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	if err != nil {
 		return err
 	}
-	app.Messagef("%s %s", map[transfer.Outcome]string{
-		transfer.OutcomeSent: "fetched", transfer.OutcomeResumed: "fetched the rest of", transfer.OutcomeSkipped: "had already",
+	app.Messagef("%s %s", map[content.Outcome]string{
+		content.OutcomeSent: "fetched", content.OutcomeResumed: "fetched the rest of", content.OutcomeSkipped: "had already",
 	}[outcome], humanize.IBytes(uint64(blob.Size)))
 	return app.PrintResult(fetchedBlob{r.String(), blob.Digest, blob.Size, to, outcome}, fmt.Sprintf("%s  %s\n", blob.Digest, to))
 }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
 const (
@@ -42,8 +44,8 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
 	if rest, ok := strings.CutPrefix(prefix, "oci:"); ok {
-		if i := strings.LastIndexByte(rest, ':'); i > 0 && transfer.IsLayout(rest[:i]) {
-			return tagsWith(ctx, transfer.NewLayout(rest[:i]), "oci:"+rest[:i], rest[i+1:])
+		if i := strings.LastIndexByte(rest, ':'); i > 0 && layout.Is(rest[:i]) {
+			return tagsWith(ctx, layout.New(rest[:i]), "oci:"+rest[:i], rest[i+1:])
 		}
 		return directories("oci:", rest), cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 	}
@@ -72,7 +74,7 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var found []string
-	for repository, err := range transfer.Repositories(ctx, cfg, registry) {
+	for repository, err := range ecr.List(ctx, cfg, registry) {
 		if err != nil || len(found) == maxCompletions {
 			break
 		}
@@ -84,9 +86,9 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 }
 
 // tagsWith gives the tags of place that begin with prefix.
-func tagsWith(ctx context.Context, images transfer.ImageLister, place, prefix string) ([]string, cobra.ShellCompDirective) {
+func tagsWith(ctx context.Context, images content.ImageLister, place, prefix string) ([]string, cobra.ShellCompDirective) {
 	var found []string
-	for image, err := range images.Images(ctx, transfer.TaggedOnly) {
+	for image, err := range images.Images(ctx, content.TaggedOnly) {
 		if err != nil {
 			break
 		}
@@ -117,7 +119,7 @@ func directories(kind, prefix string) []string {
 		if !e.IsDir() || !strings.HasPrefix(name, begin) || strings.HasPrefix(name, ".") && begin == "" || len(found) == maxCompletions {
 			continue
 		}
-		if transfer.IsLayout(filepath.Join(at, name)) {
+		if layout.Is(filepath.Join(at, name)) {
 			found = append(found, kind+dir+name)
 		} else {
 			found = append(found, kind+dir+name+"/")

@@ -9,7 +9,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // resolvedAtOnce is for how many tags at once it is asked what they name.
@@ -22,17 +23,17 @@ type taggedImage struct {
 }
 
 // copyTags copies every tag of src to dst.
-func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) error {
-	for _, r := range []transfer.Reference{src, dst} {
+func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference) error {
+	for _, r := range []ref.Reference{src, dst} {
 		if r.Tag != "" || r.Digest != "" {
 			return usagef("--all-tags copies all images of a repository, and %s names one", r)
 		}
 	}
-	trust, err := c.trust.prepare(ctx, c.app, src, []transfer.Reference{dst}, c.publishes)
+	trust, err := c.trust.prepare(ctx, c.app, src, []ref.Reference{dst}, c.publishes)
 	if err != nil {
 		return err
 	}
-	gate, err := c.scans.prepare(c.app, []transfer.Reference{dst})
+	gate, err := c.scans.prepare(c.app, []ref.Reference{dst})
 	if err != nil {
 		return err
 	}
@@ -46,11 +47,11 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 		return err
 	}
 	if len(images) == 0 {
-		return fmt.Errorf("%s has no tags: %w", src, transfer.ErrNotFound)
+		return fmt.Errorf("%s has no tags: %w", src, content.ErrNotFound)
 	}
 	var outcomes []copyOutcome
 	for _, image := range images {
-		var dsts []transfer.Reference
+		var dsts []ref.Reference
 		for _, tag := range image.tags {
 			tagged := dst
 			tagged.Tag = tag
@@ -79,8 +80,8 @@ func (c *copying) copyTags(ctx context.Context, src, dst transfer.Reference) err
 // of its own: copied as one, it would replace signatures that DST has. Where images are
 // verified or signed it is left out without --referrers: it is itself not signed, and
 // needs not be.
-func (c *copying) tagsOf(ctx context.Context, source transfer.Source, trusting bool) ([]taggedImage, error) {
-	lister, ok := source.(transfer.TagLister)
+func (c *copying) tagsOf(ctx context.Context, source content.Source, trusting bool) ([]taggedImage, error) {
+	lister, ok := source.(content.TagLister)
 	if !ok {
 		return nil, usagef("%s does not list tags", source)
 	}
@@ -90,7 +91,7 @@ func (c *copying) tagsOf(ctx context.Context, source transfer.Source, trusting b
 	}
 	if all := len(tags); c.referrers || trusting {
 		tags = slices.DeleteFunc(tags, func(tag string) bool {
-			_, _, ok := transfer.ParseDigestTag(tag)
+			_, _, ok := content.ParseDigestTag(tag)
 			return ok
 		})
 		if left := all - len(tags); left > 0 && !c.referrers {

@@ -9,6 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 const resultHelp = `Prints DIGEST and DST, or with --output json one object: reference, digest,
@@ -38,8 +42,8 @@ type copying struct {
 	scans      scanGateFlags
 	publishes  bool // what was built here, of which no signature is required
 
-	repository   func() (*transfer.RepositorySettings, error) // of --create-repository
-	repositories map[string]transfer.Target                   // that were opened
+	repository   func() (*ecr.Settings, error) // of --create-repository
+	repositories map[string]content.Target     // that were opened
 }
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
@@ -60,7 +64,7 @@ func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 }
 
 // options are what the flags say, for the image that src names.
-func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
+func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 	config, err := c.app.settings()
 	if err != nil {
 		return transfer.Options{}, err
@@ -71,28 +75,28 @@ func (c *copying) options(src transfer.Reference) (transfer.Options, error) {
 		AllConnections: cmp.Or(c.inAll, config.Transfer.AllConnections),
 		JournalDir:     config.StateDir, TempDir: c.app.tempDir(), Now: c.app.Now,
 	}
-	if src.Kind == transfer.KindDockerDaemon {
+	if src.Kind == ref.KindDockerDaemon {
 		o.Reference = "" // there is only the image; its ID is not the digest of a manifest
 	}
 	if c.layers < 0 || c.perLayer < 0 || c.inAll < 0 {
 		return o, usagef("--layers, --connections and --max-connections are numbers from 1")
 	}
 	for _, s := range c.platforms {
-		p, err := transfer.ParsePlatform(s)
+		p, err := content.ParsePlatform(s)
 		if err != nil {
 			return o, usageError{err}
 		}
 		o.Platforms = append(o.Platforms, p)
 	}
 	if c.foreign {
-		o.Foreign = transfer.ForeignLayers{Client: &http.Client{}}
+		o.Foreign = registry.ForeignLayers{Client: &http.Client{}}
 	}
 	return o, nil
 }
 
 // copy copies the image that src names and prints what became of it; did is what
 // was done, for people.
-func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, dsts []transfer.Reference) error {
+func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts []ref.Reference) error {
 	src = withLatest(src)
 	options, err := c.options(src)
 	if err != nil {
@@ -119,7 +123,7 @@ func (c *copying) copy(ctx context.Context, did string, src transfer.Reference, 
 }
 
 // run copies to all dsts, or finds out what it would do.
-func (c *copying) run(ctx context.Context, did string, source transfer.Source, dsts []transfer.Reference, options transfer.Options, trust *trust, gate *scanGate) ([]copyOutcome, error) {
+func (c *copying) run(ctx context.Context, did string, source content.Source, dsts []ref.Reference, options transfer.Options, trust *trust, gate *scanGate) ([]copyOutcome, error) {
 	destinations, outcomes, err := c.open(ctx, dsts)
 	if err != nil {
 		return nil, err
@@ -156,7 +160,7 @@ func (c *copying) run(ctx context.Context, did string, source transfer.Source, d
 }
 
 // open opens the destinations: those that differ in the tag alone are one.
-func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transfer.Destination, []copyOutcome, error) {
+func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.Destination, []copyOutcome, error) {
 	settings, err := c.repository()
 	if err != nil {
 		return nil, nil, err
@@ -177,9 +181,9 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 			if err != nil {
 				return nil, nil, err
 			}
-			if repository, ok := target.(*transfer.ECR); ok {
+			if repository, ok := target.(*ecr.Repository); ok {
 				repository.Create = settings
-				repository.Upload = cmp.Or(transfer.UploadMode(c.upload), transfer.UploadMode(config.Transfer.Upload))
+				repository.Upload = cmp.Or(ecr.UploadMode(c.upload), ecr.UploadMode(config.Transfer.Upload))
 			}
 			i = len(destinations)
 			places[key] = i
@@ -196,12 +200,12 @@ func (c *copying) open(ctx context.Context, dsts []transfer.Reference) ([]transf
 
 // target opens a destination; a repository once for all images that go there, so
 // that they share its connections.
-func (c *copying) target(ctx context.Context, dst transfer.Reference) (transfer.Target, error) {
+func (c *copying) target(ctx context.Context, dst ref.Reference) (content.Target, error) {
 	if !dst.IsRepository() {
 		return c.app.openTarget(ctx, dst)
 	}
 	if c.repositories == nil {
-		c.repositories = map[string]transfer.Target{}
+		c.repositories = map[string]content.Target{}
 	}
 	target := c.repositories[dst.Place()]
 	if target == nil {
@@ -215,13 +219,13 @@ func (c *copying) target(ctx context.Context, dst transfer.Reference) (transfer.
 }
 
 // uploadMode is the value of --upload.
-type uploadMode transfer.UploadMode
+type uploadMode ecr.UploadMode
 
 func (m *uploadMode) String() string { return string(*m) }
 func (m *uploadMode) Type() string   { return "auto|v2|native" }
 func (m *uploadMode) Set(s string) error {
-	switch mode := transfer.UploadMode(s); mode {
-	case transfer.UploadAuto, transfer.UploadV2, transfer.UploadNative:
+	switch mode := ecr.UploadMode(s); mode {
+	case ecr.UploadAuto, ecr.UploadV2, ecr.UploadNative:
 		*m = uploadMode(mode)
 		return nil
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const scanGateFlagHelp = `--scan-gate POLICY gives a tag only to an image that the policy of ecrkit scan gate lets
@@ -45,11 +47,11 @@ type scanGate struct {
 	policy  *scan.Policy
 	reports scanReports
 	timeout time.Duration
-	places  map[transfer.Target]scanPlace
+	places  map[content.Target]scanPlace
 
 	mu    sync.Mutex
-	found []scan.Report                     // in no order
-	last  map[transfer.Target]*scan.Verdict // of the image that was copied last
+	found []scan.Report                    // in no order
+	last  map[content.Target]*scan.Verdict // of the image that was copied last
 }
 
 // scanPlace is a repository that is copied to.
@@ -59,7 +61,7 @@ type scanPlace struct {
 }
 
 // prepare reads the policy, before anything is sent. It gives nil if there is no gate.
-func (f *scanGateFlags) prepare(app *App, dsts []transfer.Reference) (*scanGate, error) {
+func (f *scanGateFlags) prepare(app *App, dsts []ref.Reference) (*scanGate, error) {
 	if f.policy == "" {
 		if len(f.reports.files) > 0 {
 			return nil, usagef("--scan-report needs --scan-gate POLICY")
@@ -67,7 +69,7 @@ func (f *scanGateFlags) prepare(app *App, dsts []transfer.Reference) (*scanGate,
 		return nil, nil
 	}
 	for _, dst := range dsts {
-		if dst.Kind != transfer.KindECR || dst.Registry.Public {
+		if dst.Kind != ref.KindECR || dst.Registry.Public {
 			return nil, usagef("--scan-gate: %s is not in a private registry of Amazon ECR, which scans images", dst)
 		}
 	}
@@ -85,7 +87,7 @@ func (f *scanGateFlags) prepare(app *App, dsts []transfer.Reference) (*scanGate,
 	}
 	return &scanGate{
 		app: app, policy: policy, reports: reports, timeout: f.timeout,
-		places: map[transfer.Target]scanPlace{}, last: map[transfer.Target]*scan.Verdict{},
+		places: map[content.Target]scanPlace{}, last: map[content.Target]*scan.Verdict{},
 	}, nil
 }
 
@@ -104,7 +106,7 @@ func (g *scanGate) apply(ctx context.Context, options *transfer.Options, destina
 		g.places[d.Target] = scanPlace{registry, reference.Repository}
 	}
 	next := options.BeforeTags
-	options.BeforeTags = func(ctx context.Context, dst transfer.Target, image transfer.Manifest) error {
+	options.BeforeTags = func(ctx context.Context, dst content.Target, image content.Manifest) error {
 		if err := g.judge(ctx, dst, image); err != nil {
 			return err
 		}
@@ -117,9 +119,9 @@ func (g *scanGate) apply(ctx context.Context, options *transfer.Options, destina
 }
 
 // judge waits for the scan of an image and judges it.
-func (g *scanGate) judge(ctx context.Context, dst transfer.Target, image transfer.Manifest) error {
+func (g *scanGate) judge(ctx context.Context, dst content.Target, image content.Manifest) error {
 	place, ok := g.places[dst]
-	source, readable := dst.(transfer.Source)
+	source, readable := dst.(content.Source)
 	if !ok || !readable {
 		return fmt.Errorf("%s: %w: images there are not scanned", dst, scan.ErrNoResult)
 	}
@@ -141,7 +143,7 @@ func (g *scanGate) judge(ctx context.Context, dst transfer.Target, image transfe
 }
 
 // outcome is what became of the image that was copied to dst last, nil if nothing is known.
-func (g *scanGate) outcome(dst transfer.Target) *scanOutcome {
+func (g *scanGate) outcome(dst content.Target) *scanOutcome {
 	if g == nil || g.last[dst] == nil {
 		return nil
 	}

@@ -10,11 +10,12 @@ import (
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // copyOutcome is what became of one destination: result or plan, or err.
 type copyOutcome struct {
-	references []transfer.Reference // that name the destination, by different tags
+	references []ref.Reference // that name the destination, by different tags
 	result     *transfer.Result
 	plan       *transfer.Plan
 	err        error
@@ -114,7 +115,7 @@ func blobs(n int, bytes int64) string {
 }
 
 // planText says what a copy would do.
-func planText(dst transfer.Reference, p transfer.Plan) string {
+func planText(dst ref.Reference, p transfer.Plan) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s  %s\n", p.Digest, dst)
 	fmt.Fprintf(&s, "  to send: %s and %d manifests; there already: %s\n", blobs(p.Blobs, p.Bytes), p.Manifests, blobs(p.BlobsSkipped, p.BytesSkipped))

@@ -12,6 +12,10 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/archive"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/docker"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // addCompressionFlag adds --compression to a command that reads images.
@@ -20,40 +24,40 @@ func addCompressionFlag(cmd *cobra.Command, app *App) {
 }
 
 // openImageFile opens an image in a tar file, or on stdin.
-func (app *App) openImageFile(ctx context.Context, r transfer.Reference) (transfer.SourceCloser, error) {
+func (app *App) openImageFile(ctx context.Context, r ref.Reference) (content.SourceCloser, error) {
 	options, err := app.dockerArchiveOptions()
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case r.Path == transfer.StandardStream:
+	case r.Path == ref.StandardStream:
 		if isTerminal(app.Stdin) {
 			return nil, usagef("%s reads an archive from stdin, which is a terminal; name a file, or pipe one: docker save NAME | ecrkit ...", r)
 		}
-		return transfer.OpenStream(ctx, app.Stdin, r.Kind, options)
-	case r.Kind == transfer.KindDockerArchive:
-		return transfer.OpenDockerArchive(ctx, r.Path, options)
+		return ref.OpenStream(ctx, app.Stdin, r.Kind, options)
+	case r.Kind == ref.KindDockerArchive:
+		return docker.OpenArchive(ctx, r.Path, options)
 	}
-	return transfer.OpenArchive(ctx, r.Path, options.TempDir)
+	return archive.Open(ctx, r.Path, options.TempDir)
 }
 
 // openImageTarget prepares an image in a tar file, or on stdout. In that case the
 // results go to stderr.
-func (app *App) openImageTarget(r transfer.Reference) (transfer.Target, error) {
+func (app *App) openImageTarget(r ref.Reference) (content.Target, error) {
 	if r.Digest != "" {
 		return nil, usagef("%s: what is written to an archive has a tag or none", r)
 	}
-	options := transfer.ArchiveTargetOptions{TempDir: app.tempDir()}
-	if r.Path == transfer.StandardStream {
+	var stream io.Writer
+	if r.Path == ref.StandardStream {
 		if isTerminal(app.Stdout) {
 			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
 		}
-		options.Stream, app.Stdout = app.Stdout, app.Stderr
+		stream, app.Stdout = app.Stdout, app.Stderr
 	}
-	if r.Kind == transfer.KindDockerArchive {
-		return transfer.NewDockerArchiveTarget(r.Path, r.Repository, options), nil
+	if r.Kind == ref.KindDockerArchive {
+		return docker.NewArchiveTarget(r.Path, r.Repository, docker.TargetOptions{TempDir: app.tempDir(), Stream: stream}), nil
 	}
-	return transfer.NewArchiveTarget(r.Path, options), nil
+	return archive.NewTarget(r.Path, archive.TargetOptions{TempDir: app.tempDir(), Stream: stream}), nil
 }
 
 // isTerminal tells whether a stream is a person.
@@ -73,12 +77,12 @@ func closeTargets(destinations []transfer.Destination) error {
 	return err
 }
 
-func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
-	compression, err := transfer.ParseCompression(app.compression)
+func (app *App) dockerArchiveOptions() (docker.ArchiveOptions, error) {
+	compression, err := docker.ParseCompression(app.compression)
 	if err != nil {
-		return transfer.DockerArchiveOptions{}, usagef("--compression: %w", err)
+		return docker.ArchiveOptions{}, usagef("--compression: %w", err)
 	}
-	options := transfer.DockerArchiveOptions{Compression: compression, TempDir: app.tempDir(), Now: app.Now}
+	options := docker.ArchiveOptions{Compression: compression, TempDir: app.tempDir(), Now: app.Now}
 	if cache := startup.Environment(app.Env).DefaultCache(); cache != "" {
 		options.CacheDir = filepath.Join(cache, "layers")
 	}
@@ -86,9 +90,9 @@ func (app *App) dockerArchiveOptions() (transfer.DockerArchiveOptions, error) {
 }
 
 // dockerDaemon is the engine that the environment names, as for the docker command.
-func (app *App) dockerDaemon() transfer.DockerDaemon {
+func (app *App) dockerDaemon() docker.Daemon {
 	env := startup.Environment(app.Env)
-	d := transfer.DockerDaemon{Host: env.Get("DOCKER_HOST")}
+	d := docker.Daemon{Host: env.Get("DOCKER_HOST")}
 	if env.Get("DOCKER_TLS_VERIFY") != "" {
 		d.TLSDir = env.Get("DOCKER_CERT_PATH")
 		if d.TLSDir == "" {

@@ -6,15 +6,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-func (app *App) openECR(ctx context.Context, r transfer.Reference) (*transfer.ECR, error) {
+func (app *App) openECR(ctx context.Context, r ref.Reference) (*ecr.Repository, error) {
 	cfg, err := app.awsConfig(ctx, r.Registry)
 	if err != nil {
 		return nil, err
 	}
-	repository := transfer.NewECR(cfg, r.Registry, r.Repository)
+	repository := ecr.New(cfg, r.Registry, r.Repository)
 	repository.Limits = app.limits.of(r.Registry)
 	if app.Verbose {
 		repository.Layers.Transport = app.logRequests(repository.Layers.Transport)

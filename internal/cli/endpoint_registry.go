@@ -6,13 +6,14 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"github.com/ecrkit/ecrkit/auth/keychain"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 // openRegistry opens a repository of a registry that is not a private one of Amazon
 // ECR. Credentials are those of the docker configuration; at ECR Public ours come
 // first.
-func (app *App) openRegistry(r transfer.Reference) (*transfer.Registry, error) {
+func (app *App) openRegistry(r ref.Reference) (*registry.Repository, error) {
 	config, err := app.settings()
 	if err != nil {
 		return nil, err
@@ -21,10 +22,10 @@ func (app *App) openRegistry(r transfer.Reference) (*transfer.Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var transport http.RoundTripper = transfer.NewTransport()
+	var transport http.RoundTripper = registry.NewTransport()
 	if app.Verbose {
 		transport = app.logRequests(transport)
 	}
 	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: tokens, Registries: config.Registries}, authn.DefaultKeychain)
-	return transfer.NewRegistry(r.Host, r.Repository, credentials, transport)
+	return registry.New(r.Host, r.Repository, credentials, transport)
 }

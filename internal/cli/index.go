@@ -9,29 +9,31 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/index"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const indexHelp = `Make and edit image indexes: one name for the images of several platforms.
 
-  ecrkit index create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
-  ecrkit index add HOST/app:1.2 oci:build:1.2-s390x
-  ecrkit index remove HOST/app:1.2 linux/s390x
-  ecrkit index annotate HOST/app:1.2 org.opencontainers.image.version=1.2
+  ecrkit idx create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
+  ecrkit idx add HOST/app:1.2 oci:build:1.2-s390x
+  ecrkit idx remove HOST/app:1.2 linux/s390x
+  ecrkit idx annotate HOST/app:1.2 org.opencontainers.image.version=1.2
 
-An index is in one repository with its images, or in an OCI layout; images from
-elsewhere are copied there. What is not edited of an index, fields that ecrkit does
+An idx is in one repository with its images, or in an OCI layout; images from
+elsewhere are copied there. What is not edited of an idx, fields that ecrkit does
 not know too, stays byte for byte and in its order. Nothing is locked: of two
 who edit one tag at once, the later wins.
 
---sign KEY signs the new index before the tag names it, as with ecrkit push; what a
+--sign KEY signs the new idx before the tag names it, as with ecrkit push; what a
 policy requires of the repository holds here, too.
 
 All commands print DIGEST and the reference, or with --output json one object:
 reference, digest, mediaType, tags, manifests (the entries, as descriptors), copied
 (images), bytesSent, dryRun, signatures (if it was signed). With --dry-run nothing is
-written and the JSON of the index is printed; with --output json it is the member
-index, compact.`
+written and the JSON of the idx is printed; with --output json it is the member
+idx, compact.`
 
 func newIndexCommand(app *App) *cobra.Command {
 	return newGroup("index", "Make and edit image indexes", indexHelp,
@@ -42,7 +44,7 @@ func newIndexCommand(app *App) *cobra.Command {
 // indexOutput is the JSON form of what the index commands print.
 type indexOutput struct {
 	Reference string `json:"reference"` // of the index
-	transfer.IndexResult
+	index.Result
 	DryRun bool            `json:"dryRun"`
 	Index  json.RawMessage `json:"index,omitempty"` // with DryRun
 	trusted
@@ -50,12 +52,12 @@ type indexOutput struct {
 
 // putIndex writes index to dst, or only shows it, and prints the result. home
 // is where its images are.
-func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst transfer.Reference, flags trustFlags, dryRun bool) error {
-	trust, err := flags.prepare(ctx, app, home, []transfer.Reference{dst}, true)
+func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Reference, flags trustFlags, dryRun bool) error {
+	trust, err := flags.prepare(ctx, app, home, []ref.Reference{dst}, true)
 	if err != nil {
 		return err
 	}
-	var other transfer.Endpoint
+	var other content.Endpoint
 	if !samePlace(home, dst) {
 		if other, err = app.openRepository(ctx, dst); err != nil {
 			return err
@@ -67,11 +69,11 @@ func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst t
 	}
 	out := indexOutput{Reference: dst.String(), DryRun: dryRun}
 	if dryRun {
-		m, err := index.Manifest()
+		m, err := idx.Manifest()
 		if err != nil {
 			return err
 		}
-		if out.IndexResult, err = index.Plan(other, tags); err != nil {
+		if out.Result, err = idx.Plan(other, tags); err != nil {
 			return err
 		}
 		out.Index = m.Content
@@ -87,7 +89,7 @@ func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst t
 	}
 	options.Progress = progress.Handle
 	found := trust.applyIndex(&options, dst)
-	out.IndexResult, err = index.Put(ctx, other, tags, options)
+	out.Result, err = idx.Put(ctx, other, tags, options)
 	progress.Close()
 	found.tell()
 	if err != nil {
@@ -99,12 +101,12 @@ func (app *App) putIndex(ctx context.Context, index *transfer.Index, home, dst t
 }
 
 // entryNames says for people what the entries are for.
-func entryNames(entries []transfer.Descriptor) string {
+func entryNames(entries []content.Descriptor) string {
 	var names []string
 	for _, d := range entries {
 		name := "no platform"
 		if p := d.Platform; p != nil && p.OS != "" {
-			name = transfer.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}.String()
+			name = content.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}.String()
 		}
 		names = append(names, name)
 	}
@@ -112,8 +114,8 @@ func entryNames(entries []transfer.Descriptor) string {
 }
 
 // samePlace tells whether two references are in one repository or layout.
-func samePlace(a, b transfer.Reference) bool {
-	if a.Kind == transfer.KindLayout && b.Kind == transfer.KindLayout {
+func samePlace(a, b ref.Reference) bool {
+	if a.Kind == ref.KindLayout && b.Kind == ref.KindLayout {
 		return filepath.Clean(a.Path) == filepath.Clean(b.Path)
 	}
 	return a.Place() == b.Place()
@@ -136,7 +138,7 @@ func (f *indexEditFlags) register(cmd *cobra.Command) {
 // indexToEdit reads the reference of an index that is to be edited, and where the
 // edited one goes: to says so as a tag in the same place or as a reference; ""
 // is the same tag.
-func (app *App) indexToEdit(s, to string) (at, dst transfer.Reference, err error) {
+func (app *App) indexToEdit(s, to string) (at, dst ref.Reference, err error) {
 	if at, err = app.parseReference(s); err != nil {
 		return at, dst, err
 	}
@@ -148,7 +150,7 @@ func (app *App) indexToEdit(s, to string) (at, dst transfer.Reference, err error
 	dst.Digest = ""
 	switch {
 	case to == "":
-	case transfer.CheckTag(to) == nil:
+	case content.CheckTag(to) == nil:
 		dst.Tag = to
 	default:
 		if dst, err = app.parseReference(to); err != nil {
@@ -163,7 +165,7 @@ func (app *App) indexToEdit(s, to string) (at, dst transfer.Reference, err error
 }
 
 // editIndex reads the index that s names, has edit change it and writes it.
-func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, edit func(index *transfer.Index) error) error {
+func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, edit func(idx *index.Index) error) error {
 	at, dst, err := app.indexToEdit(s, flags.to)
 	if err != nil {
 		return err
@@ -172,19 +174,19 @@ func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, e
 	if err != nil {
 		return err
 	}
-	index, err := transfer.OpenIndex(ctx, repository, at.Name())
+	idx, err := index.Open(ctx, repository, at.Name())
 	if err != nil {
 		return err
 	}
-	if err := edit(index); err != nil {
+	if err := edit(idx); err != nil {
 		return err
 	}
-	return app.putIndex(ctx, index, at, dst, flags.trust, flags.dryRun)
+	return app.putIndex(ctx, idx, at, dst, flags.trust, flags.dryRun)
 }
 
 // additions opens what is to be put into an index in the place of at: references,
 // or :TAG and @DIGEST for what is there.
-func (app *App) additions(ctx context.Context, at transfer.Reference, sources []string) (additions []transfer.Addition, closeAll func(), err error) {
+func (app *App) additions(ctx context.Context, at ref.Reference, sources []string) (additions []index.Addition, closeAll func(), err error) {
 	var closers []func() error
 	closeAll = func() {
 		for _, c := range closers {
@@ -205,7 +207,7 @@ func (app *App) additions(ctx context.Context, at transfer.Reference, sources []
 			return nil, closeAll, err
 		}
 		r = withLatest(r)
-		addition := transfer.Addition{Reference: r.Name()}
+		addition := index.Addition{Reference: r.Name()}
 		if !samePlace(at, r) {
 			source, closeSource, err := app.openSource(ctx, r)
 			if err != nil {

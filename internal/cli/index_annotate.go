@@ -5,18 +5,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexAnnotateHelp = `Set and remove annotations of an index, or of one of its entries.
+const indexAnnotateHelp = `Set and remove annotations of an idx, or of one of its entries.
 
-  ecrkit index annotate HOST/app:1.2 org.opencontainers.image.version=1.2
-  ecrkit index annotate HOST/app:1.2 --manifest linux/arm64 tier=gold --remove old
-  ecrkit index annotate HOST/app:1.2 --manifest sha256:0123... --set-platform linux/arm/v6
+  ecrkit idx annotate HOST/app:1.2 org.opencontainers.image.version=1.2
+  ecrkit idx annotate HOST/app:1.2 --manifest linux/arm64 tier=gold --remove old
+  ecrkit idx annotate HOST/app:1.2 --manifest sha256:0123... --set-platform linux/arm/v6
 
 --manifest names the entry by its platform or digest; --set-platform corrects the
-platform that the index has for it. A Docker manifest list has no annotations, only
-platforms. The tag of REF moves to the new index, unless --to names another tag
+platform that the idx has for it. A Docker manifest list has no annotations, only
+platforms. The tag of REF moves to the new idx, unless --to names another tag
 or reference.`
 
 // annotateFlags say what annotate does.
@@ -38,8 +39,8 @@ func newIndexAnnotateCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.editIndex(cmd.Context(), args[0], edit, func(index *transfer.Index) error {
-				return change(cmd.Context(), index)
+			return app.editIndex(cmd.Context(), args[0], edit, func(idx *index.Index) error {
+				return change(cmd.Context(), idx)
 			})
 		},
 	}
@@ -51,7 +52,7 @@ func newIndexAnnotateCommand(app *App) *cobra.Command {
 }
 
 // change reads the command line; what it gives does it.
-func (f annotateFlags) change(args []string) (func(ctx context.Context, index *transfer.Index) error, error) {
+func (f annotateFlags) change(args []string) (func(ctx context.Context, idx *index.Index) error, error) {
 	set, err := keyValues(args)
 	if err != nil {
 		return nil, err
@@ -69,29 +70,29 @@ func (f annotateFlags) change(args []string) (func(ctx context.Context, index *t
 		if f.platform != "" {
 			return nil, usagef("--set-platform is for an entry; name it with --manifest")
 		}
-		return func(_ context.Context, index *transfer.Index) error { return index.Annotate(set, f.remove) }, nil
+		return func(_ context.Context, idx *index.Index) error { return idx.Annotate(set, f.remove) }, nil
 	}
-	name, err := transfer.ParseEntryName(f.manifest)
+	name, err := index.ParseEntryName(f.manifest)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	var platform transfer.Platform
+	var platform content.Platform
 	if f.platform != "" {
-		if platform, err = transfer.ParsePlatform(f.platform); err != nil {
+		if platform, err = content.ParsePlatform(f.platform); err != nil {
 			return nil, usageError{err}
 		}
-		if platform.Variant == transfer.AnyVariant {
+		if platform.Variant == content.AnyVariant {
 			return nil, usagef("--set-platform %s: an entry is for one variant", f.platform)
 		}
 	}
-	return func(ctx context.Context, index *transfer.Index) error {
+	return func(ctx context.Context, idx *index.Index) error {
 		if annotations {
-			if err := index.AnnotateEntry(ctx, name, set, f.remove); err != nil {
+			if err := idx.AnnotateEntry(ctx, name, set, f.remove); err != nil {
 				return err
 			}
 		}
 		if f.platform != "" {
-			return index.SetPlatform(ctx, name, platform)
+			return idx.SetPlatform(ctx, name, platform)
 		}
 		return nil
 	}, nil

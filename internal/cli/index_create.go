@@ -3,34 +3,34 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexCreateHelp = `Make an index of images and give it a name.
+const indexCreateHelp = `Make an idx of images and give it a name.
 
-  ecrkit index create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
-  ecrkit index create HOST/app:1.2 :1.2-amd64 @sha256:0123...
-  ecrkit index create HOST/app:1.2 oci:amd64 oci:arm64 docker-archive:arm.tar
-  ecrkit index create oci:build:1.2 oci:build:amd64 HOST/app:1.2-arm64
-  ecrkit index create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
+  ecrkit idx create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
+  ecrkit idx create HOST/app:1.2 :1.2-amd64 @sha256:0123...
+  ecrkit idx create HOST/app:1.2 oci:amd64 oci:arm64 docker-archive:arm.tar
+  ecrkit idx create oci:build:1.2 oci:build:amd64 HOST/app:1.2-arm64
+  ecrkit idx create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
 
 Each SRC is an image by tag or digest; :TAG and @DIGEST are in the repository of DST.
-Images from elsewhere are copied there first. An SRC that is an index itself
+Images from elsewhere are copied there first. An SRC that is an idx itself
 contributes its entries. The platform of an image is that of its config; an artifact
 becomes an entry without one. Two images for one platform are refused, unless
---force is given. The same images in the same order make the same index, with
+--force is given. The same images in the same order make the same idx, with
 the same digest.
 
---type oci or docker is the format. Without it the index is a Docker manifest list
-if all images are Docker's and there are no annotations, otherwise an OCI index.
+--type oci or docker is the format. Without it the idx is a Docker manifest list
+if all images are Docker's and there are no annotations, otherwise an OCI idx.
 
 In Amazon ECR: one BatchGetImage for all images of the repository of DST, a
 GetDownloadUrlForLayer and a GET for each config, one PutImage.
 
-Prints DIGEST and DST; see ecrkit index --help for --output json and --dry-run.`
+Prints DIGEST and DST; see ecrkit idx --help for --output json and --dry-run.`
 
 func newIndexCreateCommand(app *App) *cobra.Command {
-	var options transfer.IndexOptions
+	var options index.Options
 	var annotations []string
 	var dryRun bool
 	var trust trustFlags
@@ -42,7 +42,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			switch options.Type {
-			case "", transfer.IndexOCI, transfer.IndexDocker:
+			case "", index.OCI, index.Docker:
 			default:
 				return usagef("--type must be oci or docker")
 			}
@@ -50,7 +50,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 			if options.Annotations, err = keyValues(annotations); err != nil {
 				return err
 			}
-			if options.Type == transfer.IndexDocker && len(annotations) > 0 {
+			if options.Type == index.Docker && len(annotations) > 0 {
 				return usagef("a Docker manifest list has no annotations; leave out --annotation or use --type oci")
 			}
 			dst, err := app.parseReference(args[0])
@@ -70,11 +70,11 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 				return err
 			}
 			defer closeAll()
-			index, err := transfer.NewIndex(ctx, repository, additions, options)
+			idx, err := index.New(ctx, repository, additions, options)
 			if err != nil {
 				return err
 			}
-			return app.putIndex(ctx, index, dst, dst, trust, dryRun)
+			return app.putIndex(ctx, idx, dst, dst, trust, dryRun)
 		},
 	}
 	flags := cmd.Flags()

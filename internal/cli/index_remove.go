@@ -3,16 +3,16 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexRemoveHelp = `Take images out of an index.
+const indexRemoveHelp = `Take images out of an idx.
 
-  ecrkit index remove HOST/app:1.2 linux/s390x
-  ecrkit index remove HOST/app:1.2 linux/arm/* sha256:0123... --to 1.2-small
+  ecrkit idx remove HOST/app:1.2 linux/s390x
+  ecrkit idx remove HOST/app:1.2 linux/arm/* sha256:0123... --to 1.2-small
 
 The attestations of an image go with it. The images themselves stay in the
-repository. The tag of REF moves to the new index, unless --to names another tag
+repository. The tag of REF moves to the new idx, unless --to names another tag
 or reference.`
 
 func newIndexRemoveCommand(app *App) *cobra.Command {
@@ -23,16 +23,16 @@ func newIndexRemoveCommand(app *App) *cobra.Command {
 		Long:  indexRemoveHelp,
 		Args:  atLeast("REF", "PLATFORM or DIGEST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var names []transfer.EntryName
+			var names []index.EntryName
 			for _, arg := range args[1:] {
-				name, err := transfer.ParseEntryName(arg)
+				name, err := index.ParseEntryName(arg)
 				if err != nil {
 					return usageError{err}
 				}
 				names = append(names, name)
 			}
-			return app.editIndex(cmd.Context(), args[0], edit, func(index *transfer.Index) error {
-				return index.Remove(cmd.Context(), names)
+			return app.editIndex(cmd.Context(), args[0], edit, func(idx *index.Index) error {
+				return idx.Remove(cmd.Context(), names)
 			})
 		},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const inspectHelp = `Show what is in an image or index.
@@ -73,9 +74,9 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 	if f.raw && f.config {
 		return usagef("--raw and --config exclude each other")
 	}
-	var platform *transfer.Platform
+	var platform *content.Platform
 	if f.platform != "" {
-		p, err := transfer.ParsePlatform(f.platform)
+		p, err := content.ParsePlatform(f.platform)
 		if err != nil {
 			return usageError{err}
 		}
@@ -100,7 +101,7 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 		_, err = app.Stdout.Write(manifest.Content)
 		return err
 	case f.config:
-		config, err := transfer.ReadConfig(ctx, source, manifest)
+		config, err := content.ReadConfig(ctx, source, manifest)
 		if err == nil {
 			_, err = app.Stdout.Write(config)
 		}
@@ -111,14 +112,14 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 		return err
 	}
 	result := inspected{Reference: r.String(), Inspection: inspection}
-	if describer, ok := source.(transfer.ImageDescriber); ok {
+	if describer, ok := source.(content.ImageDescriber); ok {
 		image, err := describer.DescribeImage(ctx, inspection.Digest)
 		switch {
 		case err == nil:
 			result.Tags, result.PushedAt, result.PulledAt, result.Status = image.Tags, image.PushedAt, image.PulledAt, image.Status
 		case ctx.Err() != nil:
 			return err
-		case !errors.Is(err, transfer.ErrNotFound): // an image of an index in a layout has no entry
+		case !errors.Is(err, content.ErrNotFound): // an image of an index in a layout has no entry
 			// What is shown is right without it, and often only reading is allowed.
 			app.Messagef("tags and times are not known: %v", err)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // kmsConfig is the configuration of the AWS SDK for calls about keys that do not name
@@ -48,9 +48,9 @@ func configuredRegion(cfg aws.Config) string {
 
 // firstECR is the first registry of Amazon ECR among references; the zero value if
 // there is none.
-func firstECR(references ...transfer.Reference) auth.Registry {
+func firstECR(references ...ref.Reference) auth.Registry {
 	for _, r := range references {
-		if r.Kind == transfer.KindECR {
+		if r.Kind == ref.KindECR {
 			return r.Registry
 		}
 	}

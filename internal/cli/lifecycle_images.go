@@ -10,7 +10,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/lifecycle"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // evaluationInput is what is evaluated: policies, in the order in which they were asked
@@ -77,19 +77,19 @@ func notBefore(at time.Time, images []lifecycle.Image) time.Time {
 }
 
 // imagesRepository is the repository that --images names, if it names one.
-func (app *App) imagesRepository(names []string) (transfer.Reference, bool) {
+func (app *App) imagesRepository(names []string) (ref.Reference, bool) {
 	if len(names) != 1 || names[0] == "-" {
-		return transfer.Reference{}, false
+		return ref.Reference{}, false
 	}
 	if _, err := os.Stat(names[0]); err == nil {
-		return transfer.Reference{}, false
+		return ref.Reference{}, false
 	}
 	reference, err := app.parseReference(names[0])
-	return reference, err == nil && reference.Kind == transfer.KindECR && reference.Name() == ""
+	return reference, err == nil && reference.Kind == ref.KindECR && reference.Name() == ""
 }
 
 // ownPolicy is the lifecycle policy of a repository.
-func ownPolicy(ctx context.Context, registry *governance.Registry, reference transfer.Reference) (*lifecycle.Policy, error) {
+func ownPolicy(ctx context.Context, registry *governance.Registry, reference ref.Reference) (*lifecycle.Policy, error) {
 	text, err := registry.LifecyclePolicy(ctx, reference.Repository)
 	if err != nil {
 		return nil, err

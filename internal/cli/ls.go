@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/docker"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const lsHelp = `List the repositories of a registry, or the images of a repository or file.
@@ -139,7 +141,7 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	if _, err := repositoryOrder(f); err != nil {
 		return err
 	}
-	registry, err := app.openRegistry(transfer.Reference{Kind: transfer.KindRegistry, Host: host})
+	registry, err := app.openRegistry(ref.Reference{Kind: ref.KindRegistry, Host: host})
 	if err != nil {
 		return usageError{err}
 	}
@@ -171,8 +173,8 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	return t.print(app.Stdout, app.columns())
 }
 
-func (app *App) listImages(ctx context.Context, r transfer.Reference, f lsFlags) error {
-	if f.sort == "" && app.Output == outputText && r.Kind == transfer.KindECR {
+func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) error {
+	if f.sort == "" && app.Output == outputText && r.Kind == ref.KindECR {
 		f.sort = "pushed"
 	}
 	order, err := imageOrder(f)
@@ -209,31 +211,31 @@ func (app *App) listImages(ctx context.Context, r transfer.Reference, f lsFlags)
 
 // imagesOf lists the images of an endpoint, or, where they cannot be told, its
 // tags.
-func imagesOf(ctx context.Context, source transfer.Source, status transfer.TagFilter) (iter.Seq2[transfer.Image, error], error) {
+func imagesOf(ctx context.Context, source content.Source, status content.TagFilter) (iter.Seq2[content.Image, error], error) {
 	switch source := source.(type) {
-	case transfer.ImageLister:
+	case content.ImageLister:
 		return source.Images(ctx, status), nil
-	case *transfer.DockerArchive:
+	case *docker.Archive:
 		return onlyTags(status, func() ([]string, error) { return source.Names(), nil }), nil
-	case transfer.TagLister:
+	case content.TagLister:
 		return onlyTags(status, func() ([]string, error) { return source.Tags(ctx) }), nil
 	}
 	return nil, usagef("%s: its images cannot be listed", source)
 }
 
 // onlyTags makes each tag an image of which nothing else is known.
-func onlyTags(status transfer.TagFilter, list func() ([]string, error)) iter.Seq2[transfer.Image, error] {
-	return func(yield func(transfer.Image, error) bool) {
-		if status == transfer.UntaggedOnly {
+func onlyTags(status content.TagFilter, list func() ([]string, error)) iter.Seq2[content.Image, error] {
+	return func(yield func(content.Image, error) bool) {
+		if status == content.UntaggedOnly {
 			return
 		}
 		tags, err := list()
 		if err != nil {
-			yield(transfer.Image{}, err)
+			yield(content.Image{}, err)
 			return
 		}
 		for _, tag := range tags {
-			if !yield(transfer.Image{Tags: []string{tag}}, nil) {
+			if !yield(content.Image{Tags: []string{tag}}, nil) {
 				return
 			}
 		}

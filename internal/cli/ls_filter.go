@@ -10,12 +10,12 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // imageFilter is which images ls shows; what is zero shows all.
 type imageFilter struct {
-	status        transfer.TagFilter
+	status        content.TagFilter
 	tag           string // pattern
 	since, before time.Time
 	larger        uint64
@@ -29,9 +29,9 @@ func newImageFilter(f lsFlags, now time.Time) (imageFilter, error) {
 	case f.untagged && f.tag != "":
 		return filter, usagef("--untagged and --tag exclude each other")
 	case f.tagged, f.tag != "":
-		filter.status = transfer.TaggedOnly
+		filter.status = content.TaggedOnly
 	case f.untagged:
-		filter.status = transfer.UntaggedOnly
+		filter.status = content.UntaggedOnly
 	}
 	if _, err := path.Match(f.tag, ""); err != nil {
 		return filter, usagef("--tag %q is not a pattern; write * ? or [a-z]", f.tag)
@@ -51,7 +51,7 @@ func newImageFilter(f lsFlags, now time.Time) (imageFilter, error) {
 	return filter, nil
 }
 
-func (f imageFilter) match(i transfer.Image) bool {
+func (f imageFilter) match(i content.Image) bool {
 	switch {
 	case f.tag != "" && !slices.ContainsFunc(i.Tags, func(tag string) bool { ok, _ := path.Match(f.tag, tag); return ok }),
 		!f.since.IsZero() && (i.PushedAt == nil || i.PushedAt.Before(f.since)),
@@ -63,8 +63,8 @@ func (f imageFilter) match(i transfer.Image) bool {
 }
 
 // apply leaves out the images that do not match.
-func (f imageFilter) apply(images iter.Seq2[transfer.Image, error]) iter.Seq2[transfer.Image, error] {
-	return func(yield func(transfer.Image, error) bool) {
+func (f imageFilter) apply(images iter.Seq2[content.Image, error]) iter.Seq2[content.Image, error] {
+	return func(yield func(content.Image, error) bool) {
 		for image, err := range images {
 			if (err != nil || f.match(image)) && !yield(image, err) {
 				return

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // arrange sorts a list, unless order is nil, and cuts it after limit entries if
@@ -44,11 +45,11 @@ func arrange[T any](list iter.Seq2[T, error], order func(a, b T) int, limit int)
 }
 
 // imageOrder is the order that the flags ask for; nil is that of the registry.
-func imageOrder(f lsFlags) (func(a, b transfer.Image) int, error) {
-	orders := map[string]func(a, b transfer.Image) int{
-		"pushed": func(a, b transfer.Image) int { return latestFirst(a.PushedAt, b.PushedAt) },
-		"pulled": func(a, b transfer.Image) int { return latestFirst(a.PulledAt, b.PulledAt) },
-		"size":   func(a, b transfer.Image) int { return cmp.Compare(b.Size, a.Size) },
+func imageOrder(f lsFlags) (func(a, b content.Image) int, error) {
+	orders := map[string]func(a, b content.Image) int{
+		"pushed": func(a, b content.Image) int { return latestFirst(a.PushedAt, b.PushedAt) },
+		"pulled": func(a, b content.Image) int { return latestFirst(a.PulledAt, b.PulledAt) },
+		"size":   func(a, b content.Image) int { return cmp.Compare(b.Size, a.Size) },
 		"tag":    byTag,
 		"name":   byTag,
 	}
@@ -56,15 +57,15 @@ func imageOrder(f lsFlags) (func(a, b transfer.Image) int, error) {
 }
 
 // repositoryOrder is the order that the flags ask for; nil is that of the registry.
-func repositoryOrder(f lsFlags) (func(a, b transfer.Repository) int, error) {
+func repositoryOrder(f lsFlags) (func(a, b ecr.Description) int, error) {
 	switch {
 	case f.tagged || f.untagged || f.tag != "" || f.since != "" || f.before != "" || f.larger != "":
 		return nil, usagef("the filters are for images; name a repository")
 	case f.sort != "" && f.sort != "name":
 		return nil, usagef("repositories are sorted by name only, not by %q", f.sort)
 	}
-	orders := map[string]func(a, b transfer.Repository) int{
-		"name": func(a, b transfer.Repository) int { return cmp.Compare(a.Name, b.Name) },
+	orders := map[string]func(a, b ecr.Description) int{
+		"name": func(a, b ecr.Description) int { return cmp.Compare(a.Name, b.Name) },
 	}
 	return pickOrder(orders, f)
 }
@@ -100,8 +101,8 @@ func latestFirst(a, b *time.Time) int {
 }
 
 // byTag sorts by the first tag, images without a tag last, by digest.
-func byTag(a, b transfer.Image) int {
-	untagged := func(i transfer.Image) int {
+func byTag(a, b content.Image) int {
+	untagged := func(i content.Image) int {
 		if len(i.Tags) == 0 {
 			return 1
 		}

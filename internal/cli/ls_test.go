@@ -10,7 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -18,27 +18,27 @@ var testNow = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func daysAgo(n int) *time.Time { t := testNow.AddDate(0, 0, -n); return &t }
 
 // testImages are named by their digest.
-var testImages = []transfer.Image{
+var testImages = []content.Image{
 	{Digest: "new", Tags: []string{"v2", "z"}, Size: 100, PushedAt: daysAgo(1), PulledAt: daysAgo(0)},
 	{Digest: "bare", Tags: []string{}, Size: 3000, PushedAt: daysAgo(10)},
 	{Digest: "old", Tags: []string{"v1.0"}, Size: 2000, PushedAt: daysAgo(100), PulledAt: daysAgo(2)},
 	{Digest: "file", Tags: []string{"a"}},
 }
 
-func sequence(images []transfer.Image, last error) iter.Seq2[transfer.Image, error] {
-	return func(yield func(transfer.Image, error) bool) {
+func sequence(images []content.Image, last error) iter.Seq2[content.Image, error] {
+	return func(yield func(content.Image, error) bool) {
 		for _, i := range images {
 			if !yield(i, nil) {
 				return
 			}
 		}
 		if last != nil {
-			yield(transfer.Image{}, last)
+			yield(content.Image{}, last)
 		}
 	}
 }
 
-func digests(t *testing.T, list iter.Seq2[transfer.Image, error]) string {
+func digests(t *testing.T, list iter.Seq2[content.Image, error]) string {
 	t.Helper()
 	var all []string
 	for i, err := range list {

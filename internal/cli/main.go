@@ -18,7 +18,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/scan"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Exit codes of ecrkit.
@@ -141,9 +141,9 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &some):
 		return exitPartly
-	case errors.Is(err, transfer.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
+	case errors.Is(err, content.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
 		return exitIntegrity
-	case errors.Is(err, transfer.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
+	case errors.Is(err, content.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
 		return exitConflict
 	}
 	return exitFailed

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // policyVariable names the policy where no flag does.
@@ -67,9 +67,9 @@ func (app *App) policy(f policyFlags, from *keys) (*imagePolicy, error) {
 }
 
 // rule is what the policy says of where r is.
-func (p *imagePolicy) rule(r transfer.Reference) sign.Rule {
+func (p *imagePolicy) rule(r ref.Reference) sign.Rule {
 	var aliases []string
-	if r.Kind == transfer.KindECR {
+	if r.Kind == ref.KindECR {
 		aliases = []string{r.Registry.CanonicalHost() + "/" + r.Repository}
 	}
 	return p.Rule(r.Place(), aliases...)
@@ -77,7 +77,7 @@ func (p *imagePolicy) rule(r transfer.Reference) sign.Rule {
 
 // signer loads the key with which the policy has what arrives at r signed; nil if it
 // does not.
-func (p *imagePolicy) signer(ctx context.Context, r transfer.Reference) (*sign.Signer, error) {
+func (p *imagePolicy) signer(ctx context.Context, r ref.Reference) (*sign.Signer, error) {
 	if p == nil || p.rule(r).Sign == nil {
 		return nil, nil
 	}
@@ -93,7 +93,7 @@ func (p *imagePolicy) signer(ctx context.Context, r transfer.Reference) (*sign.S
 }
 
 // signOptions are options with what the policy requires of signatures at r.
-func (p *imagePolicy) signOptions(r transfer.Reference, options sign.Options) sign.Options {
+func (p *imagePolicy) signOptions(r ref.Reference, options sign.Options) sign.Options {
 	if p == nil {
 		return options
 	}
@@ -113,7 +113,7 @@ func (p *imagePolicy) signOptions(r transfer.Reference, options sign.Options) si
 }
 
 // demand is what the policy requires of the image that r names, whoever enforces it.
-func (p *imagePolicy) demand(ctx context.Context, r transfer.Reference) (sign.Requirements, error) {
+func (p *imagePolicy) demand(ctx context.Context, r ref.Reference) (sign.Requirements, error) {
 	d, err := p.ofSource(ctx, r, true)
 	if err != nil {
 		return sign.Requirements{}, err
@@ -123,7 +123,7 @@ func (p *imagePolicy) demand(ctx context.Context, r transfer.Reference) (sign.Re
 
 // ofSource is what the policy requires of an image that is read; nil is nothing.
 // asked says that the user wants it verified: nothing is then an error.
-func (p *imagePolicy) ofSource(ctx context.Context, r transfer.Reference, asked bool) (*demand, error) {
+func (p *imagePolicy) ofSource(ctx context.Context, r ref.Reference, asked bool) (*demand, error) {
 	rule := p.rule(r)
 	switch {
 	case rule.Action == sign.ActionReject:
@@ -141,7 +141,7 @@ func (p *imagePolicy) ofSource(ctx context.Context, r transfer.Reference, asked 
 }
 
 // ofDestination is what the policy requires of an image that arrives; nil is nothing.
-func (p *imagePolicy) ofDestination(ctx context.Context, r transfer.Reference) (*demand, error) {
+func (p *imagePolicy) ofDestination(ctx context.Context, r ref.Reference) (*demand, error) {
 	rule := p.rule(r)
 	if rule.Action != sign.ActionVerify {
 		return nil, nil

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // TestProgressMode says which of flag, variable and --quiet wins, by what is
@@ -40,7 +40,7 @@ func TestProgressMode(t *testing.T) {
 					return err
 				}
 				defer progress.Close()
-				progress.Handle(transfer.Event{Kind: transfer.EventPlanned})
+				progress.Handle(content.Event{Kind: content.EventPlanned})
 				return nil
 			}}
 			addProgressFlag(cmd, app)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const pullHelp = `Pull an image, or an index with all its images, from Amazon ECR or another registry.
@@ -45,14 +45,14 @@ func newPullCommand(app *App) *cobra.Command {
 			if !src.IsRepository() {
 				return usagef("pull reads from a registry, and %s is none; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[0])
 			}
-			dst := transfer.Reference{Kind: transfer.KindLayout, Path: path.Base(src.Repository), Tag: src.Tag}
+			dst := ref.Reference{Kind: ref.KindLayout, Path: path.Base(src.Repository), Tag: src.Tag}
 			if len(references) == 2 {
 				dst = references[1]
 			}
 			if dst.IsRepository() {
 				return usagef("pull writes to a file or directory, and %s is a registry; write oci:DIRECTORY[:TAG], or use ecrkit copy", args[1])
 			}
-			return c.copy(cmd.Context(), "pulled", src, []transfer.Reference{dst})
+			return c.copy(cmd.Context(), "pulled", src, []ref.Reference{dst})
 		},
 	}
 	c.addFlags(cmd, app)

@@ -1,12 +1,12 @@
 package cli
 
 import (
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // parseReferences reads the arguments of a command.
-func (app *App) parseReferences(args []string) ([]transfer.Reference, error) {
-	references := make([]transfer.Reference, len(args))
+func (app *App) parseReferences(args []string) ([]ref.Reference, error) {
+	references := make([]ref.Reference, len(args))
 	for i, arg := range args {
 		var err error
 		if references[i], err = app.parseReference(arg); err != nil {
@@ -17,7 +17,7 @@ func (app *App) parseReferences(args []string) ([]transfer.Reference, error) {
 }
 
 // withLatest adds the tag that a registry reference has by convention.
-func withLatest(r transfer.Reference) transfer.Reference {
+func withLatest(r ref.Reference) ref.Reference {
 	if r.IsRepository() && r.Name() == "" {
 		r.Tag = "latest"
 	}
@@ -25,14 +25,14 @@ func withLatest(r transfer.Reference) transfer.Reference {
 }
 
 // parseReference reads a reference; a mistake in it is a usage error.
-func (app *App) parseReference(s string) (transfer.Reference, error) {
+func (app *App) parseReference(s string) (ref.Reference, error) {
 	config, err := app.settings()
 	if err != nil {
-		return transfer.Reference{}, err
+		return ref.Reference{}, err
 	}
-	r, err := transfer.ParseReference(s, config.Registries, transfer.DetectKind)
+	r, err := ref.Parse(s, config.Registries, ref.Detect)
 	if err != nil {
-		return transfer.Reference{}, usageError{err}
+		return ref.Reference{}, usageError{err}
 	}
 	return r, nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // registryVariable names the registry of repositories that are given without one;
@@ -84,7 +84,7 @@ func (c repositoryChanges) text() string {
 }
 
 // openGoverned gives the registry of the repository that a user names.
-func (app *App) openGoverned(ctx context.Context, name string) (*governance.Registry, transfer.Reference, error) {
+func (app *App) openGoverned(ctx context.Context, name string) (*governance.Registry, ref.Reference, error) {
 	reference, err := app.parseRepository(name)
 	if err != nil {
 		return nil, reference, err
@@ -115,26 +115,26 @@ func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 }
 
 // parseRepository reads HOST/NAME, or NAME in the registry of the environment.
-func (app *App) parseRepository(name string) (transfer.Reference, error) {
+func (app *App) parseRepository(name string) (ref.Reference, error) {
 	host, _, _ := strings.Cut(name, "/")
 	config, err := app.settings()
 	if err != nil {
-		return transfer.Reference{}, err
+		return ref.Reference{}, err
 	}
 	full, slash := name, strings.Contains(name, "/")
 	if _, err := config.Registries.Parse(host); err != nil || !slash {
 		registry, _ := app.Env(registryVariable)
 		if registry == "" || slash && strings.ContainsAny(host, ".:") {
-			return transfer.Reference{}, usagef("%s names no registry of Amazon ECR; write HOST/NAME, or set %s", name, registryVariable)
+			return ref.Reference{}, usagef("%s names no registry of Amazon ECR; write HOST/NAME, or set %s", name, registryVariable)
 		}
 		full = registry + "/" + name
 	}
 	r, err := app.parseReference(full)
 	if err != nil {
-		return transfer.Reference{}, err
+		return ref.Reference{}, err
 	}
-	if r.Kind != transfer.KindECR || r.Name() != "" {
-		return transfer.Reference{}, usagef("%s is not the name of a repository of Amazon ECR; write HOST/NAME", name)
+	if r.Kind != ref.KindECR || r.Name() != "" {
+		return ref.Reference{}, usagef("%s is not the name of a repository of Amazon ECR; write HOST/NAME", name)
 	}
 	return r, nil
 }

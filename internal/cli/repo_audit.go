@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 const repoAuditHelp = `Say which security controls the repositories of a registry miss, and what mends it.
@@ -95,7 +95,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	if err != nil {
 		return err
 	}
-	var repositories []transfer.Repository
+	var repositories []ecr.Description
 	for repository, err := range r.Repositories(ctx, pattern) {
 		if err != nil {
 			return err
@@ -106,7 +106,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 		// A gate that looked at nothing has not passed.
 		return fmt.Errorf("no repository of %s has a name like %s", r, pattern)
 	}
-	slices.SortFunc(repositories, func(a, b transfer.Repository) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(repositories, func(a, b ecr.Description) int { return cmp.Compare(a.Name, b.Name) })
 	descriptions, failures := r.Describe(ctx, repositories)
 	report := governance.NewAuditReport(r, pattern, descriptions, failures, skipped, app.Now())
 	if err := app.writeReports(report, reports); err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const repoCreateHelp = `Create repositories in Amazon ECR.
@@ -29,12 +30,12 @@ kmsKey, created (false if it existed).`
 
 // createdRepository is the JSON form of one repository of `repo create`.
 type createdRepository struct {
-	transfer.Repository
+	ecr.Description
 	Created bool `json:"created"`
 }
 
 func newRepoCreateCommand(app *App) *cobra.Command {
-	var settings transfer.RepositorySettings
+	var settings ecr.Settings
 	var ifMissing bool
 	cmd := &cobra.Command{
 		Use:   "create NAME...",
@@ -56,8 +57,8 @@ func newRepoCreateCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) createRepositories(ctx context.Context, names []string, settings transfer.RepositorySettings, ifMissing bool) error {
-	var references []transfer.Reference
+func (app *App) createRepositories(ctx context.Context, names []string, settings ecr.Settings, ifMissing bool) error {
+	var references []ref.Reference
 	for _, name := range names {
 		r, err := app.parseRepository(name)
 		if err != nil {
@@ -88,13 +89,13 @@ func (app *App) createRepositories(ctx context.Context, names []string, settings
 	return partly(len(created), failures)
 }
 
-func (app *App) createRepository(ctx context.Context, r transfer.Reference, settings transfer.RepositorySettings, ifMissing bool) (createdRepository, error) {
+func (app *App) createRepository(ctx context.Context, r ref.Reference, settings ecr.Settings, ifMissing bool) (createdRepository, error) {
 	e, err := app.openECR(ctx, r)
 	if err != nil {
 		return createdRepository{}, err
 	}
 	repository, err := e.CreateRepository(ctx, settings)
-	var exists *transfer.RepositoryExistsError
+	var exists *ecr.RepositoryExistsError
 	if ifMissing && errors.As(err, &exists) {
 		app.Messagef("repository %s exists; it is left as it is", r.Place())
 		repository, err = e.Describe(ctx)

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const repoRmHelp = `Delete repositories of Amazon ECR.
@@ -54,7 +54,7 @@ func newRepoRmCommand(app *App) *cobra.Command {
 // repositoryRemoval is a repository that is to go.
 type repositoryRemoval struct {
 	registry  *governance.Registry
-	reference transfer.Reference
+	reference ref.Reference
 	governance.Content
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const repoSetHelp = `Change settings of repositories of Amazon ECR.
@@ -125,7 +125,7 @@ func (app *App) setRepositories(ctx context.Context, names []string, f repoSetFl
 	return partly(len(result.Repositories), failures)
 }
 
-func setRepository(ctx context.Context, r *governance.Registry, reference transfer.Reference, f repoSetFlags) (changedRepository, error) {
+func setRepository(ctx context.Context, r *governance.Registry, reference ref.Reference, f repoSetFlags) (changedRepository, error) {
 	changed := changedRepository{Repository: reference.Place(), Changes: []settingChange{}}
 	repository, err := r.Repository(ctx, reference.Repository)
 	if err != nil {

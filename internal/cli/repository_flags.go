@@ -6,12 +6,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // addRepositoryFlags adds the flags that say with which settings a repository is
 // created. The caller calls Validate on them.
-func addRepositoryFlags(cmd *cobra.Command, s *transfer.RepositorySettings) {
+func addRepositoryFlags(cmd *cobra.Command, s *ecr.Settings) {
 	flags := cmd.Flags()
 	flags.BoolVar(&s.ScanOnPush, "scan-on-push", false, "have images scanned when they arrive")
 	flags.BoolVar(&s.ImmutableTags, "immutable-tags", false, "keep every tag at the image that it names first")
@@ -25,14 +25,14 @@ func addRepositoryFlags(cmd *cobra.Command, s *transfer.RepositorySettings) {
 // addCreateRepositoryFlags adds --create-repository and the settings for it to a
 // command that pushes. What it returns gives the settings after the command line
 // is read; nil is not to create repositories.
-func addCreateRepositoryFlags(cmd *cobra.Command) func() (*transfer.RepositorySettings, error) {
-	var settings transfer.RepositorySettings
+func addCreateRepositoryFlags(cmd *cobra.Command) func() (*ecr.Settings, error) {
+	var settings ecr.Settings
 	var create bool
 	cmd.Flags().BoolVar(&create, "create-repository", false, "create the repository if it does not exist, with:")
 	own := cobra.Command{}
 	addRepositoryFlags(&own, &settings)
 	cmd.Flags().AddFlagSet(own.Flags())
-	return func() (*transfer.RepositorySettings, error) {
+	return func() (*ecr.Settings, error) {
 		var set string
 		own.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.Changed {

@@ -7,20 +7,20 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 func TestCreateRepositoryFlags(t *testing.T) {
 	for _, tt := range []struct {
 		args  []string
-		want  *transfer.RepositorySettings
+		want  *ecr.Settings
 		usage bool
 	}{
 		{nil, nil, false},
-		{[]string{"--create-repository"}, &transfer.RepositorySettings{}, false},
+		{[]string{"--create-repository"}, &ecr.Settings{}, false},
 		{
 			[]string{"--create-repository", "--scan-on-push", "--immutable-tags", "--mutability-exclusion", "dev-*", "--encryption", "kms", "--repository-tag", "a=b"},
-			&transfer.RepositorySettings{ScanOnPush: true, ImmutableTags: true, MutabilityExclusions: []string{"dev-*"}, Encryption: "KMS", Tags: map[string]string{"a": "b"}},
+			&ecr.Settings{ScanOnPush: true, ImmutableTags: true, MutabilityExclusions: []string{"dev-*"}, Encryption: "KMS", Tags: map[string]string{"a": "b"}},
 			false,
 		},
 		{[]string{"--scan-on-push"}, nil, true},

@@ -10,7 +10,9 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const rmHelp = `Delete images and tags from repositories of Amazon ECR, other registries and OCI
@@ -64,9 +66,9 @@ func newRmCommand(app *App) *cobra.Command {
 
 // removal is what is deleted in one place.
 type removal struct {
-	place  transfer.Deleter
+	place  content.Deleter
 	prefix string // the place, in what is printed
-	names  []transfer.ImageName
+	names  []content.ImageName
 }
 
 // removed is the JSON form of the result of rm.
@@ -78,7 +80,7 @@ type removed struct {
 
 type deletedImage struct {
 	Repository string `json:"repository"`
-	transfer.ImageName
+	content.ImageName
 }
 
 type failedRemoval struct {
@@ -111,7 +113,7 @@ func (app *App) remove(ctx context.Context, args []string, f rmFlags) error {
 			result.Deleted = append(result.Deleted, deletedImage{r.prefix, n})
 		}
 		for _, failure := range deletions.Failures {
-			if f.ignoreMissing && errors.Is(failure, transfer.ErrNotFound) {
+			if f.ignoreMissing && errors.Is(failure, content.ErrNotFound) {
 				app.Messagef("%v", failure)
 				continue
 			}
@@ -138,11 +140,11 @@ func (app *App) removals(ctx context.Context, args []string) ([]removal, error) 
 		return nil, err
 	}
 	for i, r := range references {
-		name := transfer.ImageName{Tag: r.Tag, Digest: r.Digest}
+		name := content.ImageName{Tag: r.Tag, Digest: r.Digest}
 		switch {
-		case !r.IsRepository() && r.Kind != transfer.KindLayout:
+		case !r.IsRepository() && r.Kind != ref.KindLayout:
 			return nil, usagef("%s: rm deletes from repositories and from OCI layouts", args[i])
-		case name == (transfer.ImageName{}):
+		case name == (content.ImageName{}):
 			return nil, usagef("%s: say what to delete: %s:TAG or %s@DIGEST", args[i], r.Place(), r.Place())
 		}
 		at, known := index[r.Place()]
@@ -160,11 +162,11 @@ func (app *App) removals(ctx context.Context, args []string) ([]removal, error) 
 	return removals, nil
 }
 
-func (app *App) openDeleter(ctx context.Context, r transfer.Reference) (transfer.Deleter, error) {
+func (app *App) openDeleter(ctx context.Context, r ref.Reference) (content.Deleter, error) {
 	switch r.Kind {
-	case transfer.KindLayout:
-		return transfer.NewLayout(r.Path), nil
-	case transfer.KindRegistry:
+	case ref.KindLayout:
+		return layout.New(r.Path), nil
+	case ref.KindRegistry:
 		registry, err := app.openRegistry(r)
 		if err != nil {
 			return nil, err
@@ -188,14 +190,14 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 		for _, p := range plan.Images {
 			t.add(r.prefix, showDigest(p.Digest, app.terminalColumns()), showSize(p.Size), app.age(p.PushedAt), whatGoes(p))
 			for _, tag := range p.Removed {
-				result.Deleted = append(result.Deleted, deletedImage{r.prefix, transfer.ImageName{Tag: tag, Digest: p.Digest}})
+				result.Deleted = append(result.Deleted, deletedImage{r.prefix, content.ImageName{Tag: tag, Digest: p.Digest}})
 			}
 			if len(p.Removed) == 0 {
-				result.Deleted = append(result.Deleted, deletedImage{r.prefix, transfer.ImageName{Digest: p.Digest}})
+				result.Deleted = append(result.Deleted, deletedImage{r.prefix, content.ImageName{Digest: p.Digest}})
 			}
 		}
 		for _, n := range plan.Missing {
-			failure := fmt.Errorf("%s%s: %w", r.prefix, n, transfer.ErrNotFound)
+			failure := fmt.Errorf("%s%s: %w", r.prefix, n, content.ErrNotFound)
 			if f.ignoreMissing {
 				app.Messagef("%v", failure)
 				continue
@@ -230,7 +232,7 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 }
 
 // whatGoes says what would become of an image.
-func whatGoes(p transfer.PlannedDeletion) string {
+func whatGoes(p content.PlannedDeletion) string {
 	var stay []string
 	for _, tag := range p.Tags {
 		if !slices.Contains(p.Removed, tag) {

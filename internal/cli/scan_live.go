@@ -7,6 +7,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // defaultScanTimeout is how long a scan is waited for. Those of large images take minutes.
@@ -17,7 +19,7 @@ type scannedReference struct {
 	name       string // as it was given
 	registry   *governance.Registry
 	repository string
-	image      transfer.Manifest
+	image      content.Manifest
 	images     []governance.ScannedImage
 }
 
@@ -27,7 +29,7 @@ func (app *App) openScanned(ctx context.Context, name string) (scannedReference,
 	if err != nil {
 		return scannedReference{}, err
 	}
-	if reference.Kind != transfer.KindECR {
+	if reference.Kind != ref.KindECR {
 		return scannedReference{}, usagef("%s is not in Amazon ECR, which scans images; name one as HOST/REPOSITORY:TAG", name)
 	}
 	s := scannedReference{name: name, repository: reference.Repository}

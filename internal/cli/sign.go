@@ -12,6 +12,8 @@ import (
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const signHelp = `Sign images where they are: in a repository or an OCI layout.
@@ -127,7 +129,7 @@ func newSignCommand(app *App) *cobra.Command {
 				}
 				defer file.discard()
 			}
-			return app.sign(cmd.Context(), "signed", args, references, signer, func(ctx context.Context, r transfer.Reference, store sign.Store, m transfer.Manifest) ([]sign.Signed, error) {
+			return app.sign(cmd.Context(), "signed", args, references, signer, func(ctx context.Context, r ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
 				signed, err := sign.Sign(ctx, store, m, signer, required.signOptions(r, options))
 				if err == nil && file != nil {
 					err = writeBundle(file, signed)
@@ -149,7 +151,7 @@ func newSignCommand(app *App) *cobra.Command {
 
 // signerFor loads the key that was given or, without one, that of the policy, which is
 // then given too.
-func (app *App) signerFor(ctx context.Context, key string, flags policyFlags, references []transfer.Reference) (*sign.Signer, *imagePolicy, error) {
+func (app *App) signerFor(ctx context.Context, key string, flags policyFlags, references []ref.Reference) (*sign.Signer, *imagePolicy, error) {
 	from := app.keysFor(references...)
 	if key != "" {
 		if flags.file != "" {
@@ -183,11 +185,11 @@ func (app *App) signerFor(ctx context.Context, key string, flags policyFlags, re
 }
 
 // attacher signs something of the image that r names.
-type attacher func(ctx context.Context, r transfer.Reference, store sign.Store, image transfer.Manifest) ([]sign.Signed, error)
+type attacher func(ctx context.Context, r ref.Reference, store sign.Store, image content.Manifest) ([]sign.Signed, error)
 
 // sign attaches something to each image and prints what; did is what that is for
 // people. args are the references as they were given.
-func (app *App) sign(ctx context.Context, did string, args []string, references []transfer.Reference, signer *sign.Signer, attach attacher) error {
+func (app *App) sign(ctx context.Context, did string, args []string, references []ref.Reference, signer *sign.Signer, attach attacher) error {
 	result := signedImages{Key: signer.Key.Name, Fingerprint: signer.Key.Fingerprint(), Signatures: []signedImage{}}
 	var text strings.Builder
 	var failures []error
@@ -216,7 +218,7 @@ func (app *App) sign(ctx context.Context, did string, args []string, references 
 	return partly(done, failures)
 }
 
-func (app *App) signOne(ctx context.Context, r transfer.Reference, attach attacher) ([]sign.Signed, error) {
+func (app *App) signOne(ctx context.Context, r ref.Reference, attach attacher) ([]sign.Signed, error) {
 	store, err := app.openStore(ctx, r)
 	if err != nil {
 		return nil, err
@@ -229,7 +231,7 @@ func (app *App) signOne(ctx context.Context, r transfer.Reference, attach attach
 }
 
 // openStore opens where an image is, to sign it there.
-func (app *App) openStore(ctx context.Context, r transfer.Reference) (sign.Store, error) {
+func (app *App) openStore(ctx context.Context, r ref.Reference) (sign.Store, error) {
 	if !isStore(r) {
 		return nil, usagef("%s: an image in a file or a docker daemon cannot be signed; name a repository, HOST/REPOSITORY:TAG, or an OCI layout, oci:DIRECTORY:TAG", r)
 	}
@@ -241,13 +243,13 @@ func (app *App) openStore(ctx context.Context, r transfer.Reference) (sign.Store
 }
 
 // isStore tells whether images are signed where r is.
-func isStore(r transfer.Reference) bool { return r.IsRepository() || r.Kind == transfer.KindLayout }
+func isStore(r ref.Reference) bool { return r.IsRepository() || r.Kind == ref.KindLayout }
 
 // storeOf is a target of a copy as a place in which images are signed.
-func storeOf(target transfer.Target) (sign.Store, error) {
+func storeOf(target content.Target) (sign.Store, error) {
 	store, ok := target.(sign.Store)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w: images there cannot be signed", target, transfer.ErrUnsupported)
+		return nil, fmt.Errorf("%s: %w: images there cannot be signed", target, content.ErrUnsupported)
 	}
 	return store, nil
 }

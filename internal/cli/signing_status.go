@@ -10,7 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const signingStatusHelp = `Show how far the managed signing of an image is.
@@ -72,23 +73,23 @@ func (app *App) signingStatus(ctx context.Context, name string, f signingStatusF
 	if f.timeout <= 0 {
 		return usagef("--timeout must be more than 0")
 	}
-	ref, err := app.parseReference(name)
+	reference, err := app.parseReference(name)
 	if err != nil {
 		return err
 	}
-	if ref = withLatest(ref); ref.Kind != transfer.KindECR {
+	if reference = withLatest(reference); reference.Kind != ref.KindECR {
 		return usagef("%s is no image in Amazon ECR, which alone has managed signing", name)
 	}
-	r, err := app.governanceOf(ctx, ref.Registry)
+	r, err := app.governanceOf(ctx, reference.Registry)
 	if err != nil {
 		return err
 	}
-	image := transfer.ImageName{Tag: ref.Tag, Digest: ref.Digest}
+	image := content.ImageName{Tag: reference.Tag, Digest: reference.Digest}
 	var signing governance.ImageSigning
 	if f.wait {
-		signing, err = r.WaitSigned(ctx, ref.Repository, image, f.timeout)
+		signing, err = r.WaitSigned(ctx, reference.Repository, image, f.timeout)
 	} else {
-		signing, err = r.SigningStatus(ctx, ref.Repository, image)
+		signing, err = r.SigningStatus(ctx, reference.Repository, image)
 	}
 	if err != nil && !errors.Is(err, governance.ErrSigningUnfinished) {
 		return err
@@ -102,16 +103,16 @@ func (app *App) signingStatus(ctx context.Context, name string, f signingStatusF
 	if err := t.print(&text, app.columns()); err != nil {
 		return err
 	}
-	if err := app.PrintResult(signingStatus{ref.String(), signing}, text.String()); err != nil {
+	if err := app.PrintResult(signingStatus{reference.String(), signing}, text.String()); err != nil {
 		return err
 	}
 	switch {
 	case err != nil:
 		return err
 	case signing.State == governance.SigningNone:
-		return fmt.Errorf("%s: %w; %s", ref, signing.Err(), whyUnsigned(ctx, r, ref.Repository))
+		return fmt.Errorf("%s: %w; %s", reference, signing.Err(), whyUnsigned(ctx, r, reference.Repository))
 	case signing.Err() != nil:
-		return fmt.Errorf("%s: %w", ref, signing.Err())
+		return fmt.Errorf("%s: %w", reference, signing.Err())
 	}
 	return nil
 }

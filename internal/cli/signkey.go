@@ -14,7 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // keyHelp says in the help of commands how keys are named.
@@ -41,7 +41,7 @@ type keys struct {
 }
 
 // keysFor prepares to load the keys of a command that is about references.
-func (app *App) keysFor(references ...transfer.Reference) *keys {
+func (app *App) keysFor(references ...ref.Reference) *keys {
 	return &keys{app: app, near: firstECR(references...), kms: map[string]*sign.Signer{}, warned: map[digest.Digest]bool{}}
 }
 

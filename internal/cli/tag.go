@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const tagHelp = `Give an image, or an index, further tags in its own repository.
@@ -75,7 +77,7 @@ func newTagCommand(app *App) *cobra.Command {
 			if err := app.PrintResult(retagResult{src.String(), result, dryRun}, retagText(src, result)); err != nil {
 				return err
 			}
-			if errors.Is(err, transfer.ErrConflict) {
+			if errors.Is(err, content.ErrConflict) {
 				return err
 			}
 			return partly(result.Done(), []error{err})
@@ -89,7 +91,7 @@ func newTagCommand(app *App) *cobra.Command {
 
 // mayTag gives the name of the image that src names, by which it is to get its tags:
 // the digest, if the policy required a signature of it.
-func (app *App) mayTag(ctx context.Context, repository transfer.Endpoint, src transfer.Reference, flags policyFlags) (string, error) {
+func (app *App) mayTag(ctx context.Context, repository content.Endpoint, src ref.Reference, flags policyFlags) (string, error) {
 	policy, err := app.policy(flags, app.keysFor(src))
 	if err != nil || policy == nil || !src.IsRepository() {
 		return src.Name(), err
@@ -107,7 +109,7 @@ func (app *App) mayTag(ctx context.Context, repository transfer.Endpoint, src tr
 }
 
 // retagText is the result for people; what failed is on stderr.
-func retagText(src transfer.Reference, result transfer.RetagResult) string {
+func retagText(src ref.Reference, result transfer.RetagResult) string {
 	var b strings.Builder
 	for _, t := range result.Tags {
 		if t.Error != "" {
@@ -124,7 +126,7 @@ func retagText(src transfer.Reference, result transfer.RetagResult) string {
 
 // checkNewTag refuses what is no plain tag.
 func checkNewTag(tag string) error {
-	err := transfer.CheckTag(tag)
+	err := content.CheckTag(tag)
 	if err != nil && strings.ContainsAny(tag, ":/@") {
 		return usagef("%w; a new tag is in the repository of the image, use ecrkit copy for another one", err)
 	}

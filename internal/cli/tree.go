@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const treeHelp = `Show what is attached to an image: signatures, attestations, bills of materials.
@@ -129,7 +130,7 @@ func (t *treeReader) enter(d digest.Digest) (bool, error) {
 		return false, nil
 	}
 	if len(t.seen) == maxTree {
-		return false, fmt.Errorf("%s: %w: more than %d manifests are attached to the image; ask for those of one of them by its digest", t.src, transfer.ErrUnsupported, maxTree)
+		return false, fmt.Errorf("%s: %w: more than %d manifests are attached to the image; ask for those of one of them by its digest", t.src, content.ErrUnsupported, maxTree)
 	}
 	if t.seen == nil {
 		t.seen = map[digest.Digest]bool{}
@@ -139,7 +140,7 @@ func (t *treeReader) enter(d digest.Digest) (bool, error) {
 }
 
 // image finds what is attached to an image, and to those of an index.
-func (t *treeReader) image(ctx context.Context, m transfer.Manifest) (*treeImage, error) {
+func (t *treeReader) image(ctx context.Context, m content.Manifest) (*treeImage, error) {
 	in, err := transfer.Inspect(ctx, t.src, m)
 	if err != nil {
 		return nil, err
@@ -189,12 +190,12 @@ func (t *treeReader) child(ctx context.Context, entry transfer.InspectedImage) (
 		}
 		return t.image(ctx, m)
 	}
-	image.Attachments, err = t.attachments(ctx, transfer.Manifest{Descriptor: transfer.Descriptor{MediaType: entry.MediaType, Digest: entry.Digest, Size: entry.ManifestSize}})
+	image.Attachments, err = t.attachments(ctx, content.Manifest{Descriptor: content.Descriptor{MediaType: entry.MediaType, Digest: entry.Digest, Size: entry.ManifestSize}})
 	return image, err
 }
 
 // attachments finds what is attached to a manifest, and to that.
-func (t *treeReader) attachments(ctx context.Context, m transfer.Manifest) ([]treeAttachment, error) {
+func (t *treeReader) attachments(ctx context.Context, m content.Manifest) ([]treeAttachment, error) {
 	listed, err := sign.List(ctx, t.src, m)
 	if err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func (t *treeReader) attachments(ctx context.Context, m transfer.Manifest) ([]tr
 		group.Go(func() error {
 			fresh, err := t.enter(a.Digest)
 			if err == nil && fresh {
-				found[i].Attachments, err = t.attachments(ctx, transfer.Manifest{Descriptor: transfer.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}})
+				found[i].Attachments, err = t.attachments(ctx, content.Manifest{Descriptor: content.Descriptor{MediaType: a.MediaType, Digest: a.Digest, Size: a.Size}})
 			}
 			return err
 		})
@@ -224,7 +225,7 @@ func (t *treeReader) attachments(ctx context.Context, m transfer.Manifest) ([]tr
 
 // signers tells which of the keys made what is attached to a manifest: their names
 // by the digest of the attachment.
-func (t *treeReader) signers(ctx context.Context, m transfer.Manifest, attachments int) (map[digest.Digest][]string, error) {
+func (t *treeReader) signers(ctx context.Context, m content.Manifest, attachments int) (map[digest.Digest][]string, error) {
 	if len(t.keys) == 0 || attachments == 0 {
 		return nil, nil
 	}

@@ -5,11 +5,11 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // treeText is what tree shows to people.
-func (app *App) treeText(r transfer.Reference, image *treeImage) string {
+func (app *App) treeText(r ref.Reference, image *treeImage) string {
 	var out strings.Builder
 	out.WriteString(r.String() + "\n")
 	writeTree(&out, "", imageNode(image, kindOf(image.MediaType, image.ArtifactType)))

@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // trustFlags say what a copy signs and what it verifies.
@@ -65,7 +65,7 @@ type outlet struct {
 
 // prepare finds out what flags and policy want, and loads the keys. publishes says
 // that the source is what was built here, of which nothing is required.
-func (f *trustFlags) prepare(ctx context.Context, app *App, src transfer.Reference, dsts []transfer.Reference, publishes bool) (*trust, error) {
+func (f *trustFlags) prepare(ctx context.Context, app *App, src ref.Reference, dsts []ref.Reference, publishes bool) (*trust, error) {
 	if len(f.keys) > 0 && !f.verify {
 		return nil, usagef("--key says whose signature --verify wants; give that too")
 	}
@@ -73,7 +73,7 @@ func (f *trustFlags) prepare(ctx context.Context, app *App, src transfer.Referen
 	if err != nil {
 		return nil, err
 	}
-	from := app.keysFor(append(append([]transfer.Reference{}, dsts...), src)...)
+	from := app.keysFor(append(append([]ref.Reference{}, dsts...), src)...)
 	policy, err := app.policy(f.policy, from)
 	if err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func (f *trustFlags) prepare(ctx context.Context, app *App, src transfer.Referen
 }
 
 // demands are what is required of the source.
-func (f *trustFlags) demands(ctx context.Context, from *keys, policy *imagePolicy, src transfer.Reference) ([]demand, error) {
+func (f *trustFlags) demands(ctx context.Context, from *keys, policy *imagePolicy, src ref.Reference) ([]demand, error) {
 	var demands []demand
 	if len(f.keys) > 0 {
 		keys, err := from.publicKeys(ctx, f.keys)
@@ -133,7 +133,7 @@ func errNoKey(flag string) error {
 }
 
 // outlet is what is to be done at a destination; nil is nothing.
-func (f *trustFlags) outlet(ctx context.Context, from *keys, policy *imagePolicy, dst transfer.Reference, options sign.Options) (*outlet, error) {
+func (f *trustFlags) outlet(ctx context.Context, from *keys, policy *imagePolicy, dst ref.Reference, options sign.Options) (*outlet, error) {
 	if !dst.IsRepository() {
 		policy = nil // whoever copies from there asks it
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // trustResult is what became of one image: what was verified, and where what was
@@ -19,14 +21,14 @@ type trustResult struct {
 
 	mu           sync.Mutex
 	verification *sign.Verification // of the source
-	signed       map[transfer.Target][]sign.Signed
+	signed       map[content.Target][]sign.Signed
 	notes        []string // for people, when the progress is not shown any more
 }
 
 // apply lets a copy from source to destinations, which outcomes name, verify and sign.
-func (t *trust) apply(options *transfer.Options, source transfer.Source, destinations []transfer.Destination, outcomes []copyOutcome) *trustResult {
-	r := &trustResult{trust: t, signed: map[transfer.Target][]sign.Signed{}}
-	outlets := map[transfer.Target]*outlet{}
+func (t *trust) apply(options *transfer.Options, source content.Source, destinations []transfer.Destination, outcomes []copyOutcome) *trustResult {
+	r := &trustResult{trust: t, signed: map[content.Target][]sign.Signed{}}
+	outlets := map[content.Target]*outlet{}
 	for i, d := range destinations {
 		o := t.destinations[outcomes[i].references[0].Place()]
 		if o == nil {
@@ -39,12 +41,12 @@ func (t *trust) apply(options *transfer.Options, source transfer.Source, destina
 		outlets[d.Target] = o
 	}
 	if len(t.source) > 0 {
-		options.Verify = func(ctx context.Context, resolved, chosen transfer.Manifest) error {
+		options.Verify = func(ctx context.Context, resolved, chosen content.Manifest) error {
 			return r.verifySource(ctx, source, resolved, chosen)
 		}
 	}
 	if len(outlets) > 0 {
-		options.BeforeTags = func(ctx context.Context, dst transfer.Target, image transfer.Manifest) error {
+		options.BeforeTags = func(ctx context.Context, dst content.Target, image content.Manifest) error {
 			if o := outlets[dst]; o != nil {
 				return r.publish(ctx, dst, o, image)
 			}
@@ -55,13 +57,13 @@ func (t *trust) apply(options *transfer.Options, source transfer.Source, destina
 }
 
 // applyIndex lets an index be signed, and verified if it gets a tag, at dst.
-func (t *trust) applyIndex(options *transfer.Options, dst transfer.Reference) *trustResult {
-	r := &trustResult{trust: t, signed: map[transfer.Target][]sign.Signed{}}
+func (t *trust) applyIndex(options *transfer.Options, dst ref.Reference) *trustResult {
+	r := &trustResult{trust: t, signed: map[content.Target][]sign.Signed{}}
 	if o := t.destinations[dst.Place()]; o != nil {
 		if dst.Tag == "" {
 			o = &outlet{signer: o.signer, options: o.options}
 		}
-		options.BeforeTags = func(ctx context.Context, target transfer.Target, image transfer.Manifest) error {
+		options.BeforeTags = func(ctx context.Context, target content.Target, image content.Manifest) error {
 			return r.publish(ctx, target, o, image)
 		}
 	}
@@ -74,7 +76,7 @@ func (r *trustResult) signatures() []sign.Signed {
 }
 
 // verifySource does what is required of the image that is about to be copied.
-func (r *trustResult) verifySource(ctx context.Context, source transfer.Source, resolved, chosen transfer.Manifest) error {
+func (r *trustResult) verifySource(ctx context.Context, source content.Source, resolved, chosen content.Manifest) error {
 	for _, d := range r.source {
 		v, err := verifyChosen(ctx, source, resolved, chosen, d.Requirements)
 		if err == nil || isRefusal(err) {
@@ -104,7 +106,7 @@ func signerNames(v sign.Verification) []string {
 
 // verifyChosen verifies an image that is copied alone out of an index. The signature
 // of the index covers it, since the index names its digest; so does one of its own.
-func verifyChosen(ctx context.Context, src transfer.Source, resolved, chosen transfer.Manifest, r sign.Requirements) (sign.Verification, error) {
+func verifyChosen(ctx context.Context, src content.Source, resolved, chosen content.Manifest, r sign.Requirements) (sign.Verification, error) {
 	alone := chosen.Descriptor.Digest != resolved.Descriptor.Digest && kindOf(chosen.Descriptor.MediaType, "") != "index"
 	if !alone {
 		return verifyImage(ctx, src, resolved, r)
@@ -122,7 +124,7 @@ func verifyChosen(ctx context.Context, src transfer.Source, resolved, chosen tra
 }
 
 // publish signs an image where it has arrived, and verifies what is required there.
-func (r *trustResult) publish(ctx context.Context, dst transfer.Target, o *outlet, image transfer.Manifest) error {
+func (r *trustResult) publish(ctx context.Context, dst content.Target, o *outlet, image content.Manifest) error {
 	store, err := storeOf(dst)
 	if err != nil {
 		return err

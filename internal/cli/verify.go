@@ -12,6 +12,8 @@ import (
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const verifyHelp = `Tell whether images are signed, and by whom.
@@ -94,17 +96,17 @@ func verifyFormats() []string {
 }
 
 // requirer gives what is required of the image that r names.
-type requirer func(ctx context.Context, r transfer.Reference) (sign.Requirements, error)
+type requirer func(ctx context.Context, r ref.Reference) (sign.Requirements, error)
 
 // requirer is what the flags ask for: the same of every image with --key, else
 // what the policy says.
-func (f verifyFlags) requirer(ctx context.Context, app *App, references []transfer.Reference) (requirer, error) {
+func (f verifyFlags) requirer(ctx context.Context, app *App, references []ref.Reference) (requirer, error) {
 	if len(f.keys) > 0 {
 		if f.policy.file != "" {
 			return nil, usagef("--key and --policy exclude each other")
 		}
 		r, err := f.requirements(ctx, app.keysFor(references...))
-		return func(context.Context, transfer.Reference) (sign.Requirements, error) { return r, err }, err
+		return func(context.Context, ref.Reference) (sign.Requirements, error) { return r, err }, err
 	}
 	if len(f.annotations)+len(f.formats)+len(f.types) > 0 || f.threshold != 0 || f.repository != "" || f.recursive {
 		return nil, usagef("--annotation, --threshold, --format, --type, --repository and --recursive go with --key; a policy says itself what it requires")
@@ -175,7 +177,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 		return err
 	}
 	stdout := app.Stdout
-	if f.predicate == transfer.StandardStream {
+	if f.predicate == ref.StandardStream {
 		app.Stdout = app.Stderr // for the results
 	}
 	var failures []error
@@ -226,7 +228,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 }
 
 // verifyOne verifies an image where it is.
-func (app *App) verifyOne(ctx context.Context, r transfer.Reference, require requirer) (sign.Verification, error) {
+func (app *App) verifyOne(ctx context.Context, r ref.Reference, require requirer) (sign.Verification, error) {
 	requirements, err := require(ctx, r)
 	if err != nil {
 		v := noVerification("", sign.StatusUntrusted)
@@ -247,7 +249,7 @@ func (app *App) verifyOne(ctx context.Context, r transfer.Reference, require req
 
 // verifyImage is [sign.Verify] for sources of any kind: where no signatures can be,
 // an image is unsigned.
-func verifyImage(ctx context.Context, source transfer.Source, image transfer.Manifest, r sign.Requirements) (sign.Verification, error) {
+func verifyImage(ctx context.Context, source content.Source, image content.Manifest, r sign.Requirements) (sign.Verification, error) {
 	if signed, ok := source.(sign.Source); ok {
 		return sign.Verify(ctx, signed, image, r)
 	}

@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/sign"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // verificationText is a verification for people.
-func (app *App) verificationText(r transfer.Reference, v sign.Verification) string {
+func (app *App) verificationText(r ref.Reference, v sign.Verification) string {
 	var out strings.Builder
 	writeVerification(&out, "", r.String(), v)
 	if len(v.NotChecked) > 0 {

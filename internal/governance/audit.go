@@ -55,7 +55,7 @@ func auditScanning(d Description) *AuditFinding {
 
 func auditImmutability(d Description) *AuditFinding {
 	command := "ecrkit repo set " + d.place() + " --immutable-tags"
-	m := MutabilityOf(d.Repository)
+	m := MutabilityOf(d.Description)
 	everything := slices.ContainsFunc(m.Exclusions, func(e string) bool { return strings.Trim(e, "*") == "" })
 	switch {
 	case m.Immutable && everything:

@@ -16,13 +16,13 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/scan"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // good is a repository that misses nothing.
 func good() Description {
 	return Description{
-		Repository: transfer.Repository{
+		Description: ecr.Description{
 			Name: "team/app", Host: "ecr.example", ARN: "arn:aws:ecr:us-east-1:111122223333:repository/team/app",
 			TagMutability: "IMMUTABLE", Encryption: "KMS", KMSKey: "arn:aws:kms:us-east-1:111122223333:key/1",
 		},
@@ -107,7 +107,7 @@ func TestAudit(t *testing.T) {
 // spoilt has findings with hostile texts, and one that is not known.
 func spoilt(t *testing.T) AuditReport {
 	t.Helper()
-	bad := Description{Repository: transfer.Repository{Name: "team/bad", Host: "ecr.example", ARN: "arn:bad", TagMutability: "MUTABLE", Encryption: "AES256"}}
+	bad := Description{Description: ecr.Description{Name: "team/bad", Host: "ecr.example", ARN: "arn:bad", TagMutability: "MUTABLE", Encryption: "AES256"}}
 	bad.Policy = json.RawMessage(`{"Statement":{"Sid":"<img src=x>|@all\u001b[2J","Effect":"Allow","Principal":"*","Action":"*"}}`)
 	r := &Registry{Registry: auth.Registry{Host: "ecr.example", Account: "111122223333", Region: "us-east-1"}}
 	return NewAuditReport(r, "*", []Description{bad, good()}, []error{errors.New("team/gone: <b>no</b>")}, []string{ControlTags}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/lifecycle"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // Desired is what a registry and some of its repositories should be like. What it does
@@ -224,8 +224,8 @@ func (s repositorySettings) desired(name string, read func(string) ([]byte, erro
 }
 
 // settings are those with which the repository is created.
-func (r DesiredRepository) settings() transfer.RepositorySettings {
-	s := transfer.RepositorySettings{Encryption: r.Encryption, KMSKey: r.KMSKey, Tags: r.ResourceTags}
+func (r DesiredRepository) settings() ecr.Settings {
+	s := ecr.Settings{Encryption: r.Encryption, KMSKey: r.KMSKey, Tags: r.ResourceTags}
 	if r.Mutability != nil {
 		s.ImmutableTags, s.MutabilityExclusions = r.Mutability.Immutable, r.Mutability.Exclusions
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // ErrOtherAccount says that the AWS identity in use belongs to another account than
@@ -74,7 +75,7 @@ func (r *Registry) checkOwner(account *string) error {
 
 // fail makes the error of a call about an object, such as «signing status of
 // HOST/app:1.2», one that a user understands. repository is where the object is, ""
-// if that is the registry itself. The error wraps [transfer.ErrNotFound] if the
+// if that is the registry itself. The error wraps [content.ErrNotFound] if the
 // repository or the image is not there.
 func (r *Registry) fail(object, repository string, err error) error {
 	var (
@@ -83,9 +84,9 @@ func (r *Registry) fail(object, repository string, err error) error {
 	)
 	switch {
 	case errors.As(err, &noRepository) && repository != "":
-		return &transfer.RepositoryNotFoundError{Registry: r.Registry, Repository: repository}
+		return &ecrrepo.RepositoryNotFoundError{Registry: r.Registry, Repository: repository}
 	case errors.As(err, &noImage):
-		return fmt.Errorf("%s: %w", object, transfer.ErrNotFound)
+		return fmt.Errorf("%s: %w", object, content.ErrNotFound)
 	}
 	return fmt.Errorf("%s: %w", object, auth.Explain(r.Registry, err))
 }

@@ -21,7 +21,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/localecr"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // governed is a registry of a local ECR with a settable clock, and images.
@@ -204,7 +204,7 @@ func TestImagesAllOrNone(t *testing.T) {
 		g.image("app", fmt.Sprint(i))
 	}
 	g.index("app", []ocispec.Descriptor{g.image("app", "c")}, "multi")
-	if _, err := g.Images(t.Context(), "other", ManifestsAuto); !errors.Is(err, transfer.ErrNotFound) {
+	if _, err := g.Images(t.Context(), "other", ManifestsAuto); !errors.Is(err, content.ErrNotFound) {
 		t.Error(err)
 	}
 	for _, fault := range []localecr.Fault{

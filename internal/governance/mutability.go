@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // Limits of exclusions from tag mutability, from
@@ -49,7 +49,7 @@ func ParseMutability(mode string, exclusions []string) (Mutability, error) {
 }
 
 // MutabilityOf is that of a repository.
-func MutabilityOf(r transfer.Repository) Mutability {
+func MutabilityOf(r ecr.Description) Mutability {
 	return Mutability{Immutable: strings.HasPrefix(r.TagMutability, "IMMUTABLE"), Exclusions: r.MutabilityExclusions}
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/lifecycle"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // What a step does.
@@ -109,7 +109,7 @@ func (d DesiredRepository) steps(object string, has Description, exists, otherKe
 			return err
 		}})
 	} else {
-		if m := MutabilityOf(has.Repository); d.Mutability != nil && !d.Mutability.Equal(m) {
+		if m := MutabilityOf(has.Description); d.Mutability != nil && !d.Mutability.Equal(m) {
 			add("tagMutability", m.String(), d.Mutability.String(), func(ctx context.Context, r *Registry) error {
 				return r.SetMutability(ctx, d.Name, *d.Mutability)
 			})
@@ -185,7 +185,7 @@ func (r *Registry) ReadState(ctx context.Context, d Desired) (State, error) {
 	for _, repository := range d.Repositories {
 		has, err := r.Repository(ctx, repository.Name)
 		switch {
-		case errors.Is(err, transfer.ErrNotFound):
+		case errors.Is(err, content.ErrNotFound):
 			continue
 		case err != nil:
 			return s, err

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 const untaggedRule = `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}`
@@ -123,7 +123,7 @@ func planned(d Desired, s State) string {
 func TestPlan(t *testing.T) {
 	has := func(change func(*Description)) State {
 		d := Description{
-			Repository:   transfer.Repository{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
+			Description:  ecr.Description{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
 			ResourceTags: map[string]string{"team": "core", "other": "x"}, LifecyclePolicy: []byte(untaggedRule),
 		}
 		d.Policy, _ = files("policy.json")

@@ -14,13 +14,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // Description is all that there is to say of a repository but its images. Its JSON
 // form is stable: fields are only added.
 type Description struct {
-	transfer.Repository
+	ecrrepo.Description
 	ResourceTags map[string]string `json:"resourceTags"`
 	// Scanning is what applies to the repository; nil if only the registry's account
 	// may know, which the identity in use is not of.
@@ -36,9 +36,9 @@ type Description struct {
 
 // Repositories lists those whose name the pattern is about, as they arrive. An error
 // ends the list.
-func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[transfer.Repository, error] {
-	return func(yield func(transfer.Repository, error) bool) {
-		for repository, err := range transfer.Repositories(ctx, r.cfg, r.Registry) {
+func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[ecrrepo.Description, error] {
+	return func(yield func(ecrrepo.Description, error) bool) {
+		for repository, err := range ecrrepo.List(ctx, r.cfg, r.Registry) {
 			if err == nil && !Matches(pattern, repository.Name) {
 				continue
 			}
@@ -50,9 +50,9 @@ func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[t
 }
 
 // Repository reads the settings that are the repository's own, with one call. The
-// error wraps [transfer.ErrNotFound] if there is none.
-func (r *Registry) Repository(ctx context.Context, name string) (transfer.Repository, error) {
-	return transfer.NewECR(r.cfg, r.Registry, name).Describe(ctx)
+// error wraps [content.ErrNotFound] if there is none.
+func (r *Registry) Repository(ctx context.Context, name string) (ecrrepo.Description, error) {
+	return ecrrepo.New(r.cfg, r.Registry, name).Describe(ctx)
 }
 
 // parallelDescriptions is how many repositories are read at the same time: the
@@ -62,7 +62,7 @@ const parallelDescriptions = 6
 // Describe reads all settings of repositories, with three calls for each, one for each
 // 25, and one for each KMS key. The descriptions are in the order of the repositories;
 // with those that could not be read left out, and an error for each of these.
-func (r *Registry) Describe(ctx context.Context, repositories []transfer.Repository) ([]Description, []error) {
+func (r *Registry) Describe(ctx context.Context, repositories []ecrrepo.Description) ([]Description, []error) {
 	var names []string
 	for _, repository := range repositories {
 		names = append(names, repository.Name)
@@ -97,8 +97,8 @@ func (r *Registry) Describe(ctx context.Context, repositories []transfer.Reposit
 }
 
 // describe reads what only the repository itself tells.
-func (r *Registry) describe(ctx context.Context, repository transfer.Repository) (Description, error) {
-	d := Description{Repository: repository}
+func (r *Registry) describe(ctx context.Context, repository ecrrepo.Description) (Description, error) {
+	d := Description{Description: repository}
 	var err error
 	if d.ResourceTags, err = r.ResourceTags(ctx, repository.ARN); err != nil {
 		return d, err
@@ -155,9 +155,9 @@ func (r *Registry) SetScanOnPush(ctx context.Context, repository string, on bool
 }
 
 // CreateRepository creates a repository, with one call. The error wraps
-// [transfer.ErrConflict] if there is one of this name.
-func (r *Registry) CreateRepository(ctx context.Context, name string, s transfer.RepositorySettings) (transfer.Repository, error) {
-	return transfer.NewECR(r.cfg, r.Registry, name).CreateRepository(ctx, s)
+// [content.ErrConflict] if there is one of this name.
+func (r *Registry) CreateRepository(ctx context.Context, name string, s ecrrepo.Settings) (ecrrepo.Description, error) {
+	return ecrrepo.New(r.cfg, r.Registry, name).CreateRepository(ctx, s)
 }
 
 // ErrNotEmpty says that a repository has images.

@@ -16,6 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Why a scan cannot be started.
@@ -42,7 +43,7 @@ type ScannedImage struct {
 // ScannedImages gives what of an image in src is scanned: of an index, which itself is
 // not, all images but those that are for no platform, as attestations are. That there is
 // none is an error, which wraps [scan.ErrNoResult].
-func ScannedImages(ctx context.Context, src transfer.Source, image transfer.Manifest) ([]ScannedImage, error) {
+func ScannedImages(ctx context.Context, src content.Source, image content.Manifest) ([]ScannedImage, error) {
 	images, err := scannedImages(ctx, src, image, "", 0)
 	if err == nil && len(images) == 0 {
 		err = fmt.Errorf("%s@%s: %w: the index lists no image for a platform", src, image.Descriptor.Digest, scan.ErrNoResult)
@@ -50,7 +51,7 @@ func ScannedImages(ctx context.Context, src transfer.Source, image transfer.Mani
 	return images, err
 }
 
-func scannedImages(ctx context.Context, src transfer.Source, image transfer.Manifest, platform string, depth int) ([]ScannedImage, error) {
+func scannedImages(ctx context.Context, src content.Source, image content.Manifest, platform string, depth int) ([]ScannedImage, error) {
 	if i := (lifecycle.Image{MediaType: image.Descriptor.MediaType}); !i.IsIndex() {
 		return []ScannedImage{{image.Descriptor.Digest, platform}}, nil
 	}
@@ -68,7 +69,7 @@ func scannedImages(ctx context.Context, src transfer.Source, image transfer.Mani
 		if p := d.Platform; p != nil && p.OS == "unknown" && p.Architecture == "unknown" {
 			continue
 		}
-		child := transfer.Manifest{Descriptor: d}
+		child := content.Manifest{Descriptor: d}
 		if i := (lifecycle.Image{MediaType: d.MediaType}); i.IsIndex() {
 			var err error
 			if child, err = transfer.ReadManifest(ctx, src, string(d.Digest), nil); err != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
 // scanned is a registry with scanning, and a repository app.
@@ -79,7 +81,7 @@ func TestStartScan(t *testing.T) {
 	if _, err := g.StartScan(t.Context(), "app", list.Digest); !errors.Is(err, ErrNotScannable) {
 		t.Error(err)
 	}
-	if _, err := g.StartScan(t.Context(), "app", digest.FromString("nothing")); !errors.Is(err, transfer.ErrNotFound) {
+	if _, err := g.StartScan(t.Context(), "app", digest.FromString("nothing")); !errors.Is(err, content.ErrNotFound) {
 		t.Error(err)
 	}
 	_, err = g.PutScanningConfiguration(t.Context(), NewScanningConfiguration(ScanEnhanced, nil, []string{"*"}))
@@ -166,7 +168,7 @@ func TestScannedImages(t *testing.T) {
 	outer := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []ocispec.Descriptor{inner, c, attestation, a}}
 	outer.SchemaVersion = 2
 	list := g.put("app", outer, outer.MediaType, "multi")
-	src := transfer.NewECR(g.cfg, g.Registry.Registry, "app")
+	src := ecr.New(g.cfg, g.Registry.Registry, "app")
 	m, err := transfer.ReadManifest(t.Context(), src, string(list.Digest), nil)
 	g.check(err)
 	images, err := ScannedImages(t.Context(), src, m)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const profiles = "arn:aws:signer:us-east-1:111122223333:/signing-profiles/"
@@ -78,7 +78,7 @@ func TestSigningCallsSendWhatTheAPIDocuments(t *testing.T) {
 	if deleted, err := r.DeleteSigningConfiguration(ctx); err != nil || !deleted.Equal(want) {
 		t.Errorf("%+v, %v", deleted, err)
 	}
-	if signing, err := r.SigningStatus(ctx, "prod/app", transfer.ImageName{Tag: "1.0"}); err != nil || signing.State != SigningComplete || signing.Digest != digest {
+	if signing, err := r.SigningStatus(ctx, "prod/app", content.ImageName{Tag: "1.0"}); err != nil || signing.State != SigningComplete || signing.Digest != digest {
 		t.Errorf("%+v, %v", signing, err)
 	}
 	if _, err := r.PutSigningConfiguration(ctx, SigningConfiguration{}); err != nil {
@@ -107,7 +107,7 @@ func TestSigningCallsSendWhatTheAPIDocuments(t *testing.T) {
 func TestSigningAnswersThatAreNotUnderstoodAreErrors(t *testing.T) {
 	ctx := context.Background()
 	status := func(s *script) error {
-		_, err := s.registry().SigningStatus(ctx, "app", transfer.ImageName{Tag: "1"})
+		_, err := s.registry().SigningStatus(ctx, "app", content.ImageName{Tag: "1"})
 		return err
 	}
 	get := func(s *script) error {
@@ -165,7 +165,7 @@ func checkWait(t *testing.T) {
 	s := &script{answers: map[string]string{
 		"DescribeImageSigningStatus": `{"imageId":{"imageDigest":"` + digest + `"},"signingStatuses":[{"signingProfileArn":"p","status":"IN_PROGRESS"}]}`,
 	}}
-	signing, err := s.registry().WaitSigned(context.Background(), "app", transfer.ImageName{Tag: "1"}, 1200*time.Millisecond)
+	signing, err := s.registry().WaitSigned(context.Background(), "app", content.ImageName{Tag: "1"}, 1200*time.Millisecond)
 	if !errors.Is(err, ErrSigningUnfinished) || signing.State != SigningInProgress {
 		t.Errorf("%+v, %v", signing, err)
 	}
@@ -174,7 +174,7 @@ func checkWait(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := s.registry().WaitSigned(ctx, "app", transfer.ImageName{Tag: "1"}, time.Hour); !errors.Is(err, context.Canceled) {
+	if _, err := s.registry().WaitSigned(ctx, "app", content.ImageName{Tag: "1"}, time.Hour); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 var (
@@ -80,8 +80,8 @@ func (s SigningStatus) failure() string {
 }
 
 // SigningStatus reads how far the managed signing of an image of a repository is. The
-// error wraps [transfer.ErrNotFound] if it is not there.
-func (r *Registry) SigningStatus(ctx context.Context, repository string, image transfer.ImageName) (ImageSigning, error) {
+// error wraps [content.ErrNotFound] if it is not there.
+func (r *Registry) SigningStatus(ctx context.Context, repository string, image content.ImageName) (ImageSigning, error) {
 	id := &types.ImageIdentifier{}
 	if image.Tag != "" {
 		id.ImageTag = aws.String(image.Tag)
@@ -142,7 +142,7 @@ const (
 // WaitSigned looks at the managed signing of an image until none of its profiles is
 // in progress, or limit is over: then it gives what it saw last, and an error that wraps
 // [ErrSigningUnfinished]. Whether the image is signed is for [ImageSigning.Err] to say.
-func (r *Registry) WaitSigned(ctx context.Context, repository string, image transfer.ImageName, limit time.Duration) (ImageSigning, error) {
+func (r *Registry) WaitSigned(ctx context.Context, repository string, image content.ImageName, limit time.Duration) (ImageSigning, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var last ImageSigning
@@ -153,7 +153,7 @@ func (r *Registry) WaitSigned(ctx context.Context, repository string, image tran
 			return signing, nil
 		case err == nil:
 			last = signing
-			image = transfer.ImageName{Digest: signing.Digest} // the tag may move meanwhile
+			image = content.ImageName{Digest: signing.Digest} // the tag may move meanwhile
 		case limited.Err() == nil || last.State == "":
 			return last, err
 		}

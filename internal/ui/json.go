@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // jsonWriter writes one event a line. Of a blob that moves there is one a second,
@@ -16,19 +16,19 @@ import (
 type jsonWriter struct {
 	mu    sync.Mutex
 	out   io.Writer
-	moved map[blobName]transfer.Event // not written yet
+	moved map[blobName]content.Event // not written yet
 }
 
 func newJSONWriter(out io.Writer) *jsonWriter {
-	return &jsonWriter{out: out, moved: map[blobName]transfer.Event{}}
+	return &jsonWriter{out: out, moved: map[blobName]content.Event{}}
 }
 
-func (w *jsonWriter) handle(e transfer.Event) {
+func (w *jsonWriter) handle(e content.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	name := blobName{e.Target, e.Descriptor.Digest}
 	moved, ok := w.moved[name]
-	if e.Kind == transfer.EventMoved {
+	if e.Kind == content.EventMoved {
 		e.Bytes += moved.Bytes
 		w.moved[name] = e
 		return
@@ -53,8 +53,8 @@ func (w *jsonWriter) flush() {
 }
 
 // write writes a line. A display that cannot be written is no reason to end a copy.
-func (w *jsonWriter) write(e transfer.Event) {
-	if e.Kind == transfer.EventMoved && e.Bytes == 0 {
+func (w *jsonWriter) write(e content.Event) {
+	if e.Kind == content.EventMoved && e.Bytes == 0 {
 		return
 	}
 	if line, err := json.Marshal(e); err == nil {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Mode is a form of progress display. It is the value of a flag.
@@ -99,7 +99,7 @@ func NewProgress(o Options) *Progress {
 
 // Handle takes an event; it is what [transfer.Options] have as Progress. It
 // never waits for the display, unless that is of ModeJSON.
-func (p *Progress) Handle(e transfer.Event) {
+func (p *Progress) Handle(e content.Event) {
 	switch {
 	case p.silent:
 	case p.json != nil:

@@ -14,7 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const mib = 1 << 20
@@ -37,12 +37,12 @@ func (s *screen) String() string {
 	return s.b.String()
 }
 
-func layer(i int, size int64) transfer.Descriptor {
-	return transfer.Descriptor{MediaType: "x/y", Digest: digest.FromString(fmt.Sprint(i)), Size: size}
+func layer(i int, size int64) content.Descriptor {
+	return content.Descriptor{MediaType: "x/y", Digest: digest.FromString(fmt.Sprint(i)), Size: size}
 }
 
-func event(kind transfer.EventKind, d transfer.Descriptor, n int64) transfer.Event {
-	return transfer.Event{Kind: kind, Target: "there", Descriptor: d, Bytes: n}
+func event(kind content.EventKind, d content.Descriptor, n int64) content.Event {
+	return content.Event{Kind: kind, Target: "there", Descriptor: d, Bytes: n}
 }
 
 func TestLines(t *testing.T) {
@@ -51,56 +51,56 @@ func TestLines(t *testing.T) {
 		want string
 	}{
 		"short": {func(p *Progress) {
-			p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 10, Blobs: 1})
+			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 10, Blobs: 1})
 			time.Sleep(9 * time.Second)
 		}, ""},
 		"nothing known yet": {func(*Progress) { time.Sleep(15 * time.Second) },
 			"looking at what is there already, 10s\n"},
 		"two layers": {func(p *Progress) {
 			a, b := layer(1, 600*mib), layer(2, 400*mib)
-			p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 1000 * mib, Blobs: 2})
-			p.Handle(event(transfer.EventStarted, a, 0))
-			p.Handle(event(transfer.EventStarted, b, 0))
+			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 1000 * mib, Blobs: 2})
+			p.Handle(event(content.EventStarted, a, 0))
+			p.Handle(event(content.EventStarted, b, 0))
 			for range 5 {
 				time.Sleep(1900 * time.Millisecond)
-				p.Handle(event(transfer.EventMoved, a, 50*mib))
-				p.Handle(event(transfer.EventMoved, b, 50*mib))
+				p.Handle(event(content.EventMoved, a, 50*mib))
+				p.Handle(event(content.EventMoved, b, 50*mib))
 			}
-			p.Handle(event(transfer.EventMoved, a, -50*mib)) // to be sent again
+			p.Handle(event(content.EventMoved, a, -50*mib)) // to be sent again
 			time.Sleep(10 * time.Second)
-			p.Handle(event(transfer.EventMoved, b, 150*mib))
-			p.Handle(event(transfer.EventDone, b, 400*mib))
+			p.Handle(event(content.EventMoved, b, 150*mib))
+			p.Handle(event(content.EventDone, b, 400*mib))
 			time.Sleep(5 * time.Second)
 		}, "450 MiB of 1000 MiB (45%), 45 MiB/s, 12s left, 0 of 2 blobs\n" +
 			"600 MiB of 1000 MiB (60%), 30 MiB/s, 13s left, 1 of 2 blobs\n"},
 		"resumed is done but no speed": {func(p *Progress) {
 			a := layer(1, 1000*mib)
-			p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 1000 * mib, Blobs: 1})
-			p.Handle(event(transfer.EventStarted, a, 0))
-			p.Handle(event(transfer.EventResumed, a, 500*mib))
+			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 1000 * mib, Blobs: 1})
+			p.Handle(event(content.EventStarted, a, 0))
+			p.Handle(event(content.EventResumed, a, 500*mib))
 			time.Sleep(5 * time.Second)
-			p.Handle(event(transfer.EventMoved, a, 100*mib))
+			p.Handle(event(content.EventMoved, a, 100*mib))
 			time.Sleep(6 * time.Second)
 		}, "600 MiB of 1000 MiB (60%), 10 MiB/s, 40s left, 0 of 1 blobs\n"},
 		"mounted is done but no speed": {func(p *Progress) {
 			a := layer(1, 300*mib)
-			p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 400 * mib, Blobs: 2})
-			p.Handle(event(transfer.EventStarted, a, 0))
-			p.Handle(transfer.Event{Kind: transfer.EventDone, Target: "there", Descriptor: a, Bytes: a.Size, Outcome: transfer.OutcomeMounted})
+			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 400 * mib, Blobs: 2})
+			p.Handle(event(content.EventStarted, a, 0))
+			p.Handle(content.Event{Kind: content.EventDone, Target: "there", Descriptor: a, Bytes: a.Size, Outcome: content.OutcomeMounted})
 			time.Sleep(11 * time.Second)
 		}, "300 MiB of 400 MiB (75%), 0 B/s, 1 of 2 blobs\n"},
 		"a blob that was there, and a manifest": {func(p *Progress) {
-			p.Handle(transfer.Event{Kind: transfer.EventPlanned})
-			p.Handle(transfer.Event{Kind: transfer.EventDone, Target: "there", Descriptor: layer(1, 10), Outcome: transfer.OutcomeSkipped})
+			p.Handle(content.Event{Kind: content.EventPlanned})
+			p.Handle(content.Event{Kind: content.EventDone, Target: "there", Descriptor: layer(1, 10), Outcome: content.OutcomeSkipped})
 			time.Sleep(11 * time.Second)
 		}, "0 B of 0 B (100%), 0 B/s, 0 of 0 blobs\n"},
 		"two targets": {func(p *Progress) {
 			for _, target := range []string{"a", "b"} {
-				p.Handle(transfer.Event{Kind: transfer.EventPlanned, Target: target, Bytes: 10 * mib, Blobs: 1})
-				p.Handle(transfer.Event{Kind: transfer.EventStarted, Target: target, Descriptor: layer(1, 10*mib)})
+				p.Handle(content.Event{Kind: content.EventPlanned, Target: target, Bytes: 10 * mib, Blobs: 1})
+				p.Handle(content.Event{Kind: content.EventStarted, Target: target, Descriptor: layer(1, 10*mib)})
 			}
-			p.Handle(transfer.Event{Kind: transfer.EventMoved, Target: "a", Descriptor: layer(1, 10*mib), Bytes: 10 * mib})
-			p.Handle(transfer.Event{Kind: transfer.EventDone, Target: "a", Descriptor: layer(1, 10*mib), Bytes: 10 * mib})
+			p.Handle(content.Event{Kind: content.EventMoved, Target: "a", Descriptor: layer(1, 10*mib), Bytes: 10 * mib})
+			p.Handle(content.Event{Kind: content.EventDone, Target: "a", Descriptor: layer(1, 10*mib), Bytes: 10 * mib})
 			time.Sleep(11 * time.Second)
 		}, "10 MiB of 20 MiB (50%), 1.0 MiB/s, 10s left, 1 of 2 blobs\n"},
 	}
@@ -126,18 +126,18 @@ func terminal(columns, rows int) func() (int, int, error) {
 
 // barCopy moves ten layers, of which the first was begun before.
 func barCopy(p *Progress) {
-	p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 1000 * mib, Blobs: 10})
+	p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 1000 * mib, Blobs: 10})
 	for i := range 10 {
-		p.Handle(event(transfer.EventStarted, layer(i, 100*mib), 0))
+		p.Handle(event(content.EventStarted, layer(i, 100*mib), 0))
 	}
-	p.Handle(event(transfer.EventResumed, layer(0, 100*mib), 50*mib))
+	p.Handle(event(content.EventResumed, layer(0, 100*mib), 50*mib))
 	for range 10 {
 		time.Sleep(time.Second)
 		for i := range 10 {
-			p.Handle(event(transfer.EventMoved, layer(i, 100*mib), 5*mib))
+			p.Handle(event(content.EventMoved, layer(i, 100*mib), 5*mib))
 		}
 	}
-	p.Handle(event(transfer.EventDone, layer(0, 100*mib), 100*mib))
+	p.Handle(event(content.EventDone, layer(0, 100*mib), 100*mib))
 	time.Sleep(time.Second)
 }
 
@@ -232,24 +232,24 @@ func TestJSON(t *testing.T) {
 		var out screen
 		p := NewProgress(Options{Mode: ModeJSON, Out: &out})
 		d := layer(1, 100)
-		p.Handle(transfer.Event{Kind: transfer.EventPlanned, Target: "there", Descriptor: layer(0, 7), Bytes: 100, Blobs: 1})
-		p.Handle(event(transfer.EventStarted, d, 0))
+		p.Handle(content.Event{Kind: content.EventPlanned, Target: "there", Descriptor: layer(0, 7), Bytes: 100, Blobs: 1})
+		p.Handle(event(content.EventStarted, d, 0))
 		for range 40 {
-			p.Handle(event(transfer.EventMoved, d, 1))
+			p.Handle(event(content.EventMoved, d, 1))
 			time.Sleep(110 * time.Millisecond)
 		}
-		p.Handle(event(transfer.EventMoved, d, 60))
-		p.Handle(transfer.Event{Kind: transfer.EventDone, Target: "there", Descriptor: d, Bytes: 100, Outcome: transfer.OutcomeSent})
+		p.Handle(event(content.EventMoved, d, 60))
+		p.Handle(content.Event{Kind: content.EventDone, Target: "there", Descriptor: d, Bytes: 100, Outcome: content.OutcomeSent})
 		p.Close()
 		var got []string
 		moved := int64(0)
 		for line := range strings.Lines(out.String()) {
-			var e transfer.Event
+			var e content.Event
 			if err := json.Unmarshal([]byte(line), &e); err != nil {
 				t.Fatalf("%q: %v", line, err)
 			}
 			got = append(got, string(e.Kind))
-			if e.Kind == transfer.EventMoved {
+			if e.Kind == content.EventMoved {
 				moved += e.Bytes
 			}
 		}
@@ -269,17 +269,17 @@ func TestConcurrentEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out screen
 		p := NewProgress(Options{Mode: ModeBars, Out: &out, TerminalSize: terminal(100, 24)})
-		p.Handle(transfer.Event{Kind: transfer.EventPlanned, Bytes: 16 * mib, Blobs: 16})
+		p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 16 * mib, Blobs: 16})
 		var group sync.WaitGroup
 		for i := range 16 {
 			group.Go(func() {
 				d := layer(i, mib)
-				p.Handle(event(transfer.EventStarted, d, 0))
+				p.Handle(event(content.EventStarted, d, 0))
 				for range 64 {
-					p.Handle(event(transfer.EventMoved, d, mib/64))
+					p.Handle(event(content.EventMoved, d, mib/64))
 					time.Sleep(10 * time.Millisecond)
 				}
-				p.Handle(event(transfer.EventDone, d, mib))
+				p.Handle(event(content.EventDone, d, mib))
 			})
 		}
 		group.Wait()
@@ -308,8 +308,8 @@ func BenchmarkMoved(b *testing.B) {
 	p := NewProgress(Options{Mode: ModeLines, Out: new(screen)})
 	defer p.Close()
 	d := layer(1, 1<<40)
-	p.Handle(event(transfer.EventStarted, d, 0))
-	moved := event(transfer.EventMoved, d, 48<<10)
+	p.Handle(event(content.EventStarted, d, 0))
+	moved := event(content.EventMoved, d, 48<<10)
 	b.ReportAllocs()
 	b.SetParallelism(4)
 	b.RunParallel(func(pb *testing.PB) {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // tally adds up events. Moved bytes are the most frequent: they cost two
@@ -37,7 +37,7 @@ type blobName struct {
 
 // blob is one in flight.
 type blob struct {
-	transfer.Descriptor
+	content.Descriptor
 	moved, had atomic.Int64 // bytes
 }
 
@@ -55,27 +55,27 @@ func newTally(now time.Time) *tally {
 }
 
 // add adds an event.
-func (t *tally) add(e transfer.Event) {
+func (t *tally) add(e content.Event) {
 	name := blobName{e.Target, e.Descriptor.Digest}
 	switch e.Kind {
-	case transfer.EventPlanned:
+	case content.EventPlanned:
 		t.planned.Add(e.Bytes)
 		t.blobs.Add(int64(e.Blobs))
 		t.plans.Add(1)
-	case transfer.EventStarted:
+	case content.EventStarted:
 		b := &blob{Descriptor: e.Descriptor}
 		if _, known := t.byName.LoadOrStore(name, b); !known {
 			t.mu.Lock()
 			t.inFlight = append(t.inFlight, b)
 			t.mu.Unlock()
 		}
-	case transfer.EventMoved, transfer.EventResumed:
+	case content.EventMoved, content.EventResumed:
 		all, one := &t.moved, (*atomic.Int64)(nil)
 		found, ok := t.byName.Load(name)
 		if ok {
 			one = &found.(*blob).moved
 		}
-		if e.Kind == transfer.EventResumed {
+		if e.Kind == content.EventResumed {
 			all = &t.had
 			if ok {
 				one = &found.(*blob).had
@@ -85,7 +85,7 @@ func (t *tally) add(e transfer.Event) {
 		if ok {
 			one.Add(e.Bytes)
 		}
-	case transfer.EventDone:
+	case content.EventDone:
 		found, ok := t.byName.LoadAndDelete(name)
 		if !ok {
 			return // a manifest, or a blob that was there

@@ -1,0 +1,80 @@
+package calls
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/pace"
+)
+
+// Limits keep the calls of this process within what a service allows, each
+// operation for itself: they start at a known rate, go slower when the service
+// throttles calls, and faster again when it does not. Whatever has one quota shares
+// one Limits. The zero value is ready for use, and no limit until the service
+// throttles; a Limits must not be copied after first use.
+type Limits struct {
+	// Rates are the calls per second to start with, by operation; one that is not
+	// named starts at a rate that is hardly a limit.
+	Rates map[string]float64
+	// Charged names the operation whose quota another one counts for.
+	Charged map[string]string
+
+	mu      sync.Mutex
+	buckets map[string]*pace.Bucket
+}
+
+// otherQuota is for operations without a known one: hardly a limit until the
+// service says so.
+const otherQuota = 1000
+
+// wait waits until a call of the operation may be made, and gives its time.
+func (l *Limits) wait(ctx context.Context, op string) (time.Time, error) {
+	return l.bucket(op).Wait(ctx)
+}
+
+// done says what became of the call of that time, and until when no other one is wanted; the zero time
+// if that was not said.
+func (l *Limits) done(op string, sent time.Time, o pace.Outcome, retryAfter time.Time) {
+	l.bucket(op).Done(sent, o, retryAfter)
+}
+
+func (l *Limits) bucket(op string) *pace.Bucket {
+	if same, ok := l.Charged[op]; ok {
+		op = same
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.buckets[op]
+	if b == nil {
+		rate, known := l.Rates[op]
+		if !known {
+			rate = otherQuota
+		}
+		b = pace.NewBucket(SystemClock{}, rate)
+		if l.buckets == nil {
+			l.buckets = map[string]*pace.Bucket{}
+		}
+		l.buckets[op] = b
+	}
+	return b
+}
+
+// systemClock is the time of this machine.
+type SystemClock struct{}
+
+func (SystemClock) Now() time.Time { return time.Now() }
+
+func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

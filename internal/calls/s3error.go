@@ -1,0 +1,14 @@
+package calls
+
+import (
+	"encoding/xml"
+)
+
+// parseS3Error reads the XML of an S3 error; "" is none.
+func ParseS3Error(data []byte) (code, message string) {
+	var doc struct{ Code, Message string }
+	if xml.Unmarshal(data, &doc) != nil {
+		return "", ""
+	}
+	return doc.Code, doc.Message
+}

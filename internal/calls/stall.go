@@ -1,0 +1,165 @@
+package calls
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// sender sends requests. It is an http.RoundTripper and what the SDK takes as HTTP
+// client.
+type Sender func(*http.Request) (*http.Response, error)
+
+// Do implements aws.HTTPClient.
+func (s Sender) Do(r *http.Request) (*http.Response, error) { return s(r) }
+
+// RoundTrip implements http.RoundTripper.
+func (s Sender) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
+
+// stallError says that a connection stood still.
+type stallError struct {
+	what string
+	d    time.Duration
+}
+
+func (e *stallError) Error() string { return fmt.Sprintf("%s for %s", e.what, e.d) }
+
+// sourceError says that the body of a request could not be read: it is not the
+// connection that failed.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
+// watched ends requests whose connection stands still, with a [*stallError]: no
+// byte of the body is taken, no answer comes, or no byte of it. The time that our
+// own side takes for the body or with the answer does not count.
+func Watched(next Sender, patience func() Policy) Sender {
+	return func(r *http.Request) (*http.Response, error) {
+		ctx, cancel := context.WithCancelCause(r.Context())
+		w := &stallWatch{patience: patience(), cancel: cancel}
+		r = r.WithContext(ctx)
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = &sentBody{r.Body, w}
+			r.GetBody = nil
+		}
+		w.answer()
+		response, err := next(r)
+		w.arrived()
+		if err != nil {
+			err = w.cause(ctx, err)
+			cancel(nil)
+			return nil, err
+		}
+		response.Body = &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w}
+		return response, nil
+	}
+}
+
+// stallWatch is the watch on one request.
+type stallWatch struct {
+	patience Policy
+	cancel   context.CancelCauseFunc
+
+	mu     sync.Mutex
+	timer  *time.Timer
+	head   bool  // the head of the answer is there
+	source error // why the body could not be read
+}
+
+// wait ends the request if nothing has happened after d.
+func (w *stallWatch) wait(d time.Duration, what string) {
+	w.stop()
+	w.timer = time.AfterFunc(d, func() { w.cancel(&stallError{what, d}) })
+}
+
+func (w *stallWatch) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// answer begins the wait for an answer.
+func (w *stallWatch) answer() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wait(w.patience.Answer, "no answer came")
+}
+
+// arrived ends it.
+func (w *stallWatch) arrived() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.head = true
+	w.stop()
+}
+
+// cause is why the request failed with err.
+func (w *stallWatch) cause(ctx context.Context, err error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.source != nil {
+		return &sourceError{w.source}
+	}
+	if stall, ok := context.Cause(ctx).(*stallError); ok {
+		return stall
+	}
+	return err
+}
+
+// sentBody is the body of a request.
+type sentBody struct {
+	io.ReadCloser
+	watch *stallWatch
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	w := b.watch
+	w.mu.Lock()
+	if !w.head {
+		w.stop()
+	}
+	w.mu.Unlock()
+	n, err := b.ReadCloser.Read(p)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.head:
+	case err == nil:
+		w.wait(w.patience.Bytes, "no byte was taken")
+	case err == io.EOF:
+		w.wait(w.patience.Answer, "no answer came")
+	default:
+		w.source = err
+	}
+	return n, err
+}
+
+// receivedBody is the body of an answer.
+type receivedBody struct {
+	io.ReadCloser
+	ctx   context.Context
+	watch *stallWatch
+}
+
+func (b *receivedBody) Read(p []byte) (int, error) {
+	w := b.watch
+	w.mu.Lock()
+	w.wait(w.patience.Bytes, "no byte came")
+	w.mu.Unlock()
+	n, err := b.ReadCloser.Read(p)
+	w.mu.Lock()
+	w.stop()
+	w.mu.Unlock()
+	if err != nil && err != io.EOF {
+		err = w.cause(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *receivedBody) Close() error {
+	defer b.watch.cancel(nil)
+	return b.ReadCloser.Close()
+}

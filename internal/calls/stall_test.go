@@ -1,0 +1,79 @@
+package calls
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSlowSourceIsNoStall has our own side be slow, with the body and with the answer.
+func TestSlowSourceIsNoStall(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, _ = w.Write(data)
+		}
+	}))
+	t.Cleanup(server.Close)
+	waits := Policy{Answer: 200 * time.Millisecond, Bytes: 200 * time.Millisecond}
+	send := Watched(http.DefaultTransport.RoundTrip, func() Policy { return waits })
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, slowly{strings.NewReader("abc"), 300 * time.Millisecond})
+	check(t, err)
+	response, err := send(request)
+	check(t, err)
+	defer response.Body.Close()
+	time.Sleep(300 * time.Millisecond)
+	data, err := io.ReadAll(response.Body)
+	if err != nil || string(data) != "abc" {
+		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// slowly gives a byte at a time.
+type slowly struct {
+	r io.Reader
+	d time.Duration
+}
+
+func (s slowly) Read(p []byte) (int, error) {
+	time.Sleep(s.d)
+	return s.r.Read(p[:1])
+}
+
+// TestStall has a server answer nothing, or stop in the middle.
+func TestStall(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/half" {
+			_, _ = w.Write([]byte("half"))
+			_ = http.NewResponseController(w).Flush()
+		}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	waits := Policy{Answer: 100 * time.Millisecond, Bytes: 100 * time.Millisecond}
+	send := Watched(http.DefaultTransport.RoundTrip, func() Policy { return waits })
+	for _, path := range []string{"/none", "/half"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+		check(t, err)
+		response, err := send(request)
+		if err == nil {
+			_, err = io.ReadAll(response.Body)
+			response.Body.Close()
+		}
+		var stall *stallError
+		if !errors.As(err, &stall) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

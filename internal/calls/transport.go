@@ -1,0 +1,14 @@
+package calls
+
+import (
+	"crypto/tls"
+	"net/http"
+)
+
+// maxIdleConnections is how many connections wait for the next range or part.
+const MaxIdleConnections = 64
+
+// noHTTP2 keeps a transport at HTTP/1.1.
+func NoHTTP2() map[string]func(string, *tls.Conn) http.RoundTripper {
+	return map[string]func(string, *tls.Conn) http.RoundTripper{}
+}

@@ -1,0 +1,146 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// ImageName names what is deleted: a tag, or by a digest alone an image with all
+// its tags. With both it is the tag, as long as it names that image.
+type ImageName struct {
+	Tag    string        `json:"tag,omitempty"`
+	Digest digest.Digest `json:"digest,omitempty"`
+}
+
+// String is the name behind that of a repository, ":TAG", "@DIGEST" or both.
+func (n ImageName) String() string {
+	s := ""
+	if n.Tag != "" {
+		s = ":" + n.Tag
+	}
+	if n.Digest != "" {
+		s += "@" + string(n.Digest)
+	}
+	return s
+}
+
+// names tells whether i has this name.
+func (n ImageName) names(i Image) bool {
+	return (n.Digest == "" || n.Digest == i.Digest) && (n.Tag == "" || slices.Contains(i.Tags, n.Tag))
+}
+
+// Deleter deletes images.
+type Deleter interface {
+	// PlanDelete tells what Delete would do, without doing it. The error is for what
+	// keeps it from finding out.
+	PlanDelete(ctx context.Context, names []ImageName) (DeletePlan, error)
+	// Delete deletes what is named. A tag is removed, and with its last tag an image;
+	// an image by its digest goes with all its tags. What was deleted is in the
+	// result beside an error too.
+	Delete(ctx context.Context, names []ImageName) (Deletions, error)
+	fmt.Stringer
+}
+
+// DeletePlan is what a deletion would do.
+type DeletePlan struct {
+	Images  []PlannedDeletion
+	Missing []ImageName // is not there
+}
+
+// PlannedDeletion is what would become of one image.
+type PlannedDeletion struct {
+	Image
+	Removed []string // tags, sorted
+	Whole   bool     // the image goes too
+}
+
+// Deletions is what was deleted and what was not.
+type Deletions struct {
+	Deleted  []ImageName    // each with its digest; a tag that was removed, or an image without a tag
+	Failures []*DeleteError // in the order of the names
+}
+
+// DeleteError says that something was not deleted.
+type DeleteError struct {
+	Place  string // the endpoint
+	Name   ImageName
+	Code   string // of Amazon ECR, such as ImageReferencedByManifestList
+	Reason string
+	Err    error // of another registry
+}
+
+// The codes of Amazon ECR that have a message of our own.
+const (
+	CodeImageNotFound = "ImageNotFound"
+	CodeReferenced    = "ImageReferencedByManifestList"
+)
+
+func (e *DeleteError) Error() string {
+	image := e.Place + e.Name.String()
+	switch {
+	case e.Err != nil:
+		return e.Err.Error()
+	case e.Code == CodeImageNotFound:
+		return image + ": not found"
+	case e.Code == CodeReferenced:
+		return fmt.Sprintf("%s: an index names it (%s); delete the index first", image, e.Reason)
+	}
+	return fmt.Sprintf("%s: %s: %s", image, e.Code, e.Reason)
+}
+
+// Unwrap gives the error of a registry that is not Amazon ECR.
+func (e *DeleteError) Unwrap() error { return e.Err }
+
+// Is makes the error an [ErrNotFound] if the image is not there.
+func (e *DeleteError) Is(target error) bool {
+	return target == ErrNotFound && e.Code == CodeImageNotFound
+}
+
+// planDeletion finds out what becomes of images, which are all that the names
+// name.
+func PlanDeletion(images []Image, names []ImageName) DeletePlan {
+	var plan DeletePlan
+	for _, n := range names {
+		if !slices.ContainsFunc(images, n.names) && !slices.Contains(plan.Missing, n) {
+			plan.Missing = append(plan.Missing, n)
+		}
+	}
+	for _, i := range images {
+		p := PlannedDeletion{Image: i}
+		named := false
+		for _, n := range names {
+			if !n.names(i) {
+				continue
+			}
+			named = true
+			if n.Tag == "" {
+				p.Whole = true
+			} else if !slices.Contains(p.Removed, n.Tag) {
+				p.Removed = append(p.Removed, n.Tag)
+			}
+		}
+		if !named {
+			continue
+		}
+		if p.Whole || len(p.Removed) == len(i.Tags) {
+			p.Whole, p.Removed = true, slices.Clone(i.Tags)
+		}
+		slices.Sort(p.Removed)
+		plan.Images = append(plan.Images, p)
+	}
+	return plan
+}
+
+// unique gives each name once.
+func Unique(names []ImageName) []ImageName {
+	var once []ImageName
+	for _, n := range names {
+		if !slices.Contains(once, n) {
+			once = append(once, n)
+		}
+	}
+	return once
+}

@@ -1,0 +1,132 @@
+package content
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// key names the platform of a child so that two of them can be compared.
+func (c Entry) Key() string {
+	key := c.RunsOn.String()
+	if c.Platform != nil && len(c.Platform.OSFeatures) > 0 {
+		key += " " + strings.Join(slices.Sorted(slices.Values(c.Platform.OSFeatures)), ",")
+	}
+	return key
+}
+
+// same tells whether two entries are the same image for the same platform.
+func (c Entry) Same(other Entry) bool {
+	return c.Digest == other.Digest && c.HasPlatform == other.HasPlatform && (!c.HasPlatform || c.Key() == other.Key())
+}
+
+// attestedAnnotation is on the entry of an index that BuildKit adds for what it
+// attests of another entry: the digest of that one. Its platform is "unknown":
+// https://github.com/moby/buildkit/blob/v0.26.0/docs/attestations/attestation-storage.md.
+const AnnotationAttests = "vnd.docker.reference.digest"
+
+// contentReader is what it takes to read the platform of an image.
+type ContentReader interface {
+	ManifestReader
+	BlobReader
+}
+
+// child is an entry of an index, or an image alone.
+type Entry struct {
+	Descriptor
+	RunsOn      Platform
+	HasPlatform bool
+	Manifest    Manifest          // if it had to be read
+	FromConfig  *ocispec.Platform // if the descriptor has none
+	read        bool              // by readPlatforms
+}
+
+// saysNoPlatform tells whether the descriptor leaves the platform to the config.
+func (c Entry) saysNoPlatform() bool {
+	return (c.Platform == nil || c.Platform.OS == "") && c.Annotations[AnnotationAttests] == ""
+}
+
+// indexChildren gives the entries of an index.
+func IndexEntries(c Contents) ([]Entry, error) {
+	children := make([]Entry, len(c.Manifests))
+	for i, d := range c.Manifests {
+		if IsIndex(d.MediaType) {
+			return nil, fmt.Errorf("%w: entry %s is an index itself, of which no platform can be chosen; name it by its digest", ErrUnsupported, d.Digest)
+		}
+		children[i].Descriptor = d
+	}
+	return children, nil
+}
+
+// readPlatforms finds the platforms of children: from the descriptor, else from
+// the config. The manifests that it needs are read with one call to src.
+func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) error {
+	var unread []Descriptor
+	asked := map[digest.Digest]bool{}
+	for i := range children {
+		c := &children[i]
+		if c.read {
+			continue
+		}
+		c.RunsOn, c.HasPlatform = PlatformOf(c.Platform)
+		if c.saysNoPlatform() && c.Manifest.Content == nil && !asked[c.Digest] {
+			asked[c.Digest] = true
+			unread = append(unread, c.Descriptor)
+		}
+	}
+	manifests, err := ReadManifests(ctx, src, unread)
+	if err != nil {
+		return err
+	}
+	for _, m := range manifests {
+		for i := range children {
+			if children[i].Digest == m.Descriptor.Digest {
+				children[i].Manifest = m
+			}
+		}
+	}
+	configs := map[digest.Digest]Descriptor{}
+	configOf := make([]digest.Digest, len(children))
+	for i, c := range children {
+		if c.read || !c.saysNoPlatform() {
+			continue
+		}
+		config, ok, err := imageConfig(c.Manifest)
+		if err != nil {
+			return err
+		}
+		if ok {
+			configs[config.Digest], configOf[i] = config, config.Digest
+		}
+	}
+	platforms, err := configPlatforms(ctx, src, configs)
+	if err != nil {
+		return err
+	}
+	for i := range children {
+		children[i].read = true
+		if p := platforms[configOf[i]]; p != nil {
+			children[i].FromConfig = p
+			children[i].RunsOn, children[i].HasPlatform = PlatformOf(p)
+		}
+	}
+	return nil
+}
+
+// platformList names the platforms of children for messages.
+func PlatformList(children []Entry) string {
+	var names []string
+	for _, c := range children {
+		if name := c.RunsOn.String(); c.HasPlatform && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "no platform"
+	}
+	return strings.Join(names, ", ")
+}

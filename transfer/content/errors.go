@@ -1,0 +1,49 @@
+package content
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+)
+
+var (
+	// ErrNotFound says that an image, a manifest or a blob is not there.
+	ErrNotFound = errors.New("not found")
+	// ErrIntegrity says that content does not fit the descriptor, digest or
+	// media type by which it was asked for.
+	ErrIntegrity = errors.New("integrity check failed")
+	// ErrConflict says that the target refuses to replace what it has.
+	ErrConflict = errors.New("conflict")
+	// ErrUnsupported says that an image has something that cannot be copied.
+	ErrUnsupported = errors.New("not supported")
+	// errNoRanges says that a server, or a proxy before it, sends whole blobs
+	// only. [Copy] then reads them over one connection.
+	ErrNoRanges = errors.New("the server sends no ranges")
+)
+
+// ConflictError says that an immutable tag names another image already.
+type ConflictError struct {
+	Image string        // HOST/repository:tag
+	Have  digest.Digest // what the tag names; "" if that is not known
+	Want  digest.Digest // what it was to name
+}
+
+func (e *ConflictError) Error() string {
+	have := string(e.Have)
+	if have == "" {
+		have = "another image"
+	}
+	next := "use a new tag"
+	if _, _, ok := ParseDigestTag(e.Image[strings.LastIndexByte(e.Image, ':')+1:]); ok {
+		next = "so nothing can be added to it; exclude sha256-* from the immutability of the tags, or sign with bundles, which need no tag"
+	}
+	return fmt.Sprintf("tag %s is immutable and names %s, not %s; %s", e.Image, have, e.Want, next)
+}
+
+// Is makes the error an [ErrConflict].
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// errProtocol says that a registry does not keep to the distribution API.
+var ErrProtocol = errors.New("not an answer of a registry")

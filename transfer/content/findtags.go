@@ -1,0 +1,37 @@
+package content
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// foundAtOnce is how many tags findEach asks for at the same time.
+const foundAtOnce = 16
+
+// findEach asks for each tag, for several at once.
+func FindEach(ctx context.Context, tags []string, resolve func(ctx context.Context, tag string) (Manifest, error)) (map[string]Manifest, error) {
+	found := map[string]Manifest{}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(foundAtOnce)
+	for _, tag := range slices.Compact(slices.Sorted(slices.Values(tags))) {
+		group.Go(func() error {
+			m, err := resolve(ctx, tag)
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			found[tag] = m
+			return nil
+		})
+	}
+	return found, group.Wait()
+}

@@ -1,0 +1,156 @@
+package content
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+func TotalSize(blobs []Descriptor) (sum int64) {
+	for _, d := range blobs {
+		sum += d.Size
+	}
+	return sum
+}
+
+func IsIndex(mediaType string) bool {
+	return mediaType == ocispec.MediaTypeImageIndex || mediaType == MediaTypeDockerList
+}
+
+// Media types that docker has for the parts of an image.
+const (
+	MediaTypeDockerLayer      = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+	MediaTypeDockerLayerPlain = "application/vnd.docker.image.rootfs.diff.tar"
+)
+
+// MaxManifestSize is the size in bytes that Amazon ECR takes for a manifest:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html.
+const MaxManifestSize = 4 << 20
+
+// Media types of Docker's image manifest version 2, schema 2.
+const (
+	MediaTypeDockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+	MediaTypeDockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+	MediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
+)
+
+// manifestMediaTypes returns the media types of manifests that can be copied.
+func ManifestMediaTypes() []string {
+	return []string{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, MediaTypeDockerManifest, MediaTypeDockerList}
+}
+
+// contents is what a manifest names.
+type Contents struct {
+	MediaType string
+	Manifests []Descriptor // of an index
+	Blobs     []Descriptor // of an image: config, then layers
+}
+
+// decodeManifest reads what a manifest names. mediaType is what its descriptor
+// says, "" if it says nothing. Every descriptor in the result is checked.
+func DecodeManifest(data []byte, mediaType string) (Contents, error) {
+	var doc struct {
+		SchemaVersion int
+		MediaType     string
+		Config        *Descriptor
+		Layers        []Descriptor
+		FSLayers      json.RawMessage
+		Manifests     []Descriptor
+	}
+	if len(data) > MaxManifestSize {
+		return Contents{}, fmt.Errorf("%w: a manifest of %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(data), MaxManifestSize)
+	}
+	if !utf8.Valid(data) {
+		return Contents{}, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return Contents{}, fmt.Errorf("%w: not a manifest: %w", ErrIntegrity, err)
+	}
+	if doc.SchemaVersion == 1 || doc.FSLayers != nil {
+		return Contents{}, fmt.Errorf("%w: Docker manifest schema 1; push the image again with a current client", ErrUnsupported)
+	}
+	// A document that is an image to one reader and an index to another is an
+	// attack: https://github.com/opencontainers/image-spec/security/advisories/GHSA-77vh-xpmg-72qh.
+	isIndex, isImage := doc.Manifests != nil, doc.Config != nil || doc.Layers != nil
+	if isIndex == isImage {
+		return Contents{}, fmt.Errorf("%w: neither an image manifest nor an index", ErrIntegrity)
+	}
+	if doc.MediaType != "" && mediaType != "" && doc.MediaType != mediaType {
+		return Contents{}, fmt.Errorf("%w: says to be %s, its descriptor says %s", ErrIntegrity, doc.MediaType, mediaType)
+	}
+	c := Contents{MediaType: mediaType, Manifests: doc.Manifests}
+	if c.MediaType == "" {
+		c.MediaType = doc.MediaType
+	}
+	if isImage {
+		if doc.Config == nil {
+			return Contents{}, fmt.Errorf("%w: image manifest without a config", ErrIntegrity)
+		}
+		c.Blobs = append([]Descriptor{*doc.Config}, doc.Layers...)
+	}
+	switch c.MediaType {
+	case "":
+		c.MediaType = ocispec.MediaTypeImageManifest
+		if isIndex {
+			c.MediaType = ocispec.MediaTypeImageIndex
+		}
+	case ocispec.MediaTypeImageIndex, MediaTypeDockerList:
+		if !isIndex {
+			return Contents{}, fmt.Errorf("%w: an image manifest with the media type %s", ErrIntegrity, c.MediaType)
+		}
+	case ocispec.MediaTypeImageManifest, MediaTypeDockerManifest:
+		if isIndex {
+			return Contents{}, fmt.Errorf("%w: an index with the media type %s", ErrIntegrity, c.MediaType)
+		}
+	default:
+		return Contents{}, fmt.Errorf("%w: manifest media type %s", ErrUnsupported, c.MediaType)
+	}
+	return c, c.check()
+}
+
+func (c Contents) check() error {
+	for _, d := range c.Manifests {
+		if err := CheckDescriptor(d); err != nil {
+			return err
+		}
+		if !slices.Contains(ManifestMediaTypes(), d.MediaType) {
+			return fmt.Errorf("%w: an index entry %s of media type %q, which is no manifest", ErrUnsupported, d.Digest, d.MediaType)
+		}
+		if d.Size > MaxManifestSize {
+			return fmt.Errorf("%w: a manifest %s of %d bytes; Amazon ECR takes at most %d", ErrUnsupported, d.Digest, d.Size, MaxManifestSize)
+		}
+	}
+	for _, d := range c.Blobs {
+		if err := CheckDescriptor(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refuseForeign refuses layers that are marked as not to be distributed.
+func (c Contents) refuseForeign() error {
+	for _, d := range c.Blobs {
+		if IsForeign(d.MediaType) {
+			return fmt.Errorf("%w: layer %s is foreign: its bytes are at a URL outside the registry, which is not fetched; where its license allows to distribute it, copy it with --include-foreign", ErrUnsupported, d.Digest)
+		}
+	}
+	return nil
+}
+
+// isForeign tells Docker's foreign and OCI's non-distributable layers.
+func IsForeign(mediaType string) bool {
+	return strings.Contains(mediaType, ".foreign.") || strings.Contains(mediaType, ".nondistributable.")
+}
+
+// newManifest gives content its descriptor.
+func NewManifest(content []byte, mediaType string) Manifest {
+	return Manifest{Content: content, Descriptor: Descriptor{
+		MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content)),
+	}}
+}

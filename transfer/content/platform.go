@@ -1,0 +1,108 @@
+package content
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strings"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// Platform is what an image runs on, or which of several images is wanted. Its
+// fields have the values of Go's GOOS and GOARCH:
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md.
+type Platform struct {
+	OS           string // "linux"
+	Architecture string // "arm64"
+	Variant      string // "v7"; "" is the usual one of the architecture, "*" is wanted for all of them
+	OSVersion    string // "10.0.17763.1457"; "" is wanted for any
+}
+
+// AnyVariant is the variant of a wanted platform that stands for all of them.
+const AnyVariant = "*"
+
+var platformField = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// ParsePlatform reads OS/ARCHITECTURE[/VARIANT][:OS-VERSION], such as linux/amd64,
+// linux/arm/v7, linux/arm/* or windows/amd64:10.0.17763.1457. Other names that
+// people have for an architecture are understood: x86_64, aarch64, arm64/v8.
+func ParsePlatform(s string) (Platform, error) {
+	name, version, versioned := strings.Cut(s, ":")
+	fields := strings.Split(name, "/")
+	bad := len(fields) < 2 || len(fields) > 3 || versioned && !platformField.MatchString(version)
+	for i, f := range fields {
+		bad = bad || !platformField.MatchString(f) && (i != 2 || f != AnyVariant)
+	}
+	if bad {
+		return Platform{}, fmt.Errorf("%q is not a platform; write OS/ARCHITECTURE[/VARIANT], such as linux/amd64 or linux/arm/v7", s)
+	}
+	p := Platform{OS: fields[0], Architecture: fields[1], OSVersion: version}
+	if len(fields) == 3 {
+		p.Variant = fields[2]
+	}
+	return p.Normal(), nil
+}
+
+// String is the platform as ParsePlatform reads it.
+func (p Platform) String() string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	if p.OSVersion != "" {
+		s += ":" + p.OSVersion
+	}
+	return s
+}
+
+// normal gives the platform as people name it today. An architecture without a
+// variant is arm/v7, arm64/v8 or amd64/v1, of which only the first is spelt out:
+// https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#platform-variants.
+func (p Platform) Normal() Platform {
+	p.OS = strings.ToLower(p.OS)
+	p.Architecture = strings.ToLower(p.Architecture)
+	p.Variant = strings.ToLower(p.Variant)
+	if p.OS == "macos" {
+		p.OS = "darwin"
+	}
+	switch p.Architecture {
+	case "x86_64", "x86-64":
+		p.Architecture = "amd64"
+	case "i386", "i486", "i586", "i686", "x86":
+		p.Architecture = "386"
+	case "aarch64":
+		p.Architecture = "arm64"
+	case "armhf":
+		p.Architecture, p.Variant = "arm", cmp.Or(p.Variant, "v7")
+	case "armel":
+		p.Architecture, p.Variant = "arm", cmp.Or(p.Variant, "v6")
+	}
+	if (p.Architecture == "arm" || p.Architecture == "arm64" || p.Architecture == "amd64") && len(p.Variant) == 1 && p.Variant != AnyVariant {
+		p.Variant = "v" + p.Variant
+	}
+	switch {
+	case p.Architecture == "arm" && p.Variant == "":
+		p.Variant = "v7"
+	case p.Architecture == "arm64" && p.Variant == "v8", p.Architecture == "amd64" && p.Variant == "v1":
+		p.Variant = ""
+	}
+	return p
+}
+
+// Matches tells whether an image for other is what p wants.
+func (p Platform) Matches(other Platform) bool {
+	p, other = p.Normal(), other.Normal()
+	return p.OS == other.OS && p.Architecture == other.Architecture &&
+		(p.Variant == other.Variant || p.Variant == AnyVariant) &&
+		(p.OSVersion == "" || p.OSVersion == other.OSVersion || strings.HasPrefix(other.OSVersion, p.OSVersion+"."))
+}
+
+// platformOf reads the platform of a descriptor or config. It is false if there
+// is none: artifacts have none, attestations say "unknown".
+func PlatformOf(p *ocispec.Platform) (Platform, bool) {
+	if p == nil || p.OS == "" || p.Architecture == "" || p.OS == "unknown" || p.Architecture == "unknown" {
+		return Platform{}, false
+	}
+	return Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}.Normal(), true
+}

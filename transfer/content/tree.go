@@ -1,0 +1,141 @@
+package content
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+)
+
+const (
+	// MaxTreeDepth bounds how deep indexes may be nested.
+	MaxTreeDepth = 8
+	// maxGraphBytes bounds the manifests of one image, which are held in memory.
+	MaxTreeBytes = 128 << 20
+)
+
+// Tree is all that one manifest names, each once.
+type Tree struct {
+	Manifests []Manifest // children before their index, the root last
+	Blobs     []Descriptor
+}
+
+// node is a manifest and what it names.
+type node struct {
+	Manifest
+	Contents
+}
+
+// ReadTree gives the manifests of root, an image or an index: children before the
+// index that names them, root last, each once, with the media type that it has. The
+// error wraps [ErrNotFound] if one is not there, and [ErrIntegrity] if one is not
+// what its descriptor says.
+func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error) {
+	root, err := CheckManifest(root)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
+	}
+	g, err := ReadBelow(ctx, src, root, true)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
+	}
+	return g.Manifests, nil
+}
+
+// readTree reads the manifests below root, one call to src per level, and
+// verifies all of them.
+func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (Tree, error) {
+	nodes := map[digest.Digest]node{}
+	total := int64(0)
+	level := []Manifest{root}
+	for depth := 0; len(level) > 0; depth++ {
+		if depth > MaxTreeDepth {
+			return Tree{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, MaxTreeDepth)
+		}
+		var next []Descriptor
+		asked := map[digest.Digest]bool{}
+		for _, m := range level {
+			c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
+			if err == nil && !foreign {
+				err = c.refuseForeign()
+			}
+			if err != nil {
+				return Tree{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
+			}
+			m.Descriptor.MediaType = c.MediaType
+			nodes[m.Descriptor.Digest] = node{m, c}
+			for _, d := range c.Manifests {
+				if _, known := nodes[d.Digest]; !known && !asked[d.Digest] {
+					asked[d.Digest] = true
+					next = append(next, d)
+					total += d.Size
+				}
+			}
+		}
+		if total > MaxTreeBytes {
+			return Tree{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", ErrUnsupported, root.Descriptor.Digest, MaxTreeBytes)
+		}
+		var err error
+		if level, err = ReadManifests(ctx, src, next); err != nil {
+			return Tree{}, err
+		}
+	}
+	return flatten(nodes, root.Descriptor.Digest)
+}
+
+// readLevel reads and verifies the manifests of descriptors.
+func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descriptor) ([]Manifest, error) {
+	if len(descriptors) == 0 {
+		return nil, nil
+	}
+	manifests, err := src.Manifests(ctx, descriptors)
+	if err != nil {
+		return nil, err
+	}
+	if len(manifests) != len(descriptors) {
+		return nil, fmt.Errorf("asked for %d manifests, got %d", len(descriptors), len(manifests))
+	}
+	for i, d := range descriptors {
+		if err := VerifyManifest(manifests[i], d); err != nil {
+			return nil, err
+		}
+		manifests[i].Descriptor = d
+	}
+	return manifests, nil
+}
+
+// flatten puts the nodes below root in an order in which they may be written.
+func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
+	var t Tree
+	sizes := map[digest.Digest]int64{}
+	visited := map[digest.Digest]bool{}
+	var visit func(digest.Digest) error
+	visit = func(name digest.Digest) error {
+		if visited[name] {
+			return nil
+		}
+		visited[name] = true
+		n := nodes[name]
+		for _, d := range n.Contents.Manifests {
+			if size := nodes[d.Digest].Descriptor.Size; size != d.Size {
+				return fmt.Errorf("%w: %s has %d bytes, %s says %d", ErrIntegrity, d.Digest, size, name, d.Size)
+			}
+			if err := visit(d.Digest); err != nil {
+				return err
+			}
+		}
+		for _, d := range n.Blobs {
+			size, known := sizes[d.Digest]
+			if known && size != d.Size {
+				return fmt.Errorf("%w: blob %s is named with %d and with %d bytes", ErrIntegrity, d.Digest, size, d.Size)
+			}
+			if !known {
+				sizes[d.Digest] = d.Size
+				t.Blobs = append(t.Blobs, d)
+			}
+		}
+		t.Manifests = append(t.Manifests, n.Manifest)
+		return nil
+	}
+	return t, visit(root)
+}

@@ -1,0 +1,157 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/dockersave"
+	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
+	"github.com/ecrkit/ecrkit/transfer/internal/staging"
+	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+)
+
+// containerdName is the annotation that names an image in full:
+// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
+const containerdName = "io.containerd.image.name"
+
+// DockerArchiveTarget writes one image to a tar file or a stream, as [Target], so
+// that `docker load` and everything else that reads what `docker save` writes can
+// read it. The layers stay as they are, and the manifest is in the file too, so
+// that what reads it as an OCI layout, or with [OpenDockerArchive], finds the image
+// with its digest. A file that is there is only replaced by an image of the same
+// name.
+type ArchiveTarget struct {
+	*stage
+	image string // its name without a tag; "" if it has none
+}
+
+// stage keeps the embedded field from being part of the API.
+type stage = staging.Staging
+
+// TargetOptions say where the tar of an image is written.
+type TargetOptions struct {
+	// TempDir is the directory in which an image is put together that goes to a
+	// stream; "" is os.TempDir. One that goes to a file is put together beside it.
+	TempDir string
+	// Stream takes the tar in the place of a file, if not nil.
+	Stream io.Writer
+}
+
+var (
+	_ content.Target            = (*ArchiveTarget)(nil)
+	_ content.FileWriter        = (*ArchiveTarget)(nil)
+	_ content.Committer         = (*ArchiveTarget)(nil)
+	_ content.SingleImageTarget = (*ArchiveTarget)(nil)
+)
+
+// NewDockerArchiveTarget gives the archive at path for an image with this name,
+// which is without a tag; "" is no name. Nothing is read or made yet. The caller
+// closes it.
+func NewArchiveTarget(path, image string, options TargetOptions) *ArchiveTarget {
+	t := &ArchiveTarget{staging.New("docker-archive:"+path, path, staging.Options(options)), image}
+	t.Check = func(*tarball.Image) error { return nil } // by CheckImage, which knows the image
+	return t
+}
+
+// CheckImage refuses what docker cannot load, and a file that holds something else.
+func (t *ArchiveTarget) CheckImage(ctx context.Context, m content.Manifest) error {
+	c, err := dockersave.Check(m)
+	if err == nil {
+		err = t.Begin(ctx)
+	}
+	if err == nil && t.Old != nil {
+		err = t.checkOld(c.Blobs[0].Digest)
+	}
+	if err != nil && !strings.HasPrefix(err.Error(), t.Name) {
+		err = fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return err
+}
+
+// checkOld refuses to replace a file that holds more than an image of the same
+// name, or the same image.
+func (t *ArchiveTarget) checkOld(config digest.Digest) error {
+	const next = "name another file, or remove it"
+	images, err := dockersave.Read(t.Old.Files)
+	if err != nil {
+		return fmt.Errorf("%w: the file is there and holds something else (%w); %s", content.ErrConflict, err, next)
+	}
+	index, err := layout.NewReader(t.Old.Files, t.Name).Index()
+	others := func(d content.Descriptor) bool { return d.Digest != index[0].Digest }
+	if len(images) > 1 || err == nil && slices.ContainsFunc(index, others) {
+		return fmt.Errorf("%w: the file is there and holds several images; %s", content.ErrConflict, next)
+	}
+	for _, image := range images {
+		data, err := imagefs.ReadFile(t.Old.Files, image.Config, content.MaxManifestSize)
+		if err == nil && digest.FromBytes(data) == config {
+			continue
+		}
+		other := func(name string) bool {
+			i := strings.LastIndexByte(name, ':')
+			return t.image == "" || i < 0 || dockersave.FamiliarName(name[:i]) != dockersave.FamiliarName(t.image)
+		}
+		if len(image.RepoTags) == 0 || slices.ContainsFunc(image.RepoTags, other) {
+			return fmt.Errorf("%w: the file is there and holds another image (%s); %s", content.ErrConflict, strings.Join(append(image.RepoTags, string(digest.FromBytes(data))), ", "), next)
+		}
+	}
+	return nil
+}
+
+// Commit writes the tar.
+func (t *ArchiveTarget) Commit(ctx context.Context) error {
+	members, err := t.members()
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return t.Write(ctx, members)
+}
+
+func (t *ArchiveTarget) members() ([]tarball.Member, error) {
+	if len(t.Tagged) == 0 {
+		return nil, errors.New("no image was put")
+	}
+	m := t.Tagged[0].Manifest
+	if _, err := dockersave.Check(m); err != nil {
+		return nil, err
+	}
+	var names []string
+	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex}
+	index.SchemaVersion = 2
+	for _, tagged := range t.Tagged {
+		entry := content.Descriptor{MediaType: m.Descriptor.MediaType, Digest: m.Descriptor.Digest, Size: m.Descriptor.Size}
+		if t.image != "" && tagged.Tag != "" {
+			name, err := reference.ParseNormalizedNamed(t.image + ":" + tagged.Tag)
+			if err != nil {
+				return nil, fmt.Errorf("the name %q: %w", t.image+":"+tagged.Tag, err)
+			}
+			names = append(names, reference.FamiliarString(name))
+			entry.Annotations = map[string]string{containerdName: name.String(), ocispec.AnnotationRefName: tagged.Tag}
+		}
+		index.Manifests = append(index.Manifests, entry)
+	}
+	image, _ := dockersave.ImageOf(m, names)
+	blobs, err := t.Blobs()
+	if err != nil {
+		return nil, err
+	}
+	members := slices.AppendSeq([]tarball.Member{tarball.LayoutMember()}, maps.Values(blobs))
+	for name, content := range map[string]any{ocispec.ImageIndexFile: index, tarball.DockerManifestFile: []dockersave.Image{image}} {
+		member, err := tarball.JsonMember(name, content)
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, member)
+	}
+	return members, nil
+}

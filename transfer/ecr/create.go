@@ -1,0 +1,99 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+)
+
+// creation is what is known of a repository that does not exist: what only reads,
+// as a dry run, must not create it.
+type creation struct {
+	mu      sync.Mutex
+	missing bool
+	refused error // Amazon ECR does not create it
+}
+
+// absent tells whether an API call failed because the repository does not exist;
+// then nothing is there yet, and the first write creates it.
+func (e *Repository) absent(err error) bool {
+	var missing *types.RepositoryNotFoundException
+	if !errors.As(err, &missing) {
+		return false
+	}
+	e.creation.set(true)
+	return true
+}
+
+func (c *creation) set(missing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.missing, c.refused = missing, nil
+}
+
+// createsRepository tells whether the next write will create the repository.
+func (e *Repository) createsRepository() bool { return e.Create != nil && e.isMissing() }
+
+func (e *Repository) isMissing() bool {
+	e.creation.mu.Lock()
+	defer e.creation.mu.Unlock()
+	return e.creation.missing
+}
+
+// checkRepository gives a [RepositoryNotFoundError] if a call before has found the
+// repository missing and e does not create it. Whether Amazon ECR does is not known
+// before an upload.
+func (e *Repository) CheckRepository() error {
+	if e.Create == nil && e.isMissing() {
+		return &RepositoryNotFoundError{Registry: e.registry, Repository: e.repository}
+	}
+	return nil
+}
+
+// createAbsent creates the repository if a call before has found it missing. That
+// another process has created it in the meantime is fine.
+func (e *Repository) createAbsent(ctx context.Context) error {
+	e.creation.mu.Lock()
+	defer e.creation.mu.Unlock()
+	if !e.creation.missing || e.creation.refused != nil {
+		return e.creation.refused
+	}
+	if e.Create == nil {
+		return e.createByTemplate(ctx)
+	}
+	var exists *RepositoryExistsError
+	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
+		return err
+	}
+	e.creation.missing = false
+	return nil
+}
+
+// createByTemplate has Amazon ECR create the repository, which it does when an upload
+// begins if a template of the registry says so. No byte follows. Source:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html.
+func (e *Repository) createByTemplate(ctx context.Context) error {
+	_, err := e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{RegistryId: &e.registry.Account, RepositoryName: &e.repository})
+	if err != nil {
+		e.creation.refused = e.fail("creation", err)
+		return e.creation.refused
+	}
+	e.creation.missing = false
+	return nil
+}
+
+// creating makes an API call that writes, and once more if the repository had to be
+// created for it.
+func creating[In, Out any](ctx context.Context, e *Repository, call func(context.Context, *In, ...func(*ecr.Options)) (*Out, error), in *In) (*Out, error) {
+	out, err := call(ctx, in)
+	if e.Create == nil || !e.absent(err) {
+		return out, err
+	}
+	if err := e.createAbsent(ctx); err != nil {
+		return nil, err
+	}
+	return call(ctx, in)
+}

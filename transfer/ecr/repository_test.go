@@ -1,0 +1,221 @@
+package ecr
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+)
+
+func TestCreateRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	tests := map[string]struct {
+		settings Settings
+		want     Description // without what each has
+	}{
+		"plain":      {Settings{}, Description{TagMutability: "MUTABLE", Encryption: "AES256"}},
+		"scanned":    {Settings{ScanOnPush: true, Encryption: "AES256"}, Description{TagMutability: "MUTABLE", ScanOnPush: true, Encryption: "AES256"}},
+		"immutable":  {Settings{ImmutableTags: true}, Description{TagMutability: "IMMUTABLE", Encryption: "AES256"}},
+		"exceptions": {Settings{ImmutableTags: true, MutabilityExclusions: []string{"dev-*", "*"}}, Description{TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"dev-*", "*"}, Encryption: "AES256"}},
+		"releases":   {Settings{MutabilityExclusions: []string{"v*"}}, Description{TagMutability: "MUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"v*"}, Encryption: "AES256"}},
+		"kms":        {Settings{KMSKey: "alias/x"}, Description{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/x"}},
+		"dsse":       {Settings{Encryption: "KMS_DSSE", KMSKey: "alias/x", Tags: map[string]string{"team": "core"}}, Description{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/x"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := w.repository("made/" + name)
+			got, err := e.CreateRepository(t.Context(), tt.settings)
+			fixture.Check(t, err)
+			if got.CreatedAt.IsZero() || got.ARN == "" {
+				t.Errorf("incomplete: %+v", got)
+			}
+			tt.want.Name, tt.want.Host, tt.want.ARN, tt.want.CreatedAt = "made/"+name, w.Registry.Host, got.ARN, got.CreatedAt
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+			described, err := e.Describe(t.Context())
+			fixture.Check(t, err)
+			if !reflect.DeepEqual(described, tt.want) {
+				t.Errorf("described as %+v, want %+v", described, tt.want)
+			}
+			_, err = e.CreateRepository(t.Context(), tt.settings)
+			if !errors.Is(err, content.ErrConflict) {
+				t.Errorf("second creation: %v", err)
+			}
+		})
+	}
+}
+
+func TestRepositorySettingsValidate(t *testing.T) {
+	for name, s := range map[string]Settings{
+		"unknown encryption": {Encryption: "ROT13"},
+		"key without KMS":    {Encryption: "AES256", KMSKey: "alias/x"},
+		"empty exclusion":    {MutabilityExclusions: []string{""}},
+		"six exclusions":     {MutabilityExclusions: make([]string, 6)},
+	} {
+		if s.Validate() == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+func TestRepositories(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	want := []string{"app"}
+	for i := range 3 {
+		name := fmt.Sprintf("team/%d", i)
+		w.Create(name, types.ImageTagMutabilityMutable)
+		want = append(want, name)
+	}
+	var got []string
+	for repository, err := range List(t.Context(), w.Config, w.Registry) {
+		fixture.Check(t, err)
+		got = append(got, repository.Name)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestPushCreatesRepository has a push find no repository.
+func TestPushCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, image, _ := fixture.Layout(t, 1)
+	e := w.repository("new")
+	e.Create = &Settings{ImmutableTags: true}
+	opts := transfer.Options{Reference: "image", Tags: []string{"1"}}
+	if got := mustCopy(t, layout.New(src), e, opts); got.Digest != fixture.DigestOf(t, image) {
+		t.Errorf("pushed %s", got.Digest)
+	}
+	if count := w.Calls.Count("CreateRepository"); count != 1 {
+		t.Errorf("%d repositories created", count)
+	}
+	described, err := e.Describe(t.Context())
+	fixture.Check(t, err)
+	if described.TagMutability != "IMMUTABLE" {
+		t.Errorf("created as %+v", described)
+	}
+}
+
+// TestPreviewCreatesNothing has a preview tell that a push would create the
+// repository.
+func TestPreviewCreatesNothing(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := fixture.Layout(t, 1)
+	e := w.repository("new")
+	e.Create = &Settings{}
+	planned := transfer.Preview(t.Context(), layout.New(src), []transfer.Destination{{Target: e, Tags: []string{"1"}}}, transfer.Options{Reference: "image"})
+	if p := planned[0]; p.Err != nil || p.Calls["CreateRepository"] != 1 || p.Blobs != 3 && p.Blobs != 2 {
+		t.Errorf("%+v", p)
+	}
+	w.ExpectCalls(map[string]int{"BatchCheckLayerAvailability": 1})
+	if _, err := w.repository("new").Describe(t.Context()); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestTagCreatesRepository has nothing but a manifest written to a repository that
+// is missing.
+func TestTagCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	e := w.repository("new")
+	e.Create = &Settings{}
+	manifest := []byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}`)
+	m := content.Manifest{Content: manifest, Descriptor: content.Descriptor{MediaType: content.ManifestMediaTypes()[1], Digest: digest.FromBytes(manifest), Size: int64(len(manifest))}}
+	fixture.Check(t, e.PutTagged(t.Context(), m, "1"))
+	w.ExpectCalls(map[string]int{"PutImage": 2, "CreateRepository": 1})
+}
+
+// TestPushesCreateRepository has several pushes find no repository at once.
+func TestPushesCreateRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := fixture.Layout(t, 1)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			e := w.repository("new")
+			e.Create = &Settings{}
+			if _, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{fmt.Sprint(i)}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestPullCreatesNothing has a repository be missing where it is read.
+func TestPullCreatesNothing(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	_, err := transfer.Copy(t.Context(), w.repository("none"), layout.New(t.TempDir()), transfer.Options{Reference: "1"})
+	if !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	w.ExpectCalls(map[string]int{"BatchGetImage": 1})
+}
+
+// A repository that was deleted after a push is made again where that is asked for.
+func TestPushAgainCreatesRepository(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := fixture.Layout(t, 1)
+	opts := transfer.Options{Reference: "image", Tags: []string{"1"}, JournalDir: t.TempDir()}
+	mustCopy(t, layout.New(src), w.repository("app"), opts)
+	_, err := auth.NewClient(w.Config, w.Registry).DeleteRepository(t.Context(), &ecr.DeleteRepositoryInput{RepositoryName: aws.String("app"), Force: true})
+	fixture.Check(t, err)
+	w.Calls.Reset()
+
+	_, err = transfer.Copy(t.Context(), layout.New(src), w.repository("app"), opts)
+	if !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	w.ExpectCalls(map[string]int{"BatchGetImage": 1, "BatchCheckLayerAvailability": 1, "InitiateLayerUpload": 1})
+	dst := w.repository("app")
+	dst.Create = &Settings{}
+	if result := mustCopy(t, layout.New(src), dst, opts); result.BlobsSent != 2 {
+		t.Errorf("%+v", result)
+	}
+}
+
+// A registry may create repositories by itself when something is pushed.
+func TestPushCreatesByTemplate(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := fixture.Layout(t, 1)
+	opts := transfer.Options{Reference: "image", Tags: []string{"1"}}
+	dsts := func() []transfer.Destination {
+		return []transfer.Destination{{Target: w.repository("native/app"), Tags: []string{"1"}}, {Target: w.v2Repository("v2/app"), Tags: []string{"1"}}}
+	}
+	for _, p := range transfer.Preview(t.Context(), layout.New(src), dsts(), opts) {
+		if !errors.Is(p.Err, content.ErrNotFound) {
+			t.Errorf("got %v", p.Err)
+		}
+	}
+	_, err := auth.NewClient(w.Config, w.Registry).CreateRepositoryCreationTemplate(t.Context(), &ecr.CreateRepositoryCreationTemplateInput{
+		Prefix: aws.String("ROOT"), AppliedFor: []types.RCTAppliedFor{types.RCTAppliedForCreateOnPush}, ImageTagMutability: types.ImageTagMutabilityImmutable,
+	})
+	fixture.Check(t, err)
+	w.Calls.Reset()
+	for _, copied := range transfer.CopyAll(t.Context(), layout.New(src), dsts(), opts) {
+		fixture.Check(t, copied.Err)
+	}
+	if n := w.Calls.Count("InitiateLayerUpload"); n != 2+2 { // one for each repository, and the two blobs of one
+		t.Errorf("%d uploads began", n)
+	}
+	made, err := w.repository("v2/app").Describe(t.Context())
+	fixture.Check(t, err)
+	if made.TagMutability != "IMMUTABLE" {
+		t.Errorf("%+v", made)
+	}
+}

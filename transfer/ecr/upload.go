@@ -1,0 +1,388 @@
+package ecr
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/layerpart"
+)
+
+// UploadMode is how layers go to Amazon ECR.
+type UploadMode string
+
+const (
+	// UploadAuto sends blobs of up to one part as UploadV2 and larger ones as
+	// UploadNative.
+	UploadAuto UploadMode = "auto"
+	// UploadV2 sends each blob with one POST and one PUT to the registry's /v2/.
+	UploadV2 UploadMode = "v2"
+	// UploadNative sends the parts of a layer by the ECR API: a third more bytes,
+	// over several connections, and a killed upload can be gone on with.
+	UploadNative UploadMode = "native"
+)
+
+// upload is the upload of one layer by UploadLayerPart. Amazon ECR takes parts
+// only one after the other: several are sent at once, the end of each being held
+// back until the one before has arrived.
+type upload struct {
+	content.Upload
+	e       *Repository
+	d       content.Descriptor
+	content content.PartReader
+	entry   content.UploadNote // nil if there is no journal
+	hash    *orderedHash
+
+	id       string
+	partSize int64
+	received int64 // bytes that Amazon ECR has
+	before   int64 // bytes that it had from an earlier process
+}
+
+// PutLayer uploads a layer, by the registry's /v2/ or by its parts as the mode
+// says. Either becomes a layer only if Amazon ECR computes the same digest.
+func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data content.PartReader, how content.Upload) (err error) {
+	object := "layer " + string(d.Digest)
+	if d.Size == 0 {
+		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, content.ErrUnsupported, object)
+	}
+	if err := e.createAbsent(ctx); err != nil {
+		return err
+	}
+	if done, err := e.putV2(ctx, d, data, how); done || err != nil {
+		return err
+	}
+	u := &upload{Upload: how, e: e, d: d, content: data}
+	if how.Note != nil {
+		// That a hint cannot be written is no reason not to upload.
+		u.entry, _ = how.Note()
+	}
+	defer func() { u.closeEntry(err) }()
+	resumed, err := u.resume(ctx)
+	if err == nil && !resumed {
+		err = u.Begin(ctx)
+	}
+	if err == nil {
+		err = u.run(ctx)
+	}
+	if mayBeginAgain(err, resumed) {
+		err = u.again(ctx)
+	}
+	if err != nil && !errors.Is(err, content.ErrIntegrity) {
+		err = e.fail(object, err)
+	}
+	return err
+}
+
+// mayBeginAgain tells whether an upload failed because Amazon ECR does not know
+// it any more, or because it has other bytes from an earlier process than ours.
+func mayBeginAgain(err error, resumed bool) bool {
+	var (
+		unknown  *types.UploadNotFoundException
+		digest   *types.InvalidLayerException
+		tooSmall *types.LayerPartTooSmallException
+		empty    *types.EmptyUploadException
+		order    *types.InvalidLayerPartException
+	)
+	return errors.As(err, &unknown) || resumed &&
+		(errors.As(err, &digest) || errors.As(err, &tooSmall) || errors.As(err, &empty) || errors.As(err, &order))
+}
+
+// again uploads the layer once more from its beginning, unless it is there: an
+// answer to CompleteLayerUpload that got lost, or another process, leaves an
+// upload that is not known any more.
+func (u *upload) again(ctx context.Context) error {
+	missing, err := u.e.MissingBlobs(ctx, []content.Descriptor{u.d})
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	u.Resumed(-u.before)
+	u.Sent(u.before - u.received)
+	u.before = 0
+	if err := u.Begin(ctx); err != nil {
+		return err
+	}
+	return u.run(ctx)
+}
+
+// closeEntry removes the entry of the journal, or leaves it for a later process if
+// that can go on from it.
+func (u *upload) closeEntry(err error) {
+	switch {
+	case u.entry == nil:
+	case err == nil, errors.Is(err, content.ErrIntegrity):
+		_ = u.entry.Remove() // if this fails, it is swept later
+	default:
+		_ = u.entry.Close()
+	}
+}
+
+// begin begins a new upload.
+func (u *upload) Begin(ctx context.Context) error {
+	u.hash = newOrderedHash(u.d, u.content)
+	out, err := creating(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository,
+	})
+	if err != nil {
+		return err
+	}
+	u.id, u.received = aws.ToString(out.UploadId), 0
+	u.partSize = partSize(aws.ToInt64(out.PartSize), u.d.Size)
+	if u.entry != nil {
+		_ = u.entry.Begin(u.id, u.partSize)
+	}
+	return nil
+}
+
+// resume goes on with the upload of an earlier process, if the journal knows one
+// and Amazon ECR too: a part that lies far behind all others is refused, and the
+// refusal says what has been received.
+func (u *upload) resume(ctx context.Context) (bool, error) {
+	if u.entry == nil {
+		return false, nil
+	}
+	id, proposed, acknowledged := u.entry.Upload()
+	if id == "" {
+		return false, nil
+	}
+	u.hash = newOrderedHash(u.d, u.content)
+	u.id = id
+	u.partSize = partSize(proposed, u.d.Size)
+	far := u.d.Size + 1<<40
+	_, err := u.e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
+		PartFirstByte: &far, PartLastByte: &far, LayerPartBlob: []byte{0},
+	})
+	var order *types.InvalidLayerPartException
+	if !errors.As(err, &order) {
+		// What else it may be will show when a new upload begins.
+		return false, ctx.Err()
+	}
+	received := acknowledged
+	if order.LastValidByteReceived != nil {
+		received = *order.LastValidByteReceived + 1
+	}
+	if received < 0 || received > u.d.Size {
+		return false, nil
+	}
+	u.received, u.before = received, received
+	u.Resumed(received)
+	return true, nil
+}
+
+// maxStuck is how often in a row parts may be refused without that any arrives.
+const maxStuck = 3
+
+// run sends what Amazon ECR does not have and completes the upload.
+func (u *upload) run(ctx context.Context) error {
+	connections, stuck := u.Connections, 0
+	for u.received < u.d.Size {
+		err := u.Send(ctx, connections)
+		if err == nil {
+			break
+		}
+		var order *types.InvalidLayerPartException
+		if !errors.As(err, &order) || order.LastValidByteReceived == nil {
+			return err
+		}
+		received := *order.LastValidByteReceived + 1
+		if stuck++; received > u.received {
+			stuck = 0
+		}
+		if stuck == maxStuck || received < 0 || received > u.d.Size {
+			return err
+		}
+		// The parts did not arrive in their order: go on one by one.
+		u.received, connections = received, 1
+	}
+	if err := u.hash.verify(u.d); err != nil {
+		return fmt.Errorf("%s: %w", u.e, err)
+	}
+	return u.complete(ctx)
+}
+
+// send sends all that is missing over some connections at once.
+func (u *upload) Send(ctx context.Context, connections int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	lanes := make(chan struct{}, max(connections, 1))
+	sections := make(chan *sentPart, cap(lanes))
+	group.Go(func() error {
+		for p := range sections { // to the last one, also after an error: each is to be given back
+			u.hash.add(ctx, p)
+			p.leave()
+		}
+		return nil
+	})
+	group.Go(func() error {
+		defer close(sections)
+		ready := make(chan struct{})
+		close(ready)
+		for first := u.received; first < u.d.Size; first += u.partSize {
+			p := &sentPart{first: first, n: min(u.partSize, u.d.Size-first), loaded: make(chan struct{}), acknowledged: make(chan struct{})}
+			select {
+			case lanes <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := u.Slots.Acquire(ctx, 1); err != nil {
+				return err
+			}
+			part, err := u.content.Part(ctx, p.first, p.n)
+			if err != nil {
+				u.Slots.Release(1)
+				return err
+			}
+			p.Part = part
+			p.users.Store(2)
+			before := ready
+			ready = p.acknowledged
+			group.Go(func() error {
+				defer p.leave()
+				err := u.sendPart(ctx, p, before)
+				u.Slots.Release(1)
+				<-lanes
+				return err
+			})
+			select {
+			case sections <- p:
+			case <-ctx.Done():
+				p.leave()
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// sentPart is a part on its way.
+type sentPart struct {
+	content.Part
+	users        atomic.Int32 // who sends it and who hashes it
+	first, n     int64
+	section      *io.SectionReader // once it is loaded
+	loaded       chan struct{}
+	acknowledged chan struct{}
+}
+
+// leave says that one of the users does not need the part any more. The last one
+// gives its memory back: before that, another part must not be read into it.
+func (p *sentPart) leave() {
+	if p.users.Add(-1) == 0 {
+		p.Release()
+	}
+}
+
+// sendPart loads a part and sends it; before is closed when the part before it has
+// arrived.
+func (u *upload) sendPart(ctx context.Context, p *sentPart, before <-chan struct{}) error {
+	section, err := p.Load(ctx)
+	if err != nil {
+		return err
+	}
+	p.section = section
+	close(p.loaded)
+	if err := u.e.uploadPart(ctx, u.id, p, before, u.Sent); err != nil {
+		return err
+	}
+	u.received = p.first + p.n // the parts are acknowledged one after the other
+	if u.entry != nil {
+		_ = u.entry.Acknowledge(u.received)
+	}
+	close(p.acknowledged)
+	return nil
+}
+
+// uploadPart sends one part.
+func (e *Repository) uploadPart(ctx context.Context, id string, p *sentPart, before <-chan struct{}, sent func(int64)) error {
+	last := p.first + p.n - 1
+	body, err := layerpart.NewBody(ctx, layerpart.Part{
+		RegistryID: e.registry.Account, Repository: e.repository, UploadID: id, First: p.first, Last: last,
+	}, io.NewSectionReader(p.section, 0, p.n), before, sent)
+	if err != nil {
+		return err
+	}
+	_, err = e.api.UploadLayerPart(ctx, &ecr.UploadLayerPartInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, UploadId: &id,
+		PartFirstByte: &p.first, PartLastByte: &last, LayerPartBlob: []byte{},
+	}, func(o *ecr.Options) {
+		o.HTTPClient = e.parts
+		o.APIOptions = append(o.APIOptions, withBody(body))
+	})
+	var invalid *types.InvalidLayerPartException
+	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
+		return nil // it was sent again because the first answer got lost
+	}
+	if err != nil {
+		_, _ = body.Seek(0, io.SeekStart) // tells that nothing of it has arrived
+	}
+	return err
+}
+
+// complete makes the parts a layer.
+func (u *upload) complete(ctx context.Context) error {
+	out, err := u.e.api.CompleteLayerUpload(ctx, &ecr.CompleteLayerUploadInput{
+		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository, UploadId: &u.id,
+		LayerDigests: []string{string(u.d.Digest)},
+	})
+	var (
+		exists  *types.LayerAlreadyExistsException
+		unknown *types.UploadNotFoundException
+	)
+	if errors.As(err, &exists) {
+		return nil // another push was faster
+	}
+	if errors.As(err, &unknown) {
+		// An upload that is complete is unknown: the first answer may have got lost.
+		if missing, checkErr := u.e.MissingBlobs(ctx, []content.Descriptor{u.d}); checkErr == nil && len(missing) == 0 {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if got := aws.ToString(out.LayerDigest); got != string(u.d.Digest) {
+		return fmt.Errorf("%s: %w: layer %s was stored as %s", u.e, content.ErrIntegrity, u.d.Digest, got)
+	}
+	return nil
+}
+
+// withBody replaces the body that the generated client has made. It is hashed for
+// the signature once, and not, as the client does it, for each try: that would read
+// its end, which a part has to hold back, and wait before anything is sent.
+func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		return stack.Serialize.Insert(middleware.SerializeMiddlewareFunc("LayerPartBody", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
+			request, ok := in.Request.(*smithyhttp.Request)
+			if !ok {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected request %T", in.Request)
+			}
+			request, err := request.SetStream(body)
+			if err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			in.Request = request
+			hash := sha256.New()
+			if _, err := io.Copy(hash, body); err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return middleware.SerializeOutput{}, middleware.Metadata{}, err
+			}
+			return next.HandleSerialize(v4.SetPayloadHash(ctx, hex.EncodeToString(hash.Sum(nil))), in)
+		}), "OperationSerializer", middleware.After)
+	}
+}

@@ -1,0 +1,81 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
+)
+
+// putV2 uploads or mounts a layer by the registry's /v2/, if that is how it goes
+// there; if not, the caller does it by parts.
+func (e *Repository) putV2(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) (done bool, err error) {
+	if e.V2 == nil || e.v2.IsUnusable() {
+		return false, nil
+	}
+	whole := e.usesV2(d)
+	client := v2.NewClient(e.registry.Scheme(), e.registry.Host, e.caller().Transport(e.V2, v2.Operation))
+	upload, mounted, err := e.Mount(ctx, client, d, how.From)
+	switch {
+	case mounted:
+		how.Mounted()
+		return true, nil
+	case err == nil && !whole:
+		return false, nil
+	case err == nil && upload == nil:
+		upload, _, err = client.Begin(ctx, e.repository, d.Digest, "")
+	}
+	if err == nil {
+		err = client.PutBlob(ctx, e.repository, d, content, how, upload)
+		return true, e.failV2(d, err)
+	}
+	if e.Upload != UploadV2 && mayGoNative(ctx, err) {
+		e.v2.SetUnusable()
+		return false, nil
+	}
+	return true, e.failV2(d, err)
+}
+
+// mayGoNative tells whether the ECR API may do what /v2/ did not begin to do.
+func mayGoNative(ctx context.Context, err error) bool {
+	var refused *v2.Error
+	if errors.As(err, &refused) {
+		return refused.Code != "NAME_UNKNOWN"
+	}
+	return ctx.Err() == nil && !errors.Is(err, content.ErrIntegrity)
+}
+
+// failV2 makes the error of a request to /v2/ one that a user understands.
+func (e *Repository) failV2(d content.Descriptor, err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *v2.Error
+	if errors.As(err, &refused) && refused.Code == "NAME_UNKNOWN" {
+		return &RepositoryNotFoundError{Registry: e.registry, Repository: e.repository}
+	}
+	var explained *auth.Error
+	if errors.As(err, &explained) {
+		err = explained
+	}
+	return fmt.Errorf("layer %s of repository %s: %w", d.Digest, e.repository, err)
+}
+
+// mount asks the registry to take a layer from another of its repositories. If it
+// was asked and does not, upload is where the layer is to be sent.
+func (e *Repository) Mount(ctx context.Context, client *v2.Client, d content.Descriptor, from content.Source) (upload *url.URL, mounted bool, err error) {
+	var repository string
+	src, ok := from.(*Repository)
+	if ok && src.registry.Host == e.registry.Host && src.registry.Account == e.registry.Account && src.registry.Region == e.registry.Region && src.repository != e.repository {
+		repository = src.repository
+	}
+	mounted, err = e.v2.Mount(ctx, repository, func() (mounted bool, err error) {
+		upload, mounted, err = client.Begin(ctx, e.repository, d.Digest, repository)
+		return mounted, err
+	})
+	return upload, mounted, err
+}

@@ -1,0 +1,134 @@
+package ecr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/parts"
+)
+
+// Limits of layer uploads:
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
+// and https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
+const (
+	minPartSize = 5 << 20
+	maxPartSize = 20 << 20
+	maxParts    = 4200
+)
+
+// MissingBlobs asks with one call for each 100 blobs.
+func (e *Repository) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
+	available := map[string]bool{}
+	for chunk := range slices.Chunk(blobs, batchSize) {
+		digests := make([]string, len(chunk))
+		for i, d := range chunk {
+			digests[i] = string(d.Digest)
+		}
+		out, err := e.api.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{
+			RegistryId:     &e.registry.Account,
+			RepositoryName: &e.repository,
+			LayerDigests:   digests,
+		})
+		if e.absent(err) {
+			return blobs, nil
+		}
+		if err != nil {
+			return nil, e.fail("layers", err)
+		}
+		e.creation.set(false)
+		for _, layer := range out.Layers {
+			if layer.LayerAvailability == types.LayerAvailabilityAvailable {
+				available[aws.ToString(layer.LayerDigest)] = true
+			}
+		}
+	}
+	var missing []content.Descriptor
+	for _, d := range blobs {
+		if !available[string(d.Digest)] {
+			missing = append(missing, d)
+		}
+	}
+	return missing, nil
+}
+
+// PutBlob uploads a layer or config part by part.
+func (e *Repository) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader) error {
+	return e.UploadBlob(ctx, d, parts.Once(r), parts.Single())
+}
+
+// partSize is how many bytes go into one part of a layer of size bytes: what
+// InitiateLayerUpload proposed, raised if the layer had too many parts with it,
+// and never more than the layer has.
+func partSize(proposed, size int64) int64 {
+	if proposed < minPartSize || proposed > maxPartSize {
+		proposed = content.DefaultPartSize
+	}
+	proposed = max(proposed, min((size+maxParts-1)/maxParts, maxPartSize))
+	return min(proposed, size)
+}
+
+// PutManifest stores a manifest without a tag.
+func (e *Repository) PutManifest(ctx context.Context, m content.Manifest) error {
+	return e.PutTagged(ctx, m, "")
+}
+
+// PutTagged stores a manifest with one call. That the repository has this
+// manifest under this tag already is success, also where tags are immutable.
+func (e *Repository) PutTagged(ctx context.Context, m content.Manifest, tag string) error {
+	_, err := e.SetTag(ctx, m, tag)
+	return err
+}
+
+// setTag is PutTagged, and tells whether it has changed anything.
+func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string) (changed bool, err error) {
+	if err := e.createAbsent(ctx); err != nil {
+		return false, err
+	}
+	object := "image " + string(m.Descriptor.Digest)
+	input := &ecr.PutImageInput{
+		RegistryId:             &e.registry.Account,
+		RepositoryName:         &e.repository,
+		ImageManifest:          aws.String(string(m.Content)),
+		ImageManifestMediaType: &m.Descriptor.MediaType,
+		ImageDigest:            aws.String(string(m.Descriptor.Digest)),
+	}
+	if tag != "" {
+		object += " (tag " + tag + ")"
+		input.ImageTag = &tag
+	}
+	out, err := creating(ctx, e, e.api.PutImage, input)
+	var (
+		exists    *types.ImageAlreadyExistsException
+		immutable *types.ImageTagAlreadyExistsException
+	)
+	switch {
+	case errors.As(err, &exists):
+		return false, nil
+	case errors.As(err, &immutable):
+		return false, e.conflict(ctx, tag, m.Descriptor.Digest)
+	case err != nil:
+		return false, e.fail(object, err)
+	case out.Image == nil || out.Image.ImageId == nil || aws.ToString(out.Image.ImageId.ImageDigest) != string(m.Descriptor.Digest):
+		return false, fmt.Errorf("%s: %w: %s was stored under another digest", e, content.ErrIntegrity, object)
+	}
+	return true, nil
+}
+
+// conflict looks up what an immutable tag names: the same image is no conflict.
+func (e *Repository) conflict(ctx context.Context, tag string, want digest.Digest) error {
+	// If it cannot be looked up, the conflict is still the error to report.
+	have, _ := e.Resolve(ctx, tag)
+	if have.Descriptor.Digest == want {
+		return nil
+	}
+	return &content.ConflictError{Image: e.String() + ":" + tag, Have: have.Descriptor.Digest, Want: want}
+}

@@ -1,0 +1,36 @@
+package imagefs
+
+import (
+	"fmt"
+	"io/fs"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// openFile opens a regular file of the given size; -1 is any size.
+func OpenFile(files fs.FS, name string, size int64) (fs.File, error) {
+	info, err := fs.Stat(files, name) // before Open, which would wait at a named pipe
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a regular file", content.ErrIntegrity, name)
+	}
+	if size >= 0 && info.Size() != size {
+		return nil, fmt.Errorf("%w: %s has %d bytes, its descriptor says %d", content.ErrIntegrity, name, info.Size(), size)
+	}
+	return files.Open(name)
+}
+
+func ReadFile(files fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := OpenFile(files, name, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := content.ReadLimited(f, limit)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}

@@ -1,0 +1,144 @@
+package parts
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+)
+
+// fileContent is a blob in a file, which needs no memory.
+type File struct{ File io.ReaderAt }
+
+func (c File) Part(_ context.Context, first, n int64) (content.Part, error) {
+	section := io.NewSectionReader(c.File, first, n)
+	return content.Part{
+		Load:    func(context.Context) (*io.SectionReader, error) { return section, nil },
+		Release: func() {},
+	}, nil
+}
+
+// partMemory is the memory for parts of blobs that are not in a file: of all
+// blobs of a copy together.
+type Memory struct {
+	budget *semaphore.Weighted // in bytes
+
+	mu   sync.Mutex
+	free [][]byte
+}
+
+// maxPartMemory is the budget in bytes: eight parts of 10 MiB, or four of the
+// largest.
+const maxPartMemory = 80 << 20
+
+func NewMemory() *Memory {
+	return &Memory{budget: semaphore.NewWeighted(maxPartMemory)}
+}
+
+func (m *Memory) Get(ctx context.Context, n int64) ([]byte, func(), error) {
+	if err := m.budget.Acquire(ctx, n); err != nil {
+		return nil, nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var buffer []byte
+	if last := len(m.free) - 1; last >= 0 {
+		buffer, m.free = m.free[last], m.free[:last]
+	}
+	if int64(cap(buffer)) < n {
+		buffer = make([]byte, n) // the first of their size, or smaller ones before
+	}
+	buffer = buffer[:n]
+	return buffer, func() {
+		m.mu.Lock()
+		m.free = append(m.free, buffer)
+		m.mu.Unlock()
+		m.budget.Release(n)
+	}, nil
+}
+
+// rangeContent is a blob that is read by ranges.
+type Ranges struct {
+	Open   ranges.Opener
+	Memory *Memory
+}
+
+func (c Ranges) Part(ctx context.Context, first, n int64) (content.Part, error) {
+	buffer, release, err := c.Memory.Get(ctx, n)
+	if err != nil {
+		return content.Part{}, err
+	}
+	return content.Part{Release: release, Load: func(ctx context.Context) (*io.SectionReader, error) {
+		if err := ranges.Read(ctx, buffer, first, c.Open); err != nil {
+			return nil, err
+		}
+		return io.NewSectionReader(bytes.NewReader(buffer), 0, n), nil
+	}}, nil
+}
+
+// streamContent is a blob that can only be read from its beginning on.
+type Stream struct {
+	Open   func(ctx context.Context) (io.ReadCloser, error)
+	Memory *Memory
+
+	stream io.ReadCloser
+	alive  context.Context // of the stream
+	at     int64           // of the stream
+}
+
+func (c *Stream) Part(ctx context.Context, first, n int64) (content.Part, error) {
+	if c.stream == nil || first < c.at || c.alive.Err() != nil {
+		if err := c.Close(); err != nil {
+			return content.Part{}, err
+		}
+		stream, err := c.Open(ctx)
+		if err != nil {
+			return content.Part{}, err
+		}
+		c.stream, c.alive, c.at = stream, ctx, 0
+	}
+	skipped, err := io.CopyN(io.Discard, c.stream, first-c.at)
+	c.at += skipped
+	if err != nil {
+		return content.Part{}, fmt.Errorf("at byte %d: %w", c.at, NoEOF(err))
+	}
+	buffer, release, err := c.Memory.Get(ctx, n)
+	if err != nil {
+		return content.Part{}, err
+	}
+	read, err := io.ReadFull(c.stream, buffer)
+	c.at += int64(read)
+	if err != nil {
+		release()
+		return content.Part{}, fmt.Errorf("at byte %d: %w", c.at, NoEOF(err))
+	}
+	section := io.NewSectionReader(bytes.NewReader(buffer), 0, n)
+	return content.Part{
+		Load:    func(context.Context) (*io.SectionReader, error) { return section, nil },
+		Release: release,
+	}, nil
+}
+
+// Close closes the stream.
+func (c *Stream) Close() error {
+	if c.stream == nil {
+		return nil
+	}
+	err := c.stream.Close()
+	c.stream = nil
+	return err
+}
+
+// noEOF makes the end of a stream, where it comes too early, an error of its own.
+func NoEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+package tarball
+
+import (
+	"archive/tar"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
+)
+
+func HasFile(files Files, name string) bool {
+	_, err := files.Lookup(name)
+	return err == nil
+}
+
+// dockerManifestFile names the images of a docker archive:
+// https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format.
+const DockerManifestFile = "manifest.json"
+
+const (
+	// maxTarMembers and maxTarNames, in bytes, bound what is kept of a tar.
+	maxTarMembers = 200_000
+	maxTarNames   = 32 << 20
+	// maxTarLinks is how many links may follow on one another.
+	maxTarLinks = 8
+)
+
+// tarFiles are the regular files of a tar by their cleaned names, and the links to
+// them. Devices and the like are none of it.
+type Files struct {
+	Files map[string]*io.SectionReader
+	Links map[string]string // to the name of a file or another link
+}
+
+// tarWalk reads the headers of a tar and calls visit with each and its cleaned
+// name; visit of a reader that can seek need not read the content.
+func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader) error) error {
+	tr := tar.NewReader(r)
+	names, members := 0, 0
+	for {
+		h, err := tr.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
+			return fmt.Errorf("%w: not a tar file, or only a part of one: %w", content.ErrIntegrity, err)
+		}
+		members++
+		names += len(h.Name) + len(h.Linkname)
+		if members > maxTarMembers || names > maxTarNames {
+			return fmt.Errorf("%w: a tar file with more than %d members or %d bytes of names", content.ErrUnsupported, maxTarMembers, maxTarNames)
+		}
+		if err := visit(h, CleanName(h.Name), tr); err != nil {
+			return err
+		}
+	}
+}
+
+// cleanTarName is a name from a tar as a path below its root.
+func CleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
+
+// indexTar notes where the content of each regular file is. Of two of the same
+// name the later counts, as when a tar is unpacked.
+func Index(f io.ReaderAt) (Files, error) {
+	t := Files{map[string]*io.SectionReader{}, map[string]string{}}
+	whole := io.NewSectionReader(f, 0, 1<<62)
+	err := Walk(whole, func(h *tar.Header, name string, _ io.Reader) error {
+		delete(t.Files, name)
+		delete(t.Links, name)
+		switch h.Typeflag {
+		case tar.TypeReg:
+			for key := range h.PAXRecords {
+				if strings.HasPrefix(key, "GNU.sparse.") {
+					return fmt.Errorf("%w: %q is a sparse file in the tar; pack it without --sparse", content.ErrUnsupported, name)
+				}
+			}
+			start, err := whole.Seek(0, io.SeekCurrent)
+			if err != nil {
+				return err
+			}
+			t.Files[name] = io.NewSectionReader(f, start, h.Size)
+		case tar.TypeLink:
+			t.Links[name] = CleanName(h.Linkname)
+		case tar.TypeSymlink:
+			target := path.Join(path.Dir(name), h.Linkname)
+			if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") {
+				target = "" // leaves the archive: a link to nothing
+			}
+			t.Links[name] = target
+		}
+		return nil
+	})
+	return t, err
+}
+
+// lookup gives the content of a file, through links.
+func (t Files) Lookup(name string) (*io.SectionReader, error) {
+	at := CleanName(name)
+	for range maxTarLinks {
+		if section, ok := t.Files[at]; ok {
+			return section, nil
+		}
+		target, ok := t.Links[at]
+		if !ok {
+			break
+		}
+		if at = target; at == "" {
+			return nil, fmt.Errorf("%w: %q is a link out of the archive", content.ErrIntegrity, name)
+		}
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// Open implements [fs.FS].
+func (t Files) Open(name string) (fs.File, error) {
+	section, err := t.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	return File{tempfile.NewSection(section), path.Base(name)}, nil
+}
+
+// tarFile is an open file and its own [fs.FileInfo].
+type File struct {
+	tempfile.Section
+	name string
+}
+
+func (f File) Stat() (fs.FileInfo, error) { return f, nil }
+
+func (f File) Name() string { return f.name }
+
+func (f File) Mode() fs.FileMode { return 0o444 }
+
+func (f File) ModTime() time.Time { return time.Time{} }
+
+func (f File) IsDir() bool { return false }
+
+func (f File) Sys() any { return nil }

@@ -1,0 +1,151 @@
+package tarball
+
+import (
+	"archive/tar"
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/compress"
+	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
+)
+
+// imageFile is a tar with an image, not compressed or unpacked already, of which
+// any part can be read.
+type Image struct {
+	io.ReaderAt // the whole tar
+	io.Closer
+	Files Files
+}
+
+// openImageFile opens the tar at path, or one on a pipe.
+func Open(ctx context.Context, path, tempDir string) (*Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = errors.New("a directory, not a tar file")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	first := make([]byte, compress.MagicSize)
+	if info.Mode().IsRegular() {
+		n, err := f.ReadAt(first, 0)
+		if err != nil && err != io.EOF {
+			f.Close()
+			return nil, err
+		}
+		if compress.Detect(first[:n]) == compress.None {
+			return New(f, f)
+		}
+	}
+	defer f.Close()
+	return Spool(ctx, f, tempDir)
+}
+
+// New reads the headers of a tar. The image closes c; an error closes it too.
+func New(r io.ReaderAt, c io.Closer) (*Image, error) {
+	files, err := Index(r)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return &Image{r, c, files}, nil
+}
+
+// spoolImageFile brings a stream of a tar, compressed or not, into a temporary
+// file. It returns early if ctx ends, also while r brings nothing.
+func Spool(ctx context.Context, r io.Reader, tempDir string) (*Image, error) {
+	type result struct {
+		file *Image
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		file, err := spoolTar(ctx, r, tempDir)
+		done <- result{file, err}
+	}()
+	select {
+	case got := <-done:
+		return got.file, got.err
+	case <-ctx.Done():
+		// The file has no name any more and goes with the last who has it open.
+		go func() {
+			if got := <-done; got.err == nil {
+				got.file.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*Image, error) {
+	raw := &faultReader{r: compress.Reader(ctx, r)}
+	buffered := bufio.NewReaderSize(raw, 128<<10)
+	first, err := buffered.Peek(compress.MagicSize)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	plain, err := compress.NewReader(buffered, compress.Detect(first))
+	if raw.fault != nil {
+		return nil, raw.fault
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", content.ErrUnsupported, err)
+	}
+	defer plain.Close()
+	temp, err := tempfile.New(tempDir)
+	if err != nil {
+		return nil, err
+	}
+	if err := copyTar(temp, plain); err != nil {
+		temp.Close()
+		if raw.fault != nil {
+			return nil, raw.fault
+		}
+		return nil, err
+	}
+	return New(temp, temp)
+}
+
+// faultReader keeps the error that ended the reading, which would be taken for
+// one in the content.
+type faultReader struct {
+	r     io.Reader
+	fault error
+}
+
+func (r *faultReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if err != nil && err != io.EOF {
+		r.fault = err
+	}
+	return n, err
+}
+
+// maxTarTrailer is how much may follow the end of a tar: it is a multiple of its
+// writer's block.
+const maxTarTrailer = 1 << 20
+
+// copyTar copies a tar and stops at its end, whatever else a stream would bring.
+func copyTar(w io.Writer, r io.Reader) error {
+	out := bufio.NewWriterSize(w, 256<<10)
+	err := Walk(io.TeeReader(r, out), func(*tar.Header, string, io.Reader) error { return nil })
+	if err == nil {
+		// Its writer may not like a pipe that is closed too early.
+		_, err = io.CopyN(io.Discard, r, maxTarTrailer)
+	}
+	// That the disk is full comes before what the reader made of it.
+	if flushed := out.Flush(); flushed != nil || err == io.EOF {
+		return flushed
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+package v2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// begin begins an upload. If the registry can take the blob from the repository
+// from ("" is none), it says so instead, and mounted is true.
+func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, from string) (upload *url.URL, mounted bool, err error) {
+	query := url.Values{}
+	if from != "" {
+		query.Set("mount", string(d))
+		query.Set("from", from)
+	}
+	statuses := []int{http.StatusAccepted}
+	if from != "" {
+		statuses = append(statuses, http.StatusCreated)
+	}
+	err = Retry(ctx, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Url(repository+"/blobs/uploads/", query).String(), nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.Do(request, statuses...)
+		if err != nil {
+			return err
+		}
+		defer Drop(response)
+		if mounted = response.StatusCode == http.StatusCreated; mounted {
+			return CheckDigestHeader(response.Header, d)
+		}
+		upload, err = c.location(response)
+		return err
+	})
+	return upload, mounted, err
+}
+
+// put sends a whole blob with one request.
+func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, content content.PartReader, how content.Upload) error {
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	body := newLayerBody(ctx, d, content, how.Sent)
+	if err := body.Begin(); err != nil {
+		body.Close()
+		return &contentError{err}
+	}
+	u := *upload
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += "digest=" + url.QueryEscape(string(d.Digest))
+	request, err := http.NewRequestWithContext(sending, http.MethodPut, u.String(), body)
+	if err != nil {
+		body.Close()
+		return err
+	}
+	if request.ContentLength = d.Size; d.Size == 0 {
+		request.Body = http.NoBody
+		body.Close()
+	}
+	request.Header.Set("Content-Type", "application/octet-stream")
+	response, err := c.Do(request, http.StatusCreated)
+	if err == nil {
+		Drop(response)
+		err = CheckDigestHeader(response.Header, d.Digest)
+	}
+	cancel()
+	// Who sends the body must be done with it before the content is read again.
+	read, cause := body.result()
+	if err != nil {
+		how.Sent(-read)
+	}
+	if err != nil && cause != nil && (!errors.Is(cause, context.Canceled) || ctx.Err() != nil) {
+		return &contentError{cause}
+	}
+	return err
+}
+
+// contentError says that what was to be sent could not be read.
+type contentError struct{ error }
+
+func (e *contentError) Unwrap() error { return e.error }
+
+// checkDigestHeader compares what a registry says that it has with what it was
+// sent. A registry may say nothing.
+func CheckDigestHeader(h http.Header, want digest.Digest) error {
+	if got := h.Get("Docker-Content-Digest"); got != "" && got != string(want) {
+		return fmt.Errorf("%w: %s was stored as %.100q", content.ErrIntegrity, want, got)
+	}
+	return nil
+}
+
+// putBlob uploads a blob with one POST and one PUT; after a failure both again. If
+// upload is not nil, the POST was sent.
+func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descriptor, content content.PartReader, how content.Upload, upload *url.URL) error {
+	renewed := false
+	return Retry(ctx, func(ctx context.Context) (err error) {
+		if err := how.Slots.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		defer how.Slots.Release(1)
+		if upload == nil {
+			if upload, _, err = c.Begin(ctx, repository, d.Digest, ""); err != nil {
+				return &finalError{err} // it was tried often enough
+			}
+		}
+		err = c.put(ctx, upload, d, content, how)
+		upload = nil
+		var refused *Error
+		switch {
+		case !errors.As(err, &refused):
+		case refused.maybeExists():
+			if has, headErr := c.HasBlob(ctx, repository, d); headErr == nil && has {
+				return nil // another push was faster
+			}
+		case refused.Unauthorized() && !renewed:
+			renewed = true // a token that has expired is not sent again
+			return &passingError{err}
+		}
+		return err
+	})
+}

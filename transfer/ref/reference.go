@@ -1,0 +1,273 @@
+package ref
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Kind is the kind of endpoint that a reference names.
+type Kind string
+
+// The kinds of endpoint.
+const (
+	KindECR           Kind = "ecr"            // HOST/REPOSITORY[:TAG][@DIGEST] in a private registry of Amazon ECR
+	KindRegistry      Kind = "registry"       // HOST/REPOSITORY[:TAG][@DIGEST] in any other registry
+	KindLayout        Kind = "oci"            // oci:DIRECTORY[:TAG][@DIGEST]
+	KindArchive       Kind = "oci-archive"    // oci-archive:FILE[:TAG][@DIGEST]
+	KindDockerArchive Kind = "docker-archive" // docker-archive:FILE[:NAME:TAG]
+	KindDockerDaemon  Kind = "docker-daemon"  // docker-daemon:NAME[:TAG] or docker-daemon:IMAGE-ID
+)
+
+// StandardStream is the path of an archive that is read from stdin or written to
+// stdout.
+const StandardStream = "-"
+
+// Reference names an image, as a person wrote it.
+type Reference struct {
+	Kind       Kind
+	Host       string        // of KindRegistry, in lower case
+	Registry   auth.Registry // of KindECR
+	Repository string        // of KindECR and KindRegistry; the name of the image in a docker archive or daemon
+	Path       string        // of an archive or a layout
+	Tag        string        // "" if none was given
+	Digest     digest.Digest // "" if none was given; in a docker daemon the image ID
+}
+
+// IsRepository tells whether the image is in a registry.
+func (r Reference) IsRepository() bool { return r.Kind == KindECR || r.Kind == KindRegistry }
+
+// Place is the reference without its tag and digest: where the image is.
+func (r Reference) Place() string {
+	switch r.Kind {
+	case KindECR:
+		return r.Registry.Host + "/" + r.Repository
+	case KindRegistry:
+		return r.Host + "/" + r.Repository
+	case KindDockerDaemon:
+		return string(r.Kind) + ":" + r.Repository
+	case KindDockerArchive:
+		if r.Repository != "" {
+			return string(r.Kind) + ":" + r.Path + ":" + r.Repository
+		}
+	}
+	return string(r.Kind) + ":" + r.Path
+}
+
+// String is the reference in its full form, which ParseReference reads again.
+func (r Reference) String() string {
+	s := r.Place()
+	if r.Tag != "" {
+		s += ":" + r.Tag
+	}
+	switch {
+	case r.Digest == "":
+	case r.Kind == KindDockerDaemon:
+		s += string(r.Digest)
+	default:
+		s += "@" + string(r.Digest)
+	}
+	return s
+}
+
+// Name is how the endpoint of the reference knows the image: the digest if there
+// is one, else the tag, else ""; NAME:TAG in a docker archive or daemon.
+func (r Reference) Name() string {
+	switch {
+	case r.Digest != "":
+		return string(r.Digest)
+	case r.Repository != "" && !r.IsRepository():
+		return r.Repository + ":" + r.Tag
+	}
+	return r.Tag
+}
+
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
+var ecrRepositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
+
+var hostName = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
+
+// ParseReference reads a reference in the form of one of the kinds; "-" and
+// "-:TAG" are an archive on stdin or stdout. PATH[:TAG] without the name of a kind
+// is what detect says that is at the path ("" is nothing; a nil detect never
+// finds anything). A registry wins over a directory of the same name if it is
+// one of Amazon ECR. For a host that is none the kind is KindRegistry.
+func Parse(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
+	if s == "" {
+		return Reference{}, errors.New("the reference is empty")
+	}
+	r, err := parseReference(s, registries, detect)
+	if err != nil {
+		return Reference{}, fmt.Errorf("reference %q %w", s, err)
+	}
+	return r, nil
+}
+
+func parseReference(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
+	if s == StandardStream || strings.HasPrefix(s, StandardStream+":") {
+		return parsePath(KindArchive, s)
+	}
+	if kind, rest, ok := strings.Cut(s, ":"); ok {
+		switch kind := Kind(kind); kind {
+		case KindLayout, KindArchive:
+			return parsePath(kind, rest)
+		case KindDockerArchive:
+			return parseDockerArchive(rest)
+		case KindDockerDaemon:
+			return parseDockerDaemon(rest)
+		}
+	}
+	host, rest, slash := strings.Cut(s, "/")
+	registry, err := registries.Parse(host)
+	if err == nil && !registry.Public {
+		return parseRepository(Reference{Kind: KindECR, Registry: registry}, rest)
+	}
+	if detect != nil {
+		if kind := detect(s); kind != "" {
+			return Reference{Kind: kind, Path: s}, nil
+		}
+		if r, err := parsePath(KindLayout, s); err == nil {
+			if r.Kind = detect(r.Path); r.Kind == KindDockerArchive {
+				return parseDockerArchive(s)
+			} else if r.Kind != "" {
+				return r, nil
+			}
+		}
+	}
+	host = strings.ToLower(host)
+	if slash && looksLikeHost(host) {
+		if !hostName.MatchString(host) {
+			return Reference{}, fmt.Errorf("begins with %q, which is no host name", host)
+		}
+		return parseRepository(Reference{Kind: KindRegistry, Host: host}, rest)
+	}
+	return Reference{}, errors.New("names neither a registry nor a file or directory with an image; write HOST/REPOSITORY:TAG or oci:DIRECTORY[:TAG]")
+}
+
+// looksLikeHost tells "ghcr.io" and "localhost:5000" from the first element of a path.
+func looksLikeHost(s string) bool {
+	return strings.Trim(s, ".") != "" && !strings.HasSuffix(s, ":") && (strings.ContainsAny(s, ".:") || s == "localhost")
+}
+
+// parseRepository adds NAME[:TAG][@DIGEST] to r.
+func parseRepository(r Reference, rest string) (Reference, error) {
+	var err error
+	if rest, r.Digest, err = cutDigest(rest); err != nil {
+		return Reference{}, err
+	}
+	name, tag, tagged := strings.Cut(rest, ":")
+	if tagged && !content.IsTag(tag) {
+		return Reference{}, notATag(tag)
+	}
+	switch {
+	case r.Kind == KindECR && (len(name) < 2 || len(name) > 256 || !ecrRepositoryName.MatchString(name)):
+		return Reference{}, fmt.Errorf("has %q, which is not a repository name (2 to 256 lower-case letters and digits, with single . _ - and / between them)", name)
+	case len(name) > 255 || !content.IsRepositoryName(name):
+		return Reference{}, fmt.Errorf("has %q, which is not a repository name (lower-case letters and digits, with . _ - and / between them)", name)
+	}
+	r.Repository, r.Tag = name, tag
+	return r, nil
+}
+
+func notATag(s string) error {
+	return fmt.Errorf("has %q, which is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
+}
+
+// parsePath splits PATH[:TAG][@DIGEST]; what follows the last colon and cannot be
+// a tag is part of the path.
+func parsePath(kind Kind, rest string) (Reference, error) {
+	r := Reference{Kind: kind}
+	var err error
+	if rest, r.Digest, err = cutDigest(rest); err != nil {
+		return Reference{}, err
+	}
+	r.Path = rest
+	if i := strings.LastIndexByte(rest, ':'); i >= 0 && content.IsTag(rest[i+1:]) {
+		r.Path, r.Tag = rest[:i], rest[i+1:]
+	}
+	return r, checkPath(r.Path)
+}
+
+func checkPath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("names no file or directory")
+	case strings.HasSuffix(path, ":"):
+		return errors.New("ends its path with a colon")
+	case strings.ContainsRune(path, 0):
+		return errors.New("has a NUL byte in its path")
+	}
+	return nil
+}
+
+// parseDockerArchive splits FILE[:NAME[:TAG]] at the first colon that is not that
+// of a Windows drive.
+func parseDockerArchive(rest string) (Reference, error) {
+	r := Reference{Kind: KindDockerArchive, Path: rest}
+	skip := 0
+	if len(rest) > 2 && rest[1] == ':' && rest[2] == '\\' {
+		skip = 2
+	}
+	i := strings.IndexByte(rest[skip:], ':')
+	if i < 0 {
+		return r, checkPath(r.Path)
+	}
+	var err error
+	r.Path = rest[:skip+i]
+	if r.Repository, r.Tag, err = parseDockerName(rest[skip+i+1:]); err != nil {
+		return Reference{}, err
+	}
+	return r, checkPath(r.Path)
+}
+
+func parseDockerDaemon(rest string) (Reference, error) {
+	r := Reference{Kind: KindDockerDaemon}
+	if strings.HasPrefix(rest, "sha256:") {
+		id, err := digest.Parse(rest)
+		if err != nil {
+			return Reference{}, fmt.Errorf("has the image ID %q: %w", rest, err)
+		}
+		r.Digest = id
+		return r, nil
+	}
+	var err error
+	r.Repository, r.Tag, err = parseDockerName(rest)
+	return r, err
+}
+
+// parseDockerName splits [HOST[:PORT]/]NAME[:TAG]; without a tag it is "latest".
+func parseDockerName(s string) (name, tag string, err error) {
+	name, tag = s, "latest"
+	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, '/') {
+		name, tag = s[:i], s[i+1:]
+	}
+	if !content.IsTag(tag) {
+		return "", "", notATag(tag)
+	}
+	path := name
+	if host, rest, ok := strings.Cut(name, "/"); ok && looksLikeHost(host) && hostName.MatchString(strings.ToLower(host)) {
+		path = rest
+	}
+	if !content.IsRepositoryName(path) || path == string(digest.SHA256) {
+		return "", "", fmt.Errorf("has %q, which is not the name of an image", name)
+	}
+	return name, tag, nil
+}
+
+func cutDigest(s string) (string, digest.Digest, error) {
+	i := strings.LastIndex(s, "@sha256:")
+	if i < 0 {
+		return s, "", nil
+	}
+	d, err := digest.Parse(s[i+1:])
+	if err != nil {
+		return "", "", fmt.Errorf("has the digest %q: %w", s[i+1:], err)
+	}
+	return s[:i], d, nil
+}

@@ -1,0 +1,176 @@
+package ref
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ecrkit/ecrkit/auth"
+)
+
+const (
+	ecrHost = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+	someSHA = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+)
+
+var (
+	ecrRegistry   = auth.Registry{Host: ecrHost, Account: "123456789012", Region: "us-east-1", Partition: "aws"}
+	localRegistry = auth.Registry{Host: "127.0.0.1:4510", Account: "000000000000", Region: "us-east-1", Partition: "aws"}
+	localMapping  = auth.Mapping{localRegistry.Host: localRegistry}
+)
+
+// detectTest says that "img" and "dir/img" are layouts, and a directory with the
+// name of a registry, and that two files are archives.
+func detectTest(path string) Kind {
+	switch path {
+	case "img", "dir/img", ecrHost + "/app", "a:b":
+		return KindLayout
+	case "oci.tar":
+		return KindArchive
+	case "docker.tar":
+		return KindDockerArchive
+	}
+	return ""
+}
+
+func TestParseReference(t *testing.T) {
+	tests := []struct {
+		in   string
+		want Reference
+		full string // String of it; "" is in
+	}{
+		{ecrHost + "/app", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app"}, ""},
+		{ecrHost + "/app:1.2", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "1.2"}, ""},
+		{ecrHost + "/team/my-app.x/y_z:_V", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "team/my-app.x/y_z", Tag: "_V"}, ""},
+		{ecrHost + "/app@" + someSHA, Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Digest: someSHA}, ""},
+		{ecrHost + "/app:1@" + someSHA, Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "1", Digest: someSHA}, ""},
+		{strings.ToUpper(ecrHost) + ":443/app:1", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "1"}, ecrHost + "/app:1"},
+		{"127.0.0.1:4510/app:1", Reference{Kind: KindECR, Registry: localRegistry, Repository: "app", Tag: "1"}, ""},
+		{"oci:dir", Reference{Kind: KindLayout, Path: "dir"}, ""},
+		{"oci:dir:1.2", Reference{Kind: KindLayout, Path: "dir", Tag: "1.2"}, ""},
+		{"oci:/a/b.c/d:1.2", Reference{Kind: KindLayout, Path: "/a/b.c/d", Tag: "1.2"}, ""},
+		{"oci:./d@" + someSHA, Reference{Kind: KindLayout, Path: "./d", Digest: someSHA}, ""},
+		{"oci:d:1@" + someSHA, Reference{Kind: KindLayout, Path: "d", Tag: "1", Digest: someSHA}, ""},
+		{"oci:a:b/c", Reference{Kind: KindLayout, Path: "a:b/c"}, ""},
+		{`oci:C:\images\app`, Reference{Kind: KindLayout, Path: `C:\images\app`}, ""},
+		{`oci:C:\images\app:1`, Reference{Kind: KindLayout, Path: `C:\images\app`, Tag: "1"}, ""},
+		{"oci-archive:x.tar", Reference{Kind: KindArchive, Path: "x.tar"}, ""},
+		{"oci-archive:x.tar:1", Reference{Kind: KindArchive, Path: "x.tar", Tag: "1"}, ""},
+		{"img", Reference{Kind: KindLayout, Path: "img"}, "oci:img"},
+		{"img:1.2", Reference{Kind: KindLayout, Path: "img", Tag: "1.2"}, "oci:img:1.2"},
+		{"dir/img@" + someSHA, Reference{Kind: KindLayout, Path: "dir/img", Digest: someSHA}, "oci:dir/img@" + someSHA},
+		{"oci.tar:1", Reference{Kind: KindArchive, Path: "oci.tar", Tag: "1"}, "oci-archive:oci.tar:1"},
+		{"docker.tar", Reference{Kind: KindDockerArchive, Path: "docker.tar"}, "docker-archive:docker.tar"},
+		{"docker.tar:app", Reference{Kind: KindDockerArchive, Path: "docker.tar", Repository: "app", Tag: "latest"}, "docker-archive:docker.tar:app:latest"},
+		{"-", Reference{Kind: KindArchive, Path: "-"}, "oci-archive:-"},
+		{"-:1", Reference{Kind: KindArchive, Path: "-", Tag: "1"}, "oci-archive:-:1"},
+		{"docker-archive:-:team/app:1", Reference{Kind: KindDockerArchive, Path: "-", Repository: "team/app", Tag: "1"}, ""},
+		{"docker-archive:/tmp/x.tar", Reference{Kind: KindDockerArchive, Path: "/tmp/x.tar"}, ""},
+		{`docker-archive:C:\x.tar:app:1`, Reference{Kind: KindDockerArchive, Path: `C:\x.tar`, Repository: "app", Tag: "1"}, ""},
+		{"docker-archive:x.tar:ghcr.io:443/a/b:1", Reference{Kind: KindDockerArchive, Path: "x.tar", Repository: "ghcr.io:443/a/b", Tag: "1"}, ""},
+		{"docker-daemon:app", Reference{Kind: KindDockerDaemon, Repository: "app", Tag: "latest"}, "docker-daemon:app:latest"},
+		{"docker-daemon:" + ecrHost + "/app:1", Reference{Kind: KindDockerDaemon, Repository: ecrHost + "/app", Tag: "1"}, ""},
+		{"docker-daemon:" + someSHA, Reference{Kind: KindDockerDaemon, Digest: someSHA}, ""},
+		{"ghcr.io/a/b:1", Reference{Kind: KindRegistry, Host: "ghcr.io", Repository: "a/b", Tag: "1"}, ""},
+		{"GHCR.io/a/b", Reference{Kind: KindRegistry, Host: "ghcr.io", Repository: "a/b"}, "ghcr.io/a/b"},
+		{"localhost/a", Reference{Kind: KindRegistry, Host: "localhost", Repository: "a"}, ""},
+		{"localhost:5000/a@" + someSHA, Reference{Kind: KindRegistry, Host: "localhost:5000", Repository: "a", Digest: someSHA}, ""},
+		{"127.0.0.1:4511/a__b", Reference{Kind: KindRegistry, Host: "127.0.0.1:4511", Repository: "a__b"}, ""},
+		{"[::1]:5000/a", Reference{Kind: KindRegistry, Host: "[::1]:5000", Repository: "a"}, ""},
+		{"public.ecr.aws/a/b:1", Reference{Kind: KindRegistry, Host: "public.ecr.aws", Repository: "a/b", Tag: "1"}, ""},
+		{ecrHost + ".evil.com/app:1", Reference{Kind: KindRegistry, Host: ecrHost + ".evil.com", Repository: "app", Tag: "1"}, ""},
+		// A directory must not catch what is meant for the registry.
+		{ecrHost + "/app:x", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "x"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := Parse(tt.in, auth.Registries{Mapping: localMapping}, detectTest)
+			if err != nil || got != tt.want {
+				t.Fatalf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+			full := tt.full
+			if full == "" {
+				full = tt.in
+			}
+			if got.String() != full {
+				t.Errorf("String is %q, want %q", got.String(), full)
+			}
+		})
+	}
+}
+
+func TestParseReferenceRefuses(t *testing.T) {
+	tests := []struct {
+		in   string
+		want string // part of the error
+	}{
+		{"", "empty"},
+		{"app", "names neither a registry nor a file"},
+		{"app:1.2", "names neither a registry nor a file"},
+		{"./build", "names neither a registry nor a file"},
+		{"../build:1", "names neither a registry nor a file"},
+		{"https://" + ecrHost + "/app", "names neither a registry nor a file"},
+		{"library/app", "names neither a registry nor a file"},
+		{ecrHost + "@evil.com/app:1", "no host name"},
+		{ecrHost, "not a repository name"},
+		{ecrHost + "/", "not a repository name"},
+		{ecrHost + "/a", "not a repository name"},
+		{ecrHost + "/App:1", "not a repository name"},
+		{ecrHost + "/a__b", "not a repository name"},
+		{ecrHost + "/a//b", "not a repository name"},
+		{ecrHost + "/app/", "not a repository name"},
+		{ecrHost + "/-app", "not a repository name"},
+		{ecrHost + "/" + strings.Repeat("a", 257), "not a repository name"},
+		{ecrHost + "/app:", "not a tag"},
+		{ecrHost + "/app:.x", "not a tag"},
+		{ecrHost + "/app:a:b", "not a tag"},
+		{ecrHost + "/app:" + strings.Repeat("a", 129), "not a tag"},
+		{ecrHost + "/app@sha256:123", "digest"},
+		{ecrHost + "/app@sha256:" + strings.Repeat("G", 64), "digest"},
+		{ecrHost + "/app@md5:d41d8cd98f00b204e9800998ecf8427e", "not a repository name"},
+		{"oci:", "no file or directory"},
+		{"oci::1", "no file or directory"},
+		{"oci:dir:", "ends its path with a colon"},
+		{"oci:dir::1", "ends its path with a colon"},
+		{"oci:dir@sha256:12", "digest"},
+		{"oci:a\x00b", "NUL"},
+		{"oci-archive:", "no file or directory"},
+		{"docker-archive:", "no file or directory"},
+		{"docker-archive:x.tar:", "not the name of an image"},
+		{"docker-archive:x.tar:App", "not the name of an image"},
+		{"docker-daemon:", "not the name of an image"},
+		{"docker-daemon:sha256:12", "image ID"},
+		{"ghcr.io/A", "not a repository name"},
+		{"gh_cr.io/a", "no host name"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.in, func(t *testing.T) {
+			got, err := Parse(tt.in, auth.Registries{Mapping: localMapping}, detectTest)
+			if err == nil {
+				t.Fatalf("accepted as %+v", got)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %q has not %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParseReference(f *testing.F) {
+	for _, s := range []string{
+		"", "app:1", ecrHost + "/app:1@" + someSHA, "127.0.0.1:4510/a/b:c", "oci:dir:tag", "oci:a:b/c@" + someSHA,
+		`oci:C:\x:1`, "oci-archive:f.tar:x", "img:1", "oci:::", "@sha256:", ":/", "[::1]/app", "-:1",
+		"docker-archive:f:a/b:c", "docker-daemon:" + someSHA, "docker-daemon:a:1@x", "localhost:5000/a__b:1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := Parse(s, auth.Registries{Mapping: localMapping}, nil)
+		if err != nil {
+			return
+		}
+		again, err := Parse(r.String(), auth.Registries{Mapping: localMapping}, nil)
+		if err != nil || again != r {
+			t.Fatalf("%q is %+v, its String %q is %+v, %v", s, r, r.String(), again, err)
+		}
+	})
+}

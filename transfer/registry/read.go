@@ -1,0 +1,242 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
+)
+
+// requestsAtOnce is how many small requests go to a registry at once.
+const requestsAtOnce = 16
+
+// Resolve finds the image by tag or digest; "" is an error.
+func (r *Repository) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
+	if reference == "" {
+		return content.Manifest{}, fmt.Errorf("%s: name the image by a tag or digest", r)
+	}
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	m, err := r.manifest(ctx, c, reference, content.MaxManifestSize)
+	if err != nil {
+		return content.Manifest{}, r.fail("image "+reference, err)
+	}
+	return m, nil
+}
+
+// Manifests gets the manifests, several at once.
+func (r *Repository) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return nil, err
+	}
+	manifests := make([]content.Manifest, len(descriptors))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(requestsAtOnce)
+	for i, d := range descriptors {
+		group.Go(func() (err error) {
+			if manifests[i], err = r.manifest(ctx, c, string(d.Digest), min(d.Size, content.MaxManifestSize)); err != nil {
+				return r.fail("manifest "+string(d.Digest), err)
+			}
+			return nil
+		})
+	}
+	return manifests, group.Wait()
+}
+
+// manifest gets a manifest of at most limit bytes.
+func (r *Repository) manifest(ctx context.Context, c *v2.Client, reference string, limit int64) (content.Manifest, error) {
+	header := http.Header{"Accept": {strings.Join(content.ManifestMediaTypes(), ", ")}}
+	a, err := c.Get(ctx, r.repository+"/manifests/"+reference, nil, header, limit)
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	// A page of a proxy is not an image, and its digest not what a tag names.
+	if body := bytes.TrimLeft(a.Body, " \t\r\n"); len(body) == 0 || body[0] != '{' {
+		return content.Manifest{}, fmt.Errorf("%w: %d bytes of the type %.100q, and no manifest", content.ErrProtocol, len(a.Body), a.Header.Get("Content-Type"))
+	}
+	got := digest.FromBytes(a.Body)
+	if said := a.Header.Get("Docker-Content-Digest"); said != "" {
+		if d, err := digest.Parse(said); err != nil || digestOfAlgorithm(d.Algorithm(), a.Body) != d {
+			return content.Manifest{}, fmt.Errorf("%w: the registry calls it %.100q, its bytes have the digest %s", content.ErrIntegrity, said, got)
+		}
+	}
+	if asked, err := digest.Parse(reference); err == nil && asked != got {
+		return content.Manifest{}, fmt.Errorf("%w: asked for %s, got %s", content.ErrIntegrity, asked, got)
+	}
+	// A general type says nothing; one that is not known is refused later.
+	mediaType, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	if err != nil || !strings.HasPrefix(mediaType, "application/vnd.") {
+		mediaType = ""
+	}
+	return content.Manifest{Descriptor: content.Descriptor{MediaType: mediaType, Digest: got, Size: int64(len(a.Body))}, Content: a.Body}, nil
+}
+
+func digestOfAlgorithm(a digest.Algorithm, data []byte) digest.Digest {
+	if !a.Available() {
+		return ""
+	}
+	return a.FromBytes(data)
+}
+
+// Blob opens a blob, at the registry or where that says it is.
+func (r *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return nil, err
+	}
+	var response *http.Response
+	err = v2.Retry(ctx, func(ctx context.Context) (err error) {
+		response, _, err = r.openBlob(ctx, c, d, "")
+		return err
+	})
+	if err != nil {
+		return nil, r.fail("blob "+string(d.Digest), err)
+	}
+	return response.Body, nil
+}
+
+// openBlob asks for a blob and follows redirects; byteRange is "" or a header
+// Range. at is where it was found, nil if that is the registry itself.
+func (r *Repository) openBlob(ctx context.Context, c *v2.Client, d content.Descriptor, byteRange string) (response *http.Response, at *url.URL, err error) {
+	u := c.Url(r.repository+"/blobs/"+string(d.Digest), nil)
+	for range 5 {
+		if at == nil {
+			response, err = c.Do(blobRequest(ctx, u, byteRange), append(v2.Redirects, http.StatusOK, http.StatusPartialContent)...)
+		} else {
+			response, err = r.elsewhere(blobRequest(ctx, u, byteRange), v2.Redirects...)
+		}
+		if err != nil || !v2.IsRedirect(response) {
+			return response, at, err
+		}
+		v2.Drop(response)
+		next, err := response.Request.URL.Parse(response.Header.Get("Location"))
+		if err != nil || response.Header.Get("Location") == "" {
+			return nil, nil, fmt.Errorf("%s: %w: a redirect to nowhere", v2.WithoutQuery(u), content.ErrProtocol)
+		}
+		if next.Scheme != "https" && !(next.Scheme == "http" && c.Base.Scheme == "http" && isLoopback(next.Host)) {
+			return nil, nil, fmt.Errorf("%s: %w: a redirect to %s://%s, which is not https", v2.WithoutQuery(u), content.ErrProtocol, next.Scheme, next.Host)
+		}
+		if u = next; at != nil || !strings.EqualFold(v2.WithPort(u), v2.WithPort(c.Base)) {
+			at = u
+		}
+	}
+	return nil, nil, fmt.Errorf("%s: %w: too many redirects", v2.WithoutQuery(u), content.ErrProtocol)
+}
+
+func blobRequest(ctx context.Context, u *url.URL, byteRange string) *http.Request {
+	request := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{}}).WithContext(ctx)
+	// Otherwise Go asks for gzip by itself and unpacks what comes back.
+	request.Header.Set("Accept-Encoding", "identity")
+	if byteRange != "" {
+		request.Header.Set("Range", byteRange)
+	}
+	return request
+}
+
+// elsewhere sends a request to where a blob is, without credentials: the URL
+// may be one, and no error repeats its query.
+func (r *Repository) elsewhere(request *http.Request, also ...int) (*http.Response, error) {
+	c := v2.Client{Http: r.plain}
+	response, err := c.Do(request, append(also, http.StatusOK, http.StatusPartialContent)...)
+	var refused *v2.Error
+	if errors.As(err, &refused) {
+		refused.Elsewhere = true
+	}
+	return response, err
+}
+
+// Ranges reads a blob by ranges, where the registry says that it is.
+func (r *Repository) Ranges(ctx context.Context, d content.Descriptor) (ranges.Opener, error) {
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return nil, err
+	}
+	return (&registryRanges{registry: r, client: c, d: d}).open, nil
+}
+
+// registryRanges are the ranges of one blob.
+type registryRanges struct {
+	registry *Repository
+	client   *v2.Client
+	d        content.Descriptor
+
+	mu sync.Mutex
+	at *url.URL // where the blob is, nil if that is the registry itself or not known
+}
+
+func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+	if ranges.IsRepeated(ctx) {
+		ctx = calls.Repeating(ctx)
+	}
+	response, err := b.Get(ctx, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
+	if err == nil {
+		if err = checkRange(response, b.d.Size, first, n); err != nil {
+			response.Body.Close()
+		}
+	}
+	if err == nil {
+		return response.Body, nil
+	}
+	err = b.registry.fail("blob "+string(b.d.Digest), err)
+	if !v2.MayPass(err) {
+		err = ranges.Permanent(err)
+	}
+	return nil, err
+}
+
+// get asks at once where the blob was before; if it is refused there, the URL may
+// have expired, and the registry is asked again.
+func (b *registryRanges) Get(ctx context.Context, byteRange string) (*http.Response, error) {
+	b.mu.Lock()
+	at := b.at
+	b.mu.Unlock()
+	if at != nil {
+		response, err := b.registry.elsewhere(blobRequest(ctx, at, byteRange))
+		var refused *v2.Error
+		if !errors.As(err, &refused) || !refused.Expired() {
+			return response, err
+		}
+	}
+	response, at, err := b.registry.openBlob(ctx, b.client, b.d, byteRange)
+	if err == nil {
+		b.mu.Lock()
+		b.at = at
+		b.mu.Unlock()
+	}
+	return response, err
+}
+
+// checkRange refuses an answer that is not the range that was asked for.
+func checkRange(r *http.Response, size, first, n int64) error {
+	if r.StatusCode == http.StatusOK {
+		if first == 0 && n == size {
+			return nil
+		}
+		return ranges.Permanent(content.ErrNoRanges)
+	}
+	last := first + n - 1
+	known := fmt.Sprintf("bytes %d-%d/%d", first, last, size)
+	got := r.Header.Get("Content-Range")
+	if !slices.Contains([]string{known, fmt.Sprintf("bytes %d-%d/*", first, last)}, got) {
+		return ranges.Permanent(fmt.Errorf("%w: asked for %q, got %.100q", content.ErrIntegrity, known, got))
+	}
+	return nil
+}

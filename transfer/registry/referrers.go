@@ -1,0 +1,158 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
+)
+
+// Referrers asks the referrers API, and where a registry does not have that reads
+// the list that clients keep by a tag. Any other refusal, and an answer that is no
+// list, is an error:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
+func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.listReferrers(ctx, c, subject)
+	if err != nil {
+		return nil, r.fail("referrers of "+string(subject), err)
+	}
+	return found, nil
+}
+
+func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject digest.Digest) ([]content.Descriptor, error) {
+	var all []content.Descriptor
+	total := 0
+	header := http.Header{"Accept": {ocispec.MediaTypeImageIndex}}
+	err := c.Pages(ctx, c.Url(r.repository+"/referrers/"+string(subject), nil), header, func(a v2.Answer) error {
+		if err := checkReferrerType(a.Header); err != nil {
+			return err
+		}
+		if total += len(a.Body); total > v2.MaxListBytes {
+			return fmt.Errorf("%w: its list of referrers has more than %d bytes", content.ErrUnsupported, v2.MaxListBytes)
+		}
+		page, err := content.DecodeReferrers(a.Body)
+		all = append(all, page...)
+		if len(all) > content.MaxReferrers {
+			return fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
+		}
+		return err
+	})
+	var refused *v2.Error
+	if errors.As(err, &refused) && refused.HasNoReferrers() {
+		list, err := r.referrerList(ctx, c, subject)
+		return list.Manifests, err
+	}
+	return all, err
+}
+
+// findTags asks for each tag, and reads what is there.
+func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
+	c, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return content.FindEach(ctx, tags, func(ctx context.Context, tag string) (content.Manifest, error) {
+		var m content.Manifest
+		_, err := c.Head(ctx, r.repository, tag)
+		if err == nil {
+			m, err = r.manifest(ctx, c, tag, content.MaxManifestSize)
+		}
+		if err != nil {
+			return content.Manifest{}, r.fail("image "+tag, err)
+		}
+		return m, nil
+	})
+}
+
+// checkReferrerType refuses what is no index: a page of a proxy is not an empty list.
+func checkReferrerType(h http.Header) error {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || mediaType != ocispec.MediaTypeImageIndex {
+		return fmt.Errorf("%w: a list of referrers of the type %.100q", content.ErrProtocol, h.Get("Content-Type"))
+	}
+	return nil
+}
+
+// referrerList reads the list that clients keep by a tag; none is empty:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema.
+func (r *Repository) referrerList(ctx context.Context, c *v2.Client, subject digest.Digest) (ocispec.Index, error) {
+	m, err := r.manifest(ctx, c, content.DigestTag(subject, content.DigestTagReferrers), content.MaxManifestSize)
+	if errors.Is(err, content.ErrNotFound) {
+		return ocispec.Index{}, nil
+	}
+	if err != nil {
+		return ocispec.Index{}, err
+	}
+	return content.DecodeReferrerList(m.Content)
+}
+
+// keepReferrer enters a manifest that has a subject into the list of its subject's
+// referrers, which the registry does not keep itself.
+func (r *Repository) keepReferrer(ctx context.Context, c *v2.Client, m content.Manifest) error {
+	entry, subject, err := content.ReferrerOf(m)
+	if err != nil || subject == "" {
+		return err
+	}
+	// Two writers may read the same list, and the second takes away the entry of
+	// the first: no registry must know If-Match. So each looks once more, after the
+	// time that a writer needs which read before.
+	for range content.MaxReferrerTries {
+		start := time.Now()
+		list, err := r.referrerList(ctx, c, subject)
+		if err != nil {
+			return err
+		}
+		if !content.HasDescriptor(list.Manifests, entry) {
+			list.Manifests = append(list.Manifests, entry)
+			if err := r.putReferrerList(ctx, c, subject, list); err != nil {
+				return err
+			}
+			took := time.Since(start)
+			select {
+			case <-time.After(max(2*took, r.referrerPause) + rand.N(took+time.Millisecond)):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if list, err = r.referrerList(ctx, c, subject); err != nil {
+				return err
+			}
+		}
+		if content.HasDescriptor(list.Manifests, entry) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the list of referrers, tag %s: other clients replace it all the time; push again later", content.DigestTag(subject, content.DigestTagReferrers))
+}
+
+func (r *Repository) putReferrerList(ctx context.Context, c *v2.Client, subject digest.Digest, list ocispec.Index) error {
+	list.Versioned, list.MediaType = specs.Versioned{SchemaVersion: 2}, ocispec.MediaTypeImageIndex
+	data, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	if len(data) > content.MaxManifestSize {
+		return fmt.Errorf("%w: the list of referrers, tag %s, is full", content.ErrUnsupported, content.DigestTag(subject, content.DigestTagReferrers))
+	}
+	_, err = c.Send(ctx, http.MethodPut, r.repository+"/manifests/"+content.DigestTag(subject, content.DigestTagReferrers),
+		http.Header{"Content-Type": {ocispec.MediaTypeImageIndex}}, data, http.StatusCreated, http.StatusOK)
+	var refused *v2.Error
+	if errors.As(err, &refused) && refused.IsImmutable() {
+		err = fmt.Errorf("%w: the registry lists no referrers itself, and the tag %s, by which clients list them, is immutable: let tags like sha256-* move", content.ErrConflict, content.DigestTag(subject, content.DigestTagReferrers))
+	}
+	return err
+}

@@ -1,0 +1,268 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
+)
+
+// Registry is one repository of a registry that speaks the OCI distribution API,
+// as [Source] and as [Target]:
+// https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
+//
+// Credentials go to the registry's host alone, and to the server that it names for
+// tokens if that is in the same domain; never over plain HTTP to another machine.
+type Repository struct {
+	host       string // as it was asked for
+	repository string
+	registry   name.Registry
+	keychain   authn.Keychain
+	guard      *guard
+	plain      *http.Client // for where a blob is: no credentials
+	state      v2.State
+	limits     calls.Limits
+	// referrerPause is how long after writing a list of referrers it is read again.
+	referrerPause time.Duration
+	requestLog    // of all requests to the registry
+
+	login     chan struct{} // is held by who logs in
+	challenge *transport.Challenge
+	clients   map[string]*v2.Client // by what they may do
+}
+
+// requestLog keeps the embedded field from being part of the API.
+type requestLog = calls.Log
+
+var (
+	_ content.Source         = (*Repository)(nil)
+	_ content.Target         = (*Repository)(nil)
+	_ content.TagLister      = (*Repository)(nil)
+	_ content.ReferrerLister = (*Repository)(nil)
+
+	_ content.RequestCounter = (*Repository)(nil)
+
+	_ content.RangeReader  = (*Repository)(nil)
+	_ content.BlobUploader = (*Repository)(nil)
+	_ content.ImageChecker = (*Repository)(nil)
+)
+
+// NewRegistry gives a repository of the registry at host, which may be docker.io
+// with its short names. Its credentials are those of keychain for it; nil and what
+// the keychain does not know is anonymous. base sends the requests; nil is a
+// transport with Go's defaults. No request is made.
+func New(host, repository string, keychain authn.Keychain, base http.RoundTripper) (*Repository, error) {
+	registry, err := name.NewRegistry(host, name.WeakValidation)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", host, err)
+	}
+	if repository != "" {
+		full, err := name.NewRepository(host+"/"+repository, name.WeakValidation)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s: %w", host, repository, err)
+		}
+		repository = full.RepositoryStr() // docker.io/alpine is docker.io/library/alpine
+	}
+	if keychain == nil {
+		keychain = authn.NewMultiKeychain()
+	}
+	if base == nil {
+		base = NewTransport()
+	}
+	waits := calls.DefaultPolicy()
+	waits.Answer = answerTime
+	base = calls.Watched(base.RoundTrip, func() calls.Policy { return waits })
+	r := &Repository{
+		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause,
+		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
+	}
+	calls := calls.Caller{Limits: &r.limits, Log: &r.requestLog}
+	r.guard = &guard{next: calls.Transport(base, v2.Operation), registry: registry.RegistryStr()}
+	return r, nil
+}
+
+// answerTime is how long an answer may take: a registry may hash a large blob before.
+const answerTime = 5 * time.Minute
+
+// NewTransport gives a transport with Go's defaults in which each blob on its way has a
+// connection of its own: over HTTP/2 they would share one, and its speed.
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = calls.MaxIdleConnections
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = calls.NoHTTP2()
+	t.ResponseHeaderTimeout = answerTime
+	return t
+}
+
+// String is HOST/repository.
+func (r *Repository) String() string {
+	if r.repository == "" {
+		return r.host
+	}
+	return r.host + "/" + r.repository
+}
+
+// What a client may do with a repository.
+const (
+	actionsPull   = "pull"
+	actionsPush   = "pull,push"
+	actionsDelete = "pull,push,delete"
+)
+
+// client gives a client that may do these actions with the repository, and read
+// the repository from, if that is not "".
+func (r *Repository) client(ctx context.Context, actions, from string) (*v2.Client, error) {
+	scopes := []string{"repository:" + r.repository + ":" + actions}
+	if from != "" {
+		scopes = append(scopes, "repository:"+from+":"+actionsPull)
+	}
+	return r.scoped(ctx, scopes...)
+}
+
+// reader gives a client that may read: one that may write, if there is one. To others
+// some registries do not say that a repository is yet to be made by a push.
+func (r *Repository) reader(ctx context.Context) (*v2.Client, error) {
+	select {
+	case r.login <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	c := r.clients["repository:"+r.repository+":"+actionsPush]
+	<-r.login
+	if c != nil {
+		return c, nil
+	}
+	return r.client(ctx, actionsPull, "")
+}
+
+// scoped gives a client with a token for scopes.
+func (r *Repository) scoped(ctx context.Context, scopes ...string) (*v2.Client, error) {
+	select {
+	case r.login <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-r.login }()
+	key := strings.Join(scopes, " ")
+	if c := r.clients[key]; c != nil {
+		return c, nil
+	}
+	if r.challenge == nil {
+		if err := r.ping(ctx); err != nil {
+			return nil, r.fail("registry", err)
+		}
+	}
+	credentials, err := authn.Resolve(ctx, r.keychain, r.registry)
+	if err != nil {
+		return nil, fmt.Errorf("%s: credentials: %w", r.host, err)
+	}
+	var signed http.RoundTripper
+	err = v2.Retry(ctx, func(ctx context.Context) (err error) {
+		signed, err = r.authorize(ctx, credentials, scopes)
+		return asV2Error(err)
+	})
+	if err != nil {
+		return nil, r.fail("token", err)
+	}
+	c := v2.NewClient(r.scheme(), r.registry.RegistryStr(), signed)
+	r.clients[key] = c
+	return c, nil
+}
+
+func (r *Repository) scheme() string {
+	if r.challenge.Insecure {
+		return "http"
+	}
+	return "https"
+}
+
+// ping asks the registry how it wants its credentials.
+func (r *Repository) ping(ctx context.Context) error {
+	var challenge *transport.Challenge
+	err := v2.Retry(ctx, func(ctx context.Context) (err error) {
+		challenge, err = transport.Ping(ctx, r.registry, r.guard)
+		return asV2Error(err)
+	})
+	if err != nil {
+		return err
+	}
+	if challenge.Insecure && !isLoopback(r.registry.RegistryStr()) {
+		return fmt.Errorf("%w: it redirects to plain HTTP", content.ErrProtocol)
+	}
+	r.challenge = challenge
+	return nil
+}
+
+// authorize makes a transport that adds the credentials, or the token that they
+// are good for.
+func (r *Repository) authorize(ctx context.Context, credentials authn.Authenticator, scopes []string) (http.RoundTripper, error) {
+	if !strings.EqualFold(r.challenge.Scheme, "bearer") {
+		return transport.FromToken(r.registry, credentials, r.guard, r.challenge, &transport.Token{})
+	}
+	if err := r.guard.trust(r.challenge.Parameters["realm"], r.challenge.Insecure); err != nil {
+		config, configErr := authn.Authorization(ctx, credentials)
+		if configErr != nil {
+			return nil, configErr
+		}
+		if *config != (authn.AuthConfig{}) {
+			return nil, err
+		}
+		// Who has no credentials has none to lose.
+		credentials = authn.Anonymous
+	}
+	token, err := transport.Exchange(ctx, r.registry, credentials, r.guard, scopes, r.challenge)
+	if err != nil {
+		return nil, err
+	}
+	if token.Token == "" {
+		token.Token = token.AccessToken
+	}
+	return transport.FromToken(r.registry, credentials, r.guard, r.challenge, token)
+}
+
+// fail names the repository and the object in an error.
+func (r *Repository) fail(object string, err error) error {
+	var refused *v2.Error
+	if errors.As(err, &refused) && refused.Unauthorized() {
+		err = fmt.Errorf("%w; log in with `docker login %s`, or ask for access", err, r.host)
+	}
+	if object == "" {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	return fmt.Errorf("%s: %s: %w", r, object, err)
+}
+
+// asV2Error makes a refusal that go-containerregistry has read one of ours, which
+// shows no query and is bounded.
+func asV2Error(err error) error {
+	var refused *transport.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	e := &v2.Error{Status: refused.StatusCode}
+	if refused.Request != nil {
+		e.Place = refused.Request.Method + " " + v2.WithoutQuery(refused.Request.URL)
+	}
+	if len(refused.Errors) > 0 {
+		e.Code, e.Message = v2.CleanV2Error(string(refused.Errors[0].Code), refused.Errors[0].Message)
+	}
+	return e
+}
+
+// isLoopback tells whether host is this machine.
+func isLoopback(host string) bool {
+	return auth.Registry{Host: host}.Scheme() == "http"
+}

@@ -1,0 +1,132 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
+)
+
+// selectPlatforms gives what platforms want of root, which src has.
+//
+// Of an image it is the image. Of an index it is the image if one platform
+// without a wildcard is wanted; otherwise root if it has nothing else, and
+// if it has, an index of those images with their attestations: a registry that
+// takes no index without its images, as Amazon ECR, could not have root. With
+// keepDigest that is an error.
+func selectPlatforms(ctx context.Context, src content.ContentReader, root content.Manifest, platforms []content.Platform, keepDigest bool) (content.Manifest, error) {
+	if len(platforms) == 0 {
+		return root, nil
+	}
+	c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType)
+	if err != nil {
+		return content.Manifest{}, fmt.Errorf("manifest %s: %w", root.Descriptor.Digest, err)
+	}
+	root.Descriptor.MediaType = c.MediaType
+	var children []content.Entry
+	if c.Manifests == nil {
+		children = []content.Entry{{Descriptor: root.Descriptor, Manifest: root}}
+		children[0].Platform = nil
+	} else if children, err = content.IndexEntries(c); err != nil {
+		return content.Manifest{}, fmt.Errorf("index %s: %w", root.Descriptor.Digest, err)
+	}
+	if err := content.ReadPlatforms(ctx, src, children); err != nil {
+		return content.Manifest{}, err
+	}
+	wanted, err := match(root.Descriptor.Digest, children, platforms)
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	if c.Manifests == nil {
+		return root, nil
+	}
+	if one := wanted[0]; len(wanted) == 1 && one.platform.Variant != content.AnyVariant {
+		return onlyImage(ctx, src, children, one)
+	}
+	return subset(root, children, wanted, keepDigest)
+}
+
+// want is one wanted platform and the children that it matches.
+type want struct {
+	platform content.Platform
+	children []int
+}
+
+// match finds the children for each platform. One that is not there is an error.
+func match(root digest.Digest, children []content.Entry, platforms []content.Platform) ([]want, error) {
+	var wanted []want
+	for _, p := range platforms {
+		p = p.Normal()
+		if slices.ContainsFunc(wanted, func(w want) bool { return w.platform == p }) {
+			continue
+		}
+		w := want{platform: p}
+		for i, c := range children {
+			if c.HasPlatform && p.Matches(c.RunsOn) {
+				w.children = append(w.children, i)
+			}
+		}
+		if len(w.children) == 0 {
+			return nil, fmt.Errorf("%s: %w: it is for %s, not for %s", root, content.ErrNotFound, content.PlatformList(children), p)
+		}
+		wanted = append(wanted, w)
+	}
+	return wanted, nil
+}
+
+// onlyImage gives the manifest of the one image that is wanted.
+func onlyImage(ctx context.Context, src content.ManifestReader, children []content.Entry, w want) (content.Manifest, error) {
+	var found []content.Entry
+	for _, i := range w.children {
+		found = append(found, children[i])
+		if children[i].RunsOn != found[0].RunsOn {
+			return content.Manifest{}, fmt.Errorf("%s is several images (%s); say which one", w.platform, content.PlatformList(found))
+		}
+	}
+	c := found[0] // of several for the same platform the first, as every client does
+	if c.Manifest.Content == nil {
+		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
+		if err != nil {
+			return content.Manifest{}, err
+		}
+		c.Manifest = manifests[0]
+	}
+	// What an index says of an entry is no part of the image.
+	d := c.Manifest.Descriptor
+	c.Manifest.Descriptor = content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+	return c.Manifest, nil
+}
+
+// subset gives root with the wanted children only.
+func subset(root content.Manifest, children []content.Entry, wanted []want, keepDigest bool) (content.Manifest, error) {
+	images := map[digest.Digest]bool{}
+	kept := make([]bool, len(children))
+	for _, w := range wanted {
+		for _, i := range w.children {
+			kept[i], images[children[i].Digest] = true, true
+		}
+	}
+	all := true
+	for i, c := range children {
+		if attested := digest.Digest(c.Annotations[content.AnnotationAttests]); !c.HasPlatform && images[attested] {
+			kept[i] = true
+		}
+		all = all && (kept[i] || !c.HasPlatform)
+	}
+	if all {
+		return root, nil
+	}
+	if keepDigest {
+		return content.Manifest{}, fmt.Errorf("%w: an index of some of its images only is another one, with another digest than %s; Amazon ECR takes no index whose images are not all there. Copy all platforms to keep the digest, or one, which keeps that of the image", content.ErrUnsupported, root.Descriptor.Digest)
+	}
+	index, err := indexedit.Parse(root.Content)
+	if err != nil {
+		return content.Manifest{}, fmt.Errorf("index %s: %w: %w", root.Descriptor.Digest, content.ErrIntegrity, err)
+	}
+	index.Keep(func(i int) bool { return i < len(kept) && kept[i] })
+	return content.NewManifest(index.Bytes(), root.Descriptor.MediaType), nil
+}
