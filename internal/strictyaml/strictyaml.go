@@ -3,7 +3,6 @@
 package strictyaml
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,9 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxDepth bounds how deep values are nested: the parser takes memory by the square.
@@ -74,6 +76,21 @@ func (e withoutSource) Error() string {
 	return place[0] + key[1] + ": " + text[len(place[0]):]
 }
 
+// asWritten makes text of each number that does not look the same when it is printed: the tag
+// 1.10 and the account 012345670123 would reach a string as 1.1 and, read as an octal number,
+// 1402433619. A field that is a number takes such text if it is decimal.
+func asWritten(tokens token.Tokens) token.Tokens {
+	for _, t := range tokens {
+		switch t.Type {
+		case token.IntegerType, token.BinaryIntegerType, token.OctetIntegerType, token.HexIntegerType, token.FloatType:
+			if n := token.ToNumber(t.Value); n == nil || fmt.Sprint(n.Value) != t.Value {
+				t.Type = token.StringType
+			}
+		}
+	}
+	return tokens
+}
+
 // Decode reads the one document of r into v. An empty document leaves v as it is. The
 // caller bounds r. Errors name the line and the column, and quote no value.
 func Decode(r io.Reader, v any) (err error) {
@@ -90,18 +107,22 @@ func Decode(r io.Reader, v any) (err error) {
 			err = fmt.Errorf("the YAML is malformed: %v", p)
 		}
 	}()
-	d := yaml.NewDecoder(bytes.NewReader(document), yaml.DisallowUnknownField())
-	err = d.Decode(v)
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
+	file, err := parser.Parse(asWritten(lexer.Tokenize(string(document))), 0)
 	if err != nil {
 		return withoutSource{err, document}
 	}
-	// What is after a line of three hyphens would go unread.
-	var another any
-	if err := d.Decode(&another); !errors.Is(err, io.EOF) {
-		return errors.New("there is more than one YAML document in it")
+	read := false
+	for _, d := range file.Docs {
+		if d.Body == nil {
+			continue
+		}
+		if read { // What is after a line of three hyphens would go unread.
+			return errors.New("there is more than one YAML document in it")
+		}
+		read = true
+		if err := yaml.NodeToValue(d.Body, v, yaml.DisallowUnknownField()); err != nil {
+			return withoutSource{err, document}
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package strictyaml
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -75,4 +76,43 @@ func FuzzDecode(f *testing.F) {
 		var list []sample
 		_ = Decode(strings.NewReader(text), &list)
 	})
+}
+
+// TestDecodeNumbers has values that look like numbers: a tag, a version, an account. Text gets them as they are written.
+func TestDecodeNumbers(t *testing.T) {
+	type account string
+	var v struct {
+		Text     []string       `yaml:"text"`
+		Accounts []account      `yaml:"accounts"`
+		Pointer  *string        `yaml:"pointer"`
+		Keys     map[string]int `yaml:"keys"`
+		Any      any            `yaml:"any"`
+		Int      int            `yaml:"int"`
+		Float    []float64      `yaml:"float"`
+		Same     []string       `yaml:"same"`
+	}
+	err := Decode(strings.NewReader(`
+text: [1.10, 2024.10, 012345670123, 012345678901, 1_000, 0x1f, 0o17, 0b1, 1.0, .5, +1, 1e3, "1.10", 20, -3, 7.5, 1.2.3]
+accounts: [012345670123]
+pointer: 1.10 # with a comment
+keys: {1.10: 1, 012345670123: 2}
+any: {AWS: 012345670123, count: 7}
+int: 20
+float: [7.0, 7.50, 9, .5]
+same: [&tag 1.10, *tag]
+`), &v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintln(v.Text, v.Accounts, *v.Pointer, v.Keys, v.Any, v.Int, v.Float, v.Same)
+	want := "[1.10 2024.10 012345670123 012345678901 1_000 0x1f 0o17 0b1 1.0 .5 +1 1e3 1.10 20 -3 7.5 1.2.3]" +
+		" [012345670123] 1.10 map[012345670123:2 1.10:1] map[AWS:012345670123 count:7] 20 [7 7.5 9 0.5] [1.10 1.10]\n"
+	if got != want {
+		t.Errorf("got  %swant %s", got, want)
+	}
+	for _, text := range []string{"int: 0x1f\n", "int: 0b1\n", "float: [0x1f]\n"} {
+		if err := Decode(strings.NewReader(text), &v); err == nil || !strings.HasPrefix(err.Error(), "[1:") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
