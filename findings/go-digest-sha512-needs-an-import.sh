@@ -3,7 +3,8 @@
 # crypto/sha512.
 #
 # Guess:   digest.Parse("sha512:" + 128 hex digits) succeeds. It is a check of syntax; nothing is hashed.
-# Because: image-spec registers sha512 beside sha256, and the package has the constant SHA512 and its pattern.
+# Because: image-spec registers sha512 beside sha256, the package has the constant SHA512 and its pattern, and the
+#          README says that an import is needed so that hashing does not panic; it does not speak of parsing.
 # Really:  Parse asks Go's crypto registry whether the hash is linked into the binary. A small tool refuses the
 #          digest; the same code in a program that also imports crypto/tls, or just crypto/sha512 for its side effect,
 #          takes it. So an import that somebody removes elsewhere changes which manifests are valid.

@@ -4,8 +4,8 @@
 #
 # Guess:   decoding "tag: 1.10" into a field of type string gives "1.10". If the library took it for a number, it
 #          would return an error, since the field is a string.
-# Because: yaml.v3, of which it is an alternative with the same API, hands the characters over as written. A string
-#          field says that no number is wanted.
+# Because: go-yaml/yaml, which it was written to replace, hands the characters over as written. A string field says
+#          that no number is wanted.
 # Really:  the scalar is parsed as a number first, and the number is printed into the string. Trailing zeros go, a
 #          leading zero means octal where all digits are below 8, 1_000 becomes 1000. No error, and only some values
 #          are hit: 012345678901 stays. A list of tags, of repositories by number, or of AWS accounts silently names
