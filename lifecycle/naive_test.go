@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"fmt"
 	"math/rand/v2"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -213,10 +212,10 @@ func compareWithNaive(t *testing.T, count uint64) {
 				t.Fatalf("seed %d, image %d: %s by rule %d, want %s by rule %d; %s\npolicy %+v\nimages %+v",
 					seed, i, v.Outcome, v.Rule, outcome, rule, e.Reason(i), policy.Rules(), images)
 			}
-			if want := m.identifies(images[i]); !reflect.DeepEqual(v.IdentifiedBy(), want) {
+			if want := m.identifies(images[i]); !slices.Equal(v.IdentifiedBy(), want) {
 				t.Fatalf("seed %d, image %d: identified by %v, want %v", seed, i, v.IdentifiedBy(), want)
 			}
-			if want := m.shields(images[i]); !reflect.DeepEqual(v.ShieldedBy(), want) {
+			if want := m.shields(images[i]); !slices.Equal(v.ShieldedBy(), want) {
 				t.Fatalf("seed %d, image %d: shielded by %v, want %v", seed, i, v.ShieldedBy(), want)
 			}
 			seen[string(v.Outcome)]++
