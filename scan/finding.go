@@ -2,6 +2,7 @@ package scan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -96,16 +97,17 @@ func (f Finding) score() float64 {
 	return *f.Score
 }
 
-// Judged is the severity by which a policy goes: that of the scan, and for an undefined
-// one what undefined says, else the rating of its score, else the worst.
-func (f Finding) judged(undefined Severity) Severity {
+// judged returns the severity by which a policy judges the finding: that of the scan, and for an
+// undefined one that of the policy, else the rating of its score, else CRITICAL. because says which of
+// these it is for an undefined one.
+func (f Finding) judged(undefined Severity) (severity Severity, because string) {
 	switch {
 	case f.Severity != Undefined:
-		return f.Severity
+		return f.Severity, ""
 	case undefined != "":
-		return undefined
+		return undefined, fmt.Sprintf("undefined: %s in the policy", undefined)
 	case f.Score != nil:
-		return severityOfScore(*f.Score)
+		return severityOfScore(*f.Score), "CVSS " + f.showScore()
 	}
-	return Critical
+	return Critical, "no CVSS score"
 }

@@ -3,6 +3,7 @@ package scan
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -98,7 +99,7 @@ func (g *gate) image(r Report) Image {
 	g.judge(&i, terms, ignores)
 	i.Outcome = Passed
 	for _, rule := range i.Rules {
-		if rule.Broken {
+		if rule.Failed {
 			i.Outcome = Failed
 		}
 	}
@@ -106,7 +107,7 @@ func (g *gate) image(r Report) Image {
 		if r.Counts[s] <= i.Counts[s] {
 			continue
 		}
-		judged := Finding{Severity: s}.judged(terms.Undefined)
+		judged, _ := Finding{Severity: s}.judged(terms.Undefined)
 		if i.Outcome == Passed && slices.ContainsFunc(terms.Block, func(r Rule) bool { return r.concerns(judged) }) {
 			i.Outcome, i.Reason = NoResult, incomplete(i, s)
 		}
@@ -136,7 +137,10 @@ func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
 			j.Decision, j.Because = Ignored, reason
 			continue
 		}
-		severity := j.judged(terms.Undefined)
+		severity, because := j.judged(terms.Undefined)
+		if severity != j.Severity {
+			j.JudgedAs, j.JudgedBecause = severity, because
+		}
 		for k, rule := range terms.Block {
 			if rule.blocks(j.Finding, severity) {
 				matched[n] = append(matched[n], k)
@@ -145,12 +149,19 @@ func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
 		}
 	}
 	for k := range i.Rules {
-		i.Rules[k].Broken = i.Rules[k].Count > i.Rules[k].Maximum
+		i.Rules[k].Failed = i.Rules[k].Count > i.Rules[k].Maximum
+		var found []Judgement
+		for n, rules := range matched {
+			if slices.Contains(rules, k) {
+				found = append(found, i.Judged[n])
+			}
+		}
+		i.Rules[k].Found = bySeverity(found)
 	}
 	for n, rules := range matched {
 		for _, k := range rules {
 			j := &i.Judged[n]
-			if i.Rules[k].Broken {
+			if i.Rules[k].Failed {
 				j.Decision, j.Because = Blocks, i.Rules[k].Rule
 				break
 			}
@@ -159,6 +170,29 @@ func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
 			}
 		}
 	}
+}
+
+// bySeverity counts findings by severity, and those of severity UNDEFINED by what they are judged as.
+func bySeverity(findings []Judgement) string {
+	type kind struct{ severity, judgedAs Severity }
+	counts := map[kind]int{}
+	for _, j := range findings {
+		counts[kind{j.Severity, j.JudgedAs}]++
+	}
+	var texts []string
+	for _, severity := range Severities() {
+		for _, judgedAs := range append([]Severity{""}, Severities()...) {
+			n := counts[kind{severity, judgedAs}]
+			switch {
+			case n == 0:
+			case judgedAs == "":
+				texts = append(texts, fmt.Sprintf("%d %s", n, severity))
+			default:
+				texts = append(texts, fmt.Sprintf("%d %s judged as %s", n, severity, judgedAs))
+			}
+		}
+	}
+	return strings.Join(texts, ", ")
 }
 
 // ignored gives the reason for which a finding is ignored. Each entry about it counts

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -302,5 +303,57 @@ func TestShowJudgesNothing(t *testing.T) {
 	}
 	if !errors.Is(v.Err(), ErrNoResult) {
 		t.Error("what was not judged passes")
+	}
+}
+
+// A rule says how many findings of which severity it matches, and a finding of severity UNDEFINED
+// as which severity it counts, and why.
+func TestUndefinedFindingsExplainWhyTheyCount(t *testing.T) {
+	findings := []Finding{finding(Undefined, "U1"), finding(Undefined, "U2"), finding(Undefined, "U3", scored(7.5)), finding(High, "H")}
+	for n := range 7 {
+		findings = append(findings, finding(Critical, fmt.Sprint("C", n)))
+	}
+	for policyText, want := range map[string][]string{
+		"block: [{severity: CRITICAL}, {severity: HIGH, maximum: 20}]": {
+			"Rule:      CRITICAL: 9 found (7 CRITICAL, 2 UNDEFINED judged as CRITICAL), FAILED",
+			"Rule:      HIGH or worse, at most 20: 11 found (7 CRITICAL, 1 HIGH, 2 UNDEFINED judged as CRITICAL, 1 UNDEFINED judged as HIGH), ok",
+			"judged as CRITICAL", "judged as HIGH",
+		},
+		"block: [{severity: LOW, maximum: 99}]\nundefined: LOW": {
+			"Rule:      LOW or worse, at most 99: 11 found (7 CRITICAL, 1 HIGH, 3 UNDEFINED judged as LOW), ok", "judged as LOW",
+		},
+		"block: [{severities: [MEDIUM]}]": {"Rule:      MEDIUM: 0 found, ok"},
+	} {
+		v := Gate(policy(t, policyText), image(StatusComplete, findings...), at)
+		text := string(write(t, v, FormatTable, WriteOptions{}))
+		for _, line := range want {
+			if !strings.Contains(text, line) {
+				t.Errorf("%s: no %q in\n%s", policyText, line, text)
+			}
+		}
+	}
+	because := map[string]string{}
+	for _, p := range []string{"block: [{}]", "block: [{}]\nundefined: LOW"} {
+		for _, j := range Gate(policy(t, p), image(StatusComplete, findings...), at).Images[0].Judged {
+			because[p+" "+j.ID] = string(j.JudgedAs) + ": " + j.JudgedBecause
+		}
+	}
+	for key, want := range map[string]string{
+		"block: [{}] U1": "CRITICAL: no CVSS score", "block: [{}] U3": "HIGH: CVSS 7.5", "block: [{}] H": ": ",
+		"block: [{}]\nundefined: LOW U3": "LOW: undefined: LOW in the policy",
+	} {
+		if because[key] != want {
+			t.Errorf("%s: %s, want %s", key, because[key], want)
+		}
+	}
+	// Every report that names the finding explains it.
+	v := Gate(policy(t, "block: [{severity: CRITICAL}]"), image(StatusComplete, findings[0]), at)
+	for _, format := range Formats() {
+		if text := string(write(t, v, format, WriteOptions{})); !strings.Contains(text, "judged as CRITICAL") && format != FormatJSON || format == FormatJSON && !strings.Contains(text, `"judgedAs": "CRITICAL"`) {
+			t.Errorf("%s does not say why the finding counts:\n%s", format, text)
+		}
+	}
+	if got := sarifLevel(Gate(policy(t, "block: [{}]\nundefined: LOW"), image(StatusComplete, findings[0]), at).Images[0].Judged[0]); got != "note" {
+		t.Errorf("the SARIF level of what the policy judges as LOW is %s", got)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/htmlpage"
 )
@@ -16,53 +17,71 @@ import (
 //go:embed report.html
 var reportHTML string
 
-// maxUpgrades is how many packages are named as the first to mend.
+// maxUpgrades is how many packages are named as the first to upgrade.
 const maxUpgrades = 5
 
 // htmlReport is what the page shows.
 type htmlReport struct {
 	Verdict
-	Scanned   bool // there is something to show of at least one image
-	Bars      []htmlpage.Bar
-	Rows      []htmlRow
-	Platforms []string // if there are several images
-	Upgrades  []upgrade
-	Others    int // upgrades that are not shown
+	Scanned  bool // there is something to show of at least one image
+	Bars     []htmlpage.Bar
+	Rows     []htmlRow
+	Several  bool
+	Pictures []htmlImage // the images
+	Upgrades []upgrade
+	Others   int // upgrades that are not shown
 }
 
-// htmlRow is a finding of one of the images.
-type htmlRow struct {
-	Judgement
-	Image string // the platform, or the reference where there is none; "" of the only image
+// htmlImage is an image of the page.
+type htmlImage struct {
+	Image
+	Short string // tells it from the others of the page
+	Key   string // for the filter
 }
 
 func (v Verdict) writeHTML(w io.Writer, version string) error {
 	page, err := htmlpage.New(reportHTML, template.FuncMap{
-		"line":  oneLine,
-		"lower": func(s any) string { return strings.ToLower(fmt.Sprint(s)) },
-		"title": func(s string) string { return s[:1] + strings.ToLower(s[1:]) },
-		"web":   webAddress,
-		"tone":  tone,
-		"when":  showTime,
-		"count": english.Plural,
+		"line":    oneLine,
+		"lower":   func(s any) string { return strings.ToLower(fmt.Sprint(s)) },
+		"title":   func(s string) string { return s[:1] + strings.ToLower(s[1:]) },
+		"web":     webAddress,
+		"tone":    tone,
+		"result":  result,
+		"when":    showTime,
+		"count":   english.Plural,
+		"cut":     cutDigest,
+		"cutText": func(s string) string { return cutDigest(digest.Digest(s)) },
 	})
 	if err != nil {
 		return err
 	}
-	report := htmlReport{Verdict: v}
+	p := htmlpage.Page{Kind: "Image scan", Title: v.about(), At: v.At, Version: version, Tone: tone(v.Outcome)}
+	report := v.htmlReport()
+	p.Data = report
+	if len(v.Images) > 0 && !slices.ContainsFunc(v.Images, func(i Image) bool { return i.Reference != v.Images[0].Reference }) {
+		p.Reference = oneLine(v.Images[0].Reference)
+	}
+	if report.Scanned {
+		p.Subtitle = v.subtitle()
+	}
+	if v.Outcome != "" {
+		p.Result = "Gate " + result(v.Outcome)
+	}
+	return page.Write(w, p)
+}
+
+// htmlReport prepares what the page shows.
+func (v Verdict) htmlReport() htmlReport {
+	report := htmlReport{Verdict: v, Several: len(v.Images) > 1}
 	counts := map[Severity]int{}
-	for _, i := range v.Images {
+	names := shortNames(v.Images)
+	for n, i := range v.Images {
+		image := htmlImage{Image: i, Short: names[n], Key: fmt.Sprint("i", n)}
+		report.Pictures = append(report.Pictures, image)
 		report.Scanned = report.Scanned || i.Status.Done() || len(i.Judged) > 0
 		for _, j := range i.Judged {
 			counts[j.Severity]++
-			row := htmlRow{Judgement: j}
-			if len(v.Images) > 1 {
-				row.Image = i.short()
-			}
-			report.Rows = append(report.Rows, row)
-		}
-		if len(v.Images) > 1 {
-			report.Platforms = append(report.Platforms, i.short())
+			report.add(j, image)
 		}
 	}
 	slices.SortStableFunc(report.Rows, func(a, b htmlRow) int { return compareFindings(a.Finding, b.Finding) })
@@ -73,19 +92,20 @@ func (v Verdict) writeHTML(w io.Writer, version string) error {
 	for _, s := range Severities() {
 		report.Bars = append(report.Bars, htmlpage.Bar{Label: string(s), Tone: htmlpage.Tone(strings.ToLower(string(s))), Count: counts[s]})
 	}
-	p := htmlpage.Page{Kind: "Image scan", Title: v.about(), At: v.At, Version: version, Tone: tone(v.Outcome), Data: report}
-	if report.Scanned {
-		p.Subtitle = v.subtitle()
+	return report
+}
+
+// add adds a finding to the rows. One that several images have is one row, if the gate makes the same
+// of it.
+func (r *htmlReport) add(j Judgement, image htmlImage) {
+	for n := range r.Rows {
+		if row := &r.Rows[n]; row.sameAs(j) && row.Images[len(row.Images)-1].Key != image.Key {
+			row.Images = append(row.Images, image)
+			row.all = append(row.all, j)
+			return
+		}
 	}
-	switch v.Outcome {
-	case Passed:
-		p.Result = "Gate passed"
-	case Failed:
-		p.Result = "Gate failed"
-	case NoResult:
-		p.Result = "No result"
-	}
-	return page.Write(w, p)
+	r.Rows = append(r.Rows, htmlRow{Judgement: j, Images: []htmlImage{image}, all: []Judgement{j}})
 }
 
 func tone(o Outcome) htmlpage.Tone {
@@ -100,26 +120,12 @@ func tone(o Outcome) htmlpage.Tone {
 	return htmlpage.TonePlain
 }
 
-// short tells an image from the others of the page.
-func (i Image) short() string {
-	if i.Platform != "" {
-		return oneLine(i.Platform)
+// result is an outcome in words.
+func result(o Outcome) string {
+	if o == NoResult {
+		return "has no result"
 	}
-	return oneLine(i.Reference)
-}
-
-// about is what the images have in common.
-func (v Verdict) about() string {
-	if len(v.Images) == 0 {
-		return "No image"
-	}
-	first := v.Images[0].Reference
-	for _, i := range v.Images[1:] {
-		if i.Reference != first {
-			return english.Plural(len(v.Images), "image", "")
-		}
-	}
-	return oneLine(first)
+	return string(o)
 }
 
 // subtitle says in a sentence how it stands.
@@ -130,7 +136,7 @@ func (v Verdict) subtitle() string {
 		blocking += i.count(Blocks)
 		ignored += i.count(Ignored)
 		for _, j := range i.Judged {
-			if j.Fix == Yes || j.Fix == Partial {
+			if j.hasFix() {
 				fixable++
 			}
 		}
@@ -139,13 +145,13 @@ func (v Verdict) subtitle() string {
 	if len(v.Images) > 1 {
 		texts[0] += " in " + english.Plural(len(v.Images), "image", "")
 	}
-	add := func(n int, one, more string) {
+	add := func(n int, what string) {
 		if n > 0 {
-			texts = append(texts, english.Plural(n, one, more))
+			texts = append(texts, fmt.Sprint(n, " ", what))
 		}
 	}
-	add(blocking, "blocks", "block")
-	add(fixable, "has a fix", "have a fix")
-	add(ignored, "is ignored", "are ignored")
+	add(blocking, "blocking")
+	add(fixable, "with a fix")
+	add(ignored, "ignored")
 	return strings.Join(texts, ", ")
 }

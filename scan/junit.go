@@ -49,20 +49,23 @@ func (f Finding) caseName() string {
 	return name
 }
 
-// advice says what was found and what to do: «CRITICAL CVE-… in openssl 1.1.1; fixed in
-// 1.1.1w».
-func (f Finding) advice() string {
-	text := string(f.Severity) + " " + f.ID
-	if names := f.names(); names != "" {
+// advice says what was found and what to do: "CRITICAL CVE-… in openssl 1.1.1; fixed in 1.1.1w".
+func (j Judgement) advice() string {
+	text := string(j.Severity)
+	if judged := j.judgedText(); judged != "" {
+		text += ", " + judged + ","
+	}
+	text += " " + j.ID
+	if names := j.names(); names != "" {
 		text += " in " + names
-		if versions := f.versions(); versions != "" {
+		if versions := j.versions(); versions != "" {
 			text += " " + versions
 		}
 	}
-	if fixed := each(f.Packages, func(p Package) string { return p.Fixed }); fixed != "" {
+	if fixed := each(j.Packages, func(p Package) string { return p.Fixed }); fixed != "" {
 		return text + "; fixed in " + fixed
 	}
-	if f.Fix == No {
+	if j.Fix == No {
 		text += "; there is no fix yet"
 	}
 	return text

@@ -99,8 +99,8 @@ func (v Verdict) markdownImages(out *strings.Builder) {
 			reasons = append(reasons, fmt.Sprintf("- %s%s", name, markdown.Plain(cut(i.Reason, 500))))
 		}
 		for _, r := range i.Rules {
-			if r.Broken {
-				reasons = append(reasons, fmt.Sprintf("- %sbreaks «%s»: %d found", name, markdown.Plain(r.Rule), r.Count))
+			if r.Failed {
+				reasons = append(reasons, fmt.Sprintf("- %sFAILED: %s", name, markdown.Plain(r.Text())))
 			}
 		}
 	}

@@ -39,7 +39,7 @@ func (v Verdict) writeSARIF(w io.Writer, version string) error {
 			if !ok {
 				index = len(run.Tool.Driver.Rules)
 				rules[id] = index
-				run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule(id, j.Finding))
+				run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule(id, j))
 			}
 			result := i.sarifResult(j)
 			result.RuleID, result.RuleIndex = id, index
@@ -60,9 +60,13 @@ func (v Verdict) writeSARIF(w io.Writer, version string) error {
 	return sarif.Write(w, run)
 }
 
-// sarifLevel is that of a severity. What is undefined goes by its score, as in a policy.
-func sarifLevel(f Finding) string {
-	switch f.judged("") {
+// sarifLevel returns the level of the severity by which the finding is judged, with or without a policy.
+func sarifLevel(j Judgement) string {
+	severity := j.JudgedAs
+	if severity == "" {
+		severity, _ = j.judged("")
+	}
+	switch severity {
 	case Critical, High:
 		return sarif.LevelError
 	case Medium:
@@ -71,7 +75,7 @@ func sarifLevel(f Finding) string {
 	return sarif.LevelNote
 }
 
-func sarifRule(id string, f Finding) sarif.Rule {
+func sarifRule(id string, f Judgement) sarif.Rule {
 	short := f.headline()
 	if short == "" {
 		short = id
@@ -135,8 +139,9 @@ func (i Image) sarifResult(j Judgement) sarif.Result {
 	add("exploitAvailable", j.Exploit, j.Exploit != Unknown)
 	add("inUseCount", j.InUse, j.InUse != nil)
 	add("decision", j.Decision, j.Decision != "")
+	add("judgedAs", j.JudgedAs, j.JudgedAs != "")
 	return sarif.Result{
-		Level:               sarifLevel(j.Finding),
+		Level:               sarifLevel(j),
 		Message:             sarif.Message{Text: oneLine(text)},
 		Locations:           []sarif.Location{location},
 		PartialFingerprints: map[string]string{fingerprintName: i.fingerprint(j.Finding)},

@@ -47,11 +47,11 @@ func (i Image) text(out *strings.Builder, columns int) {
 		field("No result", i.Reason)
 	}
 	for _, r := range i.Rules {
-		state := "kept"
-		if r.Broken {
-			state = "broken"
+		state := "ok"
+		if r.Failed {
+			state = "FAILED"
 		}
-		field("Rule", fmt.Sprintf("%s: %d found, %s", r.Rule, r.Count, state))
+		field("Rule", r.Text()+", "+state)
 	}
 	if len(i.Judged) == 0 {
 		return

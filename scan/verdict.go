@@ -57,6 +57,10 @@ type Judgement struct {
 	Finding
 	Decision Decision `json:"decision,omitempty"`
 	Because  string   `json:"because,omitempty"` // the rule that blocks, the reason for which it is ignored
+	// JudgedAs is the severity by which the rules judge a finding of severity UNDEFINED, and
+	// JudgedBecause why; both are "" for other findings and for those that no rule judges.
+	JudgedAs      Severity `json:"judgedAs,omitempty"`
+	JudgedBecause string   `json:"judgedBecause,omitempty"`
 }
 
 // RuleUse is a rule and how many findings it matched.
@@ -64,7 +68,18 @@ type RuleUse struct {
 	Rule    string `json:"rule"`
 	Maximum int    `json:"maximum"`
 	Count   int    `json:"count"`
-	Broken  bool   `json:"broken"`
+	// Found says of which severities they are: "7 CRITICAL, 2 UNDEFINED judged as CRITICAL".
+	Found  string `json:"found,omitempty"`
+	Failed bool   `json:"broken"` // there are more than Maximum
+}
+
+// Text describes the rule and what it matched: "CRITICAL: 2 found (2 CRITICAL)".
+func (r RuleUse) Text() string {
+	text := fmt.Sprintf("%s: %d found", r.Rule, r.Count)
+	if r.Found != "" && r.Found != fmt.Sprint(r.Count, " ", r.Rule) {
+		text += " (" + r.Found + ")"
+	}
+	return text
 }
 
 // IgnoreState tells whether an ignored finding is one still.

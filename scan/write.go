@@ -161,14 +161,31 @@ func (f Finding) showScore() string {
 	return fmt.Sprintf("%.1f", *f.Score)
 }
 
-// notes are what makes a finding more urgent.
-func (f Finding) notes() []string {
+// notes returns what makes the finding more urgent, and why it counts if it is not its severity.
+func (j Judgement) notes() []string {
 	var notes []string
-	if f.Exploit == Yes {
+	if j.Exploit == Yes {
 		notes = append(notes, "exploit")
 	}
-	if f.InUse != nil && *f.InUse > 0 {
+	if j.isInUse() {
 		notes = append(notes, "in use")
 	}
+	if j.JudgedAs != "" {
+		notes = append(notes, "judged as "+string(j.JudgedAs))
+	}
 	return notes
+}
+
+// hasFix reports whether some of the packages have a fix.
+func (f Finding) hasFix() bool { return f.Fix == Yes || f.Fix == Partial }
+
+// isInUse reports whether a cluster runs the image.
+func (j Judgement) isInUse() bool { return j.Finding.InUse != nil && *j.Finding.InUse > 0 }
+
+// judgedText says why a finding of severity UNDEFINED counts, "" for others.
+func (j Judgement) judgedText() string {
+	if j.JudgedAs == "" {
+		return ""
+	}
+	return fmt.Sprintf("judged as %s (%s)", j.JudgedAs, j.JudgedBecause)
 }

@@ -40,9 +40,9 @@ result: it never passes, unless the policy accepts its status by name.
 Prints the findings and what becomes of each, or with --output json one object:
 evaluatedAt, outcome (passed, failed, no-result), warnings, ignores (id, reason,
 expires, state, count), images: reference, repository, tags, digest, platform, scanType,
-status, completedAt, outcome, reason, counts, rules (rule, maximum, count, broken),
-findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
-inUseCount, decision, because, ...).
+status, completedAt, outcome, reason, counts, rules (rule, maximum, count, found,
+broken), findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
+inUseCount, decision, because, judgedAs, judgedBecause, ...).
 
 A scan of REF that has not ended is waited for (--timeout); none is started. Exit codes: 0
 the gate passed; 5 it failed; 1 there is no result.`

@@ -35,14 +35,16 @@ const (
 
 // Page is what a report says in the frame.
 type Page struct {
-	Kind     string // what it is: «Image scan»
-	Title    string // what it is about
-	Subtitle string
-	Result   string // the outcome in a word or two, "" if there is none
-	Tone     Tone   // of the result
-	At       time.Time
-	Version  string // of ecrkit
-	Data     any    // what the content is made of
+	Kind  string // what it is: «Image scan»
+	Title string // what it is about, short
+	// Reference is the whole name of what it is about, to be copied; "" if there is none.
+	Reference string
+	Subtitle  string
+	Result    string // the outcome in a word or two, "" if there is none
+	Tone      Tone   // of the result
+	At        time.Time
+	Version   string // of ecrkit
+	Data      any    // what the content is made of
 }
 
 // Bar is a part of a bar chart.

@@ -1,4 +1,25 @@
 "use strict";
+// A button with data-copy puts that text on the clipboard.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      // Without a clipboard, as on some pages that are opened as a file.
+      const field = document.createElement("textarea");
+      field.value = button.dataset.copy;
+      document.body.append(field);
+      field.select();
+      copied = document.execCommand("copy");
+      field.remove();
+    }
+    button.textContent = copied ? "Copied" : "Not copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}
+
 // A table with data-table is sorted by the buttons of its head and filtered by the
 // controls with data-for of the same name. Without a script all rows are shown as they are.
 for (const table of document.querySelectorAll("table[data-table]")) {
