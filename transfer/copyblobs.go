@@ -54,7 +54,7 @@ func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	return c
 }
 
-// blobs copies to each delivery those blobs that it misses, some at once: the
+// Blobs copies to each delivery those blobs that it misses, some at once: the
 // largest first, since they take longest, and beside them those of one part.
 func (c *copier) Blobs(ctx context.Context, blobs []content.Descriptor, all []*delivery) {
 	var large, small []content.Descriptor
@@ -238,10 +238,10 @@ func uploadKey(dst fmt.Stringer, d content.Descriptor) string {
 
 // whenNeeded prepares reading ranges with the first of them: a blob that is mounted
 // is not read.
-func whenNeeded(src content.RangeReader, d content.Descriptor) ranges.Opener {
+func whenNeeded(src content.RangeReader, d content.Descriptor) content.RangeOpener {
 	var mu sync.Mutex
-	var open ranges.Opener
-	prepare := func(ctx context.Context) (ranges.Opener, error) {
+	var open content.RangeOpener
+	prepare := func(ctx context.Context) (content.RangeOpener, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if open != nil {
@@ -254,7 +254,7 @@ func whenNeeded(src content.RangeReader, d content.Descriptor) ranges.Opener {
 	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 		open, err := prepare(ctx)
 		if err != nil {
-			return nil, ranges.Permanent(err)
+			return nil, content.Permanent(err)
 		}
 		return open(ctx, first, n)
 	}
@@ -267,7 +267,7 @@ func (b *blobCopy) ranges(ctx context.Context, src content.RangeReader, dst cont
 		return err
 	}
 	before := int64(0)
-	return dst.PutBlobFile(ctx, b.d, func(f ranges.File) error {
+	return dst.PutBlobFile(ctx, b.d, func(f content.PartialFile) error {
 		there := int64(0)
 		for _, s := range f.Done() {
 			there += s.Length
@@ -279,12 +279,12 @@ func (b *blobCopy) ranges(ctx context.Context, src content.RangeReader, dst cont
 }
 
 // fetch reads the blob by ranges into f and checks it.
-func (b *blobCopy) fetch(ctx context.Context, f ranges.File, open ranges.Opener) error {
+func (b *blobCopy) fetch(ctx context.Context, f content.PartialFile, open content.RangeOpener) error {
 	return fetchRanges(ctx, f, b.d, b.limit(open), b.connections, b.moved)
 }
 
 // fetchRanges reads a blob by ranges into f and checks it.
-func fetchRanges(ctx context.Context, f ranges.File, d content.Descriptor, open ranges.Opener, connections int, moved func(n int64)) error {
+func fetchRanges(ctx context.Context, f content.PartialFile, d content.Descriptor, open content.RangeOpener, connections int, moved func(n int64)) error {
 	hash := d.Digest.Verifier()
 	if err := ranges.Fetch(ctx, f, hash, d.Size, open, connections, func(n int) { moved(int64(n)) }); err != nil {
 		return err
@@ -296,7 +296,7 @@ func fetchRanges(ctx context.Context, f ranges.File, d content.Descriptor, open 
 }
 
 // limit makes open wait until fewer than all connections of the copy are in use.
-func (c *copier) limit(open ranges.Opener) ranges.Opener {
+func (c *copier) limit(open content.RangeOpener) content.RangeOpener {
 	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 		if err := c.reads.Acquire(ctx, 1); err != nil {
 			return nil, err

@@ -49,7 +49,7 @@ func newDeliveries(ctx context.Context, dsts []Destination, opts Options) []*del
 // fail ends the delivery; the first error counts.
 func (t *delivery) fail(err error) { t.cancel(err) }
 
-// end frees what a delivery holds that has come to its end.
+// End frees what a delivery holds that has come to its end.
 func (t *delivery) End() { t.cancel(nil) }
 
 func failAll(all []*delivery, err error) {
@@ -88,7 +88,7 @@ func (t *delivery) emit(e content.Event) {
 	}
 }
 
-// begin takes the image that is to be delivered.
+// Begin takes the image that is to be delivered.
 func (t *delivery) Begin(src content.Source, root content.Manifest) error {
 	t.root = root
 	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
@@ -311,7 +311,7 @@ func (t *delivery) remember(opts Options) {
 	}
 }
 
-// finish gives the result after the last step.
+// Finish gives the result after the last step.
 func (t *delivery) Finish(took time.Duration) (Result, error) {
 	r := Result{
 		Digest:       t.root.Descriptor.Digest,

@@ -12,7 +12,6 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
 // FetchBlob brings one blob of src into the file at path, over opts.Connections
@@ -97,7 +96,7 @@ func (f *blobFetch) fill(ctx context.Context, p *partial.File) error {
 		if err != nil {
 			return err
 		}
-		err = p.FillAgain(func(file ranges.File) error {
+		err = p.FillAgain(func(file content.PartialFile) error {
 			f.resumed(p.Resumed - before)
 			before = p.Resumed
 			return fetchRanges(ctx, file, f.d, open, f.connections, f.moved)

@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
@@ -64,9 +63,9 @@ func (s *spooled) Blob(context.Context, content.Descriptor) (io.ReadCloser, erro
 // Close removes the file.
 func (s *spooled) Close() error { return s.file.Close() }
 
-// wholeFile is a [ranges.File] of which nothing is there yet.
+// wholeFile is a [content.PartialFile] of which nothing is there yet.
 type wholeFile struct{ *os.File }
 
-func (wholeFile) Done() []ranges.Span { return nil }
+func (wholeFile) Done() []content.Span { return nil }
 
-func (wholeFile) AddDone(ranges.Span) error { return nil }
+func (wholeFile) AddDone(content.Span) error { return nil }

@@ -56,7 +56,7 @@ func (f *blobFetch) stream(ctx context.Context, w io.Writer) error {
 }
 
 // streamRanges reads some chunks at once and writes them one after the other.
-func (f *blobFetch) streamRanges(ctx context.Context, w io.Writer, open ranges.Opener) (written int64, err error) {
+func (f *blobFetch) streamRanges(ctx context.Context, w io.Writer, open content.RangeOpener) (written int64, err error) {
 	hash := f.d.Digest.Verifier()
 	free := make(chan []byte, f.connections)
 	for range f.connections {

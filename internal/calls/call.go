@@ -14,18 +14,18 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls/pace"
 )
 
-// patience says for how long a call is made again, and how long it may stand still.
+// Policy says for how long a call is made again, and how long it may stand still.
 type Policy struct {
-	// tries is how often a call is sent that fails in passing: a reset, no answer,
+	// Tries is how often a call is sent that fails in passing: a reset, no answer,
 	// a status of 5xx.
 	Tries int
-	// pause is the wait before a call is sent again; it doubles with each time up to
+	// Pause is the wait before a call is sent again; it doubles with each time up to
 	// maxPause.
 	Pause time.Duration
-	// throttled is how long a call is sent again after it was refused as one too
+	// Throttled is how long a call is sent again after it was refused as one too
 	// many for the first time.
 	Throttled time.Duration
-	// lag is how long a call is sent again that is refused since one part of the
+	// Lag is how long a call is sent again that is refused since one part of the
 	// service does not know yet what another has just stored.
 	Lag time.Duration
 	// answer is how long an answer to a request may take, bytes how long none may
@@ -33,15 +33,15 @@ type Policy struct {
 	Answer, Bytes time.Duration
 }
 
-// defaultPatience waits for an answer as long as the AWS CLI.
+// DefaultPolicy waits for an answer as long as the AWS CLI.
 func DefaultPolicy() Policy {
 	return Policy{Tries: 8, Pause: 100 * time.Millisecond, Throttled: 10 * time.Minute, Lag: 5 * time.Second, Answer: time.Minute, Bytes: 30 * time.Second}
 }
 
-// maxPause bounds the wait before a call is sent again, unless the service said more.
+// MaxPause bounds the wait before a call is sent again, unless the service said more.
 const MaxPause = 5 * time.Second
 
-// verdict is what became of one try of a call.
+// Verdict is what became of one try of a call.
 type Verdict int
 
 const (
@@ -52,7 +52,7 @@ const (
 	Renewed                  // may succeed with what has been renewed meanwhile
 )
 
-// caller makes calls: it keeps to the limits, sends again what failed in passing,
+// Caller makes calls: it keeps to the limits, sends again what failed in passing,
 // and counts.
 type Caller struct {
 	Limits   *Limits
@@ -60,7 +60,7 @@ type Caller struct {
 	Patience Policy
 }
 
-// call is one call with all its tries. It is used by one goroutine.
+// Call is one call with all its tries. It is used by one goroutine.
 type Call struct {
 	Caller
 	Op    string
@@ -78,7 +78,7 @@ type Call struct {
 
 func (c Caller) NewCall(op string) *Call { return &Call{Caller: c, Op: op} }
 
-// begin waits until the call may be sent, for the first time or again.
+// Begin waits until the call may be sent, for the first time or again.
 func (c *Call) Begin(ctx context.Context) error {
 	if err := (SystemClock{}).Sleep(ctx, c.pause); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (c *Call) Begin(ctx context.Context) error {
 	return nil
 }
 
-// end says what became of a try, and until when no other call is wanted (the zero
+// End says what became of a try, and until when no other call is wanted (the zero
 // time: that was not said). It tells whether the call is to be sent again.
 func (c *Call) End(v Verdict, retryAfter time.Time) (again bool) {
 	outcome := pace.Accepted
@@ -144,7 +144,7 @@ func (p Policy) backoff(n int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// send sends a request until it is neither refused as one too many nor fails in
+// Send sends a request until it is neither refused as one too many nor fails in
 // passing. request is called for each try. The body of an answer that refuses is
 // in memory, its first 8 KiB.
 func (c *Call) Send(ctx context.Context, request func() (*http.Response, error)) (*http.Response, error) {
@@ -163,7 +163,7 @@ func (c *Call) Send(ctx context.Context, request func() (*http.Response, error))
 	}
 }
 
-// maxRefusal is how much is read of the body of an answer that refuses.
+// MaxRefusal is how much is read of the body of an answer that refuses.
 const MaxRefusal = 8 << 10
 
 // keepRefusal reads the body of an answer that refuses.
@@ -192,7 +192,7 @@ func judgeAnswer(r *http.Response, err error) (Verdict, time.Time) {
 	return Accepted, time.Time{}
 }
 
-// judgeFailure says whether another try may get an answer.
+// JudgeFailure says whether another try may get an answer.
 func JudgeFailure(err error) Verdict {
 	var (
 		tlsFail *tls.CertificateVerificationError

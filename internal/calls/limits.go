@@ -60,7 +60,7 @@ func (l *Limits) bucket(op string) *pace.Bucket {
 	return b
 }
 
-// systemClock is the time of this machine.
+// SystemClock is the time of this machine.
 type SystemClock struct{}
 
 func (SystemClock) Now() time.Time { return time.Now() }

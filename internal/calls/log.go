@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls/pace"
 )
 
-// requestLog counts requests. The zero value is ready for use.
+// Log counts requests. The zero value is ready for use.
 type Log struct {
 	mu      sync.Mutex
 	calls   map[string]int
@@ -39,7 +39,7 @@ func (l *Log) Requests() (calls map[string]int, retries int) {
 
 type repeatingKey struct{}
 
-// repeating marks requests that repeat one that failed.
+// Repeating marks requests that repeat one that failed.
 func Repeating(ctx context.Context) context.Context {
 	return context.WithValue(ctx, repeatingKey{}, true)
 }
@@ -48,7 +48,7 @@ func IsRepeating(ctx context.Context) bool {
 	return ctx.Value(repeatingKey{}) != nil
 }
 
-// transport sends requests within the limits, and counts them by what operation
+// Transport sends requests within the limits, and counts them by what operation
 // names them. It sends none again.
 func (c Caller) Transport(next http.RoundTripper, operation func(*http.Request) string) http.RoundTripper {
 	return Sender(func(r *http.Request) (*http.Response, error) {

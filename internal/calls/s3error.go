@@ -4,7 +4,7 @@ import (
 	"encoding/xml"
 )
 
-// parseS3Error reads the XML of an S3 error; "" is none.
+// ParseS3Error reads the XML of an S3 error; "" is none.
 func ParseS3Error(data []byte) (code, message string) {
 	var doc struct{ Code, Message string }
 	if xml.Unmarshal(data, &doc) != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// sender sends requests. It is an http.RoundTripper and what the SDK takes as HTTP
+// Sender sends requests. It is an http.RoundTripper and what the SDK takes as HTTP
 // client.
 type Sender func(*http.Request) (*http.Response, error)
 
@@ -33,7 +33,7 @@ type sourceError struct{ error }
 
 func (e *sourceError) Unwrap() error { return e.error }
 
-// watched ends requests whose connection stands still, with a [*stallError]: no
+// Watched ends requests whose connection stands still, with a [*stallError]: no
 // byte of the body is taken, no answer comes, or no byte of it. The time that our
 // own side takes for the body or with the answer does not count.
 func Watched(next Sender, patience func() Policy) Sender {

@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// maxIdleConnections is how many connections wait for the next range or part.
+// MaxIdleConnections is how many connections wait for the next range or part.
 const MaxIdleConnections = 64
 
-// noHTTP2 keeps a transport at HTTP/1.1.
+// NoHTTP2 keeps a transport at HTTP/1.1.
 func NoHTTP2() map[string]func(string, *tls.Conn) http.RoundTripper {
 	return map[string]func(string, *tls.Conn) http.RoundTripper{}
 }

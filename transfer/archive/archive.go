@@ -23,7 +23,7 @@ var (
 	_ content.FileReader = (*Archive)(nil)
 )
 
-// OpenArchive opens the tar file and notes where its members are. One that is
+// Open opens the tar file and notes where its members are. One that is
 // compressed, by gzip or zstd, is unpacked to a temporary file in tempDir; "" is
 // os.TempDir. The caller closes the archive.
 func Open(ctx context.Context, path, tempDir string) (*Archive, error) {

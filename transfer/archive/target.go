@@ -21,7 +21,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// ArchiveTarget writes an OCI image layout to a tar file or a stream, as [Target].
+// Target writes an OCI image layout to a tar file or a stream, as [Target].
 // The file is replaced when all of an image is there, which is put together in a
 // directory beside it before. What the file has already stays: the image is added,
 // or takes the tag of another. A tar of the same images is the same bytes. Images
@@ -46,7 +46,7 @@ var (
 	_ content.Committer  = (*Target)(nil)
 )
 
-// NewArchiveTarget gives the archive at path. Nothing is read or made yet. The
+// NewTarget gives the archive at path. Nothing is read or made yet. The
 // caller closes it.
 func NewTarget(path string, options TargetOptions) *Target {
 	t := &Target{staging.New("oci-archive:"+path, path, staging.Options(options))}

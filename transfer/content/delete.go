@@ -99,7 +99,7 @@ func (e *DeleteError) Is(target error) bool {
 	return target == ErrNotFound && e.Code == CodeImageNotFound
 }
 
-// planDeletion finds out what becomes of images, which are all that the names
+// PlanDeletion finds out what becomes of images, which are all that the names
 // name.
 func PlanDeletion(images []Image, names []ImageName) DeletePlan {
 	var plan DeletePlan
@@ -134,7 +134,7 @@ func PlanDeletion(images []Image, names []ImageName) DeletePlan {
 	return plan
 }
 
-// unique gives each name once.
+// Unique gives each name once.
 func Unique(names []ImageName) []ImageName {
 	var once []ImageName
 	for _, n := range names {

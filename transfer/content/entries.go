@@ -10,7 +10,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// key names the platform of a child so that two of them can be compared.
+// Key names the platform of a child so that two of them can be compared.
 func (c Entry) Key() string {
 	key := c.RunsOn.String()
 	if c.Platform != nil && len(c.Platform.OSFeatures) > 0 {
@@ -19,23 +19,23 @@ func (c Entry) Key() string {
 	return key
 }
 
-// same tells whether two entries are the same image for the same platform.
+// Same tells whether two entries are the same image for the same platform.
 func (c Entry) Same(other Entry) bool {
 	return c.Digest == other.Digest && c.HasPlatform == other.HasPlatform && (!c.HasPlatform || c.Key() == other.Key())
 }
 
-// attestedAnnotation is on the entry of an index that BuildKit adds for what it
+// AnnotationAttests is on the entry of an index that BuildKit adds for what it
 // attests of another entry: the digest of that one. Its platform is "unknown":
 // https://github.com/moby/buildkit/blob/v0.26.0/docs/attestations/attestation-storage.md.
 const AnnotationAttests = "vnd.docker.reference.digest"
 
-// contentReader is what it takes to read the platform of an image.
+// ContentReader is what it takes to read the platform of an image.
 type ContentReader interface {
 	ManifestReader
 	BlobReader
 }
 
-// child is an entry of an index, or an image alone.
+// Entry is an entry of an index, or an image alone.
 type Entry struct {
 	Descriptor
 	RunsOn      Platform
@@ -50,7 +50,7 @@ func (c Entry) saysNoPlatform() bool {
 	return (c.Platform == nil || c.Platform.OS == "") && c.Annotations[AnnotationAttests] == ""
 }
 
-// indexChildren gives the entries of an index.
+// IndexEntries gives the entries of an index.
 func IndexEntries(c Contents) ([]Entry, error) {
 	children := make([]Entry, len(c.Manifests))
 	for i, d := range c.Manifests {
@@ -62,7 +62,7 @@ func IndexEntries(c Contents) ([]Entry, error) {
 	return children, nil
 }
 
-// readPlatforms finds the platforms of children: from the descriptor, else from
+// ReadPlatforms finds the platforms of children: from the descriptor, else from
 // the config. The manifests that it needs are read with one call to src.
 func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) error {
 	var unread []Descriptor
@@ -117,7 +117,7 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) err
 	return nil
 }
 
-// platformList names the platforms of children for messages.
+// PlatformList names the platforms of children for messages.
 func PlatformList(children []Entry) string {
 	var names []string
 	for _, c := range children {

@@ -18,7 +18,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrUnsupported says that an image has something that cannot be copied.
 	ErrUnsupported = errors.New("not supported")
-	// errNoRanges says that a server, or a proxy before it, sends whole blobs
+	// ErrNoRanges says that a server, or a proxy before it, sends whole blobs
 	// only. [Copy] then reads them over one connection.
 	ErrNoRanges = errors.New("the server sends no ranges")
 )
@@ -45,5 +45,5 @@ func (e *ConflictError) Error() string {
 // Is makes the error an [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// errProtocol says that a registry does not keep to the distribution API.
+// ErrProtocol says that a registry does not keep to the distribution API.
 var ErrProtocol = errors.New("not an answer of a registry")

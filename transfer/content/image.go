@@ -8,13 +8,6 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// BlobStatter knows how long a blob is.
-type BlobStatter interface {
-	// StatBlob gives the size of the layer or config with this digest, and its media
-	// type where that is known. The error wraps [ErrNotFound] if it is not there.
-	StatBlob(ctx context.Context, d digest.Digest) (Descriptor, error)
-}
-
 // Image is an image of a repository or a layout, as a list shows it. Its JSON
 // form is stable: fields are only added.
 type Image struct {

@@ -39,19 +39,19 @@ const (
 	MediaTypeDockerConfig   = "application/vnd.docker.container.image.v1+json"
 )
 
-// manifestMediaTypes returns the media types of manifests that can be copied.
+// ManifestMediaTypes returns the media types of manifests that can be copied.
 func ManifestMediaTypes() []string {
 	return []string{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, MediaTypeDockerManifest, MediaTypeDockerList}
 }
 
-// contents is what a manifest names.
+// Contents is what a manifest names.
 type Contents struct {
 	MediaType string
 	Manifests []Descriptor // of an index
 	Blobs     []Descriptor // of an image: config, then layers
 }
 
-// decodeManifest reads what a manifest names. mediaType is what its descriptor
+// DecodeManifest reads what a manifest names. mediaType is what its descriptor
 // says, "" if it says nothing. Every descriptor in the result is checked.
 func DecodeManifest(data []byte, mediaType string) (Contents, error) {
 	var doc struct {
@@ -143,12 +143,12 @@ func (c Contents) refuseForeign() error {
 	return nil
 }
 
-// isForeign tells Docker's foreign and OCI's non-distributable layers.
+// IsForeign tells Docker's foreign and OCI's non-distributable layers.
 func IsForeign(mediaType string) bool {
 	return strings.Contains(mediaType, ".foreign.") || strings.Contains(mediaType, ".nondistributable.")
 }
 
-// newManifest gives content its descriptor.
+// NewManifest gives content its descriptor.
 func NewManifest(content []byte, mediaType string) Manifest {
 	return Manifest{Content: content, Descriptor: Descriptor{
 		MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content)),

@@ -9,11 +9,11 @@ var repositoryName = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(
 
 var tagName = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// isTag reports whether s can be a tag:
+// IsTag reports whether s can be a tag:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func IsTag(s string) bool { return tagName.MatchString(s) }
 
-// isRepositoryName reports whether s can be the name of a repository:
+// IsRepositoryName reports whether s can be the name of a repository:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func IsRepositoryName(s string) bool { return repositoryName.MatchString(s) }
 

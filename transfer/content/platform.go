@@ -56,7 +56,7 @@ func (p Platform) String() string {
 	return s
 }
 
-// normal gives the platform as people name it today. An architecture without a
+// Normal gives the platform as people name it today. An architecture without a
 // variant is arm/v7, arm64/v8 or amd64/v1, of which only the first is spelt out:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#platform-variants.
 func (p Platform) Normal() Platform {
@@ -98,7 +98,7 @@ func (p Platform) Matches(other Platform) bool {
 		(p.OSVersion == "" || p.OSVersion == other.OSVersion || strings.HasPrefix(other.OSVersion, p.OSVersion+"."))
 }
 
-// platformOf reads the platform of a descriptor or config. It is false if there
+// PlatformOf reads the platform of a descriptor or config. It is false if there
 // is none: artifacts have none, attestations say "unknown".
 func PlatformOf(p *ocispec.Platform) (Platform, bool) {
 	if p == nil || p.OS == "" || p.Architecture == "" || p.OS == "unknown" || p.Architecture == "unknown" {

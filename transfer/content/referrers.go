@@ -10,10 +10,10 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// maxReferrers bounds what may refer to one image and its parts.
+// MaxReferrers bounds what may refer to one image and its parts.
 const MaxReferrers = 10_000
 
-// decodeReferrers reads a list of referrers; every descriptor in it is checked.
+// DecodeReferrers reads a list of referrers; every descriptor in it is checked.
 func DecodeReferrers(data []byte) ([]Descriptor, error) {
 	index, err := DecodeReferrerList(data)
 	return index.Manifests, err
@@ -41,9 +41,9 @@ func DecodeReferrerList(data []byte) (ocispec.Index, error) {
 }
 
 const (
-	// maxReferrerTries is how often an entry is made in a list of referrers.
+	// MaxReferrerTries is how often an entry is made in a list of referrers.
 	MaxReferrerTries = 10
-	// referrerPause is the shortest time after which the list is read again: a writer
+	// ReferrerPause is the shortest time after which the list is read again: a writer
 	// on a busy machine may take that long where the registry is near.
 	ReferrerPause = 300 * time.Millisecond
 )
@@ -52,7 +52,7 @@ func HasDescriptor(list []Descriptor, d Descriptor) bool {
 	return slices.ContainsFunc(list, func(other Descriptor) bool { return other.Digest == d.Digest })
 }
 
-// referrerOf gives the entry of a manifest in the list of its subject's referrers;
+// ReferrerOf gives the entry of a manifest in the list of its subject's referrers;
 // subject is "" if it has none.
 func ReferrerOf(m Manifest) (entry Descriptor, subject digest.Digest, err error) {
 	var doc struct {

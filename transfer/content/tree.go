@@ -42,7 +42,7 @@ func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error
 	return g.Manifests, nil
 }
 
-// readTree reads the manifests below root, one call to src per level, and
+// ReadBelow reads the manifests below root, one call to src per level, and
 // verifies all of them.
 func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (Tree, error) {
 	nodes := map[digest.Digest]node{}
@@ -83,7 +83,7 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 	return flatten(nodes, root.Descriptor.Digest)
 }
 
-// readLevel reads and verifies the manifests of descriptors.
+// ReadManifests reads and verifies the manifests of descriptors.
 func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descriptor) ([]Manifest, error) {
 	if len(descriptors) == 0 {
 		return nil, nil

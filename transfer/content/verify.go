@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// readAll reads at most limit bytes; more is an error.
+// ReadLimited reads at most limit bytes; more is an error.
 func ReadLimited(r io.Reader, limit int64) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err == nil && int64(len(data)) > limit {
@@ -36,7 +36,7 @@ func CheckManifest(m Manifest) (Manifest, error) {
 	return m, nil
 }
 
-// resolveTagged gives the manifest with its media type.
+// ResolveTyped gives the manifest with its media type.
 func ResolveTyped(ctx context.Context, r namedResolver, reference string) (Manifest, error) {
 	m, err := ResolveVerified(ctx, r, reference)
 	if err != nil || m.Descriptor.MediaType != "" {
@@ -50,7 +50,7 @@ func ResolveTyped(ctx context.Context, r namedResolver, reference string) (Manif
 	return m, nil
 }
 
-// checkDescriptor refuses descriptors that cannot be copied safely.
+// CheckDescriptor refuses descriptors that cannot be copied safely.
 func CheckDescriptor(d Descriptor) error {
 	if err := d.Digest.Validate(); err != nil {
 		return fmt.Errorf("%w: digest %q: %w", ErrIntegrity, d.Digest, err)
@@ -71,7 +71,7 @@ type namedResolver interface {
 	fmt.Stringer
 }
 
-// resolveVerified gives the manifest that reference names, and checks it.
+// ResolveVerified gives the manifest that reference names, and checks it.
 func ResolveVerified(ctx context.Context, src namedResolver, reference string) (Manifest, error) {
 	m, err := src.Resolve(ctx, reference)
 	if err != nil {
@@ -80,7 +80,7 @@ func ResolveVerified(ctx context.Context, src namedResolver, reference string) (
 	return m, CheckResolved(src, reference, m)
 }
 
-// checkResolved checks that m is what src may have for reference.
+// CheckResolved checks that m is what src may have for reference.
 func CheckResolved(src fmt.Stringer, reference string, m Manifest) error {
 	if err := CheckDescriptor(m.Descriptor); err != nil {
 		return fmt.Errorf("%s: %w", src, err)
@@ -94,7 +94,7 @@ func CheckResolved(src fmt.Stringer, reference string, m Manifest) error {
 	return nil
 }
 
-// verifyManifest checks that m is what d names.
+// VerifyManifest checks that m is what d names.
 func VerifyManifest(m Manifest, d Descriptor) error {
 	if got := digest.FromBytes(m.Content); got != d.Digest {
 		return fmt.Errorf("%w: manifest %s has the digest %s", ErrIntegrity, d.Digest, got)
@@ -105,7 +105,7 @@ func VerifyManifest(m Manifest, d Descriptor) error {
 	return nil
 }
 
-// verifier is a reader that turns the end of its content into an error unless
+// VerifyingReader is a reader that turns the end of its content into an error unless
 // digest and size are those of the descriptor. It ends with its context.
 type VerifyingReader struct {
 	ctx  context.Context
@@ -115,7 +115,7 @@ type VerifyingReader struct {
 	n    int64 // bytes read
 }
 
-// newVerifier checks r against d, whose digest must be valid.
+// NewVerifyingReader checks r against d, whose digest must be valid.
 func NewVerifyingReader(ctx context.Context, r io.Reader, d Descriptor) *VerifyingReader {
 	return &VerifyingReader{ctx: ctx, r: r, d: d, hash: d.Digest.Verifier()}
 }

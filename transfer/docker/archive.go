@@ -47,7 +47,7 @@ func ParseCompression(s string) (Compression, error) {
 	return "", fmt.Errorf("%q is not a compression; use gzip, zstd or none", s)
 }
 
-// DockerArchiveOptions say how a docker archive is read.
+// ArchiveOptions say how a docker archive is read.
 type ArchiveOptions struct {
 	// Compression of layers that have none; "" is gzip. Other layers are copied
 	// byte for byte.
@@ -63,7 +63,7 @@ type ArchiveOptions struct {
 	Now func() time.Time
 }
 
-// DockerArchive is what `docker save` writes, as [Source]: images whose manifests
+// Archive is what `docker save` writes, as [Source]: images whose manifests
 // are made here, since the file has none, with layers that are compressed once,
 // when the image is resolved. An archive that has the manifest of an image with
 // compressed layers too gives that, with its digest.
@@ -92,7 +92,7 @@ var (
 // blobOpener gives the content of a blob.
 type blobOpener func(context.Context) (*io.SectionReader, error)
 
-// OpenDockerArchive opens the tar file, which may be compressed by gzip or zstd.
+// OpenArchive opens the tar file, which may be compressed by gzip or zstd.
 // The caller closes it.
 func OpenArchive(ctx context.Context, path string, options ArchiveOptions) (*Archive, error) {
 	f, err := tarball.Open(ctx, path, options.TempDir)

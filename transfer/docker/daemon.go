@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 )
 
-// DockerDaemon is a docker engine, spoken to by its API:
+// Daemon is a docker engine, spoken to by its API:
 // https://docs.docker.com/reference/api/engine/.
 type Daemon struct {
 	// Host is its address, as DOCKER_HOST has it: unix:///run/docker.sock,
@@ -55,7 +55,7 @@ func daemonError(name string, c *client.Client, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// OpenDockerDaemon opens an image of a docker daemon, named NAME:TAG or by its ID:
+// OpenDaemon opens an image of a docker daemon, named NAME:TAG or by its ID:
 // the daemon writes it as a docker archive, into a temporary file. The caller
 // closes it.
 func OpenDaemon(ctx context.Context, d Daemon, image string, options ArchiveOptions) (*Archive, error) {
@@ -97,7 +97,7 @@ var (
 	_ content.SingleImageTarget = (*DaemonTarget)(nil)
 )
 
-// NewDockerDaemonTarget gives the image of a docker daemon with this name, which is
+// NewDaemonTarget gives the image of a docker daemon with this name, which is
 // without a tag. Nothing is sent yet. tempDir is where the image is put together;
 // "" is os.TempDir. The caller closes it.
 func NewDaemonTarget(d Daemon, image, tempDir string) *DaemonTarget {

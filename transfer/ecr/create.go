@@ -43,7 +43,7 @@ func (e *Repository) isMissing() bool {
 	return e.creation.missing
 }
 
-// checkRepository gives a [RepositoryNotFoundError] if a call before has found the
+// CheckRepository gives a [RepositoryNotFoundError] if a call before has found the
 // repository missing and e does not create it. Whether Amazon ECR does is not known
 // before an upload.
 func (e *Repository) CheckRepository() error {

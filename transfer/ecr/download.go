@@ -64,7 +64,7 @@ func (e *Repository) downloadURL(ctx context.Context, d content.Descriptor) (str
 	return aws.ToString(out.DownloadUrl), nil
 }
 
-// get sends a GET to a pre-signed URL, for a byte range unless that is "". Its
+// Get sends a GET to a pre-signed URL, for a byte range unless that is "". Its
 // query is a credential: no error repeats it.
 func (e *Repository) Get(ctx context.Context, signed, byteRange string) (*http.Response, error) {
 	u, err := url.Parse(signed)
@@ -98,7 +98,7 @@ func (e *Repository) Get(ctx context.Context, signed, byteRange string) (*http.R
 }
 
 // Ranges reads a layer by one pre-signed URL, which is renewed when it has expired.
-func (e *Repository) Ranges(ctx context.Context, d content.Descriptor) (ranges.Opener, error) {
+func (e *Repository) Ranges(ctx context.Context, d content.Descriptor) (content.RangeOpener, error) {
 	signed, err := e.downloadURL(ctx, d)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, 
 		if context.Cause(ctx) == ranges.ErrStalled {
 			return nil, err
 		}
-		return nil, ranges.Permanent(err) // it was sent as often as it may be
+		return nil, content.Permanent(err) // it was sent as often as it may be
 	}
 	if err := l.check(response, first, n); err != nil {
 		response.Body.Close()
@@ -152,30 +152,30 @@ func (l *layerRanges) check(r *http.Response, first, n int64) error {
 	case http.StatusPartialContent:
 		want := fmt.Sprintf("bytes %d-%d/%d", first, first+n-1, l.d.Size)
 		if got := r.Header.Get("Content-Range"); got != want {
-			return ranges.Permanent(fmt.Errorf("%w: asked for %q, got %q", content.ErrIntegrity, want, got))
+			return content.Permanent(fmt.Errorf("%w: asked for %q, got %q", content.ErrIntegrity, want, got))
 		}
 		return nil
 	case http.StatusOK:
 		if first == 0 && n == l.d.Size {
 			return nil
 		}
-		return ranges.Permanent(content.ErrNoRanges)
+		return content.Permanent(content.ErrNoRanges)
 	}
 	err := v2.Refused(r)
 	if r.StatusCode == http.StatusForbidden {
 		return err // the next try renews the URL
 	}
-	return ranges.Permanent(err)
+	return content.Permanent(err)
 }
 
-// url gives the URL; if it is still the expired one, a new one.
+// Url gives the URL; if it is still the expired one, a new one.
 func (l *layerRanges) Url(ctx context.Context, expired string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.signed == expired {
 		signed, err := l.repository.downloadURL(ctx, l.d)
 		if err != nil {
-			return "", ranges.Permanent(err)
+			return "", content.Permanent(err)
 		}
 		l.signed = signed
 	}

@@ -35,7 +35,7 @@ func (e *Repository) Resolve(ctx context.Context, reference string) (content.Man
 	return images[0].Manifest, nil
 }
 
-// resolveAll finds several images with one call for each 100.
+// ResolveAll finds several images with one call for each 100.
 func (e *Repository) ResolveAll(ctx context.Context, references []string) ([]content.Manifest, error) {
 	found := map[string]content.Manifest{} // by tag and by digest
 	each := slices.Compact(slices.Sorted(slices.Values(references)))
@@ -97,7 +97,7 @@ func (e *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 	return manifests, nil
 }
 
-// findTags finds several images with one call for each 100.
+// FindTags finds several images with one call for each 100.
 func (e *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	found := map[string]content.Manifest{}
 	for chunk := range slices.Chunk(tags, batchSize) {

@@ -24,7 +24,7 @@ const batchSize = 100
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html.
 const listPageSize = 1000
 
-// ECR is one repository of Amazon ECR by the ECR API, as [Source] and as [Target].
+// Repository is one repository of Amazon ECR by the ECR API, as [Source] and as [Target].
 type Repository struct {
 	// Layers fetches layers from the pre-signed URLs that the API gives. It
 	// must add no credentials (S3 refuses a request with two kinds of them).
@@ -64,7 +64,7 @@ var (
 	_ content.RequestCounter = (*Repository)(nil)
 )
 
-// NewECR gives a repository of r. cfg is the AWS configuration for it, see
+// New gives a repository of r. cfg is the AWS configuration for it, see
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {

@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// RepositorySettings are what a repository is created with. The zero value is
+// Settings are what a repository is created with. The zero value is
 // what Amazon ECR does by itself: tags that may be moved, no scan on push,
 // encryption with keys of Amazon S3. Source:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html.
@@ -96,7 +96,7 @@ func (s Settings) input() *ecr.CreateRepositoryInput {
 	return in
 }
 
-// Repository is a repository as Amazon ECR describes it. Its JSON form is stable:
+// Description is a repository as Amazon ECR describes it. Its JSON form is stable:
 // fields are only added.
 type Description struct {
 	Name string `json:"name"`
@@ -180,7 +180,7 @@ func (e *Repository) Describe(ctx context.Context) (Description, error) {
 	return newDescription(e.registry, out.Repositories[0]), nil
 }
 
-// Repositories lists the repositories of a registry of Amazon ECR, with one call
+// List lists the repositories of a registry of Amazon ECR, with one call
 // for each 1,000 of them, which is made when they are asked for. An error ends the
 // list.
 func List(ctx context.Context, cfg aws.Config, r auth.Registry) iter.Seq2[Description, error] {

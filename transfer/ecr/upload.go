@@ -52,7 +52,7 @@ type upload struct {
 	before   int64 // bytes that it had from an earlier process
 }
 
-// PutLayer uploads a layer, by the registry's /v2/ or by its parts as the mode
+// UploadBlob uploads a layer, by the registry's /v2/ or by its parts as the mode
 // says. Either becomes a layer only if Amazon ECR computes the same digest.
 func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data content.PartReader, how content.Upload) (err error) {
 	object := "layer " + string(d.Digest)
@@ -130,7 +130,7 @@ func (u *upload) closeEntry(err error) {
 	}
 }
 
-// begin begins a new upload.
+// Begin begins a new upload.
 func (u *upload) Begin(ctx context.Context) error {
 	u.hash = newOrderedHash(u.d, u.content)
 	out, err := creating(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
@@ -214,7 +214,7 @@ func (u *upload) run(ctx context.Context) error {
 	return u.complete(ctx)
 }
 
-// send sends all that is missing over some connections at once.
+// Send sends all that is missing over some connections at once.
 func (u *upload) Send(ctx context.Context, connections int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	lanes := make(chan struct{}, max(connections, 1))

@@ -65,7 +65,7 @@ func (e *Repository) failV2(d content.Descriptor, err error) error {
 	return fmt.Errorf("layer %s of repository %s: %w", d.Digest, e.repository, err)
 }
 
-// mount asks the registry to take a layer from another of its repositories. If it
+// Mount asks the registry to take a layer from another of its repositories. If it
 // was asked and does not, upload is where the layer is to be sent.
 func (e *Repository) Mount(ctx context.Context, client *v2.Client, d content.Descriptor, from content.Source) (upload *url.URL, mounted bool, err error) {
 	var repository string

@@ -88,7 +88,7 @@ func (e *Repository) PutTagged(ctx context.Context, m content.Manifest, tag stri
 	return err
 }
 
-// setTag is PutTagged, and tells whether it has changed anything.
+// SetTag is PutTagged, and tells whether it has changed anything.
 func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string) (changed bool, err error) {
 	if err := e.createAbsent(ctx); err != nil {
 		return false, err

@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
 
-// IndexType is the format of an index.
+// Type is the format of an index.
 type Type string
 
 // The formats of an index.
@@ -40,7 +40,7 @@ type Addition struct {
 	Reference string         // tag or digest there
 }
 
-// IndexOptions say what kind of index [NewIndex] makes. The zero value is a
+// Options say what kind of index [NewIndex] makes. The zero value is a
 // Docker manifest list if all of its images are Docker's, otherwise an OCI index.
 type Options struct {
 	Type        Type
@@ -49,7 +49,7 @@ type Options struct {
 	Force bool
 }
 
-// NewIndex makes an index in endpoint. The platform of an image is that of its
+// New makes an index in endpoint. The platform of an image is that of its
 // config; an artifact, which has none, becomes an entry without one. Equal
 // additions in equal order give an equal index, byte for byte.
 //
@@ -91,7 +91,7 @@ func New(ctx context.Context, endpoint content.Endpoint, additions []Addition, o
 	return x, err
 }
 
-// OpenIndex reads the index that reference, a tag or a digest, names in endpoint.
+// Open reads the index that reference, a tag or a digest, names in endpoint.
 // The error wraps [ErrUnsupported] if it is an image.
 func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*Index, error) {
 	m, err := content.ResolveTyped(ctx, endpoint, reference)

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// IndexResult is what [Index.Put] did. Its JSON form is stable: fields are only
+// Result is what [Index.Put] did. Its JSON form is stable: fields are only
 // added.
 type Result struct {
 	Digest    digest.Digest        `json:"digest"`    // of the index

@@ -55,7 +55,7 @@ func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
 	return func() { lock.Close() }, nil
 }
 
-// setTag is PutTagged, and tells whether it has changed anything.
+// SetTag is PutTagged, and tells whether it has changed anything.
 func (l *Layout) SetTag(ctx context.Context, m content.Manifest, tag string) (changed bool, err error) {
 	have, err := l.Resolve(ctx, tag)
 	changed = err != nil || have.Descriptor.Digest != m.Descriptor.Digest
@@ -102,7 +102,7 @@ func (l *Layout) sweep(now time.Time) error {
 	return nil
 }
 
-// addToIndex puts an entry into an index.json and keeps all else that is in it.
+// AddToIndex puts an entry into an index.json and keeps all else that is in it.
 func AddToIndex(data []byte, d content.Descriptor, tag string) ([]byte, error) {
 	index, entries, err := decodeIndexEntries(data)
 	if err != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
 // Layout is an OCI image layout directory, as [Source] and as [Target]. It is a
@@ -41,26 +40,26 @@ var (
 	_ content.FileWriter = (*Layout)(nil)
 )
 
-// NewLayout gives the layout in dir. Nothing is read or made yet: the first
+// New gives the layout in dir. Nothing is read or made yet: the first
 // write makes the directory.
 func New(dir string) *Layout {
 	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir}, dir}
 }
 
-// newNamedLayout is NewLayout with another name in messages.
+// NewNamed is NewLayout with another name in messages.
 func NewNamed(dir, name string) *Layout {
 	l := New(dir)
 	l.name = name
 	return l
 }
 
-// newLayoutReader returns a reader of the layout whose files are in files; name is
+// NewReader returns a reader of the layout whose files are in files; name is
 // what messages call it.
 func NewReader(files fs.FS, name string) Reader {
 	return Reader{files: files, name: name}
 }
 
-// IsLayout tells whether dir is an OCI image layout.
+// Is tells whether dir is an OCI image layout.
 func Is(dir string) bool {
 	return dir != "" && CheckVersion(os.DirFS(dir)) == nil
 }
@@ -106,7 +105,7 @@ func (l *Layout) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader)
 
 // PutBlobFile stores a blob that may be written in any order and by several
 // processes one after the other.
-func (l *Layout) PutBlobFile(ctx context.Context, d content.Descriptor, fill func(f ranges.File) error) error {
+func (l *Layout) PutBlobFile(ctx context.Context, d content.Descriptor, fill func(f content.PartialFile) error) error {
 	return l.putFile(ctx, d, func(p *partial.File) error { return p.FillAgain(fill) })
 }
 
@@ -194,7 +193,7 @@ func (l *Layout) mayCreate() error {
 	return nil
 }
 
-// write writes a temporary file and, when it is on disk, publishes it under its
+// Write writes a temporary file and, when it is on disk, publishes it under its
 // name. After an error nothing is left.
 func (l *Layout) Write(name string, publish func(temp, name string) error, data []byte) (err error) {
 	temp := filepath.Join(l.dir, partial.Prefix+rand.Text())

@@ -34,7 +34,7 @@ func (l Reader) Tags(context.Context) ([]string, error) {
 	return slices.Compact(tags), nil
 }
 
-// findTags reads index.json once.
+// FindTags reads index.json once.
 func (l Reader) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	index, err := l.Index()
 	if errors.Is(err, fs.ErrNotExist) {

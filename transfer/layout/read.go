@@ -17,10 +17,10 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 )
 
-// maxLayoutIndex is the largest index.json that is read, in bytes.
+// MaxIndexSize is the largest index.json that is read, in bytes.
 const MaxIndexSize = 64 << 20
 
-// layoutReader is a [Source] over the files of an OCI image layout:
+// Reader is a [Source] over the files of an OCI image layout:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type Reader struct {
 	files fs.FS
@@ -90,7 +90,7 @@ func pick(index []content.Descriptor, reference string) (content.Descriptor, err
 	return index[0], nil
 }
 
-// index reads the entries of index.json.
+// Index reads the entries of index.json.
 func (l Reader) Index() ([]content.Descriptor, error) {
 	if err := CheckVersion(l.files); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
@@ -106,7 +106,7 @@ func (l Reader) Index() ([]content.Descriptor, error) {
 	return entries, nil
 }
 
-// decodeLayoutIndex reads an index.json; every descriptor in it is checked.
+// DecodeIndex reads an index.json; every descriptor in it is checked.
 func DecodeIndex(data []byte) ([]content.Descriptor, error) {
 	var index struct{ Manifests []content.Descriptor }
 	if err := json.Unmarshal(data, &index); err != nil {
@@ -120,7 +120,7 @@ func DecodeIndex(data []byte) ([]content.Descriptor, error) {
 	return index.Manifests, nil
 }
 
-// checkLayoutVersion reads the file oci-layout, which makes a directory a layout.
+// CheckVersion reads the file oci-layout, which makes a directory a layout.
 func CheckVersion(files fs.FS) error {
 	data, err := imagefs.ReadFile(files, ocispec.ImageLayoutFile, 1<<16)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -186,7 +186,7 @@ func (l Reader) BlobFile(ctx context.Context, d content.Descriptor) (content.Blo
 	return file, nil
 }
 
-// blobPath is where a layout has a blob; d must be valid.
+// BlobPath is where a layout has a blob; d must be valid.
 func BlobPath(d digest.Digest) string {
 	return ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// DetectKind tells by its content what kind of image file or directory is at
+// Detect tells by its content what kind of image file or directory is at
 // path; "" is none.
 func Detect(path string) Kind {
 	if path == "" {

@@ -93,7 +93,7 @@ var ecrRepositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[
 
 var hostName = regexp.MustCompile(`^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
 
-// ParseReference reads a reference in the form of one of the kinds; "-" and
+// Parse reads a reference in the form of one of the kinds; "-" and
 // "-:TAG" are an archive on stdin or stdout. PATH[:TAG] without the name of a kind
 // is what detect says that is at the path ("" is nothing; a nil detect never
 // finds anything). A registry wins over a directory of the same name if it is

@@ -164,7 +164,7 @@ func (r *Repository) elsewhere(request *http.Request, also ...int) (*http.Respon
 }
 
 // Ranges reads a blob by ranges, where the registry says that it is.
-func (r *Repository) Ranges(ctx context.Context, d content.Descriptor) (ranges.Opener, error) {
+func (r *Repository) Ranges(ctx context.Context, d content.Descriptor) (content.RangeOpener, error) {
 	c, err := r.client(ctx, actionsPull, "")
 	if err != nil {
 		return nil, err
@@ -197,12 +197,12 @@ func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadClose
 	}
 	err = b.registry.fail("blob "+string(b.d.Digest), err)
 	if !v2.MayPass(err) {
-		err = ranges.Permanent(err)
+		err = content.Permanent(err)
 	}
 	return nil, err
 }
 
-// get asks at once where the blob was before; if it is refused there, the URL may
+// Get asks at once where the blob was before; if it is refused there, the URL may
 // have expired, and the registry is asked again.
 func (b *registryRanges) Get(ctx context.Context, byteRange string) (*http.Response, error) {
 	b.mu.Lock()
@@ -230,13 +230,13 @@ func checkRange(r *http.Response, size, first, n int64) error {
 		if first == 0 && n == size {
 			return nil
 		}
-		return ranges.Permanent(content.ErrNoRanges)
+		return content.Permanent(content.ErrNoRanges)
 	}
 	last := first + n - 1
 	known := fmt.Sprintf("bytes %d-%d/%d", first, last, size)
 	got := r.Header.Get("Content-Range")
 	if !slices.Contains([]string{known, fmt.Sprintf("bytes %d-%d/*", first, last)}, got) {
-		return ranges.Permanent(fmt.Errorf("%w: asked for %q, got %.100q", content.ErrIntegrity, known, got))
+		return content.Permanent(fmt.Errorf("%w: asked for %q, got %.100q", content.ErrIntegrity, known, got))
 	}
 	return nil
 }

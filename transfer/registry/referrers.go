@@ -60,7 +60,7 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 	return all, err
 }
 
-// findTags asks for each tag, and reads what is there.
+// FindTags asks for each tag, and reads what is there.
 func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	c, err := r.reader(ctx)
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
-// Registry is one repository of a registry that speaks the OCI distribution API,
+// Repository is one repository of a registry that speaks the OCI distribution API,
 // as [Source] and as [Target]:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 //
@@ -58,7 +58,7 @@ var (
 	_ content.ImageChecker = (*Repository)(nil)
 )
 
-// NewRegistry gives a repository of the registry at host, which may be docker.io
+// New gives a repository of the registry at host, which may be docker.io
 // with its short names. Its credentials are those of keychain for it; nil and what
 // the keychain does not know is anonymous. base sends the requests; nil is a
 // transport with Go's defaults. No request is made.

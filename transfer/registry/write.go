@@ -50,7 +50,7 @@ func (r *Repository) PutBlob(ctx context.Context, d content.Descriptor, content 
 	return r.UploadBlob(ctx, d, parts.Once(content), parts.Single())
 }
 
-// PutLayer uploads a blob with one POST and one PUT, or mounts it from another
+// UploadBlob uploads a blob with one POST and one PUT, or mounts it from another
 // repository of the registry.
 func (r *Repository) UploadBlob(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) error {
 	err := r.putLayer(ctx, d, content, how)

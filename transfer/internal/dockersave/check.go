@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// dockerImageOf gives the entry of manifest.json for an image that docker can load.
+// ImageOf gives the entry of manifest.json for an image that docker can load.
 func ImageOf(m content.Manifest, names []string) (Image, bool) {
 	c, err := Check(m)
 	if err != nil {
@@ -28,7 +28,7 @@ func ImageOf(m content.Manifest, names []string) (Image, bool) {
 	return image, true
 }
 
-// withFiles gives the images whose files are all among members, each once.
+// WithFiles gives the images whose files are all among members, each once.
 func WithFiles(images []Image, members []tarball.Member) []Image {
 	there := map[string]bool{}
 	for _, m := range members {
@@ -68,7 +68,7 @@ func Read(files tarball.Files) ([]Image, error) {
 	return images, nil
 }
 
-// checkDockerImage refuses what is no image that docker can load.
+// Check refuses what is no image that docker can load.
 func Check(m content.Manifest) (content.Contents, error) {
 	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {

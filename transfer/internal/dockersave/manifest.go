@@ -12,14 +12,14 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// dockerImage is an entry of manifest.json.
+// Image is an entry of manifest.json.
 type Image struct {
 	Config   string   // name of a file
 	RepoTags []string // NAME:TAG each; none if the image has no name
 	Layers   []string // names of files, the lowest layer first
 }
 
-// decodeDockerManifest reads a manifest.json.
+// Decode reads a manifest.json.
 func Decode(data []byte) ([]Image, error) {
 	if !utf8.Valid(data) {
 		return nil, fmt.Errorf("%w: not UTF-8", content.ErrIntegrity)
@@ -36,14 +36,14 @@ func Decode(data []byte) ([]Image, error) {
 	return images, nil
 }
 
-// dockerConfig is what is needed of the config of an image.
+// DockerConfig is what is needed of the config of an image.
 type DockerConfig struct {
 	RootFS struct {
 		DiffIDs []digest.Digest `json:"diff_ids"` // of the uncompressed layers
 	} `json:"rootfs"`
 }
 
-// decodeDockerConfig reads the config of an image of so many layers.
+// DecodeDockerConfig reads the config of an image of so many layers.
 func DecodeDockerConfig(data []byte, layers int) (DockerConfig, error) {
 	var config DockerConfig
 	if !utf8.Valid(data) {
@@ -63,7 +63,7 @@ func DecodeDockerConfig(data []byte, layers int) (DockerConfig, error) {
 	return config, nil
 }
 
-// pickDockerImage finds the image that reference names: NAME:TAG, the digest of
+// PickDockerImage finds the image that reference names: NAME:TAG, the digest of
 // its config, a tag if only one image has it, or "" for the only image. Of several
 // with the same name the last counts, as in docker.
 func PickDockerImage(images []Image, reference string, id func(Image) digest.Digest) (Image, error) {
@@ -108,7 +108,7 @@ func PickDockerImage(images []Image, reference string, id func(Image) digest.Dig
 // sameDockerName compares two names of images, each with a tag, as docker does.
 func sameDockerName(a, b string) bool { return FamiliarName(a) == FamiliarName(b) }
 
-// familiarName is a name without what docker takes for granted.
+// FamiliarName is a name without what docker takes for granted.
 func FamiliarName(name string) string {
 	for _, host := range []string{"docker.io/", "index.docker.io/"} {
 		name = strings.TrimPrefix(name, host)

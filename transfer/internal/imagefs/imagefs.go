@@ -7,7 +7,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// openFile opens a regular file of the given size; -1 is any size.
+// OpenFile opens a regular file of the given size; -1 is any size.
 func OpenFile(files fs.FS, name string, size int64) (fs.File, error) {
 	info, err := fs.Stat(files, name) // before Open, which would wait at a named pipe
 	if err != nil {

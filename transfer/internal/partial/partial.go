@@ -16,16 +16,15 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
-// tempPrefix begins the names of files that are not complete.
+// Prefix begins the names of files that are not complete.
 const Prefix = ".ecrkit-"
 
-// partialName is the name of the file that is to become a blob.
+// Name is the name of the file that is to become a blob.
 func Name(d digest.Digest) string { return Prefix + d.Encoded() }
 
-// partial is a file that gets the content of one blob, and that a later process
+// File is a file that gets the content of one blob, and that a later process
 // can go on with: beside the content is a file of what has been written, as lines
 // of first byte and length, and a lock. What they say is a hint: whether the blob
 // is right is told by its digest.
@@ -37,7 +36,7 @@ type File struct {
 	Resumed int64 // bytes that an earlier process wrote
 
 	mu    sync.Mutex
-	done  []ranges.Span
+	done  []content.Span
 	spans *os.File // nil until there is a span to write
 }
 
@@ -51,7 +50,7 @@ const (
 	maxSpans = 1 << 16
 )
 
-// openPartial opens or creates the partial file at path for a blob of size bytes.
+// Open opens or creates the partial file at path for a blob of size bytes.
 // It waits while another process has it.
 func Open(ctx context.Context, path string, size int64) (*File, error) {
 	lock, err := lockfile.Acquire(ctx, path+LockSuffix)
@@ -76,7 +75,7 @@ func Open(ctx context.Context, path string, size int64) (*File, error) {
 }
 
 // readSpans reads what an earlier process wrote; nil if that is not certain.
-func (p *File) readSpans() []ranges.Span {
+func (p *File) readSpans() []content.Span {
 	f, err := os.Open(p.path + SpansSuffix)
 	if err != nil {
 		return nil
@@ -102,13 +101,13 @@ func (p *File) readSpans() []ranges.Span {
 
 // parseSpans reads a file of spans and sorts them. A last line without its end,
 // which was being written, does not count.
-func parseSpans(r io.Reader) ([]ranges.Span, error) {
+func parseSpans(r io.Reader) ([]content.Span, error) {
 	lines := bufio.NewReader(io.LimitReader(r, maxSpans*40))
 	header, err := lines.ReadString('\n')
 	if err != nil || header != SpansHeader+"\n" {
 		return nil, errors.New("not a file of spans")
 	}
-	var spans []ranges.Span
+	var spans []content.Span
 	for {
 		line, err := lines.ReadString('\n')
 		if err == io.EOF {
@@ -117,26 +116,26 @@ func parseSpans(r io.Reader) ([]ranges.Span, error) {
 		if err != nil {
 			return nil, err
 		}
-		var s ranges.Span
+		var s content.Span
 		var rest string
 		if n, _ := fmt.Sscanf(line, "%d %d%s", &s.First, &s.Length, &rest); n != 2 || s.First < 0 || s.Length <= 0 || s.End() < s.First {
 			return nil, fmt.Errorf("not a span: %q", line)
 		}
 		spans = append(spans, s)
 	}
-	slices.SortFunc(spans, func(a, b ranges.Span) int { return cmp.Compare(a.First, b.First) })
+	slices.SortFunc(spans, func(a, b content.Span) int { return cmp.Compare(a.First, b.First) })
 	return spans, nil
 }
 
-// Done implements [ranges.File].
-func (p *File) Done() []ranges.Span {
+// Done implements [content.PartialFile].
+func (p *File) Done() []content.Span {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.done)
 }
 
-// AddDone implements [ranges.File].
-func (p *File) AddDone(s ranges.Span) error {
+// AddDone implements [content.PartialFile].
+func (p *File) AddDone(s content.Span) error {
 	startWriteback(p.File, s.First, s.Length)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -162,7 +161,7 @@ func (p *File) AddDone(s ranges.Span) error {
 	return nil
 }
 
-// restart forgets all that was written.
+// Restart forgets all that was written.
 func (p *File) Restart() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -188,9 +187,9 @@ func (p *File) removeSpans() error {
 	return nil
 }
 
-// fillAgain has fill write the file, and a second time if what an earlier process
+// FillAgain has fill write the file, and a second time if what an earlier process
 // wrote was wrong.
-func (p *File) FillAgain(fill func(f ranges.File) error) error {
+func (p *File) FillAgain(fill func(f content.PartialFile) error) error {
 	err := fill(p)
 	if errors.Is(err, content.ErrIntegrity) && p.Resumed > 0 {
 		if err = p.Restart(); err == nil {
@@ -200,7 +199,7 @@ func (p *File) FillAgain(fill func(f ranges.File) error) error {
 	return err
 }
 
-// finish ends the work on the file after it was filled, or not: it is published
+// Finish ends the work on the file after it was filled, or not: it is published
 // under its name, or left for a later process, or removed if it is wrong.
 func (p *File) Finish(name string, err error) error {
 	switch {
@@ -241,13 +240,13 @@ func (p *File) leave() error {
 	return p.lock.Release()
 }
 
-// discard removes the file.
+// Discard removes the file.
 func (p *File) Discard() error {
 	p.Close()
 	return errors.Join(p.removeSpans(), os.Remove(p.path), p.lock.Remove())
 }
 
-// removePartial removes a partial file unless a process has it.
+// Remove removes a partial file unless a process has it.
 func Remove(path string) error {
 	lock, err := lockfile.Try(path + LockSuffix)
 	if err != nil || lock == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// onceContent is content that can be read once only.
+// Once is content that can be read once only.
 func Once(r io.Reader) *Stream {
 	opened := false
 	return &Stream{Memory: NewMemory(), Open: func(context.Context) (io.ReadCloser, error) {
@@ -22,7 +22,7 @@ func Once(r io.Reader) *Stream {
 	}}
 }
 
-// singleUpload is an upload for which nobody waits but the caller.
+// Single is an upload for which nobody waits but the caller.
 func Single() content.Upload {
 	ignore := func(int64) {}
 	return content.Upload{Connections: 1, Slots: semaphore.NewWeighted(1), Sent: ignore, Resumed: ignore, Mounted: func() {}}

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
-// fileContent is a blob in a file, which needs no memory.
+// File is a blob in a file, which needs no memory.
 type File struct{ File io.ReaderAt }
 
 func (c File) Part(_ context.Context, first, n int64) (content.Part, error) {
@@ -24,7 +24,7 @@ func (c File) Part(_ context.Context, first, n int64) (content.Part, error) {
 	}, nil
 }
 
-// partMemory is the memory for parts of blobs that are not in a file: of all
+// Memory is the memory for parts of blobs that are not in a file: of all
 // blobs of a copy together.
 type Memory struct {
 	budget *semaphore.Weighted // in bytes
@@ -63,9 +63,9 @@ func (m *Memory) Get(ctx context.Context, n int64) ([]byte, func(), error) {
 	}, nil
 }
 
-// rangeContent is a blob that is read by ranges.
+// Ranges is a blob that is read by ranges.
 type Ranges struct {
-	Open   ranges.Opener
+	Open   content.RangeOpener
 	Memory *Memory
 }
 
@@ -82,7 +82,7 @@ func (c Ranges) Part(ctx context.Context, first, n int64) (content.Part, error) 
 	}}, nil
 }
 
-// streamContent is a blob that can only be read from its beginning on.
+// Stream is a blob that can only be read from its beginning on.
 type Stream struct {
 	Open   func(ctx context.Context) (io.ReadCloser, error)
 	Memory *Memory
@@ -135,7 +135,7 @@ func (c *Stream) Close() error {
 	return err
 }
 
-// noEOF makes the end of a stream, where it comes too early, an error of its own.
+// NoEOF makes the end of a stream, where it comes too early, an error of its own.
 func NoEOF(err error) error {
 	if err == io.EOF {
 		return io.ErrUnexpectedEOF

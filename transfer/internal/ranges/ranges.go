@@ -9,31 +9,21 @@ import (
 	"io"
 	"time"
 
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"golang.org/x/sync/errgroup"
 )
 
-// Permanent marks an error of an [Opener] that another try cannot mend.
-func Permanent(err error) error { return &permanentError{err} }
-
-type permanentError struct{ error }
-
-func (e *permanentError) Unwrap() error { return e.error }
-
-// Opener opens the n bytes of a blob from first on. What it returns may end
-// early, with or without an error: the rest is then asked for again.
-type Opener func(ctx context.Context, first, n int64) (io.ReadCloser, error)
-
-// requestKey is where the context of an [Opener] has its request.
+// requestKey is where the context of an [content.RangeOpener] has its request.
 type requestKey struct{}
 
-// IsRepeated tells an [Opener] whether its range, or the beginning of it, was asked
+// IsRepeated tells an [content.RangeOpener] whether its range, or the beginning of it, was asked
 // for before.
 func IsRepeated(ctx context.Context) bool {
 	r, _ := ctx.Value(requestKey{}).(*request)
 	return r != nil && r.repeated
 }
 
-// Sending tells that an [Opener] sends its request now, which may stall from now on
+// Sending tells that an [content.RangeOpener] sends its request now, which may stall from now on
 // until sent is called. Otherwise it is only watched once it is open: it may wait
 // for its turn.
 func Sending(ctx context.Context) (sent func()) {
@@ -43,23 +33,6 @@ func Sending(ctx context.Context) (sent func()) {
 	}
 	r.dog.begin(r)
 	return func() { r.dog.pause(r) }
-}
-
-// Span is a part of a blob: Length bytes from First on.
-type Span struct{ First, Length int64 }
-
-// End is the first byte after the span.
-func (s Span) End() int64 { return s.First + s.Length }
-
-// File is where the blob goes.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-	// Done gives what the file has already: spans in their order, none of which
-	// overlaps another.
-	Done() []Span
-	// AddDone says that the file has a span now. It is called concurrently.
-	AddDone(s Span) error
 }
 
 const (
@@ -79,7 +52,7 @@ const (
 // hashed. A range that breaks off goes on from its last byte; a connection that
 // brings nothing while others do is replaced. The memory needed does not depend
 // on size. progress is called with the number of bytes that came.
-func Fetch(ctx context.Context, f File, hash io.Writer, size int64, open Opener, connections int, progress func(n int)) error {
+func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int64, open content.RangeOpener, connections int, progress func(n int)) error {
 	connections = max(connections, 1)
 	todo := plan(f.Done(), size, connections)
 	group, ctx := errgroup.WithContext(ctx)
@@ -113,7 +86,7 @@ func Fetch(ctx context.Context, f File, hash io.Writer, size int64, open Opener,
 			for r := range missing {
 				got, err := w.fetch(ctx, r.Span)
 				if got > 0 { // also of a range that breaks off: a later process goes on from there
-					err = errors.Join(err, f.AddDone(Span{r.First, got}))
+					err = errors.Join(err, f.AddDone(content.Span{First: r.First, Length: got}))
 				}
 				if err != nil {
 					return err
@@ -131,13 +104,13 @@ func Count(size int64, connections int) int { return len(plan(nil, size, max(con
 
 // piece is a span of the file that is there or comes by one request.
 type piece struct {
-	Span
+	content.Span
 	there bool
 	done  chan struct{} // closed when it is there
 }
 
 // plan cuts size bytes into pieces, in their order.
-func plan(done []Span, size int64, connections int) []piece {
+func plan(done []content.Span, size int64, connections int) []piece {
 	missing := size
 	for _, s := range done {
 		missing -= s.Length
@@ -148,7 +121,7 @@ func plan(done []Span, size int64, connections int) []piece {
 	at := int64(0)
 	cut := func(end int64) {
 		for ; at < end; at += length {
-			pieces = append(pieces, piece{Span: Span{at, min(length, end-at)}, done: make(chan struct{})})
+			pieces = append(pieces, piece{Span: content.Span{First: at, Length: min(length, end-at)}, done: make(chan struct{})})
 		}
 		at = end
 	}
@@ -166,7 +139,7 @@ func plan(done []Span, size int64, connections int) []piece {
 // fetcher reads ranges one after the other.
 type fetcher struct {
 	f        io.WriterAt
-	open     Opener
+	open     content.RangeOpener
 	buffer   []byte
 	watch    *watchdog
 	progress func(n int)
@@ -174,7 +147,7 @@ type fetcher struct {
 
 // fetch reads one range, with as many tries as it needs as long as each brings
 // some bytes. It returns how many came.
-func (w *fetcher) fetch(ctx context.Context, s Span) (int64, error) {
+func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 	first, end, tries, pause, repeated := s.First, s.End(), 0, firstPause, false
 	for {
 		got, err := w.read(ctx, first, end-first, repeated)
@@ -189,8 +162,7 @@ func (w *fetcher) fetch(ctx context.Context, s Span) (int64, error) {
 			tries, pause = 0, firstPause
 		}
 		tries++
-		var permanent *permanentError
-		if ctx.Err() != nil || tries == maxTries || errors.As(err, &permanent) {
+		if ctx.Err() != nil || tries == maxTries || content.IsPermanent(err) {
 			return first - s.First, fmt.Errorf("at byte %d: %w", first, err)
 		}
 		select {
@@ -221,10 +193,10 @@ func (w *fetcher) read(ctx context.Context, first, n int64, repeated bool) (got 
 		// can serve the next range, and an answer that is too long.
 		m, err := body.Read(w.buffer)
 		if int64(m) > n-got {
-			return got, Permanent(fmt.Errorf("more than the %d bytes asked for", n))
+			return got, content.Permanent(fmt.Errorf("more than the %d bytes asked for", n))
 		}
 		if _, err := w.f.WriteAt(w.buffer[:m], first+got); err != nil {
-			return got, Permanent(err)
+			return got, content.Permanent(err)
 		}
 		got += int64(m)
 		w.watch.progress(alive, m)
@@ -248,11 +220,11 @@ func stalled(ctx context.Context, err error) error {
 
 // Read reads the n bytes of a blob from first on into buffer, with the same tries
 // as [Fetch].
-func Read(ctx context.Context, buffer []byte, first int64, open Opener) error {
+func Read(ctx context.Context, buffer []byte, first int64, open content.RangeOpener) error {
 	watch := newWatchdog()
 	defer watch.stop()
 	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}}
-	_, err := w.fetch(ctx, Span{first, int64(len(buffer))})
+	_, err := w.fetch(ctx, content.Span{First: first, Length: int64(len(buffer))})
 	return err
 }
 

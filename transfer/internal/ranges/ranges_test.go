@@ -13,25 +13,27 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-func content(size int) []byte {
+func someContent(size int) []byte {
 	random := rand.NewChaCha8([32]byte{byte(size)})
 	data := make([]byte, size)
 	random.Read(data)
 	return data
 }
 
-// file is a [File] that has some spans already.
+// file is a [content.PartialFile] that has some spans already.
 type file struct {
 	*os.File
 	mu   sync.Mutex
-	done []Span
+	done []content.Span
 }
 
-func (f *file) Done() []Span { return f.done }
+func (f *file) Done() []content.Span { return f.done }
 
-func (f *file) AddDone(s Span) error {
+func (f *file) AddDone(s content.Span) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.done = append(f.done, s)
@@ -97,7 +99,7 @@ func TestFetch(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := &source{data: content(tt.size), cut: tt.cut}
+			s := &source{data: someContent(tt.size), cut: tt.cut}
 			f, hash := newFile(t), sha256.New()
 			if err := Fetch(t.Context(), f, hash, int64(tt.size), s.open, tt.connections, ignore); err != nil {
 				t.Fatal(err)
@@ -122,11 +124,11 @@ func TestFetch(t *testing.T) {
 func TestFetchGivesUp(t *testing.T) {
 	gone := errors.New("gone")
 	tests := map[string]struct {
-		open         Opener
+		open         content.RangeOpener
 		want         error // nil is any
 		wantRequests int
 	}{
-		"permanent": {func(context.Context, int64, int64) (io.ReadCloser, error) { return nil, Permanent(gone) }, gone, 1},
+		"permanent": {func(context.Context, int64, int64) (io.ReadCloser, error) { return nil, content.Permanent(gone) }, gone, 1},
 		"too long": {func(_ context.Context, _, n int64) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(make([]byte, n+1))), nil
 		}, nil, 1},
@@ -151,16 +153,16 @@ func TestFetchGivesUp(t *testing.T) {
 
 // TestFetchGoesOn has some spans there already.
 func TestFetchGoesOn(t *testing.T) {
-	tests := map[string][]Span{
-		"begin":     {{0, 1 << 20}},
-		"end":       {{9 << 20, 1 << 20}},
-		"all":       {{0, 4 << 20}, {4 << 20, 6 << 20}},
-		"holes":     {{1, 1}, {3, 5 << 20}, {8 << 20, 100}},
-		"all but 1": {{0, 10<<20 - 1}},
+	tests := map[string][]content.Span{
+		"begin":     {{First: 0, Length: 1 << 20}},
+		"end":       {{First: 9 << 20, Length: 1 << 20}},
+		"all":       {{First: 0, Length: 4 << 20}, {First: 4 << 20, Length: 6 << 20}},
+		"holes":     {{First: 1, Length: 1}, {First: 3, Length: 5 << 20}, {First: 8 << 20, Length: 100}},
+		"all but 1": {{First: 0, Length: 10<<20 - 1}},
 	}
 	for name, done := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := &source{data: content(10 << 20)}
+			s := &source{data: someContent(10 << 20)}
 			f, hash := newFile(t), sha256.New()
 			f.done = done
 			missing := int64(len(s.data))
@@ -196,7 +198,7 @@ func TestFetchGoesOn(t *testing.T) {
 // TestFetchReplacesStalled has one connection of four hang.
 func TestFetchReplacesStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &source{data: content(20 << 20)}
+		s := &source{data: someContent(20 << 20)}
 		var once sync.Once
 		open := func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 			body, err := s.open(ctx, first, n)
@@ -226,7 +228,7 @@ func TestFetchReplacesStalled(t *testing.T) {
 // had to: it is replaced as soon as one that hangs beside them.
 func TestFetchReplacesLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := &source{data: content(4 << 20)}
+		src := &source{data: someContent(4 << 20)}
 		var stalled sync.Once
 		open := func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 			body, err := src.open(ctx, first, n)
@@ -257,7 +259,7 @@ func TestFetchReplacesLast(t *testing.T) {
 // TestFetchKeepsPart cancels a fetch in the middle of its ranges: what has come is
 // told, and the next one goes on behind it.
 func TestFetchKeepsPart(t *testing.T) {
-	src := &source{data: content(4 << 20)}
+	src := &source{data: someContent(4 << 20)}
 	f := newFile(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	came := 0
@@ -317,7 +319,7 @@ func TestReader(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := &source{data: content(3 << 20), cut: cut}
+				s := &source{data: someContent(3 << 20), cut: cut}
 				repeated := 0
 				r := NewReader(t.Context(), func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 					if IsRepeated(ctx) {
@@ -336,7 +338,7 @@ func TestReader(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := &source{data: content(1 << 20), cut: func(int, int64) int64 { return 0 }}
+		s := &source{data: someContent(1 << 20), cut: func(int, int64) int64 { return 0 }}
 		if _, err := io.ReadAll(NewReader(t.Context(), s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != maxTries {
 			t.Errorf("got %v after %d requests", err, s.requests)
 		}

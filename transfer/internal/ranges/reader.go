@@ -2,17 +2,18 @@ package ranges
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Reader reads a blob in its order over one connection at a time. After a failure
 // it goes on from the last byte, with the same tries as [Fetch].
 type Reader struct {
 	ctx  context.Context
-	open Opener
+	open content.RangeOpener
 	size int64
 
 	at    int64
@@ -22,7 +23,7 @@ type Reader struct {
 }
 
 // NewReader reads the size bytes of a blob. The requests end with ctx.
-func NewReader(ctx context.Context, open Opener, size int64) *Reader {
+func NewReader(ctx context.Context, open content.RangeOpener, size int64) *Reader {
 	return &Reader{ctx: ctx, open: open, size: size, pause: firstPause}
 }
 
@@ -40,8 +41,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 		}
 		r.Close()
 		r.tries++
-		var permanent *permanentError
-		if r.ctx.Err() != nil || r.tries == maxTries || errors.As(err, &permanent) {
+		if r.ctx.Err() != nil || r.tries == maxTries || content.IsPermanent(err) {
 			return 0, fmt.Errorf("at byte %d: %w", r.at, err)
 		}
 		select {

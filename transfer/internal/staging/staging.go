@@ -17,12 +17,11 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
-	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// ArchiveTargetOptions say where the tar of an image is written.
+// Options say where the tar of an image is written.
 type Options struct {
 	// TempDir is the directory in which an image is put together that goes to a
 	// stream; "" is os.TempDir. One that goes to a file is put together beside it.
@@ -31,7 +30,7 @@ type Options struct {
 	Stream io.Writer
 }
 
-// staging is the part of a [Target] that collects an image in a directory until
+// Staging is the part of a [Target] that collects an image in a directory until
 // it is committed as one tar. For a file the directory is beside it and named
 // after it, so that a later process goes on with what a killed one has left.
 type Staging struct {
@@ -63,7 +62,7 @@ func New(name, path string, options Options) *Staging {
 // String names the target.
 func (s *Staging) String() string { return s.Name }
 
-// begin makes the directory and waits for another process that writes the same
+// Begin makes the directory and waits for another process that writes the same
 // file.
 func (s *Staging) Begin(ctx context.Context) (err error) {
 	s.mu.Lock()
@@ -150,7 +149,7 @@ func (s *Staging) MissingBlobs(ctx context.Context, blobs []content.Descriptor) 
 	return layout.NewReader(s.Old.Files, s.Name).MissingBlobs(ctx, missing)
 }
 
-// findTags gives what the tags name in the file that is there.
+// FindTags gives what the tags name in the file that is there.
 func (s *Staging) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	if err := s.Begin(ctx); err != nil || s.Old == nil {
 		return nil, err
@@ -158,7 +157,7 @@ func (s *Staging) FindTags(ctx context.Context, tags []string) (map[string]conte
 	return layout.NewReader(s.Old.Files, s.Name).FindTags(ctx, tags)
 }
 
-// referrers are the manifests without a tag that refer to another, in the order of
+// Referrers are the manifests without a tag that refer to another, in the order of
 // their digests.
 func (s *Staging) Referrers() ([]content.Manifest, error) {
 	var found []content.Manifest
@@ -187,7 +186,7 @@ func (s *Staging) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader
 }
 
 // PutBlobFile stores a blob in the directory.
-func (s *Staging) PutBlobFile(ctx context.Context, d content.Descriptor, fill func(f ranges.File) error) error {
+func (s *Staging) PutBlobFile(ctx context.Context, d content.Descriptor, fill func(f content.PartialFile) error) error {
 	if err := s.Begin(ctx); err != nil {
 		return err
 	}
@@ -222,7 +221,7 @@ func (s *Staging) PutTagged(ctx context.Context, m content.Manifest, tag string)
 	return nil
 }
 
-// blobs are all blobs and manifests of what was put, from the directory or the file.
+// Blobs are all blobs and manifests of what was put, from the directory or the file.
 func (s *Staging) Blobs() (map[digest.Digest]tarball.Member, error) {
 	members := map[digest.Digest]tarball.Member{}
 	for _, m := range s.manifests {
@@ -243,7 +242,7 @@ func (s *Staging) Blobs() (map[digest.Digest]tarball.Member, error) {
 	return members, nil
 }
 
-// write writes the tar to where it belongs. Afterwards nothing else is left.
+// Write writes the tar to where it belongs. Afterwards nothing else is left.
 func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err error) {
 	defer func() {
 		if err != nil {

@@ -19,7 +19,7 @@ func HasFile(files Files, name string) bool {
 	return err == nil
 }
 
-// dockerManifestFile names the images of a docker archive:
+// DockerManifestFile names the images of a docker archive:
 // https://github.com/moby/docker-image-spec/blob/v1.3.1/v1.2.md#combined-image-json--filesystem-changeset-format.
 const DockerManifestFile = "manifest.json"
 
@@ -31,14 +31,14 @@ const (
 	maxTarLinks = 8
 )
 
-// tarFiles are the regular files of a tar by their cleaned names, and the links to
+// Files are the regular files of a tar by their cleaned names, and the links to
 // them. Devices and the like are none of it.
 type Files struct {
 	Files map[string]*io.SectionReader
 	Links map[string]string // to the name of a file or another link
 }
 
-// tarWalk reads the headers of a tar and calls visit with each and its cleaned
+// Walk reads the headers of a tar and calls visit with each and its cleaned
 // name; visit of a reader that can seek need not read the content.
 func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader) error) error {
 	tr := tar.NewReader(r)
@@ -62,10 +62,10 @@ func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader)
 	}
 }
 
-// cleanTarName is a name from a tar as a path below its root.
+// CleanName is a name from a tar as a path below its root.
 func CleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
-// indexTar notes where the content of each regular file is. Of two of the same
+// Index notes where the content of each regular file is. Of two of the same
 // name the later counts, as when a tar is unpacked.
 func Index(f io.ReaderAt) (Files, error) {
 	t := Files{map[string]*io.SectionReader{}, map[string]string{}}
@@ -99,7 +99,7 @@ func Index(f io.ReaderAt) (Files, error) {
 	return t, err
 }
 
-// lookup gives the content of a file, through links.
+// Lookup gives the content of a file, through links.
 func (t Files) Lookup(name string) (*io.SectionReader, error) {
 	at := CleanName(name)
 	for range maxTarLinks {
@@ -126,7 +126,7 @@ func (t Files) Open(name string) (fs.File, error) {
 	return File{tempfile.NewSection(section), path.Base(name)}, nil
 }
 
-// tarFile is an open file and its own [fs.FileInfo].
+// File is an open file and its own [fs.FileInfo].
 type File struct {
 	tempfile.Section
 	name string

@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
-// imageFile is a tar with an image, not compressed or unpacked already, of which
+// Image is a tar with an image, not compressed or unpacked already, of which
 // any part can be read.
 type Image struct {
 	io.ReaderAt // the whole tar
@@ -22,7 +22,7 @@ type Image struct {
 	Files Files
 }
 
-// openImageFile opens the tar at path, or one on a pipe.
+// Open opens the tar at path, or one on a pipe.
 func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -61,7 +61,7 @@ func New(r io.ReaderAt, c io.Closer) (*Image, error) {
 	return &Image{r, c, files}, nil
 }
 
-// spoolImageFile brings a stream of a tar, compressed or not, into a temporary
+// Spool brings a stream of a tar, compressed or not, into a temporary
 // file. It returns early if ctx ends, also while r brings nothing.
 func Spool(ctx context.Context, r io.Reader, tempDir string) (*Image, error) {
 	type result struct {

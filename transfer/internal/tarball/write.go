@@ -18,14 +18,14 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 )
 
-// tarMember is a file to be written to a tar.
+// Member is a file to be written to a tar.
 type Member struct {
 	Name string
 	Size int64
 	Open func() (io.ReadCloser, error)
 }
 
-// jsonMember is a file of its own content.
+// JsonMember is a file of its own content.
 func JsonMember(name string, content any) (Member, error) {
 	data, err := json.Marshal(content)
 	return BytesMember(name, data), err
@@ -37,12 +37,12 @@ func BytesMember(name string, data []byte) Member {
 	}}
 }
 
-// layoutMember is the file that makes a tar an OCI image layout.
+// LayoutMember is the file that makes a tar an OCI image layout.
 func LayoutMember() Member {
 	return BytesMember(ocispec.ImageLayoutFile, fmt.Appendf(nil, `{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion))
 }
 
-// writeTar writes the members in an order of their names, after those that tell
+// Write writes the members in an order of their names, after those that tell
 // what is in the tar, and with nothing that depends on the time, the machine or
 // the user: the same members are the same bytes.
 func Write(ctx context.Context, w io.Writer, members []Member) error {

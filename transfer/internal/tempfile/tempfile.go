@@ -7,11 +7,11 @@ import (
 	"os"
 )
 
-// tempFile is a file without a name: it is gone when it is closed or the process
+// File is a file without a name: it is gone when it is closed or the process
 // ends, however that happens.
 type File struct{ *os.File }
 
-// newTempFile makes the file in dir; "" is that of os.TempDir.
+// New makes the file in dir; "" is that of os.TempDir.
 func New(dir string) (File, error) {
 	f, err := os.CreateTemp(dir, "ecrkit-")
 	if err != nil {
@@ -31,12 +31,12 @@ func (f File) Close() error {
 	return err
 }
 
-// sectionFile is a blob in a file that stays open.
+// Section is a blob in a file that stays open.
 type Section struct{ *io.SectionReader }
 
 func (Section) Close() error { return nil }
 
-// newSectionFile reads the section from its beginning on.
+// NewSection reads the section from its beginning on.
 func NewSection(s *io.SectionReader) Section {
 	return Section{io.NewSectionReader(s, 0, s.Size())}
 }

@@ -84,7 +84,7 @@ func (p *bodyPart) drop() {
 	p.Release()
 }
 
-// begin waits for the first part, so that no request stands still for it.
+// Begin waits for the first part, so that no request stands still for it.
 func (b *layerBody) Begin() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,14 +15,14 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// v2Client speaks the distribution API with one registry:
+// Client speaks the distribution API with one registry:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 type Client struct {
 	Base *url.URL // scheme and host
 	Http *http.Client
 }
 
-// newV2Client gives a client that sends requests through transport, which adds
+// NewClient gives a client that sends requests through transport, which adds
 // the credentials. Redirects are not followed: they are answers.
 func NewClient(scheme, host string, transport http.RoundTripper) *Client {
 	return &Client{
@@ -33,14 +33,14 @@ func NewClient(scheme, host string, transport http.RoundTripper) *Client {
 	}
 }
 
-// url is the address of what path names below /v2/.
+// Url is the address of what path names below /v2/.
 func (c *Client) Url(path string, query url.Values) *url.URL {
 	u := *c.Base
 	u.Path, u.RawQuery = "/v2/"+path, query.Encode()
 	return &u
 }
 
-// do sends a request and gives an answer of one of the statuses; any other is a
+// Do sends a request and gives an answer of one of the statuses; any other is a
 // [*v2Error]. No error repeats the query of the URL.
 func (c *Client) Do(r *http.Request, statuses ...int) (*http.Response, error) {
 	r.Header.Set("User-Agent", "ecrkit")
@@ -65,7 +65,7 @@ func WithoutQuery(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
 
-// drop ends the use of an answer; a short rest is read, so that the connection can
+// Drop ends the use of an answer; a short rest is read, so that the connection can
 // be used again.
 func Drop(r *http.Response) {
 	_, _ = io.CopyN(io.Discard, r.Body, 64<<10) // the answer is not needed
@@ -97,7 +97,7 @@ func (c *Client) local(from *url.URL, address string) (*url.URL, error) {
 	return u, nil
 }
 
-// withPort is the host of a URL with its port.
+// WithPort is the host of a URL with its port.
 func WithPort(u *url.URL) string {
 	switch {
 	case u.Port() != "":
@@ -108,7 +108,7 @@ func WithPort(u *url.URL) string {
 	return u.Host + ":443"
 }
 
-// hasBlob asks for a blob.
+// HasBlob asks for a blob.
 func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descriptor) (has bool, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Url(repository+"/blobs/"+string(d.Digest), nil).String(), nil)
@@ -126,7 +126,7 @@ func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descr
 	return has, err
 }
 
-// head gives the digest that a reference names, "" if the registry does not say it;
+// Head gives the digest that a reference names, "" if the registry does not say it;
 // the error wraps [ErrNotFound] if it names nothing.
 func (c *Client) Head(ctx context.Context, repository, reference string) (d digest.Digest, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
@@ -149,14 +149,14 @@ func (c *Client) Head(ctx context.Context, repository, reference string) (d dige
 	return d, err
 }
 
-// answer is a whole answer.
+// Answer is a whole answer.
 type Answer struct {
 	url    *url.URL // that was asked for
 	Header http.Header
 	Body   []byte
 }
 
-// get gets an answer of at most limit bytes.
+// Get gets an answer of at most limit bytes.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, header http.Header, limit int64) (Answer, error) {
 	return c.getURL(ctx, c.Url(path, query), header, limit)
 }
@@ -183,7 +183,7 @@ func (c *Client) getURL(ctx context.Context, u *url.URL, header http.Header, lim
 	return a, err
 }
 
-// send sends a request with a short body and wants one of the statuses.
+// Send sends a request with a short body and wants one of the statuses.
 func (c *Client) Send(ctx context.Context, method, path string, header http.Header, body []byte, statuses ...int) (h http.Header, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, method, c.Url(path, nil).String(), bytes.NewReader(body))

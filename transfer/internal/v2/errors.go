@@ -20,10 +20,10 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// errCredentials says that credentials would go where they must not.
+// ErrCredentials says that credentials would go where they must not.
 var ErrCredentials = errors.New("the credentials are not sent")
 
-// hasNoReferrers tells the answers of registries without the referrers API. The
+// HasNoReferrers tells the answers of registries without the referrers API. The
 // specification has 404; some say with a code that they do not support it.
 func (e *Error) HasNoReferrers() bool {
 	switch e.Status {
@@ -35,7 +35,7 @@ func (e *Error) HasNoReferrers() bool {
 	return e.Status < http.StatusInternalServerError && e.Code == "UNSUPPORTED"
 }
 
-// v2Error is a refusal of a registry.
+// Error is a refusal of a registry.
 type Error struct {
 	Place      string // method and URL without its query
 	Status     int
@@ -68,7 +68,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// isImmutable tells whether a tag may not be moved. Registries have no common code
+// IsImmutable tells whether a tag may not be moved. Registries have no common code
 // for that.
 func (e *Error) IsImmutable() bool {
 	return e.Status == http.StatusConflict || e.Status == http.StatusPreconditionFailed ||
@@ -78,7 +78,7 @@ func (e *Error) IsImmutable() bool {
 // maxErrorBody is how much of an error is read, in bytes.
 const maxErrorBody = 64 << 10
 
-// newV2Error reads a refusal and closes it.
+// newError reads a refusal and closes it.
 func newError(place string, r *http.Response) *Error {
 	defer r.Body.Close()
 	e := &Error{Place: place, Status: r.StatusCode, retryAfter: time.Until(pace.RetryAfter(r.Header, time.Now()))}
@@ -105,7 +105,7 @@ func decodeV2Errors(data []byte) (code, message string) {
 	return CleanV2Error(doc.Errors[0].Code, doc.Errors[0].Message)
 }
 
-// cleanV2Error makes of the words of a registry what may be shown.
+// CleanV2Error makes of the words of a registry what may be shown.
 func CleanV2Error(code, message string) (string, string) {
 	if !errorCode.MatchString(code) {
 		code = ""
@@ -138,12 +138,12 @@ func (e *Error) maybeExists() bool {
 	return e.Status == http.StatusConflict || strings.Contains(e.Message, "already exists") || strings.Contains(e.Message, "AlreadyExists")
 }
 
-// unauthorized tells whether the credentials were refused.
+// Unauthorized tells whether the credentials were refused.
 func (e *Error) Unauthorized() bool {
 	return !e.Elsewhere && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
 
-// expired tells whether another URL may be had of the registry that serves.
+// Expired tells whether another URL may be had of the registry that serves.
 func (e *Error) Expired() bool {
 	return e.Elsewhere && (e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
@@ -165,7 +165,7 @@ const (
 	firstV2Pause = 100 * time.Millisecond
 )
 
-// retryV2 calls send until it succeeds or fails in a way that another try cannot
+// Retry calls send until it succeeds or fails in a way that another try cannot
 // mend. It waits as long as the registry asks for; a refusal as one too many is
 // no failed try. The context of send says which requests repeat others.
 func Retry(ctx context.Context, send func(ctx context.Context) error) error {
@@ -204,7 +204,7 @@ func (e *Error) tooMany() bool {
 	return e.Status == http.StatusTooManyRequests || e.Code == "TOOMANYREQUESTS"
 }
 
-// mayPass tells whether another try may succeed: after a failure of the network
+// MayPass tells whether another try may succeed: after a failure of the network
 // and where the registry is busy.
 func MayPass(err error) bool {
 	var (

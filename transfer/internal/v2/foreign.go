@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls"
 )
 
-// refused closes an answer and makes it an error.
+// Refused closes an answer and makes it an error.
 func Refused(r *http.Response) error {
 	defer r.Body.Close()
 	u := r.Request.URL

@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// isRedirect tells whether an answer says where else the content is.
+// IsRedirect tells whether an answer says where else the content is.
 func IsRedirect(r *http.Response) bool { return slices.Contains(Redirects, r.StatusCode) }
 
 var Redirects = []int{
@@ -28,7 +28,7 @@ const (
 	MaxListBytes = 32 << 20 // in one page
 )
 
-// list gets all pages of a list and sorts it.
+// List gets all pages of a list and sorts it.
 func (c *Client) List(ctx context.Context, path string, decode func(page []byte) ([]string, error)) ([]string, error) {
 	var all []string
 	err := c.Pages(ctx, c.Url(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a Answer) error {
@@ -40,7 +40,7 @@ func (c *Client) List(ctx context.Context, path string, decode func(page []byte)
 	return slices.Compact(all), err
 }
 
-// pages gets an answer and those that its header Link leads to:
+// Pages gets an answer and those that its header Link leads to:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags.
 func (c *Client) Pages(ctx context.Context, u *url.URL, header http.Header, use func(Answer) error) error {
 	seen := map[string]bool{}

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// v2State is what an endpoint has learned of a registry's /v2/.
+// State is what an endpoint has learned of a registry's /v2/.
 type State struct {
 	mu       sync.Mutex
 	unusable bool
@@ -34,7 +34,7 @@ func (s *State) SetUnusable() {
 	s.unusable = true
 }
 
-// mount calls ask, which asks the registry for a mount from a repository, unless
+// Mount calls ask, which asks the registry for a mount from a repository, unless
 // that is "" or one was refused before.
 func (s *State) Mount(ctx context.Context, repository string, ask func() (mounted bool, err error)) (mounted bool, err error) {
 	if repository == "" {

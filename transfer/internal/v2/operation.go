@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// v2Operation names a request by its method and the route of the distribution API:
+// Operation names a request by its method and the route of the distribution API:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints.
 func Operation(r *http.Request) string {
 	rest, ok := strings.CutPrefix(r.URL.Path, "/v2/")

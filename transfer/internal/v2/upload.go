@@ -12,7 +12,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// begin begins an upload. If the registry can take the blob from the repository
+// Begin begins an upload. If the registry can take the blob from the repository
 // from ("" is none), it says so instead, and mounted is true.
 func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, from string) (upload *url.URL, mounted bool, err error) {
 	query := url.Values{}
@@ -89,7 +89,7 @@ type contentError struct{ error }
 
 func (e *contentError) Unwrap() error { return e.error }
 
-// checkDigestHeader compares what a registry says that it has with what it was
+// CheckDigestHeader compares what a registry says that it has with what it was
 // sent. A registry may say nothing.
 func CheckDigestHeader(h http.Header, want digest.Digest) error {
 	if got := h.Get("Docker-Content-Digest"); got != "" && got != string(want) {
@@ -98,7 +98,7 @@ func CheckDigestHeader(h http.Header, want digest.Digest) error {
 	return nil
 }
 
-// putBlob uploads a blob with one POST and one PUT; after a failure both again. If
+// PutBlob uploads a blob with one POST and one PUT; after a failure both again. If
 // upload is not nil, the POST was sent.
 func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descriptor, content content.PartReader, how content.Upload, upload *url.URL) error {
 	renewed := false

@@ -1,0 +1,76 @@
+package content
+
+import (
+	"context"
+	"io"
+)
+
+// DefaultPartSize is the size of a part where nobody proposes another, in bytes.
+const DefaultPartSize = 10 << 20
+
+// BlobUploader is a [Target] to which a blob is uploaded in parts, and that may read
+// the parts more than once.
+type BlobUploader interface {
+	// UploadBlob stores the blob d. It verifies what it reads against d.
+	UploadBlob(ctx context.Context, d Descriptor, parts PartReader, u Upload) error
+}
+
+// PartReader reads a blob in parts, which are asked for in their order, or again from an
+// earlier one on.
+type PartReader interface {
+	// Part prepares the n bytes from first on. It waits until there is memory for
+	// them. The caller releases the part when it is not needed any more.
+	Part(ctx context.Context, first, n int64) (Part, error)
+}
+
+// Part is a part of a blob.
+type Part struct {
+	// Load reads the part, if it is not in a file.
+	Load func(ctx context.Context) (*io.SectionReader, error)
+	// Release frees the memory of the part.
+	Release func()
+}
+
+// Upload describes how one blob is uploaded.
+type Upload struct {
+	// From is where the blob comes from: a registry may mount it from a repository of
+	// its own.
+	From Source
+	// Connections is the most that one blob uses.
+	Connections int
+	// Slots are the connections of all blobs of the copy; each request takes one.
+	Slots Slots
+	// Note opens the note of an earlier upload of the blob. It returns nil if another
+	// process has it; a nil Note is no note.
+	Note func() (UploadNote, error)
+	// Sent is called with bytes that were sent, negative if they are to be sent again.
+	Sent func(n int64)
+	// Resumed is called with bytes that an earlier process sent, negative if they turn
+	// out to be wrong.
+	Resumed func(n int64)
+	// Mounted is called if the blob was mounted and no byte was sent.
+	Mounted func()
+}
+
+// Slots bound how many connections are in use at once.
+type Slots interface {
+	Acquire(ctx context.Context, n int64) error
+	Release(n int64)
+}
+
+// UploadNote is what is remembered of the upload of one blob, for a later process that
+// resumes it. No other process has it at the same time. It is a hint: that it cannot be
+// written is no failure of the upload.
+type UploadNote interface {
+	// Upload returns what an earlier process noted: the ID of the upload ("" if there is
+	// nothing), the size of its parts and how many bytes were acknowledged.
+	Upload() (id string, partSize, acknowledged int64)
+	// Begin notes a new upload in the place of an earlier one.
+	Begin(id string, partSize int64) error
+	// Acknowledge notes how many bytes the target has.
+	Acknowledge(n int64) error
+	// Close leaves the note for a later process.
+	Close() error
+	// Remove removes the note.
+	Remove() error
+}
