@@ -3,14 +3,11 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 )
 
 // Options say what is copied and how. The zero value copies the only image of
@@ -77,19 +74,6 @@ type Options struct {
 	unlisted bool              // an index names the image, which is not to be found by itself
 }
 
-// uploadJournal is where uploads that have begun are noted; "" is nowhere.
-func (o *Options) uploadJournal() journal.Dir { return o.journal("uploads") }
-
-// pushedJournal is where images that have been pushed are noted; "" is nowhere.
-func (o *Options) pushedJournal() journal.Dir { return o.journal("pushed") }
-
-func (o *Options) journal(name string) journal.Dir {
-	if o.JournalDir == "" {
-		return ""
-	}
-	return journal.Dir(filepath.Join(o.JournalDir, name))
-}
-
 // Destination is where an image is to go and what it is to be called there.
 type Destination struct {
 	Target content.Target
@@ -148,20 +132,18 @@ func CopyEntry(ctx context.Context, src content.Source, dst content.Target, entr
 
 // CopyAll is [Copy] to several destinations at once; Tags and Digest of opts do
 // not count. Every byte of the source is read once. A destination that fails
-// does not keep the others from getting the image. What became of each is in
-// the order of dsts.
+// does not keep the others from getting the image. The results are in the order
+// of dsts.
 func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Copied {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
+	opts = opts.withDefaults()
 	start := opts.Now()
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
 	copyImage(ctx, src, deliveries, opts)
 	copied := make([]Copied, len(deliveries))
 	for i, t := range deliveries {
-		result, err := t.Finish(opts.Now().Sub(start))
-		t.End()
+		result, err := t.finish(opts.Now().Sub(start))
+		t.end()
 		if i == 0 {
 			count.addTo(&result)
 		}
@@ -173,40 +155,21 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 	return copied
 }
 
-// copyImage copies to all deliveries; each has its error afterwards.
+// copyImage is one copy from top to bottom. Each delivery has its error afterwards.
 func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) {
-	root, err := resolveFor(ctx, src, opts, all)
-	if err != nil {
-		failAll(all, err)
-		return
-	}
-	if dir := opts.uploadJournal(); dir != "" {
-		// What cannot be swept away today can be tomorrow.
-		_ = dir.Sweep(opts.Now())
-	}
-	each(all, func(t *delivery) error { return t.Begin(src, root) })
-	g, err := readGraph(ctx, src, root, opts)
-	if err != nil {
-		failAll(all, fmt.Errorf("%s: %w", src, err))
-		return
-	}
-	each(all, func(t *delivery) error { return t.plan(g, opts) })
-	newCopier(src, all, opts).Blobs(ctx, g.Blobs, all)
-	each(all, func(t *delivery) error { return t.publish(g, opts) })
+	g := resolve(ctx, src, all, opts)
+	plan(g, all, opts)
+	sendBlobs(ctx, src, g, all, opts)
+	publish(g, all, opts)
+	remember(g, all, opts)
 }
 
-// resolve gives the manifest that opts name, and what they choose of it.
-func resolve(ctx context.Context, src content.Source, opts Options) (resolved, chosen content.Manifest, err error) {
-	if opts.root != nil {
-		return *opts.root, *opts.root, nil
+// withDefaults returns the options with a clock.
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if resolved, err = content.ResolveVerified(ctx, src, opts.Reference); err != nil {
-		return content.Manifest{}, content.Manifest{}, err
-	}
-	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
-		return content.Manifest{}, content.Manifest{}, fmt.Errorf("%s: %w", src, err)
-	}
-	return resolved, chosen, nil
+	return o
 }
 
 // requestCount is what an endpoint had counted at some time.

@@ -54,9 +54,16 @@ func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	return c
 }
 
-// Blobs copies to each delivery those blobs that it misses, some at once: the
+// sendBlobs copies to each delivery the blobs that it misses.
+func sendBlobs(ctx context.Context, src content.Source, g graph, all []*delivery, opts Options) {
+	if len(alive(all)) > 0 {
+		newCopier(src, all, opts).blobs(ctx, g.Blobs, all)
+	}
+}
+
+// blobs copies to each delivery those blobs that it misses, some at once: the
 // largest first, since they take longest, and beside them those of one part.
-func (c *copier) Blobs(ctx context.Context, blobs []content.Descriptor, all []*delivery) {
+func (c *copier) blobs(ctx context.Context, blobs []content.Descriptor, all []*delivery) {
 	var large, small []content.Descriptor
 	for _, d := range blobs {
 		switch {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +26,7 @@ type delivery struct {
 	all     []content.Descriptor // blobs of the image
 	missing map[digest.Digest]bool
 	there   bool // the image with all its tags, so that only Options.BeforeTags is to be called
+	arrived bool // the image is at the destination with all its tags, and was not remembered before
 
 	attachedWrites int // found out by a preview
 
@@ -49,8 +48,8 @@ func newDeliveries(ctx context.Context, dsts []Destination, opts Options) []*del
 // fail ends the delivery; the first error counts.
 func (t *delivery) fail(err error) { t.cancel(err) }
 
-// End frees what a delivery holds that has come to its end.
-func (t *delivery) End() { t.cancel(nil) }
+// end frees what a delivery holds that has come to its end.
+func (t *delivery) end() { t.cancel(nil) }
 
 func failAll(all []*delivery, err error) {
 	for _, t := range all {
@@ -88,8 +87,8 @@ func (t *delivery) emit(e content.Event) {
 	}
 }
 
-// Begin takes the image that is to be delivered.
-func (t *delivery) Begin(src content.Source, root content.Manifest) error {
+// begin takes the image that is to be delivered.
+func (t *delivery) begin(src content.Source, root content.Manifest) error {
 	t.root = root
 	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
 		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, content.ErrIntegrity, got, t.Digest)
@@ -98,12 +97,6 @@ func (t *delivery) Begin(src content.Source, root content.Manifest) error {
 		return dst.CheckImage(t.ctx, root)
 	}
 	return nil
-}
-
-// pushedKey names the image under its tags in the journal.
-func (t *delivery) pushedKey() string {
-	tags := slices.Sorted(slices.Values(t.Tags))
-	return t.Target.String() + "@" + string(t.root.Descriptor.Digest) + ":" + strings.Join(tags, ",")
 }
 
 // checkPushed finds an image that was pushed before and is still there: one request
@@ -123,6 +116,11 @@ func (t *delivery) nothingMore(opts Options) error {
 		return nil // publish calls it, and does nothing else
 	}
 	return errDone
+}
+
+// plan finds out what each delivery has to send.
+func plan(g graph, all []*delivery, opts Options) {
+	each(all, func(t *delivery) error { return t.plan(g, opts) })
 }
 
 // plan finds out which blobs have to be sent.
@@ -148,7 +146,6 @@ func (t *delivery) plan(g graph, opts Options) error {
 	t.emit(content.Event{Kind: content.EventPlanned, Descriptor: t.root.Descriptor, Blobs: len(missing), Bytes: content.TotalSize(missing)})
 	for _, d := range g.Blobs {
 		if !t.missing[d.Digest] {
-			t.forgetUpload(d, opts)
 			t.emit(content.Event{Kind: content.EventDone, Descriptor: d, Bytes: d.Size, Outcome: content.OutcomeSkipped})
 		}
 	}
@@ -164,24 +161,20 @@ func (t *delivery) plan(g graph, opts Options) error {
 			return err
 		}
 		if t.there {
-			t.remember(opts)
+			t.arrived = true
 			return t.nothingMore(opts)
 		}
 	}
 	return nil
 }
 
-// forgetUpload removes the note of the upload of a blob that is there: an earlier
-// copy was killed between the end of the one and that of the other.
-func (t *delivery) forgetUpload(d content.Descriptor, opts Options) {
-	_, ok := t.Target.(content.BlobUploader)
-	if dir := opts.uploadJournal(); ok && dir != "" {
-		_ = dir.Forget(uploadKey(t.Target, d)) // if this fails, it is swept later
-	}
-}
-
 // manifestsAtOnce is how many manifests are sent at the same time.
 const manifestsAtOnce = 8
+
+// publish stores the manifests of each delivery that has its blobs, and the tags last.
+func publish(g graph, all []*delivery, opts Options) {
+	each(all, func(t *delivery) error { return t.publish(g, opts) })
+}
 
 // publish stores the manifests, the image itself last, and its tags.
 func (t *delivery) publish(g graph, opts Options) error {
@@ -229,7 +222,7 @@ func (t *delivery) publish(g graph, opts Options) error {
 			return err
 		}
 	}
-	t.remember(opts)
+	t.arrived = true
 	return nil
 }
 
@@ -303,16 +296,8 @@ func (t *delivery) putManifest(ctx context.Context, m content.Manifest) error {
 	return nil
 }
 
-// remember notes the image for the next push. It is a hint only: that it cannot
-// be written is no failure of the copy.
-func (t *delivery) remember(opts Options) {
-	if _, ok := t.Target.(content.ImageChecker); ok && opts.JournalDir != "" {
-		_ = opts.pushedJournal().Remember(t.pushedKey(), opts.Now())
-	}
-}
-
-// Finish gives the result after the last step.
-func (t *delivery) Finish(took time.Duration) (Result, error) {
+// finish returns the result after the last step.
+func (t *delivery) finish(took time.Duration) (Result, error) {
 	r := Result{
 		Digest:       t.root.Descriptor.Digest,
 		MediaType:    t.root.Descriptor.MediaType,

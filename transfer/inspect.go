@@ -69,7 +69,7 @@ func ReadManifest(ctx context.Context, src content.Source, reference string, pla
 		}
 		opts.Platforms = []content.Platform{*platform}
 	}
-	_, chosen, err := resolve(ctx, src, opts)
+	_, chosen, err := resolveChosen(ctx, src, opts)
 	return chosen, err
 }
 

@@ -3,7 +3,6 @@ package transfer
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/opencontainers/go-digest"
 
@@ -35,6 +34,7 @@ type Planned struct {
 // Preview finds out what [CopyAll] would do, and writes nothing. It asks
 // Options.Verify as a copy does, and does not call Options.BeforeTags.
 func Preview(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Planned {
+	opts = opts.withDefaults()
 	opts.Progress = nil
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
@@ -44,8 +44,8 @@ func Preview(ctx context.Context, src content.Source, dsts []Destination, opts O
 	var reads []content.Descriptor
 	for i, t := range deliveries {
 		var made Result
-		made, planned[i].Err = t.Finish(0)
-		t.End()
+		made, planned[i].Err = t.finish(0)
+		t.end()
 		if dst, ok := t.Target.(content.RepositoryChecker); ok && planned[i].Err == nil {
 			planned[i].Err = dst.CheckRepository()
 		}
@@ -79,6 +79,9 @@ func Preview(ctx context.Context, src content.Source, dsts []Destination, opts O
 		}
 		planned[i].Plan = p
 	}
+	if len(planned) == 0 {
+		return planned
+	}
 	if first := planned[0]; first.Err == nil {
 		made := Result{Calls: first.Calls}
 		count.addTo(&made)
@@ -95,20 +98,10 @@ func addCalls(sum, calls map[string]int) {
 	}
 }
 
-// previewImage does of copyImage what writes nothing.
+// previewImage is copyImage without anything that writes.
 func previewImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	root, err := resolveFor(ctx, src, opts, all)
-	if err != nil {
-		failAll(all, err)
-		return graph{}
-	}
-	each(all, func(t *delivery) error { return t.Begin(src, root) })
-	g, err := readGraph(ctx, src, root, opts)
-	if err != nil {
-		failAll(all, fmt.Errorf("%s: %w", src, err))
-		return g
-	}
-	each(all, func(t *delivery) error { return t.plan(g, opts) })
+	g := resolve(ctx, src, all, opts)
+	plan(g, all, opts)
 	each(all, func(t *delivery) error {
 		writes, err := t.mergeTags(g.attached)
 		t.attachedWrites = len(writes)
@@ -117,5 +110,5 @@ func previewImage(ctx context.Context, src content.Source, all []*delivery, opts
 	return g
 }
 
-// nothingToDo tells whether the image was found to be there.
+// nothingToDo reports whether the image was already present.
 func (t *delivery) nothingToDo() bool { return errors.Is(context.Cause(t.ctx), errDone) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -87,7 +88,10 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 			failures = append(failures, fmt.Errorf("tag %s: %w", tag, err))
 		}
 		result.Tags = append(result.Tags, one)
-		if ctx.Err() != nil {
+		if err := context.Cause(ctx); err != nil {
+			if left := tags[len(result.Tags):]; len(left) > 0 {
+				failures = append(failures, fmt.Errorf("not tagged yet: %s: %w", strings.Join(left, ", "), err))
+			}
 			break
 		}
 	}

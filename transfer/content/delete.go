@@ -134,8 +134,8 @@ func PlanDeletion(images []Image, names []ImageName) DeletePlan {
 	return plan
 }
 
-// Unique gives each name once.
-func Unique(names []ImageName) []ImageName {
+// UniqueNames gives each name once.
+func UniqueNames(names []ImageName) []ImageName {
 	var once []ImageName
 	for _, n := range names {
 		if !slices.Contains(once, n) {

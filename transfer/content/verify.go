@@ -37,7 +37,7 @@ func CheckManifest(m Manifest) (Manifest, error) {
 }
 
 // ResolveTyped gives the manifest with its media type.
-func ResolveTyped(ctx context.Context, r namedResolver, reference string) (Manifest, error) {
+func ResolveTyped(ctx context.Context, r NamedResolver, reference string) (Manifest, error) {
 	m, err := ResolveVerified(ctx, r, reference)
 	if err != nil || m.Descriptor.MediaType != "" {
 		return m, err
@@ -65,14 +65,14 @@ func CheckDescriptor(d Descriptor) error {
 	return nil
 }
 
-// namedResolver is a [Resolver] with a name for messages.
-type namedResolver interface {
+// NamedResolver is a [Resolver] with a name for messages.
+type NamedResolver interface {
 	Resolver
 	fmt.Stringer
 }
 
 // ResolveVerified gives the manifest that reference names, and checks it.
-func ResolveVerified(ctx context.Context, src namedResolver, reference string) (Manifest, error) {
+func ResolveVerified(ctx context.Context, src NamedResolver, reference string) (Manifest, error) {
 	m, err := src.Resolve(ctx, reference)
 	if err != nil {
 		return Manifest{}, err

@@ -231,8 +231,8 @@ func TestDockerArchiveRefuses(t *testing.T) {
 	base := fixture.LayerOf(t, 1000, 1)
 	build := func(change func(tt *fixture.TestTar)) string {
 		tt := fixture.NewTestTar(t)
-		tt.Json("c.json", fixture.ConfigOf(base))
-		tt.Json("manifest.json", []dockersave.Image{{Config: "c.json", Layers: []string{"l"}}})
+		tt.JSON("c.json", fixture.ConfigOf(base))
+		tt.JSON("manifest.json", []dockersave.Image{{Config: "c.json", Layers: []string{"l"}}})
 		change(tt)
 		return tt.Save()
 	}
@@ -249,12 +249,12 @@ func TestDockerArchiveRefuses(t *testing.T) {
 		"device":         {build(func(tt *fixture.TestTar) { tt.Link(tar.TypeChar, "l", "") }), content.ErrNotFound, "lacks the layer"},
 		"bzip2":          {build(func(tt *fixture.TestTar) { tt.File("l", []byte("BZh91AY&SY")) }), content.ErrUnsupported, "compressed by bzip2"},
 		"layers": {build(func(tt *fixture.TestTar) {
-			tt.Json("manifest.json", []dockersave.Image{{Config: "c.json", Layers: []string{"l", "l"}}})
+			tt.JSON("manifest.json", []dockersave.Image{{Config: "c.json", Layers: []string{"l", "l"}}})
 		}), content.ErrIntegrity, "names 1 layers"},
 		"sha512": {build(func(tt *fixture.TestTar) {
-			tt.Json("c.json", map[string]any{"rootfs": map[string]any{"diff_ids": []string{digest.SHA512.FromString("").String()}}})
+			tt.JSON("c.json", map[string]any{"rootfs": map[string]any{"diff_ids": []string{digest.SHA512.FromString("").String()}}})
 		}), content.ErrUnsupported, "not a sha256"},
-		"no config":      {build(func(tt *fixture.TestTar) { tt.Json("manifest.json", []dockersave.Image{{Layers: []string{"l"}}}) }), content.ErrIntegrity, "without a config"},
+		"no config":      {build(func(tt *fixture.TestTar) { tt.JSON("manifest.json", []dockersave.Image{{Layers: []string{"l"}}}) }), content.ErrIntegrity, "without a config"},
 		"no JSON":        {build(func(tt *fixture.TestTar) { tt.File("manifest.json", []byte("[")) }), content.ErrIntegrity, "manifest.json"},
 		"large manifest": {build(func(tt *fixture.TestTar) { tt.File("manifest.json", make([]byte, content.MaxManifestSize+1)) }), content.ErrIntegrity, "longer than"},
 		"large config":   {build(func(tt *fixture.TestTar) { tt.File("c.json", make([]byte, content.MaxManifestSize+1)) }), content.ErrIntegrity, "longer than"},

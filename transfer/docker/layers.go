@@ -100,7 +100,7 @@ func (a *Archive) prepareLayer(ctx context.Context, l *dockerLayer) error {
 		l.packed, l.digest, l.size = true, l.diffID, l.content.Size()
 		return nil
 	}
-	if known, ok := a.cache.Get(a.Key(l), a.options.Now()); ok {
+	if known, ok := a.cache.Get(a.key(l), a.options.Now()); ok {
 		l.digest, l.size = known.Digest, known.Size
 		return nil
 	}
@@ -123,7 +123,7 @@ func (a *Archive) hash(ctx context.Context, l *dockerLayer) error {
 	return nil
 }
 
-func (a *Archive) Key(l *dockerLayer) layercache.Key {
+func (a *Archive) key(l *dockerLayer) layercache.Key {
 	return layercache.Key{DiffID: l.diffID, Version: compress.Version(a.format)}
 }
 
@@ -163,7 +163,7 @@ func (a *Archive) compress(ctx context.Context, l *dockerLayer) (_ digest.Digest
 	}
 	l.temp = &temp
 	// Without the note the next run compresses the layer again, no more.
-	_ = a.cache.Put(a.Key(l), layercache.Layer{Digest: after.Digest(), Size: size})
+	_ = a.cache.Put(a.key(l), layercache.Layer{Digest: after.Digest(), Size: size})
 	return after.Digest(), size, nil
 }
 

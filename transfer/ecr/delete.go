@@ -19,7 +19,7 @@ var _ content.Deleter = (*Repository)(nil)
 // PlanDelete asks for the images with one DescribeImages for each 100 names, and
 // if one of them is not there, with one BatchGetImage more.
 func (e *Repository) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
-	names = content.Unique(names)
+	names = content.UniqueNames(names)
 	present := names
 	images, err := e.described(ctx, names)
 	if errors.Is(err, content.ErrNotFound) && !isRepositoryMissing(err) {
@@ -85,7 +85,7 @@ func (e *Repository) present(ctx context.Context, names []content.ImageName) ([]
 // once more when the index is gone. What the API says of each name comes back.
 func (e *Repository) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	var result content.Deletions
-	names = content.Unique(names)
+	names = content.UniqueNames(names)
 	for {
 		var again []content.ImageName
 		var referenced []*content.DeleteError

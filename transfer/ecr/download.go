@@ -30,7 +30,7 @@ func (e *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadClo
 		layer := &layerRanges{repository: e, d: d, signed: signed}
 		return ranges.NewReader(ctx, layer.open, d.Size), nil
 	}
-	response, err := e.Get(ctx, signed, "")
+	response, err := e.get(ctx, signed, "")
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = v2.Refused(response)
 	}
@@ -64,9 +64,9 @@ func (e *Repository) downloadURL(ctx context.Context, d content.Descriptor) (str
 	return aws.ToString(out.DownloadUrl), nil
 }
 
-// Get sends a GET to a pre-signed URL, for a byte range unless that is "". Its
+// get sends a GET to a pre-signed URL, for a byte range unless that is "". Its
 // query is a credential: no error repeats it.
-func (e *Repository) Get(ctx context.Context, signed, byteRange string) (*http.Response, error) {
+func (e *Repository) get(ctx context.Context, signed, byteRange string) (*http.Response, error) {
 	u, err := url.Parse(signed)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
 		return nil, errors.New("the download URL that Amazon ECR gave is not an http(s) URL")
@@ -116,17 +116,17 @@ type layerRanges struct {
 }
 
 func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
-	signed, err := l.Url(ctx, "")
+	signed, err := l.url(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	response, err := l.Get(ctx, signed, first, n)
+	response, err := l.get(ctx, signed, first, n)
 	if err == nil && response.StatusCode == http.StatusForbidden {
 		response.Body.Close()
-		if signed, err = l.Url(ctx, signed); err != nil {
+		if signed, err = l.url(ctx, signed); err != nil {
 			return nil, err
 		}
-		response, err = l.Get(ctx, signed, first, n)
+		response, err = l.get(ctx, signed, first, n)
 	}
 	if err != nil {
 		err = fmt.Errorf("%s: layer %s: %w", l.repository, l.d.Digest, err)
@@ -142,8 +142,8 @@ func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, 
 	return response.Body, nil
 }
 
-func (l *layerRanges) Get(ctx context.Context, signed string, first, n int64) (*http.Response, error) {
-	return l.repository.Get(ctx, signed, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
+func (l *layerRanges) get(ctx context.Context, signed string, first, n int64) (*http.Response, error) {
+	return l.repository.get(ctx, signed, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
 }
 
 // check refuses an answer that is not that range of the layer.
@@ -168,8 +168,8 @@ func (l *layerRanges) check(r *http.Response, first, n int64) error {
 	return content.Permanent(err)
 }
 
-// Url gives the URL; if it is still the expired one, a new one.
-func (l *layerRanges) Url(ctx context.Context, expired string) (string, error) {
+// url gives the URL; if it is still the expired one, a new one.
+func (l *layerRanges) url(ctx context.Context, expired string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.signed == expired {

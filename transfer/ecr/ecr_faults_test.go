@@ -71,7 +71,7 @@ func TestPullExpiredURL(t *testing.T) {
 	})
 	fixture.Check(t, err)
 	w.Server.Clock().Advance(time.Hour)
-	response, err := w.repository("app").Get(t.Context(), *out.DownloadUrl, "")
+	response, err := w.repository("app").get(t.Context(), *out.DownloadUrl, "")
 	fixture.Check(t, err)
 	err = v2.Refused(response)
 	if err == nil || !strings.Contains(err.Error(), "403 Forbidden: AccessDenied: Request has expired") || strings.Contains(err.Error(), "X-Amz-") {

@@ -271,7 +271,7 @@ func TestConcurrentPushes(t *testing.T) {
 func TestGetRefusesOtherURLs(t *testing.T) {
 	e := &Repository{}
 	for _, u := range []string{"", "file:///etc/passwd", "ftp://x/y", "http://", "::"} {
-		if _, err := e.Get(t.Context(), u, ""); err == nil || !strings.Contains(err.Error(), "not an http(s) URL") {
+		if _, err := e.get(t.Context(), u, ""); err == nil || !strings.Contains(err.Error(), "not an http(s) URL") {
 			t.Errorf("%q: %v", u, err)
 		}
 	}

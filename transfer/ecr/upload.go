@@ -73,7 +73,7 @@ func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data 
 	defer func() { u.closeEntry(err) }()
 	resumed, err := u.resume(ctx)
 	if err == nil && !resumed {
-		err = u.Begin(ctx)
+		err = u.begin(ctx)
 	}
 	if err == nil {
 		err = u.run(ctx)
@@ -112,7 +112,7 @@ func (u *upload) again(ctx context.Context) error {
 	u.Resumed(-u.before)
 	u.Sent(u.before - u.received)
 	u.before = 0
-	if err := u.Begin(ctx); err != nil {
+	if err := u.begin(ctx); err != nil {
 		return err
 	}
 	return u.run(ctx)
@@ -130,8 +130,8 @@ func (u *upload) closeEntry(err error) {
 	}
 }
 
-// Begin begins a new upload.
-func (u *upload) Begin(ctx context.Context) error {
+// begin begins a new upload.
+func (u *upload) begin(ctx context.Context) error {
 	u.hash = newOrderedHash(u.d, u.content)
 	out, err := creating(ctx, u.e, u.e.api.InitiateLayerUpload, &ecr.InitiateLayerUploadInput{
 		RegistryId: &u.e.registry.Account, RepositoryName: &u.e.repository,
@@ -190,7 +190,7 @@ const maxStuck = 3
 func (u *upload) run(ctx context.Context) error {
 	connections, stuck := u.Connections, 0
 	for u.received < u.d.Size {
-		err := u.Send(ctx, connections)
+		err := u.send(ctx, connections)
 		if err == nil {
 			break
 		}
@@ -214,8 +214,8 @@ func (u *upload) run(ctx context.Context) error {
 	return u.complete(ctx)
 }
 
-// Send sends all that is missing over some connections at once.
-func (u *upload) Send(ctx context.Context, connections int) error {
+// send sends all that is missing over some connections at once.
+func (u *upload) send(ctx context.Context, connections int) error {
 	group, ctx := errgroup.WithContext(ctx)
 	lanes := make(chan struct{}, max(connections, 1))
 	sections := make(chan *sentPart, cap(lanes))

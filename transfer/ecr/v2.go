@@ -19,7 +19,7 @@ func (e *Repository) putV2(ctx context.Context, d content.Descriptor, content co
 	}
 	whole := e.usesV2(d)
 	client := v2.NewClient(e.registry.Scheme(), e.registry.Host, e.caller().Transport(e.V2, v2.Operation))
-	upload, mounted, err := e.Mount(ctx, client, d, how.From)
+	upload, mounted, err := e.mount(ctx, client, d, how.From)
 	switch {
 	case mounted:
 		how.Mounted()
@@ -65,9 +65,9 @@ func (e *Repository) failV2(d content.Descriptor, err error) error {
 	return fmt.Errorf("layer %s of repository %s: %w", d.Digest, e.repository, err)
 }
 
-// Mount asks the registry to take a layer from another of its repositories. If it
+// mount asks the registry to take a layer from another of its repositories. If it
 // was asked and does not, upload is where the layer is to be sent.
-func (e *Repository) Mount(ctx context.Context, client *v2.Client, d content.Descriptor, from content.Source) (upload *url.URL, mounted bool, err error) {
+func (e *Repository) mount(ctx context.Context, client *v2.Client, d content.Descriptor, from content.Source) (upload *url.URL, mounted bool, err error) {
 	var repository string
 	src, ok := from.(*Repository)
 	if ok && src.registry.Host == e.registry.Host && src.registry.Account == e.registry.Account && src.registry.Region == e.registry.Region && src.repository != e.repository {

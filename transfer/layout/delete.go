@@ -43,7 +43,7 @@ func (l *Layout) Delete(ctx context.Context, names []content.ImageName) (content
 	if err != nil {
 		return content.Deletions{}, fmt.Errorf("%s: %w", l, err)
 	}
-	updated, result, err := deleteFromIndex(old, content.Unique(names))
+	updated, result, err := deleteFromIndex(old, content.UniqueNames(names))
 	if err != nil {
 		return content.Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
 	}
@@ -53,7 +53,7 @@ func (l *Layout) Delete(ctx context.Context, names []content.ImageName) (content
 	if len(result.Deleted) == 0 {
 		return result, nil
 	}
-	if err := l.Write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
+	if err := l.write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
 		return content.Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
 	}
 	return result, nil

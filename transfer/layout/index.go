@@ -39,7 +39,7 @@ func (l *Layout) PutTagged(ctx context.Context, m content.Manifest, tag string) 
 	if err != nil {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
-	if err := l.Write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
+	if err := l.write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
 	return wrap(l, l.sweep(time.Now()))

@@ -171,11 +171,11 @@ func (l *Layout) createOnce() error {
 		return err
 	}
 	empty := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[]}`, ocispec.MediaTypeImageIndex)
-	if err := l.Write(ocispec.ImageIndexFile, linkNew, []byte(empty)); err != nil {
+	if err := l.write(ocispec.ImageIndexFile, linkNew, []byte(empty)); err != nil {
 		return err
 	}
 	version := fmt.Sprintf(`{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
-	return l.Write(ocispec.ImageLayoutFile, linkNew, []byte(version))
+	return l.write(ocispec.ImageLayoutFile, linkNew, []byte(version))
 }
 
 // mayCreate refuses a directory that is used for something else.
@@ -193,9 +193,9 @@ func (l *Layout) mayCreate() error {
 	return nil
 }
 
-// Write writes a temporary file and, when it is on disk, publishes it under its
+// write writes a temporary file and, when it is on disk, publishes it under its
 // name. After an error nothing is left.
-func (l *Layout) Write(name string, publish func(temp, name string) error, data []byte) (err error) {
+func (l *Layout) write(name string, publish func(temp, name string) error, data []byte) (err error) {
 	temp := filepath.Join(l.dir, partial.Prefix+rand.Text())
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {

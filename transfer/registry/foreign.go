@@ -29,7 +29,7 @@ func (s ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadC
 	}
 	var err error
 	for _, place := range d.URLs {
-		content, failed := s.Get(ctx, place)
+		content, failed := s.get(ctx, place)
 		if failed == nil {
 			return content, nil
 		}
@@ -38,7 +38,7 @@ func (s ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadC
 	return nil, err
 }
 
-func (s ForeignLayers) Get(ctx context.Context, place string) (io.ReadCloser, error) {
+func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, error) {
 	u, err := url.Parse(place)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return nil, errors.New("its URL is not a plain https URL")

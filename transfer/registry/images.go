@@ -26,7 +26,7 @@ func (r *Repository) StatBlob(ctx context.Context, d digest.Digest) (content.Des
 	}
 	var size int64
 	err = v2.Retry(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Url(r.repository+"/blobs/"+string(d), nil).String(), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL(r.repository+"/blobs/"+string(d), nil).String(), nil)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ type registryDeleter struct{ *Repository }
 // PlanDelete looks each name up. Which other tags an image has is not known.
 func (r registryDeleter) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
 	var plan content.DeletePlan
-	for _, n := range content.Unique(names) {
+	for _, n := range content.UniqueNames(names) {
 		m, err := r.find(ctx, n)
 		if errors.Is(err, content.ErrNotFound) {
 			plan.Missing = append(plan.Missing, n)
@@ -119,7 +119,7 @@ func (r registryDeleter) find(ctx context.Context, n content.ImageName) (content
 // Delete deletes one after the other.
 func (r registryDeleter) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	var result content.Deletions
-	for _, n := range content.Unique(names) {
+	for _, n := range content.UniqueNames(names) {
 		m, err := r.find(ctx, n)
 		if err == nil {
 			reference := n.Tag

@@ -116,7 +116,7 @@ func (r *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadClo
 // openBlob asks for a blob and follows redirects; byteRange is "" or a header
 // Range. at is where it was found, nil if that is the registry itself.
 func (r *Repository) openBlob(ctx context.Context, c *v2.Client, d content.Descriptor, byteRange string) (response *http.Response, at *url.URL, err error) {
-	u := c.Url(r.repository+"/blobs/"+string(d.Digest), nil)
+	u := c.URL(r.repository+"/blobs/"+string(d.Digest), nil)
 	for range 5 {
 		if at == nil {
 			response, err = c.Do(blobRequest(ctx, u, byteRange), append(v2.Redirects, http.StatusOK, http.StatusPartialContent)...)
@@ -186,7 +186,7 @@ func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadClose
 	if ranges.IsRepeated(ctx) {
 		ctx = calls.Repeating(ctx)
 	}
-	response, err := b.Get(ctx, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
+	response, err := b.get(ctx, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
 	if err == nil {
 		if err = checkRange(response, b.d.Size, first, n); err != nil {
 			response.Body.Close()
@@ -202,9 +202,9 @@ func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadClose
 	return nil, err
 }
 
-// Get asks at once where the blob was before; if it is refused there, the URL may
+// get asks at once where the blob was before; if it is refused there, the URL may
 // have expired, and the registry is asked again.
-func (b *registryRanges) Get(ctx context.Context, byteRange string) (*http.Response, error) {
+func (b *registryRanges) get(ctx context.Context, byteRange string) (*http.Response, error) {
 	b.mu.Lock()
 	at := b.at
 	b.mu.Unlock()

@@ -38,7 +38,7 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 	var all []content.Descriptor
 	total := 0
 	header := http.Header{"Accept": {ocispec.MediaTypeImageIndex}}
-	err := c.Pages(ctx, c.Url(r.repository+"/referrers/"+string(subject), nil), header, func(a v2.Answer) error {
+	err := c.Pages(ctx, c.URL(r.repository+"/referrers/"+string(subject), nil), header, func(a v2.Answer) error {
 		if err := checkReferrerType(a.Header); err != nil {
 			return err
 		}

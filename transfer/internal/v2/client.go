@@ -33,8 +33,8 @@ func NewClient(scheme, host string, transport http.RoundTripper) *Client {
 	}
 }
 
-// Url is the address of what path names below /v2/.
-func (c *Client) Url(path string, query url.Values) *url.URL {
+// URL is the address of what path names below /v2/.
+func (c *Client) URL(path string, query url.Values) *url.URL {
 	u := *c.Base
 	u.Path, u.RawQuery = "/v2/"+path, query.Encode()
 	return &u
@@ -111,7 +111,7 @@ func WithPort(u *url.URL) string {
 // HasBlob asks for a blob.
 func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descriptor) (has bool, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Url(repository+"/blobs/"+string(d.Digest), nil).String(), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL(repository+"/blobs/"+string(d.Digest), nil).String(), nil)
 		if err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descr
 // the error wraps [ErrNotFound] if it names nothing.
 func (c *Client) Head(ctx context.Context, repository, reference string) (d digest.Digest, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.Url(repository+"/manifests/"+reference, nil).String(), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL(repository+"/manifests/"+reference, nil).String(), nil)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ type Answer struct {
 
 // Get gets an answer of at most limit bytes.
 func (c *Client) Get(ctx context.Context, path string, query url.Values, header http.Header, limit int64) (Answer, error) {
-	return c.getURL(ctx, c.Url(path, query), header, limit)
+	return c.getURL(ctx, c.URL(path, query), header, limit)
 }
 
 func (c *Client) getURL(ctx context.Context, u *url.URL, header http.Header, limit int64) (a Answer, err error) {
@@ -186,7 +186,7 @@ func (c *Client) getURL(ctx context.Context, u *url.URL, header http.Header, lim
 // Send sends a request with a short body and wants one of the statuses.
 func (c *Client) Send(ctx context.Context, method, path string, header http.Header, body []byte, statuses ...int) (h http.Header, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, method, c.Url(path, nil).String(), bytes.NewReader(body))
+		request, err := http.NewRequestWithContext(ctx, method, c.URL(path, nil).String(), bytes.NewReader(body))
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ const (
 // List gets all pages of a list and sorts it.
 func (c *Client) List(ctx context.Context, path string, decode func(page []byte) ([]string, error)) ([]string, error) {
 	var all []string
-	err := c.Pages(ctx, c.Url(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a Answer) error {
+	err := c.Pages(ctx, c.URL(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a Answer) error {
 		page, err := decode(a.Body)
 		all = append(all, page...)
 		return err

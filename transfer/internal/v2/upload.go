@@ -25,7 +25,7 @@ func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, 
 		statuses = append(statuses, http.StatusCreated)
 	}
 	err = Retry(ctx, func(ctx context.Context) error {
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Url(repository+"/blobs/uploads/", query).String(), nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL(repository+"/blobs/uploads/", query).String(), nil)
 		if err != nil {
 			return err
 		}

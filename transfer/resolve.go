@@ -1,0 +1,65 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// resolve finds out which image is copied, which [Options].Verify may refuse, and reads
+// everything that belongs to it.
+func resolve(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
+	root, err := resolveRoot(ctx, src, all, opts)
+	if err != nil {
+		failAll(all, err)
+		return graph{}
+	}
+	each(all, func(t *delivery) error { return t.begin(src, root) })
+	g, err := readGraph(ctx, src, root, opts)
+	if err != nil {
+		failAll(all, fmt.Errorf("%s: %w", src, err))
+	}
+	return g
+}
+
+// resolveRoot returns the image to be copied, which Options.Verify has accepted.
+func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts Options) (content.Manifest, error) {
+	resolved, chosen, err := resolveChosen(ctx, src, opts)
+	if err == nil && len(all) == 1 && len(opts.Platforms) == 0 {
+		if _, ok := all[0].Target.(content.SingleImageTarget); ok {
+			chosen, err = chooseForMachine(ctx, src, chosen)
+		}
+	}
+	if err == nil && opts.Verify != nil {
+		err = opts.Verify(ctx, resolved, chosen)
+	}
+	return chosen, err
+}
+
+// resolveChosen returns the manifest that opts name, and what they choose of it.
+func resolveChosen(ctx context.Context, src content.Source, opts Options) (resolved, chosen content.Manifest, err error) {
+	if opts.root != nil {
+		return *opts.root, *opts.root, nil
+	}
+	if resolved, err = content.ResolveVerified(ctx, src, opts.Reference); err != nil {
+		return content.Manifest{}, content.Manifest{}, err
+	}
+	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
+		return content.Manifest{}, content.Manifest{}, fmt.Errorf("%s: %w", src, err)
+	}
+	return resolved, chosen, nil
+}
+
+// chooseForMachine returns, of an index, the image for Linux on this machine.
+func chooseForMachine(ctx context.Context, src content.Source, root content.Manifest) (content.Manifest, error) {
+	if c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType); err != nil || c.Manifests == nil {
+		return root, nil // what is wrong with it is found out later
+	}
+	image, err := selectPlatforms(ctx, src, root, []content.Platform{{OS: "linux", Architecture: runtime.GOARCH}}, false)
+	if err != nil {
+		return content.Manifest{}, fmt.Errorf("%s: %w; it takes one image", src, err)
+	}
+	return image, nil
+}
