@@ -190,12 +190,14 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 	switch {
 	case err == nil:
 		return token, nil
-	case ctx.Err() == nil && passing(err):
+	case ctx.Err() != nil: // the caller has ended it, and nothing speaks against the token
+	case usableMeanwhile(err):
 		t.remember(key, codeUnavailable, err, unavailableMemory)
 		t.log().Warn(fmt.Sprintf("the token could not be renewed and is good until %s: %v", entry.ExpiresAt.Format(time.RFC3339), err))
 		return tokenOf(entry), nil
+	case refused(err):
+		t.forget(key)
 	}
-	t.forget(key)
 	return Token{}, err
 }
 
@@ -244,7 +246,7 @@ func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *ses
 
 // failed remembers what AWS refused, so that many callers do not all ask again.
 func (t *Tokens) failed(key tokenstore.Key, err error, locked bool) error {
-	if locked && !passing(err) && !errors.Is(err, context.Canceled) {
+	if locked && !transient(err) {
 		t.remember(key, codeRefused, err, failureMemory)
 	}
 	return err

@@ -14,11 +14,15 @@ import (
 
 const hostsName = "hosts"
 
+// fileOfHost returns the name of a host's file. A colon, as before a port, would
+// begin the name of a stream on Windows.
+func fileOfHost(host string) string { return url.QueryEscape(host) }
+
 func (s *Store) hosts() string { return filepath.Join(s.directory(), hostsName) }
 
 // MarkHost notes that a token that expires then was given to a host.
 func (s *Store) MarkHost(host string, expires time.Time) error {
-	path := filepath.Join(s.hosts(), url.PathEscape(host))
+	path := filepath.Join(s.hosts(), fileOfHost(host))
 	if info, err := os.Lstat(path); err == nil && !info.ModTime().Before(expires.Truncate(time.Second)) {
 		return nil
 	}
@@ -49,23 +53,34 @@ func (s *Store) Hosts() ([]string, error) {
 	}
 	var hosts []string
 	for _, entry := range entries {
-		host, err := url.PathUnescape(entry.Name())
-		info, infoErr := entry.Info()
-		if err == nil && infoErr == nil && info.ModTime().After(s.now()) {
+		info, err := entry.Info()
+		if err != nil || !isHost(info) || !info.ModTime().After(s.now()) {
+			continue
+		}
+		if host, err := url.QueryUnescape(info.Name()); err == nil {
 			hosts = append(hosts, host)
 		}
 	}
 	return hosts, nil
 }
 
-func (s *Store) pruneHosts(now time.Time) {
+// removeHosts removes the hosts whose tokens expire at a time that matches.
+func (s *Store) removeHosts(match func(expires time.Time) bool) {
 	entries, err := os.ReadDir(s.hosts())
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil && !info.ModTime().After(now) {
+		info, err := entry.Info()
+		if err == nil && isHost(info) && match(info.ModTime()) {
 			_ = os.Remove(filepath.Join(s.hosts(), entry.Name()))
 		}
 	}
+}
+
+// isHost reports whether a file is one that MarkHost makes: empty, and its name is
+// an escaped host.
+func isHost(info fs.FileInfo) bool {
+	host, err := url.QueryUnescape(info.Name())
+	return err == nil && fileOfHost(host) == info.Name() && info.Mode().IsRegular() && info.Size() == 0
 }

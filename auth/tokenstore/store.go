@@ -3,10 +3,8 @@ package tokenstore
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
@@ -25,15 +23,6 @@ type Store struct {
 	// until then; nil asks the system.
 	Boot func() string
 }
-
-// The extensions of the files of a key.
-const (
-	entryExt   = tokenfile.EntryExt
-	tempExt    = ".tmp"
-	lockExt    = ".lock"
-	failureExt = ".failure"
-	badExt     = ".bad" // a directory that was in the way
-)
 
 func (s *Store) dir() tokenfile.Dir { return tokenfile.Dir{Path: s.Dir, Now: s.Now, Sealer: s.Sealer} }
 
@@ -150,67 +139,4 @@ func (s *Store) RemoveIf(key Key, secret string) (bool, error) {
 		return false, nil
 	}
 	return true, s.Remove(key)
-}
-
-// RemoveRecipe removes the tokens and failures of all sessions of a recipe, and
-// gives the number of tokens.
-func (s *Store) RemoveRecipe(recipe string) (int, error) {
-	return s.removeAll(func(name string) bool { return strings.HasPrefix(name, recipe) && !strings.HasSuffix(name, lockExt) })
-}
-
-// Clear removes every token, failure and host, and gives the number of tokens.
-// Locks stay: somebody may hold them.
-func (s *Store) Clear() (int, error) {
-	n, err := s.removeAll(func(name string) bool { return !strings.HasSuffix(name, lockExt) })
-	if err == nil {
-		err = os.RemoveAll(s.hosts())
-	}
-	return n, err
-}
-
-// removeAll removes the files that match, and counts the tokens.
-func (s *Store) removeAll(match func(name string) bool) (int, error) {
-	if err := s.check(); err != nil {
-		return 0, err
-	}
-	names, err := s.names()
-	removed := 0
-	for _, name := range names {
-		if !match(name) {
-			continue
-		}
-		if removeErr := removeFile(filepath.Join(s.directory(), name)); removeErr != nil {
-			err = errors.Join(err, removeErr)
-		} else if strings.HasSuffix(name, entryExt) {
-			removed++
-		}
-	}
-	return removed, err
-}
-
-// names lists the files of the store, without the hosts.
-func (s *Store) names() ([]string, error) {
-	directory, err := os.Open(s.directory())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("token cache: %w", err)
-	}
-	defer directory.Close()
-	names, err := directory.Readdirnames(-1)
-	kept := names[:0]
-	for _, name := range names {
-		if name != hostsName {
-			kept = append(kept, name)
-		}
-	}
-	return kept, err
-}
-
-func removeFile(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("token cache: %w", err)
-	}
-	return nil
 }
