@@ -2,18 +2,25 @@ package auth
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 )
 
-// memory keeps the tokens of one process, and lets one caller at a time get the
-// token of a key.
+// memory holds the tokens of one process while they are valid, and lets one caller
+// at a time get the token of a key.
 type memory struct {
 	mu      sync.Mutex
 	entries map[tokenstore.Key]tokenstore.Entry
-	turns   map[tokenstore.Key]chan struct{}
+	turns   map[tokenstore.Key]*turn
+}
+
+// turn is held by whoever has put something into its channel.
+type turn struct {
+	held  chan struct{}
+	users int // those who hold it or wait for it
 }
 
 func (m *memory) get(key tokenstore.Key, now time.Time) (tokenstore.Entry, tokenstore.State) {
@@ -23,12 +30,14 @@ func (m *memory) get(key tokenstore.Key, now time.Time) (tokenstore.Entry, token
 	return entry, entry.State(now)
 }
 
-func (m *memory) put(key tokenstore.Key, entry tokenstore.Entry) {
+// put adds a token, and drops those that cannot be used any longer.
+func (m *memory) put(key tokenstore.Key, entry tokenstore.Entry, now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.entries == nil {
 		m.entries = map[tokenstore.Key]tokenstore.Entry{}
 	}
+	maps.DeleteFunc(m.entries, func(_ tokenstore.Key, old tokenstore.Entry) bool { return old.State(now) == tokenstore.Stale })
 	m.entries[key] = entry
 }
 
@@ -42,40 +51,51 @@ func (m *memory) remove(key tokenstore.Key) {
 func (m *memory) removeRecipe(recipe string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key := range m.entries {
-		if key.Recipe == recipe {
-			delete(m.entries, key)
-		}
-	}
+	maps.DeleteFunc(m.entries, func(key tokenstore.Key, _ tokenstore.Entry) bool { return key.Recipe == recipe })
 }
 
 // lock waits for the key's turn; release ends it.
 func (m *memory) lock(ctx context.Context, key tokenstore.Key) (release func(), err error) {
-	m.mu.Lock()
-	if m.turns == nil {
-		m.turns = map[tokenstore.Key]chan struct{}{}
-	}
-	turn, ok := m.turns[key]
-	if !ok {
-		turn = make(chan struct{}, 1)
-		m.turns[key] = turn
-	}
-	m.mu.Unlock()
+	current := m.join(key)
 	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+	case current.held <- struct{}{}:
+		return func() {
+			<-current.held
+			m.leave(key, current)
+		}, nil
 	case <-ctx.Done():
+		m.leave(key, current)
 		return nil, context.Cause(ctx)
 	}
 }
 
-// reject removes a token wherever it is kept.
+func (m *memory) join(key tokenstore.Key) *turn {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.turns == nil {
+		m.turns = map[tokenstore.Key]*turn{}
+	}
+	current, ok := m.turns[key]
+	if !ok {
+		current = &turn{held: make(chan struct{}, 1)}
+		m.turns[key] = current
+	}
+	current.users++
+	return current
+}
+
+// leave ends a use of a turn. The last user removes it.
+func (m *memory) leave(key tokenstore.Key, current *turn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if current.users--; current.users == 0 {
+		delete(m.turns, key)
+	}
+}
+
+// reject removes a token under whatever key it is held.
 func (m *memory) reject(secret string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for key, entry := range m.entries {
-		if entry.Secret == secret {
-			delete(m.entries, key)
-		}
-	}
+	maps.DeleteFunc(m.entries, func(_ tokenstore.Key, entry tokenstore.Entry) bool { return entry.Secret == secret })
 }

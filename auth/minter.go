@@ -22,8 +22,9 @@ import (
 // Minter is the [TokenSource] that asks Amazon ECR for a new token each time.
 type Minter struct {
 	AWS AWS
-	// Timeout bounds the whole of it, the search for AWS credentials included;
-	// 0 means 15 seconds.
+	// Timeout bounds the whole of it, including the search for AWS credentials; 0
+	// means 15 seconds. A credential_process, which may ask the user for a code, may
+	// take a minute more.
 	Timeout time.Duration
 	// MetadataTimeout bounds the wait for an instance metadata service, which on
 	// a machine outside of AWS is silence; 0 means 2 seconds.
@@ -36,25 +37,17 @@ type Minter struct {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html.
 // Errors come from [Explain].
 func (m *Minter) Token(ctx context.Context, r Registry) (Token, error) {
-	ctx, cancel := m.bound(ctx)
-	defer cancel()
 	plan, err := m.AWS.Plan(ctx, r)
 	if err != nil {
 		return Token{}, err
 	}
+	ctx, cancel := m.bound(ctx, plan)
+	defer cancel()
 	s, err := m.session(ctx, plan)
 	if err != nil {
 		return Token{}, err
 	}
 	return m.mint(ctx, s)
-}
-
-func (m *Minter) bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := m.Timeout
-	if timeout == 0 {
-		timeout = 15 * time.Second
-	}
-	return context.WithTimeout(ctx, timeout)
 }
 
 // session is AWS credentials, and the plan by which they were obtained. The
@@ -96,12 +89,8 @@ func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
 
 func (m *Minter) retrieve(ctx context.Context, plan Plan, cfg aws.Config) (aws.Credentials, error) {
 	if plan.Recipe.base == KindIMDS {
-		timeout := m.MetadataTimeout
-		if timeout == 0 {
-			timeout = 2 * time.Second
-		}
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errUnanswered)
+		ctx, cancel = context.WithTimeoutCause(ctx, orDefault(m.MetadataTimeout, defaultMetadataTimeout), errUnanswered)
 		defer cancel()
 	}
 	credentials, err := cfg.Credentials.Retrieve(ctx)
@@ -120,6 +109,8 @@ func (m *Minter) retrieve(ctx context.Context, plan Plan, cfg aws.Config) (aws.C
 
 // mint calls GetAuthorizationToken.
 func (m *Minter) mint(ctx context.Context, s session) (Token, error) {
+	ctx, cancel := m.boundCall(ctx)
+	defer cancel()
 	token, err := m.call(ctx, s)
 	if err != nil {
 		return Token{}, Explain(s.plan.Registry, s.plan.explain(err))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -65,9 +64,8 @@ func TestRenewalInterrupted(t *testing.T) {
 			r := startRenewal(t)
 			begun := make(chan struct{})
 			r.answer = func(_ http.ResponseWriter, req *http.Request) {
-				_, _ = io.Copy(io.Discard, req.Body) // only then the server sees the client go
 				close(begun)
-				<-req.Context().Done()
+				waitForClient(req)
 			}
 			_, err := r.tokens.Token(interrupt(t, begun), local)
 			if !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {

@@ -43,13 +43,26 @@ func isolate(t *testing.T) {
 // serve makes the ECR API answer the same to every call.
 func serve(t *testing.T, status int, body string) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	serveFunc(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
-	}))
+	})
+}
+
+// serveFunc makes the ECR API answer by a function.
+func serveFunc(t *testing.T, answer http.HandlerFunc) {
+	t.Helper()
+	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ENDPOINT_URL_ECR", server.URL)
+}
+
+// waitForClient waits until the client of a request goes. The server notices it
+// once the body is read.
+func waitForClient(req *http.Request) {
+	_, _ = io.Copy(io.Discard, req.Body)
+	<-req.Context().Done()
 }
 
 func TestMinter(t *testing.T) {

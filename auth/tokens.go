@@ -59,7 +59,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 		if entry, state := t.get(key); state != tokenstore.Stale {
 			return t.renewed(ctx, plan, key, entry, state, nil)
 		}
-		ctx, cancel := t.Minter.bound(ctx)
+		ctx, cancel := t.Minter.bound(ctx, plan)
 		defer cancel()
 		return t.fetch(ctx, plan, key, nil)
 	}
@@ -69,7 +69,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 // unstable gives the token of a recipe whose principal is known only when its
 // credentials are there.
 func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
-	whole, cancel := t.Minter.bound(ctx)
+	whole, cancel := t.Minter.bound(ctx, plan)
 	defer cancel()
 	s, err := t.identify(whole, plan)
 	if err != nil {
@@ -86,36 +86,29 @@ func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 // metadata service does not answer is remembered, as it takes long to find out.
 func (t *Tokens) identify(ctx context.Context, plan Plan) (session, error) {
 	if plan.Recipe.base != KindIMDS || t.Store == nil {
-		return t.Minter.session(ctx, plan)
+		return t.session(ctx, plan)
 	}
 	key := plan.Key()
 	if f, ok := t.Store.Failure(key); ok {
 		return session{}, recalled(plan.Registry, f)
 	}
-	if lock, err := t.lock(ctx, key); err == nil {
+	if lock, err := t.lock(ctx, plan, key); err == nil {
 		defer lock.Unlock()
 		if f, ok := t.Store.Failure(key); ok {
 			return session{}, recalled(plan.Registry, f)
 		}
 	}
-	s, err := t.Minter.session(ctx, plan)
+	s, err := t.session(ctx, plan)
 	if errors.Is(err, ErrNoCredentials) {
 		t.remember(key, codeRefused, err, metadataMemory)
 	}
 	return s, err
 }
 
-func (t *Tokens) lock(ctx context.Context, key tokenstore.Key) (*tokenstore.Lock, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.lockTimeout())
+func (t *Tokens) lock(ctx context.Context, plan Plan, key tokenstore.Key) (*tokenstore.Lock, error) {
+	ctx, cancel := t.boundWait(ctx, plan)
 	defer cancel()
 	return t.Store.Lock(ctx, key)
-}
-
-func (t *Tokens) lockTimeout() time.Duration {
-	if t.LockTimeout == 0 {
-		return 10 * time.Second
-	}
-	return t.LockTimeout
 }
 
 // fetch gets a token that is not there: one caller mints, in this process and in
@@ -136,7 +129,7 @@ func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *se
 	if f, ok := t.Store.Failure(key); ok && f.Code == codeRefused {
 		return Token{}, recalled(plan.Registry, f)
 	}
-	waiting, cancel := context.WithTimeout(ctx, t.lockTimeout())
+	waiting, cancel := t.boundWait(ctx, plan)
 	defer cancel()
 	entry, lock, err := t.Store.Await(waiting, key, func(e tokenstore.Entry) bool {
 		return e.State(t.now()) == tokenstore.Fresh
@@ -180,11 +173,7 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 	if newer, state := t.get(key); state == tokenstore.Fresh {
 		return tokenOf(newer), nil
 	}
-	timeout := t.RenewTimeout
-	if timeout == 0 {
-		timeout = defaultRenewTimeout
-	}
-	renewing, cancel := context.WithTimeout(ctx, timeout)
+	renewing, cancel := t.boundRenewal(ctx, plan)
 	defer cancel()
 	token, err := t.mint(renewing, plan, key, s, true)
 	switch {
@@ -205,7 +194,7 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *session, locked bool) (Token, error) {
 	t.log().Debug("getting a token", "registry", plan.Registry.Host, "recipe", plan.Recipe.Kind, "endpoint", plan.Endpoint.URL)
 	if s == nil {
-		obtained, err := t.Minter.session(ctx, plan)
+		obtained, err := t.session(ctx, plan)
 		if err != nil {
 			return Token{}, t.failed(key, err, locked)
 		}
@@ -230,7 +219,7 @@ func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *ses
 		}
 	}
 	entry := entryOf(token, s.plan)
-	t.memory.put(seen, entry)
+	t.memory.put(seen, entry, t.now())
 	if locked {
 		if err := t.Store.Put(seen, entry); err != nil {
 			t.unusable(err)
@@ -289,7 +278,7 @@ func (t *Tokens) get(key tokenstore.Key) (tokenstore.Entry, tokenstore.State) {
 
 // keep notes in the store that a token was given to a host.
 func (t *Tokens) keep(key tokenstore.Key, entry tokenstore.Entry, host string) {
-	t.memory.put(key, entry)
+	t.memory.put(key, entry, t.now())
 	if t.Store != nil {
 		t.mark(host, entry)
 	}
