@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -10,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // AWS says how AWS is called. The zero value is the SDK's own defaults.
@@ -56,6 +60,14 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 	}
 	if p.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(p.profile))
+	}
+	if !filepath.IsAbs(Environment(nil).get(homeVariable())) {
+		// The SDK may look for them in the working directory.
+		configFiles, credentialsFiles := a.Env.sharedFiles(p.env)
+		options = append(options, config.WithSharedConfigFiles(configFiles), config.WithSharedCredentialsFiles(credentialsFiles))
+	}
+	if err := files.CheckRegular(Environment(nil).get("AWS_CA_BUNDLE")); err != nil {
+		return aws.Config{}, false, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
 	}
 	cfg, err = config.LoadDefaultConfig(ctx, append(options, a.LoadOptions...)...)
 	if err != nil {

@@ -1,11 +1,13 @@
 package auth
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,19 +35,33 @@ func (env Environment) lookup(key string) (string, bool) {
 	return env(key)
 }
 
-// home is the user's home directory as the AWS SDK finds it, or "".
+// home returns the user's home directory as the AWS SDK finds it, or "". A relative
+// one does not count: anybody may have put files into the working directory.
 func (env Environment) home() string {
-	key := "HOME"
-	if runtime.GOOS == "windows" {
-		key = "USERPROFILE"
-	}
-	if home := env.get(key); home != "" {
+	if home := env.get(homeVariable()); filepath.IsAbs(home) {
 		return home
 	}
-	if current, err := user.Current(); err == nil {
+	if current, err := user.Current(); err == nil && filepath.IsAbs(current.HomeDir) {
 		return current.HomeDir
 	}
 	return ""
+}
+
+func homeVariable() string {
+	if runtime.GOOS == "windows" {
+		return "USERPROFILE"
+	}
+	return "HOME"
+}
+
+// inHome returns a path in the AWS directory of the user's home directory. Without
+// one it fails.
+func (env Environment) inHome(elements ...string) (string, error) {
+	home := env.home()
+	if home == "" {
+		return "", errors.New("there is no home directory; set HOME")
+	}
+	return filepath.Join(slices.Insert(elements, 0, home, ".aws")...), nil
 }
 
 // identity names the variable that chooses an AWS identity, in the SDK's order,
@@ -118,15 +134,18 @@ func (env Environment) sdk() (config.EnvConfig, error) {
 	return c, nil
 }
 
-// sharedFiles gives the paths of the AWS config file and the credentials file.
-func (env Environment) sharedFiles(c config.EnvConfig) (configFile, credentialsFile string) {
-	configFile, credentialsFile = c.SharedConfigFile, c.SharedCredentialsFile
-	home := env.home()
-	if configFile == "" {
-		configFile = filepath.Join(home, ".aws", "config")
+// sharedFiles returns the paths of the AWS config files and credentials files. The
+// lists are empty, never nil, without a home directory.
+func (env Environment) sharedFiles(c config.EnvConfig) (configFiles, credentialsFiles []string) {
+	list := func(chosen, name string) []string {
+		if chosen != "" {
+			return []string{chosen}
+		}
+		path, err := env.inHome(name)
+		if err != nil {
+			return []string{}
+		}
+		return []string{path}
 	}
-	if credentialsFile == "" {
-		credentialsFile = filepath.Join(home, ".aws", "credentials")
-	}
-	return configFile, credentialsFile
+	return list(c.SharedConfigFile, "config"), list(c.SharedCredentialsFile, "credentials")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
@@ -33,7 +34,8 @@ type Plan struct {
 	Files []string
 	Until time.Time
 
-	profile string // the explicit one, given to the SDK
+	profile string           // the explicit one, given to the SDK
+	env     config.EnvConfig // what the environment says to the SDK
 }
 
 // Key is where the token is kept. If the recipe is not stable it is one session
@@ -64,6 +66,7 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 	if err != nil {
 		return p, Explain(r, err)
 	}
+	p.env = env
 	options := a.options()
 	p.profile = options.SharedConfigProfile
 	if p.Rule.Profile != "" && p.profile == "" {
@@ -74,13 +77,13 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 			p.profile = p.Rule.Profile
 		}
 	}
-	shared, files, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
+	shared, read, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
 	settings := endpointSettings{env: a.Env, sdk: env, shared: shared}
 	if p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint); err != nil {
 		return p, Explain(r, err)
 	}
 	p.Recipe, err = a.recipe(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
-	p.Files = append(files, p.Recipe.files...)
+	p.Files = append(read, p.Recipe.files...)
 	p.Until = p.Recipe.until
 	if sharedErr != nil {
 		err = sharedErr
@@ -128,26 +131,34 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 	if profile == "" {
 		profile = config.DefaultSharedConfigProfile
 	}
-	configFile, credentialsFile := a.Env.sharedFiles(env)
-	configFiles, credentialsFiles := []string{configFile}, []string{credentialsFile}
+	configFiles, credentialsFiles := a.Env.sharedFiles(env)
 	if options.SharedConfigFiles != nil {
 		configFiles = options.SharedConfigFiles
 	}
 	if options.SharedCredentialsFiles != nil {
 		credentialsFiles = options.SharedCredentialsFiles
 	}
-	files := slices.Concat(configFiles, credentialsFiles)
+	all := slices.Concat(configFiles, credentialsFiles)
+	for _, path := range all {
+		// The files are read more than once, by the SDK too, which would wait for a pipe.
+		if err := files.CheckRegular(path); err != nil {
+			return config.SharedConfig{}, all, fmt.Errorf("AWS config files: %w", err)
+		}
+	}
 	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
 		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
 	})
 	var missing config.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) && !chosen {
-		return config.SharedConfig{}, files, nil
+		return config.SharedConfig{}, all, nil
 	}
 	if errors.As(err, &missing) {
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
 	}
-	return shared, files, err
+	if err == nil {
+		err = files.CheckRegular(shared.CustomCABundle)
+	}
+	return shared, all, err
 }
 
 // Calls lists the calls that Token would make, in their order; cached says that

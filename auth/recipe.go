@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
@@ -124,7 +125,7 @@ func (c *cook) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
 	case c.sdk.ContainerCredentialsRelativePath != "":
 		r = c.task()
 	case c.sdk.ContainerCredentialsEndpoint != "":
-		r = c.endpoint()
+		r, err = c.endpoint()
 	default:
 		r = c.imds()
 	}
@@ -150,7 +151,7 @@ func (c *cook) namedSource(name string) (Recipe, error) {
 		case c.sdk.ContainerCredentialsRelativePath != "":
 			return c.task(), nil
 		case c.sdk.ContainerCredentialsEndpoint != "":
-			return c.endpoint(), nil
+			return c.endpoint()
 		}
 		return Recipe{}, fmt.Errorf("%w: credential_source = EcsContainer outside of a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor …_FULL_URI is set", ErrNoCredentials)
 	}
@@ -183,21 +184,23 @@ func (c *cook) task() Recipe {
 
 // endpoint is a credentials endpoint given by URL: EKS Pod Identity, whose token
 // tells the principal, or any other, which does not.
-func (c *cook) endpoint() Recipe {
+func (c *cook) endpoint() (Recipe, error) {
 	sources := []aws.CredentialSource{aws.CredentialSourceHTTP}
 	full := c.sdk.ContainerCredentialsEndpoint
 	tokenFile := c.env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+	if err := files.CheckRegular(tokenFile); err != nil {
+		return Recipe{}, fmt.Errorf("%w: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %w", ErrNoCredentials, err)
+	}
 	if u, err := url.Parse(full); err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
-		if token, err := c.readToken(tokenFile); err == nil {
-			if claims, ok := parseJWT(token); ok {
-				return Recipe{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
-					Steps: []string{"EKS Pod Identity of " + claims.Subject}, material: append([]string{"pod-identity", full}, claims.principal()...)}
-			}
+		token, err := c.readToken(tokenFile)
+		if claims, ok := parseJWT(token); err == nil && ok {
+			return Recipe{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
+				Steps: []string{"EKS Pod Identity of " + claims.Subject}, material: append([]string{"pod-identity", full}, claims.principal()...)}, nil
 		}
 	}
 	r := unstable(KindHTTP, "credentials endpoint of the environment", full, tokenFile)
 	r.sources = sources
-	return r
+	return r, nil
 }
 
 func (c *cook) imds() Recipe {

@@ -37,7 +37,11 @@ func (c *cook) sso(p *config.SharedConfig) (Recipe, error) {
 		session = []string{name, p.SSOSession.SSOStartURL, p.SSOSession.SSORegion}
 	}
 	sum := sha1.Sum([]byte(name)) // the SDK's and the CLI's name of the file
-	access, err := c.accessToken(filepath.Join(c.env.home(), ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"))
+	path, err := c.env.inHome("sso", "cache", hex.EncodeToString(sum[:])+".json")
+	if err != nil {
+		return r, fmt.Errorf("%w: %w", ErrNoCredentials, err)
+	}
+	access, err := c.accessToken(path)
 	if err != nil {
 		return r, &loginError{profile: p.Profile, command: "aws sso login", err: err}
 	}
@@ -51,7 +55,10 @@ func (c *cook) login(session string) (Recipe, error) {
 		sources: []aws.CredentialSource{aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin}}
 	directory := c.env.get("AWS_LOGIN_CACHE_DIRECTORY")
 	if directory == "" {
-		directory = filepath.Join(c.env.home(), ".aws", "login", "cache")
+		var err error
+		if directory, err = c.env.inHome("login", "cache"); err != nil {
+			return r, fmt.Errorf("%w: %w", ErrNoCredentials, err)
+		}
 	}
 	sum := sha256.Sum256([]byte(strings.TrimSpace(session)))
 	token, err := c.readToken(filepath.Join(directory, hex.EncodeToString(sum[:])+".json"))

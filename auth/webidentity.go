@@ -7,13 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // maxToken bounds a token file, in bytes.
@@ -78,18 +78,13 @@ func parseJWT(token string) (c claims, ok bool) {
 // readToken reads a token file without its surrounding white space.
 func (c *cook) readToken(path string) (string, error) {
 	c.files = append(c.files, path)
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxToken+1))
+	data, err := files.Read(path, maxToken)
 	if err != nil {
 		return "", err
 	}
 	token := strings.TrimSpace(string(data))
-	if token == "" || len(data) > maxToken {
-		return "", errors.New(path + " is empty or no token")
+	if token == "" {
+		return "", errors.New(path + " is empty")
 	}
 	return token, nil
 }

@@ -43,7 +43,11 @@ func newAuthLoginCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			file, err := dockerconfig.Load(dockerconfig.DockerPath(app.Env))
+			path, err := configPath(app.Env, false)
+			if err != nil {
+				return err
+			}
+			file, err := dockerconfig.Load(path)
 			if err != nil {
 				return err
 			}

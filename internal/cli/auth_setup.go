@@ -8,6 +8,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/dockerconfig"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // helperName is docker-credential-ecrkit in credHelpers.
@@ -52,9 +53,9 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path := dockerconfig.DockerPath(app.Env)
-			if podman {
-				path = dockerconfig.PodmanPath(app.Env)
+			path, err := configPath(app.Env, podman)
+			if err != nil {
+				return err
 			}
 			file, err := dockerconfig.Load(path)
 			if err != nil {
@@ -93,6 +94,19 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 	cmd.Flags().BoolVar(&remove, "remove", false, "remove our entries")
 	cmd.Flags().BoolVar(&podman, "podman", false, "podman's auth.json instead of docker's config.json")
 	return cmd
+}
+
+// configPath returns the path of docker's or podman's configuration file.
+func configPath(env startup.Environment, podman bool) (string, error) {
+	find, variable := dockerconfig.DockerPath, "DOCKER_CONFIG"
+	if podman {
+		find, variable = dockerconfig.PodmanPath, "REGISTRY_AUTH_FILE"
+	}
+	path, err := find(env)
+	if err != nil {
+		return "", usageError{fmt.Errorf("%w or %s", err, variable)}
+	}
+	return path, nil
 }
 
 // setUp does what is asked for one host.

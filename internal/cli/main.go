@@ -63,7 +63,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		Stdin:  stdin,
 		Stdout: stdout,
 		Stderr: &lockedWriter{w: stderr},
-		Env:    env,
+		Env:    settings.WithHome(env),
 		Now:    time.Now,
 		Output: outputText,
 	}

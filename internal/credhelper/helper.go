@@ -52,7 +52,7 @@ ECRKIT_LOG=debug or debug:FILE tells each decision.
 // is told on stdout, with exit code 1.
 // The environment is a list of KEY=VALUE.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, variables []string) int {
-	env := startup.EnvironmentOf(variables)
+	env := settings.WithHome(startup.EnvironmentOf(variables))
 	if len(args) != 1 {
 		fmt.Fprint(stdout, usage)
 		return 1

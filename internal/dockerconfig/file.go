@@ -11,8 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // maxFile bounds the files that are read, in bytes.
@@ -25,21 +29,16 @@ type File struct {
 	text     []byte
 }
 
-// Load reads a file. One that is not there is an empty document.
+// Load reads a file. A missing one is an empty document.
 func Load(path string) (*File, error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &File{path: path, text: []byte("{}")}, nil
-	case err != nil:
+	path, err := resolve(path)
+	if err != nil {
 		return nil, err
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s is larger than %d bytes: no docker configuration", path, maxFile)
 	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &File{path: path, text: []byte("{}")}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +52,27 @@ func Load(path string) (*File, error) {
 	return &File{path: path, original: data, text: text}, nil
 }
 
-// Path is where the file is, with symbolic links resolved.
+// resolve follows symbolic links, also to a file that does not exist yet.
+func resolve(path string) (string, error) {
+	const most = 40 // links, as in Linux
+	for range most {
+		real, err := filepath.EvalSymlinks(path)
+		if err == nil {
+			return real, nil
+		}
+		target, err := os.Readlink(path)
+		if err != nil {
+			return path, nil // neither a file nor a link: whoever reads it reports what is wrong
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: too many symbolic links", path)
+}
+
+// Path returns where the file is, with symbolic links resolved.
 func (f *File) Path() string { return f.path }
 
 // Bytes is the text with the changes.
@@ -80,30 +99,33 @@ func parse(text []byte) (*hujson.Object, error) {
 	return root, nil
 }
 
-// DockerPath is docker's configuration file.
-func DockerPath(env func(string) (string, bool)) string {
-	if directory, _ := env("DOCKER_CONFIG"); directory != "" {
-		return filepath.Join(directory, "config.json")
+// ErrNoHome is returned if a file is in the home directory and there is none.
+var ErrNoHome = errors.New("there is no home directory; set " + startup.HomeVariable)
+
+// DockerPath returns the path of docker's configuration file, or [ErrNoHome].
+func DockerPath(env startup.Environment) (string, error) {
+	if directory := env.Get("DOCKER_CONFIG"); directory != "" {
+		return filepath.Join(directory, "config.json"), nil
 	}
-	return filepath.Join(home(env), ".docker", "config.json")
+	return inHome(env, ".docker", "config.json")
 }
 
-// PodmanPath is the file of podman, buildah and skopeo: containers-auth.json(5).
-func PodmanPath(env func(string) (string, bool)) string {
-	if path, _ := env("REGISTRY_AUTH_FILE"); path != "" {
-		return path
+// PodmanPath returns the path of the file of podman, buildah and skopeo
+// (containers-auth.json(5)), or [ErrNoHome].
+func PodmanPath(env startup.Environment) (string, error) {
+	if path := env.Get("REGISTRY_AUTH_FILE"); path != "" {
+		return path, nil
 	}
-	if directory, _ := env("XDG_RUNTIME_DIR"); directory != "" && runtime.GOOS == "linux" {
-		return filepath.Join(directory, "containers", "auth.json")
+	if directory := env.Get("XDG_RUNTIME_DIR"); filepath.IsAbs(directory) && runtime.GOOS == "linux" {
+		return filepath.Join(directory, "containers", "auth.json"), nil
 	}
-	return filepath.Join(home(env), ".config", "containers", "auth.json")
+	return inHome(env, ".config", "containers", "auth.json")
 }
 
-func home(env func(string) (string, bool)) string {
-	key := "HOME"
-	if runtime.GOOS == "windows" {
-		key = "USERPROFILE"
+func inHome(env startup.Environment, elements ...string) (string, error) {
+	home := env.Home()
+	if home == "" {
+		return "", ErrNoHome
 	}
-	directory, _ := env(key)
-	return directory
+	return filepath.Join(slices.Insert(elements, 0, home)...), nil
 }

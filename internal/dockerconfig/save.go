@@ -21,7 +21,7 @@ func (f *File) Save() (backup string, err error) {
 	if bytes.Equal(f.text, f.original) || f.original == nil && string(f.text) == "{}" {
 		return "", nil
 	}
-	now, err := os.ReadFile(f.path)
+	now, err := files.Read(f.path, maxFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", err
 	}

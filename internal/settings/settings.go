@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
@@ -80,6 +80,9 @@ const maxFile = 1 << 20
 // does. An error names the variable, or the file with the line.
 func Load(env startup.Environment) (Settings, error) {
 	s := Settings{File: env.ConfigFile()}
+	if chosen := env.Get("ECRKIT_CONFIG"); s.File == "" && chosen != "" {
+		return s, fmt.Errorf("ECRKIT_CONFIG=%s: %w", chosen, errNoHome)
+	}
 	f, err := read(s.File)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", s.File, err)
@@ -107,25 +110,22 @@ func Load(env startup.Environment) (Settings, error) {
 	if s.Transfer, err = f.Transfer.with(env); err != nil {
 		return s, err
 	}
-	s.policy(env, f)
+	if err := s.policy(env, f); err != nil {
+		return s, err
+	}
 	s.StateDir = env.StateDir()
 	s.IgnoreStore = env.Get("AWS_ECR_IGNORE_CREDS_STORAGE") == "true"
-	s.cache(env, f)
-	return s, nil
+	return s, s.cache(env, f)
 }
 
 func read(path string) (f file, err error) {
-	info, err := os.Stat(path)
+	if path == "" {
+		return f, nil
+	}
+	data, err := files.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
-	if err == nil && info.Size() > maxFile {
-		err = fmt.Errorf("larger than %d bytes: no configuration of ecrkit", maxFile)
-	}
-	if err != nil {
-		return f, err
-	}
-	data, err := os.ReadFile(path)
 	if err != nil {
 		return f, err
 	}
@@ -150,8 +150,10 @@ func checkHelper(name string) error {
 	return nil
 }
 
-// cache finds the directory of the token cache.
-func (s *Settings) cache(env startup.Environment, f file) {
+var errNoHome = errors.New("there is no home directory; set " + startup.HomeVariable)
+
+// cache sets the directory of the token cache.
+func (s *Settings) cache(env startup.Environment, f file) error {
 	chosen, usual := env.ChosenCache(), env.DefaultCache()
 	switch {
 	case env.Get("AWS_ECR_DISABLE_CACHE") != "":
@@ -161,26 +163,34 @@ func (s *Settings) cache(env startup.Environment, f file) {
 	case f.Cache.Disabled:
 		s.NoCache = "disabled in " + s.File
 	case f.Cache.Dir != "":
-		s.CacheDir = env.Expand(f.Cache.Dir)
+		if s.CacheDir = env.Expand(f.Cache.Dir); s.CacheDir == "" {
+			return fmt.Errorf("%s: cache.dir %s: %w", s.File, f.Cache.Dir, errNoHome)
+		}
 	case usual != "":
 		s.CacheDir = usual
 	default:
 		s.NoCache = "there is no home directory; set ECRKIT_CACHE_DIR"
 	}
+	return nil
 }
 
-// policy finds the policy. What must hold wherever ecrkit is called cannot be beside
-// the working directory: in the file a relative path begins where the file is.
-func (s *Settings) policy(env startup.Environment, f file) {
+// policy sets the path of the policy. The file names one that holds wherever ecrkit
+// is called: a relative path there begins where the file is.
+func (s *Settings) policy(env startup.Environment, f file) error {
 	switch chosen := env.Get("ECRKIT_POLICY"); {
 	case chosen != "":
-		s.Policy = env.Expand(chosen)
+		if s.Policy = env.Expand(chosen); s.Policy == "" {
+			return fmt.Errorf("ECRKIT_POLICY=%s: %w", chosen, errNoHome)
+		}
 	case f.Policy != "":
-		s.Policy = env.Expand(f.Policy)
+		if s.Policy = env.Expand(f.Policy); s.Policy == "" {
+			return fmt.Errorf("%s: policy %s: %w", s.File, f.Policy, errNoHome)
+		}
 		if !filepath.IsAbs(s.Policy) {
 			s.Policy = filepath.Join(filepath.Dir(s.File), s.Policy)
 		}
 	}
+	return nil
 }
 
 // Tokens makes the source of tokens that the settings describe.

@@ -5,17 +5,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
-// environment looks variables up in KEY=VALUE lines.
-func environment(lines ...string) func(string) (string, bool) {
-	return func(key string) (string, bool) {
-		for _, line := range lines {
-			if name, value, _ := strings.Cut(line, "="); name == key {
-				return value, true
-			}
-		}
-		return "", false
+func environment(variables ...string) startup.Environment { return startup.EnvironmentOf(variables) }
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,8 +5,10 @@ import (
 	"runtime"
 )
 
-// Environment looks up a variable, as [os.LookupEnv] does. Its methods say where
-// ecrkit's files are by the environment alone.
+// Environment looks up a variable, as [os.LookupEnv] does. Its methods return where
+// ecrkit's files are by the environment alone. What depends on the home directory
+// is "" without one, never a path in the working directory, where anybody may have
+// put a file; variables that must be absolute count only if they are.
 type Environment func(key string) (value string, ok bool)
 
 // EnvironmentOf returns the Environment of a list of KEY=VALUE as [os.Environ]
@@ -32,15 +34,15 @@ func (env Environment) Get(key string) string {
 	return value
 }
 
-// ConfigFile returns the path of the configuration file.
+// ConfigFile returns the path of the configuration file, or "".
 func (env Environment) ConfigFile() string {
 	switch {
 	case env.Get("ECRKIT_CONFIG") != "":
-		return env.Get("ECRKIT_CONFIG")
-	case env.Get("XDG_CONFIG_HOME") != "":
-		return join(env.Get("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
-	case runtime.GOOS == "windows" && env.Get("APPDATA") != "":
-		return join(env.Get("APPDATA"), "ecrkit", "config.yaml")
+		return env.Expand(env.Get("ECRKIT_CONFIG"))
+	case env.directory("XDG_CONFIG_HOME") != "":
+		return join(env.directory("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
+	case runtime.GOOS == "windows" && env.directory("APPDATA") != "":
+		return join(env.directory("APPDATA"), "ecrkit", "config.yaml")
 	}
 	return join(env.Home(), ".config", "ecrkit", "config.yaml")
 }
@@ -56,16 +58,13 @@ func (env Environment) ChosenCache() string {
 	return ""
 }
 
-// DefaultCache returns the directory of the token cache unless another is named;
-// "" without a home directory.
+// DefaultCache returns the directory of the token cache if none is named, or "".
 func (env Environment) DefaultCache() string {
 	switch {
-	case env.Get("XDG_CACHE_HOME") != "":
-		return join(env.Get("XDG_CACHE_HOME"), "ecrkit")
-	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":
-		return join(env.Get("LOCALAPPDATA"), "ecrkit")
-	case env.Home() == "":
-		return ""
+	case env.directory("XDG_CACHE_HOME") != "":
+		return join(env.directory("XDG_CACHE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && env.directory("LOCALAPPDATA") != "":
+		return join(env.directory("LOCALAPPDATA"), "ecrkit")
 	case runtime.GOOS == "darwin":
 		return join(env.Home(), "Library", "Caches", "ecrkit")
 	}
@@ -73,30 +72,32 @@ func (env Environment) DefaultCache() string {
 }
 
 // StateDir returns the directory of what must outlive a process but not the
-// machine, such as unfinished uploads; "" without a home directory.
+// machine, such as unfinished uploads, or "".
 func (env Environment) StateDir() string {
 	switch {
 	case env.Get("ECRKIT_STATE_DIR") != "":
 		return env.Expand(env.Get("ECRKIT_STATE_DIR"))
-	case env.Get("XDG_STATE_HOME") != "":
-		return join(env.Get("XDG_STATE_HOME"), "ecrkit")
-	case runtime.GOOS == "windows" && env.Get("LOCALAPPDATA") != "":
-		return join(env.Get("LOCALAPPDATA"), "ecrkit", "state")
-	case env.Home() == "":
-		return ""
+	case env.directory("XDG_STATE_HOME") != "":
+		return join(env.directory("XDG_STATE_HOME"), "ecrkit")
+	case runtime.GOOS == "windows" && env.directory("LOCALAPPDATA") != "":
+		return join(env.directory("LOCALAPPDATA"), "ecrkit", "state")
 	}
 	return join(env.Home(), ".local", "state", "ecrkit")
 }
 
 // Home returns the user's home directory, or "".
-func (env Environment) Home() string {
-	if runtime.GOOS == "windows" {
-		return env.Get("USERPROFILE")
+func (env Environment) Home() string { return env.directory(HomeVariable) }
+
+// directory returns the value of a variable if it is an absolute path, or "". The
+// XDG Base Directory Specification wants others to be ignored.
+func (env Environment) directory(key string) string {
+	if path := env.Get(key); isAbsolute(path) {
+		return path
 	}
-	return env.Get("HOME")
+	return ""
 }
 
-// Expand replaces a leading ~ by the home directory.
+// Expand replaces a leading ~/ by the home directory; without one it returns "".
 func (env Environment) Expand(path string) string {
 	if len(path) >= 2 && path[:2] == "~/" {
 		return join(env.Home(), path[2:])
@@ -104,8 +105,11 @@ func (env Environment) Expand(path string) string {
 	return path
 }
 
-// join is filepath.Join, for paths that are clean.
+// join is filepath.Join for clean paths; without a directory it returns "".
 func join(directory string, elements ...string) string {
+	if directory == "" {
+		return ""
+	}
 	for _, element := range elements {
 		directory += string(os.PathSeparator) + element
 	}
