@@ -17,6 +17,7 @@ import (
 var ctx = context.Background()
 
 func TestRepositories(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	out, err := r.api.CreateRepository(ctx, &ecr.CreateRepositoryInput{
 		RepositoryName: aws.String("app"), ImageScanningConfiguration: &types.ImageScanningConfiguration{ScanOnPush: true},
@@ -48,6 +49,7 @@ func TestRepositories(t *testing.T) {
 }
 
 func TestDescribeRepositoriesPages(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	var want []string
 	for i := range 5 {
@@ -83,6 +85,7 @@ func TestDescribeRepositoriesPages(t *testing.T) {
 }
 
 func TestImageLists(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	tagged := r.image("app", aws.String("a"))
@@ -144,6 +147,7 @@ func TestImageLists(t *testing.T) {
 }
 
 func TestSizeOfAnIndexIsThatOfItsLargestChild(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	config, layer := random(30), random(300)
@@ -162,6 +166,7 @@ func TestSizeOfAnIndexIsThatOfItsLargestChild(t *testing.T) {
 }
 
 func TestRetagging(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", aws.String("latest"))
@@ -181,6 +186,7 @@ func TestRetagging(t *testing.T) {
 }
 
 func TestTagsPerImage(t *testing.T) {
+	t.Parallel()
 	limits := localecr.DefaultLimits()
 	limits.TagsPerImage, limits.ImagesPerRepository, limits.Repositories = 2, 2, 1
 	r := newRig(t, localecr.Options{Limits: &limits})
@@ -204,6 +210,7 @@ func TestTagsPerImage(t *testing.T) {
 }
 
 func TestBatchCheckLayerAvailability(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	have, not := r.layer("app", random(77)), digestOf(nil)
@@ -225,6 +232,7 @@ func TestBatchCheckLayerAvailability(t *testing.T) {
 }
 
 func TestResourceTags(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	arn := aws.String("arn:aws:ecr:us-east-1:000000000000:repository/app")
@@ -268,6 +276,7 @@ func TestResourceTags(t *testing.T) {
 }
 
 func TestRepositoryPolicy(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	name := aws.String("app")
@@ -293,6 +302,7 @@ func TestRepositoryPolicy(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	get := func(name string) string {

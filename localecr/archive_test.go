@@ -54,6 +54,7 @@ func (r *rig) availability(repo, digest string) types.LayerAvailability {
 }
 
 func TestArchivedImagesAreNotPulled(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{RestoreTime: 20 * time.Minute}), context.Background()
 	r.repository("app")
 	app := aws.String("app")
@@ -135,6 +136,7 @@ func TestArchivedImagesAreNotPulled(t *testing.T) {
 }
 
 func TestAnArchivedImageIsRestoredByPushingItAgain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	config, layer := random(40), random(60)
@@ -164,6 +166,7 @@ func TestAnArchivedImageIsRestoredByPushingItAgain(t *testing.T) {
 }
 
 func TestWhatCannotBeArchived(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	r.repository("app")
 	child := r.image("app", nil)
@@ -195,6 +198,7 @@ func TestWhatCannotBeArchived(t *testing.T) {
 }
 
 func TestPullsAreRecordedOnceADay(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	r.repository("app")
 	m := r.image("app", aws.String("1"))

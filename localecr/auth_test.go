@@ -34,6 +34,7 @@ func describe(c *ecr.Client, names ...string) error {
 }
 
 func TestSignatures(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	user := localecr.DefaultAccounts()[0].Users[0]
 	wantError(t, describe(r.client(user.AccessKeyID, "wrong", "", "us-east-1")), "InvalidSignatureException", "The request signature we calculated does not match the signature you provided.")
@@ -60,6 +61,7 @@ func (r *rig) sign(at time.Time, region, service string) reply {
 }
 
 func TestSignatureTimeAndScope(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	now := time.Now()
 	for _, c := range []struct {
@@ -89,6 +91,7 @@ func TestSignatureTimeAndScope(t *testing.T) {
 }
 
 func TestAClockThatWasSetServesBothTimes(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.srv.Clock().Advance(40 * 24 * time.Hour)
 	for _, at := range []time.Time{time.Now(), r.srv.Clock().Now()} {
@@ -102,6 +105,7 @@ func TestAClockThatWasSetServesBothTimes(t *testing.T) {
 }
 
 func TestV2Authentication(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	req, _ := http.NewRequest("GET", r.srv.URL+"/v2/", nil)
 	got := r.do(req)
@@ -118,6 +122,7 @@ func TestV2Authentication(t *testing.T) {
 }
 
 func TestAccountsAndRegionsAreApart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Accounts: twoAccounts()})
 	r.repository("app")
 	other := r.client("AKIA1111111111111111", "other-secret-key", "", "us-east-1")
@@ -149,6 +154,7 @@ func TestAccountsAndRegionsAreApart(t *testing.T) {
 }
 
 func TestTemporaryKeys(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Accounts: twoAccounts()})
 	user := localecr.DefaultAccounts()[0].Users[0]
 	client := sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(r.srv.URL), Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, "")})
@@ -175,6 +181,7 @@ func TestTemporaryKeys(t *testing.T) {
 }
 
 func TestSTSRefuses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Faults: []localecr.Fault{{Op: "AssumeRole", Status: 503, Code: "Throttling"}}})
 	client := func(id, secret string) *sts.Client {
 		return sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(r.srv.URL), RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider(id, secret, "")})
@@ -209,6 +216,7 @@ func (r *rig) kms(attempts int) *kms.Client {
 }
 
 func TestKMSSigns(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	client := r.kms(1)
 	for alias, algorithm := range map[string]kmstypes.SigningAlgorithmSpec{
@@ -234,6 +242,7 @@ func TestKMSSigns(t *testing.T) {
 }
 
 func TestKMSKeyStates(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	client, ctx := r.kms(1), t.Context()
 	key, err := client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: aws.String("alias/ecrkit-p256")})
@@ -266,6 +275,7 @@ func TestKMSKeyStates(t *testing.T) {
 }
 
 func TestKMSRefusesOtherAccounts(t *testing.T) {
+	t.Parallel()
 	accounts := append(localecr.DefaultAccounts(), localecr.Account{ID: "111122223333"})
 	r := newRig(t, localecr.Options{Accounts: accounts})
 	client := r.kms(1)
@@ -280,6 +290,7 @@ func TestKMSRefusesOtherAccounts(t *testing.T) {
 }
 
 func TestKMSFaults(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	client, get := r.kms(1), &kms.GetPublicKeyInput{KeyId: aws.String("alias/ecrkit-p256")}
 	if err := r.srv.SetFaults(

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -21,12 +21,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
-	"github.com/ecrkit/ecrkit/internal/test/binaries"
 	"github.com/ecrkit/ecrkit/localecr"
 )
-
-// crashes is how often the server is killed.
-const crashes = 100
 
 // acknowledged is what the server has said that it has.
 type acknowledged struct {
@@ -50,18 +46,56 @@ func (a *acknowledged) note(change func()) {
 	a.news <- struct{}{}
 }
 
-// TestKilledServerLosesNothing kills the built binary while two clients push through the API and two
-// over /v2/, and looks after each restart for all that was acknowledged, and at all that is visible.
+// TestKilledServerLosesNothing kills a server a few times. It is this test binary, with small parts; the trial kills the
+// built one, with parts as large as ECR's.
 func TestKilledServerLosesNothing(t *testing.T) {
-	bin := filepath.Join(t.TempDir(), "ecrkit")
-	if err := binaries.Build(filepath.Dir(bin), "ecrkit"); err != nil {
-		t.Fatal(err)
+	t.Parallel()
+	killServer(t, 6, crashPart, func(dir string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), crashDir+"="+dir)
+		return cmd
+	})
+}
+
+const (
+	crashDir  = "LOCALECR_TEST_CRASH_DIR" // makes this binary a server with its data there
+	crashPart = 32 << 10                  // smallest part of that server, in bytes
+)
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(crashDir)
+	if dir == "" {
+		m.Run()
+		return
 	}
+	limits := localecr.DefaultLimits()
+	limits.MinPart = crashPart
+	srv, err := localecr.New(localecr.Options{Dir: dir, Limits: &limits})
+	if err != nil {
+		log.Fatal(err)
+	}
+	l, err := srv.Listen("127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("ecrkit local: " + srv.URL)
+	log.Fatal(l.Serve(context.Background()))
+}
+
+// killServer kills a server while two clients push through the API and two over /v2/, and looks after each restart for
+// all that was acknowledged, and at all that is visible. It does so kills times, and further until every kind of thing
+// was acknowledged and found again. part is the smallest size of a part in bytes.
+func killServer(t *testing.T, kills, part int, server func(dir string) *exec.Cmd) {
+	t.Helper()
 	dir := t.TempDir()
 	got := newAcknowledged()
-	images, layers, parts := 0, 0, 0
-	for round := range crashes {
-		r, kill := startBinary(t, bin, dir)
+	images, layers, parts, round := 0, 0, 0, 0
+	enough := func() bool { return images > kills/4 && layers > kills && parts > 0 }
+	for ; round < kills || !enough(); round++ {
+		if round == 10*kills {
+			t.Fatalf("after %d kills: %d images, %d layers and %d unfinished uploads; too little is pushed to prove anything", round, images, layers, parts)
+		}
+		r, kill := startServer(t, server(dir), part)
 		if round == 0 {
 			r.repository("app")
 		}
@@ -87,26 +121,22 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		kill()
 		clients.Wait()
 	}
-	r, kill := startBinary(t, bin, dir)
+	r, kill := startServer(t, server(dir), part)
 	r.verify(got)
 	kill()
-	t.Logf("%d kills; %d images, %d layers and %d unfinished uploads were acknowledged and found again", crashes, images, layers, parts)
-	if images < crashes/4 || layers < crashes || parts == 0 {
-		t.Error("too little was pushed to prove anything")
-	}
+	t.Logf("%d kills; %d images, %d layers and %d unfinished uploads were acknowledged and found again", round, images, layers, parts)
 }
 
 // A crashRig is a rig whose server is a process that may be gone at any call.
 type crashRig struct {
 	*rig
-	dead chan struct{}
+	partSize int // of all parts but the last, in bytes
+	dead     chan struct{}
 }
 
-func startBinary(t *testing.T, bin, dir string) (*crashRig, func()) {
+func startServer(t *testing.T, cmd *exec.Cmd, part int) (*crashRig, func()) {
 	t.Helper()
-	cmd := exec.Command(bin, "local", "--addr", "127.0.0.1:0", "--data", dir)
 	cmd.Stderr = os.Stderr
-	cmd.Args = append(cmd.Args, "--quiet")
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +154,7 @@ func startBinary(t *testing.T, bin, dir string) (*crashRig, func()) {
 	user := localecr.DefaultAccounts()[0].Users[0]
 	r.api = r.client(user.AccessKeyID, user.SecretAccessKey, "", localecr.DefaultRegion)
 	r.token = r.login(r.api)
-	c := &crashRig{rig: r, dead: make(chan struct{})}
+	c := &crashRig{rig: r, partSize: part, dead: make(chan struct{})}
 	return c, func() {
 		close(c.dead)
 		_ = cmd.Process.Kill()
@@ -145,16 +175,16 @@ func (r *crashRig) alive() bool {
 func unique(text string, n int) []byte { return append([]byte(text), make([]byte, n-len(text))...) }
 
 func (r *crashRig) pushAPI(got *acknowledged, tag string) {
-	layer := unique(tag, 5<<20+rand.IntN(1000)+1000)
+	layer := unique(tag, r.partSize+rand.IntN(1000)+1000)
 	upload, err := r.api.InitiateLayerUpload(context.Background(), &ecr.InitiateLayerUploadInput{RepositoryName: aws.String("app")})
 	if err != nil {
 		return
 	}
-	if r.part("app", upload.UploadId, 0, layer[:5<<20]) != nil {
+	if r.part("app", upload.UploadId, 0, layer[:r.partSize]) != nil {
 		return
 	}
-	got.note(func() { got.parts[*upload.UploadId] = layer[:5<<20] })
-	if r.part("app", upload.UploadId, 5<<20, layer[5<<20:]) != nil {
+	got.note(func() { got.parts[*upload.UploadId] = layer[:r.partSize] })
+	if r.part("app", upload.UploadId, int64(r.partSize), layer[r.partSize:]) != nil {
 		return
 	}
 	got.note(func() { delete(got.parts, *upload.UploadId) }) // to complete it is to end it
@@ -182,7 +212,7 @@ func (r *crashRig) pushV2(got *acknowledged, tag string) {
 		put, ok := r.try("PUT", loc.header.Get("Location")+"?digest="+digestOf(data), data)
 		return ok && put.status == 201
 	}
-	layer, config := unique(tag, 1<<20+rand.IntN(1000)), []byte(tag)
+	layer, config := unique(tag, r.partSize/5+rand.IntN(1000)), []byte(tag)
 	if !blob(layer) {
 		return
 	}

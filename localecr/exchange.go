@@ -60,13 +60,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint, op, rep
 		x.cut(true)
 	}
 	if waiting := x.received.n == 0 && r.Header.Get("Expect") != ""; x.sent.status >= 400 && !waiting {
-		// A client that is still sending would see a broken connection and not the error.
-		_, _ = io.CopyN(io.Discard, x.r.Body, drained)
+		drain(x.r.Body)
 	}
 }
 
-// drained is how much of a refused request's body is read, in bytes: a layer part and more.
-const drained = 32 << 20
+// drain reads the rest of a refused request's body, up to a layer part and more. Otherwise a client that is still sending
+// would see a broken connection and not the error.
+func drain(body io.Reader) {
+	const most = 32 << 20
+	_, _ = io.CopyN(io.Discard, body, most) // fails when the client has gone
+}
 
 // meet prepares the exchange for its fault, and reports whether that was the answer already.
 func (x *exchange) meet() (answered bool) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 )
 
 func TestFaultsWithAStatus(t *testing.T) {
+	t.Parallel()
 	r, _, layer := pushed(t, localecr.Options{Faults: []localecr.Fault{
 		{Op: "DescribeRepositories", Nth: 2, Count: 2, Status: 500, Code: "ServerException", Message: "scripted"},
 		{Op: "DescribeImages", Count: -1, Status: 429, RetryAfter: "7"},
@@ -52,6 +54,7 @@ func TestFaultsWithAStatus(t *testing.T) {
 }
 
 func TestFaultsOnTheWire(t *testing.T) {
+	t.Parallel()
 	r, _, layer := pushed(t, localecr.Options{})
 	at := func(n int64) *int64 { return &n }
 	get := func(f localecr.Fault) ([]byte, error) {
@@ -135,6 +138,7 @@ func stalled(t *testing.T, r *rig, digest string) []byte {
 }
 
 func TestReadFaults(t *testing.T) {
+	t.Parallel()
 	faults, err := localecr.ReadFaults(strings.NewReader("- {op: UploadLayerPart, nth: 3, status: 500}\n- op: \"GET /layers/{digest}\"\n  reset_response_after: 0\n- {op: PutImage, stall: 1s500ms, count: -1}\n"))
 	if err != nil || len(faults) != 3 || faults[0].Nth != 3 || *faults[1].ResetResponseAfter != 0 || faults[2].Stall != 1500*time.Millisecond {
 		t.Fatalf("%+v %v", faults, err)
@@ -162,6 +166,7 @@ func TestReadFaults(t *testing.T) {
 }
 
 func TestQuotas(t *testing.T) {
+	t.Parallel()
 	q := localecr.Quotas{"ListImages": {Rate: 0.001, Burst: 2}}
 	r, _, _ := pushed(t, localecr.Options{Quotas: q})
 	if got := r.v2("GET", "/v2/app/tags/list", nil); got.status != 200 {
@@ -193,6 +198,7 @@ func TestQuotas(t *testing.T) {
 }
 
 func TestReadQuotas(t *testing.T) {
+	t.Parallel()
 	q, err := localecr.ReadQuotas(strings.NewReader("PutImage: {rate: 2.5, burst: 10}"))
 	if err != nil || q["PutImage"] != (localecr.Quota{Rate: 2.5, Burst: 10}) {
 		t.Fatalf("%+v %v", q, err)
@@ -211,6 +217,7 @@ func TestReadQuotas(t *testing.T) {
 }
 
 func TestAudit(t *testing.T) {
+	t.Parallel()
 	r, m, layer := pushed(t, localecr.Options{})
 	r.v2("GET", "/v2/app/manifests/v1", nil)
 	r.v2("GET", "/v2/nothing/manifests/v1", nil)
@@ -245,29 +252,51 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// TestTheAuditLogIsAheadOfTheClient asks for the log at once when an answer is there.
+// TestTheAuditLogIsAheadOfTheClient slows the log down: nobody may have an answer that the log does not have.
 func TestTheAuditLogIsAheadOfTheClient(t *testing.T) {
-	r, _, layer := pushed(t, localecr.Options{})
-	big := random(300_000)
-	config := random(20)
+	t.Parallel()
+	slow := &slowAudit{}
+	r, m, layer := pushed(t, localecr.Options{Audit: slow})
+	big, config := random(300_000), random(20)
 	r.layer("app", big)
 	r.layer("app", config)
-	if err := r.put("app", manifest(config, big), aws.String("big")); err != nil {
+	padded := append(manifest(config, big), strings.Repeat(" ", 10_000)...) // more than net/http buffers
+	if err := r.put("app", padded, aws.String("big")); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 200 {
-		want := [][]byte{layer, big}[i%2]
-		redirect := r.v2("GET", "/v2/app/blobs/"+digestOf(want), nil)
-		req, _ := http.NewRequest("GET", redirect.header.Get("Location"), nil)
-		if got := r.do(req); !bytes.Equal(got.body, want) {
-			t.Fatalf("%d: %d bytes", got.status, len(got.body))
+	location := func(layer []byte) string {
+		return r.v2("GET", "/v2/app/blobs/"+digestOf(layer), nil).header.Get("Location")
+	}
+	small, large := location(layer), location(big)
+	slow.delay.Store(int64(20 * time.Millisecond))
+	for op, call := range map[string]func() int{
+		"GET /layers/{digest}":                  func() int { return len(r.v2("GET", small, nil, "Authorization", "").body) },
+		"GET /layers/{digest} ":                 func() int { return len(r.v2("GET", large, nil, "Authorization", "").body) },
+		"GET /v2/{name}/manifests/{reference}":  func() int { return len(r.v2("GET", "/v2/app/manifests/"+digestOf(m), nil).body) },
+		"GET /v2/{name}/manifests/{reference} ": func() int { return len(r.v2("GET", "/v2/app/manifests/"+digestOf(padded), nil).body) },
+		"GET /v2/{name}/tags/list":              func() int { return len(r.v2("GET", "/v2/app/tags/list", nil).body) },
+		"GET /v2/":                              func() int { return len(r.v2("GET", "/v2/", nil).body) },
+		"GetAuthorizationToken":                 func() int { r.login(r.api); return -1 },
+	} {
+		op = strings.TrimSpace(op)
+		before := slow.Count(op)
+		got := call()
+		if n := slow.Count(op); n != before+1 {
+			t.Errorf("after a %s the log has %d, want %d", op, n, before+1)
 		}
-		if n := r.calls.Count("GET /layers/{digest}"); n != i+1 {
-			t.Fatalf("after download %d the log has %d", i+1, n)
+		if calls := slow.Calls(); got >= 0 && calls[len(calls)-1].BytesOut != int64(got) {
+			t.Errorf("%s: %d bytes: %+v", op, got, calls[len(calls)-1])
 		}
 	}
-	calls := r.calls.Calls()
-	if last := calls[len(calls)-1]; last.BytesOut != int64(len(big)) {
-		t.Errorf("%+v", last)
-	}
+}
+
+// A slowAudit takes a while to record a call.
+type slowAudit struct {
+	localecr.Recorder
+	delay atomic.Int64
+}
+
+func (a *slowAudit) Record(c localecr.Call) {
+	time.Sleep(time.Duration(a.delay.Load()))
+	a.Recorder.Record(c)
 }

@@ -60,7 +60,10 @@ func hostName(host string) string {
 }
 
 // misdirected refuses a request to a name that the server does not answer to.
-func misdirected(w http.ResponseWriter) {
+func misdirected(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "This local ECR listens on a loopback address and does not answer to the host name of the request: "+
 		"use localhost, an IP address, a name below .localhost or a name of Amazon ECR, or add the name to the server's host names.", http.StatusMisdirectedRequest)
+	if r.Header.Get("Expect") == "" {
+		drain(r.Body)
+	}
 }

@@ -9,6 +9,7 @@ import (
 )
 
 func TestLayerPartIsRead(t *testing.T) {
+	t.Parallel()
 	data := bytes.Repeat([]byte{0, 1, 0xfe, 0xff, '/'}, 100_003)
 	text := base64.StdEncoding.EncodeToString(data)
 	escaped := strings.ReplaceAll(text, "/", `\/`)
@@ -26,6 +27,7 @@ func TestLayerPartIsRead(t *testing.T) {
 }
 
 func TestABlobThatIsNotBase64IsRefused(t *testing.T) {
+	t.Parallel()
 	text := strings.Repeat("QUJD", 30_000)
 	for _, at := range []int{0, 1, 31, 32, 1000, 65_535, 65_536, len(text) - 1} {
 		for _, c := range []string{" ", "\n", "\r", "!", "=", "-", `\u0041`, "\x80"} {

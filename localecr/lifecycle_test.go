@@ -69,6 +69,7 @@ func (r *rig) wantImages(repo string, want ...[]byte) {
 }
 
 func TestLifecyclePolicyIsKept(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	r.repository("app")
 	app := aws.String("app")
@@ -103,6 +104,7 @@ func TestLifecyclePolicyIsKept(t *testing.T) {
 }
 
 func TestAffectedImagesExpireWithin24Hours(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	old, young := r.image("app", aws.String("1")), r.image("app", aws.String("2"))
@@ -130,6 +132,7 @@ func TestAffectedImagesExpireWithin24Hours(t *testing.T) {
 }
 
 func TestAnIndexGoesBeforeItsImagesAndASubjectWithItsReferrers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	child := r.image("app", nil)
@@ -161,6 +164,7 @@ func referrer(r *rig, repo string, m []byte) []byte {
 }
 
 func TestALongTimeIsAsManyDays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", aws.String("1"))
@@ -183,6 +187,7 @@ func TestALongTimeIsAsManyDays(t *testing.T) {
 }
 
 func TestLifecycleGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	dir, clock := t.TempDir(), &localecr.Clock{}
 	srv, err := localecr.New(localecr.Options{Dir: dir, Clock: clock})
 	if err != nil {
@@ -203,6 +208,7 @@ func TestLifecycleGoesOnAfterARestart(t *testing.T) {
 }
 
 func TestLifecyclePreview(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{PreviewTime: time.Hour}), context.Background()
 	r.repository("app")
 	app := aws.String("app")

@@ -225,7 +225,7 @@ func (s *Server) SetFaults(faults ...Fault) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !s.answersTo(r):
-		misdirected(w)
+		misdirected(w, r)
 	case strings.HasPrefix(r.URL.Path, "/v2/") || r.URL.Path == "/v2":
 		s.serveV2(w, r)
 	case strings.HasPrefix(r.URL.Path, downloadPath):
@@ -238,7 +238,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveDownloads answers on the port of the downloads alone.
 func (s *Server) serveDownloads(w http.ResponseWriter, r *http.Request) {
 	if !s.answersTo(r) {
-		misdirected(w)
+		misdirected(w, r)
 		return
 	}
 	s.serveS3(w, r)

@@ -17,17 +17,18 @@ import (
 )
 
 func TestARestartKeepsEverything(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	data := random(12 << 20)
+	data := random(1024)
 	var m []byte
 	var id *string
 	var token string
 	t.Run("before", func(t *testing.T) {
-		r := newRig(t, localecr.Options{Dir: dir})
+		r := newRig(t, localecr.Options{Dir: dir, Limits: smallParts()})
 		r.repository("app")
 		m = r.image("app", aws.String("v1"))
 		id = r.start("app")
-		if err := r.part("app", id, 0, data[:6<<20]); err != nil {
+		if err := r.part("app", id, 0, data[:512]); err != nil {
 			t.Fatal(err)
 		}
 		token = r.token
@@ -36,12 +37,12 @@ func TestARestartKeepsEverything(t *testing.T) {
 		}
 	})
 	t.Run("after", func(t *testing.T) {
-		r := newRig(t, localecr.Options{Dir: dir})
+		r := newRig(t, localecr.Options{Dir: dir, Limits: smallParts()})
 		r.token = token
 		if got := r.v2("GET", "/v2/app/manifests/v1", nil); !bytes.Equal(got.body, m) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
-		if err := r.part("app", id, 6<<20, data[6<<20:]); err != nil {
+		if err := r.part("app", id, 512, data[512:]); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.complete("app", id, digestOf(data)); err != nil {
@@ -68,6 +69,7 @@ func files(t *testing.T, dir string) (out []string) {
 }
 
 func TestNothingIsLeftBehind(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := newRig(t, localecr.Options{Dir: dir})
 	r.repository("app")
@@ -95,6 +97,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 }
 
 func TestWhatIsNotFinishedExpires(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := newRig(t, localecr.Options{Dir: dir})
 	r.repository("app")

@@ -18,6 +18,7 @@ import (
 // Each test breaks one of ECR's rules in both APIs.
 
 func TestRepositoryMustExist(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	const text = "The repository with name 'app' does not exist in the registry with id '000000000000'"
 	_, err := r.api.InitiateLayerUpload(context.Background(), &ecr.InitiateLayerUploadInput{RepositoryName: aws.String("app")})
@@ -28,6 +29,7 @@ func TestRepositoryMustExist(t *testing.T) {
 }
 
 func TestRepositoryName(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	for _, name := range []string{"a", "App", "app/", "-app", "app..x", "a_/b", strings.Repeat("a", 257)} {
 		_, err := r.api.CreateRepository(context.Background(), &ecr.CreateRepositoryInput{RepositoryName: &name})
@@ -44,6 +46,7 @@ func TestRepositoryName(t *testing.T) {
 }
 
 func TestPartsAreConsecutive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Limits: smallParts()})
 	r.repository("app")
 	id := r.start("app")
@@ -74,6 +77,7 @@ func TestPartsAreConsecutive(t *testing.T) {
 }
 
 func TestRangeOfAPartIsItsSize(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	id := r.start("app")
@@ -84,6 +88,7 @@ func TestRangeOfAPartIsItsSize(t *testing.T) {
 }
 
 func TestPartsMayNotBeSmall(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Limits: smallParts()})
 	r.repository("app")
 	data := random(1000)
@@ -113,16 +118,25 @@ func TestPartsMayNotBeSmall(t *testing.T) {
 }
 
 func TestPartsMayNotBeLarge(t *testing.T) {
-	r := newRig(t, localecr.Options{})
+	t.Parallel()
+	limits := localecr.DefaultLimits()
+	limits.MaxPart = 100_000
+	newRig(t, localecr.Options{Limits: &limits}).testLargestPart(100_000, "between 0 and 100000")
+}
+
+// testLargestPart uploads a part of most bytes, and one of a byte more.
+func (r *rig) testLargestPart(most int, text string) {
+	r.t.Helper()
 	r.repository("app")
 	id := r.start("app")
-	wantError(t, r.part("app", id, 0, make([]byte, 20_971_521)), "InvalidParameterException", "between 0 and 20971520")
-	if err := r.part("app", id, 0, make([]byte, 20_971_520)); err != nil {
-		t.Fatal(err)
+	wantError(r.t, r.part("app", id, 0, make([]byte, most+1)), "InvalidParameterException", text)
+	if err := r.part("app", id, 0, make([]byte, most)); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
 func TestPartsAreCounted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{Limits: smallParts()})
 	r.repository("app")
 	id := r.start("app")
@@ -137,12 +151,13 @@ func TestPartsAreCounted(t *testing.T) {
 		t.Fatalf("four parts: %d %s", got.status, got.body)
 	}
 	wantReply(t, r.v2("PATCH", loc, random(1)), 405, "UNSUPPORTED", "maximum allowed number of parts, 4")
-	if l := localecr.DefaultLimits(); l.MaxParts != 4200 || l.MinPart != 5<<20 || l.PartSize != 10<<20 || l.MaxPart != 20_971_520 {
+	if l := localecr.DefaultLimits(); l.MaxParts != 4200 || l.MinPart != 5<<20 || l.PartSize != 10<<20 || l.MaxPart != 20_971_520 || l.MaxManifest != 4<<20 {
 		t.Errorf("limits %+v are not ECR's", l)
 	}
 }
 
 func TestEmptyUpload(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	wantError(t, r.complete("app", r.start("app"), digestOf(nil)), "EmptyUploadException", "does not contain any layer parts")
@@ -150,6 +165,7 @@ func TestEmptyUpload(t *testing.T) {
 }
 
 func TestInvalidLayer(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	id := r.start("app")
@@ -163,6 +179,7 @@ func TestInvalidLayer(t *testing.T) {
 }
 
 func TestLayerAlreadyExists(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	data := random(100)
@@ -176,6 +193,7 @@ func TestLayerAlreadyExists(t *testing.T) {
 }
 
 func TestLayersMustExist(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := manifest([]byte("config"), []byte("layer"))
@@ -190,6 +208,7 @@ func TestLayersMustExist(t *testing.T) {
 }
 
 func TestReferencedImagesMustExist(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	idx := index(manifest([]byte("config")))
@@ -199,6 +218,7 @@ func TestReferencedImagesMustExist(t *testing.T) {
 }
 
 func TestImageAlreadyExists(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", aws.String("v1"))
@@ -213,6 +233,7 @@ func TestImageAlreadyExists(t *testing.T) {
 }
 
 func TestImageDigestMustMatch(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", nil)
@@ -224,6 +245,7 @@ func TestImageDigestMustMatch(t *testing.T) {
 }
 
 func TestTagMutability(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		mode    types.ImageTagMutability
 		filters []string
@@ -261,6 +283,7 @@ func TestTagMutability(t *testing.T) {
 }
 
 func TestMutabilityParameters(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	filter := func(texts ...string) (out []types.ImageTagMutabilityExclusionFilter) {
@@ -286,11 +309,12 @@ func TestMutabilityParameters(t *testing.T) {
 }
 
 func TestManifestLimits(t *testing.T) {
-	r := newRig(t, localecr.Options{})
+	t.Parallel()
+	limits := localecr.DefaultLimits()
+	limits.MaxManifest = 10_000
+	r := newRig(t, localecr.Options{Limits: &limits})
 	r.repository("app")
-	large := append(manifest([]byte("config")), strings.Repeat(" ", 4<<20)...)
-	wantError(t, r.put("app", large, nil), "InvalidParameterException", "must have a length between 1 and 4194304")
-	wantReply(t, r.putV2("app", "latest", large), 405, "UNSUPPORTED", "must have a length between 1 and 4194304")
+	r.testLargestManifest(10_000, "must have a length between 1 and 10000")
 
 	wantError(t, r.put("app", []byte("{"), nil), "InvalidParameterException", "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'")
 	wantReply(t, r.v2("PUT", "/v2/app/manifests/latest", []byte("{"), "Content-Type", ociManifest), 405, "UNSUPPORTED", "Invalid JSON syntax")
@@ -303,7 +327,27 @@ func TestManifestLimits(t *testing.T) {
 	wantError(t, r.put("app", untyped, nil), "InvalidParameterException", "must be given for a manifest without mediaType")
 }
 
+// testLargestManifest puts a manifest of most bytes in the repository app, and one of a byte more.
+func (r *rig) testLargestManifest(most int, text string) {
+	r.t.Helper()
+	config, layer := random(40), random(60)
+	r.layer("app", config)
+	r.layer("app", layer)
+	m := manifest(config, layer)
+	largest := append(m, strings.Repeat(" ", most-len(m))...)
+	large := append(largest, ' ')
+	wantError(r.t, r.put("app", large, nil), "InvalidParameterException", text)
+	wantReply(r.t, r.putV2("app", "latest", large), 405, "UNSUPPORTED", text)
+	if err := r.put("app", largest, nil); err != nil {
+		r.t.Error(err)
+	}
+	if got := r.putV2("app", "latest", largest); got.status != 201 {
+		r.t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
 func TestTagsAndDigestsAreValidated(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", nil)
@@ -316,6 +360,7 @@ func TestTagsAndDigestsAreValidated(t *testing.T) {
 }
 
 func TestLayersAreForImagesOnly(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	digest := r.layer("app", random(100))
@@ -331,6 +376,7 @@ func TestLayersAreForImagesOnly(t *testing.T) {
 }
 
 func TestTokenLivesTwelveHours(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.srv.Clock().Advance(12*time.Hour - time.Minute)
 	if got := r.v2("GET", "/v2/", nil); got.status != 200 {
@@ -345,6 +391,7 @@ func TestTokenLivesTwelveHours(t *testing.T) {
 }
 
 func TestDeleteImages(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	m := r.image("app", aws.String("v1"))

@@ -72,6 +72,7 @@ func enhancedFindings(n int) types.ImageScanFindings {
 }
 
 func TestBasicScan(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{ScanTime: time.Minute, ScanFindings: []localecr.ScanFixture{{Repository: "a*", Findings: basicFindings(1001)}}}), context.Background()
 	for _, repo := range []string{"app", "other"} {
 		r.repository(repo)
@@ -144,6 +145,7 @@ func TestBasicScan(t *testing.T) {
 }
 
 func TestWhatIsNotScanned(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	r.repository("app")
 	child := r.image("app", nil)
@@ -186,6 +188,7 @@ func TestWhatIsNotScanned(t *testing.T) {
 }
 
 func TestScanOnPush(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{ScanTime: time.Minute}), context.Background()
 	for _, repo := range []string{"prod/app", "team/prod", "test"} {
 		r.repository(repo)
@@ -233,6 +236,7 @@ func TestScanOnPush(t *testing.T) {
 }
 
 func TestEnhancedScan(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{ScanTime: time.Minute, ScanFindings: []localecr.ScanFixture{{Tag: "bad*", Findings: enhancedFindings(101)}, {Tag: "basic", Findings: basicFindings(1)}}}), context.Background()
 	for _, repo := range []string{"push", "always", "never"} {
 		r.repository(repo)
@@ -282,6 +286,7 @@ func TestEnhancedScan(t *testing.T) {
 }
 
 func TestScanningConfigurationIsChecked(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	c, err := r.api.GetRegistryScanningConfiguration(context.Background(), &ecr.GetRegistryScanningConfigurationInput{})
 	if err != nil || c.ScanningConfiguration.ScanType != types.ScanTypeBasic || c.ScanningConfiguration.Rules == nil || len(c.ScanningConfiguration.Rules) != 0 {
@@ -309,6 +314,7 @@ func TestScanningConfigurationIsChecked(t *testing.T) {
 }
 
 func TestScanSteps(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	all := types.ScanStatus("").Values()
@@ -347,6 +353,7 @@ func TestScanSteps(t *testing.T) {
 }
 
 func TestReadScanFindings(t *testing.T) {
+	t.Parallel()
 	// As the aws CLI prints it: version 1 with times as numbers, version 2 as text.
 	recorded := `{"imageScanFindings": {"findings": [{"name": "CVE-2026-1", "severity": "LOW", "attributes": [{"key": "package_name", "value": "x"}]}],
 		"enhancedFindings": [{"title": "CVE-2026-2", "score": 9.8, "severity": "HIGH", "firstObservedAt": %s, "resources": [{"tags": {"a": "b"}, "details": {"awsEcrContainerImage": {"imageTags": ["1"], "inUseCount": 2}}}]}],

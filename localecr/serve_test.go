@@ -6,6 +6,7 @@ import (
 )
 
 func TestDownloadHost(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		bound        net.Addr
 		called, want string

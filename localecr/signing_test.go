@@ -85,6 +85,7 @@ func (r *rig) signatures(m []byte) []types.ImageReferrer {
 }
 
 func TestSigningConfigurationIsOneForTheRegistry(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	_, err := r.api.GetSigningConfiguration(ctx, &ecr.GetSigningConfigurationInput{})
 	wantError(t, err, "SigningConfigurationNotFoundException", "registry with id '000000000000'")
@@ -117,6 +118,7 @@ func TestSigningConfigurationIsOneForTheRegistry(t *testing.T) {
 }
 
 func TestSigningConfigurationIsChecked(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	repeat := func(n int) (rules []types.SigningRule) {
 		for i := range n {
@@ -173,6 +175,7 @@ func TestSigningConfigurationIsChecked(t *testing.T) {
 }
 
 func TestImagesAreSignedAfterThePush(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{SigningTime: time.Hour})
 	r.repository("app")
 	r.repository("dev")
@@ -283,6 +286,7 @@ func (r *rig) checkSignature(m []byte, digest string) {
 }
 
 func TestIndexesAndTheirImagesAreSigned(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{SigningTime: time.Minute})
 	r.repository("app")
 	r.setSigning(signingRule(profile("pp")))
@@ -307,6 +311,7 @@ func TestIndexesAndTheirImagesAreSigned(t *testing.T) {
 }
 
 func TestSigningFails(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{SigningTime: time.Minute, Faults: []localecr.Fault{
 		{Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "not authorized to perform signer:SignPayload"},
 		{Op: "SignPayload", Repository: "dev", Status: 404, Code: "PROFILE_NOT_FOUND", Message: "gone"},
@@ -329,6 +334,7 @@ func TestSigningFails(t *testing.T) {
 }
 
 func TestSignaturesCountAsImages(t *testing.T) {
+	t.Parallel()
 	limits := localecr.DefaultLimits()
 	limits.ImagesPerRepository = 3
 	r := newRig(t, localecr.Options{SigningTime: time.Minute, Limits: &limits})
@@ -343,6 +349,7 @@ func TestSignaturesCountAsImages(t *testing.T) {
 }
 
 func TestSigningStatusOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	describe := func(repo string, id *types.ImageIdentifier) error {
 		_, err := r.api.DescribeImageSigningStatus(context.Background(), &ecr.DescribeImageSigningStatusInput{RepositoryName: &repo, ImageId: id})
@@ -357,6 +364,7 @@ func TestSigningStatusOfWhatIsNotThere(t *testing.T) {
 }
 
 func TestSigningGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	clock := &localecr.Clock{}
 	o := localecr.Options{Dir: t.TempDir(), Clock: clock, SigningTime: time.Minute}
 	var m, gone []byte

@@ -58,6 +58,7 @@ func bodyOf(snapshot []byte) []byte {
 }
 
 func TestEveryRequestSnapshotIsServedOrRefusedByName(t *testing.T) {
+	t.Parallel()
 	srv, err := New(Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -143,6 +144,7 @@ func invoke(c *ecr.Client, op string) (any, error) {
 }
 
 func TestOutputsHaveTheShapeOfTheSnapshots(t *testing.T) {
+	t.Parallel()
 	for op, snap := range snapshots(t, "response_snapshot", ".response.snap", 62) {
 		out, err := invoke(answering(snap), op)
 		if err != nil {
@@ -157,6 +159,7 @@ func TestOutputsHaveTheShapeOfTheSnapshots(t *testing.T) {
 }
 
 func TestErrorsHaveTheShapeOfTheSnapshots(t *testing.T) {
+	t.Parallel()
 	for name, snap := range snapshots(t, "response_snapshot", ".error.snap", 50) {
 		_, err := invoke(answering(snap), "DescribeRegistry")
 		var api smithy.APIError
@@ -171,6 +174,7 @@ func TestErrorsHaveTheShapeOfTheSnapshots(t *testing.T) {
 }
 
 func TestInputsAreReadAsTheSnapshotsHaveThem(t *testing.T) {
+	t.Parallel()
 	for op, snap := range snapshots(t, "request_snapshot", ".request.snap", 62) {
 		method := reflect.ValueOf(&ecr.Client{}).MethodByName(op)
 		in := reflect.New(method.Type().In(1).Elem()).Interface()

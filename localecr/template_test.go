@@ -22,6 +22,7 @@ var onPush = []types.RCTAppliedFor{types.RCTAppliedForCreateOnPush}
 const somePolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}]}`
 
 func TestTemplatesAreKept(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	role := aws.String("arn:aws:iam::000000000000:role/ecrkit")
 	full := ecr.CreateRepositoryCreationTemplateInput{
@@ -108,6 +109,7 @@ func TestTemplatesAreKept(t *testing.T) {
 }
 
 func TestARepositoryIsCreatedByAPush(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	for prefix, in := range map[string]ecr.CreateRepositoryCreationTemplateInput{
 		"team": {AppliedFor: onPush, ImageTagMutability: types.ImageTagMutabilityImmutable, CustomRoleArn: aws.String("arn:aws:iam::000000000000:role/ecrkit"),
@@ -179,6 +181,7 @@ func TestARepositoryIsCreatedByAPush(t *testing.T) {
 }
 
 func TestRegistryPolicy(t *testing.T) {
+	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{}), context.Background()
 	_, err := r.api.GetRegistryPolicy(ctx, &ecr.GetRegistryPolicyInput{})
 	wantError(t, err, "RegistryPolicyNotFoundException", "'000000000000'")

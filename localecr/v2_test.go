@@ -37,6 +37,7 @@ func pushed(t *testing.T, o localecr.Options) (r *rig, m, layer []byte) {
 }
 
 func TestDownload(t *testing.T) {
+	t.Parallel()
 	r, _, layer := pushed(t, localecr.Options{})
 	digest := digestOf(layer)
 	redirect := r.v2("GET", "/v2/app/blobs/"+digest, nil)
@@ -97,6 +98,7 @@ func TestDownload(t *testing.T) {
 }
 
 func TestManifestsAreKeptByteForByte(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, localecr.Options{})
 	r.repository("app")
 	config := random(40)
@@ -131,6 +133,7 @@ func TestManifestsAreKeptByteForByte(t *testing.T) {
 }
 
 func TestAcceptedMediaTypes(t *testing.T) {
+	t.Parallel()
 	r, m, _ := pushed(t, localecr.Options{})
 	for accept, status := range map[string]int{"": 200, "*/*": 200, ociManifest + ", " + ociIndex: 200, ociManifest + ";q=0.5": 200, "application/vnd.docker.distribution.manifest.v2+json": 404} {
 		if got := r.v2("GET", "/v2/app/manifests/v1", nil, "Accept", accept); got.status != status {
@@ -143,6 +146,7 @@ func TestAcceptedMediaTypes(t *testing.T) {
 }
 
 func TestMount(t *testing.T) {
+	t.Parallel()
 	r, _, layer := pushed(t, localecr.Options{})
 	r.repository("target")
 	loose := r.layer("app", random(10))
@@ -198,6 +202,7 @@ func TestMount(t *testing.T) {
 
 // TestQuirks runs each quirk on, and off.
 func TestQuirks(t *testing.T) {
+	t.Parallel()
 	for _, off := range []bool{false, true} {
 		o := localecr.Options{}
 		if off {
@@ -273,6 +278,7 @@ func (r *rig) brokenPatch() string {
 }
 
 func TestLists(t *testing.T) {
+	t.Parallel()
 	r, m, _ := pushed(t, localecr.Options{})
 	for i := range 5 {
 		if err := r.put("app", m, aws.String(fmt.Sprintf("t%d", i))); err != nil {
@@ -297,6 +303,7 @@ func TestLists(t *testing.T) {
 }
 
 func TestReferrers(t *testing.T) {
+	t.Parallel()
 	r, m, _ := pushed(t, localecr.Options{})
 	empty := []byte("{}")
 	r.layer("app", empty)
@@ -354,6 +361,7 @@ func TestReferrers(t *testing.T) {
 }
 
 func TestUnsupportedRoutes(t *testing.T) {
+	t.Parallel()
 	r, _, layer := pushed(t, localecr.Options{})
 	loc := r.startV2("app")
 	for _, c := range [][2]string{{"DELETE", "/v2/app/blobs/" + digestOf(layer)}, {"DELETE", loc}, {"PUT", "/v2/app/tags/list"}, {"GET", "/v2/app"}, {"POST", "/v2/"}, {"GET", "/v2/x/y/z"}} {
@@ -362,6 +370,7 @@ func TestUnsupportedRoutes(t *testing.T) {
 }
 
 func TestServerAsAHandler(t *testing.T) {
+	t.Parallel()
 	srv, err := localecr.New(localecr.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -392,6 +401,7 @@ func TestServerAsAHandler(t *testing.T) {
 
 // TestABodyThatBreaksOffIsTheClientsError sends less than Content-Length promises.
 func TestABodyThatBreaksOffIsTheClientsError(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	r, _, _ := pushed(t, localecr.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	path := strings.TrimPrefix(r.startV2("app"), r.srv.URL)

@@ -87,6 +87,7 @@ func TestAuthorizationTokenOfSession(t *testing.T) {
 }
 
 func TestAlteredTokenIsRefused(t *testing.T) {
+	t.Parallel()
 	ids, _ := clocked(t, testAccounts())
 	token, expires := ids.IssueToken(userPrincipal(t, ids, "AKIAALICE00000000000"), "us-east-1", testNow)
 	pass := password(t, token)

@@ -43,6 +43,7 @@ func digest(h crypto.Hash) []byte {
 // Every algorithm's signature is checked with the public key that GetPublicKey
 // gives, by the standard library's verifiers.
 func TestSign(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	tests := []struct {
 		alias     string
@@ -97,6 +98,7 @@ func TestSign(t *testing.T) {
 }
 
 func TestSignRefuses(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	const usage, validation, missing, dry = "InvalidKeyUsageException", "ValidationException", "NotFoundException", "DryRunOperationException"
 	tests := []struct {
@@ -138,6 +140,7 @@ func wantError(t *testing.T, err error, code, text string) {
 }
 
 func TestKeyNames(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	described, err := s.DescribeKey(&kms.DescribeKeyInput{KeyId: aws.String("alias/ecrkit-p384")})
 	if err != nil {
@@ -186,6 +189,7 @@ func describe(t *testing.T, s *Store, name string) *types.KeyMetadata {
 }
 
 func TestRestartKeepsKeys(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "keys")
 	first, second := openStore(t, dir), openStore(t, dir)
 	for _, alias := range []string{"ecrkit-p256", "ecrkit-rsa2048", "ecrkit-encrypt"} {
@@ -213,6 +217,7 @@ func TestRestartKeepsKeys(t *testing.T) {
 }
 
 func TestDamagedFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, alias := range []string{"alias/ecrkit-p256", "alias/ecrkit-p384"} {
 		describe(t, openStore(t, dir), alias)
@@ -240,6 +245,7 @@ func TestDamagedFile(t *testing.T) {
 }
 
 func TestConcurrentOpen(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ids := make([]string, 8)
 	var wg sync.WaitGroup

@@ -15,6 +15,7 @@ func signWith(s *Store, name string) error {
 }
 
 func TestStates(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
 	dir := t.TempDir()
 	s, err := Open(dir, account, region, func() time.Time { return now })
@@ -80,6 +81,7 @@ func TestStates(t *testing.T) {
 }
 
 func TestStatesRefuse(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	m := describe(t, s, "alias/ecrkit-p256")
 	for _, name := range []string{"alias/ecrkit-p256", "arn:aws:kms:us-east-1:123456789012:alias/ecrkit-p256"} {
@@ -95,6 +97,7 @@ func TestStatesRefuse(t *testing.T) {
 }
 
 func TestOtherUsage(t *testing.T) {
+	t.Parallel()
 	s := openStore(t, t.TempDir())
 	encrypt, symmetric := describe(t, s, "alias/ecrkit-encrypt"), describe(t, s, "alias/ecrkit-symmetric")
 	for _, m := range []*types.KeyMetadata{encrypt, symmetric} {
