@@ -2,64 +2,98 @@ package cli
 
 import (
 	"context"
+	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/docker"
-	"github.com/ecrkit/ecrkit/transfer/layout"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/ref"
+	"github.com/ecrkit/ecrkit/transfer/registry"
 )
+
+// opener opens what references name, with the settings of the command. All endpoints of
+// one command share it, and so their limits.
+func (app *App) opener() (*ref.Opener, error) {
+	app.opening.Lock()
+	defer app.opening.Unlock()
+	if app.opened != nil {
+		return app.opened, nil
+	}
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := app.tokens()
+	if err != nil {
+		return nil, err
+	}
+	archives, err := app.dockerArchiveOptions()
+	if err != nil {
+		return nil, err
+	}
+	o := &ref.Opener{
+		Registries: config.Registries, Tokens: tokens, AWS: app.awsConfig,
+		Docker: app.dockerDaemon(), Archive: archives, Stdin: app.Stdin,
+	}
+	if app.Verbose {
+		o.Wrap = app.logRequests
+	}
+	app.opened = o
+	return o, nil
+}
 
 // openSource opens what a reference names, to read from it. What it returns second
 // closes it.
 func (app *App) openSource(ctx context.Context, r ref.Reference) (content.Source, func() error, error) {
-	nothing := func() error { return nil }
-	switch r.Kind {
-	case ref.KindArchive, ref.KindDockerArchive:
-		archive, err := app.openImageFile(ctx, r)
-		if err != nil {
-			return nil, nil, err
-		}
-		return archive, archive.Close, nil
-	case ref.KindDockerDaemon:
-		options, err := app.dockerArchiveOptions()
-		if err != nil {
-			return nil, nil, err
-		}
-		image, err := docker.OpenDaemon(ctx, app.dockerDaemon(), r.Name(), options)
-		if err != nil {
-			return nil, nil, err
-		}
-		return image, image.Close, nil
-	case ref.KindLayout:
-		return layout.New(r.Path), nothing, nil
-	case ref.KindECR:
-		repository, err := app.openECR(ctx, r)
-		return repository, nothing, err
-	case ref.KindRegistry:
-		repository, err := app.openRegistry(r)
-		return repository, nothing, err
+	if r.Path == ref.StandardStream && isTerminal(app.Stdin) {
+		return nil, nil, usagef("%s reads an archive from stdin, which is a terminal; name a file, or pipe one: docker save NAME | ecrkit ...", r)
 	}
-	return nil, nil, usagef("%s: this version cannot read it", r)
+	o, err := app.opener()
+	if err != nil {
+		return nil, nil, err
+	}
+	source, err := o.Source(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, ok := source.(io.Closer); ok {
+		return source, c.Close, nil
+	}
+	return source, func() error { return nil }, nil
 }
 
-// openTarget opens what a reference names, to write to it.
+// openTarget opens what a reference names, to write to it. If that is stdout, the
+// results go to stderr.
 func (app *App) openTarget(ctx context.Context, r ref.Reference) (content.Target, error) {
-	switch r.Kind {
-	case ref.KindLayout:
-		return layout.New(r.Path), nil
-	case ref.KindArchive, ref.KindDockerArchive:
-		return app.openImageTarget(r)
-	case ref.KindDockerDaemon:
-		if r.Digest != "" {
-			return nil, usagef("%s: an image is loaded under a name; write docker-daemon:NAME:TAG", r)
-		}
-		return docker.NewDaemonTarget(app.dockerDaemon(), r.Repository, app.tempDir()), nil
-	case ref.KindECR:
-		return app.openECR(ctx, r)
-	case ref.KindRegistry:
-		return app.openRegistry(r)
+	if err := checkTarget(r); err != nil {
+		return nil, err
 	}
-	return nil, usagef("%s: this version cannot write it", r)
+	o, err := app.opener()
+	if err != nil {
+		return nil, err
+	}
+	if r.Path == ref.StandardStream {
+		if isTerminal(app.Stdout) {
+			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
+		}
+		o.Stdout, app.Stdout = app.Stdout, app.Stderr
+	}
+	return o.Target(ctx, r)
+}
+
+// checkTarget refuses a digest where only a name can be written.
+func checkTarget(r ref.Reference) error {
+	switch {
+	case r.Digest == "":
+		return nil
+	case r.Kind == ref.KindArchive, r.Kind == ref.KindDockerArchive:
+		return usagef("%s: what is written to an archive has a tag or none", r)
+	case r.Kind == ref.KindDockerDaemon:
+		return usagef("%s: an image is loaded under a name; write docker-daemon:NAME:TAG", r)
+	}
+	return nil
 }
 
 // openRepository opens an endpoint to edit what is in it.
@@ -67,13 +101,40 @@ func (app *App) openRepository(ctx context.Context, r ref.Reference) (content.En
 	if !r.IsRepository() && r.Kind != ref.KindLayout {
 		return nil, usagef("%s cannot be edited; name a repository, HOST/REPOSITORY:TAG, or an OCI layout, oci:DIRECTORY:TAG", r)
 	}
-	target, err := app.openTarget(ctx, r)
+	o, err := app.opener()
 	if err != nil {
 		return nil, err
 	}
-	both, ok := target.(content.Endpoint)
-	if !ok {
-		return nil, usagef("%s: this version cannot edit it", r)
+	return o.Endpoint(ctx, r)
+}
+
+// openECR opens a repository of Amazon ECR.
+func (app *App) openECR(ctx context.Context, r ref.Reference) (*ecr.Repository, error) {
+	o, err := app.opener()
+	if err != nil {
+		return nil, err
 	}
-	return both, nil
+	return o.ECR(ctx, r)
+}
+
+// openRegistry opens a repository of any other registry.
+func (app *App) openRegistry(r ref.Reference) (*registry.Repository, error) {
+	o, err := app.opener()
+	if err != nil {
+		return nil, err
+	}
+	return o.Registry(r)
+}
+
+// awsConfig is the configuration of the AWS SDK for calls about a registry.
+func (app *App) awsConfig(ctx context.Context, r auth.Registry) (aws.Config, error) {
+	config, err := app.settings()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	calls := auth.AWS{Env: app.Env, Registries: config.Registries}
+	if app.Verbose {
+		calls.LoadOptions = append(calls.LoadOptions, app.logCalls())
+	}
+	return calls.Config(ctx, r)
 }

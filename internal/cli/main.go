@@ -19,6 +19,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // Exit codes of ecrkit.
@@ -53,7 +54,9 @@ type App struct {
 
 	progressMode ui.Mode // --progress; "" if it was not given
 	compression  string  // --compression; "" if it was not given
-	limits       sharedLimits
+
+	opening sync.Mutex
+	opened  *ref.Opener // nil until the first endpoint is opened
 }
 
 // Main runs the command with args (without the program's name) and returns its

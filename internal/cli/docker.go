@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,52 +11,12 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/transfer"
-	"github.com/ecrkit/ecrkit/transfer/archive"
-	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/docker"
-	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // addCompressionFlag adds --compression to a command that reads images.
 func addCompressionFlag(cmd *cobra.Command, app *App) {
 	cmd.Flags().StringVar(&app.compression, "compression", "", "`gzip|zstd|none`: how layers from docker are compressed that are not yet (default gzip)")
-}
-
-// openImageFile opens an image in a tar file, or on stdin.
-func (app *App) openImageFile(ctx context.Context, r ref.Reference) (content.SourceCloser, error) {
-	options, err := app.dockerArchiveOptions()
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case r.Path == ref.StandardStream:
-		if isTerminal(app.Stdin) {
-			return nil, usagef("%s reads an archive from stdin, which is a terminal; name a file, or pipe one: docker save NAME | ecrkit ...", r)
-		}
-		return ref.OpenStream(ctx, app.Stdin, r.Kind, options)
-	case r.Kind == ref.KindDockerArchive:
-		return docker.OpenArchive(ctx, r.Path, options)
-	}
-	return archive.Open(ctx, r.Path, options.TempDir)
-}
-
-// openImageTarget prepares an image in a tar file, or on stdout. In that case the
-// results go to stderr.
-func (app *App) openImageTarget(r ref.Reference) (content.Target, error) {
-	if r.Digest != "" {
-		return nil, usagef("%s: what is written to an archive has a tag or none", r)
-	}
-	var stream io.Writer
-	if r.Path == ref.StandardStream {
-		if isTerminal(app.Stdout) {
-			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
-		}
-		stream, app.Stdout = app.Stdout, app.Stderr
-	}
-	if r.Kind == ref.KindDockerArchive {
-		return docker.NewArchiveTarget(r.Path, r.Repository, docker.TargetOptions{TempDir: app.tempDir(), Stream: stream}), nil
-	}
-	return archive.NewTarget(r.Path, archive.TargetOptions{TempDir: app.tempDir(), Stream: stream}), nil
 }
 
 // isTerminal tells whether a stream is a person.

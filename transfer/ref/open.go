@@ -1,0 +1,181 @@
+package ref
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/auth/keychain"
+	"github.com/ecrkit/ecrkit/transfer/archive"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/docker"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+	"github.com/ecrkit/ecrkit/transfer/registry"
+)
+
+// Opener opens what references name. The zero value is ready for use: AWS credentials
+// are those of the AWS SDK, other credentials those of docker's configuration. It can
+// be used concurrently, and must not be copied after first use.
+type Opener struct {
+	// Registries map hosts that are not an ECR name to a registry of Amazon ECR.
+	Registries auth.Registries
+	// Tokens are the authorization tokens for the /v2/ of Amazon ECR and for ECR
+	// Public; nil is tokens without a cache.
+	Tokens *auth.Tokens
+	// AWS returns the configuration of the AWS SDK for a registry; nil is that of
+	// [auth.AWS].
+	AWS func(ctx context.Context, r auth.Registry) (aws.Config, error)
+	// Keychain has the credentials for other registries; nil is docker's configuration.
+	Keychain authn.Keychain
+	// Wrap, if not nil, wraps the transport of every endpoint, for a log of requests say.
+	Wrap func(http.RoundTripper) http.RoundTripper
+	// Docker is the engine of docker-daemon references.
+	Docker docker.Daemon
+	// Archive are the options for archives of docker. Its TempDir is where every
+	// endpoint puts temporary files; "" is os.TempDir.
+	Archive docker.ArchiveOptions
+	// Stdin is what StandardStream reads, Stdout what it writes; nil is an error.
+	Stdin  io.Reader
+	Stdout io.Writer
+
+	mu     sync.Mutex
+	limits map[string]*ecr.Limits // by account and region, which share quotas
+}
+
+// Open opens what reference names, to read from it, with a zero [Opener]: a directory
+// or file is detected from its content. One that is an [io.Closer] is closed by the
+// caller.
+func Open(ctx context.Context, reference string) (content.Source, error) {
+	r, err := Parse(reference, auth.Registries{}, Detect)
+	if err != nil {
+		return nil, err
+	}
+	return new(Opener).Source(ctx, r)
+}
+
+// Source opens what r names, to read from it. One that is an [io.Closer] is closed by
+// the caller.
+func (o *Opener) Source(ctx context.Context, r Reference) (content.Source, error) {
+	switch r.Kind {
+	case KindArchive, KindDockerArchive:
+		switch {
+		case r.Path == StandardStream && o.Stdin == nil:
+			return nil, fmt.Errorf("%s: %w: there is no stdin", r, content.ErrUnsupported)
+		case r.Path == StandardStream:
+			return OpenStream(ctx, o.Stdin, r.Kind, o.Archive)
+		case r.Kind == KindDockerArchive:
+			return docker.OpenArchive(ctx, r.Path, o.Archive)
+		}
+		return archive.Open(ctx, r.Path, o.Archive.TempDir)
+	case KindDockerDaemon:
+		return docker.OpenDaemon(ctx, o.Docker, r.Name(), o.Archive)
+	}
+	return o.Endpoint(ctx, r)
+}
+
+// Target opens what r names, to write to it. One that is an [io.Closer] is closed by the
+// caller.
+func (o *Opener) Target(ctx context.Context, r Reference) (content.Target, error) {
+	switch r.Kind {
+	case KindArchive, KindDockerArchive:
+		if r.Digest != "" {
+			return nil, fmt.Errorf("%s: %w: an image in an archive has a tag or none", r, content.ErrUnsupported)
+		}
+		var stream io.Writer
+		if r.Path == StandardStream {
+			if stream = o.Stdout; stream == nil {
+				return nil, fmt.Errorf("%s: %w: there is no stdout", r, content.ErrUnsupported)
+			}
+		}
+		if r.Kind == KindDockerArchive {
+			return docker.NewArchiveTarget(r.Path, r.Repository, docker.TargetOptions{TempDir: o.Archive.TempDir, Stream: stream}), nil
+		}
+		return archive.NewTarget(r.Path, archive.TargetOptions{TempDir: o.Archive.TempDir, Stream: stream}), nil
+	case KindDockerDaemon:
+		if r.Digest != "" {
+			return nil, fmt.Errorf("%s: %w: an image is loaded under a name, docker-daemon:NAME:TAG", r, content.ErrUnsupported)
+		}
+		return docker.NewDaemonTarget(o.Docker, r.Repository, o.Archive.TempDir), nil
+	}
+	return o.Endpoint(ctx, r)
+}
+
+// Endpoint opens what r names, to read from it and to write to it: a repository or a
+// layout. The error wraps [content.ErrUnsupported] for anything else.
+func (o *Opener) Endpoint(ctx context.Context, r Reference) (content.Endpoint, error) {
+	switch r.Kind {
+	case KindLayout:
+		return layout.New(r.Path), nil
+	case KindECR:
+		return o.ECR(ctx, r)
+	case KindRegistry:
+		return o.Registry(r)
+	}
+	return nil, fmt.Errorf("%s: %w: it is neither a repository nor an OCI layout", r, content.ErrUnsupported)
+}
+
+// ECR opens a repository of Amazon ECR. All that one Opener opens in one account and
+// region share their limits.
+func (o *Opener) ECR(ctx context.Context, r Reference) (*ecr.Repository, error) {
+	config := o.AWS
+	if config == nil {
+		config = auth.AWS{Registries: o.Registries}.Config
+	}
+	cfg, err := config(ctx, r.Registry)
+	if err != nil {
+		return nil, err
+	}
+	repository := ecr.New(cfg, r.Registry, r.Repository)
+	repository.Limits = o.limitsOf(r.Registry)
+	if o.Wrap != nil {
+		repository.Layers.Transport = o.Wrap(repository.Layers.Transport)
+	}
+	repository.V2 = &auth.Transport{Tokens: o.tokens(), Registry: r.Registry, Base: repository.Layers.Transport}
+	return repository, nil
+}
+
+// Registry opens a repository of any other registry.
+func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
+	var transport http.RoundTripper = registry.NewTransport()
+	if o.Wrap != nil {
+		transport = o.Wrap(transport)
+	}
+	others := o.Keychain
+	if others == nil {
+		others = authn.DefaultKeychain
+	}
+	// At ECR Public our own token comes first.
+	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: o.tokens(), Registries: o.Registries}, others)
+	return registry.New(r.Host, r.Repository, credentials, transport)
+}
+
+func (o *Opener) tokens() *auth.Tokens {
+	if o.Tokens != nil {
+		return o.Tokens
+	}
+	return &auth.Tokens{Minter: auth.Minter{AWS: auth.AWS{Registries: o.Registries}}}
+}
+
+// limitsOf returns the limits of a registry: Amazon ECR has quotas for each account and
+// region, whatever the host is called.
+func (o *Opener) limitsOf(r auth.Registry) *ecr.Limits {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	key := r.Account + "." + r.Region
+	l := o.limits[key]
+	if l == nil {
+		if o.limits == nil {
+			o.limits = map[string]*ecr.Limits{}
+		}
+		l = ecr.NewLimits()
+		o.limits[key] = l
+	}
+	return l
+}
