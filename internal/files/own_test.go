@@ -6,76 +6,40 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/test/trap"
 )
 
-// A trap is something that lies under the name of a file that is to be written.
-// secret is the path of a file of the user that must stay as it is; it may not exist.
-var traps = map[string]func(t *testing.T, path, secret string){
-	"symbolic link": func(t *testing.T, path, secret string) {
-		must(t, os.WriteFile(secret, []byte("secret"), 0o600))
-		must(t, os.Symlink(secret, path))
-	},
-	"dangling symbolic link":      func(t *testing.T, path, secret string) { must(t, os.Symlink(secret, path)) },
-	"symbolic link to directory":  func(t *testing.T, path, secret string) { must(t, os.Symlink(filepath.Dir(secret), path)) },
-	"symbolic link to the device": func(t *testing.T, path, _ string) { must(t, os.Symlink(os.DevNull, path)) },
-	"hard link": func(t *testing.T, path, secret string) {
-		must(t, os.WriteFile(secret, []byte("secret"), 0o600))
-		must(t, os.Link(secret, path))
-	},
-	"directory": func(t *testing.T, path, _ string) { must(t, os.Mkdir(path, 0o700)) },
-}
-
-// spring lays a trap, and checks after use that it is as it was.
-func spring(t *testing.T, name string, use func(path string)) {
-	t.Helper()
-	path, secret := filepath.Join(t.TempDir(), "name"), filepath.Join(t.TempDir(), "secret")
-	traps[name](t, path, secret)
-	before, err := os.Lstat(path)
-	must(t, err)
-	content, contentErr := os.ReadFile(secret)
-	use(path)
-	after, err := os.Lstat(path)
-	if err != nil || !os.SameFile(before, after) {
-		t.Errorf("what was there is gone: %v", err)
-	}
-	now, err := os.ReadFile(secret)
-	if string(now) != string(content) || (err == nil) != (contentErr == nil) {
-		t.Errorf("the secret was %q (%v) and is %q (%v)", content, contentErr, now, err)
-	}
-}
-
+// TestTraps opens and locks what others have put there: it is refused, and stays.
 func TestTraps(t *testing.T) {
 	t.Parallel()
-	for name := range traps {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, flag := range []int{os.O_RDWR | os.O_CREATE, os.O_WRONLY | os.O_CREATE | os.O_TRUNC, os.O_WRONLY | os.O_CREATE | os.O_APPEND, os.O_RDONLY} {
-				spring(t, name, func(path string) {
-					if f, err := OpenOwn(path, flag, 0o666); !errors.Is(err, ErrUntrusted) || f != nil {
-						t.Errorf("OpenOwn with flag %x: %v", flag, err)
-					}
-				})
+	for name, open := range map[string]func(path string) error{
+		"OpenOwn":           opening(os.O_RDWR | os.O_CREATE),
+		"OpenOwn to cut":    opening(os.O_WRONLY | os.O_CREATE | os.O_TRUNC),
+		"OpenOwn to append": opening(os.O_WRONLY | os.O_CREATE | os.O_APPEND),
+		"OpenOwn to read":   opening(os.O_RDONLY),
+		"Try":               func(path string) error { _, err := Try(path); return err },
+		"Acquire":           func(path string) error { _, err := Acquire(t.Context(), path); return err },
+		"AcquireShared":     func(path string) error { _, err := AcquireShared(t.Context(), path); return err },
+		"PrivateDir":        PrivateDir,
+	} {
+		trap.Each(t, func(t *testing.T, kind string, lay func(string)) {
+			path := filepath.Join(t.TempDir(), "name")
+			lay(path)
+			before, err := os.Lstat(path)
+			must(t, err)
+			if err := open(path); !errors.Is(err, ErrUntrusted) && (name != "PrivateDir" || kind != trap.Directory) {
+				t.Errorf("%s: %v", name, err)
 			}
-			spring(t, name, func(path string) {
-				if lock, err := Try(path); !errors.Is(err, ErrUntrusted) || lock != nil {
-					t.Errorf("Try: %v", err)
-				}
-				if lock, err := Acquire(t.Context(), path); !errors.Is(err, ErrUntrusted) || lock != nil {
-					t.Errorf("Acquire: %v", err)
-				}
-				if lock, err := AcquireShared(t.Context(), path); !errors.Is(err, ErrUntrusted) || lock != nil {
-					t.Errorf("AcquireShared: %v", err)
-				}
-			})
-			if name != "directory" {
-				spring(t, name, func(path string) {
-					if err := PrivateDir(path); !errors.Is(err, ErrUntrusted) {
-						t.Errorf("PrivateDir: %v", err)
-					}
-				})
+			if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("%s: what was there is gone: %v", name, err)
 			}
 		})
 	}
+}
+
+func opening(flag int) func(string) error {
+	return func(path string) error { _, err := OpenOwn(path, flag, 0o666); return err }
 }
 
 func TestOpenOwn(t *testing.T) {

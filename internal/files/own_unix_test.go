@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/test/trap"
 )
 
 // unsupported are the errors of file systems without locks.
@@ -147,19 +149,18 @@ func TestCommitChecksName(t *testing.T) {
 	t.Parallel()
 	commits := map[string]func(*File) error{"Commit": (*File).Commit, "CommitUnsynced": (*File).CommitUnsynced, "CommitNew": (*File).CommitNew}
 	for name, commit := range commits {
-		for trap, lay := range traps {
-			dir, secret := t.TempDir(), filepath.Join(t.TempDir(), "secret")
-			path := filepath.Join(dir, "file")
+		trap.Each(t, func(t *testing.T, _ string, lay func(string)) {
+			path := filepath.Join(t.TempDir(), "file")
 			f, err := Create(path, 0o600)
 			must(t, err)
 			must(t, os.Remove(f.Name()))
-			lay(t, f.Name(), secret)
+			lay(f.Name())
 			if err := commit(f); !errors.Is(err, ErrUntrusted) {
-				t.Errorf("%s: %s: %v", name, trap, err)
+				t.Errorf("%s: %v", name, err)
 			}
 			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%s: %s: the file is there: %v", name, trap, err)
+				t.Errorf("%s: the file is there: %v", name, err)
 			}
-		}
+		})
 	}
 }
