@@ -61,7 +61,7 @@ func NewTarget(path string, options TargetOptions) *Target {
 
 // Commit writes the tar.
 func (t *Target) Commit(ctx context.Context) error {
-	blobs, err := t.Blobs()
+	blobs, err := t.Blobs(ctx)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (t *DaemonTarget) CheckImage(ctx context.Context, m content.Manifest) error
 
 // Commit sends the image to the daemon.
 func (t *DaemonTarget) Commit(ctx context.Context) error {
-	members, err := t.members()
+	members, err := t.members(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}

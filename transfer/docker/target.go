@@ -110,14 +110,14 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 
 // Commit writes the tar.
 func (t *ArchiveTarget) Commit(ctx context.Context) error {
-	members, err := t.members()
+	members, err := t.members(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
 	return t.Write(ctx, members)
 }
 
-func (t *ArchiveTarget) members() ([]tarball.Member, error) {
+func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
 	if len(t.Tagged) == 0 {
 		return nil, errors.New("no image was put")
 	}
@@ -141,7 +141,7 @@ func (t *ArchiveTarget) members() ([]tarball.Member, error) {
 		index.Manifests = append(index.Manifests, entry)
 	}
 	image, _ := dockersave.ImageOf(m, names)
-	blobs, err := t.Blobs()
+	blobs, err := t.Blobs(ctx)
 	if err != nil {
 		return nil, err
 	}

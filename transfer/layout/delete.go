@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -53,8 +52,8 @@ func (l *Layout) Delete(ctx context.Context, names []content.ImageName) (content
 	if len(result.Deleted) == 0 {
 		return result, nil
 	}
-	if err := l.write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
-		return content.Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
+	if err := l.writeIndex(updated); err != nil {
+		return content.Deletions{}, err
 	}
 	return result, nil
 }

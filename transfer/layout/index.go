@@ -3,18 +3,15 @@ package layout
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/gofrs/flock"
-	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
@@ -39,20 +36,38 @@ func (l *Layout) PutTagged(ctx context.Context, m content.Manifest, tag string) 
 	if err != nil {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
-	if err := l.write(ocispec.ImageIndexFile, os.Rename, updated); err != nil {
-		return fmt.Errorf("%s: index.json: %w", l, err)
+	if err := l.writeIndex(updated); err != nil {
+		return err
 	}
-	return wrap(l, l.sweep(time.Now()))
+	l.sweep(time.Now())
+	return nil
 }
 
-// lock keeps other processes from writing index.json until unlock is called.
-func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
-	// The file oci-layout serves as the lock: it is there and never replaced.
-	lock := flock.New(filepath.Join(l.dir, ocispec.ImageLayoutFile))
-	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return nil, fmt.Errorf("%s: waiting for the lock on oci-layout: %w", l, err)
+// writeIndex replaces index.json. The caller holds the lock.
+func (l *Layout) writeIndex(data []byte) error {
+	// What it names is on disk before it.
+	err := files.SyncDir(filepath.Join(l.dir, ocispec.ImageBlobsDir, "sha256"))
+	if err == nil {
+		err = files.WriteFile(filepath.Join(l.dir, ocispec.ImageIndexFile), data, 0o666)
 	}
-	return func() { lock.Close() }, nil
+	if err != nil {
+		return fmt.Errorf("%s: index.json: %w", l, err)
+	}
+	return nil
+}
+
+// lockName is the file that is locked by whoever writes index.json, and removed
+// afterwards.
+const lockName = files.TempPrefix + "lock"
+
+// lock keeps other processes from writing index.json until unlock is called. Several
+// users may write to one layout.
+func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
+	lock, err := files.AcquireShared(ctx, filepath.Join(l.dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l, err)
+	}
+	return lock.Remove, nil
 }
 
 // SetTag is PutTagged, and tells whether it has changed anything.
@@ -66,23 +81,21 @@ func (l *Layout) SetTag(ctx context.Context, m content.Manifest, tag string) (ch
 // with it.
 const maxPartialAge = 7 * 24 * time.Hour
 
-// sweep removes what killed processes left behind: partial files whose blob is
-// there or that are old, unless a process has them, and other temporary files,
-// which are written under the lock only.
-func (l *Layout) sweep(now time.Time) error {
+// sweep removes what killed processes left behind: partial files whose blob exists
+// or that are old, unless a process has them, and other temporary files, which are
+// written under the lock only. What cannot be removed, as it may be another user's,
+// stays.
+func (l *Layout) sweep(now time.Time) {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
-		return err
+		return
 	}
 	for _, e := range entries {
-		encoded, ok := strings.CutPrefix(e.Name(), partial.Prefix)
+		name := filepath.Join(l.dir, e.Name())
+		d, ok := partial.Digest(e.Name())
 		if !ok {
-			continue
-		}
-		encoded, _, _ = strings.Cut(encoded, ".")
-		if digest.SHA256.Validate(encoded) != nil {
-			if err := os.Remove(filepath.Join(l.dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
+			if strings.HasPrefix(e.Name(), files.TempPrefix) && e.Name() != lockName {
+				_ = os.Remove(name)
 			}
 			continue
 		}
@@ -90,16 +103,11 @@ func (l *Layout) sweep(now time.Time) error {
 		if err != nil {
 			continue // gone in the meantime
 		}
-		d := digest.NewDigestFromEncoded(digest.SHA256, encoded)
 		_, err = os.Stat(filepath.Join(l.dir, filepath.FromSlash(BlobPath(d))))
-		if err != nil && now.Sub(info.ModTime()) < maxPartialAge {
-			continue
-		}
-		if err := partial.Remove(filepath.Join(l.dir, partial.Name(d))); err != nil {
-			return err
+		if err == nil || now.Sub(info.ModTime()) >= maxPartialAge {
+			partial.Sweep(name)
 		}
 	}
-	return nil
 }
 
 // AddToIndex puts an entry into an index.json and keeps all else that is in it.

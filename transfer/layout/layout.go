@@ -3,7 +3,6 @@ package layout
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
@@ -46,7 +46,7 @@ func New(dir string) *Layout {
 	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir}, dir}
 }
 
-// NewNamed is NewLayout with another name in messages.
+// NewNamed is New with another name in messages.
 func NewNamed(dir, name string) *Layout {
 	l := New(dir)
 	l.name = name
@@ -116,7 +116,7 @@ func (l *Layout) putFile(ctx context.Context, d content.Descriptor, fill func(p 
 			err = fmt.Errorf("%s: blob %s: %w", l, d.Digest, err)
 		}
 	}()
-	if err := l.create(); err != nil {
+	if err := l.create(ctx); err != nil {
 		return err
 	}
 	p, err := partial.Open(ctx, filepath.Join(l.dir, partial.Name(d.Digest)), d.Size)
@@ -125,7 +125,8 @@ func (l *Layout) putFile(ctx context.Context, d content.Descriptor, fill func(p 
 	}
 	name := filepath.Join(l.dir, filepath.FromSlash(BlobPath(d.Digest)))
 	if _, err := os.Stat(name); err == nil && l.has(ctx, d) {
-		return p.Discard() // another process was faster
+		p.Discard() // another process was faster
+		return nil
 	}
 	return p.Finish(name, fill(p))
 }
@@ -148,34 +149,45 @@ func (l *Layout) putManifest(ctx context.Context, m content.Manifest) error {
 }
 
 // create makes an empty layout unless there is one.
-func (l *Layout) create() error {
-	err := l.createOnce()
-	if errors.Is(err, fs.ErrNotExist) {
-		// Another process has made it at the same time and swept our temporary
-		// file away.
-		err = l.createOnce()
-	}
-	return wrap(l, err)
-}
-
-// createOnce writes the file oci-layout, which makes a directory a layout, last.
-func (l *Layout) createOnce() error {
+func (l *Layout) create(ctx context.Context) error {
 	err := CheckVersion(l.files)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return wrap(l, err)
 	}
 	if err := l.mayCreate(); err != nil {
-		return err
+		return wrap(l, err)
 	}
 	if err := os.MkdirAll(filepath.Join(l.dir, ocispec.ImageBlobsDir, "sha256"), 0o777); err != nil {
+		return wrap(l, err)
+	}
+	unlock, err := l.lock(ctx)
+	if err != nil {
 		return err
 	}
+	defer unlock()
 	empty := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[]}`, ocispec.MediaTypeImageIndex)
-	if err := l.write(ocispec.ImageIndexFile, linkNew, []byte(empty)); err != nil {
+	if err := l.writeNew(ocispec.ImageIndexFile, empty); err != nil {
+		return wrap(l, err)
+	}
+	// This file makes the directory a layout.
+	version := fmt.Sprintf(`{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
+	return wrap(l, l.writeNew(ocispec.ImageLayoutFile, version))
+}
+
+// writeNew writes a file unless there is one of that name.
+func (l *Layout) writeNew(name, text string) error {
+	f, err := files.Create(filepath.Join(l.dir, name), 0o666)
+	if err != nil {
 		return err
 	}
-	version := fmt.Sprintf(`{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
-	return l.write(ocispec.ImageLayoutFile, linkNew, []byte(version))
+	defer f.Discard()
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	if err := f.CommitNew(); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // mayCreate refuses a directory that is used for something else.
@@ -187,46 +199,10 @@ func (l *Layout) mayCreate() error {
 	for _, e := range entries {
 		name := e.Name()
 		if name != ocispec.ImageBlobsDir && name != ocispec.ImageIndexFile && name != ocispec.ImageLayoutFile && !strings.HasPrefix(name, partial.Prefix) {
-			return fmt.Errorf("the directory has other files (%s) and is no OCI layout; name a new or empty one", name)
+			return fmt.Errorf("the directory %s has other files (%s) and is not an OCI layout; name a new or empty one", l.dir, name)
 		}
 	}
 	return nil
-}
-
-// write writes a temporary file and, when it is on disk, publishes it under its
-// name. After an error nothing is left.
-func (l *Layout) write(name string, publish func(temp, name string) error, data []byte) (err error) {
-	temp := filepath.Join(l.dir, partial.Prefix+rand.Text())
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(temp)
-		}
-	}()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return publish(temp, filepath.Join(l.dir, filepath.FromSlash(name)))
-}
-
-// linkNew publishes a file unless there is one of that name: of two processes
-// that create a layout at once, the second must not replace what the first wrote.
-func linkNew(temp, name string) error {
-	err := os.Link(temp, name)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return os.Rename(temp, name) // a file system without hard links
-	}
-	return os.Remove(temp)
 }
 
 // wrap names the layout in an error.

@@ -22,7 +22,7 @@ func TestLayoutResolve(t *testing.T) {
 	one := filepath.Join(t.TempDir(), "one")
 	mustCopy(t, New(dir), New(one), transfer.Options{Reference: "image"})
 	empty := filepath.Join(t.TempDir(), "empty")
-	fixture.Check(t, New(empty).create())
+	fixture.Check(t, New(empty).create(t.Context()))
 	tests := []struct {
 		dir, reference string
 		want           digest.Digest

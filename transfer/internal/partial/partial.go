@@ -2,37 +2,41 @@ package partial
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
 )
 
 // Prefix begins the names of files that are not complete.
-const Prefix = ".ecrkit-"
+const Prefix = files.TempPrefix
 
 // Name is the name of the file that is to become a blob.
 func Name(d digest.Digest) string { return Prefix + d.Encoded() }
 
-// File is a file that gets the content of one blob, and that a later process
-// can go on with: beside the content is a file of what has been written, as lines
-// of first byte and length, and a lock. What they say is a hint: whether the blob
-// is right is told by its digest.
+// File is a file that gets the content of one blob, and that a later process can
+// resume: beside the content is a file of what has been written, as lines of first
+// byte and length, and a lock. What they say is a hint: the digest decides whether the
+// blob is right.
 type File struct {
 	*os.File
 	path    string
 	size    int64
-	lock    *lockfile.Lock
+	lock    *files.Lock
+	random  bool  // nobody will find the file again
 	Resumed int64 // bytes that an earlier process wrote
 
 	mu    sync.Mutex
@@ -50,53 +54,81 @@ const (
 	maxSpans = 1 << 16
 )
 
-// Open opens or creates the partial file at path for a blob of size bytes.
-// It waits while another process has it.
+// Open opens or creates the partial file at path for a blob of size bytes. It waits
+// while another process has it. If somebody else has put something under one of its
+// names, which may lead elsewhere, that is left alone: the file gets a random name and
+// cannot be resumed.
 func Open(ctx context.Context, path string, size int64) (*File, error) {
-	lock, err := lockfile.Acquire(ctx, path+LockSuffix)
+	p, err := open(ctx, path, size)
+	if !errors.Is(err, files.ErrUntrusted) {
+		return p, err
+	}
+	if p, err = open(ctx, path+"."+rand.Text(), size); err == nil {
+		p.random = true
+	}
+	return p, err
+}
+
+func open(ctx context.Context, path string, size int64) (*File, error) {
+	lock, err := files.Acquire(ctx, path+LockSuffix)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	done, err := readSpans(path + SpansSuffix)
 	if err != nil {
-		return nil, errors.Join(err, lock.Remove())
+		lock.Remove()
+		return nil, err
+	}
+	f, err := files.OpenOwn(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		lock.Remove()
+		return nil, err
 	}
 	p := &File{File: f, path: path, size: size, lock: lock}
-	p.done = p.readSpans()
+	if p.canHave(done) {
+		p.done = done
+	}
 	for _, s := range p.done {
 		p.Resumed += s.Length
 	}
 	if p.Resumed == 0 {
 		if err := p.Restart(); err != nil {
-			return nil, errors.Join(err, p.Discard())
+			p.Discard()
+			return nil, err
 		}
 	}
 	return p, nil
 }
 
-// readSpans reads what an earlier process wrote; nil if that is not certain.
-func (p *File) readSpans() []content.Span {
-	f, err := os.Open(p.path + SpansSuffix)
+// readSpans reads what an earlier process wrote; nothing if that is not certain. The
+// error wraps [files.ErrUntrusted].
+func readSpans(path string) ([]content.Span, error) {
+	f, err := files.OpenOwn(path, os.O_RDONLY, 0)
+	if errors.Is(err, files.ErrUntrusted) {
+		return nil, err
+	}
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer f.Close()
-	spans, err := parseSpans(f)
-	if err != nil {
-		return nil
-	}
+	spans, _ := parseSpans(f)
+	return spans, nil
+}
+
+// canHave reports whether the file can have these parts of the blob, which are sorted.
+func (p *File) canHave(spans []content.Span) bool {
 	info, err := p.Stat()
-	if err != nil {
-		return nil
+	if err != nil || info.Size() > p.size {
+		return false
 	}
 	at := int64(0)
 	for _, s := range spans {
-		if s.First < at || s.End() > min(info.Size(), p.size) {
-			return nil
+		if s.First < at || s.End() > info.Size() {
+			return false
 		}
 		at = s.End()
 	}
-	return spans
+	return true
 }
 
 // parseSpans reads a file of spans and sorts them. A last line without its end,
@@ -143,15 +175,8 @@ func (p *File) AddDone(s content.Span) error {
 		return nil // the blob is complete in a moment
 	}
 	if p.spans == nil {
-		f, err := os.OpenFile(p.path+SpansSuffix, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666)
-		if err != nil {
+		if err := p.openSpans(); err != nil {
 			return err
-		}
-		p.spans = f
-		if len(p.done) == 0 {
-			if _, err := fmt.Fprintln(f, SpansHeader); err != nil {
-				return err
-			}
 		}
 	}
 	if _, err := fmt.Fprintln(p.spans, s.First, s.Length); err != nil {
@@ -159,6 +184,23 @@ func (p *File) AddDone(s content.Span) error {
 	}
 	p.done = append(p.done, s)
 	return nil
+}
+
+// openSpans writes what is known in the place of what is there, which may end in the
+// half of a line, and opens the file for more.
+func (p *File) openSpans() error {
+	var text bytes.Buffer
+	fmt.Fprintln(&text, SpansHeader)
+	for _, s := range p.done {
+		fmt.Fprintln(&text, s.First, s.Length)
+	}
+	name := p.path + SpansSuffix
+	if err := files.WriteFileUnsynced(name, text.Bytes(), 0o666); err != nil {
+		return err
+	}
+	f, err := files.OpenOwn(name, os.O_WRONLY|os.O_APPEND, 0)
+	p.spans = f
+	return err
 }
 
 // Restart forgets all that was written.
@@ -206,56 +248,64 @@ func (p *File) Finish(name string, err error) error {
 	case err == nil:
 		return p.publish(name)
 	case errors.Is(err, content.ErrIntegrity):
-		return errors.Join(err, p.Discard())
+		p.Discard()
 	default:
-		return errors.Join(err, p.leave())
+		p.leave()
 	}
+	return err
 }
 
-// publish gives the complete file, once it is on disk, its name.
+// publish gives the complete file, once it is on disk, its name. What cannot be
+// removed afterwards is swept later.
 func (p *File) publish(name string) error {
-	err := p.Sync()
-	if err == nil {
-		err = p.Close()
+	if err := files.Publish(p.File, name); err != nil {
+		p.leave()
+		return err
 	}
-	if err == nil {
-		err = os.Rename(p.path, name)
-	}
-	if err != nil {
-		return errors.Join(err, p.leave())
-	}
-	return errors.Join(p.removeSpans(), p.lock.Remove())
+	_ = p.removeSpans()
+	p.lock.Remove()
+	return nil
 }
 
-// leave ends the work on the file after an error: a later process goes on with
-// what has been written, if anything.
-func (p *File) leave() error {
-	if len(p.Done()) == 0 {
-		return p.Discard()
+// leave ends the work on the file after an error: a later process resumes it if
+// anything has been written.
+func (p *File) leave() {
+	if p.random || len(p.Done()) == 0 {
+		p.Discard()
+		return
 	}
 	p.Close()
 	if p.spans != nil {
 		p.spans.Close()
 	}
-	return p.lock.Release()
+	p.lock.Release()
 }
 
-// Discard removes the file.
-func (p *File) Discard() error {
+// Discard removes the file. What cannot be removed is swept later.
+func (p *File) Discard() {
 	p.Close()
-	return errors.Join(p.removeSpans(), os.Remove(p.path), p.lock.Remove())
+	_ = p.removeSpans()
+	_ = os.Remove(p.path)
+	p.lock.Remove()
 }
 
-// Remove removes a partial file unless a process has it.
-func Remove(path string) error {
-	lock, err := lockfile.Try(path + LockSuffix)
-	if err != nil || lock == nil {
-		return err
+// Digest returns the digest of the blob to which a file belongs that [Open] makes, by
+// its name.
+func Digest(name string) (digest.Digest, bool) {
+	encoded, ok := strings.CutPrefix(name, Prefix)
+	encoded, _, _ = strings.Cut(encoded, ".")
+	return digest.NewDigestFromEncoded(digest.SHA256, encoded), ok && digest.SHA256.Validate(encoded) == nil
+}
+
+// Sweep removes the partial file to which the file at path belongs, unless a process
+// has it or something else is in its place.
+func Sweep(path string) {
+	path = strings.TrimSuffix(strings.TrimSuffix(path, LockSuffix), SpansSuffix)
+	lock, err := files.Try(path + LockSuffix)
+	if err != nil {
+		return
 	}
-	for _, name := range []string{path + SpansSuffix, path} {
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(err, lock.Release())
-		}
-	}
-	return lock.Remove()
+	_ = os.Remove(path + SpansSuffix)
+	_ = os.Remove(path)
+	lock.Remove()
 }

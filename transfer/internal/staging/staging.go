@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
-	"github.com/ecrkit/ecrkit/transfer/internal/lockfile"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
@@ -44,7 +46,8 @@ type Staging struct {
 	begun     bool
 	layout    *layout.Layout
 	dir       string // of layout
-	lock      *lockfile.Lock
+	ownDir    bool   // nobody will find dir again
+	lock      *files.Lock
 	Old       *tarball.Image // what the file is before
 	mode      os.FileMode
 	manifests []content.Manifest       // each once, what they name before them
@@ -80,6 +83,7 @@ func (s *Staging) Begin(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
+		s.ownDir = true
 		s.layout = s.newLayout(dir)
 		s.begun = true
 		return nil
@@ -90,15 +94,42 @@ func (s *Staging) Begin(ctx context.Context) (err error) {
 	if _, err := os.Stat(filepath.Dir(s.path)); err != nil {
 		return err
 	}
-	if s.lock, err = lockfile.Acquire(ctx, s.stagingPath()+partial.LockSuffix); err != nil {
+	if s.lock, err = files.Acquire(ctx, s.stagingPath()+partial.LockSuffix); err != nil {
 		return err
 	}
-	s.layout = s.newLayout(s.stagingPath())
 	if err := s.openOld(); err != nil {
 		return err
 	}
+	dir, err := s.openDir()
+	if err != nil {
+		return err
+	}
+	s.layout = s.newLayout(dir)
 	s.begun = true
 	return nil
+}
+
+// openDir makes the directory beside the file, or takes the one that a killed process
+// has left. If others can change what is in it, it is left alone: the image is put
+// together in a new one, which no later process finds.
+func (s *Staging) openDir() (string, error) {
+	dir := s.stagingPath()
+	err := files.PrivateDir(dir)
+	for _, inside := range []string{ocispec.ImageBlobsDir, path.Dir(layout.BlobPath(digest.FromString("")))} {
+		if err != nil {
+			break
+		}
+		// Links would lead out of it.
+		info, statErr := os.Lstat(filepath.Join(dir, filepath.FromSlash(inside)))
+		if statErr == nil && !info.IsDir() {
+			err = fmt.Errorf("%s in %s: %w", inside, dir, files.ErrUntrusted)
+		}
+	}
+	if !errors.Is(err, files.ErrUntrusted) {
+		return dir, err
+	}
+	s.ownDir = true
+	return os.MkdirTemp(filepath.Dir(s.path), files.TempPrefix)
 }
 
 // newLayout is a layout that has the name of the target in messages.
@@ -222,7 +253,7 @@ func (s *Staging) PutTagged(ctx context.Context, m content.Manifest, tag string)
 }
 
 // Blobs are all blobs and manifests of what was put, from the directory or the file.
-func (s *Staging) Blobs() (map[digest.Digest]tarball.Member, error) {
+func (s *Staging) Blobs(ctx context.Context) (map[digest.Digest]tarball.Member, error) {
 	members := map[digest.Digest]tarball.Member{}
 	for _, m := range s.manifests {
 		c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
@@ -231,15 +262,25 @@ func (s *Staging) Blobs() (map[digest.Digest]tarball.Member, error) {
 		}
 		for _, d := range append(c.Blobs, m.Descriptor) {
 			members[d.Digest] = tarball.Member{Name: layout.BlobPath(d.Digest), Size: d.Size, Open: func() (io.ReadCloser, error) {
-				r, err := imagefs.OpenFile(os.DirFS(s.dir), layout.BlobPath(d.Digest), d.Size)
+				f, err := imagefs.OpenFile(os.DirFS(s.dir), layout.BlobPath(d.Digest), d.Size)
 				if err != nil && s.Old != nil {
-					r, err = imagefs.OpenFile(s.Old.Files, layout.BlobPath(d.Digest), d.Size)
+					f, err = imagefs.OpenFile(s.Old.Files, layout.BlobPath(d.Digest), d.Size)
 				}
-				return r, err
+				if err != nil {
+					return nil, err
+				}
+				// Both were checked before, but others may write to the file meanwhile.
+				return verifiedFile{content.NewVerifyingReader(ctx, f, d), f}, nil
 			}}
 		}
 	}
 	return members, nil
+}
+
+// verifiedFile is an open file whose content is checked while it is read.
+type verifiedFile struct {
+	io.Reader
+	io.Closer
 }
 
 // Write writes the tar to where it belongs. Afterwards nothing else is left.
@@ -252,17 +293,12 @@ func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err erro
 	if s.path == "" {
 		return tarball.Write(ctx, s.stream, members)
 	}
-	temp := s.stagingPath() + ".tar"
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	// In the directory, which others cannot write to, and which is swept.
+	f, err := files.CreateAs(filepath.Join(s.dir, tarName), s.path, 0o666)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(temp)
-		}
-	}()
+	defer f.Discard()
 	if err := tarball.Write(ctx, f, members); err != nil {
 		return err
 	}
@@ -271,21 +307,19 @@ func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err erro
 			return err
 		}
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
 	if s.Old != nil {
 		s.Old.Close() // so that it can be replaced on every system
 		s.Old = nil
 	}
-	if err := os.Rename(temp, s.path); err != nil {
+	if err := f.Commit(); err != nil {
 		return err
 	}
-	return os.RemoveAll(s.dir)
+	_ = os.RemoveAll(s.dir) // if this fails, the next process takes it up
+	return nil
 }
+
+// tarName is the tar in the directory until it is complete.
+const tarName = files.TempPrefix + "tar"
 
 // Close frees the file for other processes. Of an image that was not committed
 // what belongs to a file is left, for a later process; the rest is removed.
@@ -302,12 +336,16 @@ func (s *Staging) free() error {
 		err = s.Old.Close()
 		s.Old = nil
 	}
-	if s.path == "" && s.layout != nil {
+	switch {
+	case s.ownDir:
 		err = errors.Join(err, os.RemoveAll(s.dir))
+		s.ownDir = false
+	case s.layout != nil:
+		_ = os.Remove(s.dir) // if it is empty
 	}
 	s.layout = nil
 	if s.lock != nil {
-		err = errors.Join(err, s.lock.Remove())
+		s.lock.Remove()
 		s.lock = nil
 	}
 	return err

@@ -1,0 +1,105 @@
+package layout
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/test/trap"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/internal/partial"
+)
+
+// TestLayoutTraps copies into a directory in which others have put something under the
+// names of the files that are written.
+func TestLayoutTraps(t *testing.T) {
+	t.Parallel()
+	src, _, _ := fixture.Layout(t, 1)
+	m, err := New(src).Resolve(t.Context(), "image")
+	fixture.Check(t, err)
+	name := partial.Name(m.Descriptor.Digest)
+	for _, made := range []bool{false, true} {
+		for _, planted := range []string{name, name + partial.SpansSuffix, name + partial.LockSuffix, BlobPath(m.Descriptor.Digest), lockName} {
+			trap.Each(t, func(t *testing.T, kind string, lay func(string)) {
+				dst := t.TempDir()
+				if made {
+					fixture.Check(t, New(dst).create(t.Context()))
+				}
+				path := filepath.Join(dst, filepath.FromSlash(planted))
+				fixture.Check(t, os.MkdirAll(filepath.Dir(path), 0o700))
+				lay(path)
+				_, err := transfer.Copy(t.Context(), New(src), New(dst), transfer.Options{Reference: "image", Tags: []string{"x"}})
+				switch {
+				case planted == lockName:
+					// Without the lock another writer's image may be lost.
+					if !errors.Is(err, files.ErrUntrusted) || !strings.Contains(err.Error(), path) {
+						t.Errorf("%s: %v", planted, err)
+					}
+					return
+				case kind == trap.Directory && planted == BlobPath(m.Descriptor.Digest):
+					if err == nil {
+						t.Error("a directory was replaced")
+					}
+					return
+				case err != nil:
+					t.Errorf("%s: %v", planted, err)
+					return
+				}
+				if info, err := os.Lstat(filepath.Join(dst, filepath.FromSlash(BlobPath(m.Descriptor.Digest)))); err != nil || !info.Mode().IsRegular() {
+					t.Errorf("%s: %v, %v", planted, info, err)
+				}
+				fixture.ValidateImages(t, dst)
+			})
+		}
+	}
+}
+
+// TestLayoutKeepsWhatItCannotSweep has others leave behind what cannot be removed: a
+// tag is set nevertheless, and no error is reported.
+func TestLayoutKeepsWhatItCannotSweep(t *testing.T) {
+	t.Parallel()
+	src, _, _ := fixture.Layout(t, 1)
+	dst := filepath.Join(t.TempDir(), "dst")
+	opts := transfer.Options{Reference: "image", Tags: []string{"x"}}
+	mustCopy(t, New(src), New(dst), opts)
+	m, err := New(src).Resolve(t.Context(), "image")
+	fixture.Check(t, err)
+	left := []string{partial.Prefix + "x", partial.Name(m.Descriptor.Digest), partial.Name(m.Descriptor.Digest) + partial.LockSuffix}
+	for _, name := range left {
+		fixture.Check(t, os.MkdirAll(filepath.Join(dst, name, "full"), 0o700))
+	}
+	opts.Tags = []string{"y"}
+	mustCopy(t, New(src), New(dst), opts)
+	if _, err := New(dst).Resolve(t.Context(), "y"); err != nil {
+		t.Error(err)
+	}
+	fixture.Check(t, New(dst).PutTagged(t.Context(), m, "z"))
+	for _, name := range left {
+		if _, err := os.Stat(filepath.Join(dst, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLayoutLeavesNothing has only the files of a layout in the directory afterwards.
+func TestLayoutLeavesNothing(t *testing.T) {
+	t.Parallel()
+	src, _, _ := fixture.Layout(t, 1)
+	dst := filepath.Join(t.TempDir(), "dst")
+	mustCopy(t, New(src), New(dst), transfer.Options{Reference: "index", Tags: []string{"x"}})
+	entries, err := os.ReadDir(dst)
+	fixture.Check(t, err)
+	for _, e := range entries {
+		switch e.Name() {
+		case ocispec.ImageBlobsDir, ocispec.ImageIndexFile, ocispec.ImageLayoutFile:
+		default:
+			t.Errorf("left behind: %s", e.Name())
+		}
+	}
+}
