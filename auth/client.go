@@ -8,17 +8,20 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // AWS says how AWS is called. The zero value is the SDK's own defaults.
 type AWS struct {
-	// HTTPClient sends the calls; nil is the SDK's client.
+	// HTTPClient sends the calls; nil is the SDK's client, except that calls to this
+	// machine stay on it.
 	HTTPClient aws.HTTPClient
 	// LoadOptions are given to the SDK's config.LoadDefaultConfig after ours.
 	LoadOptions []func(*config.LoadOptions) error
@@ -54,10 +57,11 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 // configure sets up the SDK for a plan. drift says that the SDK goes about it in
 // another way than the plan's recipe.
 func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
-	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region)}
-	if a.HTTPClient != nil {
-		options = append(options, config.WithHTTPClient(a.HTTPClient))
+	client := a.HTTPClient
+	if client == nil {
+		client = awshttp.NewBuildableClient().WithTransportOptions(loopback.Keep)
 	}
+	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client)}
 	if p.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(p.profile))
 	}

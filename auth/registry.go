@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // ErrNotECR says that a host is neither a name of Amazon ECR nor mapped to one.
@@ -207,16 +209,9 @@ func decimal(s string) bool {
 	return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
 }
 
-// scheme chooses http for loopback hosts and https for all others.
+// scheme returns http for loopback hosts and https for all others.
 func scheme(authority string) string {
-	host, _, err := splitPort(authority)
-	if err != nil {
-		return "https"
-	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return "http"
-	}
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+	if loopback.Is(authority) {
 		return "http"
 	}
 	return "https"

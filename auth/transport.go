@@ -7,7 +7,10 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // ErrPlainHTTP says that a token would go over a connection that is not
@@ -21,7 +24,9 @@ var ErrPlainHTTP = errors.New("the token is not sent over plain HTTP")
 type Transport struct {
 	Tokens   *Tokens
 	Registry Registry
-	Base     http.RoundTripper // nil is http.DefaultTransport
+	// Base sends the requests; nil is like http.DefaultTransport, except that
+	// requests to this machine stay on it.
+	Base http.RoundTripper
 }
 
 // minAgeRefused is how old a token is at least that could be refused for itself.
@@ -67,10 +72,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func (t *Transport) base() http.RoundTripper {
 	if t.Base == nil {
-		return http.DefaultTransport
+		return defaultTransport()
 	}
 	return t.Base
 }
+
+// defaultTransport is shared, as its connections are.
+var defaultTransport = sync.OnceValue(loopback.NewTransport)
 
 func isRefusal(r *http.Response) bool {
 	return r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden

@@ -3,11 +3,12 @@ package sign
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // KMSReference says which key of AWS KMS is meant. Users write it in one of these forms:
@@ -129,19 +130,10 @@ func kmsEndpoint(host string) (string, error) {
 			return "", fmt.Errorf("%q is not a port", port)
 		}
 	}
-	if isLoopback(u.Hostname()) {
+	if loopback.Is(u.Hostname()) {
 		u.Scheme = "http"
 	}
 	return u.String(), nil
-}
-
-// isLoopback does without a resolver: a name other than localhost is none.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
 }
 
 // String gives the form with awskms://, which [ParseKMSReference] and cosign read.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 const authExplainHelp = `Tell how the token of a registry is had: which rule of config.yaml counts, which
@@ -166,6 +167,7 @@ func tryToken(ctx context.Context, tokens *auth.Tokens, r auth.Registry) (string
 	}
 	request.SetBasicAuth(auth.Username, token.Secret)
 	client := &http.Client{
+		Transport:     loopback.NewTransport(),
 		Timeout:       15 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

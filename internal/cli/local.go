@@ -130,7 +130,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	if !loopback(f.addr) {
+	if !onLoopback(f.addr) {
 		app.Messagef("ecrkit local: %s can be reached from other machines: whoever knows the published test keys may use it", f.addr)
 	}
 	ready := struct {
@@ -148,8 +148,8 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	return l.Serve(ctx)
 }
 
-// loopback says whether only this machine can reach an address.
-func loopback(addr string) bool {
+// onLoopback reports whether only this machine can reach a listener at addr.
+func onLoopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	ip := net.ParseIP(host)
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -88,7 +89,7 @@ func (e *Repository) caller() calls.Caller {
 }
 
 func layerClient(cfg aws.Config) *http.Client {
-	client := &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error {
+	client := &http.Client{Transport: loopback.NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a pre-signed URL holds for its own host only
 	}}
 	switch c := cfg.HTTPClient.(type) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -99,7 +100,7 @@ const answerTime = 5 * time.Minute
 // NewTransport gives a transport with Go's defaults in which each blob on its way has a
 // connection of its own: over HTTP/2 they would share one, and its speed.
 func NewTransport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+	t := loopback.NewTransport()
 	t.MaxIdleConnsPerHost = calls.MaxIdleConnections
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = calls.NoHTTP2()

@@ -1,0 +1,75 @@
+// Package loopback has the one notion of a host that is this machine. Such a host is
+// spoken to by plain HTTP, so what is sent to it must not leave the machine: a
+// transport of this package never uses a proxy for it and dials loopback addresses
+// only, whatever a resolver says.
+package loopback
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// Is reports whether host, or host:port, is this machine: localhost, a name below it
+// (RFC 6761, section 6.3), or a loopback address, also as an IPv4-mapped IPv6 one.
+func Is(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return isName(host) || isAddress(host)
+}
+
+func isName(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+func isAddress(host string) bool {
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && address.Unmap().IsLoopback()
+}
+
+// NewTransport returns a copy of [http.DefaultTransport] with [Keep].
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	Keep(t)
+	return t
+}
+
+// Keep makes a transport keep requests to this machine on this machine.
+func Keep(t *http.Transport) {
+	if proxy := t.Proxy; proxy != nil {
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if Is(r.URL.Host) {
+				return nil, nil
+			}
+			return proxy(r)
+		}
+	}
+	dial := t.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil || !isName(host) {
+			return dial(ctx, network, address)
+		}
+		var failed error
+		for _, ip := range []string{"127.0.0.1", "::1"} {
+			conn, err := dial(ctx, network, net.JoinHostPort(ip, port))
+			if err == nil {
+				return conn, nil
+			}
+			failed = errors.Join(failed, err)
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		return nil, failed
+	}
+}
