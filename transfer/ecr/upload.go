@@ -2,8 +2,6 @@ package ecr
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -363,7 +361,7 @@ func (u *upload) complete(ctx context.Context) error {
 // withBody replaces the body that the generated client has made. It is hashed for
 // the signature once, and not, as the client does it, for each try: that would read
 // its end, which a part has to hold back, and wait before anything is sent.
-func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
+func withBody(body *layerpart.Body) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
 		return stack.Serialize.Insert(middleware.SerializeMiddlewareFunc("LayerPartBody", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
 			request, ok := in.Request.(*smithyhttp.Request)
@@ -375,14 +373,11 @@ func withBody(body io.ReadSeeker) func(*middleware.Stack) error {
 				return middleware.SerializeOutput{}, middleware.Metadata{}, err
 			}
 			in.Request = request
-			hash := sha256.New()
-			if _, err := io.Copy(hash, body); err != nil {
+			hash, err := body.SHA256()
+			if err != nil {
 				return middleware.SerializeOutput{}, middleware.Metadata{}, err
 			}
-			if _, err := body.Seek(0, io.SeekStart); err != nil {
-				return middleware.SerializeOutput{}, middleware.Metadata{}, err
-			}
-			return next.HandleSerialize(v4.SetPayloadHash(ctx, hex.EncodeToString(hash.Sum(nil))), in)
+			return next.HandleSerialize(v4.SetPayloadHash(ctx, hash), in)
 		}), "OperationSerializer", middleware.After)
 	}
 }

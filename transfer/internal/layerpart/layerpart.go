@@ -1,9 +1,12 @@
-// Package layerpart writes the body of UploadLayerPart while it is sent: the
-// generated client has a part in memory three times, this has 112 KiB of it.
+// Package layerpart writes the body of UploadLayerPart while it is sent. The
+// generated client has a part in memory three times, this has 24 KiB of it, or
+// 56 KiB while it is hashed.
 package layerpart
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,12 +25,16 @@ type Part struct {
 	Last       int64  `json:"partLastByte"`
 }
 
-// rawSize is how many bytes are encoded at once: a multiple of three, which is
-// without padding.
-const rawSize = 48 << 10
+// rawSize is how many bytes are encoded at once: with what they are encoded to,
+// they stay in the cache of a core. A multiple of three has no padding, and
+// net/http reads a body by as many bytes as these are encoded to.
+const rawSize = 24 << 10
 
-// Body is the body of a request. It is read twice, for the signature and to be
-// sent, and once more for each time that it is sent again.
+// group is how many characters base64 has for three bytes.
+const group = 4
+
+// Body is the body of a request. It can be read again from its beginning, for each
+// time that the request is sent.
 type Body struct {
 	ctx     context.Context
 	content *io.SectionReader
@@ -37,21 +44,19 @@ type Body struct {
 
 	length  int64
 	offset  int64  // of what was read
-	hashed  bool   // it was read to its end once
-	pending []byte // read from content and encoded
+	pending []byte // read from content and encoded, but did not fit
+	told    int64  // bytes of content that were read, of which sent was told
 	raw     []byte
-	encoded []byte
-	told    int64 // bytes of content of which sent was told
+	odd     [group]byte
 }
 
 // after ends a body. It is what is held back: without it a request is not
 // complete.
 const after = `"}`
 
-// NewBody gives the body that sends content as p. When it is read for the second
-// time, its end is held back until ready is closed or the context ends. sent is
-// told how many bytes of content are read from then on; a negative number if they
-// are to be sent again.
+// NewBody returns the body that sends content as p. Its end is held back until ready
+// is closed or the context ends. sent is called with the number of bytes of content
+// that are read; with a negative number if they are to be sent again.
 func NewBody(ctx context.Context, p Part, content *io.SectionReader, ready <-chan struct{}, sent func(n int64)) (*Body, error) {
 	head, err := json.Marshal(p)
 	if err != nil {
@@ -62,65 +67,104 @@ func NewBody(ctx context.Context, p Part, content *io.SectionReader, ready <-cha
 		ctx: ctx, content: content, before: before, ready: ready, sent: sent,
 		length:  int64(len(before)) + int64(base64.StdEncoding.EncodedLen(int(content.Size()))) + int64(len(after)),
 		pending: before,
-		raw:     make([]byte, rawSize),
-		encoded: make([]byte, base64.StdEncoding.EncodedLen(rawSize)),
+		raw:     make([]byte, min(rawSize, content.Size())),
 	}, nil
 }
 
-// Len is how many bytes are yet to be read.
+// Len returns how many bytes are yet to be read.
 func (b *Body) Len() int { return int(b.length - b.offset) }
 
-// Read reads the body.
-func (b *Body) Read(p []byte) (int, error) {
-	if len(b.pending) == 0 {
-		if err := b.fill(); err != nil {
-			return 0, err
+// SHA256 returns the hash of the whole body in hexadecimal, which is what its
+// signature is over. It does not wait for ready, and sent is not called.
+func (b *Body) SHA256() (string, error) {
+	hash := sha256.New()
+	hash.Write(b.before)
+	encoded := make([]byte, rawSize/3*group)
+	for at := int64(0); at < b.content.Size(); {
+		n, err := b.encode(encoded, at)
+		if err != nil {
+			return "", err
 		}
+		hash.Write(encoded[:base64.StdEncoding.EncodedLen(n)])
+		at += int64(n)
 	}
-	n := copy(p, b.pending)
-	b.pending = b.pending[n:]
-	b.offset += int64(n)
+	hash.Write([]byte(after))
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// encode writes the content from the byte at on to dst, as much as fits, and returns
+// how many bytes of the content these are: a multiple of three, unless they are the
+// last ones.
+func (b *Body) encode(dst []byte, at int64) (int, error) {
+	if b.ctx.Err() != nil {
+		return 0, context.Cause(b.ctx)
+	}
+	raw := b.raw[:min(int64(len(dst)/group*3), rawSize, b.content.Size()-at)]
+	n, err := b.content.ReadAt(raw, at)
+	switch {
+	case n == len(raw):
+	case err == io.EOF:
+		return 0, fmt.Errorf("the content ended before its %d bytes", b.content.Size())
+	default:
+		return 0, err
+	}
+	base64.StdEncoding.Encode(dst, raw)
 	return n, nil
 }
 
-// fill reads and encodes what comes next.
-func (b *Body) fill() error {
-	if err := b.ctx.Err(); err != nil {
-		return context.Cause(b.ctx)
+// Read reads the body.
+func (b *Body) Read(p []byte) (n int, err error) {
+	switch {
+	case len(p) == 0:
+		return 0, nil
+	case len(b.pending) > 0:
+		n = copy(p, b.pending)
+		b.pending = b.pending[n:]
+	case b.offset == b.length:
+		return 0, io.EOF
+	case b.told < b.content.Size():
+		n, err = b.readContent(p)
+	default:
+		n, err = b.readEnd(p)
 	}
-	if b.offset == b.length {
-		b.hashed = true
-		return io.EOF
-	}
-	n, err := io.ReadFull(b.content, b.raw)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return err // and not what came before it, which would be padded
-	}
-	if n > 0 {
-		b.encoded = b.encoded[:base64.StdEncoding.EncodedLen(n)]
-		base64.StdEncoding.Encode(b.encoded, b.raw[:n])
-		b.pending = b.encoded
-		if b.hashed {
-			b.told += int64(n)
-			b.sent(int64(n))
-		}
-		return nil
-	}
-	if int64(b.Len()) != int64(len(after)) {
-		return fmt.Errorf("the content ended before its %d bytes", b.content.Size())
-	}
-	if b.hashed {
-		select {
-		case <-b.ready:
-		case <-b.ctx.Done():
-			return context.Cause(b.ctx)
-		}
-	}
-	b.pending = []byte(after)
-	return nil
+	b.offset += int64(n)
+	return n, err
 }
 
-// Seek tells the place or goes back to the beginning.
+// readContent reads what comes next of the content, encoded.
+func (b *Body) readContent(p []byte) (int, error) {
+	dst := p
+	if len(p) < group {
+		dst = b.odd[:]
+	}
+	n, err := b.encode(dst, b.told)
+	if err != nil {
+		return 0, err
+	}
+	b.told += int64(n)
+	b.sent(int64(n))
+	encoded := base64.StdEncoding.EncodedLen(n)
+	if len(p) < group {
+		b.pending = b.odd[copy(p, b.odd[:encoded]):encoded]
+	}
+	return min(len(p), encoded), nil
+}
+
+// readEnd reads the end, once the part before has arrived.
+func (b *Body) readEnd(p []byte) (int, error) {
+	select {
+	case <-b.ready:
+	case <-b.ctx.Done():
+	}
+	if b.ctx.Err() != nil {
+		return 0, context.Cause(b.ctx)
+	}
+	n := copy(p, after)
+	b.pending = []byte(after)[n:]
+	return n, nil
+}
+
+// Seek returns the place or goes back to the beginning.
 func (b *Body) Seek(offset int64, whence int) (int64, error) {
 	switch {
 	case offset == 0 && whence == io.SeekCurrent:
@@ -130,8 +174,7 @@ func (b *Body) Seek(offset int64, whence int) (int64, error) {
 			b.sent(-b.told)
 		}
 		b.offset, b.told, b.pending = 0, 0, b.before
-		_, err := b.content.Seek(0, io.SeekStart)
-		return 0, err
+		return 0, nil
 	}
 	return 0, errors.New("a layer part's body goes back to its beginning only")
 }
