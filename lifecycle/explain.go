@@ -8,6 +8,8 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 // Explanation is how each rule sees one image.
@@ -107,7 +109,7 @@ func (e Evaluation) Explain(i int) Explanation {
 func matching(s Selection, tags []string) []string {
 	var found []string
 	for _, tag := range tags {
-		if slices.ContainsFunc(newTagRequirement(s).patterns, func(p pattern) bool { return p.match(tag) }) {
+		if slices.ContainsFunc(newTagRequirement(s).patterns, func(p wildcard.Pattern) bool { return p.Match(tag) }) {
 			found = append(found, tag)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 func TestLint(t *testing.T) {
@@ -72,13 +74,13 @@ func TestOverlap(t *testing.T) {
 	texts, patterns := words("abc", 6), words("ab*", 4) // c is in no pattern
 	matches := make([]*big.Int, len(patterns))          // bit n: it matches texts[n]
 	for i, text := range patterns {
-		p := newPattern(text)
+		p := wildcard.Compile(text)
 		matches[i] = new(big.Int)
 		for n, s := range texts {
-			if p.match(s) != glob(text, s) {
-				t.Fatalf("%q matches %q: %v", text, s, p.match(s))
+			if p.Match(s) != glob(text, s) {
+				t.Fatalf("%q matches %q: %v", text, s, p.Match(s))
 			}
-			if p.match(s) {
+			if p.Match(s) {
 				matches[i].SetBit(matches[i], n, 1)
 			}
 		}

@@ -1,9 +1,11 @@
 package lifecycle
 
+import "github.com/ecrkit/ecrkit/internal/wildcard"
+
 // covers says whether every text that matches q matches p.
 func covers(p, q string) bool {
 	// A * of q can be any text, so only a * of p can match it.
-	return newPattern(p).match(q)
+	return wildcard.Match(p, q)
 }
 
 // overlap says whether there is a text that matches both patterns.

@@ -1,50 +1,10 @@
 package lifecycle
 
-import "strings"
+import (
+	"strings"
 
-// pattern is text in which * stands for any text, also none.
-type pattern struct {
-	// exact is the whole pattern if there is no * in it; else it is prefix, between
-	// and suffix with a * between each.
-	exact          string
-	wild           bool
-	prefix, suffix string
-	between        []string
-	shortest       int // length of the shortest text that matches
-}
-
-func newPattern(s string) pattern {
-	parts := strings.Split(s, "*")
-	if len(parts) == 1 {
-		return pattern{exact: s}
-	}
-	last := len(parts) - 1
-	p := pattern{wild: true, prefix: parts[0], suffix: parts[last], shortest: len(s) - last}
-	for _, part := range parts[1:last] {
-		if part != "" {
-			p.between = append(p.between, part)
-		}
-	}
-	return p
-}
-
-func (p pattern) match(s string) bool {
-	if !p.wild {
-		return s == p.exact
-	}
-	if len(s) < p.shortest || !strings.HasPrefix(s, p.prefix) || !strings.HasSuffix(s, p.suffix) {
-		return false
-	}
-	s = s[len(p.prefix) : len(s)-len(p.suffix)]
-	for _, part := range p.between {
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(part):]
-	}
-	return true
-}
+	"github.com/ecrkit/ecrkit/internal/wildcard"
+)
 
 // patterns are what the tags of an image must match, each a tag, with prefixes
 // written as patterns. There are none unless the status is Tagged.
@@ -69,13 +29,13 @@ func shown(pattern string) string { return strings.ReplaceAll(pattern, literalSt
 // there is a pattern.
 type tagRequirement struct {
 	status   TagStatus
-	patterns []pattern
+	patterns []wildcard.Pattern
 }
 
 func newTagRequirement(s Selection) tagRequirement {
 	r := tagRequirement{status: s.TagStatus}
 	for _, text := range s.patterns() {
-		r.patterns = append(r.patterns, newPattern(text))
+		r.patterns = append(r.patterns, wildcard.Compile(text))
 	}
 	return r
 }
@@ -90,7 +50,7 @@ func (r tagRequirement) match(tags []string) bool {
 next:
 	for _, p := range r.patterns {
 		for _, tag := range tags {
-			if p.match(tag) {
+			if p.Match(tag) {
 				continue next
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 // maxPolicy is the size of a policy, in bytes.
@@ -231,14 +232,14 @@ func (p *Policy) termsFor(repository string) (Terms, []*Ignore) {
 	var ignores []*Ignore
 	add := func(list []Ignore) {
 		for i := range list {
-			if list[i].Repository == "" || match(list[i].Repository, repository) {
+			if list[i].Repository == "" || wildcard.Match(list[i].Repository, repository) {
 				ignores = append(ignores, &list[i])
 			}
 		}
 	}
 	for i := range p.Repositories {
 		o := &p.Repositories[i]
-		if !slices.ContainsFunc(o.Match, func(pattern string) bool { return match(pattern, repository) }) {
+		if !slices.ContainsFunc(o.Match, func(pattern string) bool { return wildcard.Match(pattern, repository) }) {
 			continue
 		}
 		if o.Block != nil {
@@ -257,26 +258,6 @@ func (p *Policy) termsFor(repository string) (Terms, []*Ignore) {
 	}
 	add(p.Ignore)
 	return terms, ignores
-}
-
-// match says whether name is of the pattern, in which * is any text, / too, as in the
-// filters of Amazon ECR.
-func match(pattern, name string) bool {
-	parts := strings.Split(pattern, "*")
-	if len(parts) == 1 {
-		return pattern == name
-	}
-	name, ok := strings.CutPrefix(name, parts[0])
-	if !ok {
-		return false
-	}
-	last := len(parts) - 1
-	for _, part := range parts[1:last] {
-		if _, name, ok = strings.Cut(name, part); !ok {
-			return false
-		}
-	}
-	return strings.HasSuffix(name, parts[last])
 }
 
 func join[T ~string](list []T) string {

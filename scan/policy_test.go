@@ -49,21 +49,6 @@ func TestPoliciesThatAreWrong(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
-	for _, test := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"app", "app", true}, {"app", "app2", false}, {"*", "", true}, {"*", "a/b", true}, {"team/*", "team/a/b", true},
-		{"team/*", "team", false}, {"*/app", "x/y/app", true}, {"a*c*e", "abcde", true}, {"a*c*e", "abde", false},
-		{"a*a", "a", false}, {"*b*", "abc", true}, {"**", "x", true}, {"[a]", "a", false},
-	} {
-		if got := match(test.pattern, test.name); got != test.want {
-			t.Errorf("%s of %s: %v", test.name, test.pattern, got)
-		}
-	}
-}
-
 func FuzzParsePolicy(f *testing.F) {
 	f.Add("version: 1\nblock:\n  - severity: HIGH\n    fix_available: true\nignore: [{id: A, reason: x, expires: 2026-12-31}]\n", "app")
 	f.Add("version: 1\nblock: [{severities: [LOW], maximum: 3}]\nrepositories: [{match: ['*/x'], undefined: LOW}]\n", "a/x")

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 // blocks says whether all of the rule is true of a finding that is judged as severity.
@@ -67,5 +69,5 @@ func (e *Ignore) covers(f Finding) bool {
 	if e.Package == "" {
 		return true
 	}
-	return len(f.Packages) > 0 && !slices.ContainsFunc(f.Packages, func(p Package) bool { return !match(e.Package, p.Name) })
+	return len(f.Packages) > 0 && !slices.ContainsFunc(f.Packages, func(p Package) bool { return !wildcard.Match(e.Package, p.Name) })
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -176,7 +177,7 @@ func refusals(steps []governance.Step, limit lifecycle.Limit, everybody bool) er
 			all = append(all, gatef("%s: its lifecycle policy would expire %d of %s, more than --max-expire %s allows; nothing was changed",
 				step.Object, step.Effect.Expire, english.Plural(step.Effect.Images, "image", ""), limit))
 		case step.Setting == "policy" && step.To != "" && !everybody:
-			document, err := governance.ParsePolicyDocument([]byte(step.To))
+			document, err := repopolicy.Parse([]byte(step.To))
 			switch open := document.Open(); {
 			case err != nil:
 				all = append(all, fmt.Errorf("%s: policy: %w", step.Object, err))

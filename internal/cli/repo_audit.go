@@ -10,28 +10,31 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/audit"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
-const repoAuditHelp = `Say which security controls the repositories of a registry miss, and what mends it.
+const repoAuditHelp = `Check the repositories of a registry against security controls, with commands that fix them.
 
   ecrkit repo audit
   ecrkit repo audit 'team/*' --fail-on high
   ecrkit repo audit HOST --skip ECR.5 --report audit.html --report audit.sarif
 
-  ECR.1          HIGH      images are scanned without being asked for
+  ECR.1          HIGH      images are scanned automatically
   ECR.2          MEDIUM    tags are immutable
-  ECR.3          MEDIUM    there is a lifecycle policy
+  ECR.3          MEDIUM    the repository has a lifecycle policy
   ECR.5          MEDIUM    images are encrypted with a KMS key of your own
   POLICY-OPEN    HIGH      the repository policy does not let in everybody; CRITICAL if it
                            lets everybody push or change the repository
   UNTAGGED-KEPT  LOW       the lifecycle policy removes untagged images
   RESOURCE-TAGS  LOW       the repository has resource tags
 
-Those with a number are the controls of AWS Security Hub. What cannot be found out
-counts as missed. PATTERN is about names, * is any number of characters; the registry
-is $ECRKIT_REGISTRY without HOST before it. --skip leaves out a control.
+Controls with a number are those of AWS Security Hub. A control that cannot be checked
+counts as failed. PATTERN selects repositories by name; * stands for any characters.
+Without HOST the registry is $ECRKIT_REGISTRY. --skip leaves out a control.
+
+A command with a placeholder, such as <KMS_KEY>, needs something that only you know; a
+shell refuses it as it is.
 
 --fail-on is a gate: exit code 5 if there is a finding of that severity or a worse one. If
 some repositories cannot be read, the others are audited (exit code 3).
@@ -39,9 +42,9 @@ some repositories cannot be read, the others are audited (exit code 3).
 ` + scanReportsHelp + `
 
 The JSON is one object: registry (ACCOUNT/REGION), host, pattern, auditedAt, skipped,
-repositories (name, arn, findings: id, severity, text, command), failed (messages),
-summary (repositories, clean, findings, bySeverity). Needs what ecrkit repo describe
-needs.`
+repositories (name, arn, findings: id, severity, text, command, placeholders), failed
+(messages), summary (repositories, clean, findings, bySeverity). Needs the permissions of
+ecrkit repo describe.`
 
 // repoAuditFlags are the flags of `ecrkit repo audit`.
 type repoAuditFlags struct {
@@ -54,7 +57,7 @@ func newRepoAuditCommand(app *App) *cobra.Command {
 	var f repoAuditFlags
 	cmd := &cobra.Command{
 		Use:   "audit [PATTERN]",
-		Short: "Say which security controls repositories miss",
+		Short: "Check repositories against security controls",
 		Long:  repoAuditHelp,
 		Args:  arguments(1, "PATTERN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,15 +77,15 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	if err != nil {
 		return err
 	}
-	var failOn governance.Severity
+	var failOn audit.Severity
 	if f.failOn != "" {
-		if failOn, err = governance.ParseSeverity(f.failOn); err != nil {
+		if failOn, err = audit.ParseSeverity(f.failOn); err != nil {
 			return usagef("--fail-on: %w", err)
 		}
 	}
 	var skipped []string
 	for _, id := range f.skip {
-		if id, err = governance.CheckControl(id); err != nil {
+		if id, err = audit.CheckControl(id); err != nil {
 			return usagef("--skip: %w", err)
 		}
 		skipped = append(skipped, id)
@@ -104,11 +107,11 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	}
 	if len(repositories) == 0 {
 		// A gate that looked at nothing has not passed.
-		return fmt.Errorf("no repository of %s has a name like %s", r, pattern)
+		return fmt.Errorf("no repository of %s matches %s", r, pattern)
 	}
 	slices.SortFunc(repositories, func(a, b ecr.Description) int { return cmp.Compare(a.Name, b.Name) })
 	descriptions, failures := r.Describe(ctx, repositories)
-	report := governance.NewAuditReport(r, pattern, descriptions, failures, skipped, app.Now())
+	report := audit.NewReport(r, pattern, descriptions, failures, skipped, app.Now())
 	if err := app.writeReports(report, reports); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
 const repoPolicyHelp = `Repository policies: who may use a repository of Amazon ECR.
@@ -132,11 +133,11 @@ func newRepoPolicySetCommand(app *App) *cobra.Command {
 }
 
 func (app *App) setRepositoryPolicies(ctx context.Context, path string, names []string, f repoPolicySetFlags) error {
-	text, err := app.readFile(path, 4*governance.MaxPolicyLength) // the length is in characters
+	text, err := app.readFile(path, 4*repopolicy.MaxLength) // the length is in characters
 	if err != nil {
 		return usageError{err}
 	}
-	document, err := governance.ParsePolicyDocument(text)
+	document, err := repopolicy.Parse(text)
 	if err != nil {
 		return usagef("%s: %w", showFile(path), err)
 	}
@@ -170,7 +171,7 @@ func (app *App) setRepositoryPolicies(ctx context.Context, path string, names []
 func setRepositoryPolicy(ctx context.Context, r *governance.Registry, repository string, text []byte, f repoPolicySetFlags) (changedRepository, error) {
 	changed := changedRepository{Changes: []settingChange{}}
 	has, err := currentPolicy(ctx, r, repository)
-	if err != nil || has != nil && governance.SamePolicy(has, text) {
+	if err != nil || has != nil && repopolicy.Same(has, text) {
 		return changed, err
 	}
 	changed.Changed = true

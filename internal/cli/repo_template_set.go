@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -140,11 +141,11 @@ func (app *App) applyTemplateFlags(t *governance.Template, f templateFlags) erro
 		t.Encryption = "KMS"
 	}
 	if f.policy != "" {
-		text, err := app.readFile(f.policy, 4*governance.MaxPolicyLength)
+		text, err := app.readFile(f.policy, 4*repopolicy.MaxLength)
 		if err != nil {
 			return usageError{err}
 		}
-		if _, err := governance.ParsePolicyDocument(text); err != nil {
+		if _, err := repopolicy.Parse(text); err != nil {
 			return usagef("%s: %w", showFile(f.policy), err)
 		}
 		t.Policy = text

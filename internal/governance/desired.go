@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -211,7 +212,7 @@ func (s repositorySettings) desired(name string, read func(string) ([]byte, erro
 	}
 	var err error
 	if r.Policy, err = readDocument("policy", s.Policy, s.PolicyFile, read, func(text []byte) error {
-		_, err := ParsePolicyDocument(text)
+		_, err := repopolicy.Parse(text)
 		return err
 	}); err != nil {
 		return r, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -134,7 +135,7 @@ func (d DesiredRepository) steps(object string, has Description, exists, otherKe
 			add("resourceTags", showTags(before), showTags(tags), func(ctx context.Context, r *Registry) error { return r.Tag(ctx, has.ARN, tags) })
 		}
 	}
-	if p := d.Policy; p != nil && (p.Text != nil || has.Policy != nil) && !SamePolicy(p.Text, has.Policy) {
+	if p := d.Policy; p != nil && (p.Text != nil || has.Policy != nil) && !repopolicy.Same(p.Text, has.Policy) {
 		add("policy", string(has.Policy), string(p.Text), func(ctx context.Context, r *Registry) error {
 			if p.Text == nil {
 				_, err := r.DeleteRepositoryPolicy(ctx, d.Name)

@@ -2,12 +2,14 @@ package governance
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
@@ -15,7 +17,7 @@ const untaggedRule = `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"unta
 
 // files are those that a desired state may name.
 func files(name string) ([]byte, error) {
-	texts := map[string]string{"lifecycle.json": untaggedRule, "policy.json": string(policyText(statement("Allow", `{"AWS":"111122223333"}`, `"ecr:BatchGetImage"`, "")))}
+	texts := map[string]string{"lifecycle.json": untaggedRule, "policy.json": `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"ecr:BatchGetImage"}}`}
 	if text, ok := texts[name]; ok {
 		return []byte(text), nil
 	}
@@ -61,7 +63,7 @@ repositories:
 			t.Errorf("%s: %s, not %s", r.Name, got, want)
 		}
 	}
-	if p, err := ParsePolicyDocument(d.Repositories[1].Policy.Text); err != nil || p.Version != "2012-10-17" {
+	if p, err := repopolicy.Parse(d.Repositories[1].Policy.Text); err != nil || p.Version != "2012-10-17" {
 		t.Errorf("an unquoted version: %+v, %v", p, err)
 	}
 }
@@ -140,17 +142,19 @@ func TestPlan(t *testing.T) {
 		state State
 		want  string
 	}{
-		"nothing differs":     {all, has(nil), ""},
-		"nothing is said":     {"repositories: [{name: app}]", has(nil), ""},
-		"it is missing":       {all, State{}, "create ecr.example/app repository\nchange ecr.example/app policy\nchange ecr.example/app lifecyclePolicy"},
-		"mutability":          {all, has(func(d *Description) { d.TagMutability = "MUTABLE_WITH_EXCLUSION" }), "change ecr.example/app tagMutability"},
-		"exclusions":          {all, has(func(d *Description) { d.MutabilityExclusions = []string{"a"} }), "change ecr.example/app tagMutability"},
-		"encryption":          {all, has(func(d *Description) { d.Encryption, d.KMSKey = "AES256", "" }), "impossible ecr.example/app encryption"},
-		"another key":         {all, State{Repositories: has(nil).Repositories, OtherKeys: map[string]bool{"app": true}}, "impossible ecr.example/app encryption"},
-		"a tag is missing":    {all, has(func(d *Description) { delete(d.ResourceTags, "team") }), "change ecr.example/app resourceTags"},
-		"a tag differs":       {all, has(func(d *Description) { d.ResourceTags["team"] = "other" }), "change ecr.example/app resourceTags"},
-		"no policy yet":       {all, has(func(d *Description) { d.Policy = nil }), "change ecr.example/app policy"},
-		"another policy":      {all, has(func(d *Description) { d.Policy = policyText(statement("Allow", `"*"`, `"ecr:*"`, "")) }), "change ecr.example/app policy"},
+		"nothing differs":  {all, has(nil), ""},
+		"nothing is said":  {"repositories: [{name: app}]", has(nil), ""},
+		"it is missing":    {all, State{}, "create ecr.example/app repository\nchange ecr.example/app policy\nchange ecr.example/app lifecyclePolicy"},
+		"mutability":       {all, has(func(d *Description) { d.TagMutability = "MUTABLE_WITH_EXCLUSION" }), "change ecr.example/app tagMutability"},
+		"exclusions":       {all, has(func(d *Description) { d.MutabilityExclusions = []string{"a"} }), "change ecr.example/app tagMutability"},
+		"encryption":       {all, has(func(d *Description) { d.Encryption, d.KMSKey = "AES256", "" }), "impossible ecr.example/app encryption"},
+		"another key":      {all, State{Repositories: has(nil).Repositories, OtherKeys: map[string]bool{"app": true}}, "impossible ecr.example/app encryption"},
+		"a tag is missing": {all, has(func(d *Description) { delete(d.ResourceTags, "team") }), "change ecr.example/app resourceTags"},
+		"a tag differs":    {all, has(func(d *Description) { d.ResourceTags["team"] = "other" }), "change ecr.example/app resourceTags"},
+		"no policy yet":    {all, has(func(d *Description) { d.Policy = nil }), "change ecr.example/app policy"},
+		"another policy": {all, has(func(d *Description) {
+			d.Policy = json.RawMessage(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*"}}`)
+		}), "change ecr.example/app policy"},
 		"no lifecycle yet":    {all, has(func(d *Description) { d.LifecyclePolicy = nil }), "change ecr.example/app lifecyclePolicy (effect)"},
 		"another lifecycle":   {all, has(func(d *Description) { d.LifecyclePolicy = []byte(strings.Replace(untaggedRule, "14", "15", 1)) }), "change ecr.example/app lifecyclePolicy (effect)"},
 		"policies go":         {"repositories: [{name: app, policy: none, lifecyclePolicy: none}]", has(nil), "remove ecr.example/app policy\nremove ecr.example/app lifecyclePolicy"},

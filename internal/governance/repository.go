@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
@@ -39,7 +40,7 @@ type Description struct {
 func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[ecrrepo.Description, error] {
 	return func(yield func(ecrrepo.Description, error) bool) {
 		for repository, err := range ecrrepo.List(ctx, r.cfg, r.Registry) {
-			if err == nil && !Matches(pattern, repository.Name) {
+			if err == nil && !wildcard.Match(pattern, repository.Name) {
 				continue
 			}
 			if !yield(repository, err) || err != nil {

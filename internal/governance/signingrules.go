@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 // What Amazon ECR takes. Source: API reference of SigningConfiguration, SigningRule and
@@ -185,7 +186,7 @@ func (c SigningConfiguration) Profiles(repository string) []string {
 	return profiles
 }
 
-func (f SigningFilter) matches(repository string) bool { return Matches(f.Filter, repository) }
+func (f SigningFilter) matches(repository string) bool { return wildcard.Match(f.Filter, repository) }
 
 // Equal says whether two configurations have the same rules in the same order.
 func (c SigningConfiguration) Equal(other SigningConfiguration) bool {

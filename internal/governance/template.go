@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
 // ErrNoTemplate says that a registry has no repository creation template of a prefix.
@@ -84,7 +86,7 @@ func (t Template) Equal(other Template) bool {
 		slices.Equal(sorted(t.AppliedFor), sorted(other.AppliedFor)) &&
 		err1 == nil && err2 == nil && m.Equal(n) &&
 		t.Encryption == other.Encryption && t.KMSKey == other.KMSKey && maps.Equal(t.ResourceTags, other.ResourceTags) &&
-		SamePolicy(t.Policy, other.Policy) && SameLifecyclePolicy(t.LifecyclePolicy, other.LifecyclePolicy)
+		repopolicy.Same(t.Policy, other.Policy) && SameLifecyclePolicy(t.LifecyclePolicy, other.LifecyclePolicy)
 }
 
 const templatesObject = "repository creation templates"

@@ -1,4 +1,4 @@
-package governance
+package audit
 
 import (
 	_ "embed"
@@ -10,46 +10,47 @@ import (
 	"github.com/ecrkit/ecrkit/internal/markdown"
 )
 
-//go:embed audit.html
-var auditHTML string
+//go:embed report.html
+var reportHTML string
 
-// auditPage is what the page shows.
-type auditPage struct {
-	AuditReport
+// htmlReport is what the page shows.
+type htmlReport struct {
+	Report
 	Bars     []htmlpage.Bar
-	Controls []auditControl
-	Rows     []auditRow
+	Controls []htmlControl
+	Rows     []htmlRow
 }
 
-// auditControl is a control and how many repositories miss it.
-type auditControl struct {
+// htmlControl is a control and in how many repositories it failed.
+type htmlControl struct {
 	Control
-	Missed  int
+	Failed  int
 	Skipped bool
 }
 
-// auditRow is a finding.
-type auditRow struct {
-	AuditFinding
+// htmlRow is a finding.
+type htmlRow struct {
+	Finding
 	Repository string
 	Rank       int // the worst has the highest
 }
 
-func (r AuditReport) writeHTML(w io.Writer, version string) error {
-	t, err := htmlpage.New(auditHTML, template.FuncMap{
+func (r Report) writeHTML(w io.Writer, version string) error {
+	t, err := htmlpage.New(reportHTML, template.FuncMap{
 		"line":  markdown.OneLine,
 		"lower": func(s Severity) string { return strings.ToLower(string(s)) },
+		"join":  strings.Join,
 		"title": func(s string) string { return s[:1] + strings.ToLower(s[1:]) },
 	})
 	if err != nil {
 		return err
 	}
-	page := auditPage{AuditReport: r}
-	missed := map[string]int{}
+	page := htmlReport{Report: r}
+	failed := map[string]int{}
 	for _, repository := range r.Repositories {
 		for _, f := range repository.Findings {
-			missed[f.ID]++
-			page.Rows = append(page.Rows, auditRow{f, repository.Name, len(Severities()) - f.Severity.rank()})
+			failed[f.ID]++
+			page.Rows = append(page.Rows, htmlRow{f, repository.Name, len(Severities()) - f.Severity.rank()})
 		}
 	}
 	for _, s := range Severities() {
@@ -60,16 +61,16 @@ func (r AuditReport) writeHTML(w io.Writer, version string) error {
 		skipped[id] = true
 	}
 	for _, c := range Controls() {
-		page.Controls = append(page.Controls, auditControl{c, missed[c.ID], skipped[c.ID]})
+		page.Controls = append(page.Controls, htmlControl{c, failed[c.ID], skipped[c.ID]})
 	}
 	p := htmlpage.Page{Kind: "Repository audit", Title: r.Registry, Subtitle: r.sentence(), At: r.At, Version: version, Data: page}
 	switch {
 	case len(r.Failed) > 0:
-		p.Result, p.Tone = "Not complete", htmlpage.ToneWarning
-	case r.Worst(SeverityHigh) > 0:
+		p.Result, p.Tone = "Incomplete", htmlpage.ToneWarning
+	case r.Worst(High) > 0:
 		p.Result, p.Tone = "Needs attention", htmlpage.ToneBad
 	case r.Summary.Findings == 0:
-		p.Result, p.Tone = "Clean", htmlpage.ToneGood
+		p.Result, p.Tone = "No findings", htmlpage.ToneGood
 	default:
 		p.Tone = htmlpage.TonePlain
 	}

@@ -1,17 +1,18 @@
-package governance
+package repopolicy
 
 import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
-// OpenStatement is a statement of a repository policy that lets everybody in: any
-// AWS account.
+// OpenStatement is a statement that lets everybody in: any AWS account.
 type OpenStatement struct {
 	Number int // from 1
 	Sid    string
-	// Write says that images can be pushed or deleted, or the repository be changed.
+	// Write is set if the statement allows to push or delete images, or to change the repository.
 	Write bool
 }
 
@@ -19,13 +20,13 @@ type OpenStatement struct {
 // condition that fixes who, or from where, for certain, or if another statement denies its
 // actions to all others. Statements that only networks narrow are open if these networks
 // together are too large.
-func (d PolicyDocument) Open() []OpenStatement {
-	open := make([]bool, len(d.Statements))
+func (p Policy) Open() []OpenStatement {
+	open := make([]bool, len(p.Statements))
 	var byAddress []int // the statements that only networks narrow
 	var together networks
-	for i, s := range d.Statements {
-		if s.Effect != "Allow" || !s.everybody() || narrowsCallers(s.Conditions) ||
-			slices.ContainsFunc(d.Statements, func(deny Statement) bool { return deny.shuts(s) }) {
+	for i, s := range p.Statements {
+		if s.Effect != "Allow" || !s.Everybody() || narrowsCallers(s.Conditions) ||
+			slices.ContainsFunc(p.Statements, func(deny Statement) bool { return deny.shuts(s) }) {
 			continue
 		}
 		if n, ok := smallestNetworks(s.Conditions); ok {
@@ -41,7 +42,7 @@ func (d PolicyDocument) Open() []OpenStatement {
 		}
 	}
 	var statements []OpenStatement
-	for i, s := range d.Statements {
+	for i, s := range p.Statements {
 		if open[i] {
 			statements = append(statements, OpenStatement{Number: i + 1, Sid: s.Sid, Write: s.writes()})
 		}
@@ -49,8 +50,8 @@ func (d PolicyDocument) Open() []OpenStatement {
 	return statements
 }
 
-// everybody says whether the statement is about all principals, or about all but some.
-func (s Statement) everybody() bool {
+// Everybody reports whether the statement is about all principals, or about all but some.
+func (s Statement) Everybody() bool {
 	return s.NotPrincipals != nil || anyone(s.Principals)
 }
 
@@ -74,7 +75,7 @@ var writeActions = []string{
 
 func (s Statement) writes() bool {
 	matched := func(patterns []string, action string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return matchesAction(p, action) })
+		return slices.ContainsFunc(patterns, func(pattern string) bool { return matchesAction(pattern, action) })
 	}
 	return slices.ContainsFunc(writeActions, func(action string) bool {
 		if s.NotActions != nil {
@@ -84,13 +85,12 @@ func (s Statement) writes() bool {
 	})
 }
 
-// matchesAction is about any case, and takes ? for a *, which is never too few.
+// matchesAction ignores case and reads ? as *, which matches at least as much.
 func matchesAction(pattern, action string) bool {
-	return Matches(strings.ReplaceAll(strings.ToLower(pattern), "?", "*"), strings.ToLower(action))
+	return wildcard.Match(strings.ReplaceAll(strings.ToLower(pattern), "?", "*"), strings.ToLower(action))
 }
 
-// shuts says whether the statement denies to everybody but some all that another
-// allows.
+// shuts reports whether the statement denies everybody but some callers all that another allows.
 func (s Statement) shuts(allowed Statement) bool {
 	if s.Effect != "Deny" {
 		return false
@@ -101,8 +101,8 @@ func (s Statement) shuts(allowed Statement) bool {
 	}
 	for _, action := range actions {
 		// NotAction shuts nothing for certain. What the pattern of the Deny matches as a text, it matches in all its meanings.
-		if !slices.ContainsFunc(s.Actions, func(p string) bool {
-			return !strings.Contains(p, "?") && matchesAction(p, action)
+		if !slices.ContainsFunc(s.Actions, func(pattern string) bool {
+			return !strings.Contains(pattern, "?") && matchesAction(pattern, action)
 		}) {
 			return false
 		}

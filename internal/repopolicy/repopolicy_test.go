@@ -1,4 +1,4 @@
-package governance
+package repopolicy
 
 import (
 	"fmt"
@@ -36,7 +36,7 @@ func everyOtherNetwork() string {
 	return `{"IpAddress":{"aws:SourceIp":[` + strings.Join(list, ",") + `]}}`
 }
 
-func TestPolicyIsOpenToEverybody(t *testing.T) {
+func TestOpen(t *testing.T) {
 	const pull, all = `["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"]`, `"ecr:*"`
 	for name, c := range map[string]struct {
 		policy []byte
@@ -104,7 +104,7 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 		"denied to others at times":     {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","NotPrincipal":{"AWS":"111122223333"},"Action":"ecr:*","Condition":{"Bool":{"aws:SecureTransport":"false"}}}`), "1"},
 		"denied but for some actions":   {policyText(statement("Allow", `"*"`, pull, ""), `{"Effect":"Deny","Principal":"*","NotAction":"ecr:GetDownloadUrlForLayer"}`), "1"},
 	} {
-		d, err := ParsePolicyDocument(c.policy)
+		d, err := Parse(c.policy)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -122,7 +122,7 @@ func TestPolicyIsOpenToEverybody(t *testing.T) {
 	}
 }
 
-func TestPolicyDocumentIsRefused(t *testing.T) {
+func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		``:                   "not the JSON of a policy",
 		`[]`:                 "not the JSON of a policy",
@@ -146,42 +146,42 @@ func TestPolicyDocumentIsRefused(t *testing.T) {
 		`{"Statement":{"Effect":"Allow","Principal":{"AWS":"*","AWS":"111122223333"},"Action":"ecr:*"}}`:                                                                    `Statement.Principal: "AWS" appears twice`,
 		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0","AWS:SourceIp":"192.0.2.1"}}}}`:               `Statement.Condition.IpAddress: "AWS:SourceIp" appears twice`,
 		`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"},"ipaddress":{"aws:SourceIp":"192.0.2.1"}}}}`: `Statement.Condition: "ipaddress" appears twice`,
-		`{"Statement":{"Effect":"Deny","Principal":"` + strings.Repeat("x", MaxPolicyLength) + `"`:                                                                          "at most 10240",
+		`{"Statement":{"Effect":"Deny","Principal":"` + strings.Repeat("x", MaxLength) + `"`:                                                                                "at most 10240",
 	} {
-		if _, err := ParsePolicyDocument([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.80s: %v, want %q", text, err, want)
 		}
 	}
 }
 
-func TestPoliciesThatMeanTheSame(t *testing.T) {
+func TestSame(t *testing.T) {
 	a := `{"Version":"2012-10-17","Statement":{"Sid":"s","Effect":"Allow","Principal":{"AWS":["111122223333","444455556666"]},"Action":["ecr:B","ecr:A"],"Condition":{"Bool":{"aws:SecureTransport":true}}}}`
 	b := `{ "Statement": [{"Condition":{"Bool":{"aws:SecureTransport":["true"]}},"Action":["ecr:A","ecr:B"],"Effect":"Allow","Sid":"s",
 		"Principal":{"AWS":["arn:aws:iam::444455556666:root","arn:aws:iam::111122223333:root"]}}],"Version":"2012-10-17"}`
-	if !SamePolicy([]byte(a), []byte(b)) {
+	if !Same([]byte(a), []byte(b)) {
 		t.Error("only the layout differs")
 	}
 	for _, other := range []string{
 		strings.Replace(b, "Allow", "Deny", 1), strings.Replace(b, "ecr:B", "ecr:C", 1), strings.Replace(b, ":root", ":role/x", 1),
 		strings.Replace(b, `["true"]`, `["false"]`, 1), strings.Replace(b, "2012", "2008", 1), `{}`, ``,
 	} {
-		if SamePolicy([]byte(a), []byte(other)) {
+		if Same([]byte(a), []byte(other)) {
 			t.Errorf("taken for the same: %s", other)
 		}
 	}
-	if old := statement("Deny", `"*"`, `"ecr:*"`, ""); !SamePolicy([]byte(`{"Statement":`+old+`}`), []byte(`{"Version":"2008-10-17","Statement":[`+old+`]}`)) {
+	if old := statement("Deny", `"*"`, `"ecr:*"`, ""); !Same([]byte(`{"Statement":`+old+`}`), []byte(`{"Version":"2008-10-17","Statement":[`+old+`]}`)) {
 		t.Error("the version that is not written is the old one")
 	}
-	if !SamePolicy([]byte(`{"x":1}`), []byte(`{"x":1}`)) || SamePolicy([]byte(`{"x":1}`), []byte(`{"x": 1}`)) {
+	if !Same([]byte(`{"x":1}`), []byte(`{"x":1}`)) || Same([]byte(`{"x":1}`), []byte(`{"x": 1}`)) {
 		t.Error("what cannot be read is the same as the same text only")
 	}
 }
 
-func FuzzPolicyDocument(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add(policyText(statement("Allow", `{"AWS":["111122223333","*"]}`, `["ecr:*"]`, `{"StringNotLikeIfExists":{"aws:PrincipalOrgID":["o-*",1,true,null]}}`), statement("Deny", `"*"`, `"*"`, "")))
 	f.Add([]byte(`{"Statement":{"Effect":"Deny","NotPrincipal":{"AWS":[]},"NotAction":[]}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		d, err := ParsePolicyDocument(text)
+		d, err := Parse(text)
 		if err != nil {
 			return
 		}
@@ -190,7 +190,7 @@ func FuzzPolicyDocument(f *testing.F) {
 				t.Errorf("open is %+v", o)
 			}
 		}
-		if len(text) < MaxPolicyLength && !SamePolicy(text, append([]byte(" "), text...)) {
+		if len(text) < MaxLength && !Same(text, append([]byte(" "), text...)) {
 			t.Error("it is not the same as itself")
 		}
 	})

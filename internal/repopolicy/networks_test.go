@@ -1,4 +1,4 @@
-package governance
+package repopolicy
 
 import (
 	"math/rand/v2"

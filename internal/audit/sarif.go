@@ -1,4 +1,4 @@
-package governance
+package audit
 
 import (
 	"crypto/sha256"
@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/sarif"
 )
 
-func (r AuditReport) writeSARIF(w io.Writer, version string) error {
+func (r Report) writeSARIF(w io.Writer, version string) error {
 	invocation := sarif.Invocation{ExecutionSuccessful: len(r.Failed) == 0, EndTimeUTC: r.At.UTC().Format(time.RFC3339)}
 	for _, failure := range r.Failed {
 		invocation.Notifications = append(invocation.Notifications, sarif.Notification{
@@ -38,7 +38,7 @@ func (r AuditReport) writeSARIF(w io.Writer, version string) error {
 			sum := sha256.Sum256([]byte(f.ID + "\x00" + repository.ARN))
 			run.Results = append(run.Results, sarif.Result{
 				RuleID: f.ID, RuleIndex: index[f.ID], Level: sarifLevel(f.Severity),
-				Message: sarif.Message{Text: markdown.OneLine(repository.Name + ": " + f.Text + ". Mend it with: " + f.Command)},
+				Message: sarif.Message{Text: markdown.OneLine(repository.Name + ": " + f.Text + ". Fix: " + f.Command)},
 				Locations: []sarif.Location{{
 					PhysicalLocation: sarif.PhysicalLocation{
 						ArtifactLocation: sarif.ArtifactLocation{URI: repository.Name}, // its characters need no escape
@@ -47,7 +47,7 @@ func (r AuditReport) writeSARIF(w io.Writer, version string) error {
 					LogicalLocations: []sarif.LogicalLocation{{Name: repository.Name, FullyQualifiedName: repository.ARN, Kind: "repository"}},
 				}},
 				PartialFingerprints: map[string]string{"repositoryControl/v1": hex.EncodeToString(sum[:16])},
-				Properties:          map[string]any{"severity": f.Severity, "command": f.Command},
+				Properties:          map[string]any{"severity": f.Severity, "command": f.Command, "placeholders": f.Placeholders},
 			})
 		}
 	}
@@ -56,15 +56,15 @@ func (r AuditReport) writeSARIF(w io.Writer, version string) error {
 
 func sarifLevel(s Severity) string {
 	switch s {
-	case SeverityCritical, SeverityHigh:
+	case Critical, High:
 		return sarif.LevelError
-	case SeverityMedium:
+	case Medium:
 		return sarif.LevelWarning
 	}
 	return sarif.LevelNote
 }
 
-// securitySeverity is the number by which GitHub tells severities.
+// securitySeverity returns the number from which GitHub derives a severity.
 func securitySeverity(s Severity) string {
-	return map[Severity]string{SeverityCritical: "9.0", SeverityHigh: "7.0", SeverityMedium: "4.0", SeverityLow: "0.1"}[s]
+	return map[Severity]string{Critical: "9.0", High: "7.0", Medium: "4.0", Low: "0.1"}[s]
 }

@@ -1,4 +1,7 @@
-package governance
+// Package repopolicy reads the repository policies of Amazon ECR: whether two mean the same, and which
+// of their statements let in everybody. It fails closed: a policy that it does not understand is an
+// error.
+package repopolicy
 
 import (
 	"bytes"
@@ -12,63 +15,64 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// MaxPolicyLength is the length of a repository policy in characters:
+// MaxLength is the greatest length of a repository policy in characters. Source:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SetRepositoryPolicy.html.
-const MaxPolicyLength = 10_240
+const MaxLength = 10_240
 
-// PolicyDocument is a repository policy, as far as it says who may do what:
+// Policy is a repository policy. Source of its grammar:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html.
-type PolicyDocument struct {
+type Policy struct {
 	Version    string
 	Statements []Statement
 }
 
-// Statement allows or denies actions.
+// Statement is a statement of a policy, which allows or denies actions.
 type Statement struct {
 	Sid    string
 	Effect string // Allow or Deny
-	// Principals are by their kind: AWS, Service, Federated; "*" alone is of kind AWS. One
-	// of Principals and NotPrincipals is nil, and one of Actions and NotActions.
+	// Principals are grouped by their kind: AWS, Service, Federated; "*" alone is of kind AWS.
+	// One of Principals and NotPrincipals is nil, and one of Actions and NotActions.
 	Principals    map[string][]string
 	NotPrincipals map[string][]string
 	Actions       []string
 	NotActions    []string
-	// Conditions have values by operator and key. All must hold.
+	// Conditions are the values by operator and key. All of them must hold.
 	Conditions map[string]map[string][]string
 }
 
-// ParsePolicyDocument reads the JSON of a repository policy.
-func ParsePolicyDocument(text []byte) (PolicyDocument, error) {
-	if n := utf8.RuneCount(text); n > MaxPolicyLength {
-		return PolicyDocument{}, fmt.Errorf("it has %d characters; a repository policy has at most %d", n, MaxPolicyLength)
+// Parse reads the JSON of a repository policy. A name that appears twice in an object, in whatever
+// case, is an error.
+func Parse(text []byte) (Policy, error) {
+	if n := utf8.RuneCount(text); n > MaxLength {
+		return Policy{}, fmt.Errorf("it has %d characters; a repository policy has at most %d", n, MaxLength)
 	}
 	// AWS does not distinguish the case of the names of condition keys.
 	if err := strictjson.CheckFold(text); err != nil {
-		return PolicyDocument{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
+		return Policy{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
 	}
 	var written struct {
 		Version   string
 		Statement json.RawMessage
 	}
 	if err := json.Unmarshal(text, &written); err != nil {
-		return PolicyDocument{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
+		return Policy{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
 	}
 	statements, err := oneOrMany[writtenStatement](written.Statement)
 	if err != nil {
-		return PolicyDocument{}, fmt.Errorf("its Statement: %w", err)
+		return Policy{}, fmt.Errorf("its Statement: %w", err)
 	}
 	if len(statements) == 0 {
-		return PolicyDocument{}, errors.New("it has no Statement")
+		return Policy{}, errors.New("it has no Statement")
 	}
-	document := PolicyDocument{Version: written.Version}
+	policy := Policy{Version: written.Version}
 	for i, w := range statements {
 		s, err := w.statement()
 		if err != nil {
-			return PolicyDocument{}, fmt.Errorf("statement %d: %w", i+1, err)
+			return Policy{}, fmt.Errorf("statement %d: %w", i+1, err)
 		}
-		document.Statements = append(document.Statements, s)
+		policy.Statements = append(policy.Statements, s)
 	}
-	return document, nil
+	return policy, nil
 }
 
 type writtenStatement struct {
@@ -125,7 +129,7 @@ func (w writtenStatement) statement() (Statement, error) {
 
 const kindAWS = "AWS"
 
-// principals reads "*" or an object of lists; nil for nothing.
+// principals reads "*" or an object of lists; no text is nil.
 func principals(raw json.RawMessage) (map[string][]string, error) {
 	if raw == nil {
 		return nil, nil
@@ -139,7 +143,7 @@ func principals(raw json.RawMessage) (map[string][]string, error) {
 	}
 	var kinds map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &kinds); err != nil || len(kinds) == 0 {
-		return nil, errors.New("it is neither * nor an object of principals")
+		return nil, errors.New("it is neither \"*\" nor an object of principals")
 	}
 	out := map[string][]string{}
 	for kind, list := range kinds {
@@ -152,7 +156,7 @@ func principals(raw json.RawMessage) (map[string][]string, error) {
 	return out, nil
 }
 
-// oneOrMany reads a value or a list of such.
+// oneOrMany reads a value or a list of values; no text is no values.
 func oneOrMany[T any](raw json.RawMessage) ([]T, error) {
 	if raw == nil {
 		return nil, nil
@@ -171,48 +175,47 @@ func oneOrMany[T any](raw json.RawMessage) ([]T, error) {
 
 var rootARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
 
-// SamePolicy says whether two repository policies mean the same, whatever the layout of
-// their JSON, the order in lists, and whether an account is written as its ID or as the
-// ARN of its root, which Amazon ECR makes of it. What cannot be read is the same only as
-// the same text.
-func SamePolicy(a, b []byte) bool {
+// Same reports whether two repository policies mean the same. The layout of the JSON and the order in
+// lists do not matter, nor whether an account is written as its ID or as the ARN of its root user,
+// into which Amazon ECR turns it. A text that is no policy is the same as an equal text only.
+func Same(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
 	}
-	one, err1 := ParsePolicyDocument(a)
-	other, err2 := ParsePolicyDocument(b)
+	one, err1 := Parse(a)
+	other, err2 := Parse(b)
 	if err1 != nil || err2 != nil {
 		return false
 	}
-	first, err1 := json.Marshal(one.plain())
-	second, err2 := json.Marshal(other.plain())
+	first, err1 := json.Marshal(one.normalized())
+	second, err2 := json.Marshal(other.normalized())
 	return err1 == nil && err2 == nil && bytes.Equal(first, second)
 }
 
-// plain is the document in the one way in which it could be written.
-func (d PolicyDocument) plain() PolicyDocument {
-	out := PolicyDocument{Version: d.Version}
+// normalized returns the policy in the one form that all policies have that mean the same.
+func (p Policy) normalized() Policy {
+	out := Policy{Version: p.Version}
 	if out.Version == "" {
 		out.Version = "2008-10-17" // what its absence means
 	}
-	plainKinds := func(kinds map[string][]string) map[string][]string {
+	normalizedKinds := func(kinds map[string][]string) map[string][]string {
 		if kinds == nil {
 			return nil
 		}
-		plain := map[string][]string{}
+		normal := map[string][]string{}
 		for kind, names := range kinds {
 			for _, n := range names {
 				if found := rootARN.FindStringSubmatch(n); found != nil {
 					n = found[1]
 				}
-				plain[kind] = append(plain[kind], n)
+				normal[kind] = append(normal[kind], n)
 			}
-			slices.Sort(plain[kind])
+			slices.Sort(normal[kind])
 		}
-		return plain
+		return normal
 	}
-	for _, s := range d.Statements {
-		s.Principals, s.NotPrincipals = plainKinds(s.Principals), plainKinds(s.NotPrincipals)
+	for _, s := range p.Statements {
+		s.Principals, s.NotPrincipals = normalizedKinds(s.Principals), normalizedKinds(s.NotPrincipals)
 		s.Actions, s.NotActions = sorted(s.Actions), sorted(s.NotActions)
 		conditions := map[string]map[string][]string{}
 		for operator, keys := range s.Conditions {
@@ -226,3 +229,5 @@ func (d PolicyDocument) plain() PolicyDocument {
 	}
 	return out
 }
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }

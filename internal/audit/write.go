@@ -1,4 +1,4 @@
-package governance
+package audit
 
 import (
 	"encoding/json"
@@ -14,8 +14,8 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-// Write writes the report. It is the same bytes for the same report.
-func (r AuditReport) Write(w io.Writer, format scan.Format, o scan.WriteOptions) error {
+// Write writes the report in a format. The same report is always written as the same bytes.
+func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) error {
 	switch format {
 	case scan.FormatTable:
 		_, err := io.WriteString(w, r.text())
@@ -23,7 +23,7 @@ func (r AuditReport) Write(w io.Writer, format scan.Format, o scan.WriteOptions)
 	case scan.FormatJSON:
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false) // commands are to be copied
+		e.SetEscapeHTML(false) // so that commands can be copied
 		return e.Encode(r)
 	case scan.FormatSARIF:
 		return r.writeSARIF(w, o.Version)
@@ -38,8 +38,8 @@ func (r AuditReport) Write(w io.Writer, format scan.Format, o scan.WriteOptions)
 	return fmt.Errorf("format %q is none of %v", format, scan.Formats())
 }
 
-// text is a block for each repository that misses something, and a line with the sum.
-func (r AuditReport) text() string {
+// text returns a block for each repository with a failed control, and a line with the totals.
+func (r Report) text() string {
 	var out strings.Builder
 	for _, repository := range r.Repositories {
 		if len(repository.Findings) == 0 {
@@ -56,8 +56,8 @@ func (r AuditReport) text() string {
 	return out.String()
 }
 
-// sentence says how it stands.
-func (r AuditReport) sentence() string {
+// sentence returns the totals.
+func (r Report) sentence() string {
 	s := r.Summary
 	text := fmt.Sprintf("%s, %d without findings", english.Plural(s.Repositories, "repository", "repositories"), s.Clean)
 	if s.Findings > 0 {
@@ -75,8 +75,8 @@ func (r AuditReport) sentence() string {
 	return text
 }
 
-// suites has one for each repository, and in it a case for each control.
-func (r AuditReport) suites() []junit.Suite {
+// suites returns a suite for each repository, with a case for each control.
+func (r Report) suites() []junit.Suite {
 	var suites []junit.Suite
 	for _, repository := range r.Repositories {
 		name := r.Host + "/" + repository.Name
@@ -84,9 +84,9 @@ func (r AuditReport) suites() []junit.Suite {
 		for _, c := range Controls() {
 			test := junit.Case{Class: name, Name: c.ID + " " + c.Title}
 			if slices.Contains(r.Skipped, c.ID) {
-				test.Skipped = &junit.Message{Message: "not looked at"}
+				test.Skipped = &junit.Message{Message: "skipped"}
 			}
-			if i := slices.IndexFunc(repository.Findings, func(f AuditFinding) bool { return f.ID == c.ID }); i >= 0 {
+			if i := slices.IndexFunc(repository.Findings, func(f Finding) bool { return f.ID == c.ID }); i >= 0 {
 				f := repository.Findings[i]
 				test.Failure = &junit.Message{Type: string(f.Severity), Message: markdown.OneLine(f.Text), Text: f.Command}
 			}
@@ -103,10 +103,10 @@ func (r AuditReport) suites() []junit.Suite {
 }
 
 // A comment on GitHub has at most 65,536 characters.
-const maxAuditMarkdown = 60_000
+const maxMarkdown = 60_000
 
-// markdown is for a comment on a pull request, or an issue.
-func (r AuditReport) markdown() string {
+// markdown returns a report for a comment on a pull request or an issue.
+func (r Report) markdown() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "### Repository audit of %s\n\n%s.\n", markdown.Code(r.Registry), markdown.Plain(r.sentence()))
 	for _, failure := range r.Failed {
@@ -115,14 +115,14 @@ func (r AuditReport) markdown() string {
 	if r.Summary.Findings == 0 {
 		return out.String()
 	}
-	out.WriteString("\n| Repository | Severity | Control | Finding | Command |\n|---|---|---|---|---|\n")
+	out.WriteString("\n| Repository | Severity | Control | Finding | Fix |\n|---|---|---|---|---|\n")
 	left := r.Summary.Findings
 	for _, repository := range r.Repositories {
 		for _, f := range repository.Findings {
 			line := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", markdown.Code(repository.Name), f.Severity,
 				markdown.Plain(f.ID), markdown.Plain(f.Text), markdown.Code(f.Command))
-			if out.Len()+len(line) > maxAuditMarkdown {
-				fmt.Fprintf(&out, "\n%s left out, as a comment is bounded; the other reports have them.\n", english.Plural(left, "finding is", "findings are"))
+			if out.Len()+len(line) > maxMarkdown {
+				fmt.Fprintf(&out, "\n%s left out, because a comment is limited in size; the other formats have all of them.\n", english.Plural(left, "finding is", "findings are"))
 				return out.String()
 			}
 			out.WriteString(line)
