@@ -28,7 +28,7 @@ func attachedTags(subjects []content.Manifest) []string {
 	return tags
 }
 
-// findTags gives what those of the tags name that are there, by tag, and verifies
+// findTags returns what those of the tags name that are there, by tag, and verifies
 // it. An endpoint that cannot be read has none.
 func findTags(ctx context.Context, endpoint fmt.Stringer, tags []string) (found map[string]content.Manifest, err error) {
 	switch e := endpoint.(type) {

@@ -1,7 +1,9 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
+	"runtime"
 	"sync"
 	"time"
 
@@ -9,6 +11,18 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
+
+// What [Options] mean by 0.
+const (
+	defaultLayers         = 4
+	defaultConnections    = 8  // for one blob, or four for each processor if that is less
+	defaultAllConnections = 16 // of the whole copy
+)
+
+// connections is over how many connections one blob moves.
+func (o *Options) connections() int {
+	return cmp.Or(max(o.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0)))
+}
 
 // connections are slots of which fewer are given out for some time after requests
 // had to be sent again: a server that refuses or resets some of many connections
@@ -32,7 +46,7 @@ type connections struct {
 // before it was lowered says nothing of it.
 const lowerAgain = time.Second
 
-// newConnections gives n slots for requests to the endpoints.
+// newConnections returns n slots for requests to the endpoints.
 func newConnections(n int, now func() time.Time, endpoints ...any) *connections {
 	c := &connections{free: semaphore.NewWeighted(int64(n)), limit: n, most: n, now: now}
 	c.retries = func() (sum int) {
@@ -59,7 +73,7 @@ func (c *connections) Acquire(ctx context.Context, n int64) error {
 	return nil
 }
 
-// Release gives n slots back, and looks how things went.
+// Release returns n slots back, and looks how things went.
 func (c *connections) Release(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

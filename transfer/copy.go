@@ -11,7 +11,7 @@ import (
 )
 
 // Options say what is copied and how. The zero value copies the only image of
-// the source and gives it no tag.
+// the source and returns it no tag.
 type Options struct {
 	// Reference is the tag or digest of the image in the source; "" is the
 	// only image there.
@@ -24,14 +24,14 @@ type Options struct {
 	// platform of an index is its image, with its digest; several are an index of
 	// only these, with another digest than that of the source unless it has no others.
 	Platforms []content.Platform
-	// KeepDigest makes it an error, which wraps [ErrUnsupported], if Platforms ask
+	// KeepDigest makes it an error, which wraps [content.ErrUnsupported], if Platforms ask
 	// for an index with another digest.
 	KeepDigest bool
 	// Referrers copies what is attached to the image and its parts too: signatures,
 	// attestations, bills of materials, which have it as their subject or a tag made
-	// of its digest, see [ParseDigestTag]. They arrive after their subject and before
+	// of its digest, see [content.ParseDigestTag]. They arrive after their subject and before
 	// the tags. To signatures that a destination has by such a tag those of the
-	// source are added; what is no list of signatures there is [ErrConflict].
+	// source are added; what is no list of signatures there is [content.ErrConflict].
 	Referrers bool
 	// Verify, if not nil, is asked when it is known which image is copied, before
 	// anything is written anywhere, and by [Preview] too; an error of it is that of
@@ -43,7 +43,7 @@ type Options struct {
 	// for several, when the image and all that it names and that refers to it is
 	// stored there by digest and before it gets a tag; also if all was there before,
 	// its tags too, and if no tag is asked for. dst is its Target: a repository or a
-	// layout is an [Endpoint], a file that is written when all is there is none, and
+	// layout is an [content.Endpoint], a file that is written when all is there is none, and
 	// a docker engine is none. After an error the destination gets no tag, and a
 	// file or an engine nothing.
 	BeforeTags func(ctx context.Context, dst content.Target, image content.Manifest) error
@@ -59,7 +59,7 @@ type Options struct {
 	// are fewer for a while after requests had to be sent again.
 	AllConnections int
 	// JournalDir is the directory where uploads that have begun and images that
-	// have been pushed are noted, so that a later copy goes on with the ones and
+	// have been pushed are noted, so that a later copy resumes the ones and
 	// asks first for the others; "" is none.
 	JournalDir string
 	// TempDir is the directory for blobs that go to several destinations and are in
@@ -114,8 +114,8 @@ type Copied struct {
 // tags last. What dst has already is not sent again. After an error dst has
 // no part of the image under its tags.
 //
-// The error wraps [ErrNotFound], [ErrIntegrity], [ErrConflict] or
-// [ErrUnsupported] where one of them applies.
+// The error wraps [content.ErrNotFound], [content.ErrIntegrity], [content.ErrConflict] or
+// [content.ErrUnsupported] where one of them applies.
 func Copy(ctx context.Context, src content.Source, dst content.Target, opts Options) (Result, error) {
 	copied := CopyAll(ctx, src, []Destination{{Target: dst, Tags: opts.Tags, Digest: opts.Digest}}, opts)
 	return copied[0].Result, copied[0].Err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -14,13 +13,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
-)
-
-// What Options mean by 0.
-const (
-	defaultLayers         = 4
-	defaultConnections    = 8
-	defaultAllConnections = 16
 )
 
 // copier copies the blobs of one image.
@@ -41,7 +33,7 @@ func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	c := &copier{
 		src: src, memory: parts.NewMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
-		connections: cmp.Or(max(opts.Connections, 0), min(defaultConnections, 4*runtime.GOMAXPROCS(0))),
+		connections: opts.connections(),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
 	}
 	c.connections = min(c.connections, c.all)
@@ -317,7 +309,7 @@ func (c *copier) limit(open content.RangeOpener) content.RangeOpener {
 	}
 }
 
-// limitedBody gives its connection back when it is closed.
+// limitedBody returns its connection back when it is closed.
 type limitedBody struct {
 	io.ReadCloser
 	release func()

@@ -57,7 +57,7 @@ func failAll(all []*delivery, err error) {
 	}
 }
 
-// alive gives those to which something is still to be done.
+// alive returns those to which something is still to be done.
 func alive(all []*delivery) (left []*delivery) {
 	for _, t := range all {
 		if t.ctx.Err() == nil {
@@ -226,7 +226,7 @@ func (t *delivery) publish(g graph, opts Options) error {
 	return nil
 }
 
-// isStoredFirst tells whether the image is stored by its digest before it gets its
+// isStoredFirst reports whether the image is stored by its digest before it gets its
 // tags: none must name an image whose signatures are yet to come.
 func (g *graph) isStoredFirst(opts Options) bool {
 	return opts.unlisted || opts.BeforeTags != nil || g.hasAttachments()
@@ -248,7 +248,7 @@ func (t *delivery) beforeTags(opts Options) error {
 	return fmt.Errorf("%s: image %s gets no tag: %w", t.Target, t.root.Descriptor.Digest, err)
 }
 
-// setTags gives the image its tags; "" is an image without one.
+// setTags returns the image its tags; "" is an image without one.
 func (t *delivery) setTags(tags []string) error {
 	group, ctx := errgroup.WithContext(t.ctx)
 	group.SetLimit(manifestsAtOnce)

@@ -49,7 +49,7 @@ func signatures(t *testing.T, dst content.Target, layers ...content.Descriptor) 
 	return content.Manifest{Descriptor: fixture.BlobOf(string(data), ocispec.MediaTypeImageManifest), Content: data}
 }
 
-// signersAt gives who signed an image, by its tag made of its digest.
+// signersAt returns who signed an image, by its tag made of its digest.
 func signersAt(t *testing.T, src content.Source, tag string) (signers []string) {
 	t.Helper()
 	m, err := src.Resolve(t.Context(), tag)

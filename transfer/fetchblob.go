@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +17,9 @@ import (
 // connections where src can do that, and tells opts.Progress; of opts nothing else
 // counts. Until all of it is there and has the digest of d, the content is in
 // another file of the same directory, from which a later call goes on. A file at
-// path is replaced; if it is the blob already, nothing is done: [OutcomeSkipped].
+// path is replaced; if it is the blob already, nothing is done: [content.OutcomeSkipped].
 func FetchBlob(ctx context.Context, src content.Source, d content.Descriptor, path string, opts Options) (content.Outcome, error) {
-	f := &blobFetch{src: src, d: d, target: path, connections: cmp.Or(max(opts.Connections, 0), defaultConnections), progress: opts.Progress, outcome: content.OutcomeSent}
+	f := &blobFetch{src: src, d: d, target: path, connections: opts.connections(), progress: opts.Progress, outcome: content.OutcomeSent}
 	if err := content.CheckDescriptor(d); err != nil {
 		return "", err
 	}
@@ -46,7 +45,7 @@ func FetchBlob(ctx context.Context, src content.Source, d content.Descriptor, pa
 	return f.outcome, nil
 }
 
-// sameContent tells whether a file has the digest of d.
+// sameContent reports whether a file has the digest of d.
 func sameContent(ctx context.Context, path string, d content.Descriptor) bool {
 	f, err := os.Open(path)
 	if err != nil {

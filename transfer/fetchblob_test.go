@@ -36,7 +36,7 @@ func newBlob(t *testing.T, w *world) (content.Descriptor, []byte, *layout.Layout
 	c := content.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))}
 	fixture.Check(t, e.PutBlob(t.Context(), d, bytes.NewReader(data)))
 	fixture.Check(t, e.PutBlob(t.Context(), c, bytes.NewReader(config)))
-	// Amazon ECR gives a layer when an image names it.
+	// Amazon ECR returns a layer when an image names it.
 	manifest, err := json.Marshal(ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: c,
 		Layers: []content.Descriptor{{MediaType: ocispec.MediaTypeImageLayer, Digest: d.Digest, Size: d.Size}},

@@ -8,7 +8,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// foreignSource is a [Source] of a layer that need not be in its registry.
+// foreignSource is a [content.Source] of a layer that need not be in its registry.
 type foreignSource struct {
 	content.Source
 	elsewhere content.BlobReader

@@ -81,7 +81,7 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bo
 	return nil
 }
 
-// hasAttachments tells whether something refers to the image or is attached to it.
+// hasAttachments reports whether something refers to the image or is attached to it.
 func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.attached) > 0 }
 
 // freshReferrers reads the referrers of all subjects that are not known, and makes
@@ -128,7 +128,7 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	return referrers, nil
 }
 
-// attachedTo gives what is attached to all subjects by tags made of their digests.
+// attachedTo returns what is attached to all subjects by tags made of their digests.
 func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest) ([]content.TaggedManifest, error) {
 	tags := attachedTags(subjects)
 	found, err := findTags(ctx, src, tags)

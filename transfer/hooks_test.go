@@ -323,7 +323,7 @@ func TestVerifyOption(t *testing.T) {
 	}
 }
 
-// listFiles gives all that is below a directory.
+// listFiles returns all that is below a directory.
 func listFiles(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	fixture.Check(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {

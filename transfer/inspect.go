@@ -58,7 +58,7 @@ type InspectedLayer struct {
 	CreatedBy string        `json:"createdBy,omitempty"` // if the config is read and tells
 }
 
-// ReadManifest gives the verified manifest that reference, a tag or a digest,
+// ReadManifest returns the verified manifest that reference, a tag or a digest,
 // names; "" is the only image there. If platform is not nil and it is an index, it
 // is the manifest of the image for that platform.
 func ReadManifest(ctx context.Context, src content.Source, reference string, platform *content.Platform) (content.Manifest, error) {

@@ -28,9 +28,9 @@ type signatureList struct {
 	raw       []json.RawMessage // the layers, as they are
 }
 
-// mergeSignatures gives an image with the signatures of both: one of the two if it
+// mergeSignatures returns an image with the signatures of both: one of the two if it
 // has all, otherwise have with those of more at its end, and then its config too.
-// The error wraps [ErrConflict] if they are no lists of signatures.
+// The error wraps [content.ErrConflict] if they are no lists of signatures.
 func mergeSignatures(have, more content.Manifest) (content.Manifest, []byte, error) {
 	if have.Descriptor.Digest == more.Descriptor.Digest {
 		return have, nil, nil
@@ -78,7 +78,7 @@ func decodeSignatures(m content.Manifest) (signatureList, error) {
 	return l, nil
 }
 
-// has tells whether a signature is in the list. The payload of two may be the same:
+// has reports whether a signature is in the list. The payload of two may be the same:
 // the signature itself is in the annotations of the layer.
 func (l signatureList) has(layer content.Descriptor) bool {
 	return slices.ContainsFunc(l.layers, func(d content.Descriptor) bool {
@@ -90,7 +90,7 @@ func (l signatureList) hasAll(other signatureList) bool {
 	return !slices.ContainsFunc(other.layers, func(d content.Descriptor) bool { return !l.has(d) })
 }
 
-// encode gives the image and its config, which names each layer as cosign's does.
+// encode returns the image and its config, which names each layer as cosign's does.
 func (l signatureList) encode() (content.Manifest, []byte, error) {
 	never := time.Time{}
 	image := ocispec.Image{Created: &never, RootFS: ocispec.RootFS{Type: "layers"}}

@@ -17,7 +17,7 @@ import (
 )
 
 // interrupt pulls the image app:x and ends the pull when some ranges of its layer
-// are there; it gives the path of the partial file.
+// are there; it returns the path of the partial file.
 func interrupt(t *testing.T, w *world, dst string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -17,7 +17,7 @@ type Plan struct {
 	Tags         []string      `json:"tags"`         // it would get
 	Blobs        int           `json:"blobs"`        // to be copied or mounted
 	Bytes        int64         `json:"bytes"`        // in them
-	BlobsSkipped int           `json:"blobsSkipped"` // there already
+	BlobsSkipped int           `json:"blobsSkipped"` // already present
 	BytesSkipped int64         `json:"bytesSkipped"` // in them
 	Manifests    int           `json:"manifests"`    // to be written
 	// Calls are the requests by operation, those for this plan included, as far as

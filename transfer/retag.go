@@ -55,9 +55,9 @@ func (r RetagResult) Done() (n int) {
 	return n
 }
 
-// Retag gives the image that reference, a tag or a digest, names further tags: one
+// Retag returns the image that reference, a tag or a digest, names further tags: one
 // read of its manifest, and the same bytes written once a tag. All tags are tried;
-// the error has those that failed and wraps [ErrConflict] if one of them is an
+// the error has those that failed and wraps [content.ErrConflict] if one of them is an
 // immutable tag that names another image. In Amazon ECR that is one BatchGetImage
 // and one PutImage a tag.
 func Retag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {

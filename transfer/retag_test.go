@@ -107,7 +107,7 @@ func TestRetagLayout(t *testing.T) {
 }
 
 // TestRetagQuotas has an ECR with the quotas of AWS, 10 PutImage a second: twenty
-// tags are paced, and none is refused as one too many.
+// tags are paced, and none is refused as throttled.
 func TestRetagQuotas(t *testing.T) {
 	w := newWorld(t, localecr.Options{Quotas: localecr.DefaultQuotas()})
 	src, _, _ := fixture.Layout(t, 1)

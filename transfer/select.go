@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
 
-// selectPlatforms gives what platforms want of root, which src has.
+// selectPlatforms returns what platforms want of root, which src has.
 //
 // Of an image it is the image. Of an index it is the image if one platform
 // without a wildcard is wanted; otherwise root if it has nothing else, and
@@ -78,7 +78,7 @@ func match(root digest.Digest, children []content.Entry, platforms []content.Pla
 	return wanted, nil
 }
 
-// onlyImage gives the manifest of the one image that is wanted.
+// onlyImage returns the manifest of the one image that is wanted.
 func onlyImage(ctx context.Context, src content.ManifestReader, children []content.Entry, w want) (content.Manifest, error) {
 	var found []content.Entry
 	for _, i := range w.children {
@@ -101,7 +101,7 @@ func onlyImage(ctx context.Context, src content.ManifestReader, children []conte
 	return c.Manifest, nil
 }
 
-// subset gives root with the wanted children only.
+// subset returns root with the wanted children only.
 func subset(root content.Manifest, children []content.Entry, wanted []want, keepDigest bool) (content.Manifest, error) {
 	images := map[digest.Digest]bool{}
 	kept := make([]bool, len(children))

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
-// spooled is a [Source] of which one blob is in a temporary file: it is read
+// spooled is a [content.Source] of which one blob is in a temporary file: it is read
 // from the source once, and as often as needed from the file.
 type spooled struct {
 	content.Source
@@ -50,7 +50,7 @@ func (c *copier) spool(ctx context.Context, from content.Source, d content.Descr
 	return s, err
 }
 
-// BlobFile gives the file; its Close leaves it for the others.
+// BlobFile returns the file; its Close leaves it for the others.
 func (s *spooled) BlobFile(context.Context, content.Descriptor) (content.BlobFile, error) {
 	return tempfile.Section{SectionReader: io.NewSectionReader(s.file, 0, s.size)}, nil
 }

@@ -1,7 +1,6 @@
 package transfer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,13 +18,13 @@ const streamChunk = 4 << 20
 
 // StreamBlob writes one blob of src to w in its order, over opts.Connections
 // connections where src can do that, and tells opts.Progress; of opts nothing else
-// counts. What was written before an error is in w; if it wraps [ErrIntegrity], it
+// counts. What was written before an error is in w; if it wraps [content.ErrIntegrity], it
 // is not the blob and must not be used.
 func StreamBlob(ctx context.Context, src content.Source, d content.Descriptor, w io.Writer, opts Options) error {
 	if err := content.CheckDescriptor(d); err != nil {
 		return err
 	}
-	f := &blobFetch{src: src, d: d, target: "stdout", connections: cmp.Or(max(opts.Connections, 0), defaultConnections), progress: opts.Progress, outcome: content.OutcomeSent}
+	f := &blobFetch{src: src, d: d, target: "stdout", connections: opts.connections(), progress: opts.Progress, outcome: content.OutcomeSent}
 	f.emit(content.Event{Kind: content.EventPlanned, Bytes: d.Size, Blobs: 1})
 	f.emit(content.Event{Kind: content.EventStarted, Bytes: d.Size})
 	if err := f.stream(ctx, w); err != nil {

@@ -46,7 +46,7 @@ var (
 	_ content.Committer  = (*Target)(nil)
 )
 
-// NewTarget gives the archive at path. Nothing is read or made yet. The
+// NewTarget returns the archive at path. Nothing is read or made yet. The
 // caller closes it.
 func NewTarget(path string, options TargetOptions) *Target {
 	t := &Target{staging.New("oci-archive:"+path, path, staging.Options(options))}
@@ -112,7 +112,7 @@ func (t *Target) Commit(ctx context.Context) error {
 	return t.Write(ctx, members)
 }
 
-// keep gives what of the old file stays: all but the blobs of images that have
+// keep returns what of the old file stays: all but the blobs of images that have
 // lost their tag and that no other image has.
 func (t *Target) keep(ctx context.Context, before, after []byte, blobs map[digest.Digest]tarball.Member) []tarball.Member {
 	garbage := t.garbage(ctx, before, after)
@@ -141,7 +141,7 @@ func (t *Target) keep(ctx context.Context, before, after []byte, blobs map[diges
 	return kept
 }
 
-// garbage gives what is reached by the index before and not by that after; nothing
+// garbage returns what is reached by the index before and not by that after; nothing
 // if that is not certain.
 func (t *Target) garbage(ctx context.Context, before, after []byte) map[digest.Digest]bool {
 	reached := func(index []byte) (map[digest.Digest]bool, error) {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// ReadConfig gives the verified bytes of the config of an image; that of an index
+// ReadConfig returns the verified bytes of the config of an image; that of an index
 // is an error.
 func ReadConfig(ctx context.Context, src Source, image Manifest) ([]byte, error) {
 	c, err := DecodeManifest(image.Content, image.Descriptor.MediaType)

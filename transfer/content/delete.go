@@ -27,7 +27,7 @@ func (n ImageName) String() string {
 	return s
 }
 
-// names tells whether i has this name.
+// names reports whether i has this name.
 func (n ImageName) names(i Image) bool {
 	return (n.Digest == "" || n.Digest == i.Digest) && (n.Tag == "" || slices.Contains(i.Tags, n.Tag))
 }
@@ -91,7 +91,7 @@ func (e *DeleteError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", image, e.Code, e.Reason)
 }
 
-// Unwrap gives the error of a registry that is not Amazon ECR.
+// Unwrap returns the error of a registry that is not Amazon ECR.
 func (e *DeleteError) Unwrap() error { return e.Err }
 
 // Is makes the error an [ErrNotFound] if the image is not there.
@@ -134,7 +134,7 @@ func PlanDeletion(images []Image, names []ImageName) DeletePlan {
 	return plan
 }
 
-// UniqueNames gives each name once.
+// UniqueNames returns each name once.
 func UniqueNames(names []ImageName) []ImageName {
 	var once []ImageName
 	for _, n := range names {

@@ -19,7 +19,7 @@ func (c Entry) Key() string {
 	return key
 }
 
-// Same tells whether two entries are the same image for the same platform.
+// Same reports whether two entries are the same image for the same platform.
 func (c Entry) Same(other Entry) bool {
 	return c.Digest == other.Digest && c.HasPlatform == other.HasPlatform && (!c.HasPlatform || c.Key() == other.Key())
 }
@@ -45,12 +45,12 @@ type Entry struct {
 	read        bool              // by readPlatforms
 }
 
-// saysNoPlatform tells whether the descriptor leaves the platform to the config.
+// saysNoPlatform reports whether the descriptor leaves the platform to the config.
 func (c Entry) saysNoPlatform() bool {
 	return (c.Platform == nil || c.Platform.OS == "") && c.Annotations[AnnotationAttests] == ""
 }
 
-// IndexEntries gives the entries of an index.
+// IndexEntries returns the entries of an index.
 func IndexEntries(c Contents) ([]Entry, error) {
 	children := make([]Entry, len(c.Manifests))
 	for i, d := range c.Manifests {

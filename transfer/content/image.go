@@ -18,7 +18,7 @@ type Image struct {
 	// of the manifest, else the media type of its config.
 	ArtifactType string        `json:"artifactType,omitempty"`
 	Subject      digest.Digest `json:"subject,omitempty"` // of a referrer
-	// Size is in bytes. Amazon ECR gives that of the layers, and of an index that of
+	// Size is in bytes. Amazon ECR returns that of the layers, and of an index that of
 	// its largest image; of a layout it is that of all blobs, each once. 0 is not known.
 	Size     int64      `json:"size,omitempty"`
 	PushedAt *time.Time `json:"pushedAt,omitempty"`

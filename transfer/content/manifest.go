@@ -148,7 +148,7 @@ func IsForeign(mediaType string) bool {
 	return strings.Contains(mediaType, ".foreign.") || strings.Contains(mediaType, ".nondistributable.")
 }
 
-// NewManifest gives content its descriptor.
+// NewManifest returns content its descriptor.
 func NewManifest(content []byte, mediaType string) Manifest {
 	return Manifest{Content: content, Descriptor: Descriptor{
 		MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content)),

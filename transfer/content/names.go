@@ -17,7 +17,7 @@ func IsTag(s string) bool { return tagName.MatchString(s) }
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func IsRepositoryName(s string) bool { return repositoryName.MatchString(s) }
 
-// CheckTag tells whether s can be a tag:
+// CheckTag reports whether s can be a tag:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func CheckTag(s string) error {
 	if !IsTag(s) {

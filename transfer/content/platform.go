@@ -56,7 +56,7 @@ func (p Platform) String() string {
 	return s
 }
 
-// Normal gives the platform as people name it today. An architecture without a
+// Normal returns the platform as people name it today. An architecture without a
 // variant is arm/v7, arm64/v8 or amd64/v1, of which only the first is spelt out:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md#platform-variants.
 func (p Platform) Normal() Platform {
@@ -90,7 +90,7 @@ func (p Platform) Normal() Platform {
 	return p
 }
 
-// Matches tells whether an image for other is what p wants.
+// Matches reports whether an image for other is what p wants.
 func (p Platform) Matches(other Platform) bool {
 	p, other = p.Normal(), other.Normal()
 	return p.OS == other.OS && p.Architecture == other.Architecture &&

@@ -15,7 +15,7 @@ import (
 // maxConfigSize bounds the config of an image, which is held in memory.
 const maxConfigSize = 8 << 20
 
-// imageConfig gives the config of an image; false if m is an artifact.
+// imageConfig returns the config of an image; false if m is an artifact.
 func imageConfig(m Manifest) (config Descriptor, ok bool, err error) {
 	c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {

@@ -52,7 +52,7 @@ func HasDescriptor(list []Descriptor, d Descriptor) bool {
 	return slices.ContainsFunc(list, func(other Descriptor) bool { return other.Digest == d.Digest })
 }
 
-// ReferrerOf gives the entry of a manifest in the list of its subject's referrers;
+// ReferrerOf returns the entry of a manifest in the list of its subject's referrers;
 // subject is "" if it has none.
 func ReferrerOf(m Manifest) (entry Descriptor, subject digest.Digest, err error) {
 	var doc struct {

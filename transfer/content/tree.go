@@ -26,7 +26,7 @@ type node struct {
 	Contents
 }
 
-// ReadTree gives the manifests of root, an image or an index: children before the
+// ReadTree returns the manifests of root, an image or an index: children before the
 // index that names them, root last, each once, with the media type that it has. The
 // error wraps [ErrNotFound] if one is not there, and [ErrIntegrity] if one is not
 // what its descriptor says.

@@ -18,7 +18,7 @@ func ReadLimited(r io.Reader, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// CheckManifest gives m with the media type that it has. The error wraps
+// CheckManifest returns m with the media type that it has. The error wraps
 // [ErrIntegrity] if it is not what its descriptor says.
 func CheckManifest(m Manifest) (Manifest, error) {
 	err := CheckDescriptor(m.Descriptor)
@@ -36,7 +36,7 @@ func CheckManifest(m Manifest) (Manifest, error) {
 	return m, nil
 }
 
-// ResolveTyped gives the manifest with its media type.
+// ResolveTyped returns the manifest with its media type.
 func ResolveTyped(ctx context.Context, r NamedResolver, reference string) (Manifest, error) {
 	m, err := ResolveVerified(ctx, r, reference)
 	if err != nil || m.Descriptor.MediaType != "" {
@@ -71,7 +71,7 @@ type NamedResolver interface {
 	fmt.Stringer
 }
 
-// ResolveVerified gives the manifest that reference names, and checks it.
+// ResolveVerified returns the manifest that reference names, and checks it.
 func ResolveVerified(ctx context.Context, src NamedResolver, reference string) (Manifest, error) {
 	m, err := src.Resolve(ctx, reference)
 	if err != nil {

@@ -63,10 +63,10 @@ type ArchiveOptions struct {
 	Now func() time.Time
 }
 
-// Archive is what `docker save` writes, as [Source]: images whose manifests
+// Archive is what `docker save` writes, as [content.Source]: images whose manifests
 // are made here, since the file has none, with layers that are compressed once,
 // when the image is resolved. An archive that has the manifest of an image with
-// compressed layers too gives that, with its digest.
+// compressed layers too returns that, with its digest.
 type Archive struct {
 	name    string // in messages
 	file    *tarball.Image
@@ -89,7 +89,7 @@ var (
 	_ content.FileReader = (*Archive)(nil)
 )
 
-// blobOpener gives the content of a blob.
+// blobOpener returns the content of a blob.
 type blobOpener func(context.Context) (*io.SectionReader, error)
 
 // OpenArchive opens the tar file, which may be compressed by gzip or zstd.
@@ -140,7 +140,7 @@ func newArchive(f *tarball.Image, name string, options ArchiveOptions) (*Archive
 // String names the archive.
 func (a *Archive) String() string { return a.name }
 
-// Names gives the names of the images, NAME:TAG each, in the order of the archive.
+// Names returns the names of the images, NAME:TAG each, in the order of the archive.
 func (a *Archive) Names() []string {
 	var names []string
 	for _, i := range a.images {
@@ -160,7 +160,7 @@ func (a *Archive) Close() error {
 	return errors.Join(err, a.cache.Sweep(a.options.Now()))
 }
 
-// Resolve gives the manifest of the image that reference names: NAME:TAG, the
+// Resolve returns the manifest of the image that reference names: NAME:TAG, the
 // digest of its config, or "" for the only one. Layers are compressed now, unless
 // it is known what they become.
 func (a *Archive) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
@@ -244,7 +244,7 @@ func (a *Archive) manifest(config []byte, layers []*dockerLayer) (content.Manife
 	}, nil
 }
 
-// Manifests gives manifests of images that were resolved.
+// Manifests returns manifests of images that were resolved.
 func (a *Archive) Manifests(_ context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

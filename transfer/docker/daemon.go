@@ -28,7 +28,7 @@ type Daemon struct {
 	TLSDir string
 }
 
-// connect gives a client, which the caller closes. It connects with the first call.
+// connect returns a client, which the caller closes. It connects with the first call.
 func (d Daemon) connect() (*client.Client, error) {
 	var options []client.Opt
 	if strings.HasPrefix(d.Host, "ssh:") {
@@ -84,7 +84,7 @@ func OpenDaemon(ctx context.Context, d Daemon, image string, options ArchiveOpti
 // archiveTarget keeps the embedded field from being part of the API.
 type archiveTarget = ArchiveTarget
 
-// DaemonTarget loads one image into a docker daemon, as [Target].
+// DaemonTarget loads one image into a docker daemon, as [content.Target].
 type DaemonTarget struct {
 	*archiveTarget
 	daemon Daemon
@@ -97,7 +97,7 @@ var (
 	_ content.SingleImageTarget = (*DaemonTarget)(nil)
 )
 
-// NewDaemonTarget gives the image of a docker daemon with this name, which is
+// NewDaemonTarget returns the image of a docker daemon with this name, which is
 // without a tag. Nothing is sent yet. tempDir is where the image is put together;
 // "" is os.TempDir. The caller closes it.
 func NewDaemonTarget(d Daemon, image, tempDir string) *DaemonTarget {

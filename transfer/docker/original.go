@@ -16,7 +16,7 @@ import (
 // maxOriginals is how many manifests are looked at.
 const maxOriginals = 1000
 
-// original gives the manifest that the archive has itself of the image with this
+// original returns the manifest that the archive has itself of the image with this
 // config, if all of it is there and its layers are compressed. Docker from 25.0 on
 // writes OCI layouts that are docker archives as well.
 func (a *Archive) original(config digest.Digest, layers int) (content.Manifest, bool) {
@@ -65,7 +65,7 @@ func isPlainLayer(d content.Descriptor) bool {
 	return true
 }
 
-// openAll gives the content of all blobs, if all are there.
+// openAll returns the content of all blobs, if all are there.
 func openAll(ctx context.Context, layout layout.Reader, blobs []content.Descriptor) ([]*io.SectionReader, bool) {
 	opened := make([]*io.SectionReader, len(blobs))
 	for i, b := range blobs {

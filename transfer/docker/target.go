@@ -25,10 +25,10 @@ import (
 // https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
 const containerdName = "io.containerd.image.name"
 
-// ArchiveTarget writes one image to a tar file or a stream, as [Target], so
+// ArchiveTarget writes one image to a tar file or a stream, as [content.Target], so
 // that `docker load` and everything else that reads what `docker save` writes can
 // read it. The layers stay as they are, and the manifest is in the file too, so
-// that what reads it as an OCI layout, or with [OpenDockerArchive], finds the image
+// that what reads it as an OCI layout, or with [OpenArchive], finds the image
 // with its digest. A file that is there is only replaced by an image of the same
 // name.
 type ArchiveTarget struct {
@@ -55,7 +55,7 @@ var (
 	_ content.SingleImageTarget = (*ArchiveTarget)(nil)
 )
 
-// NewArchiveTarget gives the archive at path for an image with this name,
+// NewArchiveTarget returns the archive at path for an image with this name,
 // which is without a tag; "" is no name. Nothing is read or made yet. The caller
 // closes it.
 func NewArchiveTarget(path, image string, options TargetOptions) *ArchiveTarget {

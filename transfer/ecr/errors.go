@@ -18,5 +18,5 @@ func (e *RepositoryNotFoundError) Error() string {
 		e.Repository, e.Registry, e.Registry.Host, e.Repository)
 }
 
-// Is makes the error an [ErrNotFound].
+// Is makes the error an [content.ErrNotFound].
 func (e *RepositoryNotFoundError) Is(target error) bool { return target == content.ErrNotFound }

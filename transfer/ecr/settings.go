@@ -141,7 +141,7 @@ func (e *RepositoryExistsError) Error() string {
 	return fmt.Sprintf("repository %s exists in %s already", e.Repository, e.Registry)
 }
 
-// Is makes the error an [ErrConflict].
+// Is makes the error an [content.ErrConflict].
 func (e *RepositoryExistsError) Is(target error) bool { return target == content.ErrConflict }
 
 // CreateRepository creates the repository, with one call. The error is a

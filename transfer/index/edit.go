@@ -18,7 +18,7 @@ type EntryName struct {
 	Platform content.Platform
 }
 
-// ParseEntryName reads a digest, or a platform as [ParsePlatform] does.
+// ParseEntryName reads a digest, or a platform as [content.ParsePlatform] does.
 func ParseEntryName(s string) (EntryName, error) {
 	if !strings.HasPrefix(s, string(digest.SHA256)+":") {
 		p, err := content.ParsePlatform(s)
@@ -41,7 +41,7 @@ func (n EntryName) String() string {
 
 // Add puts images into the index, each in the place of those that are for the
 // same platform, whose attestations go with them; an image for another platform
-// comes last. One that is there already stays as it is.
+// comes last. One that is already present stays as it is.
 func (x *Index) Add(ctx context.Context, additions []Addition) error {
 	entries, err := x.read(ctx, additions)
 	if err != nil {
@@ -128,7 +128,7 @@ func (x *Index) keep(f func(i int) bool) {
 }
 
 // Remove takes entries out of the index, and the attestations of their images. The
-// error wraps [ErrNotFound] if a name fits none of them.
+// error wraps [content.ErrNotFound] if a name fits none of them.
 func (x *Index) Remove(ctx context.Context, names []EntryName) error {
 	drop := make([]bool, len(x.children))
 	for _, name := range names {
@@ -148,7 +148,7 @@ func (x *Index) Remove(ctx context.Context, names []EntryName) error {
 	return nil
 }
 
-// find gives the places of the entries that name fits, at least one.
+// find returns the places of the entries that name fits, at least one.
 func (x *Index) find(ctx context.Context, name EntryName) ([]int, error) {
 	if name.Digest == "" {
 		if err := content.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
@@ -170,7 +170,7 @@ func (x *Index) find(ctx context.Context, name EntryName) ([]int, error) {
 	return nil, fmt.Errorf("the index is for %s, not for %s: %w", content.PlatformList(x.children), name, content.ErrNotFound)
 }
 
-// findOne gives the place of the only entry that name fits.
+// findOne returns the place of the only entry that name fits.
 func (x *Index) findOne(ctx context.Context, name EntryName) (int, error) {
 	found, err := x.find(ctx, name)
 	if err != nil {
@@ -183,7 +183,7 @@ func (x *Index) findOne(ctx context.Context, name EntryName) (int, error) {
 }
 
 // Annotate sets annotations of the index and removes others. The error wraps
-// [ErrUnsupported] if it is a Docker manifest list.
+// [content.ErrUnsupported] if it is a Docker manifest list.
 func (x *Index) Annotate(set map[string]string, remove []string) error {
 	if err := x.mayAnnotate(); err != nil {
 		return err

@@ -40,7 +40,7 @@ type Addition struct {
 	Reference string         // tag or digest there
 }
 
-// Options say what kind of index [NewIndex] makes. The zero value is a
+// Options say what kind of index [New] makes. The zero value is a
 // Docker manifest list if all of its images are Docker's, otherwise an OCI index.
 type Options struct {
 	Type        Type
@@ -92,7 +92,7 @@ func New(ctx context.Context, endpoint content.Endpoint, additions []Addition, o
 }
 
 // Open reads the index that reference, a tag or a digest, names in endpoint.
-// The error wraps [ErrUnsupported] if it is an image.
+// The error wraps [content.ErrUnsupported] if it is an image.
 func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*Index, error) {
 	m, err := content.ResolveTyped(ctx, endpoint, reference)
 	if err != nil {
@@ -116,7 +116,7 @@ func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*In
 	return x, nil
 }
 
-// Manifest gives the index as it is now. The error wraps [ErrUnsupported] if it
+// Manifest returns the index as it is now. The error wraps [content.ErrUnsupported] if it
 // is larger than a manifest may be, or empty.
 func (x *Index) Manifest() (content.Manifest, error) {
 	m := content.NewManifest(x.doc.Bytes(), x.mediaType)
@@ -127,7 +127,7 @@ func (x *Index) Manifest() (content.Manifest, error) {
 	return m, err
 }
 
-// Entries gives the descriptors of the index.
+// Entries returns the descriptors of the index.
 func (x *Index) Entries() []content.Descriptor {
 	descriptors := make([]content.Descriptor, len(x.children))
 	for i, c := range x.children {
@@ -143,7 +143,7 @@ type entry struct {
 	source content.Source // nil is the endpoint of the index
 }
 
-// accept tells whether the index may have the entry.
+// accept reports whether the index may have the entry.
 func (x *Index) accept(e entry) error {
 	if x.mediaType == content.MediaTypeDockerList && e.MediaType != content.MediaTypeDockerManifest {
 		return fmt.Errorf("%w: a Docker manifest list has Docker images only, and %s is %s; make an OCI index with `ecrkit index create --type oci`, which may have both", content.ErrUnsupported, e.Digest, e.MediaType)

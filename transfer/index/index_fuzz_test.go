@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
 
-// memory is an [Endpoint] with one index and whatever manifests it names: each of
+// memory is an [content.Endpoint] with one index and whatever manifests it names: each of
 // them is image.
 type memory struct {
 	index content.Manifest
@@ -149,7 +149,7 @@ func jsonSize(content []byte) string {
 	return string(data)
 }
 
-// checkIndex checks that x is an index and what it says of itself, and gives its
+// checkIndex checks that x is an index and what it says of itself, and returns its
 // entries.
 func checkIndex(t *testing.T, x *Index) [][]byte {
 	t.Helper()

@@ -36,7 +36,7 @@ func (x *Index) Plan(dst content.Endpoint, tags []string) (Result, error) {
 // Put copies the images that are not where the index goes and then stores the
 // index, under its tags if there are any. dst is where it goes; nil is the
 // endpoint in which it was made or opened. Of opts what says how blobs move counts,
-// and BeforeTags. The error wraps [ErrConflict] if a tag is immutable and names another
+// and BeforeTags. The error wraps [content.ErrConflict] if a tag is immutable and names another
 // image.
 func (x *Index) Put(ctx context.Context, dst content.Endpoint, tags []string, opts transfer.Options) (Result, error) {
 	result, err := x.Plan(dst, tags)
@@ -96,7 +96,7 @@ func (x *Index) target(dst content.Endpoint) content.Endpoint {
 	return dst
 }
 
-// copies gives the entries that are not where the index goes, with their sources.
+// copies returns the entries that are not where the index goes, with their sources.
 func (x *Index) copies(dst content.Endpoint) (copies []entry) {
 	seen := map[digest.Digest]bool{}
 	for _, c := range x.children {

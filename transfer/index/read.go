@@ -12,7 +12,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
 
-// read gives the entries that additions become.
+// read returns the entries that additions become.
 func (x *Index) read(ctx context.Context, additions []Addition) ([]entry, error) {
 	manifests, err := x.resolveAdditions(ctx, additions)
 	if err != nil {
@@ -96,7 +96,7 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]c
 	return manifests, group.Wait()
 }
 
-// entriesOf gives the entry for an image, or those of an index.
+// entriesOf returns the entry for an image, or those of an index.
 func entriesOf(m content.Manifest) ([]entry, error) {
 	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {

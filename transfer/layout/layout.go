@@ -19,7 +19,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
 )
 
-// Layout is an OCI image layout directory, as [Source] and as [Target]. It is a
+// Layout is an OCI image layout directory, as [content.Source] and as [content.Target]. It is a
 // valid layout at any moment of a copy, also if the process dies: each file is
 // written under another name and renamed when it is complete and verified, and
 // index.json, which makes an image visible, comes last. Several processes may

@@ -20,7 +20,7 @@ import (
 // MaxIndexSize is the largest index.json that is read, in bytes.
 const MaxIndexSize = 64 << 20
 
-// Reader is a [Source] over the files of an OCI image layout:
+// Reader is a [content.Source] over the files of an OCI image layout:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type Reader struct {
 	files fs.FS

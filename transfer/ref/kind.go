@@ -25,7 +25,7 @@ func kindOf(files tarball.Files) Kind {
 	return ""
 }
 
-// isWholeLayout tells whether all that index.json names is there and compressed.
+// isWholeLayout reports whether all that index.json names is there and compressed.
 func isWholeLayout(files tarball.Files) bool {
 	layout := layout.NewReader(files, "")
 	index, err := layout.Index()

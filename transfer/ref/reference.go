@@ -40,7 +40,7 @@ type Reference struct {
 	Digest     digest.Digest // "" if none was given; in a docker daemon the image ID
 }
 
-// IsRepository tells whether the image is in a registry.
+// IsRepository reports whether the image is in a registry.
 func (r Reference) IsRepository() bool { return r.Kind == KindECR || r.Kind == KindRegistry }
 
 // Place is the reference without its tag and digest: where the image is.

@@ -12,7 +12,7 @@ import (
 )
 
 // OpenStream reads a tar to its end, compressed or not, and opens it as an
-// [Archive] or a [DockerArchive], whichever it is; if it is both and kind is not
+// [Archive] or a [docker.Archive], whichever it is; if it is both and kind is not
 // "", as that. The content is in a temporary file until it is closed.
 func OpenStream(ctx context.Context, r io.Reader, kind Kind, options docker.ArchiveOptions) (content.SourceCloser, error) {
 	f, err := tarball.Spool(ctx, r, options.TempDir)

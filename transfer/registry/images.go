@@ -71,7 +71,7 @@ func blobSize(response *http.Response) (int64, error) {
 
 // Deleter deletes images of the repository, one request each, and one more to know
 // which image a tag names. Many registries delete by digest only, or not at all:
-// the failure then wraps [ErrUnsupported].
+// the failure then wraps [content.ErrUnsupported].
 func (r *Repository) Deleter() content.Deleter { return registryDeleter{r} }
 
 type registryDeleter struct{ *Repository }

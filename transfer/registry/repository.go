@@ -20,7 +20,7 @@ import (
 )
 
 // Repository is one repository of a registry that speaks the OCI distribution API,
-// as [Source] and as [Target]:
+// as [content.Source] and as [content.Target]:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 //
 // Credentials go to the registry's host alone, and to the server that it names for

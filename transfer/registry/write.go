@@ -166,7 +166,7 @@ func (r *Repository) HasImage(ctx context.Context, d content.Descriptor, tags []
 }
 
 // Delete removes a tag, or with a digest an image with all its tags. The error
-// wraps [ErrNotFound] if it is not there, and [ErrUnsupported] if the registry
+// wraps [content.ErrNotFound] if it is not there, and [content.ErrUnsupported] if the registry
 // deletes nothing, or no tags.
 func (r *Repository) Delete(ctx context.Context, reference string) error {
 	c, err := r.client(ctx, actionsDelete, "")

@@ -32,7 +32,7 @@ type Options struct {
 	Stream io.Writer
 }
 
-// Staging is the part of a [Target] that collects an image in a directory until
+// Staging is the part of a [content.Target] that collects an image in a directory until
 // it is committed as one tar. For a file the directory is beside it and named
 // after it, so that a later process goes on with what a killed one has left.
 type Staging struct {

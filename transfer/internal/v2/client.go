@@ -127,7 +127,7 @@ func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descr
 }
 
 // Head gives the digest that a reference names, "" if the registry does not say it;
-// the error wraps [ErrNotFound] if it names nothing.
+// the error wraps [content.ErrNotFound] if it names nothing.
 func (c *Client) Head(ctx context.Context, repository, reference string) (d digest.Digest, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL(repository+"/manifests/"+reference, nil).String(), nil)
