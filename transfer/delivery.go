@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -41,8 +42,21 @@ func newDeliveries(ctx context.Context, dsts []Destination, opts Options) []*del
 		t := &delivery{Destination: d, progress: opts.Progress, count: countRequests(d.Target)}
 		t.ctx, t.cancel = context.WithCancelCause(ctx)
 		deliveries[i] = t
+		for _, before := range deliveries[:i] {
+			if path := pathOf(d.Target); path != "" && files.Same(path, pathOf(before.Target)) {
+				t.fail(fmt.Errorf("%s: it is %s, which is a destination already; name it once, with all tags", d.Target, before.Target))
+			}
+		}
 	}
 	return deliveries
+}
+
+// pathOf returns the path of a file that the target locks; "" if there is none.
+func pathOf(target content.Target) string {
+	if t, ok := target.(content.LockedFileTarget); ok {
+		return t.Path()
+	}
+	return ""
 }
 
 // fail ends the delivery; the first error counts.

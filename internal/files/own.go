@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 )
 
 // OpenOwn opens the file at path as os.OpenFile does, if it is a regular file of
@@ -80,6 +82,36 @@ func explain(path string, err error, anyUser bool) error {
 		}
 	}
 	return err
+}
+
+// Same reports whether two paths lead to the same place in the file system, whether
+// there is a file or not.
+func Same(a, b string) bool { return a != "" && b != "" && fold(resolve(a)) == fold(resolve(b)) }
+
+// resolve returns an absolute path without links, as far as it exists.
+func resolve(path string) string {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return path
+	}
+	missing := ""
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, missing)
+		}
+		if dir == filepath.Dir(dir) {
+			return path
+		}
+		missing = filepath.Join(filepath.Base(dir), missing)
+	}
+}
+
+// fold lets names count that differ in case alone, where systems usually do so.
+func fold(path string) string {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return strings.ToLower(path)
+	}
+	return path
 }
 
 func untrusted(path, reason string) error {

@@ -100,3 +100,36 @@ func TestIsOwner(t *testing.T) {
 		}
 	}
 }
+
+func TestSame(t *testing.T) {
+	t.Chdir(t.TempDir())
+	must(t, os.MkdirAll("dir/sub", 0o700))
+	must(t, os.WriteFile("dir/file", nil, 0o600))
+	must(t, os.Symlink("dir", "link"))
+	must(t, os.Symlink("dir/file", "filelink"))
+	dir, err := os.Getwd()
+	must(t, err)
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"dir/file", "dir/file", true},
+		{"dir/file", "./dir/sub/../file", true},
+		{"dir/file", filepath.Join(dir, "dir", "file"), true},
+		{"dir/file", "link/file", true},
+		{"dir/file", "filelink", true},
+		{"dir/new", "link/new", true},
+		{"dir/new/a/b", "link/new/a/b", true},
+		{"new/a", "./new/a", true},
+		{".", dir, true},
+		{"dir/file", "dir/other", false},
+		{"dir/new", "dir/new/new", false},
+		{"dir", "link/sub", false},
+		{"", "", false},
+		{"", ".", false},
+	} {
+		if got := Same(tt.a, tt.b); got != tt.want || Same(tt.b, tt.a) != got {
+			t.Errorf("%q and %q: %v", tt.a, tt.b, got)
+		}
+	}
+}

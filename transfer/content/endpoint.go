@@ -174,6 +174,13 @@ type SingleImageTarget interface {
 	CheckImage(ctx context.Context, m Manifest) error
 }
 
+// LockedFileTarget is a [Target] that locks its file from the first call on until it is
+// closed: two destinations of one copy must not have the same file.
+type LockedFileTarget interface {
+	// Path returns the path of the file; "" if there is none.
+	Path() string
+}
+
 // Committer is a [Target] that writes its file when an image is complete.
 type Committer interface {
 	// Commit writes the file. It is the last call of a copy that succeeds.

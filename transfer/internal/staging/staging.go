@@ -65,6 +65,9 @@ func New(name, path string, options Options) *Staging {
 // String names the target.
 func (s *Staging) String() string { return s.Name }
 
+// Path implements [content.LockedFileTarget].
+func (s *Staging) Path() string { return s.path }
+
 // Begin makes the directory and waits for another process that writes the same
 // file.
 func (s *Staging) Begin(ctx context.Context) (err error) {
