@@ -65,17 +65,39 @@ type stallWatch struct {
 
 	mu     sync.Mutex
 	timer  *time.Timer
-	head   bool  // the head of the answer is there
-	source error // why the body could not be read
+	stall  stallError // what it is if nothing happens until then
+	until  time.Time  // the zero time: nothing is waited for
+	head   bool       // the head of the answer is there
+	source error      // why the body could not be read
 }
 
-// wait ends the request if nothing has happened after d.
+// wait ends the request if nothing has happened after d. It is called for each read
+// of a body, so one timer serves for all of them.
 func (w *stallWatch) wait(d time.Duration, what string) {
-	w.stop()
-	w.timer = time.AfterFunc(d, func() { w.cancel(&stallError{what, d}) })
+	w.stall, w.until = stallError{what, d}, time.Now().Add(d)
+	if w.timer == nil {
+		w.timer = time.AfterFunc(d, w.expire)
+		return
+	}
+	w.timer.Reset(d)
 }
 
+// expire ends the request, unless something has happened while the timer fired.
+func (w *stallWatch) expire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.until.IsZero() && !time.Now().Before(w.until) {
+		stall := w.stall
+		w.cancel(&stall)
+	}
+}
+
+// pause ends the wait, which is to begin again.
+func (w *stallWatch) pause() { w.until = time.Time{} }
+
+// stop ends the wait.
 func (w *stallWatch) stop() {
+	w.pause()
 	if w.timer != nil {
 		w.timer.Stop()
 	}
@@ -119,7 +141,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	w := b.watch
 	w.mu.Lock()
 	if !w.head {
-		w.stop()
+		w.pause()
 	}
 	w.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
@@ -151,7 +173,9 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 	w.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
 	w.mu.Lock()
-	w.stop()
+	if w.pause(); err != nil {
+		w.stop()
+	}
 	w.mu.Unlock()
 	if err != nil && err != io.EOF {
 		err = w.cause(b.ctx, err)
@@ -160,6 +184,10 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 }
 
 func (b *receivedBody) Close() error {
-	defer b.watch.cancel(nil)
+	w := b.watch
+	w.mu.Lock()
+	w.stop()
+	w.mu.Unlock()
+	defer w.cancel(nil)
 	return b.ReadCloser.Close()
 }

@@ -1,12 +1,14 @@
 package calls
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -76,4 +78,42 @@ func check(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestStallWatch waits several times with one timer: only a wait that nobody ends
+// ends the request.
+func TestStallWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		w := &stallWatch{cancel: cancel}
+		wait := func(d time.Duration) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.wait(d, "no byte came")
+		}
+		pause := func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.pause()
+		}
+		for range 3 {
+			wait(time.Second)
+			time.Sleep(900 * time.Millisecond)
+			wait(2 * time.Second)
+			time.Sleep(1900 * time.Millisecond)
+			pause()
+			time.Sleep(5 * time.Second)
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("ended: %v", context.Cause(ctx))
+		}
+		wait(time.Second)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		var stall *stallError
+		if !errors.As(context.Cause(ctx), &stall) || *stall != (stallError{"no byte came", time.Second}) {
+			t.Errorf("got %v", context.Cause(ctx))
+		}
+	})
 }
