@@ -208,17 +208,26 @@ func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
 			return err
 		}
 		defer file.Close()
-		return dst.UploadBlob(ctx, b.d, parts.File{File: file}, how)
+		return b.blame(dst.UploadBlob(ctx, b.d, parts.File{File: file}, how))
 	}
 	if src, ok := b.src.(content.RangeReader); ok {
 		err := dst.UploadBlob(ctx, b.d, parts.Ranges{Open: b.limit(whenNeeded(src, b.d)), Memory: b.memory}, how)
 		if !errors.Is(err, content.ErrNoRanges) {
-			return err
+			return b.blame(err)
 		}
 	}
-	content := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
-	defer content.Close()
-	return dst.UploadBlob(ctx, b.d, content, how)
+	data := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
+	defer data.Close()
+	return b.blame(dst.UploadBlob(ctx, b.d, data, how))
+}
+
+// blame names the source in an error that is its fault.
+func (b *blobCopy) blame(err error) error {
+	var wrong *content.SourceError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("%s: blob %s: %w", b.copier.src, b.d.Digest, wrong)
+	}
+	return err
 }
 
 // openNote opens the journal's note of the upload; nil if another process has it.

@@ -23,6 +23,15 @@ var (
 	ErrNoRanges = errors.New("the server sends no ranges")
 )
 
+// SourceError is an error of a [BlobUploader] whose cause is the source: what was to be
+// uploaded could not be read, or is not what its descriptor says.
+type SourceError struct{ Err error }
+
+func (e *SourceError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SourceError) Unwrap() error { return e.Err }
+
 // ConflictError says that an immutable tag names another image already.
 type ConflictError struct {
 	Image string        // HOST/repository:tag

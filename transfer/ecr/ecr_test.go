@@ -245,7 +245,7 @@ func TestPushDamagedSource(t *testing.T) {
 	data[0] ^= 1
 	fixture.Check(t, os.WriteFile(file, data, 0o666))
 	_, err = transfer.Copy(t.Context(), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
-	if !errors.Is(err, content.ErrIntegrity) {
+	if !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), src+": blob sha256:") || strings.Contains(err.Error(), "repository app") {
 		t.Errorf("got %v", err)
 	}
 	if w.Calls.Count("PutImage") != 0 {

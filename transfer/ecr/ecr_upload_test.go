@@ -7,10 +7,13 @@ import (
 	"io"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/semaphore"
 
@@ -68,8 +71,8 @@ func TestUploadFaults(t *testing.T) {
 			dir := t.TempDir()
 			file := &countedFile{r: bytes.NewReader(data)}
 			fixture.Check(t, w.repository("app").UploadBlob(t.Context(), d, parts.File{File: file}, w.how(dir, &sent, &resumed)))
-			// Once for the digest of the layer, once for the signature, and to be sent.
-			if most := 3*d.Size + int64(tt.parts-3)*content.DefaultPartSize; file.read.Load() > most {
+			// Once for the signature, and once to be sent.
+			if most := 2*d.Size + int64(tt.parts-3)*content.DefaultPartSize; file.read.Load() > most {
 				t.Errorf("%d bytes of the file were read, want at most %d", file.read.Load(), most)
 			}
 			if n := w.Calls.Count("UploadLayerPart"); n > tt.parts {
@@ -169,4 +172,67 @@ func TestUploadWithoutNote(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	fixture.WriteTestFile(t, file, "")
 	fixture.Check(t, w.repository("app").UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, w.how(file, &sent, &resumed)))
+}
+
+// TestUploadWrongFile sends a file with another digest than its descriptor: Amazon
+// ECR refuses it, and the error says that it is the file that is wrong. Another
+// upload is not begun, also where an earlier process had begun this one.
+func TestUploadWrongFile(t *testing.T) {
+	for name, resumed := range map[string]bool{"new": false, "resumed": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, localecr.Options{})
+			data, d := largeBlob()
+			data[0] ^= 1
+			dir := t.TempDir()
+			how := w.how(dir, new(atomic.Int64), new(atomic.Int64))
+			e := w.repository("app")
+			want := map[string]int{"InitiateLayerUpload": 1, "UploadLayerPart": 3, "CompleteLayerUpload": 1}
+			if resumed { // one part more asks what has been received
+				beginUpload(t, e, how)
+				want = map[string]int{"UploadLayerPart": 4, "CompleteLayerUpload": 1}
+			}
+			w.Calls.Reset()
+			err := e.UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, how)
+			var wrong *content.SourceError
+			if !errors.As(err, &wrong) || !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), "the bytes of blob "+string(d.Digest)+" have another digest") {
+				t.Errorf("got %v", err)
+			}
+			w.ExpectCalls(want)
+			if left, err := filepath.Glob(filepath.Join(dir, "uploads", "*")); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// beginUpload begins an upload as an earlier process may have done.
+func beginUpload(t *testing.T, e *Repository, how content.Upload) (id string) {
+	t.Helper()
+	out, err := e.api.InitiateLayerUpload(t.Context(), &ecr.InitiateLayerUploadInput{RepositoryName: &e.repository})
+	fixture.Check(t, err)
+	entry, err := how.Note()
+	fixture.Check(t, err)
+	fixture.Check(t, entry.Begin(*out.UploadId, content.DefaultPartSize))
+	fixture.Check(t, entry.Close())
+	return *out.UploadId
+}
+
+// TestUploadOtherBeginning resumes an upload whose first bytes, from an earlier
+// process, are others than those of the file: the file is right and is sent whole.
+func TestUploadOtherBeginning(t *testing.T) {
+	w := newWorld(t, localecr.Options{})
+	data, d := largeBlob()
+	var sent, resumed atomic.Int64
+	how := w.how(t.TempDir(), &sent, &resumed)
+	e := w.repository("app")
+	id := beginUpload(t, e, how)
+	_, err := e.api.UploadLayerPart(t.Context(), &ecr.UploadLayerPartInput{
+		RepositoryName: &e.repository, UploadId: &id, LayerPartBlob: make([]byte, content.DefaultPartSize),
+		PartFirstByte: aws.Int64(0), PartLastByte: aws.Int64(content.DefaultPartSize - 1),
+	})
+	fixture.Check(t, err)
+	fixture.Check(t, e.UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, how))
+	if sent.Load() != d.Size || resumed.Load() != 0 {
+		t.Errorf("told of %d bytes sent and %d resumed, of %d", sent.Load(), resumed.Load(), d.Size)
+	}
 }

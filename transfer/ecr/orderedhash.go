@@ -12,21 +12,23 @@ import (
 )
 
 // orderedHash computes the digest of a blob from its parts, some of which may come
-// more than once, and the first of which may have been sent by another process.
+// more than once, and the first of which may have been sent by another process. A
+// nil orderedHash computes nothing.
 type orderedHash struct {
 	hash digest.Verifier
-	file io.ReaderAt // where the blob can be read, or nil
-	at   int64       // bytes hashed
-	gap  bool        // some bytes were never there to be hashed
-	err  error       // of reading the blob
+	at   int64 // bytes hashed
+	gap  bool  // some bytes were never there to be hashed
+	err  error // of reading the blob
 }
 
-func newOrderedHash(d content.Descriptor, content content.PartReader) *orderedHash {
-	h := &orderedHash{hash: d.Digest.Verifier()}
-	if c, ok := content.(parts.File); ok {
-		h.file = c.File
+// newOrderedHash returns nil for a blob that is in a file: Amazon ECR computes its
+// digest in any case, and if that is another one, the file can be read once more to
+// see whose fault it is. Of other content nothing is left to look at by then.
+func newOrderedHash(d content.Descriptor, data content.PartReader) *orderedHash {
+	if _, ok := data.(parts.File); ok {
+		return nil
 	}
-	return h
+	return &orderedHash{hash: d.Digest.Verifier()}
 }
 
 // add hashes the next part once it is loaded. What cannot be read shows in verify.
@@ -37,9 +39,6 @@ func (h *orderedHash) add(ctx context.Context, p *sentPart) {
 	}
 	if h.err != nil || ctx.Err() != nil {
 		return // of what comes behind a part that was left out nothing can be hashed
-	}
-	if p.first > h.at && h.file != nil {
-		h.copy(io.NewSectionReader(h.file, h.at, p.first-h.at))
 	}
 	end := p.first + p.n
 	switch {
@@ -60,17 +59,27 @@ func (h *orderedHash) copy(r io.Reader) {
 // verify checks what was hashed. A blob of which some bytes are missing is left
 // to who has received it.
 func (h *orderedHash) verify(d content.Descriptor) error {
-	if !h.gap && h.at == 0 && h.file != nil {
-		h.copy(io.NewSectionReader(h.file, 0, d.Size))
-	}
-	if h.err != nil {
+	switch {
+	case h == nil:
+		return nil
+	case h.err != nil:
 		return fmt.Errorf("blob %s: %w", d.Digest, h.err)
-	}
-	if h.gap || h.at < d.Size {
+	case h.gap, h.at < d.Size, h.hash.Verified():
 		return nil
 	}
-	if !h.hash.Verified() {
-		return fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest)
+	return fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest)
+}
+
+// checkSource reads a blob that is in a file, after its bytes were refused for
+// their digest. It returns a [*content.SourceError] if it is the file that is wrong or can't
+// be read, and nil if it is not, or if there is no file.
+func checkSource(ctx context.Context, d content.Descriptor, data content.PartReader) error {
+	c, ok := data.(parts.File)
+	if !ok {
+		return nil
+	}
+	if _, err := io.Copy(io.Discard, content.NewVerifyingReader(ctx, io.NewSectionReader(c.File, 0, d.Size), d)); err != nil {
+		return &content.SourceError{Err: err}
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ type upload struct {
 	d       content.Descriptor
 	content content.PartReader
 	entry   content.UploadNote // nil if there is no journal
-	hash    *orderedHash
+	hash    *orderedHash       // nil if the content can be read again
 
 	id       string
 	partSize int64
@@ -79,7 +79,8 @@ func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data 
 	if mayBeginAgain(err, resumed) {
 		err = u.again(ctx)
 	}
-	if err != nil && !errors.Is(err, content.ErrIntegrity) {
+	var wrong *content.SourceError
+	if err != nil && !errors.Is(err, content.ErrIntegrity) && !errors.As(err, &wrong) {
 		err = e.fail(object, err)
 	}
 	return err
@@ -207,7 +208,7 @@ func (u *upload) run(ctx context.Context) error {
 		u.received, connections = received, 1
 	}
 	if err := u.hash.verify(u.d); err != nil {
-		return fmt.Errorf("%s: %w", u.e, err)
+		return &content.SourceError{Err: err}
 	}
 	return u.complete(ctx)
 }
@@ -219,7 +220,9 @@ func (u *upload) send(ctx context.Context, connections int) error {
 	sections := make(chan *sentPart, cap(lanes))
 	group.Go(func() error {
 		for p := range sections { // to the last one, also after an error: each is to be given back
-			u.hash.add(ctx, p)
+			if u.hash != nil {
+				u.hash.add(ctx, p)
+			}
 			p.leave()
 		}
 		return nil
@@ -339,9 +342,15 @@ func (u *upload) complete(ctx context.Context) error {
 	var (
 		exists  *types.LayerAlreadyExistsException
 		unknown *types.UploadNotFoundException
+		digest  *types.InvalidLayerException
 	)
 	if errors.As(err, &exists) {
 		return nil // another push was faster
+	}
+	if errors.As(err, &digest) {
+		if err := checkSource(ctx, u.d, u.content); err != nil {
+			return err
+		}
 	}
 	if errors.As(err, &unknown) {
 		// An upload that is complete is unknown: the first answer may have got lost.

@@ -209,7 +209,7 @@ func (e *Error) tooMany() bool {
 func MayPass(err error) bool {
 	var (
 		refused *Error
-		data    *contentError
+		data    *content.SourceError
 		final   *finalError
 		passing *passingError
 		token   *auth.Error

@@ -44,13 +44,13 @@ func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, 
 }
 
 // put sends a whole blob with one request.
-func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, content content.PartReader, how content.Upload) error {
+func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, data content.PartReader, how content.Upload) error {
 	sending, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body := newLayerBody(ctx, d, content, how.Sent)
+	body := newLayerBody(ctx, d, data, how.Sent)
 	if err := body.Begin(); err != nil {
 		body.Close()
-		return &contentError{err}
+		return &content.SourceError{Err: err}
 	}
 	u := *upload
 	if u.RawQuery != "" {
@@ -79,15 +79,10 @@ func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor,
 		how.Sent(-read)
 	}
 	if err != nil && cause != nil && (!errors.Is(cause, context.Canceled) || ctx.Err() != nil) {
-		return &contentError{cause}
+		return &content.SourceError{Err: cause}
 	}
 	return err
 }
-
-// contentError says that what was to be sent could not be read.
-type contentError struct{ error }
-
-func (e *contentError) Unwrap() error { return e.error }
 
 // CheckDigestHeader compares what a registry says that it has with what it was
 // sent. A registry may say nothing.
