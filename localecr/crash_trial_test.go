@@ -14,7 +14,7 @@ import (
 func TestTrialKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
 	bin := filepath.Join(t.TempDir(), "ecrkit")
-	if err := binaries.Build(filepath.Dir(bin), "ecrkit"); err != nil {
+	if err := binaries.Build(filepath.Dir(bin), "cmd/ecrkit"); err != nil {
 		t.Fatal(err)
 	}
 	killServer(t, 100, 5<<20, func(dir string) *exec.Cmd {

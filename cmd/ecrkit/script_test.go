@@ -22,12 +22,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ecrkit": main})
+	testscript.Main(m, map[string]func(){"ecrkit": main, "ecrkit-session": session})
 }
 
 // TestScripts runs testdata/script, each against a local ECR of its own, whose
 // address is $ECRKIT_REGISTRY.
 func TestScripts(t *testing.T) {
+	clients := buildClient(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -45,6 +46,9 @@ func TestScripts(t *testing.T) {
 			}
 			e.Setenv("HOME", home)
 			e.Vars = append(e.Vars, "GORACE=atexit_sleep_ms=0") // otherwise a second for each command
+			if err := useSession(e, clients); err != nil {
+				return err
+			}
 			e.Values[serverKey{}], e.Values[callsKey{}], e.Values[watchKey{}] = server, calls, &tagWatch{}
 			return nil
 		},

@@ -3,17 +3,28 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/ecrkit/ecrkit/sign"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 // TestInterrupted ends commands at the first of several images: those after it are not
 // done, and the exit code is that of a failure.
 func TestInterrupted(t *testing.T) {
-	private, public, err := sign.GenerateKeyPair([]byte("x"))
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := cryptoutils.MarshalPrivateKeyToPEM(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := cryptoutils.MarshalPublicKeyToPEM(&key.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +36,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	image := "oci:" + filepath.Join(dir, "none") + ":1"
 	env := func(key string) (string, bool) {
-		value, ok := map[string]string{"HOME": dir, passwordVariable: "x"}[key]
+		value, ok := map[string]string{"HOME": dir}[key]
 		return value, ok
 	}
 	for _, args := range [][]string{

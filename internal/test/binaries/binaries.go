@@ -8,26 +8,27 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// Build builds the commands with these names, as they are released, into dir. The
-// working directory has to be inside the module. It is for tests, not for TestMain:
+// Build builds commands, named by their directories in the module, as they are released
+// into dir. The working directory has to be inside the module. It is for tests, not for TestMain:
 // only what a test reads counts when `go test` decides whether an old result is valid.
 //
 // Go keeps what `go run` links in its build cache, but not what `go build` links: of
 // all packages that need a command, only the first waits for the linker.
-func Build(dir string, names ...string) error {
+func Build(dir string, commands ...string) error {
 	if err := lookAtSources(); err != nil {
 		return err
 	}
-	for _, name := range names {
-		run := exec.Command("go", "run", "-trimpath", "-exec", "cp", "github.com/ecrkit/ecrkit/cmd/"+name, filepath.Join(dir, name))
+	for _, command := range commands {
+		run := exec.Command("go", "run", "-trimpath", "-exec", "cp", "github.com/ecrkit/ecrkit/"+command, filepath.Join(dir, path.Base(command)))
 		run.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := run.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", name, err, strings.TrimSpace(string(out)))
+			return fmt.Errorf("build %s: %w\n%s", command, err, strings.TrimSpace(string(out)))
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 var (
 	helper, companion string
 	built             = sync.OnceValue(func() error {
-		return binaries.Build(filepath.Dir(helper), filepath.Base(helper), filepath.Base(companion))
+		return binaries.Build(filepath.Dir(helper), "cmd/docker-credential-ecrkit", "cmd/ecrkit")
 	})
 )
 

@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	ecrkit string                                                                                   // path of the program
-	built  = sync.OnceValue(func() error { return binaries.Build(filepath.Dir(ecrkit), "ecrkit") }) // by the first test
+	ecrkit string                                                                                       // path of the program
+	built  = sync.OnceValue(func() error { return binaries.Build(filepath.Dir(ecrkit), "cmd/ecrkit") }) // by the first test
 )
 
 func TestMain(m *testing.M) {

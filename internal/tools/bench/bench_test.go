@@ -18,7 +18,7 @@ import (
 func TestBench(t *testing.T) {
 	t.Parallel()
 	ctx, bin := t.Context(), t.TempDir()
-	if err := binaries.Build(bin, "ecrkit", "docker-credential-ecrkit"); err != nil {
+	if err := binaries.Build(bin, "cmd/ecrkit", "cmd/docker-credential-ecrkit"); err != nil {
 		t.Fatal(err)
 	}
 	if err := buildLaunch(ctx, bin); err != nil {

@@ -1,0 +1,58 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ecrkit/ecrkit/internal/cli"
+	"github.com/ecrkit/ecrkit/internal/test/binaries"
+	sessions "github.com/ecrkit/ecrkit/internal/test/session"
+)
+
+// session is the process that runs the commands of one script.
+func session() {
+	if err := sessions.Serve(cli.Main); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// buildClient returns a directory with the ecrkit that scripts run.
+func buildClient(t *testing.T) string {
+	dir := t.TempDir()
+	if err := binaries.Build(dir, "internal/test/session/client"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(dir, "client"), filepath.Join(dir, "ecrkit")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// useSession has the commands of a script run in one process, except where the script
+// sets ECRKIT_SESSION_OWN_PROCESS.
+func useSession(e *testscript.Env, clients string) error {
+	program, err := exec.LookPath("ecrkit") // testscript.Main has put it there
+	if err != nil {
+		return err
+	}
+	variables, end, err := sessions.Start(program, filepath.Join(filepath.Dir(program), "ecrkit-session"))
+	if err != nil {
+		return err
+	}
+	e.Defer(func() {
+		if err := end(); err != nil {
+			e.T().Fatal(fmt.Sprintf("the process of the script's commands: %v", err))
+		}
+	})
+	e.Vars = append(e.Vars, variables...)
+	e.Setenv("PATH", clients+string(os.PathListSeparator)+e.Getenv("PATH"))
+	return nil
+}
