@@ -41,7 +41,7 @@ var algorithms = []Algorithm{
 // https://csrc.nist.gov/pubs/sp/800/131/a/r2/final.
 const minRSABits = 2048
 
-// algorithmsOf gives the algorithms with which a key may have signed; none if keys
+// algorithmsOf returns the algorithms with which a key may have signed; none if keys
 // of its kind are not taken.
 func algorithmsOf(public crypto.PublicKey) []Algorithm {
 	switch k := public.(type) {
@@ -64,7 +64,7 @@ func algorithmsOf(public crypto.PublicKey) []Algorithm {
 	return nil
 }
 
-// verifier gives what verifies signatures of the key in one of its algorithms.
+// verifier returns what verifies signatures of the key in one of its algorithms.
 func (k *Key) verifier(a Algorithm) (signature.Verifier, error) {
 	switch a {
 	case RSAPSSSHA256:
@@ -79,7 +79,7 @@ func (k *Key) verifier(a Algorithm) (signature.Verifier, error) {
 	return signature.LoadVerifier(k.Public, crypto.SHA256) // Ed25519 needs no hash
 }
 
-// verify tells whether the key has signed message, and how. allowed are the
+// verify reports whether the key has signed message, and how. allowed are the
 // algorithms that count; none is all.
 func (k *Key) verify(message, sig []byte, allowed []Algorithm) (Algorithm, bool) {
 	for _, a := range algorithmsOf(k.Public) {

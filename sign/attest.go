@@ -42,7 +42,7 @@ func Attest(ctx context.Context, store Store, m content.Manifest, signer *Signer
 	return all[0], nil
 }
 
-// check gives the content without spaces.
+// check returns the content without spaces.
 func (p Predicate) check() ([]byte, error) {
 	u, err := url.Parse(p.Type)
 	switch {

@@ -131,7 +131,7 @@ func (j *bundleJob) find(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// says tells whether data is a bundle by the same key that says the same.
+// says reports whether data is a bundle by the same key that says the same.
 func (j *bundleJob) says(data []byte) bool {
 	b, err := decodeBundle(data)
 	if err != nil {

@@ -102,7 +102,7 @@ func (f *findings) add(o outcome, a Attachment, r Requirements) {
 	}
 }
 
-// check tells whether evidence counts for an image.
+// check reports whether evidence counts for an image.
 func (v checker) check(image digest.Digest, a Attachment, e evidence) outcome {
 	o := outcome{kind: e.kind(), predicateType: e.predicateType}
 	if e.err != nil {
@@ -136,7 +136,7 @@ func (v checker) check(image digest.Digest, a Attachment, e evidence) outcome {
 	return o
 }
 
-// signedBy gives the key that has made the signature, nil if none has.
+// signedBy returns the key that has made the signature, nil if none has.
 func (v checker) signedBy(e evidence) (*Key, Algorithm) {
 	for _, k := range v.requirements.Keys {
 		if a, ok := k.verify(e.message, e.signature, v.requirements.Algorithms); ok {
@@ -189,7 +189,7 @@ func (v checker) unwanted(a Attachment, o outcome) string {
 	return ""
 }
 
-// withoutTag gives HOST/REPOSITORY of a reference: podman signs the tag too.
+// withoutTag returns HOST/REPOSITORY of a reference: podman signs the tag too.
 func withoutTag(reference string) string {
 	reference, _, _ = strings.Cut(reference, "@")
 	if i := strings.LastIndexByte(reference, ':'); i > strings.LastIndexByte(reference, '/') {

@@ -81,7 +81,7 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 	return append(referrers, slices.Concat(tagged...)...), nil
 }
 
-// discoverTag gives the attachment that a tag names, if there is one.
+// discoverTag returns the attachment that a tag names, if there is one.
 func discoverTag(ctx context.Context, src Source, tag string) ([]Attachment, error) {
 	m, err := src.Resolve(ctx, tag)
 	if errors.Is(err, content.ErrNotFound) {

@@ -43,5 +43,5 @@
 //
 // An attestation is none: a signed bill of materials says what is in an image, not
 // that someone released it. An error of the registry is none either: what cannot be
-// read is an error, never «unsigned».
+// read is an error, never "unsigned".
 package sign

@@ -49,7 +49,7 @@ func (e evidence) kind() AttachmentKind {
 	return KindAttestation
 }
 
-// about gives what the evidence says of an image. Where a statement names several
+// about returns what the evidence says of an image. Where a statement names several
 // images it is about each of them, as for cosign.
 func (e evidence) about(d digest.Digest) (subject, bool) {
 	return statement{subjects: e.subjects}.about(d)

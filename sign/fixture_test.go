@@ -32,7 +32,7 @@ type memory struct {
 	data      map[digest.Digest][]byte
 	tags      map[string]content.Manifest
 	referrers map[digest.Digest][]content.Descriptor
-	// fail gives the error of a request: "referrers sha256:…", "tag NAME", "manifest
+	// fail returns the error of a request: "referrers sha256:…", "tag NAME", "manifest
 	// sha256:…", "blob sha256:…".
 	fail map[string]error
 }
@@ -135,7 +135,7 @@ func (m *memory) bundle(image content.Manifest, data []byte) content.Descriptor 
 	return m.refer(image, bundleMediaType, bundleMediaType, nil, m.put(bundleMediaType, data))
 }
 
-// tag gives an image a manifest below the tag of a kind.
+// tag returns an image a manifest below the tag of a kind.
 func (m *memory) tag(image content.Manifest, kind string, layers ...content.Descriptor) {
 	doc := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: m.put(ocispec.MediaTypeImageConfig, []byte(`{}`)), Layers: layers}
 	doc.SchemaVersion = 2
@@ -185,7 +185,7 @@ func (k testKey) bundleOf(payload []byte) []byte {
 	return must(encodeBundle(b))
 }
 
-// payload stores a legacy signature and gives its layer.
+// payload stores a legacy signature and returns its layer.
 func (k testKey) payload(m *memory, image content.Manifest, annotations map[string]string) content.Descriptor {
 	return k.payloadOf(m, must(encodePayload(simplePayload{repository: memoryName, digest: image.Descriptor.Digest, annotations: annotations})))
 }
@@ -197,7 +197,7 @@ func (k testKey) payloadOf(m *memory, payload []byte) content.Descriptor {
 	return layer
 }
 
-// envelope stores a legacy attestation and gives its layer.
+// envelope stores a legacy attestation and returns its layer.
 func (k testKey) envelope(m *memory, s statement) content.Descriptor {
 	b := bundle{payload: must(encodeStatement(s))}
 	return m.put(envelopeMediaType, must(json.Marshal(map[string]any{

@@ -48,7 +48,7 @@ func (e *KMSError) Error() string {
 	return text
 }
 
-// Unwrap gives Kind and Err.
+// Unwrap returns Kind and Err.
 func (e *KMSError) Unwrap() []error {
 	if e.Kind == nil {
 		return []error{e.Err}

@@ -116,7 +116,7 @@ func checkKMSName(name string) error {
 }
 
 // kmsEndpoint makes a URL of host[:port]: https, and http for a loopback address, where no
-// certificate is to be had. "" gives "".
+// certificate is to be had. "" returns "".
 func kmsEndpoint(host string) (string, error) {
 	if host == "" {
 		return "", nil
@@ -136,7 +136,7 @@ func kmsEndpoint(host string) (string, error) {
 	return u.String(), nil
 }
 
-// String gives the form with awskms://, which [ParseKMSReference] and cosign read.
+// String returns the form with awskms://, which [ParseKMSReference] and cosign read.
 func (r KMSReference) String() string {
 	host := r.Endpoint
 	if _, rest, ok := strings.Cut(host, "://"); ok {

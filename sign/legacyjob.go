@@ -100,13 +100,13 @@ func (j *legacyJob) write(ctx context.Context) error {
 	}
 }
 
-// isWritten tells whether a layer has the signature that was made, or one that does
+// isWritten reports whether a layer has the signature that was made, or one that does
 // as well.
 func (j *legacyJob) isWritten(layer content.Descriptor) bool {
 	return j.isMine(layer) && (!j.force || layer.Annotations[signatureAnnotation] == j.signature)
 }
 
-// isMine tells whether a layer has a signature of this payload by this key.
+// isMine reports whether a layer has a signature of this payload by this key.
 func (j *legacyJob) isMine(layer content.Descriptor) bool {
 	payload := newBlob(payloadMediaType, j.payload)
 	if layer.MediaType != payloadMediaType || layer.Digest != payload.Digest || layer.Size != payload.Size {
@@ -120,7 +120,7 @@ func (j *legacyJob) isMine(layer content.Descriptor) bool {
 	return ok
 }
 
-// read gives the list that the tag names, an empty one if there is none.
+// read returns the list that the tag names, an empty one if there is none.
 func (j *legacyJob) read(ctx context.Context) (signatureList, error) {
 	m, err := j.store.Resolve(ctx, j.tag)
 	if errors.Is(err, content.ErrNotFound) {

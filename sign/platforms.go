@@ -86,7 +86,7 @@ func platformName(d content.Descriptor) string {
 	return clean(p.String()) + " "
 }
 
-// imagesOf gives the entries of an index, without attestations of BuildKit; none if
+// imagesOf returns the entries of an index, without attestations of BuildKit; none if
 // content is that of an image, or was not read.
 func imagesOf(data []byte) ([]content.Descriptor, error) {
 	if data == nil {

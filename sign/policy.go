@@ -82,7 +82,7 @@ func ParsePolicy(r io.Reader) (*Policy, error) {
 	return p, nil
 }
 
-// Rule gives the rule for a repository, HOST/REPOSITORY, or an OCI layout, oci:DIR.
+// Rule returns the rule for a repository, HOST/REPOSITORY, or an OCI layout, oci:DIR.
 // aliases are other names of the same: that of a registry of Amazon ECR by its own host
 // if it was named by another one. Of the rules whose scope any name matches, it is the
 // one whose scope says most: the most characters that are no wildcards in the name of

@@ -13,7 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// KeyLoader gives the key that a reference names: a key of AWS KMS as
+// KeyLoader returns the key that a reference names: a key of AWS KMS as
 // [IsKMSReference] tells it, else the absolute path of a public key in PEM.
 type KeyLoader func(ctx context.Context, reference string) (*Key, error)
 
@@ -62,7 +62,7 @@ func (k policyKey) check(name string) error {
 	return nil
 }
 
-// find gives the key that a rule names: by its name or fingerprint in the keyring, by a
+// find returns the key that a rule names: by its name or fingerprint in the keyring, by a
 // reference to AWS KMS, or else by a path.
 func (k keyring) find(s string) (policyKey, error) {
 	switch {
@@ -102,7 +102,7 @@ func (k keyring) findKMS(s string) (policyKey, error) {
 	return key, err
 }
 
-// same tells whether two keys are one, as far as the policy tells.
+// same reports whether two keys are one, as far as the policy tells.
 func (k policyKey) same(other policyKey) bool {
 	return k.name == other.name ||
 		k.Path != "" && k.Path == other.Path ||

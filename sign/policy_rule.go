@@ -27,7 +27,7 @@ type ruleDocument struct {
 	ImageSigningConfiguration *signingDocument `yaml:"imageSigningConfiguration"`
 }
 
-// signingDocument says whether a push signs and whether a pull verifies.
+// signingDocument reports whether a push signs and whether a pull verifies.
 type signingDocument struct {
 	SigningEnabled              bool        `yaml:"signingEnabled"`
 	KMSKeyID                    string      `yaml:"kmsKeyId"`
@@ -84,7 +84,7 @@ func (d ruleDocument) rule(keys keyring) (policyRule, error) {
 	return r, nil
 }
 
-// parseScope gives the scope, or that of a repository with this name on any host.
+// parseScope returns the scope, or that of a repository with this name on any host.
 func (d ruleDocument) parseScope() (scope, error) {
 	if d.RepositoryName == "" {
 		if d.ImageSigningConfiguration != nil {
@@ -106,7 +106,7 @@ func (d ruleDocument) parseScope() (scope, error) {
 	return s, nil
 }
 
-// requiresNothing tells whether nothing is said of signatures.
+// requiresNothing reports whether nothing is said of signatures.
 func (d ruleDocument) requiresNothing() bool {
 	return len(d.Keys) == 0 && d.Threshold == nil && len(d.Formats) == 0 && len(d.Algorithms) == 0 && len(d.Annotations) == 0 &&
 		len(d.PredicateTypes) == 0 && d.MultiArch == "" && d.SignedRepository == ""

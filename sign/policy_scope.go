@@ -69,7 +69,7 @@ func parseScope(s string) (scope, error) {
 // literals counts the characters that are no wildcards.
 func literals(pattern string) int { return len(pattern) - strings.Count(pattern, "*") }
 
-// matches tells whether a name of namesOf is in the scope. A pattern of repositories is
+// matches reports whether a name of namesOf is in the scope. A pattern of repositories is
 // about no directory.
 func (s scope) matches(name string) bool {
 	scopeKind, _, _ := cutKind(s.pattern)
@@ -100,7 +100,7 @@ func cutKind(s string) (kind ref.Kind, path string, local bool) {
 // dockerHub are the names of one registry.
 var dockerHub = []string{"docker.io", "index.docker.io", "registry-1.docker.io"}
 
-// hostsOf gives the names by which a client reaches the same registry as by host: with
+// hostsOf returns the names by which a client reaches the same registry as by host: with
 // the port of https and without, with zeros before the port, and those of Docker Hub.
 func hostsOf(host string) []string {
 	hosts := []string{host}
@@ -124,7 +124,7 @@ func hostsOf(host string) []string {
 	return hosts
 }
 
-// namesOf gives the names by which scopes may know one repository: with an absolute
+// namesOf returns the names by which scopes may know one repository: with an absolute
 // path, and with the host that Amazon ECR documents first for a registry.
 func namesOf(given []string) (names []string) {
 	for _, name := range given {

@@ -100,7 +100,7 @@ func TestPolicyScopes(t *testing.T) {
 	}
 }
 
-// loader gives keys by reference, and notes what was asked for.
+// loader returns keys by reference, and notes what was asked for.
 type loader struct {
 	keys  map[string]*Key
 	asked []string

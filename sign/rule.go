@@ -65,7 +65,7 @@ const (
 	signedSame = "same"
 )
 
-// Requirements loads the keys of a rule that says verify, and gives what it requires. Two
+// Requirements loads the keys of a rule that says verify, and returns what it requires. Two
 // names of one key are an error if not enough different keys are left.
 func (r Rule) Requirements(ctx context.Context, load KeyLoader) (Requirements, error) {
 	if r.Action != ActionVerify {

@@ -23,7 +23,7 @@ type job interface {
 	blobs() []blob
 	// write stores the signature.
 	write(ctx context.Context) error
-	// appends tells whether write changes what a tag names.
+	// appends reports whether write changes what a tag names.
 	appends() bool
 	// signed is the result, also of what was found.
 	signed() *Signed
@@ -39,7 +39,7 @@ func newBlob(mediaType string, data []byte) blob {
 	return blob{content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, data}
 }
 
-// run does all jobs; root is the image whose signatures are written last. It gives
+// run does all jobs; root is the image whose signatures are written last. It returns
 // the results of those that are done, in the order of the jobs.
 func run(ctx context.Context, store Store, jobs []job, root digest.Digest, lockDir string) ([]Signed, error) {
 	var images []digest.Digest

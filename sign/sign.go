@@ -54,10 +54,10 @@ type Signed struct {
 
 // Sign signs the image that m is, in the store that holds it. All signatures are
 // made before the first is written: if the key refuses one, nothing is. The images
-// of an index are written before the index. What is there already by the same key
+// of an index are written before the index. What is already present by the same key
 // and with the same annotations is not made again.
 //
-// The error is a [transfer.ConflictError] if a legacy signature cannot be added to
+// The error is a [content.ConflictError] if a legacy signature cannot be added to
 // others since their tag is immutable. After an error of the store, the result has
 // what is there nevertheless.
 func Sign(ctx context.Context, store Store, m content.Manifest, signer *Signer, opts Options) ([]Signed, error) {
@@ -86,7 +86,7 @@ func Sign(ctx context.Context, store Store, m content.Manifest, signer *Signer, 
 	return run(ctx, store, jobs, m.Descriptor.Digest, opts.LockDir)
 }
 
-// imagesToSign gives the image that m is last.
+// imagesToSign returns the image that m is last.
 func imagesToSign(ctx context.Context, store Store, m content.Manifest, recursive bool) ([]content.Manifest, error) {
 	if recursive {
 		return content.ReadTree(ctx, store, m)

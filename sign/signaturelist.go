@@ -71,12 +71,12 @@ func checkSignatureLayers(layers []content.Descriptor) error {
 	return nil
 }
 
-// find gives the place of a layer, -1 if there is none.
+// find returns the place of a layer, -1 if there is none.
 func (l signatureList) find(layer func(content.Descriptor) bool) int {
 	return slices.IndexFunc(l.manifest.Layers, layer)
 }
 
-// with gives the list with one layer more, without those that it replaces, and its
+// with returns the list with one layer more, without those that it replaces, and its
 // config, which names the layers too.
 func (l signatureList) with(layer content.Descriptor, replaced func(content.Descriptor) bool) (content.Manifest, blob, error) {
 	layers := slices.DeleteFunc(slices.Clone(l.manifest.Layers), replaced)

@@ -35,7 +35,7 @@ type subject struct {
 	annotations map[string]string // those that are strings
 }
 
-// about gives the subject that is the image d.
+// about returns the subject that is the image d.
 func (s statement) about(d digest.Digest) (subject, bool) {
 	i := slices.IndexFunc(s.subjects, func(each subject) bool { return each.digest == d })
 	if i < 0 {

@@ -106,8 +106,8 @@ func (e testECR) repository(t *testing.T, mutability types.ImageTagMutability, e
 	return ecrrepo.New(e.cfg, e.registry, "app")
 }
 
-// newTestRegistry gives the repository "app" of a registry by code that is not ours.
-// before may answer a request itself, and then gives true.
+// newTestRegistry returns the repository "app" of a registry by code that is not ours.
+// before may answer a request itself, and then returns true.
 func newTestRegistry(t *testing.T, before func(http.ResponseWriter, *http.Request) bool, options ...registry.Option) *ourregistry.Repository {
 	t.Helper()
 	handler := registry.New(append(options, registry.Logger(log.New(io.Discard, "", 0)))...)

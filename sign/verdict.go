@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// judge sets the status of an image from what was found, and gives the error that
+// judge sets the status of an image from what was found, and returns the error that
 // says why it is not verified.
 func (v checker) judge(f findings) (Verification, error) {
 	r, result := v.requirements, f.Verification
@@ -40,7 +40,7 @@ func (v checker) judge(f findings) (Verification, error) {
 	return result, fmt.Errorf("%s: %w: %s", image, ErrUntrusted, strings.Join(append(why, reasons(result.Rejected)...), "; "))
 }
 
-// signers gives the different keys that have signed.
+// signers returns the different keys that have signed.
 func (f findings) signers() (keys []digest.Digest) {
 	for _, s := range f.Signatures {
 		if !slices.Contains(keys, s.Fingerprint) {
@@ -50,7 +50,7 @@ func (f findings) signers() (keys []digest.Digest) {
 	return keys
 }
 
-// missingPredicateTypes gives those of required attestations that are not there.
+// missingPredicateTypes returns those of required attestations that are not there.
 func (f findings) missingPredicateTypes(r Requirements) (missing []string) {
 	for _, t := range r.PredicateTypes {
 		if !slices.ContainsFunc(f.Attestations, func(s Signature) bool { return s.PredicateType == t }) {

@@ -84,7 +84,7 @@ type Rejection struct {
 	Reason   string        `json:"reason"`
 }
 
-// Verify finds the signatures of the image that m is and tells whether they are
+// Verify finds the signatures of the image that m is and reports whether they are
 // what is required. The error wraps [ErrUnsigned] or [ErrUntrusted] where the
 // image is to blame; any other means that it could not be found out. What was
 // found is returned with these two as well.
@@ -106,7 +106,7 @@ func Verify(ctx context.Context, src Source, m content.Manifest, r Requirements)
 	return v.verify(ctx, m, 0)
 }
 
-// check refuses requirements that nothing can satisfy, and gives the keys, each once.
+// check refuses requirements that nothing can satisfy, and returns the keys, each once.
 func (r Requirements) check() ([]*Key, error) {
 	var keys []*Key
 	for _, k := range r.Keys {

@@ -47,7 +47,7 @@ func TestVerifyInStores(t *testing.T) {
 	}
 }
 
-// TestVerifyRegistryFails has registries that do not answer: that is never «unsigned», nor
+// TestVerifyRegistryFails has registries that do not answer: that is never "unsigned", nor
 // is it the fault of the image.
 func TestVerifyRegistryFails(t *testing.T) {
 	refuse := func(status int) func(http.ResponseWriter) {
