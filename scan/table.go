@@ -3,6 +3,7 @@ package scan
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -152,6 +153,9 @@ func (t findingTable) write(out *strings.Builder, columns int) {
 	rest := 100
 	if columns > 0 {
 		rest = columns - sum(width)
+	}
+	if !slices.ContainsFunc(t[1:], func(row [columnCount]string) bool { return row[columnAbout] != "" }) {
+		rest = 0
 	}
 	for _, row := range t {
 		var line strings.Builder
