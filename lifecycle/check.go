@@ -165,7 +165,7 @@ func (c *checker) together() {
 	}
 }
 
-// sameSet says whether the lists, which are not empty, have the same members.
+// sameSet reports whether the lists, which are not empty, have the same members.
 func sameSet(a, b []string) bool {
 	return len(a) > 0 && len(b) > 0 &&
 		!slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) }) &&

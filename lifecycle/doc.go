@@ -33,7 +33,7 @@
 // What an index (a manifest list) lists is not acted on until the index is gone or
 // archived, and rules do not count it. A referrer, such as a signature, whose subject
 // is in the repository follows its subject, and rules do not count it either; one
-// whose subject is not there is an image as any other. An image that is being
+// whose subject is missing is an image as any other. An image that is being
 // restored from the archive is left alone.
 //
 // The rules are those of

@@ -39,11 +39,11 @@ type Verdict struct {
 	of     int    // how many those are
 }
 
-// IdentifiedBy gives the priorities of the rules whose selection the image meets,
+// IdentifiedBy returns the priorities of the rules whose selection the image meets,
 // the first to be applied first. The first is the one that may act.
 func (v Verdict) IdentifiedBy() []int { return v.priorities(v.found) }
 
-// ShieldedBy gives the priorities of the rules that keep a later one from acting on
+// ShieldedBy returns the priorities of the rules that keep a later one from acting on
 // the image, as it would if they were not there.
 func (v Verdict) ShieldedBy() []int {
 	first, acting := lowest(v.found), lowest(v.marked)
@@ -233,7 +233,7 @@ type candidate struct {
 	image int
 }
 
-// ranked gives the images that rules may act on, the newest first.
+// ranked returns the images that rules may act on, the newest first.
 func (g *graph) ranked(images []Image) []candidate {
 	var ranked []candidate
 	for i := range images {

@@ -43,7 +43,7 @@ type RuleView struct {
 	Number, Of int
 }
 
-// Find gives the number of the image that has a tag or digest. Of a digest at least
+// Find returns the number of the image that has a tag or digest. Of a digest at least
 // 7 hexadecimal digits are needed, with or without "sha256:".
 func (e Evaluation) Find(name string) (int, error) {
 	byTag := slices.IndexFunc(e.images, func(i Image) bool { return slices.Contains(i.Tags, name) })
@@ -105,7 +105,7 @@ func (e Evaluation) Explain(i int) Explanation {
 	return x
 }
 
-// matching gives the tags that match a pattern.
+// matching returns the tags that match a pattern.
 func matching(s Selection, tags []string) []string {
 	var found []string
 	for _, tag := range tags {

@@ -51,7 +51,7 @@ type Blob struct {
 	Size   int64 // in bytes
 }
 
-// IsIndex says whether the image is an index (a manifest list).
+// IsIndex reports whether the image is an index (a manifest list).
 func (i *Image) IsIndex() bool {
 	return i.MediaType == ocispec.MediaTypeImageIndex || i.MediaType == mediaTypeManifestList
 }

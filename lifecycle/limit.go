@@ -36,7 +36,7 @@ func (l Limit) String() string {
 	return strconv.Itoa(l.images)
 }
 
-// Allows says whether the evaluation expires no more than the limit.
+// Allows reports whether the evaluation expires no more than the limit.
 func (l Limit) Allows(s Summary) bool {
 	if l.isShare {
 		return float64(s.Expire)*100 <= l.percent*float64(s.Images)

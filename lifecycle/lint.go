@@ -124,7 +124,7 @@ func matchesNoTag(p string) string {
 	return ""
 }
 
-// shadowed says whether earlier rules identify all images that the rule identifies,
+// shadowed reports whether earlier rules identify all images that the rule identifies,
 // so that it never acts.
 func (l *linter) shadowed(rule Rule, earlier []Rule) bool {
 	s := rule.Selection

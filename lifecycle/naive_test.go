@@ -85,7 +85,7 @@ func (m naive) listed(image Image) bool {
 	return false
 }
 
-// refers says whether the subject of the image is in the repository, unless that
+// refers reports whether the subject of the image is in the repository, unless that
 // refers to the image itself in the end.
 func (m naive) refers(image Image) bool {
 	for at, steps := image, 0; ; steps++ {
@@ -251,7 +251,7 @@ func (m naive) identifies(image Image) []int {
 	return rules
 }
 
-// shields gives the rules that identify the image before the first that would act.
+// shields returns the rules that identify the image before the first that would act.
 func (m naive) shields(image Image) []int {
 	rules := m.identifies(image)
 	for n, priority := range rules {

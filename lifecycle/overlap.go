@@ -2,13 +2,13 @@ package lifecycle
 
 import "github.com/ecrkit/ecrkit/internal/wildcard"
 
-// covers says whether every text that matches q matches p.
+// covers reports whether every text that matches q matches p.
 func covers(p, q string) bool {
 	// A * of q can be any text, so only a * of p can match it.
 	return wildcard.Match(p, q)
 }
 
-// overlap says whether there is a text that matches both patterns.
+// overlap reports whether there is a text that matches both patterns.
 func overlap(p, q string) bool {
 	// reached[j] says that p so far and q[:j] can match the same text.
 	reached := make([]bool, len(q)+1)
@@ -45,7 +45,7 @@ func overlap(p, q string) bool {
 	return reached[len(q)]
 }
 
-// coversAll says whether every image with the tags that b asks for has those that a
+// coversAll reports whether every image with the tags that b asks for has those that a
 // asks for.
 func coversAll(a, b Selection) bool {
 	for _, p := range a.patterns() {
@@ -60,7 +60,7 @@ func coversAll(a, b Selection) bool {
 	return true
 }
 
-// matchesAnyTag says whether an image with any tag at all meets the selection.
+// matchesAnyTag reports whether an image with any tag at all meets the selection.
 func (s Selection) matchesAnyTag() bool {
 	return s.TagStatus == Tagged && coversAll(s, Selection{TagStatus: Tagged, TagPatterns: []string{"*"}})
 }

@@ -21,11 +21,11 @@ func Parse(text []byte) (*Policy, error) {
 	return newPolicy(rules), nil
 }
 
-// locate gives the line and column of a field of a rule, by the place of the rule in
-// the text; -1 is the policy. It is the object around a field that is not there.
+// locate returns the line and column of a field of a rule, by the place of the rule in
+// the text; -1 is the policy. It is the object around a field that is missing.
 type locate func(index int, field string) (line, column int)
 
-// read gives the rules of a policy, in their order in the text, and what is wrong.
+// read returns the rules of a policy, in their order in the text, and what is wrong.
 func read(text []byte) ([]Rule, locate, []Problem) {
 	r := reader{text: text, offsets: make(map[string]int)}
 	if n := utf8.RuneCount(text); n > MaxPolicyLength {

@@ -118,11 +118,11 @@ func newPolicy(rules []Rule) *Policy {
 	return &Policy{sorted}
 }
 
-// Rules gives the rules by priority, the first to be applied first. They are not to
+// Rules returns the rules by priority, the first to be applied first. They are not to
 // be changed.
 func (p *Policy) Rules() []Rule { return p.rules }
 
-// MarshalJSON gives the policy as Amazon ECR takes it.
+// MarshalJSON returns the policy as Amazon ECR takes it.
 func (p *Policy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Rules []Rule `json:"rules"`

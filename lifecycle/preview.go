@@ -82,7 +82,7 @@ type Mismatch struct {
 	Theirs PreviewAction
 }
 
-// Compare gives the images on which the preview does not agree, in the order of the
+// Compare returns the images on which the preview does not agree, in the order of the
 // images. A referrer that follows its subject need not be in the preview: Amazon ECR
 // removes it afterwards.
 func (e Evaluation) Compare(p Preview) []Mismatch {

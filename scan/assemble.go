@@ -18,9 +18,9 @@ func (p Page) key() imageKey {
 	return imageKey{p.RegistryID, p.RepositoryName, image}
 }
 
-// Reports puts the pages of each image together, in any order of them. That the pages
-// of an image are not all there, or that there are two scans of it, is an error; one of
-// missing pages wraps ErrNoResult.
+// Reports returns a report for each image that the pages, in any order, are about. It is
+// an error if pages of an image are missing, which wraps ErrNoResult, or if there are two
+// scans of it.
 func Reports(pages ...Page) ([]Report, error) {
 	var order []imageKey
 	byImage := map[imageKey][]Page{}
@@ -71,7 +71,7 @@ func assemble(pages []Page) (Report, error) {
 	return r, nil
 }
 
-// complete says whether exactly one of the pages is the last one.
+// complete reports whether exactly one of the pages is the last one.
 func complete(pages []Page) error {
 	last := 0
 	seen := map[string]bool{}
@@ -80,7 +80,7 @@ func complete(pages []Page) error {
 		case p.NextToken == "":
 			last++
 		case seen[p.NextToken]:
-			return fmt.Errorf("a page is there twice")
+			return fmt.Errorf("a page appears twice")
 		}
 		seen[p.NextToken] = true
 		if p.status() != pages[0].status() {
@@ -89,13 +89,13 @@ func complete(pages []Page) error {
 		// Amazon ECR answers with findings, of which there may be none, once a scan is done.
 		// A page without is one from which somebody took them.
 		if p.status().Done() && p.ImageScanFindings.empty() {
-			return fmt.Errorf("%w: its status is %s, but imageScanFindings is missing; save the whole output of aws ecr describe-image-scan-findings, without --query",
+			return fmt.Errorf("%w: its status is %s, but imageScanFindings is missing; use the whole output of aws ecr describe-image-scan-findings",
 				ErrNoResult, p.status())
 		}
 	}
 	switch {
 	case last == 0:
-		return fmt.Errorf("%w: they are not complete, as nextToken names another page; add it, or leave out --max-items and --no-paginate", ErrNoResult)
+		return fmt.Errorf("%w: they are incomplete, as nextToken names another page; add all pages", ErrNoResult)
 	case last > 1:
 		return fmt.Errorf("there are %d scans of it; keep one", last)
 	}
@@ -159,7 +159,7 @@ func (r *Report) add(p Page) error {
 	return nil
 }
 
-// learn takes from an enhanced finding what it says of the image.
+// learn takes the facts about the image from an enhanced finding.
 func (r *Report) learn(f EnhancedFinding) {
 	for _, resource := range f.Resources {
 		image := resource.Details.Image

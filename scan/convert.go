@@ -25,7 +25,7 @@ func (f BasicFinding) finding() (Finding, error) {
 		}
 		n, err := strconv.ParseFloat(a.Value, 64)
 		if err != nil {
-			return result, fmt.Errorf("%s: %s is %q, which is no number", f.Name, a.Key, a.Value)
+			return result, fmt.Errorf("%s: %s is %q, which is not a number", f.Name, a.Key, a.Value)
 		}
 		if result.Score, err = checkScore(&n); err != nil {
 			return result, fmt.Errorf("%s: %s: %w", f.Name, a.Key, err)

@@ -18,9 +18,9 @@ const (
 	maxFindings = 200_000
 )
 
-// Decode reads what `aws ecr describe-image-scan-findings` wrote: any number of JSON
+// Decode reads the output of `aws ecr describe-image-scan-findings`: any number of JSON
 // documents one after the other, each a page or a list of pages, of one image or of
-// several. It gives a report for each image, in their order. An image of which a page
+// several. It returns a report for each image, in their order. An image of which a page
 // is missing is an error that wraps ErrNoResult.
 func Decode(r io.Reader) ([]Report, error) {
 	pages, err := DecodePages(r)
@@ -67,8 +67,8 @@ func DecodePages(r io.Reader) ([]Page, error) {
 	}
 }
 
-// PageOf takes the response of an AWS SDK for DescribeImageScanFindings: any value whose
-// fields are called as those of the API.
+// PageOf converts the response of an AWS SDK for DescribeImageScanFindings: any value whose
+// fields have the names of the API.
 func PageOf(response any) (Page, error) {
 	data, err := json.Marshal(response)
 	if err != nil {
@@ -83,7 +83,7 @@ func PageOf(response any) (Page, error) {
 
 func decodePage(data []byte) (Page, error) {
 	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-		return Page{}, errors.New("it is no JSON object")
+		return Page{}, errors.New("it is not a JSON object")
 	}
 	var page Page
 	if err := strictjson.Unmarshal(data, &page); err != nil {

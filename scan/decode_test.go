@@ -136,22 +136,22 @@ func TestPagesThatAreNotAll(t *testing.T) {
 		text, want string
 		noResult   bool
 	}{
-		"the first page alone":          {pageOf("1", "a"), "findings of app:1: there is no scan result: they are not complete, as nextToken names another page", true},
-		"stopped by --max-items":        {strings.ReplaceAll(pageOf("1", "a"), "nextToken", "NextToken"), "they are not complete", true},
-		"a page twice":                  {pageOf("1", "a") + pageOf("1", "a") + pageOf("2", ""), "a page is there twice", false},
+		"the first page alone":          {pageOf("1", "a"), "findings of app:1: there is no scan result: they are incomplete, as nextToken names another page", true},
+		"stopped by --max-items":        {strings.ReplaceAll(pageOf("1", "a"), "nextToken", "NextToken"), "they are incomplete", true},
+		"a page twice":                  {pageOf("1", "a") + pageOf("1", "a") + pageOf("2", ""), "a page appears twice", false},
 		"two scans of an image":         {pageOf("1", "") + pageOf("2", ""), "there are 2 scans of it", false},
 		"a status that changed":         {pageOf("1", "a") + strings.ReplaceAll(pageOf("2", ""), "COMPLETE", "IN_PROGRESS"), "its status was COMPLETE on one page and IN_PROGRESS on another", true},
 		"nothing":                       {"", "the input is empty", true},
 		"the output of describe-images": {`{"imageDetails":[{"imageScanFindingsSummary":{}}]}`, "use aws ecr describe-image-scan-findings", false},
 		"something else":                {`{"a":1}`, "neither imageScanStatus nor imageScanFindings", false},
-		"no object":                     {`3`, "it is no JSON object", false},
+		"no object":                     {`3`, "it is not a JSON object", false},
 		"text":                          {"An error occurred (ScanNotFoundException)", "not the JSON of aws ecr describe-image-scan-findings", false},
 		"cut off":                       {pageOf("1", "")[:50], "not the JSON", false},
 		"a wrong digest":                {`{"imageId":{"imageDigest":"sha256:1"},"imageScanStatus":{"status":"ACTIVE"}}`, `digest "sha256:1"`, false},
 		"a score that is none":          {`{"imageScanFindings":{"enhancedFindings":[{"score":11}]}}`, "11 is not between 0 and 10", false},
 		"a negative count":              {`{"imageScanFindings":{"findingSeverityCounts":{"HIGH":-1}}}`, "-1 findings", false},
-		"a time that is none":           {`{"imageScanFindings":{"imageScanCompletedAt":"yesterday"}}`, `"yesterday" is no time`, false},
-		"a time far away":               {`{"imageScanFindings":{"imageScanCompletedAt":1e300}}`, "is no time", false},
+		"a time that is none":           {`{"imageScanFindings":{"imageScanCompletedAt":"yesterday"}}`, `"yesterday" is not a time`, false},
+		"a time far away":               {`{"imageScanFindings":{"imageScanCompletedAt":1e300}}`, "is not a time", false},
 
 		"complete without findings":   {`{"repositoryName":"app","imageId":{"imageTag":"1"},"imageScanStatus":{"status":"COMPLETE"}}`, "findings of app:1: there is no scan result: its status is COMPLETE, but imageScanFindings is missing", true},
 		"active without findings":     {`{"imageScanStatus":{"status":"ACTIVE"}}`, "its status is ACTIVE, but imageScanFindings is missing", true},

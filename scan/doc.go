@@ -1,5 +1,5 @@
-// Package scan reads what Amazon ECR found in an image, judges it by a policy and
-// reports it. It calls nothing: findings come as the pages of
+// Package scan reads the vulnerabilities that Amazon ECR found in images, judges them by
+// a policy and reports them. It makes no calls: findings come as the pages of
 // DescribeImageScanFindings, from a file or from a client.
 //
 //	reports, err := scan.Decode(file)                 // aws ecr describe-image-scan-findings
@@ -10,16 +10,16 @@
 //
 // # One model
 //
-// A [Finding] is the same for basic scanning and for enhanced scanning by Amazon
-// Inspector; what a scan does not say is unknown in it, which is not «no». A
-// [Report] is one image, or an index with its images as children: ECR scans no
-// index, so an index is as good as the worst of its images.
+// A [Finding] has the same form for basic scanning and for enhanced scanning by Amazon
+// Inspector. What a scan does not report is unknown, which is not the same as "no". A
+// [Report] is about one image, or about an index with its images as children. Amazon ECR
+// does not scan an index, so an index is as good as the worst of its images.
 //
 // # Fail closed
 //
-// A gate passes if it has seen findings and none of them blocks. A scan that
-// failed, was never made, has not ended or is not complete here is no result
-// ([ErrNoResult]), which is something else than a gate that failed ([ErrGate]).
-// What a scan does not know never lets a finding pass: where the policy blocks what
-// has a fix, an unknown fix blocks too.
+// A gate passes if it has seen the findings of a scan, perhaps none, and none of them
+// blocks. A scan that failed, was never made, has not ended or whose findings are
+// incomplete has no result ([ErrNoResult]), which is not the same as a gate that failed
+// ([ErrGate]). Missing information never lets a finding pass: where the policy blocks
+// what has a fix, an unknown fix blocks too.
 package scan

@@ -5,7 +5,7 @@ import "errors"
 var (
 	// ErrGate is wrapped by the error of a verdict in which findings block an image.
 	ErrGate = errors.New("the gate failed")
-	// ErrNoResult is wrapped by the error of a verdict about an image of which there
-	// is nothing to judge: its scan failed, has not ended, or is not complete here.
+	// ErrNoResult is wrapped by the error of a verdict about an image without a result: its
+	// scan failed, has not ended, or its findings are incomplete.
 	ErrNoResult = errors.New("there is no scan result")
 )

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ScanType is who scanned.
+// ScanType is the kind of a scan.
 type ScanType string
 
 // Basic scanning is ECR's own, of operating system packages. Enhanced scanning is
@@ -18,11 +18,11 @@ const (
 	Enhanced ScanType = "enhanced"
 )
 
-// Known is what a scan says to a question: yes, no, or nothing.
+// Known is the answer of a scan to a question: yes, no, or none.
 type Known string
 
-// The answers. Partial says of a fix that some of the packages have one. Basic scans
-// answer neither whether there is a fix nor whether there is an exploit.
+// The answers. Partial means that some of the packages have a fix. Basic scans report
+// neither fixes nor exploits.
 const (
 	Unknown Known = ""
 	Yes     Known = "YES"
@@ -31,22 +31,22 @@ const (
 )
 
 // Finding is one vulnerability of an image, from a basic or an enhanced scan. What
-// the scan does not say is empty or nil. Its JSON form is part of that of a report.
+// the scan does not report is empty or nil. Its JSON form is part of that of a report.
 type Finding struct {
 	ID          string   `json:"id"` // CVE-2024-1234, GHSA-…, ALAS2-…
 	Severity    Severity `json:"severity"`
 	Title       string   `json:"title,omitempty"`
 	Description string   `json:"description,omitempty"`
 	URI         string   `json:"uri,omitempty"`
-	// Packages are those that have it; usually one.
+	// Packages are the packages with the vulnerability, usually one.
 	Packages []Package `json:"packages"`
-	// Score is that of CVSS, 0 to 10, as the scanner rates it; Vector is how it came about.
+	// Score is the CVSS score of the scanner, 0 to 10; Vector is how it is composed.
 	Score  *float64 `json:"score,omitempty"`
 	Vector string   `json:"vector,omitempty"`
 	Fix    Known    `json:"fixAvailable,omitempty"`
-	// Exploit says whether one is known.
+	// Exploit reports whether one is known.
 	Exploit Known `json:"exploitAvailable,omitempty"`
-	// InUse is how many clusters of ECS and EKS run the image, LastInUse when one did.
+	// InUse is how many clusters of ECS and EKS run the image; LastInUse is when one last did.
 	InUse     *int64     `json:"inUseCount,omitempty"`
 	LastInUse *time.Time `json:"lastInUseAt,omitempty"`
 	// State is ACTIVE, SUPPRESSED or CLOSED in enhanced scans.
@@ -56,7 +56,7 @@ type Finding struct {
 	FirstObserved *time.Time `json:"firstObservedAt,omitempty"`
 }
 
-// Package is software in an image in which something was found.
+// Package is a package in an image that has a vulnerability.
 type Package struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"` // with epoch and release as its package manager writes them
@@ -66,7 +66,7 @@ type Package struct {
 	Layer   string `json:"layer,omitempty"` // digest of the layer that brought it
 }
 
-// compareFindings puts the worst first and leaves no two in any order.
+// compareFindings orders findings, the worst first, so that the order is always the same.
 func compareFindings(a, b Finding) int {
 	return cmp.Or(
 		-cmp.Compare(a.Severity.rank(), b.Severity.rank()),

@@ -12,9 +12,9 @@ import (
 // expiresSoon is how long before its end an ignored finding is warned of.
 const expiresSoon = 14 * 24 * time.Hour
 
-// Gate judges an image, each image of an index, or each of several, at a time, which
-// is that of the ignored findings. The same input gives the same verdict, in the same
-// order.
+// Gate judges an image, or each image of an index or of several reports, by a policy. at
+// decides which ignored findings have expired. The same input always has the same verdict,
+// in the same order.
 func Gate(policy *Policy, report Report, at time.Time) Verdict {
 	if policy == nil {
 		return Show(report, at) // whose Err is that there is no result
@@ -32,7 +32,7 @@ func Gate(policy *Policy, report Report, at time.Time) Verdict {
 	return v
 }
 
-// Show is a verdict without a policy: what the scans say, in order.
+// Show returns a verdict without a policy: the findings of the scans, in order.
 func Show(report Report, at time.Time) Verdict {
 	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
 	for _, r := range report.images() {
@@ -195,7 +195,7 @@ func bySeverity(findings []Judgement) string {
 	return strings.Join(texts, ", ")
 }
 
-// ignored gives the reason for which a finding is ignored. Each entry about it counts
+// ignored returns the reason for which a finding is ignored. Each entry about it counts
 // as used, whether or not it has expired.
 func (g *gate) ignored(f Finding, ignores []*Ignore) (reason string, ok bool) {
 	for _, e := range ignores {
@@ -216,14 +216,14 @@ func (g *gate) use(e *Ignore) IgnoreUse {
 	switch {
 	case e.expired(g.at):
 		u.State = IgnoreExpired
-		g.warn("ignore %s: expired %s; it ignores nothing any more", e.ID, e.Expires)
+		g.warn("ignore %s: expired %s and has no effect", e.ID, e.Expires)
 	case u.Count == 0:
 		u.State = IgnoreUnused
 		if !g.unscanned {
 			g.warn("ignore %s: there is no such finding; remove it if no other image needs it", e.ID)
 		}
 	case e.Expires == "":
-		g.warn("ignore %s: it never expires; give it a date", e.ID)
+		g.warn("ignore %s: it never expires; add a date", e.ID)
 	case e.expired(g.at.Add(expiresSoon)):
 		g.warn("ignore %s: expires %s, and %s will count again", e.ID, e.Expires, english.Plural(u.Count, "finding", ""))
 	}
@@ -258,5 +258,5 @@ func notDone(r Report) string {
 }
 
 func incomplete(i Image, s Severity) string {
-	return oneLine(fmt.Sprintf("%s: the scan counts %d %s findings, and %d are listed; get all pages", i.title(), i.Report.Counts[s], s, i.Counts[s]))
+	return oneLine(fmt.Sprintf("%s: the scan counts %d %s findings, and %d are listed; pages are missing", i.title(), i.Report.Counts[s], s, i.Counts[s]))
 }

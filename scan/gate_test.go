@@ -12,7 +12,7 @@ import (
 
 var at = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// finding makes one for a test: «HIGH CVE-1».
+// finding makes one for a test: "HIGH CVE-1".
 func finding(severity Severity, id string, change ...func(*Finding)) Finding {
 	f := Finding{ID: id, Severity: severity, Packages: []Package{{Name: "openssl", Version: "1"}}, Fix: No, Exploit: No, InUse: new(int64)}
 	for _, c := range change {
@@ -209,10 +209,10 @@ func TestIgnored(t *testing.T) {
 		warning string
 	}{
 		"in force":              {"{id: cve-1, reason: x, expires: 2027-06-01}", at, false, IgnoreUsed, ""},
-		"without an end":        {"{id: CVE-1, reason: x}", at, false, IgnoreUsed, "ignore CVE-1: it never expires; give it a date"},
+		"without an end":        {"{id: CVE-1, reason: x}", at, false, IgnoreUsed, "ignore CVE-1: it never expires; add a date"},
 		"on its last day":       {"{id: CVE-1, reason: x, expires: " + day + "}", at, false, IgnoreUsed, "ignore CVE-1: expires 2026-11-24, and 1 finding will count again"},
 		"at its last moment":    {"{id: CVE-1, reason: x, expires: " + day + "}", time.Date(2026, 11, 24, 23, 59, 59, 0, time.UTC), false, IgnoreUsed, "expires"},
-		"after its last day":    {"{id: CVE-1, reason: x, expires: " + day + "}", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC), true, IgnoreExpired, "ignore CVE-1: expired 2026-11-24; it ignores nothing any more"},
+		"after its last day":    {"{id: CVE-1, reason: x, expires: " + day + "}", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC), true, IgnoreExpired, "ignore CVE-1: expired 2026-11-24 and has no effect"},
 		"by a time":             {"{id: CVE-1, reason: x, expires: '2026-11-24T11:00:00Z'}", at, true, IgnoreExpired, "expired"},
 		"unused":                {"{id: CVE-2, reason: x, expires: 2027-06-01}", at, true, IgnoreUnused, "ignore CVE-2: there is no such finding; remove it"},
 		"of the package":        {"{id: CVE-1, package: '*ssl', reason: x, expires: 2027-06-01}", at, false, IgnoreUsed, ""},

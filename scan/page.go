@@ -122,7 +122,7 @@ const maxEpoch = 253402300799
 func (t *Time) UnmarshalJSON(data []byte) error {
 	if s, err := strconv.ParseFloat(string(data), 64); err == nil {
 		if math.IsNaN(s) || s < 0 || s > maxEpoch {
-			return fmt.Errorf("%s is no time in seconds since 1970", data)
+			return fmt.Errorf("%s is not a time in seconds since 1970", data)
 		}
 		whole, fraction := math.Modf(s)
 		t.Time = time.Unix(int64(whole), int64(fraction*1000)*int64(time.Millisecond)).UTC()
@@ -134,11 +134,11 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	}
 	parsed, err := time.Parse(time.RFC3339Nano, strings.Replace(s, " ", "T", 1))
 	if err != nil {
-		return fmt.Errorf("%q is no time; one is written 2026-01-31T12:00:00Z", s)
+		return fmt.Errorf("%q is not a time; write it as 2026-01-31T12:00:00Z", s)
 	}
 	t.Time = parsed.UTC()
 	if y := t.Year(); y < 1 || y > 9999 {
-		return fmt.Errorf("%q is no time", s)
+		return fmt.Errorf("%q is not a time", s)
 	}
 	return nil
 }

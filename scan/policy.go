@@ -16,19 +16,19 @@ import (
 // maxPolicy is the size of a policy, in bytes.
 const maxPolicy = 1 << 20
 
-// Policy says which findings block an image. ParsePolicy reads one from YAML.
+// Policy decides which findings block an image. ParsePolicy reads one from YAML.
 type Policy struct {
 	Version int `yaml:"version"` // 1
 	Terms   `yaml:",inline"`
 	// Ignore are findings that do not block, for a reason and a time.
 	Ignore []Ignore `yaml:"ignore"`
-	// Repositories change the policy for some of them. The first that matches counts.
+	// Repositories override the policy for some repositories. The first that matches applies.
 	Repositories []Override `yaml:"repositories"`
 }
 
-// Terms are what an override can replace.
+// Terms are the parts of a policy that an override can replace.
 type Terms struct {
-	// Block are the rules. A finding blocks if one of them says so.
+	// Block are the rules. A finding blocks if at least one of them matches.
 	Block []Rule `yaml:"block"`
 	// Undefined is the severity by which a finding of severity UNDEFINED is judged. ""
 	// goes by its CVSS score, and is CRITICAL if it has none.
@@ -39,11 +39,11 @@ type Terms struct {
 	AcceptSuppressed bool `yaml:"accept_suppressed"`
 }
 
-// Rule blocks the findings of which all is true that it says. The zero value blocks all
-// findings. What the scan does not tell is taken to be true.
+// Rule blocks findings for which all of its conditions hold. The zero value blocks all
+// findings. A condition about something that the scan does not report holds.
 type Rule struct {
 	Name string `yaml:"name"` // for messages; "" describes the rule
-	// Severity blocks this one and what is worse, Severities exactly these.
+	// Severity blocks this severity and worse ones, Severities exactly these.
 	Severity   Severity   `yaml:"severity"`
 	Severities []Severity `yaml:"severities"`
 	// MinimumCVSS is the least score, 0 to 10.
@@ -61,9 +61,9 @@ type Rule struct {
 // Ignore is a finding that does not block.
 type Ignore struct {
 	ID string `yaml:"id" json:"id"`
-	// Package, a pattern, restricts it to findings all of whose packages match.
+	// Package is a pattern, which all packages of the finding must match.
 	Package string `yaml:"package" json:"package,omitempty"`
-	// Repository, a pattern, restricts it to images of these repositories.
+	// Repository is a pattern, which the repository of the image must match.
 	Repository string `yaml:"repository" json:"repository,omitempty"`
 	Reason     string `yaml:"reason" json:"reason"`
 	// Expires is the last day, in UTC, on which it is ignored (2026-12-31), or a time.
@@ -81,26 +81,27 @@ func (e Ignore) end() (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, e.Expires)
 	if err != nil {
-		return t, fmt.Errorf("expires: %q is no date; write 2026-12-31", e.Expires)
+		return t, fmt.Errorf("expires: %q is not a date; write 2026-12-31", e.Expires)
 	}
 	return t, nil
 }
 
-// expired says whether it is no longer ignored. One with an end that is no time never is.
+// expired reports whether the finding is no longer ignored. An entry whose end is not a valid time
+// is always expired.
 func (e Ignore) expired(at time.Time) bool {
 	end, err := e.end()
 	return err != nil || !end.IsZero() && !at.Before(end)
 }
 
-// Override is what is different for some repositories: what it sets replaces what the
-// policy says, and its ignored findings come on top.
+// Override is a policy for some repositories: what it sets replaces the policy's terms, and its ignored
+// findings are added.
 type Override struct {
 	Match  []string `yaml:"match"` // patterns of repository names, without the registry
 	Terms  `yaml:",inline"`
 	Ignore []Ignore `yaml:"ignore"`
 }
 
-// ParsePolicy reads a policy. A key that is not known is an error.
+// ParsePolicy reads a policy in YAML or JSON. An unknown key is an error.
 func ParsePolicy(r io.Reader) (*Policy, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxPolicy+1))
 	if err == nil && len(text) > maxPolicy {
@@ -160,7 +161,7 @@ func (t *Terms) check() error {
 	if t.Undefined != "" {
 		s, err := ParseSeverity(string(t.Undefined))
 		if err != nil || s == Undefined {
-			return fmt.Errorf("undefined: %q is no severity to judge by; write one of CRITICAL to INFORMATIONAL", t.Undefined)
+			return fmt.Errorf("undefined: %q is not a severity to judge by; write one of CRITICAL to INFORMATIONAL", t.Undefined)
 		}
 		t.Undefined = s
 	}
@@ -216,7 +217,7 @@ func checkIgnores(list []Ignore) error {
 		}
 		same := Ignore{ID: strings.ToUpper(e.ID), Package: e.Package, Repository: e.Repository}
 		if seen[same] {
-			return fmt.Errorf("%s: it is there twice", place)
+			return fmt.Errorf("%s: it appears twice", place)
 		}
 		seen[same] = true
 		if _, err := e.end(); err != nil {

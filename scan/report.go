@@ -7,11 +7,11 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Report is what a scan says of one image, or of an index: then it has children and
-// nothing else of it counts.
+// Report is the result of a scan of one image, or of an index: then it has children, and its
+// other fields do not count.
 type Report struct {
-	// Name is how the image was asked for; "" makes one of the repository and what is
-	// known of the image.
+	// Name is the reference by which the image was requested; "" composes one of the
+	// repository and the tag or digest.
 	Name       string        `json:"-"`
 	RegistryID string        `json:"registryId,omitempty"`
 	Repository string        `json:"repository,omitempty"`
@@ -35,7 +35,7 @@ type Report struct {
 	Children []Report `json:"-"`
 }
 
-// Together makes one report of several images, all of which a gate has to let pass.
+// Together returns one report of several images, all of which must pass a gate.
 func Together(reports ...Report) Report {
 	if len(reports) == 1 {
 		return reports[0]
@@ -43,7 +43,7 @@ func Together(reports ...Report) Report {
 	return Report{Children: slices.Clone(reports)}
 }
 
-// Reference names the image for people.
+// Reference returns the name of the image for people.
 func (r Report) Reference() string {
 	switch {
 	case r.Name != "":

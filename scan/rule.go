@@ -8,7 +8,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
-// blocks says whether all of the rule is true of a finding that is judged as severity.
+// blocks reports whether all of the rule is true of a finding that is judged as severity.
 func (r Rule) blocks(f Finding, severity Severity) bool {
 	return r.concerns(severity) &&
 		(r.MinimumCVSS == 0 || f.Score == nil || *f.Score >= r.MinimumCVSS) &&
@@ -17,7 +17,7 @@ func (r Rule) blocks(f Finding, severity Severity) bool {
 		(!r.InUse || f.InUse == nil || *f.InUse > 0)
 }
 
-// concerns says whether the rule is about a severity.
+// concerns reports whether the rule is about a severity.
 func (r Rule) concerns(s Severity) bool {
 	if len(r.Severities) > 0 {
 		return slices.Contains(r.Severities, s)
@@ -25,7 +25,7 @@ func (r Rule) concerns(s Severity) bool {
 	return r.Severity == "" || s.rank() >= r.Severity.rank()
 }
 
-// String describes the rule: «HIGH or worse with a fix, at most 3».
+// String describes the rule: "HIGH or worse with a fix, at most 3".
 func (r Rule) String() string {
 	if r.Name != "" {
 		return r.Name
@@ -61,7 +61,7 @@ func (r Rule) String() string {
 	return text
 }
 
-// covers says whether the entry is about the finding.
+// covers reports whether the entry is about the finding.
 func (e *Ignore) covers(f Finding) bool {
 	if !strings.EqualFold(e.ID, f.ID) {
 		return false

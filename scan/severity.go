@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Severity is how bad a finding is, in the words of FindingSeverity.
+// Severity is the severity of a finding, FindingSeverity of the API.
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ImageScanFinding.html
 type Severity string
 
-// The severities. Undefined says that the source of the CVE gave it no priority, or
-// none that is known: it is not a low one.
+// The severities. Undefined means that the source of the CVE assigned no severity, or an
+// unknown one. It does not mean a low one.
 const (
 	Critical      Severity = "CRITICAL"
 	High          Severity = "HIGH"
@@ -20,8 +20,8 @@ const (
 	Undefined     Severity = "UNDEFINED"
 )
 
-// Severities are all of them, the worst first; what is undefined comes last, as it
-// is in no order with the others.
+// Severities returns all severities, the worst first, and Undefined last, which is not
+// ordered with the others.
 func Severities() []Severity {
 	return []Severity{Critical, High, Medium, Low, Informational, Undefined}
 }

@@ -21,14 +21,14 @@ const (
 	StatusImageArchived       Status = "IMAGE_ARCHIVED"
 )
 
-// Done says that there are findings to judge, perhaps none.
+// Done reports whether there are findings to judge, perhaps none.
 func (s Status) Done() bool { return s == StatusComplete || s == StatusActive }
 
-// Waiting says that the scan has not ended: there will be another status.
+// Waiting reports whether the scan has not ended: there will be another status.
 func (s Status) Waiting() bool { return s == StatusInProgress || s == StatusPending }
 
-// Acceptable says that a policy may let an image with this status pass by naming it:
-// the scan has ended, without findings to rely on.
+// Acceptable reports whether a policy may accept this status by its name: the scan has ended,
+// without findings to rely on.
 func (s Status) Acceptable() bool {
 	return slices.Contains(acceptableStatuses(), s)
 }
@@ -40,7 +40,7 @@ func acceptableStatuses() []Status {
 	}
 }
 
-// Explain says in a sentence what a status means and what to do about it.
+// Explain returns a sentence with the meaning of a status and what to do about it.
 func (s Status) Explain() string {
 	switch s {
 	case StatusComplete:
@@ -56,13 +56,13 @@ func (s Status) Explain() string {
 	case StatusUnsupportedImage:
 		return "the image cannot be scanned: its operating system or media type is not supported"
 	case StatusEligibilityExpired:
-		return "the image was pushed too long ago to be scanned still; push it again, or scan for longer (rescan duration of Amazon Inspector)"
+		return "the image was pushed too long ago to be scanned; push it again, or increase the re-scan duration of Amazon Inspector"
 	case StatusFindingsUnavailable:
-		return "the findings are not available; see that Amazon Inspector is enabled for the account and the region"
+		return "the findings are not available; make sure that Amazon Inspector is enabled for the account and the region"
 	case StatusLimitExceeded:
 		return "the limit of scans is reached; basic scanning allows one of an image in 24 hours"
 	case StatusImageArchived:
-		return "the image is archived; restore it to have it scanned"
+		return "the image is archived; restore it, and it is scanned"
 	case "":
 		return "the image was never scanned, or its status was left out"
 	}

@@ -98,7 +98,7 @@ func (i Image) scanned() string {
 	return strings.Join(texts, ", ")
 }
 
-// totals are the counts: «1 CRITICAL, 2 HIGH».
+// totals are the counts: "1 CRITICAL, 2 HIGH".
 func (i Image) totals() string {
 	var texts []string
 	for _, s := range Severities() {

@@ -8,7 +8,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// Outcome is what a gate came to.
+// Outcome is the outcome of a gate.
 type Outcome string
 
 // The outcomes. An index, or several images, failed if one of them did, and otherwise
@@ -19,7 +19,7 @@ const (
 	NoResult Outcome = "no-result"
 )
 
-// Decision is what a policy makes of a finding.
+// Decision is the decision of a policy on a finding.
 type Decision string
 
 // The decisions. Allowed says that a rule matches, but fewer findings than its maximum.
@@ -30,7 +30,7 @@ const (
 	Passes  Decision = "passes"
 )
 
-// Verdict is what a policy makes of one image or several. Its JSON form is the JSON
+// Verdict is the judgement of a policy on one image or several. Its JSON form is the JSON
 // report.
 type Verdict struct {
 	At      time.Time `json:"evaluatedAt"`
@@ -52,7 +52,7 @@ type Image struct {
 	Judged  []Judgement      `json:"findings"`
 }
 
-// Judgement is a finding and what became of it.
+// Judgement is a finding with the decision on it.
 type Judgement struct {
 	Finding
 	Decision Decision `json:"decision,omitempty"`
@@ -82,7 +82,7 @@ func (r RuleUse) Text() string {
 	return text
 }
 
-// IgnoreState tells whether an ignored finding is one still.
+// IgnoreState is the state of an entry that ignores a finding.
 type IgnoreState string
 
 // The states. An expired entry ignores nothing; an unused one matched nothing.
@@ -127,7 +127,7 @@ func (v Verdict) summary() string {
 		texts = append(texts[:shown], fmt.Sprintf("and %s more", english.Plural(more, "image", "")))
 	}
 	if len(texts) == 0 {
-		return "no policy was asked"
+		return "there was no policy"
 	}
 	return oneLine(strings.Join(texts, "; "))
 }

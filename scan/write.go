@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/markdown"
 )
 
-// Format is a form of a report.
+// Format is the format of a report.
 type Format string
 
 // The formats.
@@ -23,7 +23,7 @@ const (
 	FormatHTML     Format = "html"     // one page that needs nothing else
 )
 
-// Formats are all of them.
+// Formats returns all formats.
 func Formats() []Format {
 	return []Format{FormatTable, FormatJSON, FormatSARIF, FormatJUnit, FormatMarkdown, FormatHTML}
 }
@@ -38,7 +38,7 @@ func ParseFormat(s string) (Format, error) {
 	return "", fmt.Errorf("format %q is none of %s", s, join(Formats()))
 }
 
-// FormatOf tells the format from the name of a file: .json, .sarif, .xml, .md, .html
+// FormatOf returns the format for the name of a file: .json, .sarif, .xml, .md, .html
 // or .txt.
 func FormatOf(file string) (Format, error) {
 	lower := strings.ToLower(file)
@@ -59,10 +59,10 @@ func FormatOf(file string) (Format, error) {
 	case ".txt":
 		return FormatTable, nil
 	}
-	return "", fmt.Errorf("the name %q does not tell the format; write FORMAT=FILE with one of %s", file, join(Formats()))
+	return "", fmt.Errorf("the name %q has no known extension; write FORMAT=FILE with one of %s", file, join(Formats()))
 }
 
-// WriteOptions say how a report is written.
+// WriteOptions are options of a report.
 type WriteOptions struct {
 	// Columns is the width of the terminal for a table; 0 cuts nothing.
 	Columns int
@@ -70,7 +70,7 @@ type WriteOptions struct {
 	Version string
 }
 
-// Write writes the report of the verdict. It is the same bytes for the same verdict.
+// Write writes the report of the verdict. The same verdict is always written as the same bytes.
 func (v Verdict) Write(w io.Writer, format Format, o WriteOptions) error {
 	switch format {
 	case FormatTable:
@@ -111,7 +111,7 @@ func (f Finding) headline() string {
 	return oneLine(f.Title)
 }
 
-// names are the packages: «openssl», «openssl, libssl3».
+// names are the packages: "openssl", "openssl, libssl3".
 func (f Finding) names() string {
 	return each(f.Packages, func(p Package) string { return p.Name })
 }

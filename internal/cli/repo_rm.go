@@ -114,6 +114,9 @@ func (app *App) removeRepositories(ctx context.Context, names []string, f repoRm
 		place := removal.reference.Place()
 		if !f.dryRun {
 			if err := removal.registry.DeleteRepository(ctx, removal.reference.Repository, f.force); err != nil {
+				if errors.Is(err, governance.ErrNotEmpty) { // images were pushed since they were counted
+					err = fmt.Errorf("%w; --force deletes them too", err)
+				}
 				fail(place, err)
 				continue
 			}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -58,6 +59,9 @@ func (app *App) readFindings(files []string) (scan.Report, error) {
 		pages = append(pages, more...)
 	}
 	reports, err := scan.Reports(pages...)
+	if errors.Is(err, scan.ErrNoResult) {
+		err = fmt.Errorf("%w; save the output without --max-items, --no-paginate and --query", err)
+	}
 	return scan.Together(reports...), err
 }
 

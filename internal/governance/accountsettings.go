@@ -21,7 +21,7 @@ var accountSettings = map[string][]string{
 // AccountSettingNames are the names of the settings, sorted.
 func AccountSettingNames() []string { return slices.Sorted(maps.Keys(accountSettings)) }
 
-// CheckAccountSetting tells whether Amazon ECR has such a setting with such a value.
+// CheckAccountSetting reports whether Amazon ECR has such a setting with such a value.
 func CheckAccountSetting(name, value string) error {
 	values, ok := accountSettings[name]
 	switch {

@@ -95,7 +95,7 @@ const maxRepositoryName = 256
 var repositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 
 // ParseDesired reads a file in YAML or JSON, in which a key that is not known is an
-// error, and so is what Amazon ECR would refuse. read gives the files of policies that it
+// error, and so is what Amazon ECR would refuse. read returns the files of policies that it
 // names.
 func ParseDesired(in io.Reader, read func(name string) ([]byte, error)) (Desired, error) {
 	data, err := io.ReadAll(io.LimitReader(in, maxDesiredFile+1))
@@ -165,7 +165,7 @@ func ParseDesired(in io.Reader, read func(name string) ([]byte, error)) (Desired
 	return d, nil
 }
 
-// over gives the settings with those of defaults where nothing else is said. Mutability,
+// over returns the settings with those of defaults where nothing else is said. Mutability,
 // encryption and each policy go as a whole; resource tags are put together.
 func (s repositorySettings) over(defaults repositorySettings) repositorySettings {
 	if s.TagMutability == "" && s.MutabilityExclusions == nil {
@@ -272,7 +272,7 @@ func newTemplateBase(prefix string) Template {
 	return Template{Prefix: prefix, TagMutability: "MUTABLE", Encryption: "AES256", ResourceTags: map[string]string{}}
 }
 
-// over gives a template with what is desired of it.
+// over returns a template with what is desired of it.
 func (t DesiredTemplate) over(base Template) Template {
 	base.Description = cmp.Or(t.Description, base.Description)
 	base.RoleARN = cmp.Or(t.RoleARN, base.RoleARN)

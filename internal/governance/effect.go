@@ -63,7 +63,7 @@ func (r *Registry) LifecycleEffect(ctx context.Context, repository string, polic
 // round.
 func (e LifecycleEffect) Difference() lifecycle.Difference { return lifecycle.Diff(e.Before, e.After) }
 
-// Same says whether the repository has this policy already.
+// Same reports whether the repository has this policy already.
 func (e LifecycleEffect) Same(text string) bool {
 	return e.Present != "" && SameLifecyclePolicy([]byte(e.Present), []byte(text))
 }

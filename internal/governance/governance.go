@@ -1,10 +1,10 @@
-// Package governance calls the operations of Amazon ECR that rule registries and
-// repositories rather than move images. There is one file a subject, and each
-// operation is a method of [Registry].
+// Package governance calls the operations of Amazon ECR that configure registries and
+// repositories rather than move images. Each operation is a method of [Registry]. A
+// [Desired] state is compared with the existing one and applied in steps.
 //
-// It fails closed: an answer that is not understood, or is about another registry
-// than the one that was asked for, is an error and never taken for «nothing there».
-// Errors name the object and, where there is one, the next step.
+// It fails closed: an answer that it does not understand, or that is about another
+// registry than the one it asked for, is an error and never an empty result. Errors
+// name the object and, where there is one, the next step.
 package governance
 
 import (
@@ -38,7 +38,7 @@ type Registry struct {
 	kms *kms.Client
 }
 
-// New gives the private registry r. cfg is the AWS configuration for it, see
+// New returns the private registry r. cfg is the AWS configuration for it, see
 // [auth.AWS]. No call is made.
 func New(cfg aws.Config, r auth.Registry) *Registry {
 	return &Registry{
@@ -73,10 +73,10 @@ func (r *Registry) checkOwner(account *string) error {
 	return nil
 }
 
-// fail makes the error of a call about an object, such as «signing status of
-// HOST/app:1.2», one that a user understands. repository is where the object is, ""
+// fail makes the error of a call about an object, such as "signing status of
+// HOST/app:1.2", one that a user understands. repository is where the object is, ""
 // if that is the registry itself. The error wraps [content.ErrNotFound] if the
-// repository or the image is not there.
+// repository or the image is missing.
 func (r *Registry) fail(object, repository string, err error) error {
 	var (
 		noRepository *types.RepositoryNotFoundException

@@ -37,7 +37,7 @@ func (p inProcess) Do(r *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// open gives the registry of account in the default region, as the first user of the
+// open returns the registry of account in the default region, as the first user of the
 // local ECR sees it.
 func open(t *testing.T, o localecr.Options, account string) *Registry {
 	t.Helper()
@@ -45,7 +45,7 @@ func open(t *testing.T, o localecr.Options, account string) *Registry {
 	return r
 }
 
-// openServer gives the local ECR too.
+// openServer returns the local ECR too.
 func openServer(t *testing.T, o localecr.Options, account string) (*Registry, *localecr.Server) {
 	t.Helper()
 	server, err := localecr.New(o)

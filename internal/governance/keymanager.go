@@ -26,7 +26,7 @@ type keyManagers struct {
 	known    map[string]string
 }
 
-// manager gives "" if there is no key, or if AWS KMS does not tell, which wants
+// manager returns "" if there is no key, or if AWS KMS does not tell, which wants
 // kms:DescribeKey.
 func (k *keyManagers) manager(ctx context.Context, key string) string {
 	switch {
@@ -52,7 +52,7 @@ func (k *keyManagers) manager(ctx context.Context, key string) string {
 	return manager
 }
 
-// sameKey says whether two names are of one KMS key: Amazon ECR keeps its ARN, and people
+// sameKey reports whether two names are of one KMS key: Amazon ECR keeps its ARN, and people
 // write aliases. What AWS KMS does not tell is not the same.
 func (r *Registry) sameKey(ctx context.Context, a, b string) bool {
 	if a == b {

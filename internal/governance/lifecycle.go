@@ -32,8 +32,8 @@ func (r *Registry) LifecyclePolicy(ctx context.Context, repository string) (stri
 	return *out.LifecyclePolicyText, nil
 }
 
-// PutLifecyclePolicy gives a repository a lifecycle policy. From then on Amazon ECR
-// expires, within 24 hours, what the policy says: it does not ask.
+// PutLifecyclePolicy sets the lifecycle policy of a repository. From then on Amazon ECR
+// expires images by it, within 24 hours and without a question.
 func (r *Registry) PutLifecyclePolicy(ctx context.Context, repository, text string) error {
 	_, err := r.api.PutLifecyclePolicy(ctx, &ecr.PutLifecyclePolicyInput{
 		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository), LifecyclePolicyText: aws.String(text),
@@ -44,7 +44,7 @@ func (r *Registry) PutLifecyclePolicy(ctx context.Context, repository, text stri
 	return nil
 }
 
-// DeleteLifecyclePolicy takes the lifecycle policy from a repository and gives its
+// DeleteLifecyclePolicy deletes the lifecycle policy of a repository and returns its
 // text. The error wraps [ErrNoLifecyclePolicy] if it had none.
 func (r *Registry) DeleteLifecyclePolicy(ctx context.Context, repository string) (string, error) {
 	out, err := r.api.DeleteLifecyclePolicy(ctx, &ecr.DeleteLifecyclePolicyInput{
@@ -68,7 +68,7 @@ func (r *Registry) failLifecycle(repository string, err error) error {
 	return r.fail(r.lifecycleObject(repository), repository, err)
 }
 
-// SameLifecyclePolicy says whether two lifecycle policies have the same rules, whatever
+// SameLifecyclePolicy reports whether two lifecycle policies have the same rules, whatever
 // the layout of their JSON. What cannot be read is the same only as the same text.
 func SameLifecyclePolicy(a, b []byte) bool {
 	if bytes.Equal(a, b) {

@@ -74,7 +74,7 @@ func (m Mutability) String() string {
 	return m.Mode() + " (" + strings.Join(m.Exclusions, ", ") + ")"
 }
 
-// Equal says whether both treat tags the same, whatever the order of the exclusions.
+// Equal reports whether both treat tags the same, whatever the order of the exclusions.
 func (m Mutability) Equal(other Mutability) bool {
 	return m.Immutable == other.Immutable && slices.Equal(sorted(m.Exclusions), sorted(other.Exclusions))
 }

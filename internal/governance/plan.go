@@ -21,10 +21,10 @@ const (
 	ActionCreate     = "create"
 	ActionChange     = "change"
 	ActionRemove     = "remove"
-	ActionImpossible = "impossible" // the difference cannot be mended
+	ActionImpossible = "impossible" // the difference cannot be removed
 )
 
-// Step is one difference between what is and what should be. Its JSON form is stable:
+// Step removes one difference between the existing and the desired state. Its JSON form is stable:
 // fields are only added.
 type Step struct {
 	Object  string `json:"object"` // HOST/NAME, or ACCOUNT/REGION for the registry
@@ -51,8 +51,8 @@ type State struct {
 	AccountSettings map[string]string
 }
 
-// NewPlan compares what is with what should be. The steps are in the order in which they
-// are to be done: what rules the creation of repositories first.
+// NewPlan compares the existing with the desired state and returns the steps in the order in
+// which they must be done: settings that affect the creation of repositories first.
 func NewPlan(r *Registry, d Desired, s State) []Step {
 	var steps []Step
 	for _, name := range slices.Sorted(maps.Keys(d.AccountSettings)) {
@@ -219,7 +219,7 @@ func (r *Registry) Effects(ctx context.Context, steps []Step, at time.Time) erro
 }
 
 // Do does the steps. One that fails has its Error, and the rest about the same repository
-// are left out; others are done. It gives how many were done, and the errors.
+// are left out; others are done. It returns how many were done, and the errors.
 func (r *Registry) Do(ctx context.Context, steps []Step) (done int, failures []error) {
 	failed := map[string]bool{}
 	for i := range steps {

@@ -26,7 +26,7 @@ func (r *Registry) RepositoryPolicy(ctx context.Context, repository string) (jso
 	return document(r.policyObject(repository), aws.ToString(out.PolicyText))
 }
 
-// PutRepositoryPolicy gives a repository a policy, in place of the one it has. Amazon
+// PutRepositoryPolicy sets the policy of a repository, which replaces an existing one. Amazon
 // ECR refuses one with which the caller could not change it again, unless force is set.
 func (r *Registry) PutRepositoryPolicy(ctx context.Context, repository, text string, force bool) error {
 	_, err := r.api.SetRepositoryPolicy(ctx, &ecr.SetRepositoryPolicyInput{
@@ -38,7 +38,7 @@ func (r *Registry) PutRepositoryPolicy(ctx context.Context, repository, text str
 	return nil
 }
 
-// DeleteRepositoryPolicy takes the policy from a repository and gives what it was. The
+// DeleteRepositoryPolicy deletes the policy of a repository and returns it. The
 // error wraps [ErrNoPolicy] if it had none.
 func (r *Registry) DeleteRepositoryPolicy(ctx context.Context, repository string) (json.RawMessage, error) {
 	out, err := r.api.DeleteRepositoryPolicy(ctx, &ecr.DeleteRepositoryPolicyInput{

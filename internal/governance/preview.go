@@ -25,7 +25,7 @@ const previewPage = 100
 // LifecyclePreview has Amazon ECR itself find out what a lifecycle policy would do with
 // the images of a repository, and waits for it. Nothing is deleted. text "" is the
 // policy of the repository, and the error wraps [ErrNoLifecyclePolicy] if it has none.
-// It gives the text of the policy, too. A repository has one preview at a time: one that
+// It returns the text of the policy, too. A repository has one preview at a time: one that
 // is in progress is waited for, and one that takes the place of ours is an error, which
 // wraps [ErrPreview] as does one that fails or takes longer than limit.
 func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string, limit time.Duration) (lifecycle.Preview, string, error) {

@@ -18,7 +18,7 @@ import (
 	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
-// Description is all that there is to say of a repository but its images. Its JSON
+// Description is all settings of a repository. Its JSON
 // form is stable: fields are only added.
 type Description struct {
 	ecrrepo.Description
@@ -35,8 +35,8 @@ type Description struct {
 	LifecyclePolicy json.RawMessage `json:"lifecyclePolicy"`
 }
 
-// Repositories lists those whose name the pattern is about, as they arrive. An error
-// ends the list.
+// Repositories lists the repositories whose name matches the pattern, as they arrive. An
+// error ends the list.
 func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[ecrrepo.Description, error] {
 	return func(yield func(ecrrepo.Description, error) bool) {
 		for repository, err := range ecrrepo.List(ctx, r.cfg, r.Registry) {
@@ -173,7 +173,7 @@ func (r *Registry) DeleteRepository(ctx context.Context, name string, force bool
 	var notEmpty *types.RepositoryNotEmptyException
 	switch {
 	case errors.As(err, &notEmpty):
-		return fmt.Errorf("repository %s/%s: %w; --force deletes them too", r.Host, name, ErrNotEmpty)
+		return fmt.Errorf("repository %s/%s: %w", r.Host, name, ErrNotEmpty)
 	case err != nil:
 		return r.fail(fmt.Sprintf("deletion of %s/%s", r.Host, name), name, err)
 	}
@@ -189,8 +189,8 @@ func (r *Registry) ResourceTags(ctx context.Context, arn string) (map[string]str
 	return tagsOf(out.Tags), nil
 }
 
-// Tag gives the repository with this ARN resource tags. One that it has gets the new
-// value; others stay.
+// Tag sets resource tags of the repository with this ARN. Existing tags get the new value;
+// others stay.
 func (r *Registry) Tag(ctx context.Context, arn string, tags map[string]string) error {
 	if _, err := r.api.TagResource(ctx, &ecr.TagResourceInput{ResourceArn: aws.String(arn), Tags: resourceTags(tags)}); err != nil {
 		return r.fail("resource tags of "+arn, "", err)
@@ -198,7 +198,7 @@ func (r *Registry) Tag(ctx context.Context, arn string, tags map[string]string) 
 	return nil
 }
 
-// Untag takes resource tags from the repository with this ARN.
+// Untag removes resource tags of the repository with this ARN.
 func (r *Registry) Untag(ctx context.Context, arn string, keys []string) error {
 	if _, err := r.api.UntagResource(ctx, &ecr.UntagResourceInput{ResourceArn: aws.String(arn), TagKeys: keys}); err != nil {
 		return r.fail("resource tags of "+arn, "", err)

@@ -22,7 +22,7 @@ import (
 // Why a scan cannot be started.
 var (
 	ErrScannedToday     = errors.New("it was scanned within the last 24 hours, and basic scanning takes an image once in that time, the scan on push included")
-	ErrEnhancedScanning = errors.New("the registry has enhanced scanning: Amazon Inspector scans images by itself, and no scan can be started")
+	ErrEnhancedScanning = errors.New("the registry has enhanced scanning: Amazon Inspector scans images automatically, and no scan can be started")
 	ErrNotScannable     = errors.New("it is of a kind that is not scanned")
 )
 
@@ -40,7 +40,7 @@ type ScannedImage struct {
 	Platform string // of the index; "" if it is not said
 }
 
-// ScannedImages gives what of an image in src is scanned: of an index, which itself is
+// ScannedImages returns what of an image in src is scanned: of an index, which itself is
 // not, all images but those that are for no platform, as attestations are. That there is
 // none is an error, which wraps [scan.ErrNoResult].
 func ScannedImages(ctx context.Context, src content.Source, image content.Manifest) ([]ScannedImage, error) {
@@ -104,7 +104,7 @@ func (r *Registry) scanObject(repository string, image digest.Digest) string {
 	return fmt.Sprintf("scan of %s/%s@%s", r.Host, repository, image)
 }
 
-// StartScan starts the scan of an image, and gives its status. The error may wrap
+// StartScan starts the scan of an image, and returns its status. The error may wrap
 // [ErrScannedToday], [ErrEnhancedScanning] or [ErrNotScannable].
 func (r *Registry) StartScan(ctx context.Context, repository string, image digest.Digest) (scan.Status, error) {
 	out, err := r.api.StartImageScan(ctx, &ecr.StartImageScanInput{

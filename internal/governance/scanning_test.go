@@ -86,7 +86,7 @@ func TestStartScan(t *testing.T) {
 	}
 	_, err = g.PutScanningConfiguration(t.Context(), NewScanningConfiguration(ScanEnhanced, nil, []string{"*"}))
 	g.check(err)
-	if _, err := g.StartScan(t.Context(), "app", image.Digest); !errors.Is(err, ErrEnhancedScanning) || !strings.Contains(err.Error(), "Amazon Inspector scans images by itself") {
+	if _, err := g.StartScan(t.Context(), "app", image.Digest); !errors.Is(err, ErrEnhancedScanning) || !strings.Contains(err.Error(), "Amazon Inspector scans images automatically") {
 		t.Error(err)
 	}
 }

@@ -63,7 +63,7 @@ type Scanning struct {
 	Filters []string `json:"filters"`
 }
 
-// Automatic says whether images are scanned without anybody asking for it. The scan on
+// Automatic reports whether images are scanned automatically. The scan on
 // push of a repository's own is one of basic scanning.
 func (s Scanning) Automatic() bool {
 	return s.OnPush && s.Type == ScanBasic || s.Frequency == ScanOnPush || s.Frequency == ScanContinuously
@@ -86,7 +86,7 @@ func (c ScanningConfiguration) Filters(frequency string) []string {
 	return filters
 }
 
-// With gives the configuration with these patterns added to those of a frequency.
+// With returns the configuration with these patterns added to those of a frequency.
 func (c ScanningConfiguration) With(frequency string, patterns []string) ScanningConfiguration {
 	out := ScanningConfiguration{Type: c.Type, Rules: []ScanningRule{}}
 	at := -1
@@ -111,7 +111,7 @@ func (c ScanningConfiguration) With(frequency string, patterns []string) Scannin
 	return out
 }
 
-// Equal says whether both scan the same, whatever the order in which it is written.
+// Equal reports whether both scan the same, whatever the order in which it is written.
 func (c ScanningConfiguration) Equal(other ScanningConfiguration) bool {
 	same := func(frequency string) bool {
 		return slices.Equal(sorted(c.Filters(frequency)), sorted(other.Filters(frequency)))
@@ -165,7 +165,7 @@ func (r *Registry) ScanningConfiguration(ctx context.Context) (ScanningConfigura
 	return r.scanningConfiguration(out.ScanningConfiguration)
 }
 
-// PutScanningConfiguration replaces the registry's and gives what it is now.
+// PutScanningConfiguration replaces the registry's and returns what it is now.
 func (r *Registry) PutScanningConfiguration(ctx context.Context, c ScanningConfiguration) (ScanningConfiguration, error) {
 	if err := c.Validate(); err != nil {
 		return ScanningConfiguration{}, err
@@ -214,7 +214,7 @@ func scanFilters(filters []types.ScanningRepositoryFilter) []string {
 	return patterns
 }
 
-// Scanning reads what applies to repositories, by name. One that is not there is not in
+// Scanning reads what applies to repositories, by name. One that is missing is not in
 // it. The error wraps [ErrOtherAccount].
 func (r *Registry) Scanning(ctx context.Context, repositories []string) (map[string]Scanning, error) {
 	all := map[string]Scanning{}

@@ -23,11 +23,11 @@ type ScanWait struct {
 	Start bool
 }
 
-// Scans waits until the scans of images have ended, and gives a report with one child for
+// Scans waits until the scans of images have ended, and returns a report with one child for
 // each image, in their order. A scan that has not ended when the limit is over, or that
 // there is none, is no error but a status that no gate lets pass.
 //
-// Where images are scanned by themselves, one of which there is no scan yet is asked for
+// Where images are scanned automatically, one of which there is no scan yet is asked for
 // until the limit is over; elsewhere only if one was started.
 func (r *Registry) Scans(ctx context.Context, repository string, images []ScannedImage, o ScanWait) (scan.Report, error) {
 	w := scanWait{Registry: r, repository: repository, ScanWait: o}
@@ -75,13 +75,13 @@ func (w *scanWait) image(ctx context.Context, image ScannedImage, limit time.Dur
 		scanning, unknown := w.applies(ctx)
 		switch {
 		case unknown == nil && scanning.Automatic():
-			report.StatusDescription = "there is no scan yet; images of this repository are scanned by themselves"
+			report.StatusDescription = "there is no scan yet; images of this repository are scanned automatically"
 			return false, nil
 		case unknown == nil && scanning.Type == ScanEnhanced:
-			report.StatusDescription = "no rule of the enhanced scanning of the registry is about this repository; add one with ecrkit repo scanning"
+			report.StatusDescription = "no rule of the enhanced scanning of the registry matches this repository; add one with ecrkit repo scanning"
 			return true, nil
 		case !w.Start:
-			report.StatusDescription = "nobody asked for a scan, and images of this repository are not scanned by themselves; ecrkit scan start starts one"
+			report.StatusDescription = "no scan was started, and images of this repository are not scanned automatically; ecrkit scan start starts one"
 			if unknown != nil {
 				report.StatusDescription = fmt.Sprintf("it is not known whether there will be one: %v", unknown)
 			}

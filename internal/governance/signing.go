@@ -77,8 +77,8 @@ func (r *Registry) noSigningConfiguration() error {
 	return fmt.Errorf("%w in %s", ErrNoSigningConfiguration, r.Registry)
 }
 
-// PutSigningConfiguration replaces the registry's and gives what it is now. What
-// breaks a rule of Amazon ECR is an error before any call.
+// PutSigningConfiguration replaces the registry's and returns what it is now. What
+// violates a rule of Amazon ECR is an error before any call.
 func (r *Registry) PutSigningConfiguration(ctx context.Context, c SigningConfiguration) (SigningConfiguration, error) {
 	if err := c.Validate(r.Region); err != nil {
 		return SigningConfiguration{}, err
@@ -93,7 +93,7 @@ func (r *Registry) PutSigningConfiguration(ctx context.Context, c SigningConfigu
 	return r.signingConfiguration(out.SigningConfiguration)
 }
 
-// DeleteSigningConfiguration removes the registry's and gives what it was. Signatures
+// DeleteSigningConfiguration removes the registry's and returns what it was. Signatures
 // stay. The error wraps [ErrNoSigningConfiguration] if there was none.
 func (r *Registry) DeleteSigningConfiguration(ctx context.Context) (SigningConfiguration, error) {
 	if err := r.checkAccount(ctx); err != nil {

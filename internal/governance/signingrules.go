@@ -118,7 +118,7 @@ func (rule SigningRule) validate(region string) error {
 	return nil
 }
 
-// With gives the configuration with images of the repositories that filters select
+// With returns the configuration with images of the repositories that filters select
 // signed with profile too, of all for none. The filters go into the rule of the
 // profile if there is one, which may have too many then: [SigningConfiguration.Validate].
 func (c SigningConfiguration) With(profile string, filters []SigningFilter) SigningConfiguration {
@@ -142,7 +142,7 @@ func (c SigningConfiguration) With(profile string, filters []SigningFilter) Sign
 	return SigningConfiguration{Rules: rules}
 }
 
-// Without gives the configuration without these filters of the rules of a profile, or
+// Without returns the configuration without these filters of the rules of a profile, or
 // without its rules for none. A rule that would lose its last filter goes, since one
 // without filters signs everything. The error wraps [ErrNoSigningRule].
 func (c SigningConfiguration) Without(profile string, filters []SigningFilter) (SigningConfiguration, error) {
@@ -188,7 +188,7 @@ func (c SigningConfiguration) Profiles(repository string) []string {
 
 func (f SigningFilter) matches(repository string) bool { return wildcard.Match(f.Filter, repository) }
 
-// Equal says whether two configurations have the same rules in the same order.
+// Equal reports whether two configurations have the same rules in the same order.
 func (c SigningConfiguration) Equal(other SigningConfiguration) bool {
 	return slices.EqualFunc(c.Rules, other.Rules, func(a, b SigningRule) bool {
 		return a.Profile == b.Profile && slices.EqualFunc(a.Filters, b.Filters, sameFilter)

@@ -80,7 +80,7 @@ func (s SigningStatus) failure() string {
 }
 
 // SigningStatus reads how far the managed signing of an image of a repository is. The
-// error wraps [content.ErrNotFound] if it is not there.
+// error wraps [content.ErrNotFound] if it is missing.
 func (r *Registry) SigningStatus(ctx context.Context, repository string, image content.ImageName) (ImageSigning, error) {
 	id := &types.ImageIdentifier{}
 	if image.Tag != "" {
@@ -140,7 +140,7 @@ const (
 )
 
 // WaitSigned looks at the managed signing of an image until none of its profiles is
-// in progress, or limit is over: then it gives what it saw last, and an error that wraps
+// in progress, or limit is over: then it returns what it saw last, and an error that wraps
 // [ErrSigningUnfinished]. Whether the image is signed is for [ImageSigning.Err] to say.
 func (r *Registry) WaitSigned(ctx context.Context, repository string, image content.ImageName, limit time.Duration) (ImageSigning, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)

@@ -78,7 +78,7 @@ func (t Template) Validate() error {
 	return nil
 }
 
-// Equal says whether both create the same repositories.
+// Equal reports whether both create the same repositories.
 func (t Template) Equal(other Template) bool {
 	m, err1 := t.Mutability()
 	n, err2 := other.Mutability()
@@ -138,7 +138,7 @@ func (r *Registry) noTemplate(prefix string) error {
 	return fmt.Errorf("%w: %s in %s; `ecrkit repo template ls` shows those that there are", ErrNoTemplate, prefix, r.Registry)
 }
 
-// CreateTemplate makes a template that is not there.
+// CreateTemplate creates a template.
 func (r *Registry) CreateTemplate(ctx context.Context, t Template) error {
 	m, err := r.beforeTemplate(ctx, t)
 	if err != nil {

@@ -38,7 +38,7 @@ func await(ctx context.Context, limit time.Duration, look func(context.Context) 
 	}
 }
 
-// mayPass says whether a call that failed is worth another one: the AWS client has given
+// mayPass reports whether a call that failed is worth another one: the AWS client has given
 // up after some, within seconds.
 func mayPass(err error) bool {
 	for _, r := range retry.DefaultRetryables {

@@ -35,7 +35,7 @@ const (
 
 // Page is what a report says in the frame.
 type Page struct {
-	Kind  string // what it is: «Image scan»
+	Kind  string // what it is: "Image scan"
 	Title string // what it is about, short
 	// Reference is the whole name of what it is about, to be copied; "" if there is none.
 	Reference string
