@@ -85,7 +85,7 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 			}
 		}))
 	}
-	if p.Rule.Endpoint != "" && p.Endpoint.URL == p.Rule.Endpoint {
+	if p.Rule.Endpoint != "" && p.Endpoint.raw == p.Rule.Endpoint {
 		cfg.ConfigSources = slices.Insert(slices.Clone(cfg.ConfigSources), 0, any(ruleEndpoint(p.Rule.Endpoint)))
 	}
 	return cfg, drift, nil

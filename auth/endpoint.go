@@ -12,12 +12,14 @@ import (
 
 // Endpoint is where the API of a registry is called.
 type Endpoint struct {
-	URL string
-	// SetBy says what set it, "AWS_ENDPOINT_URL_ECR" or "endpoint of the rule"; ""
-	// if it follows from the host.
+	URL string // without user and password
+	// SetBy is what set it, "AWS_ENDPOINT_URL_ECR" or "endpoint of the rule"; "" if it
+	// follows from the host.
 	SetBy     string
 	FIPS      bool
 	DualStack bool
+
+	raw string // the URL as it is called
 }
 
 // endpointSettings is all that the configuration says of endpoints.
@@ -95,18 +97,21 @@ func (s endpointSettings) api(ctx context.Context, r Registry, rule string) (End
 	if r.Public {
 		service = "ecr_public"
 	}
-	if e.URL, e.SetBy = s.configured(service, rule); e.URL != "" {
+	if e.raw, e.SetBy = s.configured(service, rule); e.raw != "" {
 		e.FIPS, e.DualStack = false, false
+		e.URL = withoutUser(e.raw)
 		return e, nil
 	}
 	if r.Public {
 		found, err := ecrpublic.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, ecrpublic.EndpointParameters{
 			Region: &r.Region, UseFIPS: &e.FIPS, UseDualStack: &e.DualStack})
-		e.URL = found.URI.String()
+		e.raw = found.URI.String()
+		e.URL = e.raw
 		return e, err
 	}
 	found, err := ecr.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, ecr.EndpointParameters{
 		Region: &r.Region, UseFIPS: &e.FIPS, UseDualStack: &e.DualStack})
-	e.URL = found.URI.String()
+	e.raw = found.URI.String()
+	e.URL = e.raw
 	return e, err
 }

@@ -152,16 +152,30 @@ func withoutQuery(raw string) string {
 	return raw
 }
 
+var userOfURL = regexp.MustCompile(`//[^/@\s"']*@`)
+
+// withoutUser masks the user and password of each URL in a text.
+func withoutUser(text string) string { return userOfURL.ReplaceAllString(text, "//…@") }
+
+// withoutUserOfHost does so of a host that may come with or without a scheme. A user
+// without a password and a scheme stays.
+func withoutUserOfHost(host string) string {
+	if i := strings.LastIndexByte(host, '@'); i >= 0 && strings.Contains(host[:i], ":") {
+		return "…" + host[i:]
+	}
+	return host
+}
+
 var accessKeyID = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{8,}\b`)
 
-// Redact makes one line of a text from AWS that may be shown: the first line,
-// with access key IDs masked and not much longer than a terminal is wide.
+// Redact returns the part of a text from AWS that may be shown: the first line, with
+// access key IDs and the users of URLs masked, and at most 600 bytes.
 // (The lines after the first of a SignatureDoesNotMatch repeat the request with
 // its session token.)
 func Redact(text string) string {
 	const limit = 600
 	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	text = accessKeyID.ReplaceAllString(text, "$1…")
+	text = withoutUser(accessKeyID.ReplaceAllString(text, "$1…"))
 	if len(text) > limit {
 		text = strings.ToValidUTF8(text[:limit], "") + "…"
 	}

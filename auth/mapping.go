@@ -25,7 +25,7 @@ func ParseMapping(s string) (Mapping, error) {
 		}
 		r, err := parseEntry(entry)
 		if err != nil {
-			return nil, fmt.Errorf("registry mapping entry %q: %w; write HOST[:PORT]=ACCOUNT.REGION, as in 127.0.0.1:4510=000000000000.us-east-1", entry, err)
+			return nil, fmt.Errorf("registry mapping entry %q: %w; write HOST[:PORT]=ACCOUNT.REGION, as in 127.0.0.1:4510=000000000000.us-east-1", withoutUserOfHost(entry), err)
 		}
 		if old, ok := mapping[r.Host]; ok && old != r {
 			return nil, fmt.Errorf("registry mapping entry %q: %s is already mapped to %s; keep one of the two", entry, r.Host, old)

@@ -46,7 +46,7 @@ func (p Plan) Key() tokenstore.Key {
 		service = "ecr-public"
 	}
 	return tokenstore.Key{Recipe: tokenfile.Digest("ecrkit recipe", tokenfile.KeyVersion, service, p.Registry.Partition,
-		p.Registry.Region, p.Endpoint.URL, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest())}
+		p.Registry.Region, p.Endpoint.raw, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest())}
 }
 
 // sessionKey is the key of the session that credentials belong to.

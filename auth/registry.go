@@ -115,14 +115,14 @@ var (
 func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 	authority, err := normalizeHost(host)
 	if err != nil {
-		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
+		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
 	}
 	if r, ok := mapping[authority]; ok {
 		return r, nil
 	}
 	name, _, err := splitPort(authority)
 	if err != nil {
-		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
+		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
 	}
 	if r, ok := publicRegistry(name); ok {
 		r.Host = authority
@@ -130,7 +130,7 @@ func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 	}
 	m := ecrName.FindStringSubmatch(name)
 	if m == nil {
-		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
+		return Registry{}, fmt.Errorf("host %q: %w", withoutUserOfHost(host), ErrNotECR)
 	}
 	r := Registry{Host: authority, Account: m[1], Region: m[4], FIPS: m[3] != "", DualStack: m[2] == "-"}
 	p := partitionOf(r.Region)
@@ -142,7 +142,7 @@ func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 		suffix = strings.TrimPrefix(suffix, "vpce.")
 	}
 	if suffix != p.suffix {
-		return Registry{}, fmt.Errorf("host %q: %w", host, ErrNotECR)
+		return Registry{}, fmt.Errorf("host %q: %w", withoutUserOfHost(host), ErrNotECR)
 	}
 	return r, nil
 }
@@ -158,6 +158,11 @@ func normalizeHost(s string) (string, error) {
 			return "", errors.New("a host name has ASCII letters, digits, dots and hyphens only")
 		}
 	}
+	if strings.Contains(s, `\`) {
+		// Some readers of URLs take it for a slash and others for a part of the user:
+		// they would not agree on the host.
+		return "", errors.New("a host name has no backslash")
+	}
 	s = strings.ToLower(s)
 	if i := strings.Index(s, "://"); i >= 0 {
 		if sch := s[:i]; sch != "http" && sch != "https" {
@@ -165,7 +170,7 @@ func normalizeHost(s string) (string, error) {
 		}
 		s = s[i+len("://"):]
 	}
-	if i := strings.IndexAny(s, `/?#\`); i >= 0 {
+	if i := strings.IndexAny(s, "/?#"); i >= 0 {
 		s = s[:i]
 	}
 	s = s[strings.LastIndexByte(s, '@')+1:]
@@ -176,6 +181,9 @@ func normalizeHost(s string) (string, error) {
 	name = strings.TrimSuffix(name, ".")
 	if name == "" {
 		return "", errors.New("the host name is empty")
+	}
+	if address, err := netip.ParseAddr(name); err == nil {
+		name = address.Unmap().String() // one spelling of each address
 	}
 	if port == "" || port == map[string]string{"http": "80", "https": "443"}[scheme(name)] {
 		if strings.Contains(name, ":") {

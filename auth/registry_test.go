@@ -85,6 +85,9 @@ func TestParseRegistryForms(t *testing.T) {
 		{"http://127.0.0.1:4510/v2/", "127.0.0.1:4510"},
 		{"127.0.0.1:4510/app", "127.0.0.1:4510"},
 		{"[::1]:4510/v2/", "[::1]:4510"},
+		{"[0:0:0:0:0:0:0:1]:4510", "[::1]:4510"},
+		{"[::ffff:127.0.0.1]:4510", "127.0.0.1:4510"},
+		{"[::FFFF:7f00:1]:4510", "127.0.0.1:4510"},
 		{"ECR.example.com.", "ecr.example.com"},
 		{"https://ecr.example.com:443/v2/", "ecr.example.com"},
 	}
@@ -109,7 +112,7 @@ func TestParseRegistryRefuses(t *testing.T) {
 		"evil.com?" + host,
 		"evil.com#" + host,
 		`evil.com\` + host,
-		host + "@evil.com",
+		host + "@evil.com", host + `\@evil.com`, "https://" + host + `\@evil.com/`, host + `\`, `evil.com\@` + host, `\\` + host, host + `/\@evil.com`,
 		"https://" + host + "@evil.com/",
 		"evil." + host,
 		"x" + host,

@@ -65,7 +65,7 @@ func (rule *Rule) Validate() error {
 	}
 	if rule.Endpoint != "" {
 		if u, err := url.Parse(rule.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return fmt.Errorf("host %q: endpoint %q is not an http or https URL", rule.Host, rule.Endpoint)
+			return fmt.Errorf("host %q: endpoint %q is not an http or https URL", rule.Host, withoutUserOfHost(rule.Endpoint))
 		}
 	}
 	return nil
@@ -93,11 +93,11 @@ type Registries struct {
 func (rs Registries) Parse(host string) (Registry, error) {
 	authority, err := normalizeHost(host)
 	if err != nil {
-		return Registry{}, fmt.Errorf("host %q: %w (%w)", host, ErrNotECR, err)
+		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
 	}
 	rule, _ := rs.Rule(authority)
 	if rule.Disabled {
-		return Registry{}, fmt.Errorf("host %q: %w (disabled in the configuration)", host, ErrNotECR)
+		return Registry{}, fmt.Errorf("host %q: %w (disabled in the configuration)", authority, ErrNotECR)
 	}
 	r, err := ParseRegistry(authority, rs.Mapping)
 	if _, mapped := rs.Mapping[authority]; mapped {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -44,21 +45,35 @@ func (c *cook) webIdentity(source aws.CredentialSource, path, roleARN, sessionNa
 	return r, nil
 }
 
-// claims are those of a JSON web token (RFC 7519) that tell whose it is.
+// claims are those of a JSON web token (RFC 7519) that decide what its bearer may do.
 type claims struct {
-	Issuer   string          `json:"iss"`
-	Subject  string          `json:"sub"`
-	Audience json.RawMessage `json:"aud"` // a string or an array of them
-	Expires  float64         `json:"exp"` // seconds since 1970
+	Issuer  string  `json:"iss"`
+	Subject string  `json:"sub"`
+	Expires float64 `json:"exp"` // seconds since 1970
+
+	// session are the other claims that AWS takes into the session: the audience,
+	// session tags, the source identity. They are NAME, JSON pairs sorted by name.
+	session []string
 }
 
 func (c claims) principal() []string {
-	return []string{"jwt", c.Issuer, c.Subject, string(c.Audience)}
+	return slices.Concat([]string{"jwt", c.Issuer, c.Subject}, c.session)
 }
 
-// parseJWT reads the claims of a token, whose signature it does not check: the
-// token is not trusted for it, it only tells two callers apart. Without issuer
-// and subject it is not ok.
+// isSessionClaim reports whether AWS takes a claim into the session: the condition
+// keys of web identity federation and what tags the session, nested or flattened. See
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
+// and https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
+func isSessionClaim(name string) bool {
+	switch name {
+	case "aud", "azp", "amr":
+		return true
+	}
+	return strings.HasPrefix(name, "https://aws.amazon.com/")
+}
+
+// parseJWT returns the claims of a token. It does not check the signature: the claims
+// only tell two callers apart. A token without issuer and subject is not ok.
 func parseJWT(token string) (c claims, ok bool) {
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, signed := strings.Cut(rest, ".")
@@ -71,6 +86,15 @@ func parseJWT(token string) (c claims, ok bool) {
 	}
 	if c.Expires < 0 || c.Expires > 1e11 {
 		return claims{}, false
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(data, &all) != nil {
+		return claims{}, false
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if isSessionClaim(name) {
+			c.session = append(c.session, name, string(all[name]))
+		}
 	}
 	return c, true
 }
