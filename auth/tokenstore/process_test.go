@@ -210,16 +210,27 @@ func TestUnsafe(t *testing.T) {
 		unsafe("another user's directory", func(s *Store) error { return os.Chown(s.Dir, 12345, 12345) })
 		unsafe("another user's file", func(s *Store) error { return os.Chown(s.path(keyA, entryExt), 12345, 12345) })
 	}
+	// A token that others could change or read is not used: the next one replaces it.
 	s, _ := open(t)
-	put(t, s, keyA, entry("one"))
-	if err := os.Chmod(s.path(keyA, entryExt), 0o666); err != nil {
+	for _, mode := range []os.FileMode{0o666, 0o640, 0o604, 0o610} {
+		put(t, s, keyA, entry("one"))
+		if err := os.Chmod(s.path(keyA, entryExt), mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Get(keyA); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a file of mode %v: %v", mode, err)
+		}
+		put(t, s, keyA, entry("two"))
+		if e, err := s.Get(keyA); err != nil || e.Secret != "two" {
+			t.Error(err)
+		}
+	}
+	// A directory that others can list is closed to them again.
+	if err := os.Chmod(s.directory(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(keyA); !errors.Is(err, ErrNotFound) {
-		t.Errorf("a file for all to write: %v", err)
-	}
-	put(t, s, keyA, entry("two"))
-	if e, err := s.Get(keyA); err != nil || e.Secret != "two" {
-		t.Error(err)
+	put(t, s, keyA, entry("three"))
+	if info, err := os.Stat(s.directory()); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory: %v, %v", info.Mode(), err)
 	}
 }

@@ -49,7 +49,10 @@ func (s *Store) prepare() error {
 			return fmt.Errorf("token cache: %w", err)
 		}
 	}
-	return s.check()
+	if err := s.check(); err != nil {
+		return err
+	}
+	return tokenfile.MakePrivate(s.directory())
 }
 
 // Get reads the token of a key. The error is ErrNotFound if there is none, or
@@ -99,6 +102,9 @@ func commit(temp, path string, data []byte, until time.Time) error {
 		return err
 	}
 	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := tokenfile.MakePrivate(temp); err != nil {
 		return err
 	}
 	if err := os.Chtimes(temp, until, until); err != nil {

@@ -35,7 +35,32 @@ func CheckDirectory(path string, mayBeLink bool) error {
 	return checkOwner(path, stat.Uid)
 }
 
-const othersWrite = 0o022
+// Bits of a mode.
+const (
+	othersWrite = 0o022
+	others      = 0o077
+)
+
+// MakePrivate takes a directory or file of the user's from everybody else. It fails
+// with an error that wraps [ErrUnsafe] on a file system that cannot do so.
+func MakePrivate(path string) error {
+	var stat syscall.Stat_t
+	if err := syscall.Lstat(path, &stat); err != nil {
+		return systemError(&fs.PathError{Op: "stat", Path: path, Err: err})
+	}
+	mode := fs.FileMode(stat.Mode).Perm()
+	if mode&others == 0 {
+		return nil
+	}
+	err := os.Chmod(path, mode&^others)
+	if err == nil {
+		err = syscall.Lstat(path, &stat)
+	}
+	if err != nil || fs.FileMode(stat.Mode).Perm()&others != 0 {
+		return unsafeError("others may read " + path + ", and its file system does not let it be made private; set ECRKIT_CACHE_DIR to a directory on another one")
+	}
+	return nil
+}
 
 func octal(mode fs.FileMode) string { return "0" + strconv.FormatUint(uint64(mode), 8) }
 
@@ -47,11 +72,12 @@ func checkOwner(path string, uid uint32) error {
 	return nil
 }
 
-// readOwn reads a file that is the user's own and nobody else's to write.
+// readOwn reads a file that belongs to the user and that nobody else can read or
+// write.
 func readOwn(path string) ([]byte, error) {
 	return read(path, maxFile, syscall.O_NOFOLLOW, func(mode fs.FileMode, uid uint32) error {
-		if mode&othersWrite != 0 {
-			return errors.New("others may write to " + path)
+		if mode&others != 0 {
+			return errors.New("others may read " + path)
 		}
 		return checkOwner(path, uid)
 	})

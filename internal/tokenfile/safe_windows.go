@@ -22,6 +22,9 @@ func CheckDirectory(path string, _ bool) error {
 	return nil
 }
 
+// MakePrivate does nothing: access control lists decide, see [CheckDirectory].
+func MakePrivate(string) error { return nil }
+
 // readOwn reads a file of the user's profile.
 func readOwn(path string) ([]byte, error) {
 	info, err := os.Lstat(path)
