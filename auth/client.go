@@ -51,7 +51,16 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 		return aws.Config{}, err
 	}
 	cfg, _, err := a.configure(ctx, plan)
-	return cfg, Explain(r, err)
+	if err != nil {
+		return aws.Config{}, Explain(r, err)
+	}
+	cfg.Credentials = a.credentials(plan, cfg, 0)
+	return cfg, nil
+}
+
+// credentials returns the provider of a plan's credentials over the SDK's in cfg.
+func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duration) *credentialProvider {
+	return &credentialProvider{plan: plan, sdk: cfg.Credentials, metadataTimeout: metadataTimeout, now: a.now}
 }
 
 // configure sets up the SDK for a plan. drift says that the SDK goes about it in

@@ -58,12 +58,15 @@ func nextStep(err error) string {
 		transport *url.Error
 		garbled   *smithy.DeserializationError
 		login     *loginError
+		half      *halfPairError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return ""
 	case errors.As(err, &login):
 		return login.next()
+	case errors.As(err, &half):
+		return "set " + half.missing
 	case errors.As(err, &noProfile):
 		return "check AWS_PROFILE, the profile in the rules of ecrkit's config.yaml, and the profiles in the AWS config file"
 	case errors.As(err, &sso):
@@ -112,6 +115,8 @@ func cause(err error) string {
 		text = "interrupted"
 	case errors.As(err, &api):
 		text = fmt.Sprintf("%s: %s: %s", operation(err, " "), api.ErrorCode(), api.ErrorMessage())
+	case noCredentials && errors.Is(err, ErrNoCredentials):
+		text = credentials
 	case noCredentials:
 		text = "no AWS credentials: " + strings.TrimPrefix(credentials, "failed to refresh cached credentials, ")
 	case errors.Is(err, ErrNoCredentials):

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
 	"github.com/aws/aws-sdk-go-v2/service/sso/types"
-	"github.com/aws/smithy-go"
 	smithymiddleware "github.com/aws/smithy-go/middleware"
 )
 
@@ -68,9 +65,9 @@ func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
 		if err != nil {
 			return session{}, Explain(plan.Registry, err)
 		}
-		credentials, err := m.retrieve(ctx, plan, cfg)
+		credentials, err := m.AWS.credentials(plan, cfg, m.MetadataTimeout).Retrieve(ctx)
 		if err != nil {
-			return session{}, Explain(plan.Registry, plan.explain(err))
+			return session{}, Explain(plan.Registry, err)
 		}
 		now, err := m.AWS.Plan(ctx, plan.Registry)
 		if err != nil {
@@ -85,26 +82,6 @@ func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
 		return session{plan, cfg, credentials}, nil
 	}
 	return session{}, Explain(plan.Registry, errors.New("the AWS configuration changes all the time; try again"))
-}
-
-func (m *Minter) retrieve(ctx context.Context, plan Plan, cfg aws.Config) (aws.Credentials, error) {
-	if plan.Recipe.base == KindIMDS {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, orDefault(m.MetadataTimeout, defaultMetadataTimeout), errUnanswered)
-		defer cancel()
-	}
-	credentials, err := cfg.Credentials.Retrieve(ctx)
-	var api smithy.APIError
-	var transport *url.Error
-	switch {
-	case err == nil:
-	case errors.Is(context.Cause(ctx), errUnanswered):
-		err = &metadataError{err}
-	case plan.Recipe.base == KindIMDS && !errors.As(err, &api),
-		!errors.As(err, &api) && !errors.As(err, &transport) && ctx.Err() == nil:
-		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
-	}
-	return credentials, err
 }
 
 // mint calls GetAuthorizationToken.
@@ -194,15 +171,3 @@ func (p Plan) explain(err error) error {
 	}
 	return err
 }
-
-// errUnanswered ends the wait for the instance metadata service.
-var errUnanswered = errors.New("no answer in time")
-
-// metadataError says that the instance metadata service is silent.
-type metadataError struct{ err error }
-
-func (e *metadataError) Error() string {
-	return fmt.Sprintf("%v: no profile, no access key, and no instance metadata service answers", ErrNoCredentials)
-}
-
-func (e *metadataError) Unwrap() []error { return []error{ErrNoCredentials, e.err} }

@@ -36,6 +36,7 @@ type Plan struct {
 
 	profile string           // the explicit one, given to the SDK
 	env     config.EnvConfig // what the environment says to the SDK
+	half    *halfPair        // of an access key in the environment
 }
 
 // Key is where the token is kept. If the recipe is not stable it is one session
@@ -66,7 +67,7 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 	if err != nil {
 		return p, Explain(r, err)
 	}
-	p.env = env
+	p.env, p.half = env, a.Env.half()
 	options := a.options()
 	p.profile = options.SharedConfigProfile
 	if p.Rule.Profile != "" && p.profile == "" {
