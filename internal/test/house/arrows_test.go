@@ -1,0 +1,117 @@
+package house
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// endpoints are the packages that an image comes from and goes to.
+var endpoints = []string{"transfer/ecr", "transfer/registry", "transfer/layout", "transfer/archive", "transfer/docker"}
+
+// aws is Amazon's SDK.
+const aws = "github.com/aws/..."
+
+// The arrows of the design: the packages from need none of what never names, be it
+// through others, and import only what only names of the packages of this module.
+var arrows = []struct {
+	from  []string
+	never []string // in all that the package needs
+	only  []string // of this module, in what the package itself imports
+	why   string
+}{
+	{
+		from:  []string{"transfer"},
+		never: append([]string{"net/http", aws, "auth/...", "transfer/ref", "transfer/internal/v2"}, endpoints...),
+		why:   "the engine moves images between any two endpoints: it knows neither HTTP, nor AWS, nor an endpoint",
+	}, {
+		from: []string{"transfer/content"},
+		only: []string{"internal/files", "internal/strictjson"},
+		why:  "the contract is what everything else depends on",
+	}, {
+		from:  []string{"transfer/content", "transfer/index", "transfer/layout", "transfer/archive"},
+		never: []string{"net/http", aws, "auth/..."},
+		why:   "an image in a file is read without a network",
+	}, {
+		from: endpoints,
+		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/strictjson",
+			"transfer/content", "transfer/layout", "transfer/internal/..."},
+		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
+	}, {
+		from: []string{"sign"},
+		only: []string{"auth", "internal/files", "internal/loopback", "internal/strictjson", "internal/strictyaml",
+			"transfer/content", "transfer/ref"},
+		why: "signatures are manifests at any endpoint: they need neither the engine nor an endpoint of a kind; a policy names repositories as people write them (transfer/ref), and the key's account is that of a registry's host (auth)",
+	}, {
+		from:  []string{"lifecycle", "scan"},
+		never: []string{aws, "net/http", "auth/...", "transfer/..."},
+		why:   "policies and findings are judged offline",
+	}, {
+		from:  []string{"auth/..."},
+		never: []string{"transfer/...", "sign", "localecr/...", "internal/cli"},
+		why:   "whose registry a host is, and the token for it, is the lowest storey",
+	}, {
+		from:  []string{"localecr/..."},
+		never: []string{"auth/...", "transfer/...", "sign", "internal/calls/...", "internal/cli"},
+		why:   "a server that shares code with its client shares its mistakes",
+	},
+}
+
+func TestArrows(t *testing.T) {
+	all := load(t)
+	for _, a := range arrows {
+		checked := 0
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			if !in(name, a.from...) {
+				continue
+			}
+			checked++
+			for _, dep := range all[name].deps {
+				if in(dep, a.never...) {
+					t.Errorf("%s needs %s: %s", name, dep, a.why)
+				}
+			}
+			for _, path := range all[name].imports {
+				if _, ours := all[path]; ours && len(a.only) > 0 && !in(path, a.only...) {
+					t.Errorf("%s imports %s: %s", name, path, a.why)
+				}
+			}
+		}
+		if checked < len(a.from) {
+			t.Errorf("%d packages are %s", checked, strings.Join(a.from, ", "))
+		}
+	}
+}
+
+// importers are the only packages that may import these, for all that are part of the product.
+var importers = []struct {
+	of   []string
+	only []string
+	why  string
+}{
+	{[]string{"internal/cli"}, []string{"cmd/..."}, "nothing builds on the command line"},
+	{[]string{"internal/test/...", "internal/tools/..."}, nil, "the product needs neither its tests nor its tools"},
+	{[]string{"transfer/internal/fixture"}, nil, "it is for tests"},
+	{[]string{"internal/credhelper"}, []string{"cmd/docker-credential-ecrkit"}, "the credential helper is a program"},
+	{[]string{"localecr"}, []string{"internal/cli"}, "a server is not part of its clients"},
+	{[]string{"transfer/archive"}, []string{"transfer/ref"}, "only the parser of references knows all endpoints"},
+	{[]string{"transfer/registry", "transfer/docker"}, []string{"transfer/ref", "internal/cli"}, "only the parser of references knows all endpoints; the command line sets its own up"},
+	{[]string{"transfer/ecr"}, []string{"transfer/ref", "internal/cli", "internal/governance", "mirror"}, "only the parser of references knows all endpoints; others know Amazon ECR because they are about it"},
+}
+
+func TestImporters(t *testing.T) {
+	all := load(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !isProduct(name) {
+			continue
+		}
+		for _, rule := range importers {
+			for _, path := range all[name].imports {
+				if in(path, rule.of...) && !in(name, append(rule.only, rule.of...)...) {
+					t.Errorf("%s imports %s: %s", name, path, rule.why)
+				}
+			}
+		}
+	}
+}
