@@ -29,7 +29,7 @@ func TestRepositories(t *testing.T) {
 	repo := out.Repository
 	if *repo.RepositoryArn != "arn:aws:ecr:us-east-1:000000000000:repository/app" || *repo.RegistryId != "000000000000" || *repo.RepositoryUri != r.srv.Registry+"/app" ||
 		repo.ImageTagMutability != types.ImageTagMutabilityMutable || !repo.ImageScanningConfiguration.ScanOnPush || repo.CreatedAt == nil ||
-		*repo.EncryptionConfiguration.KmsKey != "arn:aws:kms:us-east-1:000000000000:alias/aws/ecr" {
+		!strings.HasPrefix(*repo.EncryptionConfiguration.KmsKey, "arn:aws:kms:us-east-1:000000000000:key/") {
 		t.Errorf("%+v", repo)
 	}
 	_, err = r.api.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String("app")})
@@ -153,7 +153,7 @@ func TestSizeOfAnIndexIsThatOfItsLargestChild(t *testing.T) {
 	config, layer := random(30), random(300)
 	r.layer("app", config)
 	r.layer("app", layer)
-	small, large := manifest(config), manifest(config, layer, layer)
+	small, large := manifest(config, config), manifest(config, layer, layer)
 	for _, m := range [][]byte{small, large, index(small, large)} {
 		if err := r.put("app", m, nil); err != nil {
 			t.Fatal(err)

@@ -127,3 +127,17 @@ func (w *failingWriter) Write([]byte) (int, error) {
 	w.calls++
 	return 0, w.err
 }
+
+// TestQuirksAreDocumented looks for each quirk in the documentation.
+func TestQuirksAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/local-ecr.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range localecr.Quirks() {
+		if !strings.Contains(string(page), "| `"+string(q)+"` |") {
+			t.Errorf("the page does not have %s", q)
+		}
+	}
+}

@@ -117,7 +117,7 @@ func TestV2Authentication(t *testing.T) {
 		t.Errorf("another user's name: %d", got.status)
 	}
 	req.SetBasicAuth("AWS", "not a token")
-	wantReply(t, r.do(req), 403, "DENIED", "Your Authorization Token is invalid.")
+	wantReply(t, r.do(req), 400, "DENIED", "Your Authorization Token is invalid.")
 	wantReply(t, r.v2("GET", "/v2/", nil, "Host", "000000000000.dkr.ecr.eu-west-1.localhost"), 400, "DENIED", "another region")
 }
 

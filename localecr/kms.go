@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
@@ -70,6 +73,19 @@ func (s *Server) keys(account, region string) (*keys.Store, error) {
 	}
 	s.keyStores[id] = k
 	return k, nil
+}
+
+// defaultKey returns the ARN of the key that KMS manages for ECR in an account and region.
+func (s *Server) defaultKey(account, region string) (string, error) {
+	store, err := s.keys(account, region)
+	if err != nil {
+		return "", err
+	}
+	out, err := store.DescribeKey(&kms.DescribeKeyInput{KeyId: aws.String("alias/" + keys.AliasECR)})
+	if err != nil {
+		return "", err
+	}
+	return *out.KeyMetadata.Arn, nil
 }
 
 func (s *Server) serveKMS(w http.ResponseWriter, r *http.Request, target string) {

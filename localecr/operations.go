@@ -2,6 +2,7 @@ package localecr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,7 +51,7 @@ var operations = map[string]operation{
 	"ListPullTimeUpdateExclusions":            on((*registry.Registry).ListPullTimeUpdateExclusions),
 	"ListTagsForResource":                     on((*registry.Registry).ListTagsForResource),
 	"PutAccountSetting":                       on((*registry.Registry).PutAccountSetting),
-	"PutImage":                                on((*registry.Registry).PutImage),
+	"PutImage":                                putImage,
 	"PutImageScanningConfiguration":           on((*registry.Registry).PutImageScanningConfiguration),
 	"PutImageTagMutability":                   on((*registry.Registry).PutImageTagMutability),
 	"PutLifecyclePolicy":                      on((*registry.Registry).PutLifecyclePolicy),
@@ -107,6 +108,24 @@ func batchGetImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 		return nil, err
 	}
 	return out, x.registry().RecordPull(ctx, *in.RepositoryName, x.principal.ARN, out.Images)
+}
+
+// putImage differs from that of /v2/ in what it answers to an image that exists.
+func putImage(ctx context.Context, x *exchange, body []byte) (any, error) {
+	in := new(ecr.PutImageInput)
+	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		return nil, err
+	}
+	out, err := x.registry().PutImage(ctx, in)
+	var exists *types.ImageAlreadyExistsException
+	if errors.As(err, &exists) && in.ImageTag != nil && !x.server.quirk(QuirkImmutableImageExists) {
+		err = errors.Join(x.registry().CheckTagMutable(ctx, *in.RepositoryName, *in.ImageTag), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	x.note(out)
+	return out, nil
 }
 
 func getDownloadURLForLayer(ctx context.Context, x *exchange, body []byte) (any, error) {

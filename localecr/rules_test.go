@@ -316,7 +316,7 @@ func TestManifestLimits(t *testing.T) {
 	r.repository("app")
 	r.testLargestManifest(10_000, "must have a length between 1 and 10000")
 
-	wantError(t, r.put("app", []byte("{"), nil), "InvalidParameterException", "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'")
+	wantError(t, r.put("app", []byte("{"), nil), "InvalidParameterException", "Invalid parameter at 'ImageManifest' failed to satisfy constraint: 'Invalid JSON syntax'")
 	wantReply(t, r.v2("PUT", "/v2/app/manifests/latest", []byte("{"), "Content-Type", ociManifest), 405, "UNSUPPORTED", "Invalid JSON syntax")
 
 	schema1 := []byte(`{"schemaVersion":1,"name":"app","tag":"latest","fsLayers":[]}`)

@@ -297,8 +297,8 @@ func TestIndexesAndTheirImagesAreSigned(t *testing.T) {
 	}
 	config := random(10)
 	r.layer("app", config)
-	chart := []byte(strings.Replace(string(manifest(config)), "application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json", 1))
-	referrer := []byte(strings.Replace(string(manifest(config)), `"layers"`, fmt.Sprintf(`"subject":{"mediaType":%q,"digest":%q,"size":%d},"layers"`, ociManifest, digestOf(child), len(child)), 1))
+	chart := []byte(strings.Replace(string(manifest(config, config)), "application/vnd.oci.image.config.v1+json", "application/vnd.cncf.helm.config.v1+json", 1))
+	referrer := []byte(strings.Replace(string(manifest(config, config)), `"layers"`, fmt.Sprintf(`"subject":{"mediaType":%q,"digest":%q,"size":%d},"layers"`, ociManifest, digestOf(child), len(child)), 1))
 	for _, m := range [][]byte{chart, referrer} {
 		if err := r.put("app", m, nil); err != nil {
 			t.Fatal(err)

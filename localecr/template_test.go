@@ -189,7 +189,7 @@ func TestRegistryPolicy(t *testing.T) {
 	wantError(t, err, "RegistryPolicyNotFoundException", "'000000000000'")
 	for _, bad := range []string{"", "{}", somePolicy, strings.Repeat(" ", 10_241)} {
 		_, err = r.api.PutRegistryPolicy(ctx, &ecr.PutRegistryPolicyInput{PolicyText: &bad})
-		wantError(t, err, "InvalidParameterException", "policyText")
+		wantError(t, err, "InvalidParameterException", "PolicyText")
 	}
 	text := `{"Version":"2012-10-17","Statement":{"Sid":"x","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:root"},"Action":["ecr:ReplicateImage"],"Resource":["arn:aws:ecr:us-east-1:000000000000:repository/*"]}}`
 	put, err := r.api.PutRegistryPolicy(ctx, &ecr.PutRegistryPolicyInput{PolicyText: &text})

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
@@ -77,7 +76,7 @@ type v2Handler struct {
 	answer  func(*exchange, route)
 }
 
-// v2Handlers are what /v2/ has, by method and template. ECR has no DELETE of layers or uploads.
+// v2Handlers are what /v2/ has, by method and template. ECR has no DELETE of layers.
 var v2Handlers = map[string]v2Handler{
 	"GET " + routePing:        {"", (*exchange).ping},
 	"HEAD " + routePing:       {"", (*exchange).ping},
@@ -94,6 +93,7 @@ var v2Handlers = map[string]v2Handler{
 	"GET " + routeUpload:      {"", (*exchange).uploadStatus},
 	"PATCH " + routeUpload:    {"UploadLayerPart", (*exchange).patchUpload},
 	"PUT " + routeUpload:      {"CompleteLayerUpload", (*exchange).finishUpload},
+	"DELETE " + routeUpload:   {"", (*exchange).cancelUpload},
 }
 
 // serveV2 serves the registry: the OCI distribution API as ECR speaks it.
@@ -166,8 +166,3 @@ var (
 	errUnsupported  = &v2Error{http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported."}
 	errNameInvalid  = &v2Error{http.StatusBadRequest, "NAME_INVALID", "Invalid repository name: it must be 2 to 256 characters of lower-case letters, digits, and . _ - / between them"}
 )
-
-// isTokenError reports whether err is about an authorization token.
-func isTokenError(err error) bool {
-	return errors.Is(err, identity.ErrTokenExpired) || errors.Is(err, identity.ErrTokenInvalid)
-}

@@ -103,7 +103,7 @@ func TestManifestsAreKeptByteForByte(t *testing.T) {
 	r.repository("app")
 	config := random(40)
 	r.layer("app", config)
-	odd := fmt.Appendf(nil, "{ \"schemaVersion\" : 2,\r\n\t\"mediaType\":%q, \"config\":{\"mediaType\":\"x/<y>&z\\u00e9\",\"digest\":%q,\"size\":40},\"layers\":[ ],\"é\":\"\\/\" }\n", ociManifest, digestOf(config))
+	odd := fmt.Appendf(nil, "{ \"schemaVersion\" : 2,\r\n\t\"mediaType\":%q, \"config\":{\"mediaType\":\"x/y\",\"digest\":%q,\"size\":40},\"layers\":[ {\"mediaType\":\"x\\u002fy\",\"digest\":%q,\"size\":40}],\"annotations\":{\"<a>&\":\"z\\u00e9\"},\"é\":\"\\/\" }\n", ociManifest, digestOf(config), digestOf(config))
 	if err := r.put("app", odd, aws.String("api")); err != nil {
 		t.Fatal(err)
 	}
@@ -310,8 +310,8 @@ func TestReferrers(t *testing.T) {
 	var digests []string
 	for i := range 3 {
 		kind := []string{"application/x.sig", "application/x.sbom", "application/x.sig"}[i]
-		ref := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":%q,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],"subject":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{"n":"%d"}}`,
-			ociManifest, kind, digestOf(empty), ociManifest, digestOf(m), len(m), i)
+		ref := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"artifactType":%q,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2}],"subject":{"mediaType":%q,"digest":%q,"size":%d},"annotations":{"n":"%d"}}`,
+			ociManifest, kind, digestOf(empty), digestOf(empty), ociManifest, digestOf(m), len(m), i)
 		got := r.putV2("app", digestOf(ref), ref)
 		if got.status != 201 || got.header.Get("OCI-Subject") != digestOf(m) {
 			t.Fatalf("%d %s", got.status, got.body)
@@ -389,7 +389,7 @@ func TestServerAsAHandler(t *testing.T) {
 	r.repository("app")
 	config := random(30)
 	r.layer("app", config)
-	if err := r.put("app", manifest(config), nil); err != nil {
+	if err := r.put("app", manifest(config, config), nil); err != nil {
 		t.Fatal(err)
 	}
 	url := r.v2("GET", "/v2/app/blobs/"+digestOf(config), nil).header.Get("Location")

@@ -126,6 +126,19 @@ func (x *exchange) uploadStatus(rt route) {
 	x.uploadAccepted(rt, rt.reference, chunk.Received, http.StatusNoContent)
 }
 
+// cancelUpload ends an upload, if ECR does: nobody has reported its answer.
+func (x *exchange) cancelUpload(rt route) {
+	if x.server.quirk(QuirkNoUploadDelete) {
+		x.fail(errUnsupported)
+		return
+	}
+	if err := x.registry().CancelUpload(x.r.Context(), rt.name, rt.reference); err != nil {
+		x.fail(err)
+		return
+	}
+	x.w.WriteHeader(http.StatusNoContent)
+}
+
 // contentRange is the form of the header in an upload: OCI's 0-99, and HTTP's bytes 0-99/*.
 var contentRange = regexp.MustCompile(`^(?:bytes )?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?$`)
 

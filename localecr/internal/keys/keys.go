@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +32,7 @@ import (
 
 // A kind is a key that every store has. Its algorithms are in the order in which KMS lists them.
 type kind struct {
-	alias      string // without "alias/"; also the file's name
+	alias      string // without "alias/"
 	spec       types.KeySpec
 	usage      types.KeyUsageType
 	algorithms []types.SigningAlgorithmSpec // of a key that signs
@@ -43,6 +44,9 @@ var rsaAlgorithms = []types.SigningAlgorithmSpec{
 	types.SigningAlgorithmSpecRsassaPssSha256, types.SigningAlgorithmSpecRsassaPssSha384, types.SigningAlgorithmSpecRsassaPssSha512,
 }
 
+// AliasECR is the alias, without "alias/", of the key that AWS KMS manages for ECR.
+const AliasECR = "aws/ecr"
+
 var kinds = []kind{
 	{"ecrkit-p256", types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256}, ofCurve(elliptic.P256())},
 	{"ecrkit-p384", types.KeySpecEccNistP384, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha384}, ofCurve(elliptic.P384())},
@@ -52,6 +56,7 @@ var kinds = []kind{
 	{"ecrkit-rsa4096", types.KeySpecRsa4096, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(4096)},
 	{"ecrkit-encrypt", types.KeySpecRsa2048, types.KeyUsageTypeEncryptDecrypt, nil, ofBits(2048)},
 	// A symmetric key does nothing here, so its file holds a key pair, from which its ID follows.
+	{AliasECR, types.KeySpecSymmetricDefault, types.KeyUsageTypeEncryptDecrypt, nil, ofCurve(elliptic.P256())},
 	{"ecrkit-symmetric", types.KeySpecSymmetricDefault, types.KeyUsageTypeEncryptDecrypt, nil, ofCurve(elliptic.P256())},
 }
 
@@ -62,6 +67,9 @@ func ofCurve(c elliptic.Curve) func() (crypto.Signer, error) {
 func ofBits(n int) func() (crypto.Signer, error) {
 	return func() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, n) }
 }
+
+// fileName returns the name of the files of a key, without their extensions.
+func (k kind) fileName() string { return strings.ReplaceAll(k.alias, "/", "-") }
 
 // Store holds the keys of one account and region. It is safe for concurrent use.
 type Store struct {
@@ -134,7 +142,9 @@ func (s *Store) use(kind kind) (*key, error) {
 	return s.keys[kind.alias], nil
 }
 
-func (s *Store) path(k kind) string { return filepath.Join(s.dir, k.alias+".pem") }
+func (s *Store) path(k kind) string {
+	return filepath.Join(s.dir, k.fileName()+".pem")
+}
 
 // lock keeps other processes from changing the directory.
 func (s *Store) lock() (unlock func(), err error) {

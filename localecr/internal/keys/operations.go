@@ -45,6 +45,9 @@ func (s *Store) DescribeKey(in *kms.DescribeKeyInput) (*kms.DescribeKeyOutput, e
 		SigningAlgorithms:     slices.Clone(k.algorithms),
 		EncryptionAlgorithms:  k.encryptionAlgorithms(),
 	}
+	if k.alias == AliasECR {
+		m.KeyManager = types.KeyManagerTypeAws
+	}
 	return &kms.DescribeKeyOutput{KeyMetadata: m}, nil
 }
 

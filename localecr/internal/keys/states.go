@@ -33,7 +33,7 @@ func (s state) gone(now time.Time) bool {
 	return s.KeyState == types.KeyStatePendingDeletion && s.DeletionDate != nil && !now.Before(*s.DeletionDate)
 }
 
-func (s *Store) statePath(k *key) string { return filepath.Join(s.dir, k.alias+".state.json") }
+func (s *Store) statePath(k *key) string { return filepath.Join(s.dir, k.fileName()+".state.json") }
 
 func (s *Store) state(k *key) (state, error) {
 	data, err := os.ReadFile(s.statePath(k))

@@ -2,7 +2,10 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"io"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // A Chunk is what came of an upload's body over /v2/.
@@ -67,6 +70,22 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
 	l.left -= int64(n)
 	return n, err
+}
+
+// CancelUpload ends an upload and drops its bytes. Errors: RepositoryNotFound, UploadNotFound.
+func (r *Registry) CancelUpload(_ context.Context, name, id string) error {
+	u, err := r.lockUpload(&name, &id)
+	if err != nil {
+		return err
+	}
+	defer u.mu.Unlock()
+	err = r.store.db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bucketUploads).Delete([]byte(id)) })
+	if err != nil {
+		return fmt.Errorf("upload %s: %w", id, err)
+	}
+	u.done = true
+	r.store.forgetUpload(u)
+	return nil
 }
 
 // UploadStatus says how much of an upload was received. Errors: RepositoryNotFound, UploadNotFound.

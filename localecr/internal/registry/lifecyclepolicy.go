@@ -45,7 +45,7 @@ func parseLifecycle(text *string) (*lifecycle.Policy, error) {
 		if errors.As(err, &invalid) {
 			var problems []string
 			for _, problem := range invalid.Problems {
-				problems = append(problems, problem.String())
+				problems = append(problems, schemaWords(problem)+" ("+problem.String()+")")
 			}
 			why = strings.Join(problems, "; ")
 		}
@@ -53,6 +53,24 @@ func parseLifecycle(text *string) (*lifecycle.Policy, error) {
 		return nil, invalidParameter("LifecyclePolicyText", "Lifecycle policy validation failure: %s", why)
 	}
 	return p, nil
+}
+
+// schemaWords are ECR's words for a problem, which are those of its JSON schema validator. Sources: cloudposse/
+// terraform-aws-ecr#158, moto.
+func schemaWords(p lifecycle.Problem) string {
+	if name := p.Field[strings.LastIndexByte(p.Field, '.')+1:]; p.Code == "missing-field" && !strings.Contains(p.Field, ".selection.") {
+		return fmt.Sprintf("object has missing required properties ([%q])", name)
+	}
+	return "instance failed to match exactly one schema (matched 0 out of 2)"
+}
+
+// lastEvaluated is when the policy was last applied; before the first time it is 1970, as AWS shows it.
+func (p *lifecyclePolicy) lastEvaluated() *time.Time {
+	at := time.Unix(0, 0).UTC()
+	if !p.EvaluatedAt.IsZero() {
+		at = p.EvaluatedAt
+	}
+	return &at
 }
 
 // PutLifecyclePolicy sets the policy of a repository, which is applied for the first time 24 hours
@@ -96,7 +114,7 @@ func (r *Registry) GetLifecyclePolicy(_ context.Context, in *ecr.GetLifecyclePol
 		if err != nil {
 			return err
 		}
-		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), timeOrNil(p.EvaluatedAt)
+		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), p.lastEvaluated()
 		return nil
 	})
 	if err != nil {
@@ -114,7 +132,7 @@ func (r *Registry) DeleteLifecyclePolicy(_ context.Context, in *ecr.DeleteLifecy
 		if err != nil {
 			return err
 		}
-		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), timeOrNil(p.EvaluatedAt)
+		out.LifecyclePolicyText, out.LastEvaluatedAt = aws.String(p.Text), p.lastEvaluated()
 		repo.record.LifecycleDue = time.Time{}
 		if err := repo.save(); err != nil {
 			return err

@@ -105,7 +105,7 @@ func (repo *repository) previewResults(p *lifecycle.Policy, at time.Time) ([]typ
 			Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
 			ImageDigest:   aws.String(records[i].Digest),
 			ImagePushedAt: aws.Time(records[i].PushedAt),
-			ImageTags:     slices.Concat([]string{}, records[i].Tags),
+			ImageTags:     append([]string{}, records[i].Tags...),
 			StorageClass:  types.LifecyclePolicyStorageClassStandard,
 		}
 		switch v.Outcome {

@@ -72,7 +72,7 @@ func (repo *repository) addSignature(rec *imageRecord, profile string, at time.T
 	if err != nil {
 		return nil, err
 	}
-	m, err := parseManifest(data, "", repo.registry.store.limits.MaxManifest)
+	m, err := parseManifest(data, "", repo.registry.store.limits.MaxManifest, repo.registry.store.quirks)
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,9 @@ import (
 // (immutable tag), LayersNotFound, ReferencedImagesNotFound, LimitExceeded, InvalidParameter.
 func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutImageOutput, error) {
 	if in.ImageManifest == nil {
-		return nil, invalidParameter("imageManifest", "must not be null")
+		return nil, invalidParameter("ImageManifest", "must not be null")
 	}
-	m, err := parseManifest([]byte(*in.ImageManifest), aws.ToString(in.ImageManifestMediaType), r.store.limits.MaxManifest)
+	m, err := parseManifest([]byte(*in.ImageManifest), aws.ToString(in.ImageManifestMediaType), r.store.limits.MaxManifest, r.store.quirks)
 	if err != nil {
 		return nil, err
 	}
@@ -138,8 +138,32 @@ func (repo *repository) checkParts(layers, children []string) (largest int64, er
 	return largest, nil
 }
 
-// pushAgain restores an archived image at once: «when you push an image that is currently archived, it
-// is immediately restored» (user guide, restoring an image).
+// checkSizes refuses a manifest that declares other sizes than its parts have. All of them are in the repository.
+func (repo *repository) checkSizes(m *manifest) error {
+	for _, d := range m.parts {
+		var size int64
+		layer, err := repo.layer(d.Digest.String())
+		if err != nil {
+			return err
+		}
+		if layer != nil && m.children == nil {
+			size = layer.Size
+		} else {
+			child, err := repo.image(d.Digest.String())
+			if err != nil || child == nil {
+				return err
+			}
+			size = child.ManifestSize
+		}
+		if size != d.Size {
+			return invalidManifest("%s has %d bytes, not %d", d.Digest, size, d.Size)
+		}
+	}
+	return nil
+}
+
+// pushAgain restores an archived image at once: "when you push an image that is currently archived, it is immediately
+// restored" (user guide, restoring an image).
 func (repo *repository) pushAgain(rec *imageRecord) error {
 	if _, err := repo.checkParts(rec.Layers, rec.Children); err != nil {
 		return err
@@ -160,6 +184,11 @@ func (repo *repository) newImage(m *manifest, digest, data string) (*imageRecord
 	largest, err := repo.checkParts(m.layers, m.children)
 	if err != nil {
 		return nil, err
+	}
+	if !r.store.quirks.AnySize {
+		if err := repo.checkSizes(m); err != nil {
+			return nil, err
+		}
 	}
 	size := max(m.size, largest)
 	rec := &imageRecord{

@@ -50,7 +50,7 @@ func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}`), "")
 	f.Add([]byte(`{"schemaVersion":2,"manifests":[{"digest":"x"}]}`), "application/vnd.oci.image.index.v1+json")
 	f.Fuzz(func(t *testing.T, data []byte, mediaType string) {
-		m, err := parseManifest(data, mediaType, 1<<20)
+		m, err := parseManifest(data, mediaType, 1<<20, Quirks{})
 		if err != nil {
 			return
 		}

@@ -18,9 +18,9 @@ var keyPolicy = []byte("registryPolicy")
 func (r *Registry) PutRegistryPolicy(_ context.Context, in *ecr.PutRegistryPolicyInput) (*ecr.PutRegistryPolicyOutput, error) {
 	switch {
 	case in.PolicyText == nil || len(*in.PolicyText) > maxPolicyLength:
-		return nil, invalidParameter("policyText", "must have a length between 0 and %d", maxPolicyLength)
+		return nil, invalidParameter("PolicyText", "must have a length between 0 and %d", maxPolicyLength)
 	case !isPolicy(*in.PolicyText, true):
-		return nil, invalidParameter("policyText", "Invalid registry policy provided")
+		return nil, invalidParameter("PolicyText", "Invalid registry policy provided")
 	}
 	err := r.store.db.Update(func(tx *bolt.Tx) error {
 		b, err := r.bucket(tx)

@@ -179,11 +179,11 @@ func (r *Registry) create(tx *bolt.Tx, rec repositoryRecord) (*repository, error
 	return repo, repo.save()
 }
 
-func (r *Registry) checkEncryption(c *types.EncryptionConfiguration) (types.EncryptionType, string, error) {
+func (r *Registry) checkEncryption(c *types.EncryptionConfiguration) (kind types.EncryptionType, key string, err error) {
 	if !slices.Contains(c.EncryptionType.Values(), c.EncryptionType) {
 		return "", "", invalidParameter("encryptionConfiguration.encryptionType", "must be one of %v", c.EncryptionType.Values())
 	}
-	key := aws.ToString(c.KmsKey)
+	key = aws.ToString(c.KmsKey)
 	if c.EncryptionType == types.EncryptionTypeAes256 {
 		if key != "" {
 			return "", "", invalidParameter("encryptionConfiguration.kmsKey", "must not be given with encryptionType AES256")
@@ -191,9 +191,9 @@ func (r *Registry) checkEncryption(c *types.EncryptionConfiguration) (types.Encr
 		return c.EncryptionType, "", nil
 	}
 	if key == "" {
-		key = fmt.Sprintf("arn:%s:kms:%s:%s:alias/aws/ecr", r.partition(), r.region, r.account)
+		key, err = r.store.defaultKey(r.account, r.region)
 	}
-	return c.EncryptionType, key, nil
+	return c.EncryptionType, key, err
 }
 
 // DescribeRepositories lists repositories by name, or those named. Errors: RepositoryNotFound,

@@ -99,7 +99,7 @@ func (r *Registry) PutRegistryScanningConfiguration(_ context.Context, in *ecr.P
 		if err := checkScanning(c.ScanType, in.Rules); err != nil {
 			return err
 		}
-		c.Rules = slices.Concat([]types.RegistryScanningRule{}, in.Rules)
+		c.Rules = append([]types.RegistryScanningRule{}, in.Rules...)
 		b, err := r.bucket(tx)
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (r *Registry) PutImageScanningConfiguration(_ context.Context, in *ecr.PutI
 // SetRepositoryPolicy stores a policy; nothing here evaluates it. Errors: RepositoryNotFound,
 // InvalidParameter (not a policy document).
 func (r *Registry) SetRepositoryPolicy(_ context.Context, in *ecr.SetRepositoryPolicyInput) (*ecr.SetRepositoryPolicyOutput, error) {
-	if err := checkRepositoryPolicy("policyText", in.PolicyText); err != nil {
+	if err := checkRepositoryPolicy("PolicyText", in.PolicyText); err != nil {
 		return nil, err
 	}
 	err := r.update(in.RepositoryName, func(repo *repository) error {

@@ -34,8 +34,20 @@ type Options struct {
 	ScanTime time.Duration
 	// ScanFixture gives what the scan of an image finds; nil, the default: nothing.
 	ScanFixture func(repository, digest string, tags []string) *ScanFixture
+	// DefaultKey returns the ARN of the KMS key that encrypts a repository unless another is named; default: an alias.
+	DefaultKey func(account, region string) (string, error)
+	// Quirks are answers of ECR that are not settled.
+	Quirks Quirks
 	// RepositoryURI gives the name under which clients reach a repository; default none.
 	RepositoryURI func(account, region, name string) string
+}
+
+// Quirks are answers of ECR that are not documented and of which little is known.
+type Quirks struct {
+	NoConfigAnnotations bool // a manifest is refused whose config descriptor has annotations
+	EmptyIndex          bool // an index without entries is taken
+	AnySize             bool // a descriptor's size may differ from that of its blob or manifest
+	BuildKitArtifact    bool // an attestation of BuildKit is taken as an OCI artifact
 }
 
 // Limits are the quotas on sizes and counts that the rules enforce.
@@ -84,6 +96,8 @@ type Store struct {
 	scanTime    time.Duration
 	scanFixture func(repository, digest string, tags []string) *ScanFixture
 	signPayload func(profile, repository string) *SigningFailure
+	defaultKey  func(account, region string) (string, error)
+	quirks      Quirks
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
 
@@ -113,7 +127,7 @@ var (
 // Open opens the store in dir, which it makes if it does not exist, and removes what a process that
 // was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), uri: o.RepositoryURI, uploads: map[string]*upload{}}
+	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), uri: o.RepositoryURI, quirks: o.Quirks, uploads: map[string]*upload{}}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -123,6 +137,11 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if s.signPayload = o.SignPayload; s.signPayload == nil {
 		s.signPayload = func(string, string) *SigningFailure { return nil }
+	}
+	if s.defaultKey = o.DefaultKey; s.defaultKey == nil {
+		s.defaultKey = func(account, region string) (string, error) {
+			return fmt.Sprintf("arn:aws:kms:%s:%s:alias/aws/ecr", region, account), nil
+		}
 	}
 	if o.Limits != nil {
 		s.limits = *o.Limits
