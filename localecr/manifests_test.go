@@ -184,7 +184,7 @@ func TestUploadIsCancelled(t *testing.T) {
 	wantReply(t, r.v2("PUT", loc+"?digest="+digestOf(nil), nil), 404, "BLOB_UPLOAD_UNKNOWN", "does not exist")
 }
 
-// TestMalformedTokens are refused as bad requests, expired ones as forbidden.
+// TestMalformedTokens are refused as bad requests, expired ones and those of another server as forbidden.
 func TestMalformedTokens(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, localecr.Options{})
@@ -193,6 +193,8 @@ func TestMalformedTokens(t *testing.T) {
 		r.token = token
 		wantReply(t, r.v2("GET", "/v2/", nil), 400, "DENIED", "Your Authorization Token is invalid.")
 	}
+	r.token = newRig(t, localecr.Options{}).token
+	wantReply(t, r.v2("GET", "/v2/", nil), 403, "DENIED", "Your Authorization Token is invalid.")
 	r.token = good
 	r.srv.Clock().Advance(13 * time.Hour)
 	wantReply(t, r.v2("GET", "/v2/", nil), 403, "DENIED", "Your authorization token has expired. Reauthenticate and try again.")

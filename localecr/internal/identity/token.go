@@ -18,6 +18,8 @@ var (
 	// ErrTokenInvalid: not an authorization token of this server, altered, or of a
 	// principal that is no longer configured.
 	ErrTokenInvalid error = &sentinel{"Your Authorization Token is invalid."}
+	// ErrTokenMalformed: not an authorization token at all. It wraps ErrTokenInvalid and has its text.
+	ErrTokenMalformed = fmt.Errorf("%w", ErrTokenInvalid)
 	// ErrTokenRegion: the token was issued for another region.
 	ErrTokenRegion error = &sentinel{"the authorization token is of another region"}
 )
@@ -65,14 +67,14 @@ func (e tokenEnvelope) password() string {
 }
 
 // CheckToken returns the principal that a password of IssueToken belongs to.
-// Errors: ErrTokenInvalid, ErrTokenExpired, ErrTokenRegion (wrapped with both
+// Errors: ErrTokenInvalid, ErrTokenMalformed, ErrTokenExpired, ErrTokenRegion (wrapped with both
 // regions).
 func (ids *Identities) CheckToken(password, region string, now time.Time) (Principal, error) {
 	var e tokenEnvelope
 	data, err := base64.StdEncoding.DecodeString(password)
 	if err != nil || json.Unmarshal(data, &e) != nil || e.password() != password {
 		// The last condition refuses other spellings of the same envelope.
-		return Principal{}, ErrTokenInvalid
+		return Principal{}, ErrTokenMalformed
 	}
 	var payload tokenPayload
 	if open(ids.tokens, e.Payload, &payload, e.bound()) != nil || !ids.known(payload.Principal) {
