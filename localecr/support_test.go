@@ -59,7 +59,7 @@ func newRig(t testing.TB, o localecr.Options) *rig {
 }
 
 // advance moves the clock. The SDK's client corrects its own by the answers it gets, so it has to
-// begin anew.
+// begin again.
 func (r *rig) advance(d time.Duration) {
 	r.t.Helper()
 	r.srv.Clock().Advance(d)

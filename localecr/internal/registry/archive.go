@@ -122,7 +122,7 @@ func (repo *repository) archive(rec *imageRecord, at time.Time) error {
 	return nil
 }
 
-// accessible says whether an image that can be pulled names the layer.
+// accessible reports whether an image that can be pulled names the layer.
 func (repo *repository) accessible(digest string, at time.Time) (bool, error) {
 	for _, user := range repo.users(digest) {
 		rec, err := repo.image(user)
@@ -136,7 +136,7 @@ func (repo *repository) accessible(digest string, at time.Time) (bool, error) {
 	return false, nil
 }
 
-// availability says whether an image that is pushed now can have the layer. A layer that only archived
+// availability reports whether an image that is pushed now can have the layer. A layer that only archived
 // images have is archived with them, until it is uploaded again.
 func (repo *repository) availability(digest string, at time.Time) (types.LayerAvailability, *layerRecord, error) {
 	rec, err := repo.layer(digest)

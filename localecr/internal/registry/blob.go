@@ -39,7 +39,7 @@ func retain(tx *bolt.Tx, digest string, size int64) error {
 	return putJSON(b, []byte(digest), rec)
 }
 
-// release counts one repository less and says whether it was the last.
+// release counts one repository less and reports whether it was the last.
 func release(tx *bolt.Tx, digest string) (last bool, err error) {
 	b := tx.Bucket(bucketBlobs)
 	var rec blobRecord

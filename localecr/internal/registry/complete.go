@@ -63,7 +63,7 @@ func (r *Registry) CompleteLayerUpload(_ context.Context, in *ecr.CompleteLayerU
 	}, nil
 }
 
-// takeLayer makes the bytes of a finished upload a layer of its repository, and says whether it had
+// takeLayer makes the bytes of a finished upload a layer of its repository, and reports whether it had
 // the layer before. Either way the upload is gone from the database.
 func (r *Registry) takeLayer(u *upload, digest string) (exists bool, err error) {
 	r.store.blobs.Lock()

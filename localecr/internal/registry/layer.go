@@ -43,7 +43,7 @@ func (repo *repository) touchLayer(digest string, now time.Time) error {
 	return putJSON(repo.layers(), []byte(digest), rec)
 }
 
-// associated says whether an image of the repository names the layer.
+// associated reports whether an image of the repository names the layer.
 func (repo *repository) associated(digest string) bool { return len(repo.users(digest)) > 0 }
 
 // addLayer gives the repository a layer whose bytes the store has or is about to have. The caller
@@ -99,7 +99,7 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 	return out, nil
 }
 
-// CheckDownload says whether GetDownloadUrlForLayer may give a URL for a layer: the repository has
+// CheckDownload reports whether GetDownloadUrlForLayer may give a URL for a layer: the repository has
 // it and an image that is not archived names it. Errors: RepositoryNotFound, LayersNotFound, LayerInaccessible,
 // InvalidParameter.
 func (r *Registry) CheckDownload(_ context.Context, in *ecr.GetDownloadUrlForLayerInput) error {
@@ -139,7 +139,7 @@ func (s *Store) OpenLayer(digest string) (*os.File, error) {
 }
 
 // MountLayer gives a repository a layer of another one of the same registry, as /v2/ does with the
-// account setting BLOB_MOUNTING, and says whether it could: the setting is on, both repositories are
+// account setting BLOB_MOUNTING, and reports whether it could: the setting is on, both repositories are
 // encrypted alike, and an active image of the source names the layer (Amazon ECR user guide, blob mounting).
 // Errors: RepositoryNotFound of the target.
 func (r *Registry) MountLayer(ctx context.Context, target, source, digest string) (bool, error) {

@@ -185,7 +185,7 @@ func (r *Registry) GetLifecyclePolicyPreview(_ context.Context, in *ecr.GetLifec
 	return out, nil
 }
 
-// isNamed says whether an identifier is about the image of a result.
+// isNamed reports whether an identifier is about the image of a result.
 func isNamed(result types.LifecyclePolicyPreviewResult, id types.ImageIdentifier) bool {
 	if id.ImageDigest == nil && id.ImageTag == nil {
 		return false

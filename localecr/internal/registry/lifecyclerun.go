@@ -12,8 +12,8 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-// lifecycleInterval is the time between two applications of a policy: «images are expired within 24
-// hours» (user guide, lifecycle policies).
+// lifecycleInterval is the time between two applications of a policy: "images are expired within 24
+// hours" (user guide, lifecycle policies).
 const lifecycleInterval = 24 * time.Hour
 
 // catchUp does in a repository what would have happened by now: signings end, lifecycle policies are
@@ -120,7 +120,7 @@ func skipIdle(p *lifecycle.Policy, images []lifecycle.Image, at, next, now time.
 	return next
 }
 
-// applyLifecycle deletes and archives what the policy says at a time, and says whether that was
+// applyLifecycle deletes and archives what the policy says at a time, and reports whether that was
 // anything. The images are those that there were before.
 func (repo *repository) applyLifecycle(p *lifecycle.Policy, at time.Time) (changed bool, images []lifecycle.Image, err error) {
 	images, records, err := repo.lifecycleImages(at)

@@ -155,7 +155,7 @@ func (repo *repository) detail(rec *imageRecord, c *scanningConfiguration) types
 	if rec.Subject != "" {
 		d.SubjectManifestDigest = aws.String(rec.Subject)
 	}
-	// «The new version of basic scanning doesn't use» these two (API reference of DescribeImages).
+	// "The new version of basic scanning doesn't use" these two (API reference of DescribeImages).
 	if scan := repo.scan(rec, c, r.now()); c.enhanced() && scan != nil {
 		d.ImageScanStatus = scan.status
 		if f := scan.findings; f != nil {

@@ -51,7 +51,7 @@ func checkMutability(m types.ImageTagMutability, filters []types.ImageTagMutabil
 	return m, filters, nil
 }
 
-// mutable says whether the tag may be moved to another image.
+// mutable reports whether the tag may be moved to another image.
 func (rec *repositoryRecord) mutable(tag string) bool {
 	excluded := slices.ContainsFunc(rec.Exclusions, func(f types.ImageTagMutabilityExclusionFilter) bool {
 		return matchWildcard(aws.ToString(f.Filter), tag)
@@ -64,7 +64,7 @@ func (rec *repositoryRecord) mutable(tag string) bool {
 	}
 }
 
-// matchWildcard says whether s matches pattern, in which * stands for any number of characters.
+// matchWildcard reports whether s matches pattern, in which * stands for any number of characters.
 func matchWildcard(pattern, s string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

@@ -34,18 +34,18 @@ func checkRepositoryName(name *string) (string, error) {
 	return n, nil
 }
 
-// ValidRepositoryName says whether ECR could have a repository of this name.
+// ValidRepositoryName reports whether ECR could have a repository of this name.
 func ValidRepositoryName(name string) bool {
 	_, err := checkRepositoryName(&name)
 	return err == nil
 }
 
-// ValidTag says whether an image could have this tag.
+// ValidTag reports whether an image could have this tag.
 func ValidTag(tag string) bool {
 	return len(tag) <= maxTagLength && tagPattern.MatchString(tag)
 }
 
-// ValidDigest says whether d is the digest of something that ECR could hold: SHA-256, lower case.
+// ValidDigest reports whether d is the digest of something that ECR could hold: SHA-256, lower case.
 func ValidDigest(d string) bool { return digestPattern.MatchString(d) }
 
 func checkTag(tag string) error {

@@ -15,8 +15,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// pullTimeAge is how old the recorded time of a pull may get: ECR «refreshes the last image pull
-// timestamp at least once every 24 hours» (API reference, ImageDetail). Here it is refreshed no oftener,
+// pullTimeAge is how old the recorded time of a pull may get: ECR "refreshes the last image pull
+// timestamp at least once every 24 hours" (API reference, ImageDetail). Here it is refreshed no oftener,
 // so that nobody comes to rely on more.
 const pullTimeAge = 24 * time.Hour
 
@@ -75,7 +75,7 @@ func (r *Registry) RecordPull(_ context.Context, name, principal string, images 
 	})
 }
 
-// isExcluded says whether pulls of a principal are not recorded. A session of a role is its role,
+// isExcluded reports whether pulls of a principal are not recorded. A session of a role is its role,
 // whose path the session does not tell.
 func isExcluded(excluded map[string]time.Time, principal string) bool {
 	if _, ok := excluded[principal]; ok {

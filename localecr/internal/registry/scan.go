@@ -21,7 +21,7 @@ type imageScan struct {
 	StartedAt time.Time      `json:"startedAt"`
 }
 
-// scannable says whether there is an image to scan: no index, and no other artifact.
+// scannable reports whether there is an image to scan: no index, and no other artifact.
 func (rec *imageRecord) scannable() bool {
 	return rec.MediaType != v1.MediaTypeImageIndex && rec.MediaType != mediaTypeDockerList && rec.signable()
 }

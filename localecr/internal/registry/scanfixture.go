@@ -123,7 +123,7 @@ func (f *ScanFixture) findings(enhanced bool, completedAt time.Time) *types.Imag
 	return out
 }
 
-// Matches says whether the fixture is about an image.
+// Matches reports whether the fixture is about an image.
 func (f *ScanFixture) Matches(repository, digest string, tags []string) bool {
 	if f.Digest != "" && f.Digest != digest || f.Repository != "" && !matchWildcard(f.Repository, repository) {
 		return false

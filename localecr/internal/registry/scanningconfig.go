@@ -76,8 +76,8 @@ func (c *scanningConfiguration) frequency(rec *repositoryRecord) (types.ScanFreq
 	return best, filters
 }
 
-// matchScanningFilter says whether a filter is about a repository. «A filter with no wildcard matches
-// all repository names that contain the filter» (user guide, filters for image scanning).
+// matchScanningFilter reports whether a filter is about a repository. "A filter with no wildcard matches
+// all repository names that contain the filter" (user guide, filters for image scanning).
 func matchScanningFilter(filter, repository string) bool {
 	if !strings.Contains(filter, "*") {
 		return strings.Contains(repository, filter)

@@ -61,7 +61,7 @@ func checkRepositoryPolicy(member string, text *string) error {
 	return nil
 }
 
-// isPolicy says whether text has the outline of a policy: a statement with an effect, a principal
+// isPolicy reports whether text has the outline of a policy: a statement with an effect, a principal
 // and an action each. A registry policy has resources, a repository policy takes none.
 func isPolicy(text string, resources bool) bool {
 	var doc struct {

@@ -97,9 +97,9 @@ func (repo *repository) startSigning(rec *imageRecord) error {
 	return nil
 }
 
-// signable says whether managed signing signs it: images and indexes of them, with or without a tag,
-// the images of an index too, since each is pushed. Signatures cannot be signed, «only container images
-// can» (user guide, managed signing): what refers to another image, and what is no image, is left out.
+// signable reports whether managed signing signs it: images and indexes of them, with or without a tag,
+// the images of an index too, since each is pushed. Signatures cannot be signed, "only container images
+// can" (user guide, managed signing): what refers to another image, and what is no image, is left out.
 func (rec *imageRecord) signable() bool {
 	switch rec.ArtifactType {
 	case "", v1.MediaTypeImageConfig, mediaTypeDockerConfig:

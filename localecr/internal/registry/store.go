@@ -218,7 +218,7 @@ func (r *Registry) bucket(tx *bolt.Tx) (*bolt.Bucket, error) {
 
 func (r *Registry) now() time.Time { return r.store.clock().UTC().Truncate(time.Millisecond) }
 
-// getJSON reads the value of key into v and says whether there is one.
+// getJSON reads the value of key into v and reports whether there is one.
 func getJSON(b *bolt.Bucket, key []byte, v any) (bool, error) {
 	data := b.Get(key)
 	if data == nil {

@@ -32,7 +32,7 @@ const (
 // types.RepositoryCreationTemplate.
 var bucketTemplates = []byte("repositoryCreationTemplates")
 
-// templateKey is the key of a prefix, behind which «there is always an assumed /». Errors:
+// templateKey is the key of a prefix, behind which "there is always an assumed /". Errors:
 // InvalidParameter.
 func templateKey(prefix *string) ([]byte, error) {
 	switch {
@@ -194,8 +194,8 @@ func (r *Registry) checkTemplate(t *types.RepositoryCreationTemplate) (err error
 	if _, err := mergeTags(nil, t.ResourceTags); err != nil {
 		return invalidParameter("resourceTags", "%s", err)
 	}
-	// «If you intend to use KMS keys, resource tags, or a combination of both […] you need to create an
-	// IAM role» (user guide, creating a repository creation template).
+	// "If you intend to use KMS keys, resource tags, or a combination of both […] you need to create an
+	// IAM role" (user guide, creating a repository creation template).
 	if t.CustomRoleArn == nil && (len(t.ResourceTags) > 0 || t.EncryptionConfiguration.KmsKey != nil) {
 		return invalidParameter("customRoleArn", "must be given with resourceTags or a kmsKey")
 	}

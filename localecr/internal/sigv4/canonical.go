@@ -72,7 +72,7 @@ func headerValue(r *http.Request, name string) string {
 	return strings.Join(clean, ",")
 }
 
-// canonicalQuery encodes every name and value anew and sorts the encoded pairs.
+// canonicalQuery encodes every name and value again and sorts the encoded pairs.
 func canonicalQuery(raw, omit string) (string, error) {
 	var pairs [][2]string
 	for part := range strings.SplitSeq(raw, "&") {
