@@ -18,18 +18,18 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// AWS says how AWS is called. The zero value is the SDK's own defaults.
+// AWS is how AWS is called. The zero value has the SDK's own defaults.
 type AWS struct {
 	// HTTPClient sends the calls; nil is the SDK's client, except that calls to this
 	// machine stay on it.
 	HTTPClient aws.HTTPClient
 	// LoadOptions are given to the SDK's config.LoadDefaultConfig after ours.
 	LoadOptions []func(*config.LoadOptions) error
-	// Registries says which identity is asked for which host.
+	// Registries decides which identity is used for which host.
 	Registries Registries
-	// Env is where recipes are read from; nil is the process's environment, which
-	// is the one that the SDK reads whatever Env is. A token that is got with
-	// another environment's identity than Env's is never kept as Env's.
+	// Env is the environment from which credential sources are determined; nil is the
+	// process's own, which is also what the SDK reads, whatever Env is. A token of
+	// another identity than that of Env is never cached as Env's.
 	Env Environment
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -42,7 +42,7 @@ func (a AWS) now() time.Time {
 	return a.Now()
 }
 
-// Config sets up the SDK for the region of r by the SDK's conventions
+// Config returns the SDK's configuration for the region of r by the SDK's conventions
 // (environment of the process, shared config files) and by the rule for its
 // host. It makes no call. Errors come from [Explain].
 func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
@@ -63,7 +63,7 @@ func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duratio
 	return &credentialProvider{plan: plan, sdk: cfg.Credentials, metadataTimeout: metadataTimeout, now: a.now}
 }
 
-// configure sets up the SDK for a plan. drift says that the SDK goes about it in
+// configure sets up the SDK for a plan. drift reports that the SDK does it in
 // another way than the plan's recipe.
 func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
@@ -134,7 +134,7 @@ func (a AWS) drifted(p Plan, cfg aws.Config) bool {
 // look for the endpoint of their service.
 type ruleEndpoint string
 
-// GetServiceBaseEndpoint gives the endpoint of the ECR APIs and of nothing else.
+// GetServiceBaseEndpoint returns the endpoint of the ECR APIs and of nothing else.
 func (e ruleEndpoint) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
 	return string(e), sdkID == "ECR" || sdkID == "ECR PUBLIC", nil
 }

@@ -22,7 +22,7 @@ type Endpoint struct {
 	raw string // the URL as it is called
 }
 
-// endpointSettings is all that the configuration says of endpoints.
+// endpointSettings is the configuration of endpoints.
 type endpointSettings struct {
 	env    Environment
 	sdk    config.EnvConfig

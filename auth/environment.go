@@ -17,7 +17,7 @@ import (
 // Environment looks up an environment variable, as [os.LookupEnv] does.
 type Environment func(key string) (string, bool)
 
-// get gives the first of keys that is not empty. A nil Environment is the
+// get returns the value of the first of keys that is not empty. A nil Environment is the
 // process's own.
 func (env Environment) get(keys ...string) string {
 	for _, key := range keys {

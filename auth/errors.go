@@ -43,11 +43,11 @@ func Explain(r Registry, err error) error {
 	return &Error{Registry: r, Next: nextStep(err), Err: err}
 }
 
-// Describe gives the cause of a failed call to any AWS service and the next step,
+// Describe returns the cause of a failed call to any AWS service and the next step,
 // which may be "", in the words of an [*Error].
 func Describe(err error) (reason, next string) { return cause(err), nextStep(err) }
 
-// nextStep says what helps against err. Codes of the API come from
+// nextStep returns what to do about err, or "". Codes of the API come from
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html
 // and those of STS.
 func nextStep(err error) string {

@@ -22,7 +22,7 @@ type Helper struct {
 
 var _ credentials.Helper = (*Helper)(nil)
 
-// Get gives the user name "AWS" and the token for the registry at serverURL.
+// Get returns the user name "AWS" and the token for the registry at serverURL.
 // For a host that is not ECR the error is the protocol's "credentials not
 // found", upon which clients go on anonymously. So it is if there is no token for
 // ECR Public, from which anybody may pull; why is logged. Any failure at a
@@ -54,7 +54,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 }
 
 // Delete removes the token of the identity that is asked for the host. That
-// there is none is no error.
+// there is none is not an error.
 func (h *Helper) Delete(serverURL string) error {
 	r, err := h.Registries.Parse(serverURL)
 	if errors.Is(err, ErrNotECR) {
@@ -66,7 +66,7 @@ func (h *Helper) Delete(serverURL string) error {
 	return h.Tokens.Forget(h.context(), r)
 }
 
-// List gives the hosts for which there is a token now, without any call.
+// List returns the hosts for which there is a token now, without any call.
 func (h *Helper) List() (map[string]string, error) {
 	hosts, err := h.Tokens.Hosts(h.context())
 	if err != nil {

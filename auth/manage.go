@@ -9,7 +9,7 @@ import (
 )
 
 // Forget removes the tokens of the identity that is asked for r, as `docker
-// logout` wants it. That there is none, or no such identity, is no error.
+// logout` wants it. It is not an error if there is none, or no such identity.
 func (t *Tokens) Forget(ctx context.Context, r Registry) error {
 	plan, err := t.Minter.AWS.Plan(ctx, r)
 	if errors.Is(err, ErrNoCredentials) {
@@ -58,8 +58,8 @@ func (t *Tokens) keys(plan Plan) ([]tokenstore.Key, error) {
 	return keys, err
 }
 
-// Cached gives the token that Token would give for r without any call, or says
-// that there is none. A credential_process or another unstable recipe is not
+// Cached returns the token that Token would return for r without any call. ok is
+// false if there is none. A credential_process or another unstable recipe is not
 // asked: then any session of it counts.
 func (t *Tokens) Cached(ctx context.Context, r Registry) (token Token, ok bool, err error) {
 	plan, err := t.Minter.AWS.Plan(ctx, r)
@@ -90,7 +90,7 @@ func (t *Tokens) Hosts(ctx context.Context) ([]string, error) {
 		if err != nil {
 			continue // mapped no longer
 		}
-		// A host whose identity is not there has no token; get tells why.
+		// A host whose identity is not there has no token; Token returns the reason.
 		if _, ok, err := t.Cached(ctx, r); ok && err == nil {
 			hosts = append(hosts, host)
 		}

@@ -9,7 +9,7 @@ import (
 // MappingVariable is the environment variable that holds a [Mapping].
 const MappingVariable = "ECRKIT_REGISTRIES"
 
-// Mapping says which registry answers at a host that is no Amazon ECR name: a
+// Mapping is the registry behind each host that is not an Amazon ECR name: a
 // VPC endpoint, a CNAME, a local ECR. It is keyed by host[:port] in lower case.
 type Mapping map[string]Registry
 

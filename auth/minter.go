@@ -92,7 +92,7 @@ func (m *Minter) mint(ctx context.Context, s session) (Token, error) {
 	if err != nil {
 		return Token{}, Explain(s.plan.Registry, s.plan.explain(err))
 	}
-	// ECR Public lets a token die with the temporary credentials it was got with.
+	// ECR Public ends a token with the temporary credentials that it was minted with.
 	if s.plan.Registry.Public && s.credentials.CanExpire && s.credentials.Expires.Before(token.ExpiresAt) {
 		token.ExpiresAt = s.credentials.Expires
 	}
@@ -162,7 +162,7 @@ func decodeToken(encoded string, expires time.Time) (Token, error) {
 	return Token{Secret: secret, ExpiresAt: expires}, nil
 }
 
-// explain tells failures apart that look alike without the plan.
+// explain distinguishes failures that look alike without the plan.
 func (p Plan) explain(err error) error {
 	var expired *ssocreds.InvalidTokenError
 	var refused *types.UnauthorizedException

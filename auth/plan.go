@@ -16,8 +16,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
-// Plan says how a token for a registry would be had: who would be asked, as whom,
-// and under which key the token is kept. It is made without any network.
+// Plan is how a token for a registry would be obtained: where, with which identity,
+// and under which key it is cached. It is made without any network.
 type Plan struct {
 	Registry Registry
 	// Rule is the rule of the configuration for the host, RuleIndex its place,
@@ -57,7 +57,7 @@ func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 	return key
 }
 
-// Plan finds out how the token for r would be had. If no credentials can be had
+// Plan returns how the token for r would be obtained. If no credentials can be had
 // the error wraps [ErrNoCredentials] and the plan is as complete as it can be.
 // Errors come from [Explain].
 func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
@@ -98,7 +98,7 @@ func (a AWS) recipe(env config.EnvConfig, shared config.SharedConfig, p Plan, pr
 	case provided:
 		r = unstable(KindProvided, "credentials given by the program")
 	default:
-		c := cook{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
+		c := resolver{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
 		r, err = c.recipe(shared)
 		r.files, r.until = c.files, c.until
 	}
@@ -123,7 +123,7 @@ func (a AWS) options() config.LoadOptions {
 }
 
 // sharedConfig reads the profile as config.LoadDefaultConfig does: one that was
-// chosen has to exist, the default profile need not. It gives the files too.
+// chosen has to exist, the default profile need not. It also returns the files.
 func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile string, options config.LoadOptions) (config.SharedConfig, []string, error) {
 	chosen := profile != "" || a.Env.get("AWS_PROFILE") != ""
 	if profile == "" {
@@ -162,7 +162,7 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 	return shared, all, err
 }
 
-// Calls lists the calls that Token would make, in their order; cached says that
+// Calls lists the calls that Token would make, in their order; cached reports that
 // a token is kept.
 func (p Plan) Calls(cached bool) []string {
 	calls := []string{}

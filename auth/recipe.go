@@ -32,12 +32,12 @@ const (
 	KindProvided    Kind = "provided"     // credentials that a Go program gave
 )
 
-// Recipe says how the AWS SDK would obtain credentials, found out from the
-// environment and from files alone. Two recipes with the same [Recipe.Digest]
-// give credentials of the same IAM principal if they are Stable.
+// Recipe is a credential source: how the AWS SDK would obtain credentials,
+// determined from the environment and from files alone. Two recipes with the same [Recipe.Digest]
+// lead to credentials of the same IAM principal if they are Stable.
 type Recipe struct {
 	Kind Kind
-	// Stable says that the principal cannot change while the recipe is the same.
+	// Stable reports that the principal cannot change while the recipe is the same.
 	// If it is not, credentials have to be obtained to know whose they are.
 	Stable bool
 	// Profile is the profile of the AWS config files that decides, or "".
@@ -71,14 +71,14 @@ func (r Recipe) Sources() []aws.CredentialSource {
 	return r.sources
 }
 
-// ErrNoCredentials says that nothing is there from which AWS credentials could be
-// had: a profile that does not exist, an SSO session that was logged out, a
+// ErrNoCredentials reports that there is nothing from which AWS credentials could be
+// obtained: a profile that does not exist, an SSO session that was logged out, a
 // web identity token that has expired.
 var ErrNoCredentials = errors.New("no AWS credentials")
 
-// cook finds the recipe that config.LoadDefaultConfig follows. The order of the
+// resolver finds the recipe that config.LoadDefaultConfig follows. The order of the
 // cases is that of resolveCredentialChain in the SDK's config package.
-type cook struct {
+type resolver struct {
 	env       Environment
 	sdk       config.EnvConfig
 	now       func() time.Time
@@ -89,7 +89,7 @@ type cook struct {
 	until time.Time // the recipe ends then; zero is never
 }
 
-func (c *cook) recipe(shared config.SharedConfig) (Recipe, error) {
+func (c *resolver) recipe(shared config.SharedConfig) (Recipe, error) {
 	switch {
 	case c.explicit:
 	case c.sdk.Credentials.HasKeys():
@@ -102,7 +102,7 @@ func (c *cook) recipe(shared config.SharedConfig) (Recipe, error) {
 	return r, err
 }
 
-func (c *cook) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
+func (c *resolver) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
 	switch {
 	case p.Source != nil:
 		r, err = c.fromProfile(p.Source)
@@ -136,7 +136,7 @@ func (c *cook) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
 }
 
 // namedSource is credential_source of a profile.
-func (c *cook) namedSource(name string) (Recipe, error) {
+func (c *resolver) namedSource(name string) (Recipe, error) {
 	switch name {
 	case "Environment":
 		r := static(aws.CredentialSourceHTTP, c.sdk.Credentials, "access key in the environment")
@@ -176,15 +176,15 @@ func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overri
 }
 
 // task is the role of an ECS task: the path is of this task alone.
-func (c *cook) task() Recipe {
+func (c *resolver) task() Recipe {
 	path := c.sdk.ContainerCredentialsRelativePath
 	return Recipe{Kind: KindECS, base: KindECS, Stable: true, sources: []aws.CredentialSource{aws.CredentialSourceHTTP},
 		Steps: []string{"role of the ECS task"}, material: []string{"ecs", path}}
 }
 
 // endpoint is a credentials endpoint given by URL: EKS Pod Identity, whose token
-// tells the principal, or any other, which does not.
-func (c *cook) endpoint() (Recipe, error) {
+// identifies the principal, or any other, which does not.
+func (c *resolver) endpoint() (Recipe, error) {
 	sources := []aws.CredentialSource{aws.CredentialSourceHTTP}
 	full := c.sdk.ContainerCredentialsEndpoint
 	tokenFile := c.env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
@@ -203,7 +203,7 @@ func (c *cook) endpoint() (Recipe, error) {
 	return r, nil
 }
 
-func (c *cook) imds() Recipe {
+func (c *resolver) imds() Recipe {
 	r := unstable(KindIMDS, "role of the EC2 instance", c.sdk.EC2IMDSEndpoint)
 	r.sources = []aws.CredentialSource{aws.CredentialSourceIMDS}
 	return r

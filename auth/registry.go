@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// ErrNotECR says that a host is neither a name of Amazon ECR nor mapped to one.
+// ErrNotECR reports that a host is neither a name of Amazon ECR nor mapped to one.
 var ErrNotECR = errors.New("not an Amazon ECR registry")
 
 // Registry is one Amazon ECR registry, private (an account in a region) or ECR
@@ -86,7 +86,7 @@ func publicRegistry(host string) (Registry, bool) {
 	return Registry{}, false
 }
 
-// partitionOf gives the partition of a region.
+// partitionOf returns the partition of a region.
 func partitionOf(region string) partition {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.regionPrefix) {
@@ -107,7 +107,7 @@ var (
 // ParseRegistry finds the registry behind host, which may be written as docker
 // and its relatives send it: in any case, with a scheme, user, port, path or
 // final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
-// A host that mapping knows is what mapping says; any other must be a name of
+// A host in mapping is the registry there; any other must be a name of
 // ECR Public or an Amazon ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX, for a
 // VPC endpoint ACCOUNT.dkr.ecr[-fips].REGION.vpce.SUFFIX, or, dual-stack,
 // ACCOUNT.dkr-ecr[-fips].REGION.SUFFIX, with the suffix of the region's

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Rule says which AWS identity is asked for the registries of some hosts, and
+// Rule is which AWS identity is used for the registries of some hosts, and
 // which registry is behind a host that is no Amazon ECR name. Of an ordered list
 // the first rule that matches counts; empty fields leave things as they are.
 type Rule struct {
@@ -20,12 +20,12 @@ type Rule struct {
 	RoleARN    string // assumed from Profile, or from the identity that is there without it
 	ExternalID string // for RoleARN
 
-	Region     string // of the registry, if the host does not say it
-	RegistryID string // the account of the registry, if the host does not say it
+	Region     string // of the registry, if it does not follow from the host
+	RegistryID string // the account of the registry, if it does not follow from the host
 	Endpoint   string // URL of the ECR API
 
 	// CacheIdentity promises that a credential_process, an instance profile or
-	// another source whose principal could change gives one principal only, whose
+	// another source whose principal could change is always one principal, whose
 	// name for the cache this is. Without it such a source is asked each time.
 	CacheIdentity string
 	// Disabled hosts are treated as if they were not of Amazon ECR.
@@ -35,7 +35,7 @@ type Rule struct {
 	IgnoreEnvironment bool
 }
 
-// Validate tells what is wrong with a rule.
+// Validate returns what is wrong with a rule, or nil.
 func (rule *Rule) Validate() error {
 	if rule.Host == "" {
 		return errors.New("a rule without a host; write host: NAME or a pattern such as *.example.com")
@@ -71,7 +71,7 @@ func (rule *Rule) Validate() error {
 	return nil
 }
 
-// matches reports whether host, as normalizeHost gives it, is the rule's.
+// matches reports whether host, as normalizeHost returns it, is the rule's.
 func (rule *Rule) matches(host string) bool {
 	pattern := strings.ToLower(rule.Host)
 	if pattern == host {
@@ -82,7 +82,7 @@ func (rule *Rule) matches(host string) bool {
 }
 
 // Registries knows which registry is behind a host. The zero value knows the
-// names that Amazon ECR gives.
+// names of Amazon ECR.
 type Registries struct {
 	Mapping Mapping // wins over Rules
 	Rules   []Rule
@@ -119,7 +119,7 @@ func (rs Registries) Parse(host string) (Registry, error) {
 	return r, nil
 }
 
-// Rule gives the rule for a host as [Registry] has it, and its place in Rules,
+// Rule returns the rule for a host as [Registry] has it, and its place in Rules,
 // counted from 0. Without one the rule is empty and the place -1.
 func (rs Registries) Rule(host string) (Rule, int) {
 	for i := range rs.Rules {

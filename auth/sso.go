@@ -21,7 +21,7 @@ func hasLegacySSO(p *config.SharedConfig) bool {
 
 // sso is a role of IAM Identity Center. The access token of the login is part of
 // it: another user's login makes another recipe, and a logout none.
-func (c *cook) sso(p *config.SharedConfig) (Recipe, error) {
+func (c *resolver) sso(p *config.SharedConfig) (Recipe, error) {
 	r := Recipe{Kind: KindSSO, base: KindSSO, Stable: true,
 		Steps: []string{fmt.Sprintf("IAM Identity Center role %s in account %s", p.SSORoleName, p.SSOAccountID)}}
 	if hasLegacySSO(p) {
@@ -50,7 +50,7 @@ func (c *cook) sso(p *config.SharedConfig) (Recipe, error) {
 }
 
 // login is a session of `aws login`.
-func (c *cook) login(session string) (Recipe, error) {
+func (c *resolver) login(session string) (Recipe, error) {
 	r := Recipe{Kind: KindLogin, base: KindLogin, Stable: true, Steps: []string{"login session " + session},
 		sources: []aws.CredentialSource{aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin}}
 	directory := c.env.get("AWS_LOGIN_CACHE_DIRECTORY")
@@ -74,7 +74,7 @@ func (c *cook) login(session string) (Recipe, error) {
 }
 
 // accessToken reads the token of an SSO login from the SDK's cache.
-func (c *cook) accessToken(path string) (string, error) {
+func (c *resolver) accessToken(path string) (string, error) {
 	text, err := c.readToken(path)
 	if err != nil {
 		return "", err
@@ -89,7 +89,7 @@ func (c *cook) accessToken(path string) (string, error) {
 	return cached.AccessToken, nil
 }
 
-// loginError says that nobody is logged in.
+// loginError reports that nobody is logged in.
 type loginError struct {
 	profile string
 	command string

@@ -12,7 +12,7 @@ const Username = "AWS"
 type Token struct {
 	Secret    string    // the password
 	IssuedAt  time.Time // by the clock of this machine
-	ExpiresAt time.Time // by the clock of this machine; 12 hours after it was issued, says Amazon ECR
+	ExpiresAt time.Time // by the clock of this machine; Amazon ECR's tokens live for 12 hours
 }
 
 // String hides the secret, so that a token may be printed by mistake.
@@ -21,7 +21,7 @@ func (Token) String() string { return "authorization token (hidden)" }
 // GoString hides the secret from %#v.
 func (t Token) GoString() string { return t.String() }
 
-// TokenSource gives a token that is valid now for a registry.
+// TokenSource returns a token that is valid now for a registry.
 type TokenSource interface {
 	Token(ctx context.Context, r Registry) (Token, error)
 }

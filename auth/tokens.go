@@ -21,7 +21,7 @@ type Tokens struct {
 	// A store that cannot be used is warned of once, and done without.
 	Store *tokenstore.Store
 	// LockTimeout bounds the wait for another process that gets the same token;
-	// 0 means 10 seconds. After it the token is got without the store.
+	// 0 means 10 seconds. After it the token is minted without the store.
 	LockTimeout time.Duration
 	// RenewTimeout bounds the renewal of a token that is still valid; 0 means 3
 	// seconds.
@@ -46,8 +46,8 @@ const (
 	codeUnavailable = "unavailable" // a token that is still valid does in the meantime
 )
 
-// Token gives the token that is kept for the identity that is asked for r, or
-// gets one. A failure that is certain to come again, such as access denied, is
+// Token returns the cached token of the identity that is used for r, or a new
+// one. A failure that is certain to come again, such as access denied, is
 // repeated from memory for a few seconds. Errors come from [Explain].
 func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 	plan, err := t.Minter.AWS.Plan(ctx, r)
@@ -66,7 +66,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 	return t.unstable(ctx, plan)
 }
 
-// unstable gives the token of a recipe whose principal is known only when its
+// unstable returns the token of a recipe whose principal is known only when its
 // credentials are there.
 func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 	whole, cancel := t.Minter.bound(ctx, plan)
@@ -151,7 +151,7 @@ func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *se
 	return t.mint(ctx, plan, key, s, true)
 }
 
-// renewed gives the token of an entry that is valid, after renewing it if it is
+// renewed returns the token of an entry that is valid, after renewing it if it is
 // past half of its life. Nobody waits for a renewal that somebody else makes.
 func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, entry tokenstore.Entry, state tokenstore.State, s *session) (Token, error) {
 	t.keep(key, entry, plan.Registry.Host)

@@ -13,8 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// ErrPlainHTTP says that a token would go over a connection that is not
-// encrypted, to another machine.
+// ErrPlainHTTP reports that a token would be sent to another machine in plain text.
 var ErrPlainHTTP = errors.New("the token is not sent over plain HTTP")
 
 // Transport sends requests to a registry with its token. A token that the
@@ -54,7 +53,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	if err := t.Tokens.Reject(req.Context(), t.Registry, token); err != nil {
-		return response, nil // what the registry says is the better answer
+		return response, nil // the registry's answer is the better one
 	}
 	again, ok := repeat(req)
 	if !ok {

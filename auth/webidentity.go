@@ -20,7 +20,7 @@ import (
 // maxToken bounds a token file, in bytes.
 const maxToken = 64 << 10
 
-func (c *cook) webIdentity(source aws.CredentialSource, path, roleARN, sessionName string) (Recipe, error) {
+func (c *resolver) webIdentity(source aws.CredentialSource, path, roleARN, sessionName string) (Recipe, error) {
 	r := Recipe{Kind: KindWebIdentity, base: KindWebIdentity, Stable: true,
 		sources: []aws.CredentialSource{source},
 		Steps:   []string{"web identity token " + path, "assume " + roleARN}}
@@ -100,7 +100,7 @@ func parseJWT(token string) (c claims, ok bool) {
 }
 
 // readToken reads a token file without its surrounding white space.
-func (c *cook) readToken(path string) (string, error) {
+func (c *resolver) readToken(path string) (string, error) {
 	c.files = append(c.files, path)
 	data, err := files.Read(path, maxToken)
 	if err != nil {

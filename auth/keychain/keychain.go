@@ -1,4 +1,4 @@
-// Package keychain gives go-containerregistry the credentials of Amazon ECR
+// Package keychain provides go-containerregistry with the credentials of Amazon ECR
 // registries. It is apart from package auth so that a credential helper need not
 // link go-containerregistry.
 package keychain
@@ -29,7 +29,7 @@ func (k *Keychain) Resolve(target authn.Resource) (authn.Authenticator, error) {
 }
 
 // ResolveContext gets a token for the target's registry. A target that is not
-// ECR is anonymous, so that a multi-keychain goes on to its next member. A
+// ECR is anonymous, so that a multi-keychain asks its next member. A
 // failure at a private registry is an [*auth.Error], never anonymous; at ECR
 // Public, which can be read without a token, it is anonymous.
 func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (authn.Authenticator, error) {

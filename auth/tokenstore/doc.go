@@ -23,7 +23,7 @@ type (
 	Key = tokenfile.Key
 	// Entry is a token and where it is from.
 	Entry = tokenfile.Entry
-	// State says what may be done with an entry.
+	// State is what may be done with an entry.
 	State = tokenfile.State
 	// Sealer encrypts tokens.
 	Sealer = tokenfile.Sealer
@@ -37,12 +37,12 @@ const (
 )
 
 var (
-	// ErrNotFound says that there is no token for the key, or none that can be read.
+	// ErrNotFound reports that there is no token for the key, or none that can be read.
 	ErrNotFound = tokenfile.ErrNotFound
-	// ErrUnsafe says that somebody else could read or write the files.
+	// ErrUnsafe reports that somebody else could read or change the files.
 	ErrUnsafe = tokenfile.ErrUnsafe
-	// ErrLocked says that another process holds the lock.
+	// ErrLocked reports that another process holds the lock.
 	ErrLocked = errors.New("the token is being got by another process")
-	// ErrKeychain says that the key with which tokens are encrypted can't be had.
+	// ErrKeychain reports that the key with which tokens are encrypted is missing.
 	ErrKeychain = tokenfile.ErrKeychain
 )

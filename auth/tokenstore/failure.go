@@ -33,7 +33,7 @@ func (s *Store) PutFailure(key Key, f Failure) error {
 // maxFailure bounds how long a failure holds, should the clock have been wrong.
 const maxFailure = 5 * time.Minute
 
-// Failure gives the failure of a key that holds still.
+// Failure returns the remembered failure of a key. ok is false if there is none.
 func (s *Store) Failure(key Key) (Failure, bool) {
 	var f Failure
 	if s.check() != nil {

@@ -47,7 +47,7 @@ func (s *Store) Lock(ctx context.Context, key Key) (*Lock, error) {
 }
 
 // Await waits until there is a token that will do, or until the lock of the key
-// is free to get one: it gives the token, or the lock, or the error of the store
+// is free to get one: it returns the token, or the lock, or the error of the store
 // or of ctx.
 func (s *Store) Await(ctx context.Context, key Key, will func(Entry) bool) (Entry, *Lock, error) {
 	const longest = 20 * time.Millisecond

@@ -81,18 +81,14 @@ func child(t *testing.T, role, dir string) *exec.Cmd {
 	return command
 }
 
-// kills is how often a writer is killed; ECRKIT_KILLS raises it.
-func kills() int {
-	if n, err := strconv.Atoi(os.Getenv("ECRKIT_KILLS")); err == nil {
-		return n
-	}
-	return 50
-}
+func TestKilledWriter(t *testing.T) { killWriters(t, 8) }
 
-func TestKilledWriter(t *testing.T) {
+// killWriters kills a writer so many times, each after some of its writes.
+func killWriters(t *testing.T, times int) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "cache")
 	s := &Store{Dir: dir}
-	for range kills() {
+	for range times {
 		command := child(t, "write", dir)
 		out, err := command.StdoutPipe()
 		if err != nil {

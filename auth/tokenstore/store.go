@@ -19,7 +19,7 @@ type Store struct {
 	Now func() time.Time
 	// Sealer encrypts the tokens; nil leaves them in clear.
 	Sealer Sealer
-	// Boot tells one start of the machine from another, for failures that hold
+	// Boot identifies the start of the machine, for failures that hold
 	// until then; nil asks the system.
 	Boot func() string
 }
@@ -55,9 +55,8 @@ func (s *Store) prepare() error {
 	return tokenfile.MakePrivate(s.directory())
 }
 
-// Get reads the token of a key. The error is ErrNotFound if there is none, or
-// only a file that can't be read as one; it wraps [ErrUnsafe] or [ErrKeychain], or
-// is the system's, if the store is of no use.
+// Get reads the token of a key. The error is [ErrNotFound], or wraps [ErrUnsafe],
+// [ErrKeychain] or the system's error if the store cannot be used.
 func (s *Store) Get(key Key) (Entry, error) { return s.dir().Get(key) }
 
 // Put writes the token of a key, whose lock the caller holds.
@@ -116,7 +115,7 @@ func commit(temp, path string, data []byte, until time.Time) error {
 	return files.SyncDir(filepath.Dir(path))
 }
 
-// Remove removes the token of a key. That there is none is no error.
+// Remove removes the token of a key. It is not an error if there is none.
 func (s *Store) Remove(key Key) error {
 	if err := s.check(); err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Command docker-credential-ecrkit gives docker, podman, skopeo, crane and
-// others the authorization token of Amazon ECR by the credential helper protocol.
+// Docker-credential-ecrkit provides docker, podman, skopeo, crane and others with
+// the authorization token of Amazon ECR by the credential helper protocol.
 package main
 
 import (

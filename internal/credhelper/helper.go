@@ -80,8 +80,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if err != nil {
 		line := strings.ReplaceAll(err.Error(), "\n", " ")
 		fmt.Fprintln(stdout, line)
-		// Older dockers (20.10) drop what is on stdout and say «no basic auth
-		// credentials»; stderr is the user's terminal.
+		// Older dockers (20.10) drop what is on stdout and report "no basic auth
+		// credentials"; stderr is the user's terminal.
 		if !credentials.IsErrCredentialsNotFound(err) {
 			log.Error(line)
 		}

@@ -116,7 +116,7 @@ func (f *File) section(key string) (root *hujson.Object, found *member, err erro
 	return root, found, nil
 }
 
-// set gives a member of a section a value.
+// set sets the value of a member of a section.
 func (f *File) set(section, key string, value hujson.ValueTrimmed) error {
 	root, at, err := f.section(section)
 	if err != nil {

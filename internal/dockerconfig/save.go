@@ -14,8 +14,8 @@ import (
 // BackupExtension is that of the copy that Save makes of what was there.
 const BackupExtension = ".ecrkit-backup"
 
-// Save writes the changes, whole or not at all, and gives the path of a copy of
-// what was there; "" if there was nothing, or nothing has changed. A file that
+// Save writes the changes, whole or not at all, and returns the path of a copy of
+// the file as it was; "" if it did not exist, or nothing has changed. A file that
 // somebody else has changed since Load is left alone.
 func (f *File) Save() (backup string, err error) {
 	if bytes.Equal(f.text, f.original) || f.original == nil && string(f.text) == "{}" {

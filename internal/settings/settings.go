@@ -21,13 +21,13 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
-// Settings is what the environment and the configuration file say.
+// Settings are those of the environment and the configuration file.
 type Settings struct {
 	Registries auth.Registries
 	// Fallback is the docker credential helper for hosts that are not ECR,
-	// "desktop" for docker-credential-desktop; "" is none.
+	// "desktop" for docker-credential-desktop, or "".
 	Fallback string
-	// CacheDir is where tokens are kept; "" is nowhere, and NoCache says why.
+	// CacheDir is where tokens are kept; if it is "", NoCache is the reason.
 	CacheDir string
 	NoCache  string
 	// Keychain is the docker credential helper that holds the key with which the
@@ -38,10 +38,9 @@ type Settings struct {
 	IgnoreStore bool
 	// StateDir is where uploads that have begun are noted; "" is nowhere.
 	StateDir string
-	// Transfer says how images are moved.
+	// Transfer has the limits of transfers.
 	Transfer Transfer
-	// Policy is the path of the file that says which signatures images must have; ""
-	// is none.
+	// Policy is the path of the signature policy, or "".
 	Policy string
 	// File is the path of the configuration file, whether it exists or not.
 	File string

@@ -7,7 +7,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
-// Transfer says how images are moved; zero values are the defaults.
+// Transfer has the limits of transfers; zero values are the defaults.
 type Transfer struct {
 	Layers         int    `yaml:"layers"`          // large layers at once
 	Connections    int    `yaml:"connections"`     // for one layer
@@ -15,7 +15,7 @@ type Transfer struct {
 	Upload         string `yaml:"upload"`          // auto, v2 or native
 }
 
-// with puts what the environment says in the place of what the file says.
+// with returns the settings with those of the environment, which win.
 func (t Transfer) with(env startup.Environment) (Transfer, error) {
 	for _, number := range []struct {
 		variable, key string

@@ -62,7 +62,7 @@ func (sc Shortcut) Encode(expires time.Time) ([]byte, error) {
 	return encode(shortcutHead, list...)
 }
 
-// Follow gives the secret of the token to which the shortcut of a request leads, if
+// Follow returns the secret of the token to which the shortcut of a request leads, if
 // it is fresh. A request is named by a SHA-256 digest in lower-case hexadecimal.
 func (d Dir) Follow(request string) (secret string, ok bool) {
 	if d.Sealer != nil || d.Check() != nil {
@@ -79,7 +79,7 @@ func (d Dir) Follow(request string) (secret string, ok bool) {
 	return entry.Secret, true
 }
 
-// lead gives the key to which the shortcut of a request leads if it still counts,
+// lead returns the key to which the shortcut of a request leads if it still counts,
 // and when the token was to expire to which it led.
 func (d Dir) lead(request string) (Key, time.Time, bool) {
 	data, err := d.Read(Key{Recipe: request}, ShortcutExt)
