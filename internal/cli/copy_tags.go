@@ -29,6 +29,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference) error {
 			return usagef("--all-tags copies all images of a repository, and %s names one", r)
 		}
 	}
+	defer c.app.limitMemory()()
 	trust, err := c.trust.prepare(ctx, c.app, src, []ref.Reference{dst}, c.publishes)
 	if err != nil {
 		return err

@@ -97,6 +97,7 @@ func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 // copy copies the image that src names and prints what became of it; did is what
 // was done, for people.
 func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts []ref.Reference) error {
+	defer c.app.limitMemory()()
 	src = withLatest(src)
 	options, err := c.options(src)
 	if err != nil {

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestMemoryLimit looks at the soft limit of memory while a registry is asked: only a
+// copy has one, and no longer than it lasts.
+func TestMemoryLimit(t *testing.T) {
+	var seen atomic.Int64
+	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		seen.Store(debug.SetMemoryLimit(-1))
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer registry.Close()
+	image := strings.TrimPrefix(registry.URL, "http://") + "/app"
+	unlimited := debug.SetMemoryLimit(-1)
+	run := func(environment map[string]string, args ...string) int64 {
+		t.Helper()
+		home := t.TempDir()
+		env := func(key string) (string, bool) {
+			if value, ok := environment[key]; ok {
+				return value, true
+			}
+			value, ok := map[string]string{"HOME": home}[key]
+			return value, ok
+		}
+		seen.Store(0)
+		var out bytes.Buffer
+		if code := Main(t.Context(), args, nil, &out, &out, env); code != exitFailed || seen.Load() == 0 {
+			t.Errorf("%v: exit code %d, limit %d: %s", args, code, seen.Load(), &out)
+		}
+		if after := debug.SetMemoryLimit(-1); after != unlimited {
+			t.Errorf("%v: the limit stays at %d", args, after)
+		}
+		return seen.Load()
+	}
+	layout := "oci:" + filepath.Join(t.TempDir(), "layout")
+	for _, args := range [][]string{{"pull", image + ":1", layout}, {"copy", image, layout, "--all-tags"}} {
+		if limit := run(nil, args...); limit != copyMemory {
+			t.Errorf("%v: limit %d, want %d", args, limit, copyMemory)
+		}
+		if limit := run(map[string]string{"GOMEMLIMIT": "1GiB"}, args...); limit != unlimited {
+			t.Errorf("%v: GOMEMLIMIT is replaced by %d", args, limit)
+		}
+	}
+	for _, args := range [][]string{{"inspect", image + ":1"}, {"tree", image + ":1"}} {
+		if limit := run(nil, args...); limit != unlimited {
+			t.Errorf("%v: limit %d, want none", args, limit)
+		}
+	}
+}
+
+// TestLocalHasNoMemoryLimit looks at the limit while a local ECR serves.
+func TestLocalHasNoMemoryLimit(t *testing.T) {
+	unlimited := debug.SetMemoryLimit(-1)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	home, code := t.TempDir(), make(chan int, 1)
+	go func() {
+		var out bytes.Buffer
+		code <- Main(ctx, []string{"local", "--addr", address}, nil, &out, &out, func(key string) (string, bool) {
+			value, ok := map[string]string{"HOME": home}[key]
+			return value, ok
+		})
+	}()
+	for ctx.Err() == nil {
+		if response, err := http.Get("http://" + address + "/v2/"); err == nil {
+			response.Body.Close()
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if limit := debug.SetMemoryLimit(-1); limit != unlimited {
+		t.Errorf("limit %d, want none", limit)
+	}
+	cancel()
+	if got := <-code; got != exitDone {
+		t.Errorf("exit code %d", got)
+	}
+}
