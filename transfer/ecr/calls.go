@@ -42,7 +42,7 @@ func (a *ecrCalls) options(o *ecr.Options) {
 	}
 	o.Retryer = tryRetryer{}
 	o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
-	o.HTTPClient = calls.Watched(checkedAnswer(o.HTTPClient.Do), a.e.waits)
+	o.HTTPClient = calls.Watched(a.e.speed.timed(checkedAnswer(o.HTTPClient.Do)), a.e.waits)
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		if err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("ECRCall", func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			c := a.e.caller().NewCall(awsmiddleware.GetOperationName(ctx))

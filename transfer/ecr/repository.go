@@ -47,6 +47,7 @@ type Repository struct {
 	// HTTP/2 they would share one, and its speed.
 	parts      aws.HTTPClient
 	v2         v2.State
+	speed      speed
 	api        *ecr.Client
 	own        *Limits
 	patience   calls.Policy
@@ -69,7 +70,7 @@ var (
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {
-	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, patience: calls.DefaultPolicy(), own: NewLimits()}
+	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, patience: calls.DefaultPolicy(), own: NewLimits(), speed: speed{lane: defaultFastLane()}}
 	e.Layers.Transport = calls.Watched(e.Layers.Transport.RoundTrip, e.waits)
 	e.parts = calls.Watched(checkedAnswer(layerClient(cfg).Do), e.waits)
 	calls := &ecrCalls{e: e, credentials: credentialRenewal{provider: cfg.Credentials}}

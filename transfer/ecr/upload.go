@@ -24,7 +24,8 @@ type UploadMode string
 
 const (
 	// UploadAuto sends blobs of up to one part as UploadV2 and larger ones as
-	// UploadNative.
+	// UploadNative; next to a registry that takes one connection as fast as a file is
+	// read, it sends these as UploadV2, too.
 	UploadAuto UploadMode = "auto"
 	// UploadV2 sends each blob with one POST and one PUT to the registry's /v2/.
 	UploadV2 UploadMode = "v2"
@@ -389,4 +390,19 @@ func withBody(body *layerpart.Body) func(*middleware.Stack) error {
 			return next.HandleSerialize(v4.SetPayloadHash(ctx, hash), in)
 		}), "OperationSerializer", middleware.After)
 	}
+}
+
+// hasBegun reports whether an earlier process has sent parts of a layer, which need
+// not be sent again.
+func hasBegun(how content.Upload) bool {
+	if how.Note == nil {
+		return false
+	}
+	note, err := how.Note()
+	if err != nil || note == nil {
+		return false
+	}
+	id, _, _ := note.Upload()
+	_ = note.Close() // a note that says nothing goes
+	return id != ""
 }

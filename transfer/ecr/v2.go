@@ -1,6 +1,7 @@
 package ecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 
 // putV2 uploads or mounts a layer by the registry's /v2/, if that is how it goes
 // there; if not, the caller does it by parts.
-func (e *Repository) putV2(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) (done bool, err error) {
+func (e *Repository) putV2(ctx context.Context, d content.Descriptor, data content.PartReader, how content.Upload) (done bool, err error) {
 	if e.V2 == nil || e.v2.IsUnusable() {
 		return false, nil
 	}
@@ -25,17 +26,40 @@ func (e *Repository) putV2(ctx context.Context, d content.Descriptor, content co
 		how.Mounted()
 		return true, nil
 	case err == nil && !whole:
-		return false, nil
-	case err == nil && upload == nil:
-		upload, _, err = client.Begin(ctx, e.repository, d.Digest, "")
+		if e.Upload == UploadNative || !e.speed.measurable(d, data) || hasBegun(how) {
+			return false, nil
+		}
+		return e.putFast(ctx, client, d, data, how, upload)
+	case err == nil:
+		return e.putWhole(ctx, client, d, data, how, upload, nil)
 	}
-	if err == nil {
-		err = client.PutBlob(ctx, e.repository, d, content, how, upload)
-		return true, e.failV2(d, err)
-	}
+	return e.orNative(ctx, d, err)
+}
+
+// orNative leaves to the ECR API what /v2/ did not begin to do because of err.
+func (e *Repository) orNative(ctx context.Context, d content.Descriptor, err error) (done bool, _ error) {
 	if e.Upload != UploadV2 && mayGoNative(ctx, err) {
 		e.v2.SetUnusable()
 		return false, nil
+	}
+	return true, e.failV2(d, err)
+}
+
+// putWhole uploads a layer by one PUT, to where a POST led if there was one, and
+// leaves it to the ECR API if it does not go at a pace.
+func (e *Repository) putWhole(ctx context.Context, client *v2.Client, d content.Descriptor, data content.PartReader, how content.Upload, upload *url.URL, pace *v2.Pace) (done bool, err error) {
+	if upload == nil {
+		if upload, _, err = client.Begin(ctx, e.repository, d.Digest, ""); err != nil {
+			return e.orNative(ctx, d, err)
+		}
+	}
+	err = client.PutBlob(ctx, e.repository, d, data, how, upload, v2.Put{Checked: true, Pace: pace})
+	if errors.Is(err, v2.ErrSlow) {
+		return false, nil
+	}
+	var refused *v2.Error
+	if errors.As(err, &refused) && errors.Is(refused, content.ErrIntegrity) {
+		err = cmp.Or(checkSource(ctx, d, data), err)
 	}
 	return true, e.failV2(d, err)
 }

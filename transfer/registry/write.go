@@ -85,7 +85,7 @@ func (r *Repository) putLayer(ctx context.Context, d content.Descriptor, content
 	if err != nil {
 		return err
 	}
-	return c.PutBlob(ctx, r.repository, d, content, how, upload)
+	return c.PutBlob(ctx, r.repository, d, content, how, upload, v2.Put{})
 }
 
 // PutManifest stores a manifest under its digest.

@@ -16,14 +16,17 @@ import (
 const bodyParts = 2
 
 // layerBody is a blob as the body of one request. Its last bytes come only if all
-// have the digest of the descriptor: nothing else can become a blob.
+// have the digest of the descriptor: nothing else can become a blob. It leaves that
+// to a registry that is known to look, if the blob is large and can be read again.
 type layerBody struct {
 	d       content.Descriptor
 	sent    func(n int64)
 	cancel  context.CancelFunc
 	parts   chan *bodyPart // in their order
 	current *bodyPart
-	hash    digest.Verifier
+	hash    digest.Verifier // nil if the registry looks
+	pace    *Pace           // nil if no matter how
+	slow    func()          // ends the request if that is too slow
 
 	mu     sync.Mutex
 	at     int64 // bytes read
@@ -41,11 +44,15 @@ type bodyPart struct {
 	loaded   chan struct{} // closed when section or err is there
 }
 
-// newLayerBody begins to read content. sent is told of the bytes that are taken.
-func newLayerBody(ctx context.Context, d content.Descriptor, content content.PartReader, sent func(int64)) *layerBody {
+// newLayerBody begins to read data. sent is called with the number of bytes that are
+// taken.
+func newLayerBody(ctx context.Context, d content.Descriptor, data content.PartReader, sent func(int64), put Put) *layerBody {
 	loading, cancel := context.WithCancel(ctx)
-	b := &layerBody{d: d, sent: sent, cancel: cancel, parts: make(chan *bodyPart, bodyParts), hash: d.Digest.Verifier(), done: make(chan struct{})}
-	go b.readAhead(ctx, loading, content)
+	b := &layerBody{d: d, sent: sent, pace: put.Pace, cancel: cancel, parts: make(chan *bodyPart, bodyParts), done: make(chan struct{})}
+	if _, again := data.(parts.File); !put.Checked || !again || d.Size <= content.DefaultPartSize {
+		b.hash = d.Digest.Verifier()
+	}
+	go b.readAhead(ctx, loading, data)
 	return b
 }
 
@@ -116,6 +123,9 @@ func (b *layerBody) Read(buffer []byte) (int, error) {
 	case b.at == b.d.Size:
 		return 0, io.EOF
 	}
+	if b.at == 0 && b.pace != nil {
+		b.pace.watch(b.taken, b.slow)
+	}
 	n, err := b.read(buffer)
 	if err != nil {
 		b.err = err
@@ -124,6 +134,13 @@ func (b *layerBody) Read(buffer []byte) (int, error) {
 	b.at += int64(n)
 	b.sent(int64(n))
 	return n, nil
+}
+
+// taken returns how many bytes were read.
+func (b *layerBody) taken() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.at
 }
 
 // read reads from the current part, or begins with the next one.
@@ -138,9 +155,11 @@ func (b *layerBody) read(buffer []byte) (int, error) {
 	if n == 0 && err != nil {
 		return 0, fmt.Errorf("at byte %d: %w", b.at, parts.NoEOF(err))
 	}
-	b.hash.Write(buffer[:n])
 	end := b.at + int64(n)
-	if end == b.d.Size && !b.hash.Verified() {
+	if b.hash != nil {
+		b.hash.Write(buffer[:n])
+	}
+	if end == b.d.Size && b.hash != nil && !b.hash.Verified() {
 		return 0, fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, b.d.Digest)
 	}
 	if end == p.first+p.n {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -44,10 +45,11 @@ func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, 
 }
 
 // put sends a whole blob with one request.
-func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, data content.PartReader, how content.Upload) error {
-	sending, cancel := context.WithCancel(ctx)
-	defer cancel()
-	body := newLayerBody(ctx, d, data, how.Sent)
+func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, data content.PartReader, how content.Upload, put Put) error {
+	sending, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	body := newLayerBody(ctx, d, data, how.Sent, put)
+	body.slow = func() { cancel(ErrSlow) }
 	if err := body.Begin(); err != nil {
 		body.Close()
 		return &content.SourceError{Err: err}
@@ -72,7 +74,10 @@ func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor,
 		Drop(response)
 		err = CheckDigestHeader(response.Header, d.Digest)
 	}
-	cancel()
+	if err != nil && context.Cause(sending) == ErrSlow {
+		err = &finalError{ErrSlow}
+	}
+	cancel(nil)
 	// Who sends the body must be done with it before the content is read again.
 	read, cause := body.result()
 	if err != nil {
@@ -93,9 +98,41 @@ func CheckDigestHeader(h http.Header, want digest.Digest) error {
 	return nil
 }
 
+// Put is how a blob is put. The zero value is for any registry.
+type Put struct {
+	// Checked is set if the registry is known to compare digests: that of a large
+	// blob in a file is left to it.
+	Checked bool
+	// Pace is how fast the blob has to go; nil is no matter how.
+	Pace *Pace
+}
+
+// Pace ends a PUT with [ErrSlow] if fewer than Bytes are taken of its body in the
+// first Time.
+type Pace struct {
+	Bytes int64
+	Time  time.Duration
+	// Known is called when that is known.
+	Known func(fast bool)
+}
+
+// ErrSlow says that a blob did not go at its [Pace].
+var ErrSlow = fmt.Errorf("one connection is slow: %w", context.Canceled)
+
+// watch looks at how much was taken, once it is time, and calls slow if it is too
+// little.
+func (p *Pace) watch(taken func() int64, slow func()) {
+	time.AfterFunc(p.Time, func() {
+		fast := taken() >= p.Bytes
+		if p.Known(fast); !fast {
+			slow()
+		}
+	})
+}
+
 // PutBlob uploads a blob with one POST and one PUT; after a failure both again. If
 // upload is not nil, the POST was sent.
-func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descriptor, content content.PartReader, how content.Upload, upload *url.URL) error {
+func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descriptor, data content.PartReader, how content.Upload, upload *url.URL, put Put) error {
 	renewed := false
 	return Retry(ctx, func(ctx context.Context) (err error) {
 		if err := how.Slots.Acquire(ctx, 1); err != nil {
@@ -107,7 +144,7 @@ func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descr
 				return &finalError{err} // it was tried often enough
 			}
 		}
-		err = c.put(ctx, upload, d, content, how)
+		err = c.put(ctx, upload, d, data, how, put)
 		upload = nil
 		var refused *Error
 		switch {
