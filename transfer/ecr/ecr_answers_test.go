@@ -24,7 +24,7 @@ import (
 // arrives for all that, or what arrives is what was sent.
 func TestDamagedAnswers(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
-	src, image, _ := fixture.Layout(t, 0)
+	src, image, _ := fixture.Layout(t, 1)
 	want := fixture.DigestOf(t, image)
 	w.Create("whole", "MUTABLE")
 	mustCopy(t, layout.New(src), w.repository("whole"), transfer.Options{Reference: "image", Tags: []string{"x"}})

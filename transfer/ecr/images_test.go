@@ -50,7 +50,7 @@ func TestImages(t *testing.T) {
 func TestImagesPages(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	e := w.repository("app")
-	src, _, _ := fixture.Layout(t, 0)
+	src, _, _ := fixture.Layout(t, 1)
 	base, err := layout.New(src).Resolve(t.Context(), "image")
 	fixture.Check(t, err)
 	mustCopy(t, layout.New(src), e, transfer.Options{Reference: "image"})
