@@ -22,10 +22,10 @@ func (v checker) judge(f findings) (Verification, error) {
 		return result, nil
 	case !r.AttestationsOnly && f.signatures == 0:
 		result.Status = StatusUnsigned
-		return result, fmt.Errorf("%s: %w%s; sign it with `ecrkit sign`", image, ErrUnsigned, f.attestationNote())
+		return result, fmt.Errorf("%s: %w%s", image, ErrUnsigned, f.attestationNote())
 	case r.AttestationsOnly && len(result.Attestations)+len(result.Rejected) == 0:
 		result.Status = StatusUnsigned
-		return result, fmt.Errorf("%s: %w: it has no attestation of type %s; make it with `ecrkit attest`", image, ErrUnsigned, strings.Join(missing, ", "))
+		return result, fmt.Errorf("%s: %w: %w %s", image, ErrUnsigned, ErrNoAttestation, strings.Join(missing, ", "))
 	}
 	result.Status = StatusUntrusted
 	var why []string

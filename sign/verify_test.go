@@ -158,7 +158,7 @@ func TestVerifyFinds(t *testing.T) {
 // TestVerifyRefuses has images that lack what is required.
 func TestVerifyRefuses(t *testing.T) {
 	for _, c := range []verifyCase{
-		{name: "nothing", want: StatusUnsigned, reason: "it is not signed; sign it", set: func(*verifyWorld) {}},
+		{name: "nothing", want: StatusUnsigned, reason: "it is not signed", set: func(*verifyWorld) {}},
 		{name: "only an attestation by the key", want: StatusUnsigned, reason: "it has an attestation, " + spdx + ", which is no signature",
 			set: func(w *verifyWorld) { w.bundle(w.image, w.a.bundle(attestationOf(w.image, spdx))) }},
 		{name: "only a legacy attestation by the key", want: StatusUnsigned, reason: "which is no signature",
@@ -206,7 +206,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{name: "required attestation of another image", want: StatusUntrusted, reason: "it is about another image",
 			set:     func(w *verifyWorld) { w.signBundle(w.a); w.bundle(w.image, w.a.bundle(attestationOf(w.other, spdx))) },
 			require: func(_ *verifyWorld, r *Requirements) { r.PredicateTypes = []string{spdx} }},
-		{name: "only an attestation is required and there is none", want: StatusUnsigned, reason: "no attestation of type " + spdx,
+		{name: "only an attestation is required and there is none", want: StatusUnsigned, reason: "it does not have an attestation of type " + spdx,
 			set:     func(w *verifyWorld) { w.signBundle(w.a) },
 			require: func(_ *verifyWorld, r *Requirements) { r.PredicateTypes, r.AttestationsOnly = []string{spdx}, true }},
 	} {

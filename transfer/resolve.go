@@ -59,7 +59,7 @@ func chooseForMachine(ctx context.Context, src content.Source, root content.Mani
 	}
 	image, err := selectPlatforms(ctx, src, root, []content.Platform{{OS: "linux", Architecture: runtime.GOARCH}}, false)
 	if err != nil {
-		return content.Manifest{}, fmt.Errorf("%s: %w; it takes one image", src, err)
+		return content.Manifest{}, fmt.Errorf("%s: %w; %w", src, err, content.ErrPlatformNeeded)
 	}
 	return image, nil
 }

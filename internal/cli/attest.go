@@ -115,7 +115,7 @@ func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
 
 // readPredicate reads one JSON value from a file, or from stdin.
 func (app *App) readPredicate(path string) (json.RawMessage, error) {
-	in, name := app.Stdin, "stdin"
+	in, name := app.stdin(), "stdin"
 	if path != ref.StandardStream {
 		f, err := os.Open(path)
 		if err != nil {

@@ -66,7 +66,7 @@ func newAuthKubeletCommand(app *App) *cobra.Command {
 		Long:  authKubeletHelp,
 		Args:  arguments(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			request, err := readProviderRequest(app.Stdin)
+			request, err := readProviderRequest(app.stdin())
 			if err != nil {
 				return err
 			}

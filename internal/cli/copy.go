@@ -53,10 +53,12 @@ func newCopyCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.scans.add(cmd)
-	c.trust.addVerify(cmd)
-	c.trust.addSign(cmd, "annotation", "a")
-	c.trust.addPolicy(cmd)
+	inGroup(cmd, groupScan, func() { c.scans.add(cmd) })
+	inGroup(cmd, groupTrust, func() {
+		c.trust.addVerify(cmd)
+		c.trust.addSign(cmd, "annotation", "a")
+		c.trust.addPolicy(cmd)
+	})
 	cmd.Flags().BoolVar(&allTags, "all-tags", false, "copy every tag of SRC")
 	return cmd
 }

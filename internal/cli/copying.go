@@ -48,19 +48,23 @@ type copying struct {
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 	c.app = app
+	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
+	inGroup(cmd, groupTransfer, func() { c.addTransferFlags(cmd, app) })
+	inGroup(cmd, groupRepository, func() { c.repository = addCreateRepositoryFlags(cmd) })
+}
+
+func (c *copying) addTransferFlags(cmd *cobra.Command, app *App) {
 	flags := cmd.Flags()
 	flags.StringSliceVar(&c.platforms, "platform", nil, "only this `OS/ARCH[/VARIANT]` of an index; may be repeated")
 	flags.BoolVar(&c.keepDigest, "keep-digest", false, "refuse platforms that need an index with another digest")
 	flags.BoolVar(&c.referrers, "referrers", false, "copy signatures, attestations and other referrers too")
 	flags.BoolVar(&c.foreign, "include-foreign", false, "copy layers that are marked as not to be distributed, from their URLs if need be")
-	flags.BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
 	flags.IntVar(&c.perLayer, "connections", 0, "connections for one layer (default 8)")
 	flags.IntVar(&c.layers, "layers", 0, "large layers at once (default 4)")
 	flags.IntVar(&c.inAll, "max-connections", 0, "connections in all (default 16)")
 	flags.Var(&c.upload, "upload", "how blobs go to Amazon ECR (default auto)")
 	addProgressFlag(cmd, app)
 	addCompressionFlag(cmd, app)
-	c.repository = addCreateRepositoryFlags(cmd)
 }
 
 // options are what the flags say, for the image that src names.
@@ -183,6 +187,7 @@ func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.De
 				return nil, nil, err
 			}
 			if repository, ok := target.(*ecr.Repository); ok {
+				c.app.writes(dst)
 				repository.Create = settings
 				repository.Upload = cmp.Or(ecr.UploadMode(c.upload), ecr.UploadMode(config.Transfer.Upload))
 			}
@@ -197,6 +202,14 @@ func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.De
 		outcomes[i].references = append(outcomes[i].references, dst)
 	}
 	return destinations, outcomes, nil
+}
+
+// writes notes a repository that the command writes to, for advice.
+func (app *App) writes(dst ref.Reference) {
+	if app.written == nil {
+		app.written = map[string]bool{}
+	}
+	app.written[dst.Place()] = true
 }
 
 // target opens a destination; a repository once for all images that go there, so

@@ -35,10 +35,10 @@ func (o copyOutcome) json() any {
 	switch {
 	case o.err != nil:
 		return struct {
-			Reference string `json:"reference"`
-			Error     string `json:"error"`
+			Reference string  `json:"reference"`
+			Error     failure `json:"error"`
 			trusted
-		}{name, o.err.Error(), o.trusted}
+		}{name, newFailure(name, o.err), o.trusted}
 	case o.plan != nil:
 		return struct {
 			Reference string `json:"reference"`
@@ -68,29 +68,37 @@ func (o copyOutcome) text() string {
 	return text.String()
 }
 
-// printOutcomes prints one outcome as it is and several together; those that
-// failed are the error.
+// printOutcomes prints the outcomes: as JSON an object "images" of all of them, whose
+// only one has its members in the object itself too. Those that failed are the error.
 func (app *App) printOutcomes(outcomes []copyOutcome) error {
 	var failures []error
 	var text strings.Builder
-	var images struct {
-		Images []any `json:"images"`
-	}
+	images := []any{}
 	for _, o := range outcomes {
 		if o.err != nil {
 			failures = append(failures, o.err)
 		}
-		images.Images = append(images.Images, o.json())
+		images = append(images, o.json())
 		text.WriteString(o.text())
 	}
-	var err error
-	switch {
-	case len(outcomes) > 1:
-		err = app.PrintResult(images, text.String())
-	case len(failures) == 0, app.Output == outputJSON && (isRefusal(failures[0]) || outcomes[0].Scan != nil):
-		err = app.PrintResult(images.Images[0], text.String())
+	if app.Output == outputText {
+		if err := app.PrintResult(nil, text.String()); err != nil {
+			return err
+		}
+		return partly(len(outcomes)-len(failures), failures)
 	}
-	if err != nil {
+	only := any(nil)
+	switch o := outcomes[0]; {
+	case len(outcomes) > 1:
+	case o.err != nil: // the error comes with the end of the command
+		only = struct {
+			Reference string `json:"reference"`
+			trusted
+		}{o.references[0].String(), o.trusted}
+	default:
+		only = o.json()
+	}
+	if err := app.printImages(images, only); err != nil {
 		return err
 	}
 	return partly(len(outcomes)-len(failures), failures)

@@ -35,7 +35,7 @@ func (app *App) opener() (*ref.Opener, error) {
 	}
 	o := &ref.Opener{
 		Registries: config.Registries, Tokens: tokens, AWS: app.awsConfig,
-		Docker: app.dockerDaemon(), Archive: archives, Stdin: app.Stdin,
+		Docker: app.dockerDaemon(), Archive: archives, Stdin: app.stdin(),
 	}
 	if app.Verbose {
 		o.Wrap = app.logRequests
@@ -52,6 +52,9 @@ func (app *App) openSource(ctx context.Context, r ref.Reference) (content.Source
 	}
 	o, err := app.opener()
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := app.checkRegistry(ctx, r); err != nil {
 		return nil, nil, err
 	}
 	source, err := o.Source(ctx, r)
@@ -80,7 +83,19 @@ func (app *App) openTarget(ctx context.Context, r ref.Reference) (content.Target
 		}
 		o.Stdout, app.Stdout = app.Stdout, app.Stderr
 	}
+	if err := app.checkRegistry(ctx, r); err != nil {
+		return nil, err
+	}
 	return o.Target(ctx, r)
+}
+
+// checkRegistry fails if r is in a registry on this machine that is not running. For
+// Amazon ECR awsConfig checks it.
+func (app *App) checkRegistry(ctx context.Context, r ref.Reference) error {
+	if r.Kind != ref.KindRegistry {
+		return nil
+	}
+	return app.checkListening(ctx, r.Host)
 }
 
 // checkTarget refuses a digest where only a name can be written.
@@ -105,6 +120,9 @@ func (app *App) openRepository(ctx context.Context, r ref.Reference) (content.En
 	if err != nil {
 		return nil, err
 	}
+	if err := app.checkRegistry(ctx, r); err != nil {
+		return nil, err
+	}
 	return o.Endpoint(ctx, r)
 }
 
@@ -118,9 +136,12 @@ func (app *App) openECR(ctx context.Context, r ref.Reference) (*ecr.Repository, 
 }
 
 // openRegistry opens a repository of any other registry.
-func (app *App) openRegistry(r ref.Reference) (*registry.Repository, error) {
+func (app *App) openRegistry(ctx context.Context, r ref.Reference) (*registry.Repository, error) {
 	o, err := app.opener()
 	if err != nil {
+		return nil, err
+	}
+	if err := app.checkRegistry(ctx, r); err != nil {
 		return nil, err
 	}
 	return o.Registry(r)
@@ -135,6 +156,13 @@ func (app *App) awsConfig(ctx context.Context, r auth.Registry) (aws.Config, err
 	calls := auth.AWS{Env: app.Env, Registries: config.Registries}
 	if app.Verbose {
 		calls.LoadOptions = append(calls.LoadOptions, app.logCalls())
+	}
+	plan, err := calls.Plan(ctx, r)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	if err := app.checkListening(ctx, plan.Endpoint.URL); err != nil {
+		return aws.Config{}, err
 	}
 	return calls.Config(ctx, r)
 }

@@ -10,8 +10,7 @@ func newGroup(use, short, long string, commands ...*cobra.Command) *cobra.Comman
 		Long:  long,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				below := cmd.CommandPath()[len(cmd.Root().Name())+1:]
-				return usagef("there is no command %q; see %s --help", below+" "+args[0], cmd.CommandPath())
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},

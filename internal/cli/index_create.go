@@ -61,6 +61,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 			if dst.Digest != "" {
 				return usagef("%s: the digest of an index is not known before; name a tag", args[0])
 			}
+			app.writes(dst)
 			repository, err := app.openRepository(ctx, dst)
 			if err != nil {
 				return err

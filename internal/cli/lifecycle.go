@@ -103,7 +103,7 @@ func (f *evaluationFlags) time(now time.Time) (time.Time, error) {
 
 // readFile reads a file, or stdin for -, of at most limit bytes.
 func (app *App) readFile(name string, limit int64) ([]byte, error) {
-	f := app.Stdin
+	f := app.stdin()
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {

@@ -62,7 +62,7 @@ func (app *App) getLifecycle(ctx context.Context, names []string) error {
 			continue
 		case err != nil:
 			failures = append(failures, err)
-			result.Failed = append(result.Failed, failedRepository{r.place, err.Error()})
+			result.Failed = append(result.Failed, failedRepository{r.place, newFailure(r.place, err)})
 			continue
 		}
 		result.Repositories = append(result.Repositories, repositoryLifecycle{r.place, json.RawMessage(policy)})

@@ -107,7 +107,7 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 	var texts []io.Reader
 	for _, name := range names {
 		if name == "-" {
-			texts = append(texts, app.Stdin)
+			texts = append(texts, app.stdin())
 			continue
 		}
 		file, err := os.Open(name)

@@ -117,7 +117,7 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 	var failures []error
 	fail := func(place string, err error) {
 		failures = append(failures, err)
-		result.Failed = append(result.Failed, failedRepository{place, err.Error()})
+		result.Failed = append(result.Failed, failedRepository{place, newFailure(place, err)})
 	}
 	var puts []lifecyclePut
 	changes, asked := 0, false

@@ -69,7 +69,7 @@ func (app *App) removeLifecycle(ctx context.Context, names []string, yes, dryRun
 	var failures []error
 	fail := func(place string, err error) {
 		failures = append(failures, err)
-		result.Failed = append(result.Failed, failedRepository{place, err.Error()})
+		result.Failed = append(result.Failed, failedRepository{place, newFailure(place, err)})
 	}
 	policies := map[string]string{}
 	for _, r := range repositories {

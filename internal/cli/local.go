@@ -140,6 +140,9 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if err := app.PrintResult(ready, "ecrkit local: "+srv.URL+"\n"); err != nil {
 		return err
 	}
+	if err := app.flushResult(nil); err != nil { // clients wait for it
+		return err
+	}
 	where := "data in " + o.Dir
 	if o.Dir == "" {
 		where = "no data is kept"

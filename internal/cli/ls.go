@@ -120,7 +120,7 @@ func (app *App) listRepositories(ctx context.Context, r auth.Registry, pattern s
 	}
 	list := arrange(registry.Repositories(ctx, pattern), order, f.limit)
 	if app.Output == outputJSON {
-		return printList(app.Stdout, "registry", r.Host, "repositories", list)
+		return printList(app, "registry", r.Host, "repositories", list)
 	}
 	t := table{header: []string{"NAME", "CREATED", "TAGS", "SCAN", "ENCRYPTION"}}
 	for repository, err := range list {
@@ -141,7 +141,7 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	if _, err := repositoryOrder(f); err != nil {
 		return err
 	}
-	registry, err := app.openRegistry(ref.Reference{Kind: ref.KindRegistry, Host: host})
+	registry, err := app.openRegistry(ctx, ref.Reference{Kind: ref.KindRegistry, Host: host})
 	if err != nil {
 		return usageError{err}
 	}
@@ -164,7 +164,7 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 		}
 	}, nil, f.limit)
 	if app.Output == outputJSON {
-		return printList(app.Stdout, "registry", host, "repositories", list)
+		return printList(app, "registry", host, "repositories", list)
 	}
 	t := table{header: []string{"NAME"}}
 	for r := range list {
@@ -196,7 +196,7 @@ func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) erro
 	}
 	list := arrange(filter.apply(images), order, f.limit)
 	if app.Output == outputJSON {
-		return printList(app.Stdout, "repository", r.Place(), "images", list)
+		return printList(app, "repository", r.Place(), "images", list)
 	}
 	columns := app.columns()
 	t := table{header: []string{"DIGEST", "SIZE", "PUSHED", "PULLED", "TYPE", "TAGS"}}
@@ -242,40 +242,41 @@ func onlyTags(status content.TagFilter, list func() ([]string, error)) iter.Seq2
 	}
 }
 
-// printList writes the list as one JSON object, each entry as soon as it is known.
-// After an error the object is not complete.
-func printList[T any](w io.Writer, key, of, name string, list iter.Seq2[T, error]) error {
+// printList writes the list as one JSON object, each entry as soon as it is known. An
+// error after the first is a member of the object too.
+func printList[T any](app *App, key, of, name string, list iter.Seq2[T, error]) error {
+	w := app.Stdout
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	separator := ""
-	begin := func() error {
-		if separator != "" {
-			_, err := io.WriteString(w, separator)
+	quoted, err := json.Marshal(of)
+	if err != nil {
+		return err
+	}
+	begin := fmt.Sprintf("{%q:%s,%q:[\n", key, quoted, name)
+	separator := begin
+	for entry, err := range list {
+		if err != nil && separator == begin {
+			return err
+		}
+		if err != nil {
+			app.streamed = true
+			broken, _ := json.Marshal(newFailure(of, err)) // strings only
+			_, failed := fmt.Fprintf(w, "],\"error\":%s}\n", broken)
+			return errors.Join(err, failed)
+		}
+		if _, err := io.WriteString(w, separator); err != nil {
 			return err
 		}
 		separator = ","
-		quoted, err := json.Marshal(of)
-		if err == nil {
-			_, err = fmt.Fprintf(w, "{%q:%s,%q:[\n", key, quoted, name)
-		}
-		return err
-	}
-	for entry, err := range list {
-		if err != nil {
-			return err
-		}
-		if err := begin(); err != nil {
-			return err
-		}
 		if err := encoder.Encode(entry); err != nil {
 			return err
 		}
 	}
-	if separator == "" {
-		if err := begin(); err != nil {
+	if separator == begin {
+		if _, err := io.WriteString(w, begin); err != nil {
 			return err
 		}
 	}
-	_, err := io.WriteString(w, "]}\n")
+	_, err = io.WriteString(w, "]}\n")
 	return err
 }

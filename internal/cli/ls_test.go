@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"iter"
 	"strings"
@@ -133,12 +134,24 @@ func TestArrangeReadsNoMore(t *testing.T) {
 func TestPrintList(t *testing.T) {
 	var out bytes.Buffer
 	broken := errors.New("broken")
-	if err := printList(&out, "repository", "x", "images", sequence(nil, nil)); err != nil || out.String() != "{\"repository\":\"x\",\"images\":[\n]}\n" {
+	app := &App{Stdout: &out}
+	if err := printList(app, "repository", "x", "images", sequence(nil, nil)); err != nil || out.String() != "{\"repository\":\"x\",\"images\":[\n]}\n" {
 		t.Errorf("%v, %q", err, out.String())
 	}
 	out.Reset()
-	if err := printList(&out, "repository", "x", "images", sequence(nil, broken)); err != broken || out.Len() > 0 {
+	if err := printList(app, "repository", "x", "images", sequence(nil, broken)); err != broken || out.Len() > 0 {
 		t.Errorf("%v, %q", err, out.String())
+	}
+	// A list that breaks off is an object with the error.
+	if err := printList(app, "repository", "x", "images", sequence(testImages[:1], broken)); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	var got struct {
+		Images []content.Image
+		Error  failure
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil || len(got.Images) != 1 || got.Error != (failure{"failed", "broken", "x"}) {
+		t.Errorf("%v: %s", err, out.String())
 	}
 }
 

@@ -3,8 +3,8 @@
 package cli
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,24 +12,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
-	"github.com/ecrkit/ecrkit/scan"
-	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
-)
-
-// Exit codes of ecrkit.
-const (
-	exitDone      = 0
-	exitFailed    = 1
-	exitUsage     = 2
-	exitPartly    = 3 // some of several things were done
-	exitIntegrity = 4 // content or a signature is not what it should be
-	exitConflict  = 5 // an immutable tag, a policy gate
 )
 
 // App is what a command may use of the world.
@@ -57,6 +45,12 @@ type App struct {
 
 	opening sync.Mutex
 	opened  *ref.Opener // nil until the first endpoint is opened
+
+	input     io.Reader       // Stdin, whose reads end with the context
+	result    []byte          // JSON that is written when the command ends
+	streamed  bool            // stdout has the bytes of a file, to which no JSON may be added
+	written   map[string]bool // HOST/NAME of the repositories that the command writes to
+	listening sync.Map        // addresses on this machine where something listens
 }
 
 // Main runs the command with args (without the program's name) and returns its
@@ -84,11 +78,70 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	root.SetIn(app.Stdin)
 	root.SetOut(app.Stdout)
 	root.SetErr(app.Stderr)
-	err := root.ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintf(app.Stderr, "ecrkit: %v\n", message(ctx, err))
+	if stdin != nil {
+		app.input = newInput(ctx, stdin)
 	}
-	return exitCode(err)
+	cmd, err := root.ExecuteContextC(ctx)
+	return app.end(ctx, cmd, args, err)
+}
+
+// end reports how a command ended: the error, if any, on stderr, and with --output json
+// with the result on stdout. It returns the exit code.
+func (app *App) end(ctx context.Context, cmd *cobra.Command, args []string, err error) int {
+	code := exitCode(ctx, err)
+	var f *failure
+	if err != nil {
+		text := app.message(ctx, cmd, err)
+		fmt.Fprintf(app.Stderr, "ecrkit: %s\n", text)
+		if app.wantsJSON(args) && !app.streamed {
+			made := newFailure(objectOf(cmd.Flags().Args(), text), err)
+			made.Code, made.Message = failureCode(err), text
+			if code == exitInterrupted {
+				made.Code = "interrupted"
+			}
+			f = &made
+		}
+	}
+	if err := app.flushResult(f); err != nil {
+		fmt.Fprintf(app.Stderr, "ecrkit: %v\n", err)
+		return cmp.Or(code, exitFailed)
+	}
+	return code
+}
+
+// message is the text of an error for people, with advice.
+func (app *App) message(ctx context.Context, cmd *cobra.Command, err error) string {
+	if !interrupted(ctx, err) {
+		return app.advised(ctx, cmd, err)
+	}
+	if resumes[cmd.Name()] && cmd.Parent() == cmd.Root() {
+		return "interrupted; run the command again to resume"
+	}
+	return "interrupted"
+}
+
+// resumes are the commands that continue where the one before them was interrupted.
+var resumes = map[string]bool{"push": true, "pull": true, "copy": true}
+
+// wantsJSON reports whether errors are to be written as JSON too. A mistake in the
+// command line can hide the flag --output.
+func (app *App) wantsJSON(args []string) bool {
+	if app.Output == outputJSON {
+		return true
+	}
+	for i, arg := range args {
+		switch arg {
+		case "--output=json", "-o=json", "-ojson":
+			return true
+		case "--output", "-o":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		case "--":
+			return false
+		}
+	}
+	return false
 }
 
 // columns is how wide the terminal is that Stdout is, 0 if it is none.
@@ -115,41 +168,9 @@ func (app *App) terminalColumns() int {
 	return columns
 }
 
-// message is the text of err for the user.
-func message(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return errors.New("interrupted")
-	}
-	return err
-}
-
-// usageError is a mistake in the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // usagef makes an error that ends the command with exit code 2.
 func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
-}
-
-func exitCode(err error) int {
-	var usage usageError
-	var some partlyError
-	var gate gateError
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.As(err, &usage):
-		return exitUsage
-	case errors.As(err, &some):
-		return exitPartly
-	case errors.Is(err, content.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
-		return exitIntegrity
-	case errors.Is(err, content.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
-		return exitConflict
-	}
-	return exitFailed
 }
 
 // Messagef writes a line for people to stderr, unless they want quiet.
@@ -157,16 +178,6 @@ func (app *App) Messagef(format string, args ...any) {
 	if !app.Quiet {
 		fmt.Fprintf(app.Stderr, format+"\n", args...)
 	}
-}
-
-// PrintResult writes the result of a command to stdout: as one line of JSON, or
-// as text, whatever --output says.
-func (app *App) PrintResult(result any, text string) error {
-	if app.Output == outputJSON {
-		return json.NewEncoder(app.Stdout).Encode(result)
-	}
-	_, err := io.WriteString(app.Stdout, text)
-	return err
 }
 
 // settings reads the environment and the configuration file.

@@ -50,6 +50,7 @@ func newManCommand(app *App) *cobra.Command {
 func forMan(cmd *cobra.Command) {
 	cmd.DisableAutoGenTag = true
 	cmd.Long = markdown(cmd.Long)
+	cmd.Example = strings.ReplaceAll("\n"+cmd.Example, "\n  ", "\n")[1:]
 	for _, sub := range cmd.Commands() {
 		forMan(sub)
 	}

@@ -56,7 +56,9 @@ func newPullCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.trust.addVerify(cmd)
-	c.trust.addPolicy(cmd)
+	inGroup(cmd, groupTrust, func() {
+		c.trust.addVerify(cmd)
+		c.trust.addPolicy(cmd)
+	})
 	return cmd
 }

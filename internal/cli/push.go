@@ -55,8 +55,10 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
-	c.scans.add(cmd)
-	c.trust.addSign(cmd, "annotation", "a")
-	c.trust.addPolicy(cmd)
+	inGroup(cmd, groupScan, func() { c.scans.add(cmd) })
+	inGroup(cmd, groupTrust, func() {
+		c.trust.addSign(cmd, "annotation", "a")
+		c.trust.addPolicy(cmd)
+	})
 	return cmd
 }

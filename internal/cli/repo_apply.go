@@ -147,7 +147,7 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 
 // readDesired reads the file; files that it names are beside it.
 func (app *App) readDesired(path string) (governance.Desired, error) {
-	in := app.Stdin
+	in := app.stdin()
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {

@@ -72,8 +72,8 @@ type removedRepository struct {
 }
 
 type failedRepository struct {
-	Repository string `json:"repository"`
-	Error      string `json:"error"`
+	Repository string  `json:"repository"`
+	Error      failure `json:"error"`
 }
 
 func (app *App) removeRepositories(ctx context.Context, names []string, f repoRmFlags) error {
@@ -87,7 +87,7 @@ func (app *App) removeRepositories(ctx context.Context, names []string, f repoRm
 	var failures []error
 	fail := func(place string, err error) {
 		failures = append(failures, err)
-		result.Failed = append(result.Failed, failedRepository{place, err.Error()})
+		result.Failed = append(result.Failed, failedRepository{place, newFailure(place, err)})
 	}
 	removals, err := app.repositoryRemovals(ctx, names, f, fail)
 	if err != nil {

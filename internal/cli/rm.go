@@ -84,8 +84,8 @@ type deletedImage struct {
 }
 
 type failedRemoval struct {
-	Reference string `json:"reference"`
-	Error     string `json:"error"`
+	Reference string  `json:"reference"`
+	Error     failure `json:"error"`
 }
 
 func (app *App) remove(ctx context.Context, args []string, f rmFlags) error {
@@ -118,11 +118,11 @@ func (app *App) remove(ctx context.Context, args []string, f rmFlags) error {
 				continue
 			}
 			failures = append(failures, failure)
-			result.Failed = append(result.Failed, failedRemoval{r.prefix + failure.Name.String(), failure.Error()})
+			result.Failed = append(result.Failed, failedRemoval{r.prefix + failure.Name.String(), newFailure(r.prefix+failure.Name.String(), failure)})
 		}
 		if err != nil {
 			failures = append(failures, err)
-			result.Failed = append(result.Failed, failedRemoval{r.prefix, err.Error()})
+			result.Failed = append(result.Failed, failedRemoval{r.prefix, newFailure(r.prefix, err)})
 		}
 	}
 	if err := app.PrintResult(result, removedText(result.Deleted)); err != nil {
@@ -167,7 +167,7 @@ func (app *App) openDeleter(ctx context.Context, r ref.Reference) (content.Delet
 	case ref.KindLayout:
 		return layout.New(r.Path), nil
 	case ref.KindRegistry:
-		registry, err := app.openRegistry(r)
+		registry, err := app.openRegistry(ctx, r)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +203,7 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 				continue
 			}
 			failures = append(failures, failure)
-			result.Failed = append(result.Failed, failedRemoval{r.prefix + n.String(), failure.Error()})
+			result.Failed = append(result.Failed, failedRemoval{r.prefix + n.String(), newFailure(r.prefix+n.String(), failure)})
 		}
 	}
 	if f.dryRun {

@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/version"
@@ -50,22 +48,16 @@ func newRootCommand(app *App) *cobra.Command {
 			if len(args) == 0 {
 				return nil
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
-			}
-			return usagef("there is no command %q; see ecrkit --help", args[0])
+			return unknownCommand(cmd, args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SuggestionsMinimumDistance = 2
 	flags := root.PersistentFlags()
 	flags.VarP(&app.Output, "output", "o", "form of the result on stdout")
 	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write errors only to stderr")
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
 	root.SetVersionTemplate("ecrkit {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, cmd.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagError)
 	for _, group := range []struct {
 		title    string
 		commands []*cobra.Command
@@ -87,8 +79,11 @@ func newRootCommand(app *App) *cobra.Command {
 		root.AddCommand(group.commands...)
 	}
 	root.AddCommand(newVersionCommand(app), newManCommand(app))
-	root.InitDefaultHelpCmd()
+	root.AddCommand(newTopics()...)
+	addHelpCommand(root)
 	root.InitDefaultCompletionCmd()
+	root.SetUsageFunc(app.printUsage)
+	splitExamples(root)
 	completeReferences(app, root)
 	checkUsage(app, root)
 	return root

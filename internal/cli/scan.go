@@ -67,7 +67,7 @@ func (app *App) readFindings(files []string) (scan.Report, error) {
 
 func (app *App) readPages(file string) ([]scan.Page, error) {
 	if file == "-" {
-		return scan.DecodePages(app.Stdin)
+		return scan.DecodePages(app.stdin())
 	}
 	f, err := os.Open(file)
 	if err != nil {

@@ -111,6 +111,11 @@ func (app *App) writeReports(v report, reports scanReports) error {
 			failures = append(failures, err)
 		}
 	}
+	if reports.stdout == scan.FormatJSON && app.Output == outputJSON {
+		var out bytes.Buffer
+		err := v.Write(&out, reports.stdout, scan.WriteOptions{Version: reports.version})
+		return errors.Join(append(failures, err, app.printJSON(bytes.TrimSpace(out.Bytes())))...)
+	}
 	if err := v.Write(app.Stdout, reports.stdout, scan.WriteOptions{Columns: app.columns(), Version: reports.version}); err != nil {
 		failures = append(failures, err)
 	}

@@ -31,7 +31,7 @@ type startedScan struct {
 	Digest    digest.Digest `json:"digest,omitempty"`
 	Platform  string        `json:"platform,omitempty"`
 	Status    scan.Status   `json:"status,omitempty"`
-	Error     string        `json:"error,omitempty"`
+	Error     *failure      `json:"error,omitempty"`
 }
 
 func newScanStartCommand(app *App) *cobra.Command {
@@ -55,14 +55,14 @@ func (app *App) startScans(ctx context.Context, names []string) error {
 		s, err := app.openScanned(ctx, name)
 		if err != nil {
 			failures = append(failures, err)
-			result.Failed = append(result.Failed, startedScan{Reference: name, Error: err.Error()})
+			result.Failed = append(result.Failed, startedScan{Reference: name, Error: failureOf(name, err)})
 			continue
 		}
 		for _, image := range s.images {
 			one := startedScan{Reference: name, Digest: image.Digest, Platform: image.Platform}
 			if one.Status, err = s.registry.StartScan(ctx, s.repository, image.Digest); err != nil {
 				failures = append(failures, err)
-				one.Error = err.Error()
+				one.Error = failureOf(name, err)
 				result.Failed = append(result.Failed, one)
 				continue
 			}

@@ -91,8 +91,8 @@ type signedImages struct {
 
 // failedImage is an image of which something was to be done, and could not.
 type failedImage struct {
-	Reference string `json:"reference"`
-	Error     string `json:"error"`
+	Reference string  `json:"reference"`
+	Error     failure `json:"error"`
 }
 
 func newSignCommand(app *App) *cobra.Command {
@@ -198,7 +198,7 @@ func (app *App) sign(ctx context.Context, did string, args []string, references 
 		signed, err := app.signOne(ctx, withLatest(r), attach)
 		if err != nil {
 			failures = append(failures, err)
-			result.Failed = append(result.Failed, failedImage{args[i], err.Error()})
+			result.Failed = append(result.Failed, failedImage{args[i], newFailure(args[i], err)})
 		} else {
 			done++
 		}

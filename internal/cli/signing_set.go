@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -67,7 +66,7 @@ func (app *App) setSigning(ctx context.Context, path, host string, dryRun bool) 
 }
 
 func (app *App) readSigning(path string) (governance.SigningConfiguration, error) {
-	var in io.Reader = app.Stdin
+	in := app.stdin()
 	if path == "-" {
 		path = "stdin"
 	} else {

@@ -182,22 +182,20 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	}
 	var failures []error
 	var text strings.Builder
-	var result struct {
-		Images []any `json:"images"`
-	}
+	images := []any{}
 	refused, done := 0, 0 // those after an interruption are neither
 	for i, r := range references {
 		r = withLatest(r)
 		v, err := app.verifyOne(ctx, r, require)
 		switch {
 		case err == nil || isRefusal(err):
-			result.Images = append(result.Images, verified{args[i], v})
+			images = append(images, verified{args[i], v})
 			text.WriteString(app.verificationText(r, v))
 			if err == nil && f.predicate != "" {
 				err = writePredicates(f.predicate, stdout, v)
 			}
 		default:
-			result.Images = append(result.Images, failedImage{args[i], err.Error()})
+			images = append(images, failedImage{args[i], newFailure(args[i], err)})
 		}
 		switch {
 		case err == nil:
@@ -212,11 +210,14 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 			break
 		}
 	}
-	switch {
-	case len(references) > 1:
-		err = app.PrintResult(result, text.String())
-	case len(failures) == refused:
-		err = app.PrintResult(result.Images[0], text.String())
+	var only any
+	if len(references) == 1 && len(failures) == refused {
+		only = images[0]
+	}
+	if app.Output == outputJSON {
+		err = app.printImages(images, only)
+	} else {
+		err = app.PrintResult(nil, text.String())
 	}
 	if err != nil {
 		return err
@@ -254,8 +255,11 @@ func verifyImage(ctx context.Context, source content.Source, image content.Manif
 		return sign.Verify(ctx, signed, image, r)
 	}
 	return noVerification(image.Descriptor.Digest, sign.StatusUnsigned),
-		fmt.Errorf("%s: %w; signatures are in repositories and OCI layouts, and nowhere else", source, sign.ErrUnsigned)
+		fmt.Errorf("%s: %w; %w", source, sign.ErrUnsigned, errNoSignatures)
 }
+
+// errNoSignatures is the reason why an image in a file or a docker daemon is unsigned.
+var errNoSignatures = errors.New("only images in repositories and OCI layouts can have signatures")
 
 // noVerification is that of an image at which nobody looked.
 func noVerification(d digest.Digest, status sign.Status) sign.Verification {

@@ -119,9 +119,9 @@ func (r *Registry) StartScan(ctx context.Context, repository string, image diges
 	)
 	switch {
 	case errors.As(err, &limit):
-		return "", fmt.Errorf("%s: %w: %s; `ecrkit scan report` shows what was found", object, ErrScannedToday, auth.Redact(limit.ErrorMessage()))
+		return "", fmt.Errorf("%s: %w: %s", object, ErrScannedToday, auth.Redact(limit.ErrorMessage()))
 	case errors.As(err, &invalid):
-		return "", fmt.Errorf("%s: %w; `ecrkit scan wait` waits for it (%s)", object, ErrEnhancedScanning, auth.Redact(invalid.ErrorMessage()))
+		return "", fmt.Errorf("%s: %w (%s)", object, ErrEnhancedScanning, auth.Redact(invalid.ErrorMessage()))
 	case errors.As(err, &unsupported):
 		return "", fmt.Errorf("%s: %w: %s", object, ErrNotScannable, auth.Redact(unsupported.ErrorMessage()))
 	case errors.As(err, &archived):

@@ -12,6 +12,12 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
+// Why there is no scan, as [scan.Report].StatusDescription has it.
+const (
+	NoScanRule    = "the registry has enhanced scanning, and none of its rules includes this repository"
+	NoScanStarted = "no scan was started, and Amazon ECR does not scan the images of this repository automatically"
+)
+
 // scansAtOnce is how many images of an index are waited for at once.
 const scansAtOnce = 8
 
@@ -75,13 +81,13 @@ func (w *scanWait) image(ctx context.Context, image ScannedImage, limit time.Dur
 		scanning, unknown := w.applies(ctx)
 		switch {
 		case unknown == nil && scanning.Automatic():
-			report.StatusDescription = "there is no scan yet; images of this repository are scanned automatically"
+			report.StatusDescription = "there is no scan yet; Amazon ECR scans the images of this repository automatically"
 			return false, nil
 		case unknown == nil && scanning.Type == ScanEnhanced:
-			report.StatusDescription = "no rule of the enhanced scanning of the registry matches this repository; add one with ecrkit repo scanning"
+			report.StatusDescription = NoScanRule
 			return true, nil
 		case !w.Start:
-			report.StatusDescription = "no scan was started, and images of this repository are not scanned automatically; ecrkit scan start starts one"
+			report.StatusDescription = NoScanStarted
 			if unknown != nil {
 				report.StatusDescription = fmt.Sprintf("it is not known whether there will be one: %v", unknown)
 			}

@@ -32,6 +32,9 @@ var (
 var (
 	// ErrTooManySigningRules says that a registry would have more than [MaxSigningRules].
 	ErrTooManySigningRules = errors.New("too many signing rules")
+	// ErrSigningKMSKey reports that a rule names a KMS key, with which Amazon ECR does not
+	// sign.
+	ErrSigningKMSKey = errors.New("is a KMS key")
 	// ErrNoSigningRule says that there is no such rule, or that it has no such filter.
 	ErrNoSigningRule = errors.New("no such signing rule")
 )
@@ -78,7 +81,7 @@ func ParseSigningConfiguration(in io.Reader) (SigningConfiguration, error) {
 // names the rule, counted from 1, and the field.
 func (c SigningConfiguration) Validate(region string) error {
 	if n := len(c.Rules); n > MaxSigningRules {
-		return fmt.Errorf("%w: %d of at most %d; remove one with `ecrkit signing remove-rule`, or put several repositories into one rule",
+		return fmt.Errorf("%w: %d of at most %d; remove one, or put several repositories into one rule",
 			ErrTooManySigningRules, n, MaxSigningRules)
 	}
 	for i, rule := range c.Rules {
@@ -95,8 +98,8 @@ func (rule SigningRule) validate(region string) error {
 	case rule.Profile == "":
 		return errors.New("signingProfileArn is missing")
 	case strings.Contains(rule.Profile, ":kms:"):
-		return fmt.Errorf("signingProfileArn %s is a KMS key: managed signing takes a profile of AWS Signer, arn:aws:signer:%s:ACCOUNT:/signing-profiles/NAME; to sign with a KMS key use `ecrkit sign`",
-			rule.Profile, region)
+		return fmt.Errorf("signingProfileArn %s %w: managed signing takes a profile of AWS Signer, arn:aws:signer:%s:ACCOUNT:/signing-profiles/NAME",
+			rule.Profile, ErrSigningKMSKey, region)
 	case found == nil || len(rule.Profile) > maxSigningProfile:
 		return fmt.Errorf("signingProfileArn %q is not the ARN of a signing profile, arn:aws:signer:%s:ACCOUNT:/signing-profiles/NAME with letters, digits and _ in NAME and at most %d characters",
 			rule.Profile, region, maxSigningProfile)
@@ -167,9 +170,9 @@ func (c SigningConfiguration) Without(profile string, filters []SigningFilter) (
 	}
 	switch {
 	case !found:
-		return c, fmt.Errorf("%w: none has the profile %s; `ecrkit signing get` shows the rules", ErrNoSigningRule, profile)
+		return c, fmt.Errorf("%w: none has the profile %s", ErrNoSigningRule, profile)
 	case len(missing) > 0:
-		return c, fmt.Errorf("%w: none with the profile %s has the filter %s; `ecrkit signing get` shows the rules", ErrNoSigningRule, profile, missing[0].Filter)
+		return c, fmt.Errorf("%w: none with the profile %s has the filter %s", ErrNoSigningRule, profile, missing[0].Filter)
 	}
 	return out, nil
 }

@@ -135,7 +135,7 @@ func (r *Registry) Template(ctx context.Context, prefix string) (Template, error
 }
 
 func (r *Registry) noTemplate(prefix string) error {
-	return fmt.Errorf("%w: %s in %s; `ecrkit repo template ls` shows those that there are", ErrNoTemplate, prefix, r.Registry)
+	return fmt.Errorf("%w: %s in %s", ErrNoTemplate, prefix, r.Registry)
 }
 
 // CreateTemplate creates a template.

@@ -32,7 +32,36 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// ConflictError says that an immutable tag names another image already.
+// ErrForeign is the error of a layer whose bytes are at a URL outside the registry and
+// are not fetched. It comes with [ErrUnsupported].
+var ErrForeign = errors.New("foreign layer")
+
+// ErrPlatformNeeded is the error of an index that is copied to a destination of one
+// image, where no platform was chosen or none fits this machine.
+var ErrPlatformNeeded = errors.New("the destination takes one image")
+
+// ImageNotFoundError reports that an endpoint does not have an image. It is an
+// [ErrNotFound].
+type ImageNotFoundError struct {
+	Place string // the endpoint, such as HOST/REPOSITORY
+	Image string // tag or digest
+	Err   error  // what the endpoint answered, or nil
+}
+
+func (e *ImageNotFoundError) Error() string {
+	text := fmt.Sprintf("%s: image %s: %v", e.Place, e.Image, ErrNotFound)
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// Is makes the error an [ErrNotFound].
+func (e *ImageNotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+func (e *ImageNotFoundError) Unwrap() error { return e.Err }
+
+// ConflictError reports that an immutable tag names another image already.
 type ConflictError struct {
 	Image string        // HOST/repository:tag
 	Have  digest.Digest // what the tag names; "" if that is not known

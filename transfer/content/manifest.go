@@ -137,7 +137,7 @@ func (c Contents) check() error {
 func (c Contents) refuseForeign() error {
 	for _, d := range c.Blobs {
 		if IsForeign(d.MediaType) {
-			return fmt.Errorf("%w: layer %s is foreign: its bytes are at a URL outside the registry, which is not fetched; where its license allows to distribute it, copy it with --include-foreign", ErrUnsupported, d.Digest)
+			return fmt.Errorf("%w: layer %s is a %w: its bytes are at a URL outside the registry, which is not fetched", ErrUnsupported, d.Digest, ErrForeign)
 		}
 	}
 	return nil

@@ -98,7 +98,7 @@ func TestDockerArchiveTakesOneImage(t *testing.T) {
 		t.Errorf("of a platform: %+v", result)
 	}
 	_, err = copyTo(t, layout.New(both), target(), transfer.Options{Platforms: []content.Platform{{OS: "linux", Architecture: "arm64"}, {OS: "linux", Architecture: "amd64"}}})
-	if !errors.Is(err, content.ErrUnsupported) || !strings.Contains(err.Error(), "linux/amd64, linux/arm64 with --platform") {
+	if !errors.Is(err, content.ErrUnsupported) || !errors.Is(err, content.ErrPlatformNeeded) || !strings.Contains(err.Error(), "linux/amd64, linux/arm64; the destination takes one image") {
 		t.Errorf("of two platforms: %v", err)
 	}
 	_, err = copyTo(t, layout.New(fixture.LayoutFor(t, "linux/s390x", "windows/amd64")), target(), transfer.Options{})

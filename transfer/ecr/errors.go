@@ -7,15 +7,15 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// RepositoryNotFoundError says that a registry has no repository of this name.
+// RepositoryNotFoundError reports that a registry does not have a repository of this
+// name. It is a [content.ErrNotFound].
 type RepositoryNotFoundError struct {
 	Registry   auth.Registry
 	Repository string
 }
 
 func (e *RepositoryNotFoundError) Error() string {
-	return fmt.Sprintf("repository %s does not exist in %s; create it with `ecrkit repo create %s/%s`, or push with --create-repository",
-		e.Repository, e.Registry, e.Registry.Host, e.Repository)
+	return fmt.Sprintf("repository %s does not exist in %s", e.Repository, e.Registry)
 }
 
 // Is makes the error an [content.ErrNotFound].

@@ -104,7 +104,7 @@ func (e *Repository) DescribeImages(ctx context.Context, references []string) ([
 				return aws.ToString(detail.ImageDigest) == reference || slices.Contains(detail.ImageTags, reference)
 			})
 			if i < 0 {
-				return nil, fmt.Errorf("%s: image %s: %w", e, reference, content.ErrNotFound)
+				return nil, &content.ImageNotFoundError{Place: e.String(), Image: reference}
 			}
 			images = append(images, listedImage(out.ImageDetails[i]))
 		}

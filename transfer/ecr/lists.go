@@ -48,6 +48,25 @@ func (e *Repository) Tags(ctx context.Context) ([]string, error) {
 	return slices.Compact(tags), nil
 }
 
+// FirstTags returns the tags that one ListImages call lists, sorted: up to 1000.
+func (e *Repository) FirstTags(ctx context.Context) ([]string, error) {
+	page, err := e.api.ListImages(ctx, &ecr.ListImagesInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(listPageSize),
+		Filter: &types.ListImagesFilter{TagStatus: types.TagStatusTagged},
+	})
+	if err != nil {
+		return nil, e.fail("tags", err)
+	}
+	var tags []string
+	for _, id := range page.ImageIds {
+		if tag := aws.ToString(id.ImageTag); tag != "" {
+			tags = append(tags, tag)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags), nil
+}
+
 // Referrers lists what refers to a manifest and is not archived, with one call for
 // each 50, and another to read these manifests: what the list calls their size need
 // not be that of the manifest.

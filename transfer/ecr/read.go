@@ -63,7 +63,7 @@ func (e *Repository) ResolveAll(ctx context.Context, references []string) ([]con
 	for i, reference := range references {
 		m, ok := found[reference]
 		if !ok {
-			return nil, fmt.Errorf("%s: image %s: %w", e, reference, content.ErrNotFound)
+			return nil, &content.ImageNotFoundError{Place: e.String(), Image: reference}
 		}
 		manifests[i] = m
 	}
@@ -173,7 +173,7 @@ func (e *Repository) batchGet(ctx context.Context, ids []types.ImageIdentifier) 
 func (e *Repository) imageFailure(f types.ImageFailure) error {
 	name := imageName(f.ImageId)
 	if f.FailureCode == types.ImageFailureCodeImageNotFound {
-		return fmt.Errorf("%s: image %s: %w", e, name, content.ErrNotFound)
+		return &content.ImageNotFoundError{Place: e.String(), Image: name}
 	}
 	return fmt.Errorf("%s: image %s: %s: %s", e, name, f.FailureCode, auth.Redact(aws.ToString(f.FailureReason)))
 }

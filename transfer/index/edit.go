@@ -53,7 +53,7 @@ func (x *Index) Add(ctx context.Context, additions []Addition) error {
 	for i, e := range entries {
 		for _, other := range entries[:i] {
 			if e.HasPlatform && other.HasPlatform && e.Key() == other.Key() && e.Digest != other.Digest {
-				return fmt.Errorf("two images are for %s: %s and %s; leave one of them out", e.Key(), other.Digest, e.Digest)
+				return fmt.Errorf("%w, %s: %s and %s", ErrSamePlatform, e.Key(), other.Digest, e.Digest)
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (x *Index) AnnotateEntry(ctx context.Context, name EntryName, set map[strin
 
 func (x *Index) mayAnnotate() error {
 	if x.mediaType == content.MediaTypeDockerList {
-		return fmt.Errorf("%w: a Docker manifest list has no annotations; make an OCI index of it with `ecrkit index create --type oci`", content.ErrUnsupported)
+		return fmt.Errorf("%w: %w has no annotations", content.ErrUnsupported, ErrDockerList)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,15 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
+)
+
+var (
+	// ErrDockerList is the error of what only an OCI index can have.
+	ErrDockerList = errors.New("a Docker manifest list")
+	// ErrNotIndex is the error of an image where an index is needed.
+	ErrNotIndex = errors.New("not an index")
+	// ErrSamePlatform is the error of a second image for a platform of an index.
+	ErrSamePlatform = errors.New("two images for the same platform")
 )
 
 // Type is the format of an index.
@@ -103,7 +113,7 @@ func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*In
 		return nil, fmt.Errorf("%s: manifest %s: %w", endpoint, m.Descriptor.Digest, err)
 	}
 	if c.Manifests == nil {
-		return nil, fmt.Errorf("%s: %w: %s is an image and no index; make an index of it with `ecrkit index create`", endpoint, content.ErrUnsupported, m.Descriptor.Digest)
+		return nil, fmt.Errorf("%s: %w: %s is an image, %w", endpoint, content.ErrUnsupported, m.Descriptor.Digest, ErrNotIndex)
 	}
 	x := &Index{endpoint: endpoint, mediaType: c.MediaType, sources: map[digest.Digest]content.Source{}}
 	if x.doc, err = indexedit.Parse(m.Content); err != nil {
@@ -146,7 +156,7 @@ type entry struct {
 // accept reports whether the index may have the entry.
 func (x *Index) accept(e entry) error {
 	if x.mediaType == content.MediaTypeDockerList && e.MediaType != content.MediaTypeDockerManifest {
-		return fmt.Errorf("%w: a Docker manifest list has Docker images only, and %s is %s; make an OCI index with `ecrkit index create --type oci`, which may have both", content.ErrUnsupported, e.Digest, e.MediaType)
+		return fmt.Errorf("%w: %w takes Docker images only, and %s is %s; an OCI index takes both", content.ErrUnsupported, ErrDockerList, e.Digest, e.MediaType)
 	}
 	return nil
 }
@@ -161,7 +171,7 @@ func (x *Index) insert(e entry, force bool) error {
 			return nil
 		}
 		if c.HasPlatform && e.HasPlatform && c.Key() == e.Key() && !force {
-			return fmt.Errorf("two images are for %s: %s and %s; leave one of them out, or have both with --force", e.Key(), c.Digest, e.Digest)
+			return fmt.Errorf("%w, %s: %s and %s", ErrSamePlatform, e.Key(), c.Digest, e.Digest)
 		}
 	}
 	x.append(e)

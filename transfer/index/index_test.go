@@ -123,8 +123,8 @@ func TestIndexCreate(t *testing.T) {
 		{append(references(oci, "linux-s390x"), references(nil, "linux-amd64")...), Options{}, "e linux/s390x, a linux/amd64", "", ocispec.MediaTypeImageIndex},
 		{append(references(oci, "index"), references(nil, "linux-amd64")...), Options{}, "? linux/riscv64, ? unknown/unknown, a linux/amd64", "", content.MediaTypeDockerList},
 		{append(references(oci, "linux-amd64"), references(nil, "linux-amd64")...), Options{Force: true}, "d linux/amd64, a linux/amd64", "", ocispec.MediaTypeImageIndex},
-		{append(references(oci, "linux-amd64"), references(nil, "linux-amd64")...), Options{}, "", "two images are for linux/amd64: " + string(digests[3]) + " and " + string(digests[0]), ""},
-		{references(oci, "linux-s390x"), Options{Type: Docker}, "", "a Docker manifest list has Docker images only", ""},
+		{append(references(oci, "linux-amd64"), references(nil, "linux-amd64")...), Options{}, "", "two images for the same platform, linux/amd64: " + string(digests[3]) + " and " + string(digests[0]), ""},
+		{references(oci, "linux-s390x"), Options{Type: Docker}, "", "a Docker manifest list takes Docker images only", ""},
 		{references(nil, "linux-amd64"), Options{Type: Docker, Annotations: map[string]string{"a": "b"}}, "", "a Docker manifest list has no annotations", ""},
 		{references(nil, "none"), Options{}, "", "has no image none: not found", ""},
 	} {
@@ -312,16 +312,16 @@ func TestIndexEditRefuses(t *testing.T) {
 	}
 	_, notAnIndex := Open(t.Context(), images, "linux-amd64")
 	for want, err := range map[string]error{
-		"is an image and no index":                        notAnIndex,
-		"a Docker manifest list has no annotations":       list.Annotate(map[string]string{"a": "b"}, nil),
-		"a Docker manifest list has no annotations; make": list.AnnotateEntry(t.Context(), names("linux/amd64")[0], map[string]string{"a": "b"}, nil),
-		"a Docker manifest list has Docker images only":   list.Add(t.Context(), references(nil, "linux-s390x")),
-		"nothing would be left in the index":              open().Remove(t.Context(), names("linux/amd64", "linux/arm64", "windows/amd64")),
-		"the index is for linux/amd64, linux/arm64":       open().Remove(t.Context(), names("linux/s390x")),
-		"the index has no entry " + someSHA:               open().Remove(t.Context(), names(someSHA)),
-		"2 entries of the index are windows/amd64":        open().AnnotateEntry(t.Context(), names("windows/amd64")[0], map[string]string{"a": "b"}, nil),
-		"is for linux/arm64":                              open().SetPlatform(t.Context(), names("linux/amd64")[0], content.Platform{OS: "linux", Architecture: "aarch64"}),
-		"two images are for linux/amd64: ":                open().Add(t.Context(), append(references(images, "linux-amd64"), references(layout.New(dir), "index")...)),
+		"is an image, not an index":                                notAnIndex,
+		"a Docker manifest list has no annotations":                list.Annotate(map[string]string{"a": "b"}, nil),
+		"not supported: a Docker manifest list has no annotations": list.AnnotateEntry(t.Context(), names("linux/amd64")[0], map[string]string{"a": "b"}, nil),
+		"a Docker manifest list takes Docker images only":          list.Add(t.Context(), references(nil, "linux-s390x")),
+		"nothing would be left in the index":                       open().Remove(t.Context(), names("linux/amd64", "linux/arm64", "windows/amd64")),
+		"the index is for linux/amd64, linux/arm64":                open().Remove(t.Context(), names("linux/s390x")),
+		"the index has no entry " + someSHA:                        open().Remove(t.Context(), names(someSHA)),
+		"2 entries of the index are windows/amd64":                 open().AnnotateEntry(t.Context(), names("windows/amd64")[0], map[string]string{"a": "b"}, nil),
+		"is for linux/arm64":                                       open().SetPlatform(t.Context(), names("linux/amd64")[0], content.Platform{OS: "linux", Architecture: "aarch64"}),
+		"two images for the same platform, linux/amd64: ":          open().Add(t.Context(), append(references(images, "linux-amd64"), references(layout.New(dir), "index")...)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
 // Tags gives the tags of the repository, sorted.
@@ -23,6 +24,24 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 		return nil, r.fail("tags", err)
 	}
 	return slices.DeleteFunc(tags, func(tag string) bool { return !content.IsTag(tag) }), nil
+}
+
+// FirstTags returns the first page of the tags, sorted: what one request lists.
+func (r *Repository) FirstTags(ctx context.Context) ([]string, error) {
+	c, err := r.client(ctx, actionsPull, "")
+	if err != nil {
+		return nil, err
+	}
+	var doc struct{ Tags []string }
+	a, err := c.Get(ctx, r.repository+"/tags/list", nil, nil, v2.MaxListBytes)
+	if err == nil {
+		err = decodeList(a.Body, &doc)
+	}
+	if err != nil {
+		return nil, r.fail("tags", err)
+	}
+	slices.Sort(doc.Tags)
+	return slices.DeleteFunc(doc.Tags, func(tag string) bool { return !content.IsTag(tag) }), nil
 }
 
 // Repositories gives the names of the repositories that the registry lists, sorted.

@@ -35,6 +35,9 @@ func (r *Repository) Resolve(ctx context.Context, reference string) (content.Man
 		return content.Manifest{}, err
 	}
 	m, err := r.manifest(ctx, c, reference, content.MaxManifestSize)
+	if errors.Is(err, content.ErrNotFound) {
+		return content.Manifest{}, &content.ImageNotFoundError{Place: r.String(), Image: reference, Err: err}
+	}
 	if err != nil {
 		return content.Manifest{}, r.fail("image "+reference, err)
 	}

@@ -75,7 +75,7 @@ func Check(m content.Manifest) (content.Contents, error) {
 		return c, err
 	}
 	if c.Manifests != nil || len(c.Blobs) == 0 {
-		return c, fmt.Errorf("%w: %s is an index, and one image is wanted; choose one of %s with --platform", content.ErrUnsupported, m.Descriptor.Digest, platformsOf(c))
+		return c, fmt.Errorf("%w: %s is an index of %s; %w", content.ErrUnsupported, m.Descriptor.Digest, platformsOf(c), content.ErrPlatformNeeded)
 	}
 	if mt := c.Blobs[0].MediaType; mt != content.MediaTypeDockerConfig && mt != ocispec.MediaTypeImageConfig {
 		return c, fmt.Errorf("%w: %s is no image that docker can run, but %s; use oci-archive", content.ErrUnsupported, m.Descriptor.Digest, mt)

@@ -77,7 +77,7 @@ func Index(f io.ReaderAt) (Files, error) {
 		case tar.TypeReg:
 			for key := range h.PAXRecords {
 				if strings.HasPrefix(key, "GNU.sparse.") {
-					return fmt.Errorf("%w: %q is a sparse file in the tar; pack it without --sparse", content.ErrUnsupported, name)
+					return fmt.Errorf("%w: %q is a sparse file in the tar; pack it without sparse files", content.ErrUnsupported, name)
 				}
 			}
 			start, err := whole.Seek(0, io.SeekCurrent)

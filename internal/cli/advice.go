@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/scan"
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/index"
+)
+
+// The libraries know neither commands nor flags: their errors carry the facts. What to
+// do next is added here, and nowhere else.
+
+// advised returns the text of err with the advice for it. Of several errors each is a
+// line with its own.
+func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) string {
+	if several := joined(err); several != nil {
+		lines := make([]string, len(several))
+		for i, one := range several {
+			lines[i] = app.advised(ctx, cmd, one)
+		}
+		return strings.Join(lines, "\n")
+	}
+	text := err.Error()
+	if advice := app.advice(ctx, cmd, err); advice != "" {
+		text += "; " + advice
+	}
+	return text
+}
+
+// joined returns the errors of an errors.Join, also inside one of the errors of this
+// package that decide the exit code; nil if err is not such a list.
+func joined(err error) []error {
+	switch e := err.(type) {
+	case usageError:
+		return joined(e.error)
+	case partlyError:
+		return joined(e.error)
+	case gateError:
+		return joined(e.error)
+	}
+	list, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	several := list.Unwrap()
+	if errors.Join(several...).Error() != err.Error() {
+		return nil // a fmt.Errorf that wraps several
+	}
+	return several
+}
+
+// advice returns what the user of cmd can do about err; "" if nothing is known.
+func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) string {
+	var (
+		repository *ecr.RepositoryNotFoundError
+		image      *content.ImageNotFoundError
+	)
+	switch {
+	case errors.As(err, &repository):
+		return app.missingRepository(ctx, cmd, repository)
+	case errors.As(err, &image):
+		return app.missingImage(ctx, image)
+	}
+	for _, a := range advices {
+		if errors.Is(err, a.err) && (a.flag == "" || cmd.Flags().Lookup(a.flag) != nil) && (a.says == "" || strings.Contains(err.Error(), a.says)) {
+			return a.text
+		}
+	}
+	return ""
+}
+
+// advices is the advice that needs no more than the kind of an error: the first that
+// fits. flag is a flag that the command must have for the advice to be right.
+var advices = []struct {
+	err        error
+	flag, says string
+	text       string
+}{
+	{err: content.ErrForeign, flag: "include-foreign", text: "if its license allows you to distribute it, copy it with --include-foreign"},
+	{err: content.ErrPlatformNeeded, flag: "platform", text: "choose one with --platform"},
+	{err: index.ErrSamePlatform, flag: "force", text: "leave one of them out, or use --force to have both"},
+	{err: index.ErrSamePlatform, text: "leave one of them out"},
+	{err: index.ErrDockerList, text: "make an OCI index with `ecrkit index create --type oci`"},
+	{err: index.ErrNotIndex, text: "make an index of it with `ecrkit index create`"},
+	{err: errNoSignatures},
+	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
+	{err: sign.ErrUnsigned, text: "sign it with `ecrkit sign`"},
+	{err: governance.ErrNotEmpty, flag: "force", text: "use --force to delete them too"},
+	{err: governance.ErrNoTemplate, text: "`ecrkit repo template ls` lists the templates"},
+	{err: governance.ErrTooManySigningRules, text: "`ecrkit signing remove-rule` removes a rule"},
+	{err: governance.ErrSigningKMSKey, text: "use `ecrkit sign` to sign with a KMS key"},
+	{err: governance.ErrNoSigningRule, text: "`ecrkit signing get` lists the rules"},
+	{err: governance.ErrScannedToday, text: "`ecrkit scan report` shows what was found"},
+	{err: governance.ErrEnhancedScanning, text: "`ecrkit scan wait` waits for the scan"},
+	{err: scan.ErrNoResult, says: governance.NoScanRule, text: "add a rule with `ecrkit repo scanning add`"},
+	{err: scan.ErrNoResult, says: governance.NoScanStarted, text: "start one with `ecrkit scan start`"},
+}
+
+// missingRepository is the advice about a repository that does not exist: to create it
+// where the command writes to it, and otherwise which ones do.
+func (app *App) missingRepository(ctx context.Context, cmd *cobra.Command, e *ecr.RepositoryNotFoundError) string {
+	place := e.Registry.Host + "/" + e.Repository
+	if app.written[place] {
+		if cmd.Flags().Lookup("create-repository") == nil {
+			return fmt.Sprintf("create it with `ecrkit repo create %s`", place)
+		}
+		return fmt.Sprintf("create it with `ecrkit repo create %s`, or %s with --create-repository", place, cmd.Name())
+	}
+	ctx, cancel := context.WithTimeout(ctx, adviceTime)
+	defer cancel()
+	names, err := app.firstRepositories(ctx, e)
+	if err != nil {
+		return "" // the first error is the one to show
+	}
+	return existing(e.Repository, names, "repository", "repositories", "ecrkit ls "+e.Registry.Host)
+}
+
+// missingImage is the advice about a tag or digest that does not exist: which tags do.
+func (app *App) missingImage(ctx context.Context, e *content.ImageNotFoundError) string {
+	r, err := app.parseReference(e.Place)
+	if err != nil || !r.IsRepository() {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, adviceTime)
+	defer cancel()
+	source, closeSource, err := app.openSource(ctx, r)
+	if err != nil {
+		return ""
+	}
+	defer closeSource()
+	lister, ok := source.(interface {
+		FirstTags(ctx context.Context) ([]string, error)
+	})
+	if !ok {
+		return ""
+	}
+	tags, err := lister.FirstTags(ctx)
+	if err != nil {
+		return ""
+	}
+	tags = onlyImageTags(tags)
+	return existing(e.Image, tags, "tag", "tags", "ecrkit ls "+e.Place)
+}
+
+// firstRepositories returns the names that one request lists, sorted by the registry.
+func (app *App) firstRepositories(ctx context.Context, e *ecr.RepositoryNotFoundError) ([]string, error) {
+	cfg, err := app.awsConfig(ctx, e.Registry)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for repository, err := range ecr.List(ctx, cfg, e.Registry) {
+		if err != nil {
+			return nil, err
+		}
+		if names = append(names, repository.Name); len(names) == adviceEntries {
+			break
+		}
+	}
+	return names, nil
+}
+
+// onlyImageTags drops the tags by which signatures and referrers are kept.
+func onlyImageTags(tags []string) []string {
+	var images []string
+	for _, tag := range tags {
+		if _, _, ok := content.ParseDigestTag(tag); !ok {
+			images = append(images, tag)
+		}
+	}
+	return images
+}

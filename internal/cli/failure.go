@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/scan"
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+)
+
+// Exit codes of ecrkit; `ecrkit help exit-codes` explains them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitPartly      = 3   // some of several things were done
+	exitIntegrity   = 4   // content or a signature is not as required
+	exitConflict    = 5   // an immutable tag, a policy gate
+	exitInterrupted = 130 // by a signal, as a shell reports it: 128 + SIGINT
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitCode returns the exit code of a command that ended with err.
+func exitCode(ctx context.Context, err error) int {
+	var usage usageError
+	var some partlyError
+	var gate gateError
+	switch {
+	case err == nil:
+		return exitDone
+	case interrupted(ctx, err):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &some):
+		return exitPartly
+	case errors.Is(err, content.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
+		return exitIntegrity
+	case errors.Is(err, content.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
+		return exitConflict
+	}
+	return exitFailed
+}
+
+// interrupted reports whether err is the end of the context: a signal ended the command.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
+}
+
+// failure is the JSON form of an error, the same in every command.
+type failure struct {
+	Code    string `json:"code"`    // see failureCode
+	Message string `json:"message"` // as on stderr
+	Object  string `json:"object"`  // what the error is about; "" if that is not known
+}
+
+// newFailure returns the JSON form of an error about object; a typed error knows its
+// object better.
+func newFailure(object string, err error) failure {
+	var (
+		repository *ecr.RepositoryNotFoundError
+		image      *content.ImageNotFoundError
+		conflict   *content.ConflictError
+	)
+	switch {
+	case errors.As(err, &repository):
+		object = repository.Registry.Host + "/" + repository.Repository
+	case errors.As(err, &image) && strings.Contains(image.Image, ":"):
+		object = image.Place + "@" + image.Image
+	case errors.As(err, &image):
+		object = image.Place + ":" + image.Image
+	case errors.As(err, &conflict):
+		object = conflict.Image
+	}
+	return failure{failureCode(err), err.Error(), object}
+}
+
+// failureOf is newFailure where there may be none.
+func failureOf(object string, err error) *failure {
+	f := newFailure(object, err)
+	return &f
+}
+
+// failureCode names the kind of an error. `ecrkit help exit-codes` lists them.
+func failureCode(err error) string {
+	var usage usageError
+	var some partlyError
+	var gate gateError
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
+	case errors.As(err, &usage):
+		return "usage"
+	case errors.As(err, &some):
+		return "partly"
+	case errors.Is(err, sign.ErrUnsigned), errors.Is(err, governance.ErrNotSigned):
+		return "unsigned"
+	case errors.Is(err, sign.ErrUntrusted):
+		return "untrusted"
+	case errors.Is(err, content.ErrIntegrity):
+		return "integrity"
+	case errors.Is(err, scan.ErrGate), errors.As(err, &gate):
+		return "gate"
+	case errors.Is(err, content.ErrConflict):
+		return "conflict"
+	case errors.Is(err, scan.ErrNoResult):
+		return "no-result"
+	case errors.Is(err, content.ErrNotFound):
+		return "not-found"
+	case errors.Is(err, content.ErrUnsupported):
+		return "unsupported"
+	}
+	return "failed"
+}
+
+// objectOf returns the argument of a command that its error is about: the only one, or
+// the one that the message names.
+func objectOf(args []string, message string) string {
+	if len(args) == 1 {
+		return args[0]
+	}
+	for _, arg := range args {
+		if arg != "" && arg != "-" && strings.Contains(message, arg) {
+			return arg
+		}
+	}
+	return ""
+}

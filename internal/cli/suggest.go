@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// pointers leads from the commands of other tools to those of ecrkit.
+var pointers = map[string]string{
+	"login":    "use `ecrkit auth login HOST`, or let docker log in by itself: `ecrkit auth setup HOST`",
+	"logout":   "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
+	"cp":       "use `ecrkit copy SRC DST`",
+	"mirror":   "use `ecrkit copy SRC DST`",
+	"images":   "use `ecrkit ls HOST/REPOSITORY`",
+	"catalog":  "use `ecrkit ls HOST`",
+	"digest":   "use `ecrkit inspect REF`, which prints the digest first",
+	"manifest": "use `ecrkit inspect REF --raw` for a manifest, and `ecrkit index` to create or edit an index",
+	"config":   "use `ecrkit inspect REF --config`",
+	"referrer": "use `ecrkit tree REF`",
+	"discover": "use `ecrkit tree REF`",
+	"load":     "use `ecrkit pull REF docker-daemon:NAME:TAG`",
+	"save":     "use `ecrkit pull REF docker-archive:FILE`",
+	"export":   "use `ecrkit pull REF oci-archive:FILE`",
+	"remove":   "use `ecrkit rm REF`",
+	"create":   "use `ecrkit repo create NAME`",
+	"env":      "use `ecrkit local env` for a local ECR, and `ecrkit help environment` for the variables",
+}
+
+// unknownCommand is the error of a word that is not a command below cmd.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	name := strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()) + " " + word)
+	if pointer := pointers[word]; pointer != "" && cmd == cmd.Root() {
+		return usagef("there is no command %q; %s", name, pointer)
+	}
+	if near := nearCommands(cmd, word); len(near) > 0 {
+		for i := range near {
+			near[i] = strings.TrimSuffix(name, word) + near[i]
+		}
+		return usagef("there is no command %q; did you mean %s?", name, or(near))
+	}
+	return usagef("there is no command %q; see %s --help", name, cmd.CommandPath())
+}
+
+// nearCommands returns the commands below cmd that are like the word, or begin with it.
+func nearCommands(cmd *cobra.Command, word string) []string {
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if !sub.IsAvailableCommand() && !sub.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if strings.HasPrefix(sub.Name(), strings.ToLower(word)) {
+			return []string{sub.Name()}
+		}
+		names = append(names, sub.Name())
+	}
+	return nearest(strings.ToLower(word), names)
+}
+
+// flagError is the error of a flag that cmd cannot read, with the flag that may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if near := nearest(unknown.GetSpecifiedName(), names); len(near) > 0 {
+			for i := range near {
+				near[i] = "--" + near[i]
+			}
+			return usagef("%w; did you mean %s?", err, or(near))
+		}
+	}
+	return usagef("%w; see %s --help", err, cmd.CommandPath())
+}
