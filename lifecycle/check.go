@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// check says what Amazon ECR refuses in rules, which are in the order of their text.
+// check returns what Amazon ECR refuses in rules, which are in the order of their text.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html
 func check(rules []Rule, where locate) []Problem {
 	c := checker{rules: rules, where: where}
@@ -14,7 +14,7 @@ func check(rules []Rule, where locate) []Problem {
 	case n == 0:
 		c.add(-1, "no-rules", "rules", "has no rule")
 	case n > MaxRules:
-		c.add(-1, "too-many-rules", "rules", "has %d rules; Amazon ECR takes %d", n, MaxRules)
+		c.add(-1, "too-many-rules", "rules", "has %d rules; Amazon ECR accepts %d", n, MaxRules)
 	}
 	for i, rule := range rules {
 		c.rule(i, rule)
@@ -67,15 +67,15 @@ func (c *checker) selection(i int, rule Rule) {
 	case Tagged:
 		switch {
 		case s.TagPatterns != nil && s.TagPrefixes != nil:
-			c.add(i, "two-lists", "selection.tagPrefixList", "cannot be there together with tagPatternList")
+			c.add(i, "two-lists", "selection.tagPrefixList", "cannot be combined with tagPatternList")
 		case len(s.TagPatterns) == 0 && len(s.TagPrefixes) == 0:
 			c.add(i, "no-list", "selection.tagPatternList", "tagPatternList or tagPrefixList is required when tagStatus is \"tagged\"; "+
-				"[\"*\"] is any tag")
+				"[\"*\"] matches any tag")
 		}
 		for n, p := range s.TagPatterns {
 			field := fmt.Sprintf("selection.tagPatternList[%d]", n)
 			if stars := strings.Count(p, "*"); stars > maxWildcards {
-				c.add(i, "wildcards", field, "%.150q has %d wildcards (*); Amazon ECR takes %d", p, stars, maxWildcards)
+				c.add(i, "wildcards", field, "%.150q has %d wildcards (*); Amazon ECR accepts %d", p, stars, maxWildcards)
 			}
 			c.notEmpty(i, field, p)
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Outcome is what happens to an image.
+// Outcome is what a policy does with an image.
 type Outcome string
 
 // The outcomes.
@@ -19,14 +19,14 @@ const (
 	Transition Outcome = "TRANSITION" // it is moved to the archive
 )
 
-// Verdict is what the policy does with one image, and why.
+// Verdict is what a policy does with one image, and why.
 type Verdict struct {
 	Outcome Outcome
-	// Rule is the priority of the rule that acts. A referrer has that of its subject.
-	// It is 0 if none acts.
+	// Rule is the priority of the rule that acts, for a referrer on its subject; 0 if no rule
+	// acts.
 	Rule int
-	// ListedBy is an index that keeps the image, whatever the rules: what an index
-	// lists is not touched until the index is gone or archived.
+	// ListedBy is an index that keeps the image: no rule acts on what an index lists until
+	// the index is deleted or archived.
 	ListedBy digest.Digest
 	// Follows is the subject of the image, if that is in the repository: what happens
 	// to a subject happens to its referrers, and no rule selects them.
@@ -39,8 +39,8 @@ type Verdict struct {
 	of     int    // how many those are
 }
 
-// IdentifiedBy returns the priorities of the rules whose selection the image meets,
-// the first to be applied first. The first is the one that may act.
+// IdentifiedBy returns the priorities of the rules that identify the image, in the order
+// in which they are applied. The first is the one that may act.
 func (v Verdict) IdentifiedBy() []int { return v.priorities(v.found) }
 
 // ShieldedBy returns the priorities of the rules that keep a later one from acting on
@@ -71,7 +71,7 @@ func lowest(set uint64) int {
 	return bits.TrailingZeros64(set)
 }
 
-// Evaluation is what a policy does with the images of a repository at a time.
+// Evaluation is the result of a policy for the images of a repository at a time.
 type Evaluation struct {
 	At       time.Time
 	Verdicts []Verdict // of the images, in their order
@@ -80,9 +80,9 @@ type Evaluation struct {
 	images []Image
 }
 
-// Evaluate says what the policy does with the images of one repository if it is
-// applied at a time. All images of the repository must be given, each once, for
-// rules count them; the package comment has the rules. Images of the same age are
+// Evaluate returns what the policy does with the images of one repository if it is
+// applied at a time. images must be all images of the repository, each once, because
+// rules count them. The package comment describes the rules. Images of the same age are
 // ordered by their digest, so that the outcome does not depend on the order in
 // which they are given.
 func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {

@@ -12,7 +12,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
-// Explanation is how each rule sees one image.
+// Explanation is how each rule treats one image.
 type Explanation struct {
 	Image   Image
 	Verdict Verdict
@@ -20,7 +20,7 @@ type Explanation struct {
 	Rules   []RuleView // of all rules, the first to be applied first
 }
 
-// Effect is what comes of one rule for one image.
+// Effect is the effect of one rule on one image.
 type Effect string
 
 // The effects.
@@ -31,7 +31,7 @@ const (
 	EffectShielded Effect = "shielded" // it would act, but an earlier rule has identified the image
 )
 
-// RuleView is how one rule sees an image.
+// RuleView is how one rule treats an image.
 type RuleView struct {
 	Rule   Rule
 	Effect Effect
@@ -43,7 +43,7 @@ type RuleView struct {
 	Number, Of int
 }
 
-// Find returns the number of the image that has a tag or digest. Of a digest at least
+// Find returns the index of the image with a tag or digest. Of a digest at least
 // 7 hexadecimal digits are needed, with or without "sha256:".
 func (e Evaluation) Find(name string) (int, error) {
 	byTag := slices.IndexFunc(e.images, func(i Image) bool { return slices.Contains(i.Tags, name) })
@@ -60,7 +60,7 @@ func (e Evaluation) Find(name string) (int, error) {
 			continue
 		}
 		if found >= 0 {
-			return 0, fmt.Errorf("the digest %s is that of several images; write more of it", name)
+			return 0, fmt.Errorf("several images have a digest that begins with %s; write more digits", name)
 		}
 		found = i
 	}
@@ -70,7 +70,7 @@ func (e Evaluation) Find(name string) (int, error) {
 	return found, nil
 }
 
-// Explain says how each rule sees the image of a number.
+// Explain returns how each rule treats the image with this index.
 func (e Evaluation) Explain(i int) Explanation {
 	x := Explanation{Image: e.images[i], Verdict: e.Verdicts[i], Reason: e.Reason(i)}
 	v := x.Verdict
@@ -144,7 +144,7 @@ func (e Evaluation) whyNot(i int, rule Rule) string {
 	return "the tags do not match"
 }
 
-// Reason says why the outcome for the image of a number is what it is.
+// Reason returns, in words, why the image with this index has its outcome.
 func (e Evaluation) Reason(i int) string {
 	image, v := &e.images[i], e.Verdicts[i]
 	switch {

@@ -14,7 +14,7 @@ import (
 // threeRules keeps one image with an alpha tag, and untagged images for a day; of
 // the others it keeps one.
 func threeRules(t testing.TB) *Policy {
-	p, err := Plan{UntaggedDays: 1, Keep: []KeepOf{{"alpha", 1}}, AnyKeep: 1}.Policy()
+	p, err := Retention{UntaggedDays: 1, Keep: []KeepOf{{"alpha", 1}}, AnyKeep: 1}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestReasons(t *testing.T) {
 		"KEEP no rule identifies it",
 		"TRANSITION its subject " + digestOf("7").String() + " is in the archive",
 	}
-	policy, err := Plan{UntaggedDays: 1}.Policy()
+	policy, err := Retention{UntaggedDays: 1}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func TestSummary(t *testing.T) {
 		{Digest: digestOf("4"), PushedAt: daysAgo(9), Size: 200, MediaType: ocispec.MediaTypeImageIndex, ManifestSize: 1, Children: []digest.Digest{digestOf("5")}},
 		{Digest: digestOf("5"), PushedAt: daysAgo(9), Size: 200, ManifestSize: 1, Blobs: blobs("f")},
 	}
-	policy, err := Plan{UntaggedDays: 5}.Policy()
+	policy, err := Retention{UntaggedDays: 5}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestSummary(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 
-	five, err := Plan{UntaggedDays: 100, Keep: []KeepOf{{"v", 1}}}.Policy()
+	five, err := Retention{UntaggedDays: 100, Keep: []KeepOf{{"v", 1}}}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,8 +174,8 @@ func checkUnknownIndexes(t *testing.T, count uint64) {
 	}
 }
 
-func TestPlan(t *testing.T) {
-	p, err := Plan{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"*-rc*", 3}}, ArchiveUnusedDays: 90, ArchivedDays: 365}.Policy()
+func TestRetention(t *testing.T) {
+	p, err := Retention{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"*-rc*", 3}}, ArchiveUnusedDays: 90, ArchivedDays: 365}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	// A rule for each environment, and an end to everything.
-	p, err = Plan{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"stage", 5}, {"dev", 3}}, AnyDays: 90}.Policy()
+	p, err = Retention{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"stage", 5}, {"dev", 3}}, AnyDays: 90}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestPlan(t *testing.T) {
 	if len(p.Rules()) != 5 || last.Priority != 5 || !reflect.DeepEqual(last.Selection, Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: Days, Count: 90}) {
 		t.Errorf("got %+v", p.Rules())
 	}
-	for name, plan := range map[string]Plan{"nothing": {}, "two about all": {AnyDays: 1, AnyKeep: 1}, "archived too short": {ArchivedDays: 89}, "same prefix": {Keep: []KeepOf{{"a", 1}, {"a", 2}}}, "negative": {UntaggedDays: -1}} {
+	for name, plan := range map[string]Retention{"nothing": {}, "two about all": {AnyDays: 1, AnyKeep: 1}, "archived too short": {ArchivedDays: 89}, "same prefix": {Keep: []KeepOf{{"a", 1}, {"a", 2}}}, "negative": {UntaggedDays: -1}} {
 		if _, err := plan.Policy(); err == nil {
 			t.Errorf("%s: no error", name)
 		}

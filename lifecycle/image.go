@@ -7,7 +7,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Status is whether an image can be pulled, as Amazon ECR calls it.
+// Status is the imageStatus of Amazon ECR.
 type Status string
 
 // The statuses. One that is being restored is in no storage class: no rule selects
@@ -18,8 +18,7 @@ const (
 	StatusActivating Status = "ACTIVATING"
 )
 
-// Image is what rules can know of an image. A zero time is one that never was, or
-// is not known.
+// Image is what rules can know about an image. A zero time means never, or unknown.
 type Image struct {
 	Digest    digest.Digest
 	Tags      []string
@@ -33,14 +32,14 @@ type Image struct {
 
 	// Subject is the image that this one refers to, as a signature does.
 	Subject digest.Digest
-	// Children are the manifests that an index lists; nil is not known.
+	// Children are the manifests that an index lists; nil if they are unknown.
 	Children []digest.Digest
 
-	// Size is in bytes, as Amazon ECR tells it: of the layers, and of an index that
-	// of its largest image.
+	// Size is the imageSizeInBytes of Amazon ECR: of the layers, and for an index that of its
+	// largest image.
 	Size int64
-	// Blobs are the config and the layers, with ManifestSize what the image needs of
-	// storage; nil is not known.
+	// Blobs are the config and the layers; nil if they are unknown. With ManifestSize, in
+	// bytes, they are the storage that the image needs.
 	Blobs        []Blob
 	ManifestSize int64
 }

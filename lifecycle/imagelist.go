@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// Bounds of what ReadImages takes; Amazon ECR allows 100,000 images in a
+// Limits of ReadImages. Amazon ECR allows 100,000 images in a
 // repository, 1,000 tags on one, and manifests of 4 MiB.
 const (
 	maxListBytes = 512 << 20 // of one reader
@@ -25,23 +25,23 @@ const (
 	maxTagLength = 300
 )
 
-// ErrChanged says that a list of images was made while the repository changed.
+// ErrChanged is wrapped by the error about a list that was made while the repository changed.
 var ErrChanged = errors.New("the list was made while the repository changed")
 
-// Inventory is the images of a repository.
+// Inventory is the list of the images of a repository.
 type Inventory struct {
-	RegistryID string // the account; "" if it is not told
-	Repository string // "" if it is not told
+	RegistryID string // the account; "" if it is unknown
+	Repository string // "" if it is unknown
 	Images     []Image
 }
 
 // ReadImages reads the images of one repository from JSON texts: the output of `aws
 // ecr describe-images`, pages of it one after the other, or a list of either pages
 // or images; and between them or in another text, in any order, the output of `aws
-// ecr batch-get-image`, which tells what indexes list and which layers images share.
-// Times are text or numbers of seconds since 1970. A manifest that is not of its
-// digest is an error, as are two repositories, and two descriptions of one image
-// that differ.
+// ecr batch-get-image`, which has the images of indexes and the layers that images share.
+// Times are text or seconds since 1970. It is an error if a manifest does not have its
+// digest, if the images are of two repositories, or if two descriptions of one image
+// differ.
 func ReadImages(texts ...io.Reader) (Inventory, error) {
 	l := imageList{number: make(map[digest.Digest]int)}
 	for _, text := range texts {
@@ -50,7 +50,7 @@ func ReadImages(texts ...io.Reader) (Inventory, error) {
 		}
 	}
 	if !l.described {
-		return Inventory{}, errors.New("there are no images: the output of aws ecr describe-images is wanted")
+		return Inventory{}, errors.New("there are no images: use the output of aws ecr describe-images")
 	}
 	for _, m := range l.manifests {
 		if i, ok := l.number[m.digest]; ok {
@@ -139,7 +139,7 @@ func (l *imageList) object(document json.RawMessage) error {
 	case o.ImageManifest != "":
 		return l.content(o.imageEntry)
 	default:
-		return errors.New("the list of images has an object that is neither output of aws ecr describe-images nor of batch-get-image")
+		return errors.New("the list of images has an object that is the output of neither aws ecr describe-images nor batch-get-image")
 	}
 	return nil
 }
@@ -204,14 +204,14 @@ func (l *imageList) detail(d imageEntry) error {
 		image.Status = StatusActive
 	case StatusActive, StatusArchived, StatusActivating:
 	default:
-		return fail("imageStatus %.64q is not known", image.Status)
+		return fail("imageStatus %.64q is unknown", image.Status)
 	}
 	if image.Status == StatusArchived && image.LastArchivedAt.IsZero() {
 		return fail("lastArchivedAt is missing")
 	}
 	if i, ok := l.number[id]; ok {
 		if !reflect.DeepEqual(l.Images[i], image) {
-			return fail("it is in the list twice, and not the same: %w", ErrChanged)
+			return fail("two descriptions of it differ: %w", ErrChanged)
 		}
 		return nil
 	}

@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Limit is how many images a policy may expire at once.
+// Limit is how many images a policy may expire.
 type Limit struct {
 	images  int
 	percent float64 // of all images
 	isShare bool    // percent counts, not images
 }
 
-// ParseLimit reads a number of images, "20", or a share of all, "10%".
+// ParseLimit reads a number of images, "20", or a percentage of all images, "10%".
 func ParseLimit(s string) (Limit, error) {
 	if share, ok := strings.CutSuffix(s, "%"); ok {
 		percent, err := strconv.ParseFloat(share, 64)
 		if err != nil || !(percent >= 0 && percent <= 100) {
-			return Limit{}, fmt.Errorf("%q is not a share; 10%% is one", s)
+			return Limit{}, fmt.Errorf("%q is not a percentage; write, for example, 10%%", s)
 		}
 		return Limit{percent: percent, isShare: true}, nil
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 0 {
-		return Limit{}, fmt.Errorf("%q is neither a number of images nor a share; 20 or 10%% is one", s)
+		return Limit{}, fmt.Errorf("%q is neither a number of images nor a percentage; write, for example, 20 or 10%%", s)
 	}
 	return Limit{images: n}, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/dustin/go-humanize/english"
 )
 
-// Lint says what Amazon ECR refuses in the text of a policy and, if it is nothing,
-// which rules will surprise, in the order of the text.
+// Lint returns what Amazon ECR refuses in the text of a policy. If that is nothing, it
+// returns what may surprise, in the order of the text.
 func Lint(text []byte) []Problem {
 	rules, where, problems := read(text)
 	if len(problems) > 0 {
@@ -71,10 +71,10 @@ func (l *linter) rule(rule Rule) {
 			"it counts images of %s too, on which it cannot act", ruleList(earlier))
 	case counts && s.Count > 100_000:
 		l.add(SeverityWarning, "never-acts", rule, "selection.countNumber",
-			"it can hardly act: Amazon ECR takes 100,000 images in a repository, and it keeps %d", s.Count)
+			"it can hardly act: a repository has at most 100,000 images, and the rule keeps %d", s.Count)
 	case s.CountType == SinceImagePushed && rule.Action.Type == ActionExpire && (s.TagStatus == AnyTags || s.matchesAnyTag()):
 		l.add(SeverityNote, "expires-newest", rule, "selection",
-			"it expires the newest images as well, once nothing was pushed for %s", days(s.Count))
+			"it expires even the newest images once nothing has been pushed for %s", days(s.Count))
 	}
 }
 
@@ -92,14 +92,14 @@ func (l *linter) tags(rule Rule) {
 		}
 		for j, q := range texts {
 			if i != j && covers(p, q) && (p != q || i > j) {
-				l.add(SeverityWarning, "redundant", rule, fmt.Sprintf("%s[%d]", field, i), "%s adds nothing: what matches %s matches it", shown(p), shown(q))
+				l.add(SeverityWarning, "redundant", rule, fmt.Sprintf("%s[%d]", field, i), "%s adds nothing: whatever matches %s matches it too", shown(p), shown(q))
 				break
 			}
 		}
 	}
 	if len(texts) > 1 {
-		l.add(SeverityWarning, "all-tags", rule, field, "only images that have tags for all of %s are meant; "+
-			"for images with a tag for one of them write a rule for each", shown(strings.Join(texts, ", ")))
+		l.add(SeverityWarning, "all-tags", rule, field, "it selects only images with tags that match all of %s; "+
+			"to select images that match one of them, write a rule for each", shown(strings.Join(texts, ", ")))
 	}
 }
 

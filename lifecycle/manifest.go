@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// manifest is what a manifest tells beyond describe-images.
+// manifest is what a manifest adds to the output of describe-images.
 type manifest struct {
 	digest   digest.Digest
 	children []digest.Digest // nil if it is no index
@@ -90,9 +90,8 @@ func (m manifest) describe(image *Image) {
 	}
 }
 
-// Describe adds to an image what its manifest tells: what an index lists, the
-// subject, the config and the layers. The digest of the text must be that of the
-// image.
+// Describe adds to an image what its manifest contains: the images of an index, the
+// subject, the config and the layers. text must have the digest of the image.
 func (i *Image) Describe(text []byte) error {
 	if digest.FromBytes(text) != i.Digest {
 		return fmt.Errorf("manifest %s: its content has another digest", i.Digest)

@@ -12,7 +12,7 @@ import (
 )
 
 // Parse reads the JSON text of a policy, the lifecyclePolicyText of Amazon ECR. An
-// error is an *InvalidError with all that is wrong.
+// error is an [*InvalidError] with all errors of the policy.
 func Parse(text []byte) (*Policy, error) {
 	rules, _, problems := read(text)
 	if len(problems) > 0 {
@@ -29,12 +29,12 @@ type locate func(index int, field string) (line, column int)
 func read(text []byte) ([]Rule, locate, []Problem) {
 	r := reader{text: text, offsets: make(map[string]int)}
 	if n := utf8.RuneCount(text); n > MaxPolicyLength {
-		r.problem("too-long", "", 0, "it has %d characters; Amazon ECR takes %d", n, MaxPolicyLength)
+		r.problem("too-long", "", 0, "it has %d characters; Amazon ECR accepts %d", n, MaxPolicyLength)
 		return nil, r.locate, r.problems
 	}
 	rules := r.policy()
 	if r.structural {
-		// What is missing or of the wrong kind would be told again, less clearly.
+		// What is missing or of the wrong kind would be reported again, less clearly.
 		return nil, r.locate, r.problems
 	}
 	return rules, r.locate, append(r.problems, check(rules, r.locate)...)
@@ -172,10 +172,10 @@ func (r *reader) object(n node, at string, known fields) {
 		field, ok := known[m.name]
 		switch {
 		case seen[m.name]:
-			r.problem("duplicate-field", name, m.offset, "is there twice")
+			r.problem("duplicate-field", name, m.offset, "appears twice")
 			continue
 		case !ok:
-			r.problem("unknown-field", name, m.offset, "is no field of a policy%s", nearest(m.name, known))
+			r.problem("unknown-field", name, m.offset, "is not a field of a policy%s", nearest(m.name, known))
 			continue
 		}
 		seen[m.name] = true

@@ -14,7 +14,7 @@ const (
 	minArchiveDays  = 90 // that an image stays in the archive at least
 )
 
-// TagStatus is whether a rule is about images with tags, without, or all.
+// TagStatus selects images with tags, without tags, or all.
 type TagStatus string
 
 // The tag statuses.
@@ -24,7 +24,7 @@ const (
 	AnyTags  TagStatus = "any"
 )
 
-// StorageClass is where an image is stored. A rule selects images of one class.
+// StorageClass is the storage class of an image. A rule selects images of one class.
 type StorageClass string
 
 // The storage classes.
@@ -65,7 +65,7 @@ type Rule struct {
 	Action      Action    `json:"action"`
 }
 
-// Selection says on which images a rule may act.
+// Selection selects the images on which a rule may act.
 type Selection struct {
 	TagStatus TagStatus `json:"tagStatus"`
 	// TagPatterns, in which * stands for any text, or TagPrefixes: an image must have
@@ -93,13 +93,13 @@ type Action struct {
 	Target StorageClass `json:"targetStorageClass,omitempty"` // Archive with ActionTransition
 }
 
-// Policy is a lifecycle policy that Amazon ECR takes. Parse and New make one; the
-// zero Policy has no rules.
+// Policy is a lifecycle policy that Amazon ECR accepts. Parse, New and Retention.Policy
+// return one; the zero Policy has no rules.
 type Policy struct {
 	rules []Rule // by priority
 }
 
-// New makes a policy of rules. An error is an *InvalidError.
+// New returns a policy with these rules. An error is an [*InvalidError].
 func New(rules ...Rule) (*Policy, error) {
 	if problems := check(rules, func(int, string) (int, int) { return 0, 0 }); len(problems) > 0 {
 		return nil, &InvalidError{problems}
@@ -118,11 +118,11 @@ func newPolicy(rules []Rule) *Policy {
 	return &Policy{sorted}
 }
 
-// Rules returns the rules by priority, the first to be applied first. They are not to
-// be changed.
+// Rules returns the rules in the order in which they are applied. The caller must not
+// change them.
 func (p *Policy) Rules() []Rule { return p.rules }
 
-// MarshalJSON returns the policy as Amazon ECR takes it.
+// MarshalJSON returns the policy in the form of Amazon ECR.
 func (p *Policy) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Rules []Rule `json:"rules"`

@@ -13,8 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// Preview is what Amazon ECR itself says that a policy does: the images on which it
-// acts.
+// Preview is the result of a policy by Amazon ECR itself: the images on which it acts.
 type Preview map[digest.Digest]PreviewAction
 
 // PreviewAction is what happens to one image.
@@ -24,7 +23,7 @@ type PreviewAction struct {
 }
 
 // ReadPreview reads the output of `aws ecr get-lifecycle-policy-preview`, one page or
-// more. One that is not complete is an error.
+// more. An incomplete preview is an error.
 func ReadPreview(text io.Reader) (Preview, error) {
 	bounded := &io.LimitedReader{R: text, N: maxListBytes}
 	d := json.NewDecoder(bounded)
@@ -63,7 +62,7 @@ func ReadPreview(text io.Reader) (Preview, error) {
 				return nil, fmt.Errorf("the preview: %w", err)
 			}
 			if r.Action.Type != Expire && r.Action.Type != Transition {
-				return nil, fmt.Errorf("the preview: image %s: the action %.40q is not known", id, r.Action.Type)
+				return nil, fmt.Errorf("the preview: image %s: the action %.40q is unknown", id, r.Action.Type)
 			}
 			action := PreviewAction{r.Action.Type, r.Rule}
 			if other, ok := preview[id]; ok && other != action {
@@ -82,7 +81,7 @@ type Mismatch struct {
 	Theirs PreviewAction
 }
 
-// Compare returns the images on which the preview does not agree, in the order of the
+// Compare returns the images for which the preview has another result, in the order of the
 // images. A referrer that follows its subject need not be in the preview: Amazon ECR
 // removes it afterwards.
 func (e Evaluation) Compare(p Preview) []Mismatch {

@@ -59,7 +59,7 @@ func TestReadPreviewRefuses(t *testing.T) {
 		{"status twice", `{"status":"FAILED","status":"COMPLETE","previewResults":[]}`, `"status" appears twice in one object`},
 		{"action twice", previewPage(`{"action":{"type":"EXPIRE"},"action":{"type":"TRANSITION"}}`), `previewResults[0]: "action" appears twice in one object`},
 		{"an image twice", previewPage(previewResult("a", "EXPIRE", 1)) + previewPage(previewResult("a", "TRANSITION", 1)), "it has two actions"},
-		{"action", previewPage(previewResult("a", "KEEP", 1)), `the action "KEEP" is not known`},
+		{"action", previewPage(previewResult("a", "KEEP", 1)), `the action "KEEP" is unknown`},
 	} {
 		if _, err := ReadPreview(strings.NewReader(x.text)); err == nil || !strings.Contains(err.Error(), x.want) {
 			t.Errorf("%s: got %v, want %s", x.name, err, x.want)

@@ -8,21 +8,21 @@ import (
 // Severity is how bad a problem is.
 type Severity string
 
-// The severities. Amazon ECR refuses a policy with an error. A warning is about a
-// rule that hardly does what was meant; a note is good to know.
+// The severities. Amazon ECR refuses a policy with an error. A warning is about a rule
+// that probably does not do what was intended. A note is information.
 const (
 	SeverityError   Severity = "error"
 	SeverityWarning Severity = "warning"
 	SeverityNote    Severity = "note"
 )
 
-// Problem is what is wrong with a policy, or may surprise.
+// Problem is an error in a policy, or something that may surprise.
 type Problem struct {
 	Severity Severity `json:"severity"`
 	// Code names the kind of problem, the same in all versions: "shadowed", for one.
 	Code string `json:"code"`
-	// Rule is the priority of the rule; 0 if the problem is none of one rule, or its
-	// priority is not known.
+	// Rule is the priority of the rule; 0 if the problem is not about one rule, or if the
+	// priority is unknown.
 	Rule int `json:"rulePriority,omitempty"`
 	// Field is where it is, as "rules[1].selection.countUnit"; rules are counted from
 	// 0 in the order of the text.
@@ -48,7 +48,7 @@ func (p Problem) String() string {
 	return where + ": " + p.Message
 }
 
-// InvalidError is why a policy is refused.
+// InvalidError is the error of a policy that Amazon ECR refuses.
 type InvalidError struct {
 	Problems []Problem // at least one, all errors
 }

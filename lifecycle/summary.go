@@ -6,15 +6,15 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Summary counts what an evaluation does. Its JSON form is stable: fields are only
+// Summary is the totals of an evaluation. Its JSON form is stable: fields are only
 // added.
 type Summary struct {
 	Images     int `json:"images"`
 	Keep       int `json:"keep"`
 	Expire     int `json:"expire"`
 	Transition int `json:"transition"`
-	// ExpireBytes is what the images that expire leave free, TransitionBytes what goes
-	// to the archive.
+	// ExpireBytes is the storage that expired images free, TransitionBytes the storage that
+	// moves to the archive.
 	ExpireBytes     Bytes `json:"expireBytes"`
 	TransitionBytes Bytes `json:"transitionBytes"`
 	// Later is how many images are kept only by indexes that go now: a later run is
@@ -29,13 +29,13 @@ type Summary struct {
 // Bytes is an amount of storage.
 type Bytes struct {
 	Bytes int64 `json:"bytes"`
-	// SharedOnce says that the layers of all images are known: each was counted once,
-	// and one that a kept image shares not at all. Otherwise it is the sum of the sizes
-	// of the images, which is more than is freed if they share layers.
+	// SharedOnce is set if the layers of all images are known: each was counted once, and
+	// those that a kept image shares not at all. Otherwise Bytes is the sum of the sizes of the
+	// images, which is more than is freed if they share layers.
 	SharedOnce bool `json:"sharedOnce"`
 }
 
-// Summary counts what the evaluation does.
+// Summary returns the totals of the evaluation.
 func (e Evaluation) Summary() Summary {
 	s := Summary{Images: len(e.images), ExpireBytes: e.bytes(Expire), TransitionBytes: e.bytes(Transition)}
 	kept := make(map[digest.Digest]bool) // by an index that stays
@@ -116,8 +116,8 @@ func (b *Bytes) add(n int64) {
 	b.Bytes += n
 }
 
-// Difference is what changes if a policy takes the place of another. The images are
-// told by their numbers.
+// Difference is what changes if a policy replaces another. Images are given by their
+// index.
 type Difference struct {
 	Expired    []int // expire with the new policy only
 	Saved      []int // expire with the old policy only

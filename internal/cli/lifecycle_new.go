@@ -73,8 +73,8 @@ func (app *App) newPolicy(cmd *cobra.Command, f planFlags) error {
 	return err
 }
 
-func (f planFlags) plan(cmd *cobra.Command) (lifecycle.Plan, error) {
-	var p lifecycle.Plan
+func (f planFlags) plan(cmd *cobra.Command) (lifecycle.Retention, error) {
+	var p lifecycle.Retention
 	given, all := 0, 0
 	for _, name := range []string{"untagged-older-than", "keep", "any-older-than", "any-keep", "archive-unused", "archived-older-than"} {
 		if cmd.Flags().Changed(name) {
