@@ -188,7 +188,7 @@ func TestALongTimeDoesNotTakeLong(t *testing.T) {
 	for i := range images {
 		images[i] = imageRecord{Digest: digest.FromString(fmt.Sprint(i)).String(), MediaType: v1.MediaTypeImageManifest, PushedAt: c.now}
 	}
-	policy, err := lifecycle.Plan{UntaggedDays: 36_000}.Policy()
+	policy, err := lifecycle.Retention{UntaggedDays: 36_000}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestALongTimeDoesNotTakeLong(t *testing.T) {
 
 func TestExpireAppliesLifecyclePolicies(t *testing.T) {
 	c := newClocked(t)
-	policy, err := lifecycle.Plan{UntaggedDays: 1}.Policy()
+	policy, err := lifecycle.Retention{UntaggedDays: 1}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
