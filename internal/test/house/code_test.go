@@ -52,19 +52,6 @@ var flagsAllowed = map[string]string{
 	"auth/sso.go --profile":                        "of the AWS CLI, in the command that logs in",
 	"sign/privatekey.go --key":                     "of cosign, in the command that converts a key",
 	"sign/warning.go --signature-digest-algorithm": "of cosign, for those who verify with it",
-	"scan/assemble.go --query":                     "of the AWS CLI, whose output is read",
-	"scan/assemble.go --max-items":                 "of the AWS CLI, whose output is read",
-	"scan/assemble.go --no-paginate":               "of the AWS CLI, whose output is read",
-	"transfer/internal/tarball/files.go --sparse":  "of tar, which has written the file",
-
-	// Advice for which the command line has no place yet.
-	"internal/governance/repository.go --force":        "of ecrkit repo rm",
-	"transfer/content/manifest.go --include-foreign":   "of ecrkit copy",
-	"transfer/ecr/errors.go --create-repository":       "of ecrkit push",
-	"transfer/index/edit.go --type":                    "of ecrkit index create",
-	"transfer/index/index.go --force":                  "of ecrkit index create",
-	"transfer/index/index.go --type":                   "of ecrkit index create",
-	"transfer/internal/dockersave/check.go --platform": "of ecrkit copy",
 }
 
 // TestNoFlags looks for flags in the texts of packages that other programs import: who
