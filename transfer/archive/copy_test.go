@@ -9,8 +9,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 )
 
-const someSHA = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
 // mustCopy copies and fails the test on an error.
 func mustCopy(t *testing.T, src content.Source, dst content.Target, opts transfer.Options) transfer.Result {
 	t.Helper()

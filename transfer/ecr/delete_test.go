@@ -5,25 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
-
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
-
-// parseNames reads names of images as they are printed.
-func parseNames(s string) (names []content.ImageName) {
-	for f := range strings.FieldsSeq(s) {
-		var n content.ImageName
-		tag, hash, _ := strings.Cut(f, "@")
-		n.Tag, n.Digest = strings.TrimPrefix(tag, ":"), digest.Digest(hash)
-		names = append(names, n)
-	}
-	return names
-}
 
 func TestDelete(t *testing.T) {
 	w := newWorld(t, localecr.Options{})

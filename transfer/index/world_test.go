@@ -49,11 +49,3 @@ func (w *world) repository(name string) *ecr.Repository {
 	e.Limits = &ecr.Limits{} // the local ECR has no quotas unless the test sets some
 	return e
 }
-
-// v2Repository is a repository whose small blobs go by /v2/.
-func (w *world) v2Repository(name string) *ecr.Repository {
-	w.T.Helper()
-	e := w.repository(name)
-	e.V2 = w.V2Transport()
-	return e
-}
