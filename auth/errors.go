@@ -31,6 +31,9 @@ func (e *Error) Error() string {
 	return text
 }
 
+// Permanent reports that the call is not to be retried: it was, as often as it may be.
+func (e *Error) Permanent() bool { return true }
+
 func (e *Error) Unwrap() error { return e.Err }
 
 // Explain wraps an error of the AWS SDK in an [*Error]. It returns nil for nil

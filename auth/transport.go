@@ -10,11 +10,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // ErrPlainHTTP reports that a token would be sent to another machine in plain text.
-var ErrPlainHTTP = errors.New("the token is not sent over plain HTTP")
+var ErrPlainHTTP = retry.As(retry.Final, errors.New("the token is not sent over plain HTTP"))
 
 // Transport sends requests to a registry with its token. A token that the
 // registry refuses (401, 403) is taken out of the cache, and the request is sent

@@ -173,12 +173,21 @@ func (b *blobCopy) run(ctx context.Context) error {
 			return err
 		}
 	}
-	data, err := b.src.Blob(ctx, b.d)
+	data, err := openBlob(ctx, b.src, b.d)
 	if err != nil {
 		return err
 	}
 	defer data.Close()
 	return b.t.Target.PutBlob(ctx, b.d, &movedReader{content.NewVerifyingReader(ctx, data, b.d), b.moved})
+}
+
+// openBlob opens a blob. If the connection to the source breaks the reader opens it again.
+func openBlob(ctx context.Context, src content.BlobReader, d content.Descriptor) (io.ReadCloser, error) {
+	body, err := src.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return ranges.Reopen(ctx, body, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }), nil
 }
 
 // movedReader tells how much is read.
@@ -216,7 +225,7 @@ func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
 			return b.blame(err)
 		}
 	}
-	data := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return b.src.Blob(ctx, b.d) }}
+	data := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return openBlob(ctx, b.src, b.d) }}
 	defer data.Close()
 	return b.blame(dst.UploadBlob(ctx, b.d, data, how))
 }

@@ -108,7 +108,7 @@ func (f *blobFetch) fill(ctx context.Context, p *partial.File) error {
 	if err := p.Restart(); err != nil {
 		return err
 	}
-	data, err := f.src.Blob(ctx, f.d)
+	data, err := openBlob(ctx, f.src, f.d)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (c *copier) spool(ctx context.Context, from content.Source, d content.Descr
 			return s, err
 		}
 	}
-	data, err := from.Blob(ctx, d)
+	data, err := openBlob(ctx, from, d)
 	if err != nil {
 		return s, err
 	}

@@ -45,7 +45,7 @@ func (f *blobFetch) stream(ctx context.Context, w io.Writer) error {
 			return err
 		}
 	}
-	data, err := f.src.Blob(ctx, f.d)
+	data, err := openBlob(ctx, f.src, f.d)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,11 @@ package transfer
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
@@ -12,13 +15,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 	"github.com/ecrkit/ecrkit/transfer/registry"
-	"github.com/google/go-containerregistry/pkg/authn"
-	ggcr "github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 )
 
 const someSHA = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -86,17 +82,10 @@ func (w *world) v2Registry(name string) *registry.Repository {
 	return openTestRegistry(w.T, w.Registry.Host, name, fixture.User{Name: auth.Username, Password: token.Secret})
 }
 
-// pushLayer pushes an image with one layer of size bytes as app:x.
+// pushLayer pushes an image with one layer of about size bytes as app:x.
 func pushLayer(t *testing.T, w *world, size int64) v1.Image {
 	t.Helper()
-	layer, err := random.Layer(size, "application/vnd.oci.image.layer.v1.tar+gzip")
-	fixture.Check(t, err)
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	fixture.Check(t, err)
-	dir := filepath.Join(t.TempDir(), "src")
-	p, err := ggcrlayout.Write(dir, fixture.EmptyIndex(t))
-	fixture.Check(t, err)
-	fixture.Check(t, p.AppendImage(image, ggcrlayout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "x"})))
+	dir, image := fixture.NewImage(t, size)
 	mustCopy(t, layout.New(dir), w.repository("app"), Options{Reference: "x", Tags: []string{"x"}})
 	w.Calls.Reset()
 	return image

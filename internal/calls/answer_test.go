@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // FuzzJudgeAnswer has a server refuse in any words.
@@ -16,8 +18,8 @@ func FuzzJudgeAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, retryAfter string, body []byte) {
 		response := &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}}, Body: io.NopCloser(bytes.NewReader(body))}
 		check(t, keepRefusal(response))
-		v, _ := judgeAnswer(response, nil)
-		if status == http.StatusTooManyRequests && v != Throttled || status < 400 && v != Accepted {
+		v, _ := judgeAnswer(t.Context(), response, nil)
+		if status == http.StatusTooManyRequests && v != retry.Throttled || status < 400 && v != retry.Final {
 			t.Errorf("%d is %v", status, v)
 		}
 		kept, err := io.ReadAll(response.Body)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/calls/pace"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Limits keep the calls of this process within what a service allows, each
@@ -19,6 +20,8 @@ type Limits struct {
 	Rates map[string]float64
 	// Charged names the operation whose quota another one counts for.
 	Charged map[string]string
+	// Clock is the time by which calls are paced; nil is that of this machine.
+	Clock retry.Clock
 
 	mu      sync.Mutex
 	buckets map[string]*pace.Bucket
@@ -47,34 +50,19 @@ func (l *Limits) bucket(op string) *pace.Bucket {
 	defer l.mu.Unlock()
 	b := l.buckets[op]
 	if b == nil {
+		clock := l.Clock
+		if clock == nil {
+			clock = retry.System{}
+		}
 		rate, known := l.Rates[op]
 		if !known {
 			rate = otherQuota
 		}
-		b = pace.NewBucket(SystemClock{}, rate)
+		b = pace.NewBucket(clock, rate)
 		if l.buckets == nil {
 			l.buckets = map[string]*pace.Bucket{}
 		}
 		l.buckets[op] = b
 	}
 	return b
-}
-
-// SystemClock is the time of this machine.
-type SystemClock struct{}
-
-func (SystemClock) Now() time.Time { return time.Now() }
-
-func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -1,13 +1,13 @@
 package calls
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/calls/pace"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Log counts requests. The zero value is ready for use.
@@ -17,7 +17,7 @@ type Log struct {
 	retries int
 }
 
-// add counts one request of an operation, which is sent again if so.
+// add counts one request of an operation; again marks one that is a retry.
 func (l *Log) add(op string, again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,26 +30,15 @@ func (l *Log) add(op string, again bool) {
 	}
 }
 
-// Requests implements requestCounter.
+// Requests returns how many requests were sent, by operation, and how many of them were retries.
 func (l *Log) Requests() (calls map[string]int, retries int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.calls), l.retries
 }
 
-type repeatingKey struct{}
-
-// Repeating marks requests that repeat one that failed.
-func Repeating(ctx context.Context) context.Context {
-	return context.WithValue(ctx, repeatingKey{}, true)
-}
-
-func IsRepeating(ctx context.Context) bool {
-	return ctx.Value(repeatingKey{}) != nil
-}
-
-// Transport sends requests within the limits, and counts them by what operation
-// names them. It sends none again.
+// Transport returns a transport that sends requests within the limits and counts them under the names that operation
+// returns. It retries none.
 func (c Caller) Transport(next http.RoundTripper, operation func(*http.Request) string) http.RoundTripper {
 	return Sender(func(r *http.Request) (*http.Response, error) {
 		op := operation(r)
@@ -60,18 +49,19 @@ func (c Caller) Transport(next http.RoundTripper, operation func(*http.Request) 
 			}
 			return nil, err
 		}
-		c.Log.add(op, IsRepeating(r.Context()))
+		c.Log.add(op, retry.IsRepeated(r.Context()))
 		response, err := next.RoundTrip(r)
-		switch {
-		case err != nil:
-			c.Limits.done(op, sent, pace.Unknown, time.Time{})
-		case response.StatusCode == http.StatusTooManyRequests:
-			c.Limits.done(op, sent, pace.Throttled, pace.RetryAfter(response.Header, time.Now()))
-		case response.StatusCode >= http.StatusInternalServerError:
-			c.Limits.done(op, sent, pace.Unknown, pace.RetryAfter(response.Header, time.Now()))
-		default:
-			c.Limits.done(op, sent, pace.Accepted, time.Time{})
+		outcome, notBefore := pace.Unknown, time.Time{}
+		if err == nil {
+			notBefore = RetryAfter(response.Header, time.Now())
+			switch JudgeStatus(response.StatusCode, "") {
+			case retry.Throttled:
+				outcome = pace.Throttled
+			case retry.Final:
+				outcome, notBefore = pace.Accepted, time.Time{}
+			}
 		}
+		c.Limits.done(op, sent, outcome, notBefore)
 		return response, err
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Sender sends requests. It is an http.RoundTripper and what the SDK takes as HTTP
@@ -19,7 +21,7 @@ func (s Sender) Do(r *http.Request) (*http.Response, error) { return s(r) }
 // RoundTrip implements http.RoundTripper.
 func (s Sender) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
 
-// stallError says that a connection stood still.
+// stallError is the error of a request whose connection stood still. It is a [net.Error].
 type stallError struct {
 	what string
 	d    time.Duration
@@ -27,19 +29,28 @@ type stallError struct {
 
 func (e *stallError) Error() string { return fmt.Sprintf("%s for %s", e.what, e.d) }
 
-// sourceError says that the body of a request could not be read: it is not the
+// Timeout implements [net.Error].
+func (e *stallError) Timeout() bool { return true }
+
+// Temporary implements [net.Error].
+func (e *stallError) Temporary() bool { return true }
+
+// sourceError is the error of a request whose body could not be read: it is not the
 // connection that failed.
 type sourceError struct{ error }
 
 func (e *sourceError) Unwrap() error { return e.error }
 
-// Watched ends requests whose connection stands still, with a [*stallError]: no
+// Permanent makes the error final for [retry.Judge].
+func (e *sourceError) Permanent() bool { return true }
+
+// Watched returns a sender that ends requests whose connection stands still: no
 // byte of the body is taken, no answer comes, or no byte of it. The time that our
 // own side takes for the body or with the answer does not count.
-func Watched(next Sender, patience func() Policy) Sender {
+func Watched(next Sender, patience func() retry.Policy) Sender {
 	return func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancelCause(r.Context())
-		w := &stallWatch{patience: patience(), cancel: cancel}
+		w := &stallWatch{patience: patience(), cancel: cancel, began: time.Now()}
 		r = r.WithContext(ctx)
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = &sentBody{r.Body, w}
@@ -60,8 +71,9 @@ func Watched(next Sender, patience func() Policy) Sender {
 
 // stallWatch is the watch on one request.
 type stallWatch struct {
-	patience Policy
+	patience retry.Policy
 	cancel   context.CancelCauseFunc
+	began    time.Time
 
 	mu     sync.Mutex
 	timer  *time.Timer
@@ -152,7 +164,8 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	case err == nil:
 		w.wait(w.patience.Bytes, "no byte was taken")
 	case err == io.EOF:
-		w.wait(w.patience.Answer, "no answer came")
+		// Over a slow link much of the body is still in the buffers of this machine.
+		w.wait(max(w.patience.Answer, time.Since(w.began)), "no answer came")
 	default:
 		w.source = err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // TestSlowSourceIsNoStall has our own side be slow, with the body and with the answer.
@@ -21,8 +23,8 @@ func TestSlowSourceIsNoStall(t *testing.T) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	waits := Policy{Answer: 200 * time.Millisecond, Bytes: 200 * time.Millisecond}
-	send := Watched(http.DefaultTransport.RoundTrip, func() Policy { return waits })
+	waits := retry.Policy{Answer: 200 * time.Millisecond, Bytes: 200 * time.Millisecond}
+	send := Watched(http.DefaultTransport.RoundTrip, func() retry.Policy { return waits })
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, slowly{strings.NewReader("abc"), 300 * time.Millisecond})
 	check(t, err)
 	response, err := send(request)
@@ -56,8 +58,8 @@ func TestStall(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	t.Cleanup(server.Close)
-	waits := Policy{Answer: 100 * time.Millisecond, Bytes: 100 * time.Millisecond}
-	send := Watched(http.DefaultTransport.RoundTrip, func() Policy { return waits })
+	waits := retry.Policy{Answer: 100 * time.Millisecond, Bytes: 100 * time.Millisecond}
+	send := Watched(http.DefaultTransport.RoundTrip, func() retry.Policy { return waits })
 	for _, path := range []string{"/none", "/half"} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
 		check(t, err)
@@ -115,5 +117,35 @@ func TestStallWatch(t *testing.T) {
 		if !errors.As(context.Cause(ctx), &stall) || *stall != (stallError{"no byte came", time.Second}) {
 			t.Errorf("got %v", context.Cause(ctx))
 		}
+	})
+}
+
+// TestSlowBody has the body of a request be in the buffers of this machine for longer than an answer may take.
+func TestSlowBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := retry.Policy{Answer: time.Minute, Bytes: 30 * time.Second}
+		link := Sender(func(r *http.Request) (*http.Response, error) {
+			body := make([]byte, 100)
+			for range 10 { // 20 s each for half of the bytes: the others wait in the buffer
+				if _, err := io.ReadFull(r.Body, body[:10]); err != nil {
+					return nil, err
+				}
+				time.Sleep(20 * time.Second)
+			}
+			if _, err := r.Body.Read(body); err != io.EOF {
+				t.Errorf("got %v", err)
+			}
+			select {
+			case <-time.After(100 * time.Second):
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://registry.test", strings.NewReader(strings.Repeat("x", 100)))
+		check(t, err)
+		response, err := Watched(link, func() retry.Policy { return waits })(request)
+		check(t, err)
+		response.Body.Close()
 	})
 }

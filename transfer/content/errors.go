@@ -10,17 +10,17 @@ import (
 
 var (
 	// ErrNotFound says that an image, a manifest or a blob is not there.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = Permanent(errors.New("not found"))
 	// ErrIntegrity says that content does not fit the descriptor, digest or
 	// media type by which it was asked for.
-	ErrIntegrity = errors.New("integrity check failed")
+	ErrIntegrity = Permanent(errors.New("integrity check failed"))
 	// ErrConflict says that the target refuses to replace what it has.
-	ErrConflict = errors.New("conflict")
+	ErrConflict = Permanent(errors.New("conflict"))
 	// ErrUnsupported says that an image has something that cannot be copied.
-	ErrUnsupported = errors.New("not supported")
+	ErrUnsupported = Permanent(errors.New("not supported"))
 	// ErrNoRanges says that a server, or a proxy before it, sends whole blobs
 	// only. [Copy] then reads them over one connection.
-	ErrNoRanges = errors.New("the server sends no ranges")
+	ErrNoRanges = Permanent(errors.New("the server sends no ranges"))
 )
 
 // SourceError is an error of a [BlobUploader] whose cause is the source: what was to be
@@ -31,6 +31,9 @@ func (e *SourceError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.
 func (e *SourceError) Unwrap() error { return e.Err }
+
+// Permanent has the target not send again what it cannot read: the source has retried.
+func (e *SourceError) Permanent() bool { return true }
 
 // ErrForeign is the error of a layer whose bytes are at a URL outside the registry and
 // are not fetched. It comes with [ErrUnsupported].
@@ -84,4 +87,4 @@ func (e *ConflictError) Error() string {
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // ErrProtocol says that a registry does not keep to the distribution API.
-var ErrProtocol = errors.New("not an answer of a registry")
+var ErrProtocol = Permanent(errors.New("not an answer of a registry"))

@@ -2,7 +2,6 @@ package content
 
 import (
 	"context"
-	"errors"
 	"io"
 )
 
@@ -19,18 +18,15 @@ type RangeReader interface {
 // [Permanent].
 type RangeOpener func(ctx context.Context, first, n int64) (io.ReadCloser, error)
 
-// Permanent marks an error of a [RangeOpener] that a retry cannot fix.
+// Permanent marks an error that a retry cannot fix.
 func Permanent(err error) error { return &permanentError{err} }
-
-// IsPermanent reports whether err was marked by [Permanent].
-func IsPermanent(err error) bool {
-	var permanent *permanentError
-	return errors.As(err, &permanent)
-}
 
 type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
+
+// Permanent has the retries of the engine and of the endpoints end.
+func (e *permanentError) Permanent() bool { return true }
 
 // FileWriter is a [Target] that has a blob in a file of its own, which can be written at
 // any offset and resumed by a later process.

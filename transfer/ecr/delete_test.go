@@ -13,6 +13,7 @@ import (
 )
 
 func TestDelete(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image, index := fixture.Layout(t, 1)
 	fill := func() *Repository {
@@ -82,6 +83,7 @@ func TestDelete(t *testing.T) {
 
 // TestPlanDeleteCalls counts what it takes to show what would go.
 func TestPlanDeleteCalls(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	e := w.repository("app")
@@ -107,6 +109,7 @@ func TestPlanDeleteCalls(t *testing.T) {
 
 // TestDeleteMany has more images than one call takes.
 func TestDeleteMany(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	e := w.repository("app")
 	src, _, _ := fixture.Layout(t, 1)

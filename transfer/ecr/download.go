@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -28,7 +29,7 @@ func (e *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadClo
 	}
 	if d.Size > 0 {
 		layer := &layerRanges{repository: e, d: d, signed: signed}
-		return ranges.NewReader(ctx, layer.open, d.Size), nil
+		return ranges.NewReader(ctx, nil, layer.open, d.Size), nil
 	}
 	response, err := e.get(ctx, signed, "")
 	if err == nil && response.StatusCode != http.StatusOK {
@@ -82,10 +83,10 @@ func (e *Repository) get(ctx context.Context, signed, byteRange string) (*http.R
 		request.Header.Set("Range", byteRange)
 	}
 	c := e.caller().NewCall(opGetLayer)
-	c.Again = calls.IsRepeating(ctx) || ranges.IsRepeated(ctx)
-	response, err := c.Send(ctx, func() (*http.Response, error) {
+	c.Repeats = retry.IsRepeated(ctx)
+	response, err := c.Send(ctx, func(sending context.Context) (*http.Response, error) {
 		defer ranges.Sending(ctx)()
-		return e.Layers.Do(request)
+		return e.Layers.Do(request.WithContext(sending))
 	})
 	if err != nil {
 		var transport *url.Error
@@ -121,7 +122,7 @@ func (l *layerRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, 
 		return nil, err
 	}
 	response, err := l.get(ctx, signed, first, n)
-	if err == nil && response.StatusCode == http.StatusForbidden {
+	if err == nil && expired(response) {
 		response.Body.Close()
 		if signed, err = l.url(ctx, signed); err != nil {
 			return nil, err
@@ -161,11 +162,15 @@ func (l *layerRanges) check(r *http.Response, first, n int64) error {
 		}
 		return content.Permanent(content.ErrNoRanges)
 	}
-	err := v2.Refused(r)
-	if r.StatusCode == http.StatusForbidden {
-		return err // the next try renews the URL
+	if expired(r) {
+		return retry.As(retry.Transient, v2.Refused(r)) // the next try renews the URL
 	}
-	return content.Permanent(err)
+	return content.Permanent(v2.Refused(r))
+}
+
+// expired reports whether an answer refuses the URL, and another one may be accepted.
+func expired(r *http.Response) bool {
+	return r.StatusCode >= http.StatusBadRequest && calls.IsURLExpired(r.StatusCode, calls.ErrorCode(r))
 }
 
 // url gives the URL; if it is still the expired one, a new one.

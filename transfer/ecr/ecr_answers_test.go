@@ -20,9 +20,15 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// TestDamagedAnswers inverts each byte of the answers of the ECR API, once: the copy
-// arrives for all that, or what arrives is what was sent.
+// TestDamagedAnswers inverts some bytes of the answers of the ECR API.
 func TestDamagedAnswers(t *testing.T) {
+	t.Parallel()
+	testDamagedAnswers(t, 91)
+}
+
+// testDamagedAnswers inverts one byte in each step of the answers of the ECR API, once: the copy
+// arrives for all that, or what arrives is what was sent.
+func testDamagedAnswers(t *testing.T, step int64) {
 	w := newWorld(t, localecr.Options{})
 	src, image, _ := fixture.Layout(t, 1)
 	want := fixture.DigestOf(t, image)
@@ -30,14 +36,14 @@ func TestDamagedAnswers(t *testing.T) {
 	mustCopy(t, layout.New(src), w.repository("whole"), transfer.Options{Reference: "image", Tags: []string{"x"}})
 	n := 0
 	for _, op := range []string{"BatchCheckLayerAvailability", "InitiateLayerUpload", "CompleteLayerUpload", "PutImage", "BatchGetImage", "GetDownloadUrlForLayer"} {
-		for at := int64(0); at < 700; at += 13 {
+		for at := int64(0); at < 700; at += step {
 			n++
 			name := fmt.Sprintf("r%d", n)
 			w.Create(name, "MUTABLE")
 			fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: op, WrongByte: &at}))
 			if strings.HasSuffix(op, "ForLayer") || op == "BatchGetImage" {
 				dst := filepath.Join(t.TempDir(), "dst")
-				_, err := transfer.Copy(t.Context(), w.repository("whole"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
+				_, err := transfer.Copy(fixture.Context(t), w.repository("whole"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
 				if err != nil {
 					t.Errorf("%s, byte %d: %v", op, at, err)
 					continue
@@ -45,7 +51,7 @@ func TestDamagedAnswers(t *testing.T) {
 				fixture.ValidateLayout(t, dst)
 				continue
 			}
-			_, err := transfer.Copy(t.Context(), layout.New(src), w.repository(name), transfer.Options{Reference: "image", Tags: []string{"x"}})
+			_, err := transfer.Copy(fixture.Context(t), layout.New(src), w.repository(name), transfer.Options{Reference: "image", Tags: []string{"x"}})
 			if err != nil {
 				t.Errorf("%s, byte %d: %v", op, at, err)
 				continue
@@ -125,6 +131,7 @@ func (s *steps) Read(p []byte) (int, error) {
 
 // TestSourceFails has the body of a request fail: nothing is sent again.
 func TestSourceFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	broken := errors.New("the disk is gone")
 	e := w.repository("app")
@@ -135,7 +142,7 @@ func TestSourceFails(t *testing.T) {
 		return calls.Watched(next.Do, e.waits)(withBodyError(r, broken))
 	})
 	src, _, _ := fixture.Layout(t, 0)
-	_, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"x"}, Layers: 1})
+	_, err := transfer.Copy(fixture.Context(t), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"x"}, Layers: 1})
 	if !errors.Is(err, broken) || sends > 2 {
 		t.Errorf("%d requests: %v", sends, err)
 	}

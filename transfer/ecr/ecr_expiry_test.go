@@ -44,6 +44,7 @@ func nth(n int32, next calls.Sender, do func()) calls.Sender {
 // TestPushOverExpiry has 13 hours pass in the middle of a push: the temporary keys
 // end and so does the token for /v2/.
 func TestPushOverExpiry(t *testing.T) {
+	t.Parallel()
 	limits := localecr.DefaultLimits()
 	limits.PartSize = minPartSize
 	w := newWorld(t, localecr.Options{Limits: &limits})
@@ -73,6 +74,7 @@ func TestPushOverExpiry(t *testing.T) {
 // TestPullOverExpiry has 13 hours pass in the middle of a layer: its URL ends, and so
 // do the temporary keys that get the next one.
 func TestPullOverExpiry(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	pushLargeLayer(t, w)
 	w.Config.Credentials = w.roleCredentials()
@@ -97,6 +99,7 @@ func TestPullOverExpiry(t *testing.T) {
 
 // TestKeysEnd has keys end for which there are no others: one request tells.
 func TestKeysEnd(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	keys, err := w.roleCredentials().Retrieve(t.Context())
 	fixture.Check(t, err)
@@ -104,7 +107,7 @@ func TestKeysEnd(t *testing.T) {
 	w.Server.Clock().Advance(13 * time.Hour)
 	w.Calls.Reset()
 	src, _, _ := fixture.Layout(t, 1)
-	_, err = transfer.Copy(t.Context(), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
+	_, err = transfer.Copy(fixture.Context(t), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
 	if err == nil || errors.Is(err, content.ErrNotFound) || !strings.Contains(err.Error(), "renew the AWS credentials") || strings.Contains(err.Error(), keys.AccessKeyID) {
 		t.Errorf("got %v", err)
 	}
@@ -114,6 +117,7 @@ func TestKeysEnd(t *testing.T) {
 // TestManifestBeforeItsLayers has the manifest refused, as Amazon ECR may do while it
 // does not know everywhere of the layers that it has just got.
 func TestManifestBeforeItsLayers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	missing := localecr.Fault{Op: "PutImage", Status: 400, Code: "LayersNotFoundException", Message: "not there", Count: 3}
@@ -127,14 +131,14 @@ func TestManifestBeforeItsLayers(t *testing.T) {
 	// Without layers just sent it is final, and with them it is so after a while.
 	missing.Count = -1
 	fixture.Check(t, w.Server.SetFaults(missing))
-	_, err := transfer.Copy(t.Context(), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"y"}})
+	_, err := transfer.Copy(fixture.Context(t), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"y"}})
 	if n := w.Calls.Count("PutImage"); err == nil || n != 1 {
 		t.Errorf("%d calls of PutImage: %v", n, err)
 	}
 	w.Create("other", "MUTABLE")
 	e := w.repository("other")
-	e.patience.Lag = 50 * time.Millisecond
-	_, err = transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"y"}})
+	e.policy.Lag = 50 * time.Millisecond
+	_, err = transfer.Copy(fixture.Context(t), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"y"}})
 	if err == nil || !strings.Contains(err.Error(), "LayersNotFoundException") {
 		t.Errorf("got %v", err)
 	}

@@ -13,11 +13,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -35,23 +32,17 @@ func pushLargeLayer(t *testing.T, w *world) v1.Image {
 	return pushLayer(t, w, 6<<20)
 }
 
-// pushLayer pushes an image with one layer of size bytes as app:x.
+// pushLayer pushes an image with one layer of about size bytes as app:x.
 func pushLayer(t *testing.T, w *world, size int64) v1.Image {
 	t.Helper()
-	layer, err := random.Layer(size, "application/vnd.oci.image.layer.v1.tar+gzip")
-	fixture.Check(t, err)
-	image, err := mutate.AppendLayers(empty.Image, layer)
-	fixture.Check(t, err)
-	dir := filepath.Join(t.TempDir(), "src")
-	p, err := ggcrlayout.Write(dir, fixture.EmptyIndex(t))
-	fixture.Check(t, err)
-	fixture.Check(t, p.AppendImage(image, ggcrlayout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": "x"})))
+	dir, image := fixture.NewImage(t, size)
 	mustCopy(t, layout.New(dir), w.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
 	w.Calls.Reset()
 	return image
 }
 
 func TestPullRanges(t *testing.T) {
+	t.Parallel()
 	n, none := int64(100_000), int64(0)
 	tests := map[string]struct {
 		fault       localecr.Fault
@@ -68,16 +59,24 @@ func TestPullRanges(t *testing.T) {
 		"expired":         {localecr.Fault{Status: 403, Code: "AccessDenied", Nth: 3}, 8, true},
 		"all but expired": {localecr.Fault{Status: 403, Code: "AccessDenied", Count: 4}, 4, true},
 	}
+	shared := newWorld(t, localecr.Options{})
+	image := pushLargeLayer(t, shared)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, localecr.Options{})
-			image := pushLargeLayer(t, w)
+			w := &world{shared.On(t)}
+			w.Calls.Reset()
+			fixture.Check(t, w.Server.SetFaults())
 			if tt.fault != (localecr.Fault{}) {
 				tt.fault.Op = getLayer
 				fixture.Check(t, w.Server.SetFaults(tt.fault))
 			}
+			ctx := fixture.Context(t)
+			if tt.fault.Count > retry.Default().Tries {
+				ctx = t.Context() // by the real time others meet some of the faults
+			}
 			dst := filepath.Join(t.TempDir(), "dst")
-			result := mustCopy(t, w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}, Connections: tt.connections})
+			result, err := transfer.Copy(ctx, w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}, Connections: tt.connections})
+			fixture.Check(t, err)
 			fixture.ValidateLayout(t, dst)
 			if want := fixture.DigestOf(t, image); result.Digest != want {
 				t.Errorf("pulled %s, want %s", result.Digest, want)
@@ -99,6 +98,7 @@ func TestPullRanges(t *testing.T) {
 }
 
 func TestPullRangesRefuses(t *testing.T) {
+	t.Parallel()
 	n := int64(100)
 	tests := map[string]struct {
 		fault     localecr.Fault
@@ -109,14 +109,15 @@ func TestPullRangesRefuses(t *testing.T) {
 		"never a byte":  {localecr.Fault{Status: 500, Code: "InternalError"}, false, "500 Internal Server Error: InternalError"},
 		"never allowed": {localecr.Fault{Status: 403, Code: "AccessDenied"}, false, "403 Forbidden: AccessDenied"},
 	}
+	shared := newWorld(t, localecr.Options{})
+	pushLargeLayer(t, shared)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, localecr.Options{})
-			pushLargeLayer(t, w)
+			w := &world{shared.On(t)}
 			tt.fault.Op, tt.fault.Count = getLayer, -1
 			fixture.Check(t, w.Server.SetFaults(tt.fault))
 			dst := filepath.Join(t.TempDir(), "dst")
-			_, err := transfer.Copy(t.Context(), w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
+			_, err := transfer.Copy(fixture.Context(t), w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
 			if err == nil || errors.Is(err, content.ErrIntegrity) != tt.integrity || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "X-Amz-") {
 				t.Errorf("got %v", err)
 			}
@@ -129,6 +130,7 @@ func TestPullRangesRefuses(t *testing.T) {
 
 // TestPullURLExpires has the pre-signed URL expire in the middle of a layer.
 func TestPullURLExpires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{URLLifetime: time.Minute})
 	pushLargeLayer(t, w)
 	e := w.repository("app")
@@ -147,6 +149,7 @@ func TestPullURLExpires(t *testing.T) {
 
 // TestPullWithoutRanges has a proxy before the layers that drops the header Range.
 func TestPullWithoutRanges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	pushLargeLayer(t, w)
 	e := w.repository("app")
@@ -163,6 +166,7 @@ func TestPullWithoutRanges(t *testing.T) {
 
 // TestPullWrongRange has a proxy answer with another range than was asked for.
 func TestPullWrongRange(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	pushLargeLayer(t, w)
 	e := w.repository("app")
@@ -174,7 +178,7 @@ func TestPullWrongRange(t *testing.T) {
 		}
 		return next.RoundTrip(r)
 	})
-	_, err := transfer.Copy(t.Context(), e, layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "x"})
+	_, err := transfer.Copy(fixture.Context(t), e, layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "x"})
 	if !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), "got \"bytes 0-99/") {
 		t.Errorf("got %v", err)
 	}
@@ -183,6 +187,7 @@ func TestPullWrongRange(t *testing.T) {
 // TestPullChangingETag has each range come from another copy of the layer: what
 // counts is the digest.
 func TestPullChangingETag(t *testing.T) {
+	t.Parallel()
 	for name, damaged := range map[string]bool{"same bytes": false, "other bytes": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, localecr.Options{})
@@ -206,7 +211,7 @@ func TestPullChangingETag(t *testing.T) {
 				return response, err
 			})
 			dst := filepath.Join(t.TempDir(), "dst")
-			result, err := transfer.Copy(t.Context(), e, layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
+			result, err := transfer.Copy(fixture.Context(t), e, layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
 			if damaged {
 				if !errors.Is(err, content.ErrIntegrity) {
 					t.Errorf("got %v", err)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -28,6 +27,7 @@ const quotaImages = "ECRKIT_TEST_QUOTA_IMAGES"
 // TestPushWithinQuotas pushes small images in parallel to a registry with the
 // quotas of AWS: none fails, and hardly a call is refused as one too many.
 func TestPushWithinQuotas(t *testing.T) {
+	t.Parallel()
 	images := 25
 	if s := os.Getenv(quotaImages); s != "" {
 		var err error
@@ -41,8 +41,7 @@ func TestPushWithinQuotas(t *testing.T) {
 			p, err := ggcrlayout.Write(src, fixture.EmptyIndex(t))
 			fixture.Check(t, err)
 			for i := range images {
-				image, err := random.Image(100, int64(1+i%2))
-				fixture.Check(t, err)
+				image := fixture.Image(t, make([]int64, 1+i%2)...)
 				fixture.Check(t, p.AppendImage(image, ggcrlayout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": fmt.Sprint(i)})))
 			}
 			v2 := w.V2Transport()
@@ -61,7 +60,7 @@ func TestPushWithinQuotas(t *testing.T) {
 						e := New(w.Config, w.Registry, "app")
 						e.Limits, e.Upload = limits, mode
 						e.V2 = v2
-						result, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: tag, Tags: []string{tag}})
+						result, err := transfer.Copy(fixture.Context(t), layout.New(src), e, transfer.Options{Reference: tag, Tags: []string{tag}})
 						if err != nil {
 							failures.Add(1)
 							t.Error(err)

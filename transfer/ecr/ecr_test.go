@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	ggcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
@@ -26,6 +28,7 @@ import (
 )
 
 func TestPushPull(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, index := fixture.Layout(t, 3)
 	opts := transfer.Options{Reference: "index", Tags: []string{"1.0"}}
@@ -69,6 +72,7 @@ func TestPushPull(t *testing.T) {
 }
 
 func TestPushDockerImage(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	image, err := random.Image(100, 1)
 	fixture.Check(t, err)
@@ -92,22 +96,23 @@ func TestPushDockerImage(t *testing.T) {
 
 // TestPushManyLayers goes over the 100 digests that one call takes.
 func TestPushManyLayers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	image, err := random.Image(10, 120)
-	fixture.Check(t, err)
-	src := filepath.Join(t.TempDir(), "src")
-	p, err := ggcrlayout.Write(src, fixture.EmptyIndex(t))
-	fixture.Check(t, err)
-	fixture.Check(t, p.AppendImage(image))
+	src, _ := fixture.NewImage(t, make([]int64, 120)...)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Tags: []string{"x"}})
 	w.ExpectCalls(map[string]int{"BatchCheckLayerAvailability": 2, "InitiateLayerUpload": 121, "UploadLayerPart": 121, "CompleteLayerUpload": 121, "PutImage": 1})
 }
 
 // TestManyManifests goes over the 100 images that one call takes.
 func TestManyManifests(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	index, err := random.Index(10, 1, 101)
-	fixture.Check(t, err)
+	image := fixture.Image(t, 10)
+	var children []mutate.IndexAddendum
+	for i := range 101 {
+		children = append(children, mutate.IndexAddendum{Add: mutate.Annotations(image, map[string]string{"number": fmt.Sprint(i)}).(v1.Image)})
+	}
+	index := mutate.AppendManifests(empty.Index, children...)
 	src := filepath.Join(t.TempDir(), "src")
 	p, err := ggcrlayout.Write(src, fixture.EmptyIndex(t))
 	fixture.Check(t, err)
@@ -123,15 +128,11 @@ func TestManyManifests(t *testing.T) {
 }
 
 func TestPushLayerInParts(t *testing.T) {
+	t.Parallel()
 	limits := localecr.DefaultLimits()
 	limits.PartSize = minPartSize
 	w := newWorld(t, localecr.Options{Limits: &limits})
-	image, err := random.Image(2*minPartSize+1, 1)
-	fixture.Check(t, err)
-	src := filepath.Join(t.TempDir(), "src")
-	p, err := ggcrlayout.Write(src, fixture.EmptyIndex(t))
-	fixture.Check(t, err)
-	fixture.Check(t, p.AppendImage(image))
+	src, _ := fixture.NewImage(t, 2*minPartSize+1)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Tags: []string{"x"}})
 	if n := w.Calls.Count("UploadLayerPart"); n != 1+3 {
 		t.Errorf("%d parts", n)
@@ -140,6 +141,7 @@ func TestPushLayerInParts(t *testing.T) {
 }
 
 func TestPartSize(t *testing.T) {
+	t.Parallel()
 	const mib = 1 << 20
 	for _, tt := range []struct{ proposed, size, want int64 }{
 		{10 * mib, 1, 1},
@@ -166,26 +168,28 @@ func TestPartSize(t *testing.T) {
 }
 
 func TestRepositoryMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	want := "repository none does not exist in 000000000000/us-east-1"
-	_, err := transfer.Copy(t.Context(), layout.New(src), w.repository("none"), transfer.Options{Reference: "image", Tags: []string{"x"}})
+	_, err := transfer.Copy(fixture.Context(t), layout.New(src), w.repository("none"), transfer.Options{Reference: "image", Tags: []string{"x"}})
 	if !errors.Is(err, content.ErrNotFound) || err.Error() != want {
 		t.Errorf("push: %v", err)
 	}
 	// The second is whether Amazon ECR creates it.
 	w.ExpectCalls(map[string]int{"BatchCheckLayerAvailability": 1, "InitiateLayerUpload": 1})
-	_, err = transfer.Copy(t.Context(), w.repository("none"), layout.New(filepath.Join(t.TempDir(), "d")), transfer.Options{Reference: "x"})
+	_, err = transfer.Copy(fixture.Context(t), w.repository("none"), layout.New(filepath.Join(t.TempDir(), "d")), transfer.Options{Reference: "x"})
 	if !errors.Is(err, content.ErrNotFound) || err.Error() != want {
 		t.Errorf("pull: %v", err)
 	}
 }
 
 func TestImageMissing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	dst := filepath.Join(t.TempDir(), "d")
 	for _, reference := range []string{"none", someSHA} {
-		_, err := transfer.Copy(t.Context(), w.repository("app"), layout.New(dst), transfer.Options{Reference: reference})
+		_, err := transfer.Copy(fixture.Context(t), w.repository("app"), layout.New(dst), transfer.Options{Reference: reference})
 		if !errors.Is(err, content.ErrNotFound) || !strings.Contains(err.Error(), reference) || !strings.Contains(err.Error(), w.Registry.Host+"/app") {
 			t.Errorf("%s: %v", reference, err)
 		}
@@ -196,11 +200,12 @@ func TestImageMissing(t *testing.T) {
 }
 
 func TestImmutableTag(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	w.Create("fixed", types.ImageTagMutabilityImmutable)
 	src, image, index := fixture.Layout(t, 1)
 	push := func(reference string) error {
-		_, err := transfer.Copy(t.Context(), layout.New(src), w.repository("fixed"), transfer.Options{Reference: reference, Tags: []string{"1.0"}})
+		_, err := transfer.Copy(fixture.Context(t), layout.New(src), w.repository("fixed"), transfer.Options{Reference: reference, Tags: []string{"1.0"}})
 		return err
 	}
 	fixture.Check(t, push("image"))
@@ -216,6 +221,7 @@ func TestImmutableTag(t *testing.T) {
 }
 
 func TestPushEmptyLayer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src := layout.New(filepath.Join(t.TempDir(), "src"))
 	layer := content.Descriptor{MediaType: "application/vnd.oci.image.layer.v1.tar", Digest: someSHA}
@@ -227,7 +233,7 @@ func TestPushEmptyLayer(t *testing.T) {
 	fixture.Check(t, src.PutTagged(t.Context(), content.Manifest{Content: doc, Descriptor: content.Descriptor{
 		MediaType: content.ManifestMediaTypes()[0], Digest: digest.FromBytes(doc), Size: int64(len(doc)),
 	}}, ""))
-	_, err = transfer.Copy(t.Context(), src, w.repository("app"), transfer.Options{Tags: []string{"x"}})
+	_, err = transfer.Copy(fixture.Context(t), src, w.repository("app"), transfer.Options{Tags: []string{"x"}})
 	if !errors.Is(err, content.ErrUnsupported) || !strings.Contains(err.Error(), "takes no empty layer") {
 		t.Errorf("got %v", err)
 	}
@@ -235,6 +241,7 @@ func TestPushEmptyLayer(t *testing.T) {
 
 // TestPushDamagedSource has the local layout damaged: nothing may be tagged.
 func TestPushDamagedSource(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image, _ := fixture.Layout(t, 1)
 	layers, err := image.Layers()
@@ -244,7 +251,7 @@ func TestPushDamagedSource(t *testing.T) {
 	fixture.Check(t, err)
 	data[0] ^= 1
 	fixture.Check(t, os.WriteFile(file, data, 0o666))
-	_, err = transfer.Copy(t.Context(), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
+	_, err = transfer.Copy(fixture.Context(t), layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
 	if !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), src+": blob sha256:") || strings.Contains(err.Error(), "repository app") {
 		t.Errorf("got %v", err)
 	}
@@ -254,12 +261,13 @@ func TestPushDamagedSource(t *testing.T) {
 }
 
 func TestConcurrentPushes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 4)
 	var group sync.WaitGroup
 	for i := range 6 {
 		group.Go(func() {
-			_, err := transfer.Copy(t.Context(), layout.New(src), w.repository("app"), transfer.Options{Reference: "index", Tags: []string{fmt.Sprint(i)}})
+			_, err := transfer.Copy(fixture.Context(t), layout.New(src), w.repository("app"), transfer.Options{Reference: "index", Tags: []string{fmt.Sprint(i)}})
 			if err != nil {
 				t.Error(err)
 			}
@@ -269,6 +277,7 @@ func TestConcurrentPushes(t *testing.T) {
 }
 
 func TestGetRefusesOtherURLs(t *testing.T) {
+	t.Parallel()
 	e := &Repository{}
 	for _, u := range []string{"", "file:///etc/passwd", "ftp://x/y", "http://", "::"} {
 		if _, err := e.get(t.Context(), u, ""); err == nil || !strings.Contains(err.Error(), "not an http(s) URL") {
@@ -280,6 +289,7 @@ func TestGetRefusesOtherURLs(t *testing.T) {
 // TestLayerRequest checks what goes to the store of the layers, which refuses
 // requests with an Authorization header.
 func TestLayerRequest(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})

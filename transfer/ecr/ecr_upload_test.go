@@ -49,6 +49,7 @@ func (w *world) how(dir string, sent, resumed *atomic.Int64) content.Upload {
 // TestUploadFaults has single requests of an upload fail: the layer gets there, no
 // byte is sent twice that Amazon ECR had taken, and what is told of it adds up.
 func TestUploadFaults(t *testing.T) {
+	t.Parallel()
 	none, some := int64(0), int64(4_000_000)
 	tests := map[string]struct {
 		fault localecr.Fault
@@ -70,7 +71,7 @@ func TestUploadFaults(t *testing.T) {
 			var sent, resumed atomic.Int64
 			dir := t.TempDir()
 			file := &countedFile{r: bytes.NewReader(data)}
-			fixture.Check(t, w.repository("app").UploadBlob(t.Context(), d, parts.File{File: file}, w.how(dir, &sent, &resumed)))
+			fixture.Check(t, w.repository("app").UploadBlob(fixture.Context(t), d, parts.File{File: file}, w.how(dir, &sent, &resumed)))
 			// Once for the signature, and once to be sent.
 			if most := 2*d.Size + int64(tt.parts-3)*content.DefaultPartSize; file.read.Load() > most {
 				t.Errorf("%d bytes of the file were read, want at most %d", file.read.Load(), most)
@@ -106,6 +107,7 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 // TestUploadKeepsMemory ends an upload while its parts are sent and hashed: none of
 // them may be read after its memory was given back.
 func TestUploadKeepsMemory(t *testing.T) {
+	t.Parallel()
 	for _, reads := range []int64{5, 100, 400, 900} {
 		w := newWorld(t, localecr.Options{})
 		content, d := largeBlob()
@@ -166,18 +168,20 @@ func (p *watchedPart) ReadAt(b []byte, off int64) (int, error) {
 
 // A state directory that cannot be written is no reason not to push.
 func TestUploadWithoutNote(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	data, d := largeBlob()
 	var sent, resumed atomic.Int64
 	file := filepath.Join(t.TempDir(), "file")
 	fixture.WriteTestFile(t, file, "")
-	fixture.Check(t, w.repository("app").UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, w.how(file, &sent, &resumed)))
+	fixture.Check(t, w.repository("app").UploadBlob(fixture.Context(t), d, parts.File{File: bytes.NewReader(data)}, w.how(file, &sent, &resumed)))
 }
 
 // TestUploadWrongFile sends a file with another digest than its descriptor: Amazon
 // ECR refuses it, and the error says that it is the file that is wrong. Another
 // upload is not begun, also where an earlier process had begun this one.
 func TestUploadWrongFile(t *testing.T) {
+	t.Parallel()
 	for name, resumed := range map[string]bool{"new": false, "resumed": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, localecr.Options{})
@@ -192,7 +196,7 @@ func TestUploadWrongFile(t *testing.T) {
 				want = map[string]int{"UploadLayerPart": 4, "CompleteLayerUpload": 1}
 			}
 			w.Calls.Reset()
-			err := e.UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, how)
+			err := e.UploadBlob(fixture.Context(t), d, parts.File{File: bytes.NewReader(data)}, how)
 			var wrong *content.SourceError
 			if !errors.As(err, &wrong) || !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), "the bytes of blob "+string(d.Digest)+" have another digest") {
 				t.Errorf("got %v", err)
@@ -220,6 +224,7 @@ func beginUpload(t *testing.T, e *Repository, how content.Upload) (id string) {
 // TestUploadOtherBeginning resumes an upload whose first bytes, from an earlier
 // process, are others than those of the file: the file is right and is sent whole.
 func TestUploadOtherBeginning(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	data, d := largeBlob()
 	var sent, resumed atomic.Int64
@@ -231,7 +236,7 @@ func TestUploadOtherBeginning(t *testing.T) {
 		PartFirstByte: aws.Int64(0), PartLastByte: aws.Int64(content.DefaultPartSize - 1),
 	})
 	fixture.Check(t, err)
-	fixture.Check(t, e.UploadBlob(t.Context(), d, parts.File{File: bytes.NewReader(data)}, how))
+	fixture.Check(t, e.UploadBlob(fixture.Context(t), d, parts.File{File: bytes.NewReader(data)}, how))
 	if sent.Load() != d.Size || resumed.Load() != 0 {
 		t.Errorf("told of %d bytes sent and %d resumed, of %d", sent.Load(), resumed.Load(), d.Size)
 	}

@@ -32,6 +32,7 @@ const (
 
 // TestPushV2 counts: one check, two requests a blob, one for the image.
 func TestPushV2(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image := fixture.NewImage(t, 1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000)
 	result := mustCopy(t, layout.New(src), w.v2Repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
@@ -58,7 +59,7 @@ func putAll(t *testing.T, e *Repository, dir string, mode UploadMode) error {
 		fixture.Check(t, err)
 		sent := int64(0)
 		how := content.Upload{From: l, Connections: 2, Slots: semaphore.NewWeighted(2), Sent: func(n int64) { atomic.AddInt64(&sent, n) }, Resumed: func(int64) {}, Mounted: func() {}}
-		err = e.UploadBlob(t.Context(), d, parts.File{File: file}, how)
+		err = e.UploadBlob(fixture.Context(t), d, parts.File{File: file}, how)
 		file.Close()
 		if err != nil {
 			if sent != 0 {
@@ -74,6 +75,7 @@ func putAll(t *testing.T, e *Repository, dir string, mode UploadMode) error {
 }
 
 func TestUploadModes(t *testing.T) {
+	t.Parallel()
 	native := func(initiated, parts int) map[string]int {
 		return map[string]int{"InitiateLayerUpload": initiated, "UploadLayerPart": parts, "CompleteLayerUpload": initiated}
 	}
@@ -95,6 +97,7 @@ func TestUploadModes(t *testing.T) {
 }
 
 func TestPushV2Faults(t *testing.T) {
+	t.Parallel()
 	n := int64(100)
 	tests := map[string]struct {
 		fault localecr.Fault
@@ -125,6 +128,7 @@ func TestPushV2Faults(t *testing.T) {
 }
 
 func TestPushV2Errors(t *testing.T) {
+	t.Parallel()
 	src, _ := fixture.NewImage(t, 1000)
 	w := newWorld(t, localecr.Options{})
 
@@ -151,6 +155,7 @@ func TestPushV2Errors(t *testing.T) {
 
 // TestPushV2Unusable pushes where no token can be had: the ECR API does it all.
 func TestPushV2Unusable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _ := fixture.NewImage(t, 1000)
 	e := w.repository("app")
@@ -168,6 +173,7 @@ func TestPushV2Unusable(t *testing.T) {
 
 // TestPushV2TokenExpires has the token expire between two blobs.
 func TestPushV2TokenExpires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _ := fixture.NewImage(t, 1000)
 	e := w.v2Repository("app")
@@ -177,11 +183,12 @@ func TestPushV2TokenExpires(t *testing.T) {
 }
 
 func TestPushV2WrongContent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	data := strings.NewReader("these are the wrong bytes")
 	d := content.Descriptor{Digest: digest.FromString("others"), Size: int64(data.Len())}
 	how := content.Upload{Connections: 1, Slots: semaphore.NewWeighted(1), Sent: func(int64) {}, Resumed: func(int64) {}, Mounted: func() {}}
-	err := w.v2Repository("app").UploadBlob(t.Context(), d, parts.File{File: data}, how)
+	err := w.v2Repository("app").UploadBlob(fixture.Context(t), d, parts.File{File: data}, how)
 	if !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
@@ -194,6 +201,7 @@ func TestPushV2WrongContent(t *testing.T) {
 
 // TestMount copies between two repositories of a registry.
 func TestMount(t *testing.T) {
+	t.Parallel()
 	for _, setting := range []string{"ENABLED", "DISABLED"} {
 		t.Run(setting, func(t *testing.T) {
 			w := newWorld(t, localecr.Options{})

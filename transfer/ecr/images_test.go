@@ -3,7 +3,9 @@ package ecr
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/localecr"
@@ -14,6 +16,7 @@ import (
 )
 
 func TestImages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image, index := fixture.Layout(t, 1)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"b", "a"}})
@@ -46,26 +49,33 @@ func TestImages(t *testing.T) {
 	}
 }
 
-// TestImagesPages has more images than one call gives.
+// TestImagesPages has the list come in pages, which are asked for as they are needed.
 func TestImagesPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	e := w.repository("app")
-	src, _, _ := fixture.Layout(t, 1)
-	base, err := layout.New(src).Resolve(t.Context(), "image")
-	fixture.Check(t, err)
-	mustCopy(t, layout.New(src), e, transfer.Options{Reference: "image"})
-	for i := range listPageSize {
-		fixture.Check(t, e.PutTagged(t.Context(), fixture.Variant(t, base, i), ""))
+	answered := &answeredECR{next: http.DefaultTransport, op: "DescribeImages"}
+	w.Config.HTTPClient = &http.Client{Transport: answered}
+	page := func(digest, next string) string {
+		return fmt.Sprintf(`{"imageDetails":[{"imageDigest":%q,"imagePushedAt":1,"imageSizeInBytes":1}]%s}`, digest, next)
 	}
-	w.Calls.Reset()
-	_, images := fixture.Listed(t, e, content.AnyTags)
-	if len(images) != listPageSize+1 {
-		t.Errorf("%d images", len(images))
+	pages := []string{page(someSHA, `,"nextToken":"a"`), `{"imageDetails":[],"nextToken":"b"}`, page(strings.Replace(someSHA, "e", "f", 1), "")}
+	answered.bodies = pages
+	_, images := fixture.Listed(t, w.repository("app"), content.AnyTags)
+	if len(images) != 2 || len(answered.bodies) != 0 {
+		t.Errorf("%d images, %d pages were not asked for", len(images), len(answered.bodies))
 	}
-	w.ExpectCalls(map[string]int{"DescribeImages": 2})
-	for _, err := range e.Images(t.Context(), content.AnyTags) {
+	for i, request := range answered.sent {
+		token := []string{"", `"nextToken":"a"`, `"nextToken":"b"`}[i]
+		if !strings.Contains(request, `"maxResults":1000`) || !strings.Contains(request, token) {
+			t.Errorf("page %d was asked for by %s", i, request)
+		}
+	}
+	answered.bodies = pages
+	for _, err := range w.repository("app").Images(t.Context(), content.AnyTags) {
 		fixture.Check(t, err)
 		break
 	}
-	w.ExpectCalls(map[string]int{"DescribeImages": 1})
+	if len(answered.bodies) != 2 {
+		t.Errorf("%d pages were not asked for", len(answered.bodies))
+	}
 }

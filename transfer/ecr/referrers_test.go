@@ -18,6 +18,7 @@ import (
 
 // TestReferrersPages has more of them than one call gives.
 func TestReferrersPages(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image := fixture.NewImage(t, 1000)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x", "y", "z"}})
@@ -48,12 +49,18 @@ type answeredECR struct {
 	next   http.RoundTripper
 	op     string
 	bodies []string
+	sent   []string // the requests that were answered
 }
 
 func (a *answeredECR) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), "."+a.op) || len(a.bodies) == 0 {
 		return a.next.RoundTrip(r)
 	}
+	sent, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	a.sent = append(a.sent, string(sent))
 	body, refused := strings.CutPrefix(a.bodies[0], "!")
 	a.bodies = a.bodies[1:]
 	status := http.StatusOK
@@ -66,6 +73,7 @@ func (a *answeredECR) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // A page without referrers need not be the last one, and a refusal is none.
 func TestReferrersOfECR(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image := fixture.NewImage(t, 1000)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})

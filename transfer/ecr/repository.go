@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -50,7 +51,7 @@ type Repository struct {
 	speed      speed
 	api        *ecr.Client
 	own        *Limits
-	patience   calls.Policy
+	policy     retry.Policy
 	creation   creation
 	requestLog // of all calls
 	registry   auth.Registry
@@ -70,15 +71,14 @@ var (
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {
-	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, patience: calls.DefaultPolicy(), own: NewLimits(), speed: speed{lane: defaultFastLane()}}
+	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, policy: retry.Default(), own: NewLimits(), speed: speed{lane: defaultFastLane()}}
 	e.Layers.Transport = calls.Watched(e.Layers.Transport.RoundTrip, e.waits)
 	e.parts = calls.Watched(checkedAnswer(layerClient(cfg).Do), e.waits)
-	calls := &ecrCalls{e: e, credentials: credentialRenewal{provider: cfg.Credentials}}
-	e.api = auth.NewClient(cfg, r, calls.options)
+	e.api = auth.NewClient(cfg, r, e.apiCalls(cfg.Credentials))
 	return e
 }
 
-func (e *Repository) waits() calls.Policy { return e.patience }
+func (e *Repository) waits() retry.Policy { return e.policy }
 
 // caller makes the calls of the repository.
 func (e *Repository) caller() calls.Caller {
@@ -86,7 +86,7 @@ func (e *Repository) caller() calls.Caller {
 	if limits == nil {
 		limits = e.own
 	}
-	return calls.Caller{Limits: &limits.limits, Log: &e.requestLog, Patience: e.patience}
+	return calls.Caller{Limits: &limits.limits, Log: &e.requestLog, Policy: e.policy}
 }
 
 func layerClient(cfg aws.Config) *http.Client {

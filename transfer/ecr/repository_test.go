@@ -22,6 +22,7 @@ import (
 )
 
 func TestCreateRepository(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	tests := map[string]struct {
 		settings Settings
@@ -61,6 +62,7 @@ func TestCreateRepository(t *testing.T) {
 }
 
 func TestRepositorySettingsValidate(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]Settings{
 		"unknown encryption": {Encryption: "ROT13"},
 		"key without KMS":    {Encryption: "AES256", KMSKey: "alias/x"},
@@ -74,6 +76,7 @@ func TestRepositorySettingsValidate(t *testing.T) {
 }
 
 func TestRepositories(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	want := []string{"app"}
 	for i := range 3 {
@@ -93,6 +96,7 @@ func TestRepositories(t *testing.T) {
 
 // TestPushCreatesRepository has a push find no repository.
 func TestPushCreatesRepository(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, image, _ := fixture.Layout(t, 1)
 	e := w.repository("new")
@@ -114,6 +118,7 @@ func TestPushCreatesRepository(t *testing.T) {
 // TestPreviewCreatesNothing has a preview tell that a push would create the
 // repository.
 func TestPreviewCreatesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	e := w.repository("new")
@@ -131,6 +136,7 @@ func TestPreviewCreatesNothing(t *testing.T) {
 // TestTagCreatesRepository has nothing but a manifest written to a repository that
 // is missing.
 func TestTagCreatesRepository(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	e := w.repository("new")
 	e.Create = &Settings{}
@@ -142,6 +148,7 @@ func TestTagCreatesRepository(t *testing.T) {
 
 // TestPushesCreateRepository has several pushes find no repository at once.
 func TestPushesCreateRepository(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	var all sync.WaitGroup
@@ -149,7 +156,7 @@ func TestPushesCreateRepository(t *testing.T) {
 		all.Go(func() {
 			e := w.repository("new")
 			e.Create = &Settings{}
-			if _, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{fmt.Sprint(i)}}); err != nil {
+			if _, err := transfer.Copy(fixture.Context(t), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{fmt.Sprint(i)}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -159,8 +166,9 @@ func TestPushesCreateRepository(t *testing.T) {
 
 // TestPullCreatesNothing has a repository be missing where it is read.
 func TestPullCreatesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	_, err := transfer.Copy(t.Context(), w.repository("none"), layout.New(t.TempDir()), transfer.Options{Reference: "1"})
+	_, err := transfer.Copy(fixture.Context(t), w.repository("none"), layout.New(t.TempDir()), transfer.Options{Reference: "1"})
 	if !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
@@ -169,6 +177,7 @@ func TestPullCreatesNothing(t *testing.T) {
 
 // A repository that was deleted after a push is made again where that is asked for.
 func TestPushAgainCreatesRepository(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	opts := transfer.Options{Reference: "image", Tags: []string{"1"}, JournalDir: t.TempDir()}
@@ -177,7 +186,7 @@ func TestPushAgainCreatesRepository(t *testing.T) {
 	fixture.Check(t, err)
 	w.Calls.Reset()
 
-	_, err = transfer.Copy(t.Context(), layout.New(src), w.repository("app"), opts)
+	_, err = transfer.Copy(fixture.Context(t), layout.New(src), w.repository("app"), opts)
 	if !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
@@ -191,6 +200,7 @@ func TestPushAgainCreatesRepository(t *testing.T) {
 
 // A registry may create repositories by itself when something is pushed.
 func TestPushCreatesByTemplate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 1)
 	opts := transfer.Options{Reference: "image", Tags: []string{"1"}}

@@ -18,13 +18,14 @@ import (
 // TestPushReplacesStalledUpload has the connections of the first parts take no byte
 // after those that the operating systems have room for.
 func TestPushReplacesStalledUpload(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	hole, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts
 	fixture.Check(t, err)
 	t.Cleanup(func() { hole.Close() })
 	e := w.repository("app")
 	e.Upload = UploadNative
-	e.patience.Bytes, e.patience.Answer = 300*time.Millisecond, 5*time.Second
+	e.policy.Bytes, e.policy.Answer = 300*time.Millisecond, 5*time.Second
 	var dials atomic.Int32
 	var dialer net.Dialer
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -45,11 +46,14 @@ func TestPushReplacesStalledUpload(t *testing.T) {
 // TestRetryAfterForAll has one of many calls told to wait: no other of its operation
 // comes before.
 func TestRetryAfterForAll(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _ := fixture.NewImage(t, make([]int64, 12)...)
 	fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: "InitiateLayerUpload", Nth: 3, Status: 429, RetryAfter: "1"}))
 	e := w.repository("app")
-	mustCopy(t, layout.New(src), e, transfer.Options{Reference: "x", Tags: []string{"x"}, AllConnections: 3})
+	e.Limits = &Limits{} // by the real time
+	_, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "x", Tags: []string{"x"}, AllConnections: 3})
+	fixture.Check(t, err)
 	var told time.Time
 	later := 0
 	for _, c := range w.Calls.Calls() {

@@ -5,19 +5,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 )
 
-// impatient gives an endpoint that waits shortly.
-func (w *world) impatient(name string, count int) *Repository {
+// impatient returns a repository that gives up soon where a fault makes it wait.
+func (w *world) impatient(name string, f localecr.Fault) *Repository {
 	e := w.repository(name)
-	e.patience.Throttled = 3 * time.Second // there are answers that want one or two
-	if count < 0 {
-		e.patience.Throttled = 200 * time.Millisecond
+	e.policy.Tries = 4
+	if f.Stall > 0 {
+		e.policy.Answer, e.policy.Bytes = 200*time.Millisecond, 200*time.Millisecond
 	}
-	e.patience.Tries = 4
-	e.patience.Answer, e.patience.Bytes = 200*time.Millisecond, 200*time.Millisecond
 	return e
 }
 
@@ -43,8 +42,8 @@ func newWorld(t *testing.T, options localecr.Options) *world {
 
 func (w *world) repository(name string) *Repository {
 	e := New(w.Config, w.Registry, name)
-	e.Limits = &Limits{} // the local ECR has no quotas unless the test sets some
-	e.patience.Throttled, e.patience.Pause = time.Second, 5*time.Millisecond
+	// The local ECR has no quotas unless the test sets some.
+	e.Limits = &Limits{limits{Clock: &fastclock.Clock{}}}
 	return e
 }
 

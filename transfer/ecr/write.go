@@ -60,9 +60,14 @@ func (e *Repository) MissingBlobs(ctx context.Context, blobs []content.Descripto
 	return missing, nil
 }
 
-// PutBlob uploads a layer or config part by part.
+// PutBlob uploads a layer or config as [Repository.UploadBlob] does. Up to 10 MiB are read into memory unless r is a
+// file or other content that can be read again.
 func (e *Repository) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader) error {
-	return e.UploadBlob(ctx, d, parts.Once(r), parts.Single())
+	data, err := parts.FromReader(r, d.Size)
+	if err != nil {
+		return fmt.Errorf("%s: layer %s: %w", e, d.Digest, err)
+	}
+	return e.UploadBlob(ctx, d, data, parts.Single())
 }
 
 // partSize is how many bytes go into one part of a layer of size bytes: what

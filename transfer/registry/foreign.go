@@ -8,7 +8,9 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
@@ -22,26 +24,45 @@ type ForeignLayers struct {
 
 var _ content.BlobReader = ForeignLayers{}
 
-// Blob opens the layer at the first of its URLs that serves it.
+// Blob opens the layer at the first of its URLs that serves it. If the connection breaks
+// the reader resumes.
 func (s ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if len(d.URLs) == 0 {
 		return nil, fmt.Errorf("foreign layer %s: %w: its descriptor names no URL", d.Digest, content.ErrNotFound)
 	}
-	var err error
-	for _, place := range d.URLs {
-		content, failed := s.get(ctx, place)
-		if failed == nil {
-			return content, nil
-		}
-		err = errors.Join(err, fmt.Errorf("foreign layer %s: %w", d.Digest, failed))
+	open := func(ctx context.Context) (io.ReadCloser, error) { return s.open(ctx, d) }
+	var body io.ReadCloser
+	err := v2.Retry(ctx, func(ctx context.Context) (err error) {
+		body, err = open(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return ranges.NewReader(ctx, body, ranges.Whole(open), d.Size), nil
+}
+
+// open asks each of the URLs once.
+func (s ForeignLayers) open(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	var failures []error
+	verdict := retry.Final
+	for _, place := range d.URLs {
+		body, err := s.get(ctx, place)
+		if err == nil {
+			return body, nil
+		}
+		if v, _ := retry.Judge(ctx, err); v != retry.Final {
+			verdict = retry.Transient
+		}
+		failures = append(failures, fmt.Errorf("foreign layer %s: %w", d.Digest, err))
+	}
+	return nil, retry.As(verdict, errors.Join(failures...))
 }
 
 func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, error) {
 	u, err := url.Parse(place)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-		return nil, errors.New("its URL is not a plain https URL")
+		return nil, retry.As(retry.Final, errors.New("its URL is not a plain https URL"))
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
@@ -51,7 +72,7 @@ func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, er
 	client := *s.Client
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.URL.Scheme != "https" || len(via) >= 10 {
-			return errors.New("its URL leads away from https, or nowhere")
+			return retry.As(retry.Final, errors.New("its URL leads away from https, or nowhere"))
 		}
 		return nil
 	}

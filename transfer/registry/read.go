@@ -16,7 +16,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -99,21 +98,26 @@ func digestOfAlgorithm(a digest.Algorithm, data []byte) digest.Digest {
 	return a.FromBytes(data)
 }
 
-// Blob opens a blob, at the registry or where that says it is.
+// Blob opens a blob, at the registry or where that says it is. If the connection breaks
+// the reader resumes: by a range, or where there are none from the first byte.
 func (r *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	c, err := r.client(ctx, actionsPull, "")
 	if err != nil {
 		return nil, err
 	}
-	var response *http.Response
+	blob := &registryRanges{registry: r, client: c, d: d}
+	var body io.ReadCloser
 	err = v2.Retry(ctx, func(ctx context.Context) (err error) {
-		response, _, err = r.openBlob(ctx, c, d, "")
+		body, err = blob.whole(ctx)
 		return err
 	})
 	if err != nil {
 		return nil, r.fail("blob "+string(d.Digest), err)
 	}
-	return response.Body, nil
+	if d.Size <= 0 {
+		return body, nil
+	}
+	return ranges.NewReader(ctx, body, blob.rest, d.Size), nil
 }
 
 // openBlob asks for a blob and follows redirects; byteRange is "" or a header
@@ -157,7 +161,7 @@ func blobRequest(ctx context.Context, u *url.URL, byteRange string) *http.Reques
 // elsewhere sends a request to where a blob is, without credentials: the URL
 // may be one, and no error repeats its query.
 func (r *Repository) elsewhere(request *http.Request, also ...int) (*http.Response, error) {
-	c := v2.Client{Http: r.plain}
+	c := v2.Client{HTTP: r.plain}
 	response, err := c.Do(request, append(also, http.StatusOK, http.StatusPartialContent)...)
 	var refused *v2.Error
 	if errors.As(err, &refused) {
@@ -186,9 +190,6 @@ type registryRanges struct {
 }
 
 func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
-	if ranges.IsRepeated(ctx) {
-		ctx = calls.Repeating(ctx)
-	}
 	response, err := b.get(ctx, fmt.Sprintf("bytes=%d-%d", first, first+n-1))
 	if err == nil {
 		if err = checkRange(response, b.d.Size, first, n); err != nil {
@@ -198,11 +199,25 @@ func (b *registryRanges) open(ctx context.Context, first, n int64) (io.ReadClose
 	if err == nil {
 		return response.Body, nil
 	}
-	err = b.registry.fail("blob "+string(b.d.Digest), err)
-	if !v2.MayPass(err) {
-		err = content.Permanent(err)
+	return nil, b.registry.fail("blob "+string(b.d.Digest), err)
+}
+
+// whole opens the blob at its first byte.
+func (b *registryRanges) whole(ctx context.Context) (io.ReadCloser, error) {
+	response, _, err := b.registry.openBlob(ctx, b.client, b.d, "")
+	if err != nil {
+		return nil, err
 	}
-	return nil, err
+	return response.Body, nil
+}
+
+// rest opens the blob at a byte, also where there are no ranges.
+func (b *registryRanges) rest(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+	body, err := b.open(ctx, first, n)
+	if errors.Is(err, content.ErrNoRanges) {
+		return ranges.Whole(b.whole)(ctx, first, n)
+	}
+	return body, err
 }
 
 // get asks at once where the blob was before; if it is refused there, the URL may

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -81,9 +82,9 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	if base == nil {
 		base = NewTransport()
 	}
-	waits := calls.DefaultPolicy()
+	waits := retry.Default()
 	waits.Answer = answerTime
-	base = calls.Watched(base.RoundTrip, func() calls.Policy { return waits })
+	base = calls.Watched(base.RoundTrip, func() retry.Policy { return waits })
 	r := &Repository{
 		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},

@@ -45,9 +45,14 @@ func (r *Repository) MissingBlobs(ctx context.Context, blobs []content.Descripto
 	return missing, nil
 }
 
-// PutBlob uploads a blob.
-func (r *Repository) PutBlob(ctx context.Context, d content.Descriptor, content io.Reader) error {
-	return r.UploadBlob(ctx, d, parts.Once(content), parts.Single())
+// PutBlob uploads a blob as [Repository.UploadBlob] does. Up to 10 MiB are read into memory unless source is a file or
+// other content that can be read again.
+func (r *Repository) PutBlob(ctx context.Context, d content.Descriptor, source io.Reader) error {
+	data, err := parts.FromReader(source, d.Size)
+	if err != nil {
+		return r.fail("blob "+string(d.Digest), err)
+	}
+	return r.UploadBlob(ctx, d, data, parts.Single())
 }
 
 // UploadBlob uploads a blob with one POST and one PUT, or mounts it from another

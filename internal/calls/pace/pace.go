@@ -7,14 +7,9 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
-)
 
-// Clock is the time by which calls are paced.
-type Clock interface {
-	Now() time.Time
-	// Sleep waits for d or until the context ends, whose error it returns then.
-	Sleep(ctx context.Context, d time.Duration) error
-}
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+)
 
 // Outcome is what became of a call.
 type Outcome int
@@ -47,7 +42,7 @@ const (
 
 // Bucket paces the calls of one operation. It is safe for concurrent use.
 type Bucket struct {
-	clock Clock
+	clock retry.Clock
 	first float64 // calls per second to begin with
 
 	// turn is held by the call that is next, so that calls go in the order in
@@ -91,7 +86,7 @@ func (c *counter) rate(now time.Time) (rate float64, ok bool) {
 }
 
 // NewBucket begins with rate calls per second.
-func NewBucket(clock Clock, rate float64) *Bucket {
+func NewBucket(clock retry.Clock, rate float64) *Bucket {
 	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, turn: make(chan struct{}, 1)}
 	b.filled = clock.Now()
 	b.accepted.began = b.filled

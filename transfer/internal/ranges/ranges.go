@@ -9,31 +9,11 @@ import (
 	"io"
 	"time"
 
-	"github.com/ecrkit/ecrkit/transfer/content"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
-
-// requestKey is where the context of an [content.RangeOpener] has its request.
-type requestKey struct{}
-
-// IsRepeated tells an [content.RangeOpener] whether its range, or the beginning of it, was asked
-// for before.
-func IsRepeated(ctx context.Context) bool {
-	r, _ := ctx.Value(requestKey{}).(*request)
-	return r != nil && r.repeated
-}
-
-// Sending tells that an [content.RangeOpener] sends its request now, which may stall from now on
-// until sent is called. Otherwise it is only watched once it is open: it may wait
-// for its turn.
-func Sending(ctx context.Context) (sent func()) {
-	r, _ := ctx.Value(requestKey{}).(*request)
-	if r == nil || r.dog == nil {
-		return func() {}
-	}
-	r.dog.begin(r)
-	return func() { r.dog.pause(r) }
-}
 
 const (
 	// maxSize of one range in bytes. Amazon S3 advises ranges of 8 to 16 MB:
@@ -41,10 +21,6 @@ const (
 	maxSize = 8 << 20
 	// minSize keeps the round trip of a range short beside its bytes.
 	minSize = 1 << 20
-	// maxTries is how often in a row a range may fail without having got a byte.
-	maxTries = 6
-	// firstPause is the wait before the second try; it doubles with each.
-	firstPause = 100 * time.Millisecond
 )
 
 // Fetch reads the size bytes of a blob into f over at most connections ranges at
@@ -142,45 +118,57 @@ type fetcher struct {
 	open     content.RangeOpener
 	buffer   []byte
 	watch    *watchdog
+	idle     time.Duration // how long a request may bring nothing while others bring bytes
 	progress func(n int)
 }
 
 // fetch reads one range, with as many tries as it needs as long as each brings
 // some bytes. It returns how many came.
 func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
-	first, end, tries, pause, repeated := s.First, s.End(), 0, firstPause, false
-	for {
-		got, err := w.read(ctx, first, end-first, repeated)
+	first, end, tries := s.First, s.End(), retry.New(retry.Default())
+	w.idle = max(w.idle/2, stallBeside)
+	for sent := 0; ; sent++ {
+		if err := tries.Wait(ctx); err != nil {
+			return first - s.First, err
+		}
+		got, err := w.read(retry.Repeated(ctx, sent), first, end-first)
 		first += got
 		if first == end {
 			return s.Length, nil
 		}
-		if repeated = true; err == nil {
+		if err == nil {
 			err = io.ErrUnexpectedEOF
 		}
-		if got > 0 {
-			tries, pause = 0, firstPause
+		if errors.Is(err, ErrStalled) {
+			w.idle = min(2*w.idle, stallAlone) // the link may just be slow
 		}
-		tries++
-		if ctx.Err() != nil || tries == maxTries || content.IsPermanent(err) {
+		if got > 0 {
+			tries.Progress()
+		}
+		if err := giveUp(ctx, tries, err); err != nil {
 			return first - s.First, fmt.Errorf("at byte %d: %w", first, err)
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return first - s.First, ctx.Err()
-		}
-		pause *= 2
 	}
 }
 
+// giveUp notes that a try has failed with err. It returns nil if there is to be another one.
+func giveUp(ctx context.Context, tries *retry.Tries, err error) error {
+	v, notBefore := retry.Judge(ctx, err)
+	switch {
+	case v == retry.Final:
+		return err
+	case tries.Again(ctx, v, notBefore):
+		return nil
+	}
+	return &retry.GaveUp{Err: err}
+}
+
 // read makes one request and returns how many bytes it brought.
-func (w *fetcher) read(ctx context.Context, first, n int64, repeated bool) (got int64, err error) {
+func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	alive := w.watch.add(cancel)
+	alive := w.watch.add(cancel, w.idle)
 	defer w.watch.remove(alive)
-	alive.repeated = repeated
 	ctx = context.WithValue(ctx, requestKey{}, alive)
 	body, err := w.open(ctx, first, n)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -134,7 +135,7 @@ func TestFetchGivesUp(t *testing.T) {
 		}, nil, 1},
 		"never a byte": {func(context.Context, int64, int64) (io.ReadCloser, error) {
 			return io.NopCloser(broken{}), nil
-		}, errReset, maxTries},
+		}, errReset, retry.Default().Tries},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -321,8 +322,8 @@ func TestReader(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &source{data: someContent(3 << 20), cut: cut}
 				repeated := 0
-				r := NewReader(t.Context(), func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
-					if IsRepeated(ctx) {
+				r := NewReader(t.Context(), nil, func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+					if retry.IsRepeated(ctx) {
 						repeated++
 					}
 					return s.open(ctx, first, n)
@@ -339,14 +340,66 @@ func TestReader(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{data: someContent(1 << 20), cut: func(int, int64) int64 { return 0 }}
-		if _, err := io.ReadAll(NewReader(t.Context(), s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != maxTries {
+		if _, err := io.ReadAll(NewReader(t.Context(), nil, s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != retry.Default().Tries {
 			t.Errorf("got %v after %d requests", err, s.requests)
 		}
 		short := func(context.Context, int64, int64) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(nil)), nil
 		}
-		if _, err := io.ReadAll(NewReader(t.Context(), short, 10)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := io.ReadAll(NewReader(t.Context(), nil, short, 10)); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// slowLink is a link of 30 KiB a second that all connections share: each waits for its turn to get 32 KiB.
+type slowLink struct {
+	source
+	turn chan struct{}
+}
+
+func (l *slowLink) open(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+	body, err := l.source.open(ctx, first, n)
+	return &slowLinkBody{ctx, l, body}, err
+}
+
+type slowLinkBody struct {
+	ctx  context.Context
+	link *slowLink
+	io.ReadCloser
+}
+
+func (b *slowLinkBody) Read(p []byte) (int, error) {
+	select {
+	case b.link.turn <- struct{}{}:
+	case <-b.ctx.Done():
+		return 0, b.ctx.Err()
+	}
+	defer func() { <-b.link.turn }()
+	n, err := b.ReadCloser.Read(p[:min(len(p), 32<<10)])
+	select {
+	case <-time.After(time.Duration(n) * time.Second / (30 << 10)):
+		return n, err
+	case <-b.ctx.Done(): // the bytes are lost
+		return 0, b.ctx.Err()
+	}
+}
+
+// TestFetchOverSlowLink has connections wait for bytes longer than one is waited for that hangs.
+func TestFetchOverSlowLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &slowLink{source: source{data: someContent(8 << 20)}, turn: make(chan struct{}, 1)}
+		f, hash := newFile(t), sha256.New()
+		began := time.Now()
+		if err := Fetch(t.Context(), f, hash, int64(len(l.data)), l.open, 8, ignore); err != nil {
+			t.Fatal(err)
+		}
+		if want := sha256.Sum256(l.data); !bytes.Equal(hash.Sum(nil), want[:]) {
+			t.Error("other bytes than those of the source")
+		}
+		ideal := time.Duration(len(l.data)) * time.Second / (30 << 10)
+		if took := time.Since(began); took > ideal*3/2 {
+			t.Errorf("took %s, the link can do it in %s", took, ideal)
 		}
 	})
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Reader reads a blob in its order over one connection at a time. After a failure
-// it goes on from the last byte, with the same tries as [Fetch].
+// it resumes at the last byte, with as many tries as [Fetch].
 type Reader struct {
 	ctx  context.Context
 	open content.RangeOpener
@@ -18,45 +18,47 @@ type Reader struct {
 
 	at    int64
 	body  io.ReadCloser // nil if none is open
-	tries int           // in a row without a byte
-	pause time.Duration
+	sent  int           // requests
+	tries *retry.Tries
 }
 
-// NewReader reads the size bytes of a blob. The requests end with ctx.
-func NewReader(ctx context.Context, open content.RangeOpener, size int64) *Reader {
-	return &Reader{ctx: ctx, open: open, size: size, pause: firstPause}
+// NewReader reads the size bytes of a blob. body is the blob opened at its first byte, nil if it is not open. The
+// requests end with ctx.
+func NewReader(ctx context.Context, body io.ReadCloser, open content.RangeOpener, size int64) *Reader {
+	r := &Reader{ctx: ctx, open: open, size: size, body: body, tries: retry.New(retry.Default())}
+	if body != nil {
+		r.sent = 1
+	}
+	return r
 }
 
 // Read implements io.Reader.
 func (r *Reader) Read(p []byte) (int, error) {
 	for r.at < r.size {
+		if err := r.tries.Wait(r.ctx); err != nil {
+			return 0, err
+		}
 		n, err := r.read(p)
 		r.at += int64(n)
 		if n > 0 {
-			r.tries, r.pause = 0, firstPause
+			r.tries.Progress()
 			return n, nil // the error comes again, or the rest
 		}
 		if err == nil {
 			continue
 		}
 		r.Close()
-		r.tries++
-		if r.ctx.Err() != nil || r.tries == maxTries || content.IsPermanent(err) {
+		if err := giveUp(r.ctx, r.tries, err); err != nil {
 			return 0, fmt.Errorf("at byte %d: %w", r.at, err)
 		}
-		select {
-		case <-time.After(r.pause):
-		case <-r.ctx.Done():
-			return 0, r.ctx.Err()
-		}
-		r.pause *= 2
 	}
 	return 0, io.EOF
 }
 
 func (r *Reader) read(p []byte) (int, error) {
 	if r.body == nil {
-		ctx := context.WithValue(r.ctx, requestKey{}, &request{repeated: r.at > 0 || r.tries > 0})
+		ctx := retry.Repeated(r.ctx, r.sent)
+		r.sent++
 		body, err := r.open(ctx, r.at, r.size-r.at)
 		if err != nil {
 			return 0, err

@@ -7,14 +7,16 @@ import (
 	"time"
 )
 
-// ErrStalled says that a connection brought nothing for too long.
+// ErrStalled is the error of a request that brought nothing for too long.
 var ErrStalled = errors.New("the connection brought nothing for too long")
 
 const (
 	// stallAlone is how long a request may bring nothing at all.
 	stallAlone = 30 * time.Second
-	// stallBeside is how long it may do so while others bring bytes, or if all others
-	// have ended since: then the network is well and it is this connection that hangs.
+	// stallBeside is how long it may do so at first while others bring bytes, or if all
+	// others have ended since: then it is mostly this connection that hangs. The limit
+	// doubles up to stallAlone when a request is ended for it: over a slow link each
+	// waits for the others.
 	stallBeside = 2 * time.Second
 )
 
@@ -28,11 +30,27 @@ type watchdog struct {
 	requests map[*request]struct{}
 }
 
+// request is one request for a range.
 type request struct {
-	dog      *watchdog
-	latest   time.Time // when it began or brought bytes; the zero time while it waits for its turn
-	cancel   context.CancelCauseFunc
-	repeated bool
+	dog    *watchdog
+	latest time.Time     // when it began or brought bytes; the zero time while it waits for its turn
+	idle   time.Duration // how long it may bring nothing beside others
+	cancel context.CancelCauseFunc
+}
+
+// requestKey is where the context of a [content.RangeOpener] has its request.
+type requestKey struct{}
+
+// Sending marks that a [content.RangeOpener] sends its request now, which may stall from now on
+// until sent is called. Without it a request is only watched once it is open, as it may
+// wait for its turn.
+func Sending(ctx context.Context) (sent func()) {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	if r == nil {
+		return func() {}
+	}
+	r.dog.begin(r)
+	return func() { r.dog.pause(r) }
 }
 
 func newWatchdog() *watchdog {
@@ -62,31 +80,31 @@ func (w *watchdog) stop() {
 func (w *watchdog) check(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	beside := now.Sub(w.latest) < stallBeside/2
 	for r := range w.requests {
+		beside := now.Sub(w.latest) < r.idle/2
 		left := len(w.requests) == 1 && w.latest.After(r.latest)
-		if idle := now.Sub(r.latest); !r.latest.IsZero() && (idle >= stallAlone || (beside || left) && idle >= stallBeside) {
+		if idle := now.Sub(r.latest); !r.latest.IsZero() && (idle >= stallAlone || (beside || left) && idle >= r.idle) {
 			r.cancel(ErrStalled)
 		}
 	}
 }
 
-func (w *watchdog) add(cancel context.CancelCauseFunc) *request {
+func (w *watchdog) add(cancel context.CancelCauseFunc, idle time.Duration) *request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r := &request{dog: w, cancel: cancel}
+	r := &request{dog: w, cancel: cancel, idle: idle}
 	w.requests[r] = struct{}{}
 	return r
 }
 
-// begin says that r may stall from now on.
+// begin marks that r may stall from now on.
 func (w *watchdog) begin(r *request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.latest = time.Now()
 }
 
-// pause says that r waits for our own side.
+// pause marks that r waits for our own side.
 func (w *watchdog) pause(r *request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,7 +117,7 @@ func (w *watchdog) remove(r *request) {
 	delete(w.requests, r)
 }
 
-// progress says that r brought n bytes.
+// progress notes that r brought n bytes.
 func (w *watchdog) progress(r *request, n int) {
 	if n == 0 {
 		return

@@ -19,7 +19,7 @@ import (
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 type Client struct {
 	Base *url.URL // scheme and host
-	Http *http.Client
+	HTTP *http.Client
 }
 
 // NewClient gives a client that sends requests through transport, which adds
@@ -27,7 +27,7 @@ type Client struct {
 func NewClient(scheme, host string, transport http.RoundTripper) *Client {
 	return &Client{
 		Base: &url.URL{Scheme: scheme, Host: host},
-		Http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+		HTTP: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		}},
 	}
@@ -45,7 +45,7 @@ func (c *Client) URL(path string, query url.Values) *url.URL {
 func (c *Client) Do(r *http.Request, statuses ...int) (*http.Response, error) {
 	r.Header.Set("User-Agent", "ecrkit")
 	place := r.Method + " " + WithoutQuery(r.URL)
-	response, err := c.Http.Do(r)
+	response, err := c.HTTP.Do(r)
 	if err != nil {
 		var transport *url.Error
 		if errors.As(err, &transport) {

@@ -6,28 +6,29 @@ import (
 	"unicode"
 )
 
-func TestDecodeV2Errors(t *testing.T) {
+func TestDecodeErrors(t *testing.T) {
 	tests := map[string][2]string{
 		`{"errors":[{"code":"NAME_UNKNOWN","message":"no such repository"},{"code":"X"}]}`:       {"NAME_UNKNOWN", "no such repository"},
 		`{"errors":[{"code":"DENIED","message":"see https://h/p?X-Amz-Signature=canary, now"}]}`: {"DENIED", "see https://h/p now"},
 		`{"errors":[{"code":"a\nb","message":"\u001b[31mred"}]}`:                                 {"", "[31mred"},
 		`{"errors":[]}`: {},
-		`<html>`:        {},
-		`null`:          {},
+		`<Error><Code>ExpiredToken</Code><Message>see https://h/p?X-Amz-Signature=canary</Message></Error>`: {"ExpiredToken", "see https://h/p"},
+		`<html>`: {},
+		`null`:   {},
 	}
 	for body, want := range tests {
-		code, message := decodeV2Errors([]byte(body))
+		code, message := decodeErrors([]byte(body))
 		if code != want[0] || message != want[1] {
 			t.Errorf("%s: %q, %q", body, code, message)
 		}
 	}
 }
 
-func FuzzDecodeV2Errors(f *testing.F) {
+func FuzzDecodeErrors(f *testing.F) {
 	f.Add([]byte(`{"errors":[{"code":"NAME_UNKNOWN","message":"see https://h/p?a=b","detail":{"x":1}}]}`))
 	f.Add([]byte(`{"errors":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		code, message := decodeV2Errors(data)
+		code, message := decodeErrors(data)
 		text := code + message
 		if len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) && strings.ContainsAny(text, "\n\x1b") {
 			t.Errorf("%q", text)

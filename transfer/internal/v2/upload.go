@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -75,7 +76,7 @@ func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor,
 		err = CheckDigestHeader(response.Header, d.Digest)
 	}
 	if err != nil && context.Cause(sending) == ErrSlow {
-		err = &finalError{ErrSlow}
+		err = retry.As(retry.Final, ErrSlow)
 	}
 	cancel(nil)
 	// Who sends the body must be done with it before the content is read again.
@@ -133,7 +134,6 @@ func (p *Pace) watch(taken func() int64, slow func()) {
 // PutBlob uploads a blob with one POST and one PUT; after a failure both again. If
 // upload is not nil, the POST was sent.
 func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descriptor, data content.PartReader, how content.Upload, upload *url.URL, put Put) error {
-	renewed := false
 	return Retry(ctx, func(ctx context.Context) (err error) {
 		if err := how.Slots.Acquire(ctx, 1); err != nil {
 			return err
@@ -141,7 +141,7 @@ func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descr
 		defer how.Slots.Release(1)
 		if upload == nil {
 			if upload, _, err = c.Begin(ctx, repository, d.Digest, ""); err != nil {
-				return &finalError{err} // it was tried often enough
+				return err
 			}
 		}
 		err = c.put(ctx, upload, d, data, how, put)
@@ -153,9 +153,8 @@ func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descr
 			if has, headErr := c.HasBlob(ctx, repository, d); headErr == nil && has {
 				return nil // another push was faster
 			}
-		case refused.Unauthorized() && !renewed:
-			renewed = true // a token that has expired is not sent again
-			return &passingError{err}
+		case refused.Unauthorized():
+			return retry.As(retry.Renewed, err) // a token that has expired is not sent again
 		}
 		return err
 	})

@@ -1,4 +1,4 @@
-package pace
+package calls
 
 import (
 	"net/http"

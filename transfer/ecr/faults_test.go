@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -19,9 +20,10 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// TestPullFaults breaks every download of a layer in several ways, before it has
+// TestPullBreaks breaks every download of a layer in several ways, before it has
 // brought a byte (after some bytes it goes on: TestPullRanges).
-func TestPullFaults(t *testing.T) {
+func TestPullBreaks(t *testing.T) {
+	t.Parallel()
 	n := int64(0)
 	tests := []struct {
 		name      string
@@ -42,7 +44,7 @@ func TestPullFaults(t *testing.T) {
 			tt.fault.Op, tt.fault.Count = "GET /layers/{digest}", -1
 			fixture.Check(t, w.Server.SetFaults(tt.fault))
 			dst := filepath.Join(t.TempDir(), "dst")
-			_, err := transfer.Copy(t.Context(), w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
+			_, err := transfer.Copy(fixture.Context(t), w.repository("app"), layout.New(dst), transfer.Options{Reference: "x", Tags: []string{"x"}})
 			if err == nil || errors.Is(err, content.ErrIntegrity) != tt.integrity || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v", err)
 			}
@@ -63,6 +65,7 @@ func TestPullFaults(t *testing.T) {
 }
 
 func TestPullExpiredURL(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{URLLifetime: time.Second})
 	src, _, _ := fixture.Layout(t, 1)
 	mustCopy(t, layout.New(src), w.repository("app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
@@ -90,12 +93,14 @@ func someLayer(t *testing.T, w *world) string {
 }
 
 func TestWrongKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
-	cfg, err := auth.AWS{}.Config(t.Context(), w.Registry)
+	keys, err := w.Config.Credentials.Retrieve(t.Context())
 	fixture.Check(t, err)
+	cfg := w.Config.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(keys.AccessKeyID, "canary-secret", "")
 	src, _, _ := fixture.Layout(t, 1)
-	_, err = transfer.Copy(t.Context(), layout.New(src), New(cfg, w.Registry, "app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
+	_, err = transfer.Copy(fixture.Context(t), layout.New(src), New(cfg, w.Registry, "app"), transfer.Options{Reference: "image", Tags: []string{"x"}})
 	var explained *auth.Error
 	if !errors.As(err, &explained) || !strings.Contains(err.Error(), "check the secret access key") || strings.Contains(err.Error(), "canary") {
 		t.Errorf("got %v", err)
@@ -105,6 +110,7 @@ func TestWrongKey(t *testing.T) {
 // TestPushLostAnswer has the answers to parts get lost: the SDK sends the parts
 // again, and the server says that it has them.
 func TestPushLostAnswer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	src, _, _ := fixture.Layout(t, 2)
 	none := int64(0)

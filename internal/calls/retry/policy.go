@@ -1,0 +1,154 @@
+package retry
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Policy is how often and for how long a request is sent again, and how long it may stand still. The zero value
+// retries nothing.
+type Policy struct {
+	// Tries is how often a request is sent that fails in a transient way.
+	Tries int
+	// Pause is the wait before a request is sent again; it doubles with each time up to MaxPause.
+	Pause, MaxPause time.Duration
+	// Throttled is how long a request is sent again after it was throttled for the first time.
+	Throttled time.Duration
+	// Lag is how long a request is sent again that is [Lagging].
+	Lag time.Duration
+	// Answer is how long the answer to a request may take, Bytes how long no byte of a request or an answer may
+	// move.
+	Answer, Bytes time.Duration
+}
+
+// Default returns the policy for all services. It waits for an answer as long as the AWS CLI.
+func Default() Policy {
+	return Policy{
+		Tries: 8, Pause: 100 * time.Millisecond, MaxPause: 5 * time.Second,
+		Throttled: 10 * time.Minute, Lag: 5 * time.Second,
+		Answer: time.Minute, Bytes: 30 * time.Second,
+	}
+}
+
+// backoff is the wait before the next try after n failures: between half of it and all of it at random, so that
+// requests that failed together are not sent together.
+func (p Policy) backoff(n int) time.Duration {
+	d := p.MaxPause
+	if n < 16 {
+		d = min(p.Pause<<(n-1), p.MaxPause)
+	}
+	if d < 2 {
+		return d
+	}
+	return d/2 + rand.N(d/2)
+}
+
+// Tries are the tries of one request. They are used by one goroutine.
+type Tries struct {
+	policy Policy
+
+	failures  int
+	throttles int
+	renewals  int
+	throttled time.Time // since when; the zero time if it was not
+	lagging   time.Time // since when
+	next      time.Time // when it may be sent again; the zero time is at once
+}
+
+// New returns the tries of one request.
+func New(p Policy) *Tries { return &Tries{policy: p} }
+
+// Wait waits until the request may be sent, for the first time or again. The error is that of the context.
+func (t *Tries) Wait(ctx context.Context) error {
+	if t.next.IsZero() {
+		return ctx.Err()
+	}
+	clock := ClockOf(ctx)
+	return clock.Sleep(ctx, t.next.Sub(clock.Now()))
+}
+
+// Again notes what became of a try, and before which time the service wants no other request (the zero time if it
+// did not say). It reports whether the request is to be sent again, after [Tries.Wait]. It is not if the context
+// would end before.
+func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool {
+	now := ClockOf(ctx).Now()
+	again := false
+	t.next = now
+	switch v {
+	case Throttled:
+		if t.throttled.IsZero() {
+			t.throttled = now
+		}
+		t.throttles++
+		t.delay(now, t.policy.backoff(t.throttles), notBefore)
+		again = t.next.Sub(t.throttled) <= t.policy.Throttled
+	case Transient:
+		t.failures++
+		t.delay(now, t.policy.backoff(t.failures), notBefore)
+		again = t.failures < t.policy.Tries && t.next.Sub(now) <= max(t.policy.Throttled, t.policy.MaxPause)
+	case Lagging:
+		if t.lagging.IsZero() {
+			t.lagging = now
+		}
+		t.delay(now, 2*t.policy.Pause, notBefore)
+		again = t.next.Sub(t.lagging) <= t.policy.Lag
+	case Renewed:
+		t.renewals++
+		again = t.renewals == 1
+	}
+	if deadline, ok := ctx.Deadline(); ok && t.next.After(deadline) {
+		return false
+	}
+	return again && ctx.Err() == nil
+}
+
+func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
+	t.next = now.Add(pause)
+	if notBefore.After(t.next) {
+		t.next = notBefore
+	}
+}
+
+// Progress forgets the failures so far: the last try has brought the request forward.
+func (t *Tries) Progress() {
+	t.failures, t.throttles, t.throttled, t.lagging = 0, 0, time.Time{}, time.Time{}
+}
+
+// Do calls send until it succeeds or fails in a way that a retry does not change. An error after the last of
+// several tries is a [*GaveUp]. The context of send is one for which [IsRepeated] reports whether this is a retry.
+func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) error {
+	tries := New(p)
+	for n := 0; ; n++ {
+		if err := tries.Wait(ctx); err != nil {
+			return err
+		}
+		err := send(Repeated(ctx, n))
+		v, notBefore := Judge(ctx, err)
+		if v == Final {
+			return err
+		}
+		if !tries.Again(ctx, v, notBefore) {
+			return &GaveUp{err}
+		}
+	}
+}
+
+type repeatedKey struct{}
+
+// Repeated returns the context of a request that was sent n times before.
+func Repeated(ctx context.Context, n int) context.Context {
+	if n == 0 {
+		return ctx
+	}
+	return context.WithValue(ctx, repeatedKey{}, n)
+}
+
+// IsRepeated reports whether the request with this context was sent before.
+func IsRepeated(ctx context.Context) bool { return Sent(ctx) > 0 }
+
+// Sent returns how often the request with this context was sent before.
+func Sent(ctx context.Context) int {
+	n, _ := ctx.Value(repeatedKey{}).(int)
+	return n
+}
