@@ -47,7 +47,7 @@ func newAttestCommand(app *App) *cobra.Command {
 		Args:  arguments(0, "REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if kind == "" || path == "" {
-				return usagef("say what is attested: --type TYPE and --predicate FILE (- for stdin)")
+				return usagef("name the statement: --type TYPE and --predicate FILE (- for stdin)")
 			}
 			signed, err := keyValues(annotations)
 			if err != nil {
@@ -87,7 +87,7 @@ func newAttestCommand(app *App) *cobra.Command {
 	flags.StringVar(&kind, "type", "", "`TYPE` of the predicate")
 	flags.StringVar(&path, "predicate", "", "`file` with the predicate")
 	flags.StringArrayVarP(&annotations, "annotation", "a", nil, "`KEY=VALUE` to be signed with the image; may be repeated")
-	flags.BoolVar(&force, "force", false, "attach it again if it is there")
+	flags.BoolVar(&force, "force", false, "attach it again if it exists")
 	addPolicyFlag(cmd, &policy)
 	completeValues(cmd, "type", predicateTypeNames())
 	return cmd
@@ -129,7 +129,7 @@ func (app *App) readPredicate(path string) (json.RawMessage, error) {
 	case err == nil && len(data) > maxPredicate:
 		err = fmt.Errorf("a predicate has at most %d bytes", maxPredicate)
 	case err == nil && !json.Valid(data):
-		err = errors.New("a predicate is one JSON value, and this is none")
+		err = errors.New("a predicate is one JSON value, and this is not")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

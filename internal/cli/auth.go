@@ -10,16 +10,16 @@ import (
 	"github.com/ecrkit/ecrkit/internal/eventlog"
 )
 
-const authHelp = `Everything around the authorization token of Amazon ECR.
+const authHelp = `Get, explain and manage authorization tokens of Amazon ECR.
 
-  ecrkit auth explain HOST     who is asked for HOST, as whom, and is there a token
-  ecrkit auth setup HOST...    let docker get its tokens by itself
+  ecrkit auth explain HOST     which helper answers for HOST, with which identity
+  ecrkit auth setup HOST...    have docker get its tokens automatically
   ecrkit auth login HOST...    log docker in where no helper can be installed
   ecrkit auth token HOST       print the token, as aws ecr get-login-password does
-  ecrkit auth cache ls         the tokens that are kept
+  ecrkit auth cache ls         the cached tokens
   ecrkit auth kubelet          the credential provider of the kubelet
 
-docker and others get their tokens through docker-credential-ecrkit by themselves.`
+docker and other clients then get their tokens from docker-credential-ecrkit.`
 
 func newAuthCommand(app *App) *cobra.Command {
 	return newGroup("auth", "Get, explain and manage authorization tokens", authHelp,

@@ -18,12 +18,12 @@ const authCacheHelp = `The tokens that are kept on this machine.
   ecrkit auth cache clear    remove them all
 
 Nobody is named: a token is known by the recipe of its credentials, such as
-assume-role or sso. ecrkit auth explain HOST tells which one is used for a host.`
+assume-role or sso. ecrkit auth explain HOST shows which one a host uses.`
 
 func newAuthCacheCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
-		Short: "List and remove the tokens that are kept",
+		Short: "List and remove cached tokens",
 		Long:  authCacheHelp,
 		Args:  arguments(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

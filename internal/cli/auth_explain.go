@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-const authExplainHelp = `Tell how the token of a registry is had: which rule of config.yaml counts, which
+const authExplainHelp = `Explain where the token of a registry comes from: which rule of config.yaml counts, which
 AWS profile, what kind of credentials, which endpoint is called, and whether a
 token is kept and until when. Nothing is sent, unless --try: then the token is got
 and shown to the registry.
@@ -51,7 +51,7 @@ func newAuthExplainCommand(app *App) *cobra.Command {
 	var try bool
 	cmd := &cobra.Command{
 		Use:   "explain HOST",
-		Short: "Tell how the token of a registry is had",
+		Short: "Explain where the token of a registry comes from",
 		Long:  authExplainHelp,
 		Args:  arguments(0, "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -90,7 +90,7 @@ func newAuthKubeletCommand(app *App) *cobra.Command {
 				response.CacheDuration = (token.ExpiresAt.Sub(app.Now()) / 2).Truncate(time.Second).String()
 				response.Auth[host] = providerAuth{auth.Username, token.Secret}
 			case r.Public:
-				app.Messagef("going on without credentials: %v", err)
+				app.Messagef("continuing without credentials: %v", err)
 			default:
 				return err
 			}

@@ -15,7 +15,7 @@ import (
 
 const authLoginHelp = `Log docker in to registries for 12 hours, on machines where no credential helper
 can be installed. The token is stored as docker login stores it: in the credential
-store that docker's config.json names, or else in config.json itself, in the clear.
+store that docker's config.json names, or else in config.json itself, in plain text.
 
   ecrkit auth login 123456789012.dkr.ecr.us-east-1.amazonaws.com
 
@@ -93,6 +93,6 @@ func (app *App) logIn(file *dockerconfig.File, host string, token auth.Token) (s
 		}
 		return "docker-credential-" + helper, nil
 	}
-	app.Messagef("the token of %s is stored in the clear in %s; ecrkit auth setup stores none", host, file.Path())
+	app.Messagef("the token of %s is stored in plain text in %s; ecrkit auth setup stores no token", host, file.Path())
 	return file.Path(), file.SetAuth(host, auth.Username, token.Secret)
 }

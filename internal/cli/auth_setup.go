@@ -14,7 +14,7 @@ import (
 // helperName is docker-credential-ecrkit in credHelpers.
 const helperName = "ecrkit"
 
-const authSetupHelp = `Let docker get the tokens of registries by itself: write credHelpers entries into
+const authSetupHelp = `Have docker get the tokens of registries automatically: write credHelpers entries into
 ~/.docker/config.json ($DOCKER_CONFIG), or with --podman into podman's auth.json
 ($REGISTRY_AUTH_FILE). Everything else in the file stays byte for byte, and a copy
 of it is kept next to it as config.json.ecrkit-backup. Again it changes nothing.
@@ -42,7 +42,7 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 	var check, remove, podman bool
 	cmd := &cobra.Command{
 		Use:   "setup HOST...",
-		Short: "Let docker or podman get the tokens by themselves",
+		Short: "Have docker or podman get tokens automatically",
 		Long:  authSetupHelp,
 		Args:  atLeast("HOST"),
 		RunE: func(_ *cobra.Command, args []string) error {

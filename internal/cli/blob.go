@@ -20,7 +20,7 @@ func newBlobCommand(app *App) *cobra.Command {
 
 const blobFetchHelp = `Fetch one layer or config.
 
-  ecrkit blob fetch 123456789012.dkr.ecr.us-east-1.amazonaws.com/app@sha256:0123... --to layer.tar.gz
+  ecrkit blob fetch 123456789012.dkr.ecr.eu-west-1.amazonaws.com/app@sha256:012... --to l.tar.gz
   ecrkit blob fetch HOST/app@sha256:0123... | tar -tz
   ecrkit blob fetch oci:build@sha256:0123... --to config.json --output json
 
@@ -30,8 +30,8 @@ is in an image. A manifest is no blob: ecrkit inspect --raw prints it.
 Into a FILE it comes over several connections; what a run that was interrupted has
 brought is not fetched again. FILE appears when all of it is there and checked; one
 that is the blob already is left alone. To stdout it comes in order and over several
-connections too. If its digest is not the one asked for, that is said at the end
-with exit code 4: what was written must not be used.
+connections too. If the digest does not match, the command ends with exit code 4:
+the bytes that were written must not be used.
 
 With --to FILE prints DIGEST and FILE, or with --output json one object: reference,
 digest, size, file, outcome (sent, resumed or skipped).`
@@ -78,9 +78,9 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	case to == "":
 		return usagef("--to names no file")
 	case toStdout && app.columns() > 0:
-		return usagef("a blob is not written to a terminal; give --to FILE")
+		return usagef("a blob is not written to a terminal; use --to FILE")
 	case toStdout && app.Output == outputJSON:
-		return usagef("with --output json the blob cannot go to stdout; give --to FILE")
+		return usagef("with --output json the blob cannot go to stdout; use --to FILE")
 	}
 	config, err := app.settings()
 	if err != nil {

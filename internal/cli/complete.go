@@ -37,7 +37,7 @@ func completeReferences(app *App, root *cobra.Command) {
 	}
 }
 
-// completeReference gives references that begin with prefix: layouts and their
+// completeReference returns references that begin with prefix: layouts and their
 // tags, and repositories of Amazon ECR and their tags. Whatever fails completes
 // nothing; what is no such reference is completed as a file.
 func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
@@ -85,7 +85,7 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
 }
 
-// tagsWith gives the tags of place that begin with prefix.
+// tagsWith returns the tags of place that begin with prefix.
 func tagsWith(ctx context.Context, images content.ImageLister, place, prefix string) ([]string, cobra.ShellCompDirective) {
 	var found []string
 	for image, err := range images.Images(ctx, content.TaggedOnly) {
@@ -101,7 +101,7 @@ func tagsWith(ctx context.Context, images content.ImageLister, place, prefix str
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// directories gives those that begin with prefix, the layouts among them without
+// directories returns those that begin with prefix, the layouts among them without
 // the slash after which more would follow.
 func directories(kind, prefix string) []string {
 	dir, begin := path.Split(filepath.ToSlash(prefix))

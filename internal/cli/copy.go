@@ -12,22 +12,21 @@ const copyHelp = `Copy an image, or an index with all its images, from anywhere 
   ecrkit copy docker-archive:app.tar oci:app:1.2
   ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --verify --key release.pub --sign alias/mirror
 
-SRC and DST are references of any kind (see ecrkit --help). Manifests arrive byte
-for byte, so digests stay; what DST has is not sent again, and an image that lies
-in another repository of the same registry is mounted where Amazon ECR is set to
-allow it. --all-tags copies every tag of SRC, which then has none itself, under
-the same name.
+SRC and DST are references of any kind (see ecrkit --help). Manifests arrive byte for byte, so
+digests stay. Content that DST has is not sent again. A blob in another repository of the same
+registry is mounted if Amazon ECR is set to allow it. --all-tags copies every tag of SRC, which
+then has no tag itself, under the same name.
 
---platform linux/amd64 copies that image of an index, several platforms an index
-of only those, which has another digest (--keep-digest refuses that). --referrers
-copies signatures, attestations and bills of materials too, those of the images of
-an index as well: what has the image as its subject, and what cosign keeps by the
-tags sha256-….sig, .att and .sbom. Signatures that DST has already are kept. With
---all-tags such a tag goes with its image, and stays behind if that is not copied.
+--platform linux/amd64 copies that image of an index. Several platforms copy an index of only
+those, which has another digest; --keep-digest refuses that. --referrers also copies signatures,
+attestations and SBOMs of the image and of the images of an index: manifests whose subject is the
+image, and what cosign stores under the tags sha256-….sig, .att and .sbom. Existing signatures in
+DST are kept. With --all-tags such a tag is copied with its image, and left out if its image is
+not copied.
 
---verify refuses SRC unless it is signed, before anything is written (exit code 4);
---sign signs it at DST before the tag names it. See ecrkit verify and ecrkit sign.
-What the policy requires of either side holds without these flags, too.
+--verify refuses SRC unless it is signed, before anything is written (exit code 4). --sign signs
+it at DST before the tag is set. See ecrkit verify and ecrkit sign. What the policy requires of
+either side applies without these flags too.
 
 ` + scanGateFlagHelp + `
 

@@ -15,14 +15,14 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
-const resultHelp = `Prints DIGEST and DST, or with --output json one object: reference, digest,
-mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
-bytesSkipped, bytesMounted, calls, retries, seconds; for several destinations or
-tags an object "images" of them, those that failed with an "error". Where an image
-is verified or signed there are "verification" and "signatures", as ecrkit verify
-and sign print them; with --scan-gate "scan": outcome (passed, failed, no-result) and
-images (digest, platform, status, outcome, reason, counts, blocking). --dry-run prints what would be done, with bytes and calls, and
-writes nothing.`
+const resultHelp = `Prints a line DIGEST and DST for each destination, or with --output json one object: reference,
+digest, mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
+bytesSkipped, bytesMounted, calls, retries, seconds. "images" is an array of such objects, one
+for each destination; those that failed have an "error". An image that was verified or signed
+has "verification" and "signatures", as ecrkit verify and sign print them. With --scan-gate it
+has "scan": outcome (passed, failed, no-result) and images (digest, platform, status, outcome,
+reason, counts, blocking). --dry-run prints what would be done, with bytes and calls, and writes
+nothing.`
 
 // copying is what push, pull and copy have in common: their flags, and how they
 // copy and say what they did.
@@ -55,14 +55,14 @@ func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 
 func (c *copying) addTransferFlags(cmd *cobra.Command, app *App) {
 	flags := cmd.Flags()
-	flags.StringSliceVar(&c.platforms, "platform", nil, "only this `OS/ARCH[/VARIANT]` of an index; may be repeated")
-	flags.BoolVar(&c.keepDigest, "keep-digest", false, "refuse platforms that need an index with another digest")
+	flags.StringSliceVar(&c.platforms, "platform", nil, "copy only `OS/ARCH[/VARIANT]` of an index; may be repeated")
+	flags.BoolVar(&c.keepDigest, "keep-digest", false, "refuse a choice of platforms that changes the digest")
 	flags.BoolVar(&c.referrers, "referrers", false, "copy signatures, attestations and other referrers too")
-	flags.BoolVar(&c.foreign, "include-foreign", false, "copy layers that are marked as not to be distributed, from their URLs if need be")
-	flags.IntVar(&c.perLayer, "connections", 0, "connections for one layer (default 8)")
-	flags.IntVar(&c.layers, "layers", 0, "large layers at once (default 4)")
-	flags.IntVar(&c.inAll, "max-connections", 0, "connections in all (default 16)")
-	flags.Var(&c.upload, "upload", "how blobs go to Amazon ECR (default auto)")
+	flags.BoolVar(&c.foreign, "include-foreign", false, "copy non-distributable layers too, from their URLs if necessary")
+	flags.IntVar(&c.perLayer, "connections", 0, "number of connections for one layer (default 8)")
+	flags.IntVar(&c.layers, "layers", 0, "number of large layers at once (default 4)")
+	flags.IntVar(&c.inAll, "max-connections", 0, "number of connections in total (default 16)")
+	flags.Var(&c.upload, "upload", "how to upload blobs to Amazon ECR (default auto)")
 	addProgressFlag(cmd, app)
 	addCompressionFlag(cmd, app)
 }
@@ -143,6 +143,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 		}
 		found.tell()
+		c.app.dryRunDone()
 		return outcomes, nil
 	}
 	progress, err := c.app.newProgress()

@@ -19,12 +19,12 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-const scanGateFlagHelp = `--scan-gate POLICY gives a tag only to an image that the policy of ecrkit scan gate lets
-pass: it is stored by its digest, its scan is waited for (--scan-timeout), and if findings
-block (exit code 5) or there is no result (exit code 1), no tag is set. Where images are
-not scanned by themselves, and the registry has basic scanning, the scan is started. Of an
-index each image has to pass. DST has to be in Amazon ECR. --scan-report FILE writes the
-findings whatever the outcome. With --sign: stored, scanned, signed, tagged.`
+const scanGateFlagHelp = `--scan-gate POLICY sets a tag only if the findings of the scan pass the policy of ecrkit scan
+gate. The image is stored by its digest, and ecrkit waits for its scan (--scan-timeout). If
+findings block the image (exit code 5) or there is no result (exit code 1), no tag is set. If
+the registry has basic scanning and does not scan the repository automatically, ecrkit starts the
+scan. Every image of an index must pass. DST must be in Amazon ECR. --scan-report FILE writes the
+findings in any case. With --sign the order is: store, scan, sign, tag.`
 
 // scanGateFlags are the flags of a copy that gives a tag only to what was scanned.
 type scanGateFlags struct {
@@ -35,8 +35,8 @@ type scanGateFlags struct {
 
 func (f *scanGateFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.policy, "scan-gate", "", "set a tag only if this `POLICY` lets the findings of the scan pass")
-	flags.StringArrayVar(&f.reports.files, "scan-report", nil, "write the findings to `[FORMAT=]FILE`; repeatable")
+	flags.StringVar(&f.policy, "scan-gate", "", "set a tag only if the findings of the scan pass this `POLICY`")
+	flags.StringArrayVar(&f.reports.files, "scan-report", nil, "write the findings to `[FORMAT=]FILE`; may be repeated")
 	flags.DurationVar(&f.timeout, "scan-timeout", defaultScanTimeout, "how long to wait for the scan")
 }
 
@@ -60,7 +60,7 @@ type scanPlace struct {
 	repository string
 }
 
-// prepare reads the policy, before anything is sent. It gives nil if there is no gate.
+// prepare reads the policy, before anything is sent. It returns nil if there is no gate.
 func (f *scanGateFlags) prepare(app *App, dsts []ref.Reference) (*scanGate, error) {
 	if f.policy == "" {
 		if len(f.reports.files) > 0 {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -104,7 +105,7 @@ func (app *App) printOutcomes(outcomes []copyOutcome) error {
 	return partly(len(outcomes)-len(failures), failures)
 }
 
-// summary says in one line what a copy did.
+// summary reports in one line what a copy did.
 func summary(did string, r transfer.Result) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s %s", did, blobs(r.BlobsSent, r.BytesSent+r.BytesResumed))
@@ -112,26 +113,26 @@ func summary(did string, r transfer.Result) string {
 		fmt.Fprintf(&s, ", of which %s had been sent before", humanize.IBytes(uint64(r.BytesResumed)))
 	}
 	if r.BlobsMounted > 0 {
-		fmt.Fprintf(&s, ", %s were mounted", blobs(r.BlobsMounted, r.BytesMounted))
+		fmt.Fprintf(&s, ", %s mounted", blobs(r.BlobsMounted, r.BytesMounted))
 	}
-	fmt.Fprintf(&s, ", %s were there already, %.1f s", blobs(r.BlobsSkipped, r.BytesSkipped), r.Seconds)
+	fmt.Fprintf(&s, ", %s already present, %.1f s", blobs(r.BlobsSkipped, r.BytesSkipped), r.Seconds)
 	return s.String()
 }
 
 func blobs(n int, bytes int64) string {
-	return fmt.Sprintf("%d blobs (%s)", n, humanize.IBytes(uint64(bytes)))
+	return fmt.Sprintf("%s (%s)", english.Plural(n, "blob", ""), humanize.IBytes(uint64(bytes)))
 }
 
-// planText says what a copy would do.
+// planText reports what a copy would do.
 func planText(dst ref.Reference, p transfer.Plan) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s  %s\n", p.Digest, dst)
-	fmt.Fprintf(&s, "  to send: %s and %d manifests; there already: %s\n", blobs(p.Blobs, p.Bytes), p.Manifests, blobs(p.BlobsSkipped, p.BytesSkipped))
+	fmt.Fprintf(&s, "  to send: %s and %s; already present: %s\n", blobs(p.Blobs, p.Bytes), english.Plural(p.Manifests, "manifest", ""), blobs(p.BlobsSkipped, p.BytesSkipped))
 	total := 0
 	for _, op := range slices.Sorted(maps.Keys(p.Calls)) {
 		total += p.Calls[op]
 		fmt.Fprintf(&s, "  %6d × %s\n", p.Calls[op], op)
 	}
-	fmt.Fprintf(&s, "  %6d requests in all\n", total)
+	fmt.Fprintf(&s, "  %6d requests in total\n", total)
 	return s.String()
 }

@@ -16,10 +16,10 @@ import (
 
 // addCompressionFlag adds --compression to a command that reads images.
 func addCompressionFlag(cmd *cobra.Command, app *App) {
-	cmd.Flags().StringVar(&app.compression, "compression", "", "`gzip|zstd|none`: how layers from docker are compressed that are not yet (default gzip)")
+	cmd.Flags().StringVar(&app.compression, "compression", "", "how to compress uncompressed layers from docker: `gzip|zstd|none` (default gzip)")
 }
 
-// isTerminal tells whether a stream is a person.
+// isTerminal reports whether a stream is a person.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -37,14 +37,14 @@ type keyPair struct {
 func newGenerateKeyPairCommand(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "generate-key-pair NAME",
-		Short: "Make a key that signs, in a file",
+		Short: "Create a signing key in a file",
 		Long:  generateKeyPairHelp,
 		Args:  arguments(0, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pair := keyPair{PrivateKey: args[0] + ".key", PublicKey: args[0] + ".pub"}
 			for _, path := range []string{pair.PrivateKey, pair.PublicKey} {
 				if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-					return usagef("%s is there already; choose another NAME, or move it away", path)
+					return usagef("%s already exists; choose another NAME, or move it away", path)
 				}
 			}
 			password, err := app.newPassword(cmd.Context(), filepath.Base(pair.PrivateKey))
@@ -71,7 +71,7 @@ func newGenerateKeyPairCommand(app *App) *cobra.Command {
 	}
 }
 
-// newPassword gives the password for a new key: from the environment, or what was
+// newPassword returns the password for a new key: from the environment, or what was
 // typed twice.
 func (app *App) newPassword(ctx context.Context, key string) ([]byte, error) {
 	_, given := app.Env(passwordVariable)

@@ -7,7 +7,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/governance"
 )
 
-// openGovernance gives the private registry at host, which may be left out for the
+// openGovernance returns the private registry at host, which may be left out for the
 // one of the environment.
 func (app *App) openGovernance(ctx context.Context, host string) (*governance.Registry, error) {
 	r, err := app.parseRegistry(host)
@@ -17,7 +17,7 @@ func (app *App) openGovernance(ctx context.Context, host string) (*governance.Re
 	return app.governanceOf(ctx, r)
 }
 
-// governanceOf gives the private registry r.
+// governanceOf returns the private registry r.
 func (app *App) governanceOf(ctx context.Context, r auth.Registry) (*governance.Registry, error) {
 	if r.Public {
 		return nil, usagef("%s is ECR Public, which has no such settings; name a private registry, ACCOUNT.dkr.ecr.REGION.amazonaws.com", r.Host)
@@ -37,7 +37,7 @@ func (app *App) parseRegistry(host string) (auth.Registry, error) {
 	}
 	if host == "" {
 		if host, _ = app.Env(registryVariable); host == "" {
-			return auth.Registry{}, usagef("no registry is named; give its HOST, or set %s", registryVariable)
+			return auth.Registry{}, usagef("no registry; pass its HOST, or set %s", registryVariable)
 		}
 	}
 	r, err := config.Registries.Parse(host)

@@ -36,7 +36,7 @@ written and the JSON of the idx is printed; with --output json it is the member
 idx, compact.`
 
 func newIndexCommand(app *App) *cobra.Command {
-	return newGroup("index", "Make and edit image indexes", indexHelp,
+	return newGroup("index", "Create and edit image indexes", indexHelp,
 		newIndexCreateCommand(app), newIndexAddCommand(app), newIndexRemoveCommand(app), newIndexAnnotateCommand(app),
 	)
 }
@@ -100,7 +100,7 @@ func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Re
 	return app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst))
 }
 
-// entryNames says for people what the entries are for.
+// entryNames names for people what the entries are for.
 func entryNames(entries []content.Descriptor) string {
 	var names []string
 	for _, d := range entries {
@@ -113,7 +113,7 @@ func entryNames(entries []content.Descriptor) string {
 	return strings.Join(names, ", ")
 }
 
-// samePlace tells whether two references are in one repository or layout.
+// samePlace reports whether two references are in one repository or layout.
 func samePlace(a, b ref.Reference) bool {
 	if a.Kind == ref.KindLayout && b.Kind == ref.KindLayout {
 		return filepath.Clean(a.Path) == filepath.Clean(b.Path)

@@ -20,7 +20,7 @@ func newIndexAddCommand(app *App) *cobra.Command {
 	var edit indexEditFlags
 	cmd := &cobra.Command{
 		Use:   "add REF SRC...",
-		Short: "Put images into an index",
+		Short: "Add images to an index",
 		Long:  indexAddHelp,
 		Args:  atLeast("REF", "SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

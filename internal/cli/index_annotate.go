@@ -59,7 +59,7 @@ func (f annotateFlags) change(args []string) (func(ctx context.Context, idx *ind
 	}
 	annotations := len(set)+len(f.remove) > 0
 	if !annotations && f.platform == "" {
-		return nil, usagef("nothing to change; give KEY=VALUE, --remove or --set-platform")
+		return nil, usagef("nothing to change; pass KEY=VALUE, --remove or --set-platform")
 	}
 	for _, key := range f.remove {
 		if _, both := set[key]; both {

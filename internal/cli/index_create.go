@@ -6,7 +6,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexCreateHelp = `Make an idx of images and give it a name.
+const indexCreateHelp = `Create an index of images.
 
   ecrkit idx create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
   ecrkit idx create HOST/app:1.2 :1.2-amd64 @sha256:0123...
@@ -36,7 +36,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 	var trust trustFlags
 	cmd := &cobra.Command{
 		Use:   "create DST SRC...",
-		Short: "Make an index of images",
+		Short: "Create an index of images",
 		Long:  indexCreateHelp,
 		Args:  atLeast("DST", "SRC"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -19,7 +19,7 @@ func newIndexRemoveCommand(app *App) *cobra.Command {
 	var edit indexEditFlags
 	cmd := &cobra.Command{
 		Use:   "remove REF PLATFORM|DIGEST...",
-		Short: "Take images out of an index",
+		Short: "Remove images from an index",
 		Long:  indexRemoveHelp,
 		Args:  atLeast("REF", "PLATFORM or DIGEST"),
 		RunE: func(cmd *cobra.Command, args []string) error {

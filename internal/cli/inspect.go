@@ -28,7 +28,7 @@ are those in the registry, compressed.
 the digest; --config does the same with the config of an image.
 
 An index takes two reads, one for itself and one for all its images; an image one
-and that of its config. In Amazon ECR one more call tells all its tags and when it
+and that of its config. In Amazon ECR one more call returns all its tags and when it
 was pushed and pulled.
 
 Prints a summary, or with --output json one object: reference, digest, mediaType,

@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecycleHelp = `Lifecycle policies of Amazon ECR: what they do, and why, before they delete.
+const lifecycleHelp = `Preview, explain and put lifecycle policies of Amazon ECR.
 
   ecrkit lifecycle new --untagged-older-than 7 --keep prod=10 --keep staging=5 >policy.json
   ecrkit lifecycle lint policy.json
@@ -29,7 +29,7 @@ get-lifecycle-policy. It is evaluated on this machine, for the images of a repos
 without any account, for those of a file. put and rm alone change something.`
 
 func newLifecycleCommand(app *App) *cobra.Command {
-	return newGroup("lifecycle", "See what a lifecycle policy deletes, and why, and put it", lifecycleHelp,
+	return newGroup("lifecycle", "Preview, explain and put lifecycle policies", lifecycleHelp,
 		newLifecycleNewCommand(app), newLifecycleLintCommand(app), newLifecycleEvaluateCommand(app),
 		newLifecycleExplainCommand(app), newLifecycleDiffCommand(app), newLifecyclePreviewCommand(app),
 		newLifecycleGetCommand(app), newLifecyclePutCommand(app), newLifecycleRmCommand(app),
@@ -133,7 +133,7 @@ func showFile(name string) string {
 // maxPolicyFile bounds the file of a policy, which may have more around the text.
 const maxPolicyFile = 8 * lifecycle.MaxPolicyLength
 
-// readPolicyText gives the text of a policy.
+// readPolicyText returns the text of a policy.
 func (app *App) readPolicyText(name string) ([]byte, error) {
 	text, err := app.readFile(name, maxPolicyFile)
 	if err != nil {

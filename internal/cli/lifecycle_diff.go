@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecycleDiffHelp = `Say which images a lifecycle policy expires that another does not.
+const lifecycleDiffHelp = `Show which images a lifecycle policy expires that another does not.
 
   ecrkit lifecycle diff new.json --images HOST/app
   ecrkit lifecycle diff old.json new.json --images images.json

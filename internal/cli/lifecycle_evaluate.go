@@ -16,7 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecycleEvaluateHelp = `Say which images a lifecycle policy expires or archives, and why.
+const lifecycleEvaluateHelp = `Show which images a lifecycle policy expires or archives, and why.
 
   aws ecr describe-images --repository-name app --filter imageStatus=ANY >images.json
   ecrkit lifecycle evaluate --policy policy.json --images images.json
@@ -84,14 +84,14 @@ func newLifecycleEvaluateCommand(app *App) *cobra.Command {
 	var own evaluateFlags
 	cmd := &cobra.Command{
 		Use:   "evaluate [--policy FILE] --images FILE|REPO",
-		Short: "Say which images a policy expires, and why",
+		Short: "Show which images a policy expires, and why",
 		Long:  lifecycleEvaluateHelp,
 		Args:  arguments(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return app.evaluate(cmd.Context(), f, own) },
 	}
 	f.add(cmd, true)
 	flags := cmd.Flags()
-	flags.BoolVar(&own.all, "all", false, "show the images that stay, too")
+	flags.BoolVar(&own.all, "all", false, "also show the images that stay")
 	flags.StringVar(&own.maxExpire, "max-expire", "", "exit code 5 if more images expire: a `number`, or a share of all, as 10%")
 	flags.StringVar(&own.preview, "preview", "", "`file` with a preview of Amazon ECR to compare with")
 	return cmd
@@ -201,7 +201,7 @@ func newEvaluatedImage(image lifecycle.Image, e lifecycle.Evaluation, i int) eva
 	}
 }
 
-// evaluationOrder gives the numbers of the images: those that expire, those that are
+// evaluationOrder returns the numbers of the images: those that expire, those that are
 // archived, those that stay, each the oldest first.
 func evaluationOrder(images []lifecycle.Image, e lifecycle.Evaluation) []int {
 	order := make([]int, len(images))
@@ -250,7 +250,7 @@ func bytesWords(b lifecycle.Bytes) string {
 	return "at most " + size
 }
 
-// evaluationNotes says what to know of the result.
+// evaluationNotes reports what to know of the result.
 func evaluationNotes(in evaluationInput, e lifecycle.Evaluation, policy *lifecycle.Policy) []string {
 	notes, inventory := []string{}, in.inventory
 	s, after := e.Summary(), 0

@@ -52,7 +52,7 @@ func newLifecycleExplainCommand(app *App) *cobra.Command {
 	var f evaluationFlags
 	cmd := &cobra.Command{
 		Use:   "explain IMAGE [--policy FILE] --images FILE|REPO",
-		Short: "Say what each rule does with one image",
+		Short: "Show what each rule does with one image",
 		Long:  lifecycleExplainHelp,
 		Args:  arguments(0, "IMAGE"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.explainImage(cmd.Context(), args[0], f) },

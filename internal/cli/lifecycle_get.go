@@ -84,7 +84,7 @@ type governedRepository struct {
 	place    string // HOST/NAME
 }
 
-// openEach gives the repositories that a user names, each once.
+// openEach returns the repositories that a user names, each once.
 func (app *App) openEach(ctx context.Context, names []string) ([]governedRepository, error) {
 	var repositories []governedRepository
 	seen := map[string]bool{}

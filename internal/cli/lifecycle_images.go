@@ -19,7 +19,7 @@ type evaluationInput struct {
 	policies  []*lifecycle.Policy
 	inventory lifecycle.Inventory
 	at        time.Time
-	// live says that all images of the repository were read now, and not a list of them.
+	// live reports whether all images of the repository were read now, and not a list of them.
 	live bool
 }
 

@@ -44,7 +44,7 @@ func newLifecycleLintCommand(app *App) *cobra.Command {
 	var ignore []string
 	cmd := &cobra.Command{
 		Use:   "lint FILE",
-		Short: "Say what is wrong with a policy",
+		Short: "Check a policy for errors and warnings",
 		Long:  lifecycleLintHelp,
 		Args:  arguments(0, "FILE"),
 		RunE:  func(_ *cobra.Command, args []string) error { return app.lintPolicy(args[0], strict, ignore) },

@@ -25,7 +25,7 @@ if there is a * in it, matches it; write what is longer before what it begins wi
 Of --any-older-than, --any-keep and --archive-unused one can be given. Numbers are days,
 with or without a d, and what is kept are images.
 
-Prints the policy as Amazon ECR takes it; what lint says of it goes to stderr.`
+Prints the policy as Amazon ECR takes it. Warnings of lint go to stderr.`
 
 // planFlags are the flags of `lifecycle new`.
 type planFlags struct {
@@ -86,7 +86,7 @@ func (f planFlags) plan(cmd *cobra.Command) (lifecycle.Retention, error) {
 	}
 	switch {
 	case given == 0:
-		return p, usagef("no rule is asked for; see ecrkit lifecycle new --help")
+		return p, usagef("no rule; see ecrkit lifecycle new --help")
 	case all > 1:
 		return p, usagef("of --any-older-than, --any-keep and --archive-unused one can be given: there can be one rule about all images")
 	case cmd.Flags().Changed("any-keep") && f.anyKeep < 1:

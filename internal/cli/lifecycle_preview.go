@@ -9,7 +9,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecyclePreviewHelp = `Have Amazon ECR itself preview a lifecycle policy, beside what ecrkit says of it.
+const lifecyclePreviewHelp = `Have Amazon ECR itself preview a lifecycle policy, and compare it with the evaluation by ecrkit.
 
   ecrkit lifecycle preview HOST/team/app
   ecrkit lifecycle preview team/app --policy policy.json --output json
@@ -45,7 +45,7 @@ func newLifecyclePreviewCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin (default the repository's own)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Minute, "how long to wait for the preview")
 	addManifestsFlag(cmd, &f.manifests)
-	flags.BoolVar(&f.all, "all", false, "show the images that stay, too")
+	flags.BoolVar(&f.all, "all", false, "also show the images that stay")
 	return cmd
 }
 

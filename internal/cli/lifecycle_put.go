@@ -14,13 +14,13 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecyclePutHelp = `Give repositories a lifecycle policy, after showing what it deletes.
+const lifecyclePutHelp = `Put a lifecycle policy on repositories, after showing what it deletes.
 
   ecrkit lifecycle put HOST/team/app --policy policy.json
   ecrkit lifecycle put team/app team/db --policy policy.json --dry-run
   ecrkit lifecycle put team/app --policy policy.json --max-expire 10% --yes
 
-Within 24 hours Amazon ECR deletes what the policy says, and there is no way back. So the
+Within 24 hours Amazon ECR deletes what the policy selects. That cannot be undone. So the
 images of each repository are read now, and what the policy does with them 24 hours from
 now is shown beside what the present policy does. If that cannot be found out, no policy
 is put. A policy that Amazon ECR refuses is refused (ecrkit lifecycle lint), and warnings
@@ -76,7 +76,7 @@ func newLifecyclePutCommand(app *App) *cobra.Command {
 	var f lifecyclePutFlags
 	cmd := &cobra.Command{
 		Use:   "put REPO... --policy FILE",
-		Short: "Give repositories a policy, after showing what it deletes",
+		Short: "Put a policy on repositories, after showing what it deletes",
 		Long:  lifecyclePutHelp,
 		Args:  atLeast("REPO"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.putLifecycle(cmd.Context(), args, f) },
@@ -97,9 +97,9 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 	case f.yes && f.dryRun:
 		return usagef("--yes and --dry-run exclude each other")
 	case !f.yes && !f.dryRun && !app.Interactive:
-		return usagef("lifecycle put asks before it lets images be deleted, and stdin is no terminal; give --yes, or --dry-run to see what would happen")
+		return usagef("lifecycle put asks before it lets images be deleted, and stdin is not a terminal; pass --yes, or --dry-run to see what would happen")
 	case f.policy == "-" && !f.yes && !f.dryRun:
-		return usagef("stdin cannot be the policy and answer a question; give --yes or --dry-run")
+		return usagef("stdin cannot be the policy and answer a question; pass --yes or --dry-run")
 	}
 	limit, err := parseMaxExpire(f.maxExpire)
 	if err != nil {
@@ -170,6 +170,14 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 	}
 	if err := app.PrintResult(result, out.String()); err != nil {
 		return err
+	}
+	for _, r := range result.Repositories {
+		if r.Changed && !f.dryRun {
+			app.Messagef("lifecycle policy put on %s", r.Repository)
+		}
+	}
+	if f.dryRun {
+		app.dryRunDone()
 	}
 	return partly(len(result.Repositories), failures)
 }

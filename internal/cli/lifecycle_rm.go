@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/governance"
 )
 
-const lifecycleRmHelp = `Take the lifecycle policy from repositories: no more images expire there.
+const lifecycleRmHelp = `Remove the lifecycle policy from repositories: no more images expire there.
 
   ecrkit lifecycle rm HOST/team/app
   ecrkit lifecycle rm team/app team/db --yes
@@ -38,7 +38,7 @@ func newLifecycleRmCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "rm REPO...",
 		Aliases: []string{"delete"},
-		Short:   "Take the policy from repositories",
+		Short:   "Remove the policy from repositories",
 		Long:    lifecycleRmHelp,
 		Args:    atLeast("REPO"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +55,7 @@ func (app *App) removeLifecycle(ctx context.Context, names []string, yes, dryRun
 	case yes && dryRun:
 		return usagef("--yes and --dry-run exclude each other")
 	case !yes && !dryRun && !app.Interactive:
-		return usagef("lifecycle rm asks before it removes a policy, and stdin is no terminal; give --yes, or --dry-run to see what would go")
+		return usagef("lifecycle rm asks before it removes a policy, and stdin is not a terminal; pass --yes, or --dry-run to see what would be deleted")
 	}
 	repositories, err := app.openEach(ctx, names)
 	if err != nil {
@@ -117,6 +117,14 @@ func (app *App) removeLifecycle(ctx context.Context, names []string, yes, dryRun
 	}
 	if err := app.PrintResult(result, text.String()); err != nil {
 		return err
+	}
+	for _, r := range result.Repositories {
+		if r.Changed && !dryRun {
+			app.Messagef("lifecycle policy removed from %s", r.Repository)
+		}
+	}
+	if dryRun {
+		app.dryRunDone()
 	}
 	return partly(len(result.Repositories), failures)
 }

@@ -29,7 +29,7 @@ store on disk, as strict as the real one. It needs no Docker and no AWS account.
   ecrkit local                                     # in one terminal
   eval "$(ecrkit local env)"                       # in another
   aws ecr create-repository --repository-name app --endpoint-url "$AWS_ENDPOINT_URL_ECR"
-  docker push "$ECRKIT_REGISTRY/app:1.0"           # after: ecrkit local env, and a credHelpers entry
+  docker push "$ECRKIT_REGISTRY/app:1.0"     # with a credHelpers entry in docker's config.json
 
 It serves until SIGINT or SIGTERM. When it is ready it prints one line with its URL.
 
@@ -42,17 +42,21 @@ For tests of what can go wrong:
 
 Files, in YAML or JSON:
 
-  --faults    a list: [{op: UploadLayerPart, nth: 3, status: 500}, {op: "GET /layers/{digest}", reset_response_after: 1000}]
+  --faults    a list: [{op: UploadLayerPart, nth: 3, status: 500},
+              {op: "GET /layers/{digest}", reset_response_after: 1000}]
               which calls: op, repository, nth (1), count (1, -1 for all)
-              one of: status (with code, message, retry_after), reset_request_after, reset_response_after,
-              short_body, wrong_byte (all in bytes), stall (a duration, with stall_after in bytes)
-  --scan-findings  what scans find, in JSON; the output of aws ecr describe-image-scan-findings is such a file:
-              {"repositoryName": "team/*", "imageId": {"imageTag": "1.*"}, "imageScanFindings": {"findings": [...]},
-              "steps": [{"status": "PENDING"}, {"status": "COMPLETE", "after": "1m"}]}
+              one of: status (with code, message, retry_after), reset_request_after,
+              reset_response_after, short_body, wrong_byte (all in bytes),
+              stall (a duration, with stall_after in bytes)
+  --scan-findings  what scans find, in JSON, as aws ecr describe-image-scan-findings prints it:
+              {"repositoryName": "team/*", "imageId": {"imageTag": "1.*"},
+              "imageScanFindings": {"findings": [...]}, "steps":
+              [{"status": "PENDING"}, {"status": "COMPLETE", "after": "1m"}]}
   --quotas    {PutImage: {rate: 10, burst: 10}, ...}; what is not named is not limited
-  --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key: ...}], roles: [...]}]
-  --audit     one JSON object a call is appended: time, op, endpoint, status, account, principal, repository,
-              digest, range, bytesIn, bytesOut, error`
+  --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key:
+              ...}], roles: [...]}]
+  --audit     one JSON object a call is appended: time, op, endpoint, status, account,
+              principal, repository, digest, range, bytesIn, bytesOut, error`
 
 // localFlags are the flags of `ecrkit local`.
 type localFlags struct {
@@ -117,7 +121,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	defer func() { err = errors.Join(err, closeFiles()) }()
 	srv, err := localecr.New(o)
 	if errors.Is(err, localecr.ErrInUse) {
-		return fmt.Errorf("%w; is `ecrkit local` running already? Give another --data, or --ephemeral", err)
+		return fmt.Errorf("%w; is `ecrkit local` running already? Use another --data, or --ephemeral", err)
 	}
 	if err != nil {
 		return err
@@ -125,7 +129,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	defer func() { err = errors.Join(err, srv.Close()) }()
 	l, err := srv.Listen(f.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; give another --addr, or --addr 127.0.0.1:0 for a free port", err)
+		return fmt.Errorf("%w; use another --addr, or --addr 127.0.0.1:0 for a free port", err)
 	}
 	if err != nil {
 		return err
@@ -182,7 +186,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if f.rate != "" {
 		rate, err := humanize.ParseBytes(strings.TrimSuffix(f.rate, "/s"))
 		if err != nil || rate == 0 {
-			return o, closeFiles, usagef("--per-connection-rate %s: give bytes per second, such as 20MiB", f.rate)
+			return o, closeFiles, usagef("--per-connection-rate %s: write bytes per second, such as 20MiB", f.rate)
 		}
 		o.Shape.Rate = int64(rate)
 	}
@@ -248,7 +252,7 @@ func parseClock(text string, now time.Time) (*localecr.Clock, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, usagef("--time %s: give a time such as 2026-01-31T12:00:00Z, or a duration from now such as +13h", text)
+		return nil, usagef("--time %s: write a time such as 2026-01-31T12:00:00Z, or a duration from now such as +13h", text)
 	}
 	clock.Advance(t.Sub(now))
 	return clock, nil
@@ -282,7 +286,7 @@ func readAccounts(r io.Reader) ([]localecr.Account, error) {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	if len(accounts) == 0 {
-		return nil, errors.New("accounts: there is none")
+		return nil, errors.New("accounts: the list is empty")
 	}
 	return accounts, nil
 }
@@ -300,7 +304,7 @@ func (app *App) localDataDir(flag string) (string, error) {
 	}
 	home, ok := app.Env("HOME")
 	if !ok || home == "" {
-		return "", usagef("neither XDG_DATA_HOME nor HOME is set: give --data DIRECTORY, or --ephemeral")
+		return "", usagef("neither XDG_DATA_HOME nor HOME is set: use --data DIRECTORY or --ephemeral")
 	}
 	return filepath.Join(home, ".local", "share", "ecrkit", "local"), nil
 }

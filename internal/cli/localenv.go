@@ -13,8 +13,8 @@ const localEnvHelp = `Print the environment of a client of the local ECR, for th
 
   eval "$(ecrkit local env)"
 
-The keys are those of the default account 000000000000, or of the first one in --accounts. The default
-ones are no secret: they open nothing but a local ECR.`
+The keys are those of the default account 000000000000, or of the first account in --accounts.
+The default keys are not secret: they work only with a local ECR.`
 
 func newLocalEnvCommand(app *App) *cobra.Command {
 	var addr, accountsFile string
@@ -25,7 +25,7 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 		Args:  arguments(0),
 		RunE: func(*cobra.Command, []string) error {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
-				return usagef("--addr %s: give HOST:PORT, as `ecrkit local` has printed it", addr)
+				return usagef("--addr %s: write HOST:PORT, as `ecrkit local` printed it", addr)
 			}
 			accounts, err := readAccountsFile(accountsFile)
 			if err != nil {

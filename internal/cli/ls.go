@@ -35,7 +35,7 @@ Text is sorted by --sort pushed (newest first) unless another order is asked for
 pushed and pulled begin with the latest, size with the largest, tag and name with
 a; --reverse turns it around. JSON comes in the order of the registry, page for
 page as it arrives, unless --sort is given. Archived images are not listed. Of
-repositories in other registries only the tags are told; HOST/ lists their
+repositories in other registries only the tags are listed; HOST/ lists their
 repositories, where the registry does.
 
 Prints a table; with --output json one object, {"registry": HOST, "repositories":

@@ -80,7 +80,7 @@ func pickOrder[T any](orders map[string]func(a, b T) int, f lsFlags) (func(a, b 
 	case f.sort == "":
 		return nil, nil
 	case !known:
-		return nil, usagef("--sort %q is none of pushed, pulled, size, tag, name", f.sort)
+		return nil, usagef("--sort %q is not one of pushed, pulled, size, tag, name", f.sort)
 	case f.reverse:
 		return func(a, b T) int { return order(b, a) }, nil
 	}

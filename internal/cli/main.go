@@ -25,12 +25,12 @@ type App struct {
 	Stdin  io.Reader
 	Stdout io.Writer // results only
 	Stderr io.Writer // messages; safe for concurrent use
-	// TerminalSize gives the columns and rows of the terminal that Stderr is; nil if
+	// TerminalSize returns the columns and rows of the terminal that Stderr is; nil if
 	// it is none.
 	TerminalSize func() (columns, rows int, err error)
 	// StdoutSize is the same of the terminal that Stdout is.
 	StdoutSize func() (columns, rows int, err error)
-	// Interactive says that Stdin is a terminal, at which questions can be answered.
+	// Interactive reports whether Stdin is a terminal, at which questions can be answered.
 	Interactive bool
 	Env         func(key string) (string, bool) // as os.LookupEnv
 	Now         func() time.Time
@@ -179,6 +179,9 @@ func (app *App) Messagef(format string, args ...any) {
 		fmt.Fprintf(app.Stderr, format+"\n", args...)
 	}
 }
+
+// dryRunDone ends a dry run: what was printed did not happen.
+func (app *App) dryRunDone() { app.Messagef("dry run: nothing was changed") }
 
 // settings reads the environment and the configuration file.
 func (app *App) settings() (settings.Settings, error) {

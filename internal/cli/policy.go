@@ -21,11 +21,11 @@ type policyFlags struct {
 }
 
 func addPolicyFlag(cmd *cobra.Command, f *policyFlags) {
-	cmd.Flags().StringVar(&f.file, "policy", "", "`file` that says what is required of which image (default $"+policyVariable+", or policy in the configuration file)")
+	cmd.Flags().StringVar(&f.file, "policy", "", "`file` with the signing policy (default $"+policyVariable+", or policy in the configuration file)")
 }
 
 func addNoPolicyFlag(cmd *cobra.Command, f *policyFlags) {
-	cmd.Flags().BoolVar(&f.none, "no-policy", false, "leave the policy out, and say so")
+	cmd.Flags().BoolVar(&f.none, "no-policy", false, "ignore the policy, with a warning")
 }
 
 // imagePolicy is what is required of images, and where that was read.
@@ -122,7 +122,7 @@ func (p *imagePolicy) demand(ctx context.Context, r ref.Reference) (sign.Require
 }
 
 // ofSource is what the policy requires of an image that is read; nil is nothing.
-// asked says that the user wants it verified: nothing is then an error.
+// asked reports whether the user wants it verified: nothing is then an error.
 func (p *imagePolicy) ofSource(ctx context.Context, r ref.Reference, asked bool) (*demand, error) {
 	rule := p.rule(r)
 	switch {
@@ -133,7 +133,7 @@ func (p *imagePolicy) ofSource(ctx context.Context, r ref.Reference, asked bool)
 		}
 		return nil, fmt.Errorf("%s: %w: the policy %s takes no image from there%s", r.Place(), sign.ErrUntrusted, p.path, next)
 	case rule.Action == sign.ActionAccept && asked:
-		return nil, fmt.Errorf("%s: the policy %s requires no signature there; say with --key whose is wanted", r.Place(), p.path)
+		return nil, fmt.Errorf("%s: the policy %s requires no signature there; name the accepted key with --key", r.Place(), p.path)
 	case rule.Action == sign.ActionAccept:
 		return nil, nil
 	}

@@ -25,7 +25,7 @@ func predicateTypes() map[string]string {
 	}
 }
 
-// predicateType gives the URI of a type of predicates by its short name, or the URI
+// predicateType returns the URI of a type of predicates by its short name, or the URI
 // itself.
 func predicateType(name string) (string, error) {
 	if uri, ok := predicateTypes()[name]; ok {

@@ -6,10 +6,10 @@ import (
 	"github.com/ecrkit/ecrkit/internal/ui"
 )
 
-// progressVariable says which form progress has where no flag does.
+// progressVariable sets which form progress has where no flag does.
 const progressVariable = "ECRKIT_PROGRESS"
 
-// addProgressFlag gives a command that copies the flag --progress.
+// addProgressFlag adds the flag --progress to a command that copies.
 func addProgressFlag(cmd *cobra.Command, app *App) {
 	cmd.Flags().Var(&app.progressMode, "progress", "form of the progress on stderr (default auto: bars on a terminal, else a line each 10 s; or $"+progressVariable+")")
 }

@@ -28,7 +28,7 @@ type publicKey struct {
 func newPublicKeyCommand(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "public-key KEY",
-		Short: "Print the public key with which others verify",
+		Short: "Print the public key of a signing key",
 		Long:  publicKeyHelp,
 		Args:  arguments(0, "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -17,15 +17,15 @@ const pullHelp = `Pull an image, or an index with all its images, from Amazon EC
   ecrkit pull HOST/app@sha256:0123... oci-archive:app.tar --output json
   ecrkit pull HOST/app:1.2 --verify --key release.pub
 
-DST is an OCI layout, which is made if it is not there, an archive, or a docker
-daemon; without DST it is oci:NAME:TAG with the last element of the repository's
-name. SRC without a tag is "latest". Every byte is checked against its digest, and
-the image becomes visible in DST when all of it is there. A layer is read over
-several connections; a pull that was killed is gone on with by the next one.
+DST is an OCI layout, which is created if it does not exist, an archive, or a docker daemon.
+Without DST it is oci:NAME:TAG, where NAME is the last element of the repository's name. SRC
+without a tag is "latest". Every byte is checked against its digest, and the image appears in DST
+when it is complete. A layer is read over several connections. If a pull is interrupted, the next
+one resumes it.
 
---verify refuses an image that is not signed by one of the keys, or not as the policy
-requires, before anything is written (exit code 4); see ecrkit verify. A policy that
-requires signatures of the repository is asked without --verify, too.
+--verify refuses an image that is not signed by one of the keys, or not as the policy requires,
+before anything is written (exit code 4); see ecrkit verify. A policy that requires signatures of
+the repository applies without --verify too.
 
 ` + resultHelp
 
@@ -43,7 +43,7 @@ func newPullCommand(app *App) *cobra.Command {
 			}
 			src := withLatest(references[0])
 			if !src.IsRepository() {
-				return usagef("pull reads from a registry, and %s is none; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[0])
+				return usagef("pull reads from a registry, and %s is not one; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[0])
 			}
 			dst := ref.Reference{Kind: ref.KindLayout, Path: path.Base(src.Repository), Tag: src.Tag}
 			if len(references) == 2 {

@@ -13,22 +13,21 @@ const pushHelp = `Push an image, or an index with all its images, to Amazon ECR 
   ecrkit push oci:build HOST/app:1.2 --sign alias/release -a commit=3f2a91c
   ecrkit push oci:build HOST/app:1.2 --scan-gate scan-policy.yaml --scan-report scan.html
 
-SRC is read once, for all tags, repositories and regions that it is pushed to. It
-is an OCI layout, an archive, or an image in a docker daemon; without a tag it must
-hold one image only. Layers that the repository has are not sent again, and
-manifests arrive byte for byte, so the digest stays. Layers from docker that are not
-compressed are, once, over all cores (--compression). DST without a tag is pushed as
-"latest", with a digest only under that digest. DST with a digest accepts that
-image only.
+SRC is read once, for all tags, repositories and regions that you push it to. It is an OCI
+layout, an archive, or an image in a docker daemon; without a tag it must hold exactly one image.
+Layers that exist in the repository are not sent again. Manifests arrive byte for byte, so the
+digest stays. Uncompressed layers from docker are compressed on all cores (--compression). A DST
+without a tag is pushed as "latest"; with a digest only, under that digest. A DST with a digest
+accepts that image only.
 
-A blob of up to 10 MiB goes to Amazon ECR with one POST and one PUT; a larger layer
-by its parts over several connections, and when the push is killed the next one
-sends only what is missing (--upload v2 or native chooses one way for all). The
-first error of one DST does not end the others (exit code 3).
+A blob of up to 10 MiB is uploaded to Amazon ECR with one POST and one PUT, a larger layer in
+parts over several connections (--upload v2 or native chooses one way for all). If a push is
+interrupted, the next one sends only the missing parts. If one DST fails, the others still get
+the image (exit code 3).
 
---sign KEY signs the image where it has arrived, before the tag names it: nobody
-finds it unsigned, and if it cannot be signed there is no tag. See ecrkit sign for
-KEY and the formats. Without --sign the policy says whether to sign.
+--sign KEY signs the image at DST before the tag is set, so nobody finds it unsigned. If it cannot
+be signed, no tag is set. See ecrkit sign for keys and formats. Without --sign the policy decides
+whether to sign.
 
 ` + scanGateFlagHelp + `
 
@@ -48,7 +47,7 @@ func newPushCommand(app *App) *cobra.Command {
 			}
 			for i, dst := range references[1:] {
 				if !dst.IsRepository() {
-					return usagef("push goes to a registry, and %s is none; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[i+1])
+					return usagef("push goes to a registry, and %s is not one; write HOST/REPOSITORY:TAG, or use ecrkit copy", args[i+1])
 				}
 			}
 			return c.copy(cmd.Context(), "pushed", references[0], references[1:])

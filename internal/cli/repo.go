@@ -28,10 +28,10 @@ are its tag mutability, encryption, resource tags, repository policy and lifecyc
 policy (ecrkit lifecycle). Scanning, creation templates and account settings are of
 the registry, an account in a region, as is managed signing (ecrkit signing).
 
-docs/repositories.md has it all.`
+See docs/repositories.md.`
 
 func newRepoCommand(app *App) *cobra.Command {
-	return newGroup("repo", "Create repositories and govern their settings", repoHelp,
+	return newGroup("repo", "Create repositories and manage their settings", repoHelp,
 		newRepoCreateCommand(app), newRepoDescribeCommand(app), newRepoLsCommand(app), newRepoSetCommand(app), newRepoRmCommand(app),
 		newRepoPolicyCommand(app), newRepoTagCommand(app), newRepoUntagCommand(app),
 		newRepoScanningCommand(app), newRepoTemplateCommand(app), newRepoAccountCommand(app),
@@ -74,7 +74,7 @@ func (c repositoryChanges) text() string {
 	var text strings.Builder
 	for _, r := range c.Repositories {
 		if !r.Changed {
-			text.WriteString(r.Repository + ": as wanted already\n")
+			text.WriteString(r.Repository + ": no changes\n")
 		}
 		for _, change := range r.Changes {
 			text.WriteString(printable(r.Repository+": "+change.String()) + "\n")
@@ -83,7 +83,7 @@ func (c repositoryChanges) text() string {
 	return text.String()
 }
 
-// openGoverned gives the registry of the repository that a user names.
+// openGoverned returns the registry of the repository that a user names.
 func (app *App) openGoverned(ctx context.Context, name string) (*governance.Registry, ref.Reference, error) {
 	reference, err := app.parseRepository(name)
 	if err != nil {

@@ -34,7 +34,7 @@ accountSettings (an object of names and values). Needs ecr:GetAccountSetting.`
 const repoAccountSetHelp = `Change an account setting of a registry.
 
   ecrkit repo account set BLOB_MOUNTING ENABLED
-  ecrkit repo account set BLOB_MOUNTING DISABLED 123456789012.dkr.ecr.us-east-1.amazonaws.com --dry-run
+  ecrkit repo account set BLOB_MOUNTING DISABLED HOST --dry-run
 
 ecrkit repo account --help has the settings and their values. Prints the change, or with
 --output json one object: dryRun, registry, host, changed, changes (setting, from, to).
@@ -74,7 +74,7 @@ type registryChanges struct {
 // text has a line for each change.
 func (c registryChanges) text() string {
 	if !c.Changed {
-		return c.Registry + ": as wanted already\n"
+		return c.Registry + ": no changes\n"
 	}
 	var text strings.Builder
 	for _, change := range c.Changes {

@@ -16,13 +16,13 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const repoApplyHelp = `Bring repositories and the settings of their registry to what a file says.
+const repoApplyHelp = `Apply the desired state of repositories and the settings of their registry.
 
   ecrkit repo apply repositories.yaml --dry-run
   ecrkit repo apply repositories.yaml
   ecrkit repo apply repositories.yaml HOST --max-expire 5%
 
-FILE is YAML or JSON, - is stdin (docs/repositories.md has all of it):
+FILE is YAML or JSON, - is stdin (see docs/repositories.md):
 
   version: 1
   defaults:
@@ -67,7 +67,7 @@ func newRepoApplyCommand(app *App) *cobra.Command {
 	var f repoApplyFlags
 	cmd := &cobra.Command{
 		Use:   "apply FILE [HOST]",
-		Short: "Bring repositories to what a file says",
+		Short: "Apply the desired state of repositories",
 		Long:  repoApplyHelp,
 		Args:  arguments(1, "FILE", "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -204,7 +204,7 @@ func impossibilities(steps []governance.Step) []error {
 // stepsText has a line for each step, and one for the effect of a lifecycle policy.
 func stepsText(steps []governance.Step) string {
 	if len(steps) == 0 {
-		return "everything is as wanted\n"
+		return "no changes\n"
 	}
 	signs := map[string]string{governance.ActionCreate: "+", governance.ActionChange: "~", governance.ActionRemove: "-", governance.ActionImpossible: "!"}
 	var text strings.Builder

@@ -19,7 +19,7 @@ const repoDescribeHelp = `Show all settings of repositories of Amazon ECR.
   ecrkit repo describe HOST/team/app
   ecrkit repo describe team/app team/db --output json
 
-Besides what the repository itself says these are its resource tags, its repository
+In addition to its own settings these are its resource tags, its repository
 policy, its lifecycle policy, and how its images are scanned: that follows from the
 registry's scanning configuration, which only the registry's own account may read.
 
@@ -30,7 +30,7 @@ or CUSTOMER, if AWS KMS tells it), resourceTags, scanning (type, frequency, onPu
 filters; null if it is not known), policy and lifecyclePolicy (null if there is none).
 Needs ecr:DescribeRepositories, ListTagsForResource, GetRepositoryPolicy,
 GetLifecyclePolicy, GetRegistryScanningConfiguration and
-BatchGetRepositoryScanningConfiguration; kms:DescribeKey tells whose a key is.`
+BatchGetRepositoryScanningConfiguration; kms:DescribeKey is needed to find out who owns a key.`
 
 func newRepoDescribeCommand(app *App) *cobra.Command {
 	return &cobra.Command{

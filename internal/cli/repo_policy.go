@@ -58,7 +58,7 @@ Prints what ecrkit repo policy set prints. Needs ecr:GetRepositoryPolicy and
 ecr:DeleteRepositoryPolicy.`
 
 func newRepoPolicyCommand(app *App) *cobra.Command {
-	return newGroup("policy", "Say who may use a repository", repoPolicyHelp,
+	return newGroup("policy", "Manage who may use a repository", repoPolicyHelp,
 		newRepoPolicyGetCommand(app), newRepoPolicySetCommand(app), newRepoPolicyRmCommand(app))
 }
 
@@ -118,7 +118,7 @@ func newRepoPolicySetCommand(app *App) *cobra.Command {
 	var f repoPolicySetFlags
 	cmd := &cobra.Command{
 		Use:   "set FILE NAME...",
-		Short: "Give repositories a policy",
+		Short: "Set the policy of repositories",
 		Long:  repoPolicySetHelp,
 		Args:  atLeast("FILE", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -198,7 +198,7 @@ func newRepoPolicyRmCommand(app *App) *cobra.Command {
 	var f repoPolicyRmFlags
 	cmd := &cobra.Command{
 		Use:   "rm NAME",
-		Short: "Take the policy from a repository",
+		Short: "Remove the policy of a repository",
 		Long:  repoPolicyRmHelp,
 		Args:  arguments(0, "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -216,7 +216,7 @@ func (app *App) removeRepositoryPolicy(ctx context.Context, name string, f repoP
 	case f.yes && f.dryRun:
 		return usagef("--yes and --dry-run exclude each other")
 	case !f.yes && !f.dryRun && !app.Interactive:
-		return usagef("repo policy rm asks before it removes, and stdin is no terminal; give --yes, or --dry-run to see what would go")
+		return usagef("repo policy rm asks before it removes, and stdin is not a terminal; pass --yes, or --dry-run to see what would be deleted")
 	}
 	r, reference, err := app.openGoverned(ctx, name)
 	if err != nil {

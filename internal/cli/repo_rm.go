@@ -20,7 +20,7 @@ const repoRmHelp = `Delete repositories of Amazon ECR.
   ecrkit repo rm team/old --force --yes
 
 A repository with images, also archived ones, is deleted only with --force, and they
-with it (exit code 5 otherwise). There is no way back. Single images are deleted by
+with it (exit code 5 otherwise). This cannot be undone. Single images are deleted by
 ecrkit rm.
 
 On a terminal it shows what goes and asks; --yes does not ask, and is needed where there
@@ -45,7 +45,7 @@ func newRepoRmCommand(app *App) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return app.removeRepositories(cmd.Context(), args, f) },
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.force, "force", false, "delete the images, too")
+	flags.BoolVar(&f.force, "force", false, "delete the images too")
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be deleted, and delete nothing")
 	return cmd
@@ -81,7 +81,7 @@ func (app *App) removeRepositories(ctx context.Context, names []string, f repoRm
 	case f.yes && f.dryRun:
 		return usagef("--yes and --dry-run exclude each other")
 	case !f.yes && !f.dryRun && !app.Interactive:
-		return usagef("repo rm asks before it deletes, and stdin is no terminal; give --yes, or --dry-run to see what would go")
+		return usagef("repo rm asks before it deletes, and stdin is not a terminal; pass --yes, or --dry-run to see what would be deleted")
 	}
 	result := removedRepositories{DryRun: f.dryRun, Deleted: []removedRepository{}, Failed: []failedRepository{}}
 	var failures []error
@@ -130,6 +130,18 @@ func (app *App) removeRepositories(ctx context.Context, names []string, f repoRm
 	}
 	if err := app.PrintResult(result, text.String()); err != nil {
 		return err
+	}
+	for _, r := range result.Deleted {
+		switch {
+		case f.dryRun:
+		case r.Images > 0:
+			app.Messagef("deleted repository %s and its %s", r.Repository, english.Plural(r.Images, "image", ""))
+		default:
+			app.Messagef("deleted repository %s", r.Repository)
+		}
+	}
+	if f.dryRun {
+		app.dryRunDone()
 	}
 	return partly(len(result.Deleted), failures)
 }

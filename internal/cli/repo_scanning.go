@@ -33,7 +33,7 @@ const repoScanningGetHelp = `Show the scanning configuration of a registry.
 
 Prints the rules, or with --output json one object: registry (ACCOUNT/REGION), host,
 scanning (type BASIC or ENHANCED, rules: frequency SCAN_ON_PUSH or CONTINUOUS_SCAN,
-filters). What applies to a repository ecrkit repo describe tells. Needs
+filters). ecrkit repo describe shows what applies to a repository. Needs
 ecr:GetRegistryScanningConfiguration.`
 
 const repoScanningSetHelp = `Replace the scanning configuration of a registry.
@@ -56,7 +56,7 @@ const repoScanningAddHelp = `Add patterns to the scanning configuration of a reg
   ecrkit repo scanning add --on-push team/app
   ecrkit repo scanning add HOST --continuous 'prod/*'
 
-What is there stays. Amazon ECR takes all rules as one: ecrkit reads them, adds to them
+Existing rules stay. Amazon ECR takes all rules as one: ecrkit reads them, adds to them
 and puts them back; of two changes at the same moment one may be lost. Prints and needs
 what ecrkit repo scanning set does.`
 
@@ -80,7 +80,7 @@ func newRepoScanningCommand(app *App) *cobra.Command {
 	var f scanningFlags
 	set := &cobra.Command{
 		Use:   "set [HOST]",
-		Short: "Replace what a registry scans",
+		Short: "Replace the rules for what a registry scans",
 		Long:  repoScanningSetHelp,
 		Args:  arguments(1, "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,7 +95,7 @@ func newRepoScanningCommand(app *App) *cobra.Command {
 	var added scanningFlags
 	add := &cobra.Command{
 		Use:   "add [HOST]",
-		Short: "Have a registry scan more",
+		Short: "Add rules for what a registry scans",
 		Long:  repoScanningAddHelp,
 		Args:  arguments(1, "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -103,7 +103,7 @@ func newRepoScanningCommand(app *App) *cobra.Command {
 		},
 	}
 	added.add(add)
-	return newGroup("scanning", "Say which images a registry scans", repoScanningHelp, get, set, add)
+	return newGroup("scanning", "Manage which images a registry scans", repoScanningHelp, get, set, add)
 }
 
 func (f *scanningFlags) add(cmd *cobra.Command) {
@@ -149,7 +149,7 @@ func (app *App) setScanning(ctx context.Context, host string, f scanningFlags) e
 	case f.manual && rules:
 		return usagef("--manual and patterns exclude each other")
 	case !f.manual && !rules && f.kind == "":
-		return usagef("nothing to set; give --type, --on-push, --continuous or --manual")
+		return usagef("nothing to set; pass --type, --on-push, --continuous or --manual")
 	}
 	return app.changeScanning(ctx, host, f.dryRun, func(c governance.ScanningConfiguration) governance.ScanningConfiguration {
 		if rules || f.manual {
@@ -164,7 +164,7 @@ func (app *App) setScanning(ctx context.Context, host string, f scanningFlags) e
 
 func (app *App) addScanning(ctx context.Context, host string, f scanningFlags) error {
 	if len(f.onPush)+len(f.always) == 0 {
-		return usagef("nothing to add; give --on-push or --continuous")
+		return usagef("nothing to add; pass --on-push or --continuous")
 	}
 	return app.changeScanning(ctx, host, f.dryRun, func(c governance.ScanningConfiguration) governance.ScanningConfiguration {
 		return c.With(governance.ScanOnPush, f.onPush).With(governance.ScanContinuously, f.always)

@@ -13,7 +13,7 @@ import (
 const repoSetHelp = `Change settings of repositories of Amazon ECR.
 
   ecrkit repo set HOST/team/app --immutable-tags
-  ecrkit repo set team/app team/db --immutable-tags --mutability-exclusion 'dev-*' --mutability-exclusion latest
+  ecrkit repo set team/app team/db --immutable-tags --mutability-exclusion 'dev-*'
   ecrkit repo set team/app --mutable-tags --dry-run
 
 --immutable-tags keeps every tag at the image that it names, --mutable-tags lets all
@@ -77,7 +77,7 @@ func (f repoSetFlags) check() error {
 	case f.immutable && f.mutable:
 		return usagef("--immutable-tags and --mutable-tags exclude each other")
 	case !f.immutable && !f.mutable && len(f.exclusions) == 0 && f.scanOnPush == nil:
-		return usagef("nothing to set; give --immutable-tags, --mutable-tags, --mutability-exclusion or --scan-on-push")
+		return usagef("nothing to set; pass --immutable-tags, --mutable-tags, --mutability-exclusion or --scan-on-push")
 	}
 	if err := (governance.Mutability{Exclusions: f.exclusions}).Validate(); err != nil {
 		return usageError{err}

@@ -32,7 +32,7 @@ func newRepoTagCommand(app *App) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "tag NAME KEY=VALUE...",
-		Short: "Give a repository resource tags",
+		Short: "Add resource tags to a repository",
 		Long:  repoTagHelp,
 		Args:  atLeast("NAME", "KEY=VALUE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,7 +55,7 @@ func newRepoUntagCommand(app *App) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "untag NAME KEY...",
-		Short: "Take resource tags from a repository",
+		Short: "Remove resource tags from a repository",
 		Long:  repoUntagHelp,
 		Args:  atLeast("NAME", "KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -14,7 +14,7 @@ import (
 const repoTemplateHelp = `Repository creation templates: with which settings Amazon ECR creates repositories
 itself.
 
-  ecrkit repo template set team/ --for create-on-push --immutable-tags --lifecycle-policy policy.json
+  ecrkit repo template set team/ --for create-on-push --lifecycle-policy policy.json
   ecrkit repo template ls
   ecrkit repo template get team/
   ecrkit repo template rm team/
@@ -22,7 +22,7 @@ itself.
 It creates one when an image is pushed to a name that there is not (create-on-push), when
 an image is replicated, or pulled through the cache. Without a template for create-on-push
 such a push fails. PREFIX is how the names begin; the longest that fits is taken. ROOT is
-for what no other fits. Repositories that are there do not change.
+for what no other fits. Existing repositories do not change.
 
 HOST is the registry; without it that is $ECRKIT_REGISTRY. The identity in use must be of
 the registry's own account.`
@@ -87,7 +87,7 @@ func newRepoTemplateCommand(app *App) *cobra.Command {
 		},
 	}
 	rm.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	return newGroup("template", "Say how Amazon ECR creates repositories itself", repoTemplateHelp,
+	return newGroup("template", "Manage the templates for repositories that Amazon ECR creates", repoTemplateHelp,
 		ls, get, newRepoTemplateSetCommand(app), rm)
 }
 
@@ -160,7 +160,7 @@ func templateSettings(t governance.Template) []templateSetting {
 
 func (app *App) removeTemplate(ctx context.Context, prefix, host string, yes bool) error {
 	if !yes && !app.Interactive {
-		return usagef("repo template rm asks before it deletes, and stdin is no terminal; give --yes")
+		return usagef("repo template rm asks before it deletes, and stdin is not a terminal; pass --yes")
 	}
 	r, err := app.openGovernance(ctx, host)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 const repoTemplateSetHelp = `Create a repository creation template, or change the one that there is.
 
   ecrkit repo template set team/ --for create-on-push --immutable-tags
-  ecrkit repo template set ROOT HOST --for create-on-push,pull-through-cache --lifecycle-policy policy.json
+  ecrkit repo template set ROOT HOST --for create-on-push,pull-through-cache --immutable-tags
   ecrkit repo template set team/ --policy policy.json --dry-run
 
 PREFIX is how the names of repositories begin, or ROOT. Of a template that is there only
@@ -94,7 +94,7 @@ func (app *App) setTemplate(ctx context.Context, prefix, host string, f template
 	missing := errors.Is(err, governance.ErrNoTemplate)
 	switch {
 	case missing && len(f.purposes) == 0:
-		return usagef("there is no template %s in %s; to create it say with --for when it is applied: create-on-push, replication, pull-through-cache", prefix, r)
+		return usagef("there is no template %s in %s; to create it, say with --for when it applies: create-on-push, replication, pull-through-cache", prefix, r)
 	case missing:
 		before = governance.Template{Prefix: prefix, TagMutability: "MUTABLE", Encryption: "AES256"}
 	case err != nil:

@@ -28,7 +28,7 @@ func addRepositoryFlags(cmd *cobra.Command, s *ecr.Settings) {
 func addCreateRepositoryFlags(cmd *cobra.Command) func() (*ecr.Settings, error) {
 	var settings ecr.Settings
 	var create bool
-	cmd.Flags().BoolVar(&create, "create-repository", false, "create the repository if it does not exist, with:")
+	cmd.Flags().BoolVar(&create, "create-repository", false, "create the repository if it does not exist, with these settings")
 	own := cobra.Command{}
 	addRepositoryFlags(&own, &settings)
 	cmd.Flags().AddFlagSet(own.Flags())

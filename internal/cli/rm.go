@@ -28,7 +28,7 @@ REF@DIGEST deletes the image with all its tags.
 REF:TAG@DIGEST removes the tag if it names that image, and fails otherwise.
 
 An image that an index names cannot be deleted before the index; given together,
-the index goes first. There is no way back.
+the index goes first. This cannot be undone.
 
 On a terminal it shows what goes and asks; --yes does not ask, and is needed where
 there is no terminal. --dry-run shows it and deletes nothing. Several REFs of one
@@ -60,7 +60,7 @@ func newRmCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what would be deleted, and delete nothing")
-	flags.BoolVar(&f.ignoreMissing, "ignore-missing", false, "take it as success that an image is not there")
+	flags.BoolVar(&f.ignoreMissing, "ignore-missing", false, "succeed if an image does not exist")
 	return cmd
 }
 
@@ -93,7 +93,7 @@ func (app *App) remove(ctx context.Context, args []string, f rmFlags) error {
 		return usagef("--yes and --dry-run exclude each other")
 	}
 	if !f.yes && !f.dryRun && !app.Interactive {
-		return usagef("rm asks before it deletes, and stdin is no terminal; give --yes, or --dry-run to see what would go")
+		return usagef("rm asks before it deletes, and stdin is not a terminal; pass --yes, or --dry-run to see what would be deleted")
 	}
 	removals, err := app.removals(ctx, args)
 	if err != nil {
@@ -127,6 +127,13 @@ func (app *App) remove(ctx context.Context, args []string, f rmFlags) error {
 	}
 	if err := app.PrintResult(result, removedText(result.Deleted)); err != nil {
 		return err
+	}
+	for _, d := range result.Deleted {
+		if d.Tag != "" {
+			app.Messagef("removed tag %s:%s", d.Repository, d.Tag)
+		} else {
+			app.Messagef("deleted image %s@%s", d.Repository, d.Digest)
+		}
 	}
 	return partly(len(result.Deleted), failures)
 }
@@ -213,6 +220,7 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 		if err := app.PrintResult(result, text.String()); err != nil {
 			return false, err
 		}
+		app.dryRunDone()
 		return false, partly(len(result.Deleted), failures)
 	}
 	if len(t.rows) == 0 {
@@ -231,7 +239,7 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 	return yes, err
 }
 
-// whatGoes says what would become of an image.
+// whatGoes reports what would become of an image.
 func whatGoes(p content.PlannedDeletion) string {
 	var stay []string
 	for _, tag := range p.Tags {

@@ -6,8 +6,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/version"
 )
 
-const rootHelp = `ecrkit pushes, pulls, copies and signs images, and logs docker in, where Amazon ECR
-is on one side.
+const rootHelp = `ecrkit pushes, pulls, copies and signs container images in Amazon ECR, and logs docker in.
 
   ecrkit push oci:build:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 oci:app:1.2
@@ -15,25 +14,22 @@ is on one side.
   ecrkit sign 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 --key alias/release
   ecrkit auth setup 123456789012.dkr.ecr.us-east-1.amazonaws.com
 
-Images are named as
+References to images:
 
   HOST/REPOSITORY[:TAG][@DIGEST]   in Amazon ECR or any other registry
   oci:DIRECTORY[:TAG]              in an OCI image layout
-  oci-archive:FILE[:TAG]           in a tar of one
-  docker-archive:FILE[:NAME:TAG]   in what docker save writes
+  oci-archive:FILE[:TAG]           in a tar file of an OCI image layout
+  docker-archive:FILE[:NAME:TAG]   in a tar file as docker save writes it
   docker-daemon:NAME[:TAG]         in the docker daemon
   -                                in an archive on stdin or stdout
-  PATH[:TAG]                       in the directory or file, told by its content
+  PATH[:TAG]                       in a directory or file; its content decides the format
 
-AWS credentials and endpoints are found as the AWS CLI finds them (AWS_PROFILE,
-AWS_ENDPOINT_URL_ECR, ...); the region is that of the registry. Credentials for
-other registries are those of docker. ECRKIT_REGISTRIES says which registry is
-behind a host that is no ECR name:
-ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1,...".
+AWS credentials and endpoints are found as the AWS CLI finds them; the region is that of the
+registry. Other registries use the credentials of docker. ECRKIT_REGISTRIES maps a host that is
+not a name of Amazon ECR to a registry: ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1".
+See ecrkit help environment.
 
-Results go to stdout, messages to stderr. Exit codes: 0 done; 1 failed; 2 usage;
-3 partly done; 4 content or signature is not what it should be; 5 conflict, or a gate
-that failed.`
+Results are written to stdout, messages to stderr. See ecrkit help exit-codes.`
 
 // newRootCommand builds the command tree.
 func newRootCommand(app *App) *cobra.Command {
@@ -53,8 +49,8 @@ func newRootCommand(app *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
-	flags.VarP(&app.Output, "output", "o", "form of the result on stdout")
-	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write errors only to stderr")
+	flags.VarP(&app.Output, "output", "o", "format of the result on stdout")
+	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write only errors to stderr")
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
 	root.SetVersionTemplate("ecrkit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
@@ -62,14 +58,14 @@ func newRootCommand(app *App) *cobra.Command {
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Move images:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
+		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
 		{"Sign and verify:", []*cobra.Command{
 			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
 		}},
-		{"Look at images and name them:", []*cobra.Command{
+		{"Inspect, list and tag images:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
-		{"Govern what is there:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
+		{"Govern images:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
 		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newLocalCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})

@@ -22,7 +22,7 @@ const scanHelp = `Judge what scans found in images, and report it.
 Findings of basic scanning and of enhanced scanning (Amazon Inspector) are the same here.`
 
 func newScanCommand(app *App) *cobra.Command {
-	return newGroup("scan", "Judge and report what scans found in images", scanHelp,
+	return newGroup("scan", "Report and gate on the findings of image scans", scanHelp,
 		newScanStartCommand(app), newScanWaitCommand(app), newScanReportCommand(app), newScanGateCommand(app))
 }
 
@@ -31,7 +31,7 @@ Instead, --findings FILE has what "aws ecr describe-image-scan-findings" prints,
 stdin. Several pages can be in one file or in several, and so can several images: the
 images of an index, as Amazon ECR scans no index. A page that is missing is an error.`
 
-// findings gives the findings of images in Amazon ECR, whose scans are waited for, or of
+// findings returns the findings of images in Amazon ECR, whose scans are waited for, or of
 // files.
 func (app *App) findings(ctx context.Context, references []string, f scanFlags) (scan.Report, error) {
 	switch {

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-const scanGateHelp = `Judge what scans found in images by a policy.
+const scanGateHelp = `Gate images on the findings of their scans.
 
   ecrkit scan gate HOST/app:1.2 --policy scan-policy.yaml
   ecrkit scan gate --findings findings.json --policy scan-policy.yaml
@@ -18,7 +18,7 @@ const scanGateHelp = `Judge what scans found in images by a policy.
   aws ecr describe-image-scan-findings ... | ecrkit scan gate --findings - --policy p.yaml \
     --report findings.sarif --report findings.html --format markdown
 
-A policy says which findings block (docs/scanning.md has all of it):
+A policy says which findings block (see docs/scanning.md):
 
   version: 1
   block:
@@ -32,7 +32,7 @@ A policy says which findings block (docs/scanning.md has all of it):
 
 ` + scanFindingsHelp + `
 
-All images have to pass. A scan that failed, has not ended or was never made is no
+All images have to pass. A scan that failed, is not complete or does not exist is no
 result: it never passes, unless the policy accepts its status by name.
 
 ` + scanReportsHelp + `
@@ -44,7 +44,7 @@ status, completedAt, outcome, reason, counts, rules (rule, maximum, count, found
 broken), findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
 inUseCount, decision, because, judgedAs, judgedBecause, ...).
 
-A scan of REF that has not ended is waited for (--timeout); none is started. Exit codes: 0
+ecrkit waits for a scan of REF that is not complete (--timeout), and starts none. Exit codes: 0
 the gate passed; 5 it failed; 1 there is no result.`
 
 // scanFlags are the flags of the commands that read findings.
@@ -59,7 +59,7 @@ func newScanGateCommand(app *App) *cobra.Command {
 	var f scanFlags
 	cmd := &cobra.Command{
 		Use:   "gate REF... --policy FILE",
-		Short: "Judge findings by a policy",
+		Short: "Gate images on findings",
 		Long:  scanGateHelp,
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.scanGate(cmd.Context(), args, f) },
 	}
@@ -86,7 +86,7 @@ func (app *App) scanGate(ctx context.Context, references []string, f scanFlags) 
 	return app.gate(policy, report, reports)
 }
 
-// gate judges, writes the reports and gives the error of the verdict. A report that
+// gate judges, writes the reports and returns the error of the verdict. A report that
 // could not be written is an error whatever the verdict.
 func (app *App) gate(policy *scan.Policy, report scan.Report, reports scanReports) error {
 	v := scan.Gate(policy, report, app.Now())

@@ -14,10 +14,10 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-const scanReportsHelp = `--format says what is printed: table, json, sarif, junit, markdown or html; --output
-json is --format json. --report also writes a report into a file, whose name tells the
-format: .json, .sarif, .xml (JUnit), .md, .html, .txt; FORMAT=FILE says it. It can be
-given several times. The reports are written whatever the outcome.`
+const scanReportsHelp = `--format sets the format of stdout: table, json, sarif, junit, markdown or html; --output json is
+--format json. --report also writes a report to a file, whose extension sets the format: .json,
+.sarif, .xml (JUnit), .md, .html, .txt; FORMAT=FILE names it. It can be repeated. Reports are
+written whatever the outcome.`
 
 // scanReportFlags are the flags of the commands that report findings.
 type scanReportFlags struct {

@@ -18,7 +18,7 @@ const scanStartHelp = `Start the scan of images: of an index that of each image 
 
 Only basic scanning can be started, and takes an image once in 24 hours, the scan on push
 included; ecrkit scan report shows what was found then. Enhanced scanning (Amazon
-Inspector) scans images by itself. ecrkit repo scanning says which is in use where.
+Inspector) scans images automatically. ecrkit repo scanning shows what a registry uses.
 
 Prints each image and the status of its scan, or with --output json one object: scans
 (reference, digest, platform, status), failed (reference, digest, platform, error). Exit

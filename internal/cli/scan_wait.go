@@ -12,14 +12,14 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-const scanWaitHelp = `Wait until the scans of images have ended: of an index those of each image for a platform.
+const scanWaitHelp = `Wait until the scans of images are complete; of an index, those of each image for a platform.
 
   ecrkit scan wait HOST/app:1.2
   ecrkit scan wait HOST/app:1.2 HOST/db:7 --timeout 30m
 
 A basic scan ends as COMPLETE. ACTIVE is what continuous scanning has for good, once there
-are findings. Where images are scanned by themselves, a scan that is not there yet is
-waited for; where not, and nobody has started one, that is said at once.
+are findings. If Amazon ECR scans the images automatically, ecrkit waits for a scan
+that does not exist yet. If it does not, and no scan was started, the command fails at once.
 
 Prints each image, its status and how much was found, or with --output json one object:
 scans (reference, digest, platform, status, statusDescription, completedAt, counts by
@@ -42,7 +42,7 @@ func newScanWaitCommand(app *App) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "wait REF...",
-		Short: "Wait until the scans of images have ended",
+		Short: "Wait until the scans of images are complete",
 		Long:  scanWaitHelp,
 		Args:  atLeast("REF"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.waitForScans(cmd.Context(), args, timeout) },

@@ -112,7 +112,7 @@ func newSignCommand(app *App) *cobra.Command {
 			}
 			options.Force = force
 			if bundle != "" && (len(args) > 1 || s.recursive || s.format == formatLegacy) {
-				return usagef("--output-bundle takes the bundle of one image; give one REF, without --recursive and --format legacy")
+				return usagef("--output-bundle writes the bundle of one image; pass one REF, without --recursive and --format legacy")
 			}
 			references, err := app.parseReferences(args)
 			if err != nil {
@@ -174,7 +174,7 @@ func (app *App) signerFor(ctx context.Context, key string, flags policyFlags, re
 		case err != nil:
 			return nil, nil, err
 		case signer == nil:
-			return nil, nil, usagef("say with which key: --key alias/NAME, an ARN or a file; no policy names one for %s", r.Place())
+			return nil, nil, usagef("name the key: --key alias/NAME, an ARN or a file; no policy names one for %s", r.Place())
 		case chosen != nil && chosen.Key.Fingerprint() != signer.Key.Fingerprint():
 			return nil, nil, usagef("the policy %s names different keys for the images; sign those of one key at a time", policy.path)
 		}
@@ -242,7 +242,7 @@ func (app *App) openStore(ctx context.Context, r ref.Reference) (sign.Store, err
 	return storeOf(endpoint)
 }
 
-// isStore tells whether images are signed where r is.
+// isStore reports whether images are signed where r is.
 func isStore(r ref.Reference) bool { return r.IsRepository() || r.Kind == ref.KindLayout }
 
 // storeOf is a target of a copy as a place in which images are signed.

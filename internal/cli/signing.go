@@ -13,7 +13,7 @@ import (
 
 const signingHelp = `Managed signing: have Amazon ECR sign images when they are pushed.
 
-  ecrkit signing add-rule --profile arn:aws:signer:us-east-1:123456789012:/signing-profiles/release --repository 'prod/*'
+  ecrkit signing add-rule --profile ARN --repository 'prod/*'
   ecrkit signing get
   ecrkit signing status HOST/prod/app:1.2 --wait
 
@@ -93,7 +93,7 @@ func (app *App) changeSigning(ctx context.Context, host string, dryRun bool, cha
 	}
 	switch {
 	case !changed:
-		app.Messagef("the signing configuration of %s is as wanted already", r)
+		app.Messagef("the signing configuration of %s has no changes", r)
 	case dryRun:
 		app.Messagef("nothing was changed in %s", r)
 	default:

@@ -47,7 +47,7 @@ func (app *App) deleteSigning(ctx context.Context, host string, f signingDeleteF
 		return usagef("--yes and --dry-run exclude each other")
 	}
 	if !f.yes && !f.dryRun && !app.Interactive {
-		return usagef("signing delete asks before it deletes, and stdin is no terminal; give --yes, or --dry-run to see what would go")
+		return usagef("signing delete asks before it deletes, and stdin is not a terminal; pass --yes, or --dry-run to see what would be deleted")
 	}
 	r, err := app.openGovernance(ctx, host)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 
 const signingAddRuleHelp = `Have images signed with a profile of AWS Signer when they are pushed.
 
-  ecrkit signing add-rule --profile arn:aws:signer:us-east-1:123456789012:/signing-profiles/release \
+  ecrkit signing add-rule \
+    --profile arn:aws:signer:us-east-1:123456789012:/signing-profiles/release \
       --repository 'prod/*' --repository '*/prod'
   ecrkit signing add-rule HOST --profile ARN --dry-run
 

@@ -30,7 +30,7 @@ Exit codes: 0 signed by every profile, or without --wait still in progress; 4 si
 failed, or no rule matched, so that the image is not signed; 1 still in progress when the
 time was over, or another failure.
 
-It tells what Amazon ECR says of the signing. It does not verify a signature: that
+It shows the signing status that Amazon ECR reports. It does not verify a signature: that
 takes the Notation CLI with the plugin of AWS Signer.
 
 Prints the profiles with their status, or with --output json one object: reference, digest,
@@ -117,7 +117,7 @@ func (app *App) signingStatus(ctx context.Context, name string, f signingStatusF
 	return nil
 }
 
-// whyUnsigned says what the rules of today tell about an image without a status, as
+// whyUnsigned describes what the current rules say about an image without a status, as
 // far as they can be read.
 func whyUnsigned(ctx context.Context, r *governance.Registry, repository string) string {
 	c, err := r.SigningConfiguration(ctx)

@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-// keyHelp says in the help of commands how keys are named.
+// keyHelp explains in the help of commands how keys are named.
 const keyHelp = `KEY is a key of AWS KMS (alias/NAME, its ARN, or awskms:///... as cosign writes it),
 a file in PEM, or env://NAME, an environment variable with such PEM.`
 
@@ -68,7 +68,7 @@ func (k *keys) public(ctx context.Context, name string) (*sign.Key, error) {
 		return nil, err
 	}
 	if isPrivate(pem) {
-		return nil, usagef("key %s is a private key; give the public one, which `ecrkit public-key %s` prints", name, name)
+		return nil, usagef("key %s is a private key; use the public one, which `ecrkit public-key %s` prints", name, name)
 	}
 	return sign.ParsePublicKey(name, pem)
 }
@@ -149,7 +149,7 @@ func (k *keys) pem(name string) ([]byte, error) {
 	return pem, nil
 }
 
-// password gives the password of an encrypted key: from the environment, or from
+// password returns the password of an encrypted key: from the environment, or from
 // whoever sits at the terminal.
 func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 	if password, ok := app.Env(passwordVariable); ok {
@@ -186,7 +186,7 @@ func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 	}
 }
 
-// warn says, once, when signatures of a key are not verified everywhere.
+// warn reports, once, when signatures of a key are not verified everywhere.
 func (k *keys) warn(signer *sign.Signer) {
 	warning := signer.Warning()
 	if warning != "" && !k.warned[signer.Key.Fingerprint()] {

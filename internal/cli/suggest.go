@@ -10,7 +10,7 @@ import (
 
 // pointers leads from the commands of other tools to those of ecrkit.
 var pointers = map[string]string{
-	"login":    "use `ecrkit auth login HOST`, or let docker log in by itself: `ecrkit auth setup HOST`",
+	"login":    "use `ecrkit auth login HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
 	"logout":   "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
 	"cp":       "use `ecrkit copy SRC DST`",
 	"mirror":   "use `ecrkit copy SRC DST`",

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-const tagHelp = `Give an image, or an index, further tags in its own repository.
+const tagHelp = `Add tags to an image, or an index, in its own repository.
 
   ecrkit tag 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2.3 1.2 1 latest
   ecrkit tag HOST/app@sha256:0123... stable
@@ -44,7 +44,7 @@ func newTagCommand(app *App) *cobra.Command {
 	var policy policyFlags
 	cmd := &cobra.Command{
 		Use:   "tag SRC NEWTAG...",
-		Short: "Give an image further tags",
+		Short: "Add tags to an image",
 		Long:  tagHelp,
 		Args:  atLeast("SRC", "NEWTAG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -83,13 +83,13 @@ func newTagCommand(app *App) *cobra.Command {
 			return partly(result.Done(), []error{err})
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "read only: say what each tag names and whether it would change")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what each tag names and whether it would change, and change nothing")
 	addPolicyFlag(cmd, &policy)
 	addNoPolicyFlag(cmd, &policy)
 	return cmd
 }
 
-// mayTag gives the name of the image that src names, by which it is to get its tags:
+// mayTag returns the name of the image that src names, by which it is to get its tags:
 // the digest, if the policy required a signature of it.
 func (app *App) mayTag(ctx context.Context, repository content.Endpoint, src ref.Reference, flags policyFlags) (string, error) {
 	policy, err := app.policy(flags, app.keysFor(src))

@@ -26,13 +26,13 @@ to that, and the tags sha256-....sig and sha256-....att that older tools keep
 signatures under; signatures of Notation, as Amazon ECR's managed signing makes
 them, too. What is shown is not verified, but for the keys that --key names: what
 they have signed is marked. Of others the fingerprint is shown that a bundle names,
-which anyone can write there. ` + "`ecrkit verify`" + ` tells whether the image is signed.
+which anyone can write there. ` + "`ecrkit verify`" + ` reports whether the image is signed.
 
 ` + keyHelp + `
 
 Prints a tree, or with --output json one object: reference and, of the image,
-digest, mediaType, artifactType, subject, platform, attests, missing, images (the
-same of each image of an index) and attachments. Of each attachment: kind (signature, attestation, sbom,
+digest, mediaType, artifactType, subject, platform, attests, missing, images (the same for each
+image of an index) and attachments. Each attachment has: kind (signature, attestation, sbom,
 notation, other), format, digest, mediaType, artifactType, size, tag, annotations,
 contents (digest, size, predicateType, key, certificate, problem), problem, signedBy
 (names of the keys given) and attachments (to it). What is not known is left out.`
@@ -122,7 +122,7 @@ type treeReader struct {
 	seen map[digest.Digest]bool
 }
 
-// enter tells whether a manifest is new; too many are an error.
+// enter reports whether a manifest is new; too many are an error.
 func (t *treeReader) enter(d digest.Digest) (bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -223,7 +223,7 @@ func (t *treeReader) attachments(ctx context.Context, m content.Manifest) ([]tre
 	return found, group.Wait()
 }
 
-// signers tells which of the keys made what is attached to a manifest: their names
+// signers reports which of the keys made what is attached to a manifest: their names
 // by the digest of the attachment.
 func (t *treeReader) signers(ctx context.Context, m content.Manifest, attachments int) (map[digest.Digest][]string, error) {
 	if len(t.keys) == 0 || attachments == 0 {

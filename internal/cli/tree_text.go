@@ -98,7 +98,7 @@ func attachmentText(a treeAttachment) string {
 	return text
 }
 
-// contentText says of a signature or attestation what its kind does not; known says
+// contentText describes, of a signature or attestation what its kind does not; known says
 // that it is told who made it.
 func contentText(c sign.Content, known bool) string {
 	var parts []string

@@ -20,23 +20,23 @@ type trustFlags struct {
 	signing
 }
 
-// addVerify gives a command the flags of what is verified.
+// addVerify adds the flags of what is verified to a command.
 func (f *trustFlags) addVerify(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.verify, "verify", false, "refuse SRC unless it is signed, before anything is written")
-	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "with --verify, a `KEY` that may have signed; may be repeated (default the policy's)")
+	cmd.Flags().StringArrayVar(&f.keys, "key", nil, "with --verify, accept signatures by this `KEY`; may be repeated (default the policy's)")
 }
 
-// addSign gives a command the flags of what is signed. annotation and short are the
+// addSign adds the flags of what is signed to a command. annotation and short are the
 // names of that for annotations.
 func (f *trustFlags) addSign(cmd *cobra.Command, annotation, short string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.key, "sign", "", "sign with this `KEY` before the tag is set (default the policy's)")
-	flags.StringArrayVarP(&f.annotations, annotation, short, nil, "`KEY=VALUE` to be signed with the image; may be repeated")
-	addFixed(cmd, &f.format, "sign-format", "form of the signature (default bundle)")
+	flags.StringArrayVarP(&f.annotations, annotation, short, nil, "sign `KEY=VALUE` with the image; may be repeated")
+	addFixed(cmd, &f.format, "sign-format", "format of the signature (default bundle)")
 	flags.BoolVar(&f.recursive, "sign-recursive", false, "sign each image of an index too")
 }
 
-// addPolicy gives a command the flags of the policy.
+// addPolicy adds the flags of the policy to a command.
 func (f *trustFlags) addPolicy(cmd *cobra.Command) {
 	addPolicyFlag(cmd, &f.policy)
 	addNoPolicyFlag(cmd, &f.policy)
@@ -67,7 +67,7 @@ type outlet struct {
 // that the source is what was built here, of which nothing is required.
 func (f *trustFlags) prepare(ctx context.Context, app *App, src ref.Reference, dsts []ref.Reference, publishes bool) (*trust, error) {
 	if len(f.keys) > 0 && !f.verify {
-		return nil, usagef("--key says whose signature --verify wants; give that too")
+		return nil, usagef("--key needs --verify")
 	}
 	options, err := f.options(app)
 	if err != nil {
@@ -127,7 +127,7 @@ func (f *trustFlags) demands(ctx context.Context, from *keys, policy *imagePolic
 	return demands, err
 }
 
-// errNoKey says that it is not known whose signature is wanted.
+// errNoKey is the error of a verification without a key and without a policy.
 func errNoKey(flag string) error {
 	return usagef("%ssay whose signature is wanted: --key alias/NAME, an ARN or a file with a public key; or what is required of which image: --policy FILE or $%s", flag, policyVariable)
 }
@@ -159,5 +159,5 @@ func (f *trustFlags) outlet(ctx context.Context, from *keys, policy *imagePolicy
 	return o, nil
 }
 
-// active tells whether anything is verified or signed.
+// active reports whether anything is verified or signed.
 func (t *trust) active() bool { return len(t.source)+len(t.destinations) > 0 }

@@ -16,7 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-const verifyHelp = `Tell whether images are signed, and by whom.
+const verifyHelp = `Verify that images are signed, and show by whom.
 
   ecrkit verify 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2 --key release.pub
   ecrkit verify HOST/app:1.2 --key alias/release --key next.pub -a env=prod
@@ -24,27 +24,26 @@ const verifyHelp = `Tell whether images are signed, and by whom.
   ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson --output-predicate sbom.json
   ecrkit pull HOST/app:1.2 --verify --key release.pub
 
-The last one pulls what it has verified, and nothing before. A signature counts if
-one of the keys made it over this digest, with all annotations that are asked for;
---threshold asks for those of several keys. All signatures are looked at, bundles
-and legacy ones, of cosign or ours. An attestation is none; --type asks for
-attestations of these types instead of a signature, and --output-predicate writes what
-they say, a line each.
+The last example pulls only after it has verified. A signature counts if one of the keys made it
+over this digest, with all annotations that you require; --threshold requires signatures by
+several keys. All signatures are checked, bundles and legacy ones, by cosign or ecrkit. An
+attestation is not a signature; --type requires attestations of these types instead of a
+signature, and --output-predicate writes their predicates, one a line.
 
 ` + keyHelp + `
-With a file in PEM no AWS credentials are needed but those that read the image.
-Without --key it is asked what the policy requires of the repository (--policy,
-$ECRKIT_POLICY, or policy in the configuration file).
+With a PEM file the only AWS credentials needed are those that read the image. Without --key the
+policy decides what is required of the repository (--policy, $ECRKIT_POLICY, or policy in the
+configuration file).
 
-Prints who signed, what does not count and why, and what was not checked: no
-transparency log is asked. With --output json one object, also if the image is
-refused: reference, digest, status (verified, unsigned, untrusted), signatures,
-attestations, rejected, platforms, notChecked; of several REF an object "images" of
-them, in which an "error" says what could not be found out.
+Prints who signed, which signatures do not count and why, and what was not checked: ecrkit does
+not use a transparency log. With --output json one object, also if the image is refused:
+reference, digest, status (verified, unsigned, untrusted), signatures, attestations, rejected,
+platforms, notChecked, and "images", an array of such objects, one for each REF. An image that
+could not be checked has an "error" instead of a status.
 
-Exit code 0 if all are verified, 4 if one is unsigned or untrusted or what came is
-not what its digest says, 1 if it could not be found out, as when there is no such
-tag or the registry fails, and 3 if that is so of some of several REF.`
+Exit code 0 if all are verified; 4 if one is unsigned or untrusted, or content does not match its
+digest; 1 if an image could not be checked, for example because the tag does not exist or the
+registry fails; 3 if that is true of some of several REF.`
 
 // verifyFlags are the flags of `ecrkit verify`.
 type verifyFlags struct {
@@ -69,7 +68,7 @@ func newVerifyCommand(app *App) *cobra.Command {
 	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify REF...",
-		Short: "Tell whether images are signed, and by whom",
+		Short: "Verify that images are signed",
 		Long:  verifyHelp,
 		Args:  atLeast("REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -77,14 +76,14 @@ func newVerifyCommand(app *App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.keys, "key", nil, "a `KEY` that may have signed; may be repeated")
-	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "`KEY=VALUE` that must be signed with the image; may be repeated")
-	flags.IntVar(&f.threshold, "threshold", 0, "how many different keys must have signed (default 1)")
+	flags.StringArrayVar(&f.keys, "key", nil, "accept signatures by this `KEY`; may be repeated")
+	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "require that `KEY=VALUE` is signed with the image; may be repeated")
+	flags.IntVar(&f.threshold, "threshold", 0, "number of different keys that must have signed (default 1)")
 	flags.StringSliceVar(&f.formats, "format", nil, "only signatures of this `format`: bundle, legacy or oci-1-1; may be repeated")
-	flags.StringArrayVar(&f.types, "type", nil, "an attestation of this `TYPE`, instead of a signature; may be repeated")
+	flags.StringArrayVar(&f.types, "type", nil, "require an attestation of this `TYPE` instead of a signature; may be repeated")
 	flags.StringVar(&f.repository, "repository", "", "`HOST/REPOSITORY` that a legacy signature must name")
-	flags.BoolVarP(&f.recursive, "recursive", "r", false, "the same of each image of an index")
-	flags.StringVar(&f.predicate, "output-predicate", "", "with --type, write what the attestation says to this `file` (- for stdout)")
+	flags.BoolVarP(&f.recursive, "recursive", "r", false, "require the same of each image of an index")
+	flags.StringVar(&f.predicate, "output-predicate", "", "with --type, write the predicate to this `file` (- for stdout)")
 	addPolicyFlag(cmd, &f.policy)
 	completeValues(cmd, "type", predicateTypeNames())
 	completeValues(cmd, "format", verifyFormats())
@@ -95,7 +94,7 @@ func verifyFormats() []string {
 	return []string{string(sign.FormatBundle), string(sign.FormatLegacy), string(sign.FormatOCI11)}
 }
 
-// requirer gives what is required of the image that r names.
+// requirer returns what is required of the image that r names.
 type requirer func(ctx context.Context, r ref.Reference) (sign.Requirements, error)
 
 // requirer is what the flags ask for: the same of every image with --key, else
@@ -109,7 +108,7 @@ func (f verifyFlags) requirer(ctx context.Context, app *App, references []ref.Re
 		return func(context.Context, ref.Reference) (sign.Requirements, error) { return r, err }, err
 	}
 	if len(f.annotations)+len(f.formats)+len(f.types) > 0 || f.threshold != 0 || f.repository != "" || f.recursive {
-		return nil, usagef("--annotation, --threshold, --format, --type, --repository and --recursive go with --key; a policy says itself what it requires")
+		return nil, usagef("--annotation, --threshold, --format, --type, --repository and --recursive go with --key; a policy has its own requirements")
 	}
 	policy, err := app.policy(f.policy, app.keysFor(references...))
 	if err != nil {
@@ -136,7 +135,7 @@ func (f verifyFlags) requirements(ctx context.Context, from *keys) (sign.Require
 	}
 	for _, s := range f.formats {
 		if !slices.Contains(verifyFormats(), s) {
-			return r, usagef("--format %q is none of bundle, legacy and oci-1-1", s)
+			return r, usagef("--format %q is not one of bundle, legacy and oci-1-1", s)
 		}
 		r.Formats = append(r.Formats, sign.Format(s))
 	}
@@ -170,7 +169,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 		return err
 	}
 	if f.predicate != "" && (len(references) != 1 || len(f.types) != 1) {
-		return usagef("--output-predicate takes what one image is attested of one type; give one REF and one --type")
+		return usagef("--output-predicate writes the predicate of one image and type; pass one REF and one --type")
 	}
 	require, err := f.requirer(ctx, app, references)
 	if err != nil {
@@ -266,7 +265,7 @@ func noVerification(d digest.Digest, status sign.Status) sign.Verification {
 	return sign.Verification{Digest: d, Status: status, Signatures: []sign.Signature{}, Attestations: []sign.Signature{}, Rejected: []sign.Rejection{}, NotChecked: []string{}}
 }
 
-// isRefusal tells an error about an image from one that kept it from being looked at.
+// isRefusal reports whether err is about an image that was checked and refused.
 func isRefusal(err error) bool {
 	return errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted)
 }
