@@ -2,6 +2,7 @@ package calls
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -166,6 +167,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	case err == io.EOF:
 		// Over a slow link much of the body is still in the buffers of this machine.
 		w.wait(max(w.patience.Answer, time.Since(w.began)), "no answer came")
+	case errors.Is(err, io.ErrClosedPipe): // by who had sent it before, and sends it again
 	default:
 		w.source = err
 	}

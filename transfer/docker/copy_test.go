@@ -2,7 +2,6 @@ package docker_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,7 +16,7 @@ import (
 // mustCopy copies and fails the test on an error.
 func mustCopy(t *testing.T, src content.Source, dst content.Target, opts transfer.Options) transfer.Result {
 	t.Helper()
-	result, err := transfer.Copy(context.Background(), src, dst, opts)
+	result, err := transfer.Copy(fixture.Context(t), src, dst, opts)
 	fixture.Check(t, err)
 	return result
 }

@@ -1,7 +1,6 @@
 package layout
 
 import (
-	"context"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/transfer"
@@ -14,7 +13,7 @@ const someSHA = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b
 // mustCopy copies and fails the test on an error.
 func mustCopy(t *testing.T, src content.Source, dst content.Target, opts transfer.Options) transfer.Result {
 	t.Helper()
-	result, err := transfer.Copy(context.Background(), src, dst, opts)
+	result, err := transfer.Copy(fixture.Context(t), src, dst, opts)
 	fixture.Check(t, err)
 	return result
 }

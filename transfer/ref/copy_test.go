@@ -1,7 +1,6 @@
 package ref
 
 import (
-	"context"
 	"testing"
 
 	"github.com/ecrkit/ecrkit/transfer"
@@ -12,7 +11,7 @@ import (
 // mustCopy copies and fails the test on an error.
 func mustCopy(t *testing.T, src content.Source, dst content.Target, opts transfer.Options) transfer.Result {
 	t.Helper()
-	result, err := transfer.Copy(context.Background(), src, dst, opts)
+	result, err := transfer.Copy(fixture.Context(t), src, dst, opts)
 	fixture.Check(t, err)
 	return result
 }

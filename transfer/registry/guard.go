@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
@@ -58,6 +60,9 @@ func sameDomain(a, b string) bool {
 	return errA == nil && errB == nil && domainA == domainB
 }
 
+// errRenewed has a request sent again by who can read its body again.
+var errRenewed = retry.As(retry.Transient, errors.New("the token was renewed"))
+
 // RoundTrip refuses to send credentials elsewhere, also after a redirect.
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.check(r); err != nil {
@@ -65,6 +70,21 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 			r.Body.Close()
 		}
 		return nil, err
+	}
+	// Who renews a token sends the request again, whose body has been read by then: an
+	// empty manifest must not be stored, and a blob is sent again as a whole.
+	if body, ok := r.Body.(v2.SpentBody); ok && body.Spent() {
+		return nil, errRenewed
+	}
+	if r.GetBody != nil {
+		body, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		r.Body.Close()
+		fresh := *r
+		fresh.Body = body
+		r = &fresh
 	}
 	return g.next.RoundTrip(r)
 }

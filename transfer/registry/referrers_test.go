@@ -30,7 +30,7 @@ import (
 func TestReferrers(t *testing.T) {
 	src, image := fixture.NewImage(t, 1000)
 	dir := layout.New(src)
-	m, err := dir.Resolve(t.Context(), "x")
+	m, err := dir.Resolve(fixture.Context(t), "x")
 	fixture.Check(t, err)
 	subject := fixture.DigestOf(t, image)
 	fixture.ExpectReferrers(t, "before", dir, subject, nil)
@@ -59,13 +59,13 @@ func TestReferrers(t *testing.T) {
 		{"ECR's /v2/", w.v2Registry("app")},
 		{"layout again", layout.New(filepath.Join(t.TempDir(), "dst"))},
 	} {
-		if _, err := transfer.Copy(t.Context(), from, to.endpoint, transfer.Options{Reference: "x", Tags: []string{"x"}, Referrers: true}); err != nil {
+		if _, err := transfer.Copy(fixture.Context(t), from, to.endpoint, transfer.Options{Reference: "x", Tags: []string{"x"}, Referrers: true}); err != nil {
 			t.Fatalf("%s: %v", to.name, err)
 		}
 		fixture.ExpectReferrers(t, to.name, to, subject, want)
 		fixture.ExpectReferrers(t, to.name, to, want[0].Digest, nested)
 		fixture.ExpectReferrers(t, to.name, to, digest.FromString("nothing"), nil)
-		listed, err := to.Referrers(t.Context(), subject)
+		listed, err := to.Referrers(fixture.Context(t), subject)
 		fixture.Check(t, err)
 		for _, d := range listed {
 			// Code that is not ours keeps the list of the registry with the API.
@@ -77,12 +77,12 @@ func TestReferrers(t *testing.T) {
 	}
 
 	// A layout with one image and its signatures has one image.
-	last, err := from.Resolve(t.Context(), "")
+	last, err := from.Resolve(fixture.Context(t), "")
 	fixture.Check(t, err)
 	if last.Descriptor.Digest != subject {
 		t.Errorf("the only image is %s", last.Descriptor.Digest)
 	}
-	tags, err := from.Tags(t.Context())
+	tags, err := from.Tags(fixture.Context(t))
 	fixture.Check(t, err)
 	if !slices.Equal(tags, []string{"x"}) {
 		t.Errorf("tags %q", tags)
@@ -95,7 +95,7 @@ func TestReferrersFalse(t *testing.T) {
 	n := newNeutralRegistry(t, registry.WithReferrersSupport(true))
 	put := func(repository, tag string) content.Manifest {
 		src, _ := fixture.NewImage(t, 1000)
-		m, err := layout.New(src).Resolve(t.Context(), "x")
+		m, err := layout.New(src).Resolve(fixture.Context(t), "x")
 		fixture.Check(t, err)
 		mustCopy(t, layout.New(src), n.repository(repository), transfer.Options{Reference: "x", Tags: []string{tag}})
 		return m
@@ -118,12 +118,12 @@ func TestReferrersFalse(t *testing.T) {
 	dst := n.repository("app")
 	mustCopy(t, n.repository("evil"), dst, transfer.Options{Reference: "1", Tags: []string{"1"}, Referrers: true})
 	fixture.ExpectReferrers(t, "destination", dst, image.Descriptor.Digest, real)
-	m, err := dst.Resolve(t.Context(), sbom)
+	m, err := dst.Resolve(fixture.Context(t), sbom)
 	fixture.Check(t, err)
 	if m.Descriptor.Digest != good.Descriptor.Digest {
 		t.Error("the bill of materials of another image was replaced")
 	}
-	if _, err := dst.Resolve(t.Context(), string(bad.Descriptor.Digest)); !errors.Is(err, content.ErrNotFound) {
+	if _, err := dst.Resolve(fixture.Context(t), string(bad.Descriptor.Digest)); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("what refers to nothing came along: %v", err)
 	}
 }
@@ -158,7 +158,7 @@ func TestReferrersLink(t *testing.T) {
 		fmt.Fprint(w, `{"schemaVersion":2,"manifests":[{"digest":"../../etc/passwd","size":1}]}`)
 		return strings.Contains(r.URL.Path, "/referrers/")
 	})
-	if _, err := n.repository("app").Referrers(t.Context(), digest.FromString("x")); !errors.Is(err, content.ErrIntegrity) {
+	if _, err := n.repository("app").Referrers(fixture.Context(t), digest.FromString("x")); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -183,7 +183,7 @@ func TestReferrersLarge(t *testing.T) {
 		return true
 	})
 	n.Count("")
-	_, err := transfer.Copy(t.Context(), n.repository("app"), layout.New(t.TempDir()), transfer.Options{Reference: "x", Referrers: true})
+	_, err := transfer.Copy(fixture.Context(t), n.repository("app"), layout.New(t.TempDir()), transfer.Options{Reference: "x", Referrers: true})
 	if !errors.Is(err, content.ErrUnsupported) || n.Count("GET /v2/app/manifests/sha256:") != 0 {
 		t.Errorf("got %v", err)
 	}
@@ -204,7 +204,7 @@ func TestReferrersEndless(t *testing.T) {
 		_, _ = w.Write(page)
 		return true
 	})
-	if _, err := n.repository("app").Referrers(t.Context(), digest.FromString("x")); !errors.Is(err, content.ErrUnsupported) || pages.Load() > 10 {
+	if _, err := n.repository("app").Referrers(fixture.Context(t), digest.FromString("x")); !errors.Is(err, content.ErrUnsupported) || pages.Load() > 10 {
 		t.Errorf("after %d pages: %v", pages.Load(), err)
 	}
 }
@@ -261,7 +261,7 @@ func TestReferrersRefusals(t *testing.T) {
 				fmt.Fprint(w, a.body)
 				return true
 			})
-			got, err := n.repository("app").Referrers(t.Context(), fixture.DigestOf(t, image))
+			got, err := n.repository("app").Referrers(fixture.Context(t), fixture.DigestOf(t, image))
 			if (err == nil) != a.isNoneHere || errors.Is(err, content.ErrNotFound) || len(got) > 0 {
 				t.Errorf("%v, %v", got, err)
 			}
@@ -269,7 +269,7 @@ func TestReferrersRefusals(t *testing.T) {
 				t.Errorf("the tag was read %d times", listed)
 			}
 			dst := layout.New(filepath.Join(t.TempDir(), "dst"))
-			_, err = transfer.Copy(t.Context(), n.repository("app"), dst, transfer.Options{Reference: "x", Tags: []string{"x"}, Referrers: true})
+			_, err = transfer.Copy(fixture.Context(t), n.repository("app"), dst, transfer.Options{Reference: "x", Tags: []string{"x"}, Referrers: true})
 			if (err == nil) != a.isNoneHere {
 				t.Errorf("the copy: %v", err)
 			}
@@ -278,10 +278,10 @@ func TestReferrersRefusals(t *testing.T) {
 	// The list by a tag must be one, too.
 	tag := content.DigestTag(fixture.DigestOf(t, image), content.DigestTagReferrers)
 	n.Intercept(nil)
-	m, err := n.repository("app").Resolve(t.Context(), "x")
+	m, err := n.repository("app").Resolve(fixture.Context(t), "x")
 	fixture.Check(t, err)
-	fixture.Check(t, n.repository("app").PutTagged(t.Context(), m, tag))
-	if _, err := n.repository("app").Referrers(t.Context(), fixture.DigestOf(t, image)); !errors.Is(err, content.ErrProtocol) {
+	fixture.Check(t, n.repository("app").PutTagged(fixture.Context(t), m, tag))
+	if _, err := n.repository("app").Referrers(fixture.Context(t), fixture.DigestOf(t, image)); !errors.Is(err, content.ErrProtocol) {
 		t.Errorf("an image as a list: %v", err)
 	}
 	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -291,7 +291,7 @@ func TestReferrersRefusals(t *testing.T) {
 		}
 		return false
 	})
-	if _, err := n.repository("app").Referrers(t.Context(), fixture.DigestOf(t, image)); err == nil || errors.Is(err, content.ErrNotFound) {
+	if _, err := n.repository("app").Referrers(fixture.Context(t), fixture.DigestOf(t, image)); err == nil || errors.Is(err, content.ErrNotFound) {
 		t.Errorf("a list that is refused: %v", err)
 	}
 }
@@ -301,10 +301,10 @@ func TestReferrersConcurrent(t *testing.T) {
 	n := newNeutralRegistry(t)
 	src, image := fixture.NewImage(t, 1000)
 	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
-	m, err := n.repository("app").Resolve(t.Context(), "x")
+	m, err := n.repository("app").Resolve(fixture.Context(t), "x")
 	fixture.Check(t, err)
 	config := fixture.BlobOf("{}", "application/vnd.oci.empty.v1+json")
-	fixture.Check(t, n.repository("app").PutBlob(t.Context(), config, strings.NewReader("{}")))
+	fixture.Check(t, n.repository("app").PutBlob(fixture.Context(t), config, strings.NewReader("{}")))
 	var (
 		want []content.Descriptor
 		wait sync.WaitGroup
@@ -315,7 +315,7 @@ func TestReferrersConcurrent(t *testing.T) {
 		repository := n.repository("app")
 		repository.referrerPause = 3 * time.Second // longer than any of them is held up
 		wait.Go(func() {
-			if err := repository.PutManifest(t.Context(), r); err != nil {
+			if err := repository.PutManifest(fixture.Context(t), r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -330,7 +330,7 @@ func TestReferrersImmutable(t *testing.T) {
 	n := newNeutralRegistry(t)
 	src, image := fixture.NewImage(t, 1000)
 	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
-	m, err := n.repository("app").Resolve(t.Context(), "x")
+	m, err := n.repository("app").Resolve(fixture.Context(t), "x")
 	fixture.Check(t, err)
 	want := fixture.Attach(t, n.repository("app"), m.Descriptor, 1)
 	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -342,7 +342,7 @@ func TestReferrersImmutable(t *testing.T) {
 		return true
 	})
 	config := fixture.BlobOf("{}", "application/vnd.oci.empty.v1+json")
-	err = n.repository("app").PutManifest(t.Context(), fixture.Referrer(t, m.Descriptor, config, "second"))
+	err = n.repository("app").PutManifest(fixture.Context(t), fixture.Referrer(t, m.Descriptor, config, "second"))
 	if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), "sha256-*") {
 		t.Errorf("got %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -82,7 +83,7 @@ func TestRegistryHostileManifest(t *testing.T) {
 				_, _ = io.WriteString(w, tt.body)
 				return true
 			})
-			_, err := transfer.Copy(t.Context(), n.repository("app"), layout.New(t.TempDir()), transfer.Options{Reference: "1"})
+			_, err := transfer.Copy(fixture.Context(t), n.repository("app"), layout.New(t.TempDir()), transfer.Options{Reference: "1"})
 			if !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, content.ErrUnsupported) || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\x1b") {
 				t.Errorf("got %v", err)
 			}
@@ -99,8 +100,8 @@ func TestRegistryNoRegistry(t *testing.T) {
 			_, _ = io.WriteString(w, page)
 			return true
 		})
-		_, byTag := n.repository("app").Resolve(t.Context(), "1")
-		_, byDigest := n.repository("app").Manifests(t.Context(), []content.Descriptor{{Digest: digest.FromString("x"), Size: 100}})
+		_, byTag := n.repository("app").Resolve(fixture.Context(t), "1")
+		_, byDigest := n.repository("app").Manifests(fixture.Context(t), []content.Descriptor{{Digest: digest.FromString("x"), Size: 100}})
 		for _, err := range []error{byTag, byDigest} {
 			if !errors.Is(err, content.ErrProtocol) || errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
 				t.Errorf("%q: got %v", page, err)
@@ -163,5 +164,35 @@ func TestRegistryBearer(t *testing.T) {
 	defer mu.Unlock()
 	if len(tokens) < 3 {
 		t.Errorf("only %d tokens", len(tokens))
+	}
+}
+
+// TestRegistryTokenEndsAtManifest has a token end with the manifest: it is sent again as
+// a whole.
+func TestRegistryTokenEndsAtManifest(t *testing.T) {
+	src, image := fixture.NewImage(t, 1000)
+	n := newNeutralRegistry(t)
+	var refused atomic.Bool
+	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			fmt.Fprint(w, `{"token":"x"}`)
+			return true
+		}
+		if isPut := r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/"); r.Header.Get("Authorization") != "" && (!isPut || refused.Swap(true)) {
+			return false
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x",scope="repository:app:pull,push"`, n.Host))
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	})
+	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"1"}})
+	if !refused.Load() {
+		t.Fatal("no token was refused")
+	}
+	m, err := n.repository("app").Resolve(fixture.Context(t), "1")
+	fixture.Check(t, err)
+	if m.Descriptor.Digest != fixture.DigestOf(t, image) {
+		t.Errorf("stored as %s", m.Descriptor.Digest)
 	}
 }

@@ -116,7 +116,7 @@ func TestRegistryRealm(t *testing.T) {
 				})
 				r, err := New(tt.registry, "app", credentials, transport)
 				fixture.Check(t, err)
-				_, err = r.Resolve(t.Context(), "1")
+				_, err = r.Resolve(fixture.Context(t), "1")
 				if tt.ok != errors.Is(err, content.ErrNotFound) || !tt.ok && (!errors.Is(err, v2.ErrCredentials) || !strings.Contains(err.Error(), tt.want)) || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
 				}
@@ -151,7 +151,7 @@ func TestRegistryRealmAnonymous(t *testing.T) {
 	})
 	r, err := New("registry.example.com", "app", nil, transport)
 	fixture.Check(t, err)
-	if _, err = r.Resolve(t.Context(), "1"); !errors.Is(err, content.ErrNotFound) {
+	if _, err = r.Resolve(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -200,10 +200,10 @@ func TestRegistryRedirects(t *testing.T) {
 				})
 				r, err := New("registry.example.com", "app", credentials, transport)
 				fixture.Check(t, err)
-				if _, err = r.Resolve(t.Context(), "1"); err == nil || strings.Contains(err.Error(), "secret") {
+				if _, err = r.Resolve(fixture.Context(t), "1"); err == nil || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
 				}
-				if _, err = r.Blob(t.Context(), content.Descriptor{Digest: "sha256:" + "00", Size: 1}); err == nil || strings.Contains(err.Error(), "secret") {
+				if _, err = r.Blob(fixture.Context(t), content.Descriptor{Digest: "sha256:" + "00", Size: 1}); err == nil || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
 				}
 				in.mu.Lock()
@@ -225,7 +225,7 @@ func TestRegistryPrivateAddress(t *testing.T) {
 	})
 	r, err := New("192.168.1.1:5000", "app", fixture.User{Name: "user", Password: "secret"}, transport)
 	fixture.Check(t, err)
-	if _, err := r.Resolve(t.Context(), "1"); err == nil {
+	if _, err := r.Resolve(fixture.Context(t), "1"); err == nil {
 		t.Error("no error")
 	}
 	in.mu.Lock()
@@ -243,13 +243,13 @@ func TestGuard(t *testing.T) {
 	fixture.Check(t, err)
 	g := &guard{next: transport, registry: registry.RegistryStr()}
 	for _, address := range []string{"https://other.example.com/", "http://registry.example.com/", "https://registry.example.com:444/", "https://127.0.0.1/"} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		request, err := http.NewRequestWithContext(fixture.Context(t), http.MethodGet, address, nil)
 		fixture.Check(t, err)
 		request.Header.Set("Authorization", "secret")
 		if _, err := g.RoundTrip(request); !errors.Is(err, v2.ErrCredentials) {
 			t.Errorf("%s: %v", address, err)
 		}
-		request, err = http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader("secret"))
+		request, err = http.NewRequestWithContext(fixture.Context(t), http.MethodPost, address, strings.NewReader("secret"))
 		fixture.Check(t, err)
 		if _, err := g.RoundTrip(request); !errors.Is(err, v2.ErrCredentials) {
 			t.Errorf("%s: %v", address, err)

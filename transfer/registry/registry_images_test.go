@@ -20,13 +20,13 @@ func TestRegistryStatBlob(t *testing.T) {
 	r := n.repository("app")
 	data := "some content"
 	d := content.Descriptor{Digest: digest.FromString(data), Size: int64(len(data))}
-	fixture.Check(t, r.PutBlob(t.Context(), d, strings.NewReader(data)))
-	got, err := r.StatBlob(t.Context(), d.Digest)
+	fixture.Check(t, r.PutBlob(fixture.Context(t), d, strings.NewReader(data)))
+	got, err := r.StatBlob(fixture.Context(t), d.Digest)
 	fixture.Check(t, err)
 	if got.Size != d.Size {
 		t.Errorf("%d bytes", got.Size)
 	}
-	if _, err := r.StatBlob(t.Context(), someSHA); !errors.Is(err, content.ErrNotFound) {
+	if _, err := r.StatBlob(fixture.Context(t), someSHA); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	// Where the registry sends elsewhere, only GET may be allowed.
@@ -45,7 +45,7 @@ func TestRegistryStatBlob(t *testing.T) {
 		}
 		return false
 	})
-	if got, err = r.StatBlob(t.Context(), d.Digest); err != nil || got.Size != d.Size {
+	if got, err = r.StatBlob(fixture.Context(t), d.Digest); err != nil || got.Size != d.Size {
 		t.Errorf("elsewhere: %d bytes, %v", got.Size, err)
 	}
 }
@@ -56,12 +56,12 @@ func TestRegistryDeleter(t *testing.T) {
 	r := n.repository("app")
 	mustCopy(t, layout.New(src), r, transfer.Options{Reference: "image", Tags: []string{"1", "2"}})
 	names := []content.ImageName{{Tag: "1"}, {Tag: "1", Digest: someSHA}, {Tag: "none"}, {Tag: "1", Digest: fixture.DigestOf(t, image)}}
-	plan, err := r.Deleter().PlanDelete(t.Context(), names)
+	plan, err := r.Deleter().PlanDelete(fixture.Context(t), names)
 	fixture.Check(t, err)
 	if len(plan.Images) != 1 || plan.Images[0].Digest != fixture.DigestOf(t, image) || plan.Images[0].Whole || len(plan.Missing) != 2 {
 		t.Errorf("%+v", plan)
 	}
-	got, err := r.Deleter().Delete(t.Context(), names[:3])
+	got, err := r.Deleter().Delete(fixture.Context(t), names[:3])
 	fixture.Check(t, err)
 	if len(got.Deleted) != 1 || got.Deleted[0].Digest != fixture.DigestOf(t, image) || len(got.Failures) != 2 {
 		t.Errorf("%+v", got)
@@ -71,7 +71,7 @@ func TestRegistryDeleter(t *testing.T) {
 			t.Errorf("failure %v", f)
 		}
 	}
-	tags, err := r.Tags(t.Context())
+	tags, err := r.Tags(fixture.Context(t))
 	fixture.Check(t, err)
 	if len(tags) != 1 || tags[0] != "2" {
 		t.Errorf("left %v", tags)

@@ -40,7 +40,7 @@ func TestRegistryBothWays(t *testing.T) {
 		{"ECR's /v2/ to registry", w.v2Registry("app"), n.repository("e"), "5", "6"},
 	}
 	for _, s := range steps {
-		result, err := transfer.Copy(t.Context(), s.src, s.dst, transfer.Options{Reference: s.from, Tags: []string{s.to}})
+		result, err := transfer.Copy(fixture.Context(t), s.src, s.dst, transfer.Options{Reference: s.from, Tags: []string{s.to}})
 		if err != nil {
 			t.Fatalf("%s: %v", s.name, err)
 		}
@@ -74,16 +74,16 @@ func TestRegistryRequests(t *testing.T) {
 func TestRegistryNotFound(t *testing.T) {
 	n := newNeutralRegistry(t)
 	for _, reference := range []string{"1.0", string(digest.FromString("x"))} {
-		_, err := n.repository("app").Resolve(t.Context(), reference)
+		_, err := n.repository("app").Resolve(fixture.Context(t), reference)
 		if !errors.Is(err, content.ErrNotFound) || !strings.Contains(err.Error(), n.Host+"/app: image "+reference) {
 			t.Errorf("got %v", err)
 		}
 	}
-	_, err := n.repository("app").Manifests(t.Context(), []content.Descriptor{{Digest: digest.FromString("x"), Size: 1}})
+	_, err := n.repository("app").Manifests(fixture.Context(t), []content.Descriptor{{Digest: digest.FromString("x"), Size: 1}})
 	if !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
-	_, err = n.repository("app").Blob(t.Context(), content.Descriptor{Digest: digest.FromString("x"), Size: 1})
+	_, err = n.repository("app").Blob(fixture.Context(t), content.Descriptor{Digest: digest.FromString("x"), Size: 1})
 	if !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
@@ -130,12 +130,12 @@ func TestRegistryRedirect(t *testing.T) {
 		t.Errorf("%d requests with credentials of %d", leaked.Load(), served.Load())
 	}
 
-	_, err := n.repository("app").Resolve(t.Context(), "1")
+	_, err := n.repository("app").Resolve(fixture.Context(t), "1")
 	if err == nil || !strings.Contains(err.Error(), "401 Unauthorized") || !strings.Contains(err.Error(), "docker login") {
 		t.Errorf("anonymous: %v", err)
 	}
 	cdn.Close()
-	_, err = transfer.Copy(t.Context(), openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"}), layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "1"})
+	_, err = transfer.Copy(fixture.Context(t), openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"}), layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "1"})
 	if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
@@ -209,7 +209,7 @@ func TestRegistryConflict(t *testing.T) {
 		}
 		return r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/")
 	})
-	_, err := transfer.Copy(t.Context(), layout.New(other), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"1"}})
+	_, err := transfer.Copy(fixture.Context(t), layout.New(other), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"1"}})
 	var conflict *content.ConflictError
 	if !errors.As(err, &conflict) || conflict.Have != fixture.DigestOf(t, image) {
 		t.Errorf("got %v", err)
@@ -238,12 +238,12 @@ func TestRegistryLists(t *testing.T) {
 		fmt.Fprintf(w, `{"name":"app","tags":["%s"]}`, strings.Join(append(slices.Clone(page), `not a tag\u001b`), `","`))
 		return true
 	})
-	got, err := n.repository("app").Tags(t.Context())
+	got, err := n.repository("app").Tags(fixture.Context(t))
 	fixture.Check(t, err)
 	if !slices.Equal(got, tags) {
 		t.Errorf("got %q", got)
 	}
-	repositories, err := n.repository("").Repositories(t.Context())
+	repositories, err := n.repository("").Repositories(fixture.Context(t))
 	fixture.Check(t, err)
 	if !slices.Equal(repositories, []string{"app"}) {
 		t.Errorf("got %q", repositories)
@@ -255,7 +255,7 @@ func TestRegistryLists(t *testing.T) {
 			fmt.Fprint(w, `{"tags":["a"]}`)
 			return r.URL.Path != "/v2/"
 		})
-		if _, err := n.repository("app").Tags(t.Context()); !errors.Is(err, content.ErrProtocol) {
+		if _, err := n.repository("app").Tags(fixture.Context(t)); !errors.Is(err, content.ErrProtocol) {
 			t.Errorf("%s: %v", link, err)
 		}
 	}
@@ -266,8 +266,8 @@ func TestRegistryDelete(t *testing.T) {
 	n := newNeutralRegistry(t)
 	r := n.repository("app")
 	mustCopy(t, layout.New(src), r, transfer.Options{Reference: "x", Tags: []string{"1"}})
-	fixture.Check(t, r.Delete(t.Context(), "1"))
-	if err := r.Delete(t.Context(), "1"); !errors.Is(err, content.ErrNotFound) {
+	fixture.Check(t, r.Delete(fixture.Context(t), "1"))
+	if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -277,7 +277,7 @@ func TestRegistryDelete(t *testing.T) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return true
 	})
-	if err := r.Delete(t.Context(), "1"); !errors.Is(err, content.ErrUnsupported) {
+	if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, content.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }

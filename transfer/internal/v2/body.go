@@ -169,6 +169,19 @@ func (b *layerBody) read(buffer []byte) (int, error) {
 	return n, nil
 }
 
+// SpentBody is the body of a request that cannot be sent a second time.
+type SpentBody interface {
+	// Spent reports whether some of the body was sent, or it was closed.
+	Spent() bool
+}
+
+// Spent implements [SpentBody].
+func (b *layerBody) Spent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed || b.at > 0
+}
+
 // Close ends the reading.
 func (b *layerBody) Close() error {
 	b.cancel() // also lets a Read end that waits for a part
