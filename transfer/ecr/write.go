@@ -16,15 +16,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 )
 
-// Limits of layer uploads:
-// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_UploadLayerPart.html
-// and https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html.
-const (
-	minPartSize = 5 << 20
-	maxPartSize = 20 << 20
-	maxParts    = 4200
-)
-
 // MissingBlobs asks with one call for each 100 blobs.
 func (e *Repository) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
 	available := map[string]bool{}
@@ -68,17 +59,6 @@ func (e *Repository) PutBlob(ctx context.Context, d content.Descriptor, r io.Rea
 		return fmt.Errorf("%s: layer %s: %w", e, d.Digest, err)
 	}
 	return e.UploadBlob(ctx, d, data, parts.Single())
-}
-
-// partSize is how many bytes go into one part of a layer of size bytes: what
-// InitiateLayerUpload proposed, raised if the layer had too many parts with it,
-// and never more than the layer has.
-func partSize(proposed, size int64) int64 {
-	if proposed < minPartSize || proposed > maxPartSize {
-		proposed = content.DefaultPartSize
-	}
-	proposed = max(proposed, min((size+maxParts-1)/maxParts, maxPartSize))
-	return min(proposed, size)
 }
 
 // PutManifest stores a manifest without a tag.
