@@ -211,6 +211,12 @@ func (u *upload) run(ctx context.Context) error {
 	if err := u.hash.verify(u.d); err != nil {
 		return &content.SourceError{Err: err}
 	}
+	if u.before > 0 {
+		// What an earlier process sent may be right, and the file wrong since then.
+		if err := checkSource(ctx, u.d, u.content); err != nil {
+			return err
+		}
+	}
 	return u.complete(ctx)
 }
 

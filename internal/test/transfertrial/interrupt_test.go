@@ -54,7 +54,7 @@ func (s *site) interrupt(t *testing.T, signal syscall.Signal, n int64, args ...s
 	s.meter.after(n, func() { _ = cmd.Process.Signal(signal) }) // fails if it has ended
 	err := cmd.Wait()
 	s.meter.wait()
-	if code := cmd.ProcessState.ExitCode(); code != 1 || strings.TrimSpace(output.String()) != "ecrkit: interrupted" {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || strings.TrimSpace(output.String()) != "ecrkit: interrupted; run the command again to resume" {
 		t.Errorf("%v: exit code %d, %v: %q", args, code, err, output)
 	}
 }
