@@ -106,7 +106,7 @@ func killPush(t *testing.T, m made, dice *rand.Rand, kills int, most []string) (
 			after = dice.Int64N(max(size/4, 16*mib) * 2)
 		}
 		before := s.meter.up.Load()
-		killed := s.killAfter(after, append([]string{"push", "oci:" + m.dir, s.image("app", "x")}, most...)...)
+		killed := s.killAfter(after, append([]string{"push", "--upload", "native", "oci:" + m.dir, s.image("app", "x")}, most...)...)
 		sent := (s.meter.up.Load() - before) / 4 * 3
 		taken := s.taken()
 		if killed {
