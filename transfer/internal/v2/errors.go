@@ -17,8 +17,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// ErrCredentials says that credentials would go where they must not.
-var ErrCredentials = errors.New("the credentials are not sent")
+// ErrCredentials is the error of a request that would take credentials where they must not go.
+var ErrCredentials = retry.As(retry.Final, errors.New("the credentials are not sent"))
 
 // HasNoReferrers tells the answers of registries without the referrers API. The
 // specification has 404; some say with a code that they do not support it.

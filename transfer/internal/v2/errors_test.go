@@ -1,9 +1,16 @@
 package v2
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"unicode"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 func TestDecodeErrors(t *testing.T) {
@@ -37,4 +44,33 @@ func FuzzDecodeErrors(f *testing.F) {
 			t.Errorf("a query is shown: %q", message)
 		}
 	})
+}
+
+// TestVerdicts tells what is retried.
+func TestVerdicts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err  error
+		want retry.Verdict
+	}{
+		"credentials":       {fmt.Errorf("%w: elsewhere", ErrCredentials), retry.Final},
+		"plain HTTP":        {fmt.Errorf("%w: host", auth.ErrPlainHTTP), retry.Final},
+		"no token":          {&auth.Error{Err: errors.New("no")}, retry.Final},
+		"wrong content":     {fmt.Errorf("%w: digest", content.ErrIntegrity), retry.Final},
+		"no registry":       {fmt.Errorf("%w: a page", content.ErrProtocol), retry.Final},
+		"source":            {&content.SourceError{Err: io.ErrUnexpectedEOF}, retry.Final},
+		"reset":             {io.ErrUnexpectedEOF, retry.Transient},
+		"missing":           {&Error{Status: 404}, retry.Final},
+		"lost upload":       {&Error{Status: 404, Code: "BLOB_UPLOAD_UNKNOWN"}, retry.Transient},
+		"busy":              {&Error{Status: 503}, retry.Transient},
+		"throttled":         {&Error{Status: 429}, retry.Throttled},
+		"throttled by code": {&Error{Status: 400, Code: "TOOMANYREQUESTS"}, retry.Throttled},
+		"refused":           {&Error{Status: 403}, retry.Final},
+		"expired URL":       {&Error{Status: 403, Elsewhere: true}, retry.Transient},
+		"expired session":   {&Error{Status: 400, Code: "ExpiredToken", Elsewhere: true}, retry.Transient},
+		"wrong request":     {&Error{Status: 400, Code: "InvalidArgument", Elsewhere: true}, retry.Final},
+	} {
+		if got, _ := retry.Judge(t.Context(), tt.err); got != tt.want {
+			t.Errorf("%s: %d, want %d", name, got, tt.want)
+		}
+	}
 }
