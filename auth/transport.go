@@ -20,21 +20,32 @@ var ErrPlainHTTP = retry.As(retry.Final, errors.New("the token is not sent over 
 // Transport sends requests to a registry with its token. A token that the
 // registry refuses (401, 403) is taken out of the cache, and the request is sent
 // once more with a new one. Requests to another host, as after a redirect, are
-// sent as they are.
+// sent as they are. The AWS configuration, which chooses the token, is read again
+// after half a minute. A Transport is safe for concurrent use.
 type Transport struct {
 	Tokens   *Tokens
 	Registry Registry
 	// Base sends the requests; nil is like http.DefaultTransport, except that
 	// requests to this machine stay on it.
 	Base http.RoundTripper
+
+	mu    sync.Mutex
+	token Token     // the zero Token if Tokens is to be asked
+	asked time.Time // when Tokens was asked for it
 }
 
-// minAgeRefused is how old a token is at least that could be refused for itself.
-// A younger one is refused for what it may not do, and so would the next be.
-const minAgeRefused = time.Minute
+const (
+	// minAgeRefused is how old a token is at least that could be refused for itself.
+	// A younger one is refused for what it may not do, and so would the next be.
+	minAgeRefused = time.Minute
+	// askAgain is how long a token is used before Tokens is asked again: it reads the
+	// AWS configuration each time. Tokens are returned no later than a minute before
+	// their end.
+	askAgain = 30 * time.Second
+)
 
 // RoundTrip sends a request. Its errors are those of [Tokens.Token],
-// [ErrPlainHTTP] and those of Base. A request whose body can't be had again (see
+// [ErrPlainHTTP] and those of Base. A request whose body can't be read again (see
 // [http.Request.GetBody]) is not repeated; the next one has the new token.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !strings.EqualFold(req.URL.Host, t.Registry.Host) {
@@ -44,7 +55,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, fmt.Errorf("%w: %s", ErrPlainHTTP, t.Registry.Host)
 	}
-	token, err := t.Tokens.Token(req.Context(), t.Registry)
+	token, err := t.current(req.Context())
 	if err != nil {
 		closeBody(req)
 		return nil, err
@@ -53,6 +64,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || !isRefusal(response) || t.Tokens.now().Sub(token.IssuedAt) < minAgeRefused {
 		return response, err
 	}
+	t.forget(token)
 	if err := t.Tokens.Reject(req.Context(), t.Registry, token); err != nil {
 		return response, nil // the registry's answer is the better one
 	}
@@ -60,7 +72,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return response, nil
 	}
-	if token, err = t.Tokens.Token(req.Context(), t.Registry); err != nil {
+	if token, err = t.current(req.Context()); err != nil {
 		closeBody(again)
 		return response, nil
 	}
@@ -68,6 +80,34 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 	response.Body.Close()
 	return t.base().RoundTrip(withToken(req.Context(), again, token))
+}
+
+// current returns the token for a request that is sent now.
+func (t *Transport) current(ctx context.Context) (Token, error) {
+	now := t.Tokens.now()
+	t.mu.Lock()
+	token, age := t.token, now.Sub(t.asked)
+	t.mu.Unlock()
+	if token.Secret != "" && age >= 0 && age < askAgain {
+		return token, nil
+	}
+	token, err := t.Tokens.Token(ctx, t.Registry)
+	if err != nil {
+		return Token{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.token, t.asked = token, now
+	return token, nil
+}
+
+// forget has the next request ask for a token.
+func (t *Transport) forget(refused Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.token.Secret == refused.Secret {
+		t.token = Token{}
+	}
 }
 
 func (t *Transport) base() http.RoundTripper {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/config"
+
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 )
 
@@ -113,6 +115,55 @@ func TestTransport(t *testing.T) {
 			t.Errorf("after it: %d", code)
 		}
 		count("after it", 4, 8)
+	}
+}
+
+// TestTransportReadsConfigurationOnce sends many requests: the AWS configuration is read for the first one, and again
+// after some time.
+func TestTransportReadsConfigurationOnce(t *testing.T) {
+	isolate(t)
+	mintServer(t)
+	server := startRegistry(t, http.StatusUnauthorized)
+	first := password + "1"
+	server.good.Store(&first)
+	r := local
+	r.Host = strings.TrimPrefix(server.URL, "http://")
+	now := time.Now()
+	var reads atomic.Int64
+	tokens := &Tokens{}
+	tokens.Minter.AWS = AWS{
+		Now: func() time.Time { return now },
+		LoadOptions: []func(*config.LoadOptions) error{func(*config.LoadOptions) error {
+			reads.Add(1)
+			return nil
+		}},
+	}
+	client := &http.Client{Transport: &Transport{Tokens: tokens, Registry: r}}
+	send := func(requests int) int64 {
+		t.Helper()
+		before := reads.Load()
+		for range requests {
+			response, err := client.Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Errorf("got %s", response.Status)
+			}
+		}
+		return reads.Load() - before
+	}
+	send(1)
+	if n := send(50); n != 0 {
+		t.Errorf("the configuration was read %d times for 50 requests", n)
+	}
+	now = now.Add(time.Minute)
+	if n := send(1); n == 0 {
+		t.Error("the configuration was not read after a minute")
+	}
+	if n := send(50); n != 0 {
+		t.Errorf("the configuration was read %d times for 50 requests", n)
 	}
 }
 
