@@ -77,9 +77,13 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-creation-templates.html.
 func (e *Repository) createByTemplate(ctx context.Context) error {
 	_, err := e.api.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{RegistryId: &e.registry.Account, RepositoryName: &e.repository})
-	if err != nil {
+	var missing *types.RepositoryNotFoundException
+	switch {
+	case errors.As(err, &missing):
 		e.creation.refused = e.fail("creation", err)
 		return e.creation.refused
+	case err != nil:
+		return e.fail("creation", err) // it may pass
 	}
 	e.creation.missing = false
 	return nil

@@ -15,7 +15,7 @@ import (
 // putV2 uploads or mounts a layer by the registry's /v2/, if that is how it goes
 // there; if not, the caller does it by parts.
 func (e *Repository) putV2(ctx context.Context, d content.Descriptor, data content.PartReader, how content.Upload) (done bool, err error) {
-	if e.V2 == nil || e.v2.IsUnusable() {
+	if e.V2 == nil || e.v2.IsUnusable(ctx) {
 		return false, nil
 	}
 	whole := e.usesV2(d)
@@ -39,7 +39,7 @@ func (e *Repository) putV2(ctx context.Context, d content.Descriptor, data conte
 // orNative leaves to the ECR API what /v2/ did not begin to do because of err.
 func (e *Repository) orNative(ctx context.Context, d content.Descriptor, err error) (done bool, _ error) {
 	if e.Upload != UploadV2 && mayGoNative(ctx, err) {
-		e.v2.SetUnusable()
+		e.v2.SetUnusable(ctx)
 		return false, nil
 	}
 	return true, e.failV2(d, err)

@@ -3,12 +3,15 @@ package v2
 import (
 	"context"
 	"sync"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // State is what an endpoint has learned of a registry's /v2/.
 type State struct {
 	mu       sync.Mutex
-	unusable bool
+	unusable time.Time               // until when
 	mounts   map[string]*mountSource // by repository
 }
 
@@ -22,16 +25,21 @@ type mountSource struct {
 	refused bool
 }
 
-func (s *State) IsUnusable() bool {
+// unusableTime is how long /v2/ is not asked again after it could not be used.
+const unusableTime = time.Minute
+
+// IsUnusable reports whether /v2/ could not be used a short time ago.
+func (s *State) IsUnusable(ctx context.Context) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unusable
+	return retry.ClockOf(ctx).Now().Before(s.unusable)
 }
 
-func (s *State) SetUnusable() {
+// SetUnusable notes that /v2/ could not be used. The reason may pass, so it is noted for a minute.
+func (s *State) SetUnusable(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unusable = true
+	s.unusable = retry.ClockOf(ctx).Now().Add(unusableTime)
 }
 
 // Mount calls ask, which asks the registry for a mount from a repository, unless
