@@ -57,6 +57,7 @@ func TestPullRanges(t *testing.T) {
 		"short bodies":    {localecr.Fault{ShortBody: &n, Count: 10}, 8, false},
 		"slow down":       {localecr.Fault{Status: 503, Code: "SlowDown", Count: 8}, 8, false},
 		"expired":         {localecr.Fault{Status: 403, Code: "AccessDenied", Nth: 3}, 8, true},
+		"session ended":   {localecr.Fault{Status: 400, Code: "ExpiredToken", Nth: 3}, 8, true},
 		"all but expired": {localecr.Fault{Status: 403, Code: "AccessDenied", Count: 4}, 4, true},
 	}
 	shared := newWorld(t, localecr.Options{})
@@ -90,7 +91,7 @@ func TestPullRanges(t *testing.T) {
 			if tt.once && sent != result.BytesSent {
 				t.Errorf("%d bytes came for %d", sent, result.BytesSent)
 			}
-			if got := w.Calls.Count("GetDownloadUrlForLayer"); tt.fault.Status != 403 && got != 2 {
+			if got := w.Calls.Count("GetDownloadUrlForLayer"); tt.fault.Status != 403 && tt.fault.Status != 400 && got != 2 {
 				t.Errorf("%d calls of GetDownloadUrlForLayer for 2 blobs", got)
 			}
 		})

@@ -17,7 +17,7 @@ func TestTrialImagesPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, localecr.Options{})
 	e := w.repository("app")
-	src, _, _ := fixture.Layout(t, 0)
+	src, _, _ := fixture.Layout(t, 1)
 	base, err := layout.New(src).Resolve(t.Context(), "image")
 	fixture.Check(t, err)
 	mustCopy(t, layout.New(src), e, transfer.Options{Reference: "image"})

@@ -3,12 +3,13 @@ package registry
 import (
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/authn"
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
-	"github.com/google/go-containerregistry/pkg/authn"
-	ggcr "github.com/google/go-containerregistry/pkg/registry"
 )
 
 // neutralRegistry is a registry by code that is not ours.

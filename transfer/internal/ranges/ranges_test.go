@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -102,7 +103,7 @@ func TestFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &source{data: someContent(tt.size), cut: tt.cut}
 			f, hash := newFile(t), sha256.New()
-			if err := Fetch(t.Context(), f, hash, int64(tt.size), s.open, tt.connections, ignore); err != nil {
+			if err := Fetch(fastclock.Context(t.Context()), f, hash, int64(tt.size), s.open, tt.connections, ignore); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(f.Name())
@@ -144,7 +145,7 @@ func TestFetchGivesUp(t *testing.T) {
 				requests++
 				return tt.open(ctx, first, n)
 			}
-			err := Fetch(t.Context(), newFile(t), sha256.New(), 100, open, 1, ignore)
+			err := Fetch(fastclock.Context(t.Context()), newFile(t), sha256.New(), 100, open, 1, ignore)
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || requests != tt.wantRequests {
 				t.Errorf("got %v after %d requests, want %v after %d", err, requests, tt.want, tt.wantRequests)
 			}

@@ -1,0 +1,121 @@
+package calls
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+)
+
+// answer is the answer of a server.
+func answer(status int, body string, header http.Header) *http.Response {
+	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader([]byte(body)))}
+}
+
+// TestSend has requests fail in several ways before one succeeds.
+func TestSend(t *testing.T) {
+	handshake := &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded} // it is a context.DeadlineExceeded too
+	for name, tt := range map[string]struct {
+		response *http.Response
+		err      error
+		succeeds bool
+	}{
+		"server error":   {answer(500, "", nil), nil, true},
+		"not supported":  {answer(501, "", nil), nil, false},
+		"refused":        {answer(403, "", nil), nil, false},
+		"throttled":      {answer(429, "", nil), nil, true},
+		"slow down":      {answer(503, "<Error><Code>SlowDown</Code></Error>", nil), nil, true},
+		"dial time-out":  {nil, handshake, true},
+		"source":         {nil, &sourceError{io.ErrUnexpectedEOF}, false},
+		"another's end":  {nil, context.DeadlineExceeded, true},
+		"broken refusal": {&http.Response{StatusCode: 400, Body: io.NopCloser(&failing{errors.New("reset")})}, nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var limits Limits
+				var log Log
+				c := Caller{&limits, &log, retry.Default()}.NewCall("op")
+				sent := 0
+				response, err := c.Send(t.Context(), func(ctx context.Context) (*http.Response, error) {
+					if sent++; retry.Sent(ctx) != sent-1 {
+						t.Errorf("%d requests before the %d.", retry.Sent(ctx), sent)
+					}
+					if sent < 3 && tt.err != nil {
+						return nil, tt.err
+					} else if sent < 3 {
+						response := *tt.response // its body is read
+						return &response, nil
+					}
+					return answer(200, "", nil), nil
+				})
+				if succeeded := err == nil && response.StatusCode == 200; succeeded != tt.succeeds || succeeded != (sent == 3) {
+					t.Errorf("%d requests: %v", sent, err)
+				}
+				if counted, retries := log.Requests(); counted["op"] != sent || retries != sent-1 {
+					t.Errorf("counted %v, %d retries, of %d", counted, retries, sent)
+				}
+			})
+		})
+	}
+}
+
+type failing struct{ err error }
+
+func (f *failing) Read([]byte) (int, error) { return 0, f.err }
+
+// TestRetryAfterForAll has one of many calls be told to wait: no other of its operation is sent before.
+func TestRetryAfterForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limits Limits
+		var log Log
+		caller := Caller{&limits, &log, retry.Default()}
+		var mu sync.Mutex
+		sent, told := 0, time.Time{}
+		request := func(context.Context) (*http.Response, error) {
+			mu.Lock()
+			sent++
+			n := sent
+			if now := time.Now(); !told.IsZero() && now.Sub(told) < time.Second {
+				t.Errorf("a call was sent %s after it", now.Sub(told))
+			}
+			mu.Unlock()
+			time.Sleep(50 * time.Millisecond)
+			if n != 3 {
+				return answer(200, "", nil), nil
+			}
+			mu.Lock()
+			told = time.Now()
+			mu.Unlock()
+			return answer(429, "", http.Header{"Retry-After": {"1"}}), nil
+		}
+		var group sync.WaitGroup
+		todo := make(chan int, 12)
+		for i := range cap(todo) {
+			todo <- i
+		}
+		close(todo)
+		for worker := range 3 {
+			group.Go(func() {
+				time.Sleep(time.Duration(worker) * 10 * time.Millisecond)
+				for range todo {
+					if response, err := caller.NewCall("op").Send(t.Context(), request); err != nil || response.StatusCode != 200 {
+						t.Errorf("got %v", err)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if sent != 13 {
+			t.Errorf("%d calls were sent", sent)
+		}
+	})
+}
