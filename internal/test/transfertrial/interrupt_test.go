@@ -22,7 +22,7 @@ func TestInterrupt(t *testing.T) {
 func interrupt(t *testing.T, size, connections int64, pushed, pulled syscall.Signal) {
 	m := makeImage(t, random, size)
 	s := start(t, localecr.Options{})
-	push := append([]string{"push", "oci:" + m.dir, s.image("app", "x"), "--connections"}, fmt.Sprint(connections))
+	push := append([]string{"push", "--upload", "native", "oci:" + m.dir, s.image("app", "x"), "--connections"}, fmt.Sprint(connections))
 	s.interrupt(t, pushed, size*3/4, push...)
 	s.run(push...)
 	if again := s.meter.up.Load()/4*3 - size; again > connections*partSize {
