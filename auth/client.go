@@ -64,7 +64,7 @@ func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duratio
 }
 
 // configure sets up the SDK for a plan. drift reports that the SDK does it in
-// another way than the plan's recipe.
+// another way than the plan's credential source.
 func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
 	if client == nil {
@@ -100,8 +100,8 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 	return cfg, drift, nil
 }
 
-// drifted compares the recipe of a plan with what the SDK is about to do: with
-// the recipe of the environment and the profile that the SDK has read, and with
+// drifted compares the credential source of a plan with what the SDK is about to do: with
+// the credential source of the environment and the profile that the SDK has read, and with
 // the SDK's own account of where it takes credentials from. They differ if a
 // file was edited in between, if the process's environment is not a.Env, or if
 // the SDK has learned of a source that we do not know.
@@ -120,14 +120,14 @@ func (a AWS) drifted(p Plan, cfg aws.Config) bool {
 		}
 	}
 	overrides := endpointSettings{env: a.Env, sdk: env, shared: shared}.credentialEndpoints()
-	seen, err := a.recipe(env, shared, p, false, overrides)
-	if err != nil || seen.Digest() != p.Recipe.Digest() {
+	seen, err := a.credentialSource(env, shared, p, false, overrides)
+	if err != nil || seen.Digest() != p.Source.Digest() {
 		return true
 	}
 	p.Rule = Rule{} // the role of a rule is not the SDK's
-	seen, err = a.recipe(env, shared, p, false, overrides)
+	seen, err = a.credentialSource(env, shared, p, false, overrides)
 	cache, ok := cfg.Credentials.(*aws.CredentialsCache)
-	return err != nil || !ok || !slices.Equal(cache.ProviderSources(), seen.Sources())
+	return err != nil || !ok || !slices.Equal(cache.ProviderSources(), seen.ProviderSources())
 }
 
 // ruleEndpoint is the endpoint of a rule in the form in which the SDK's clients

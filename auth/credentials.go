@@ -29,7 +29,7 @@ type credentialProvider struct {
 // none. An instance metadata service, which is silent on a machine outside of AWS, is
 // waited for only so long and not asked again for a minute.
 func (c *credentialProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	if c.plan.Recipe.base != KindIMDS {
+	if c.plan.Source.base != KindIMDS {
 		return c.retrieve(ctx)
 	}
 	c.mu.Lock()
@@ -45,11 +45,13 @@ func (c *credentialProvider) Retrieve(ctx context.Context) (aws.Credentials, err
 }
 
 // ProviderSources is [aws.CredentialProviderSource].
-func (c *credentialProvider) ProviderSources() []aws.CredentialSource { return c.plan.Recipe.Sources() }
+func (c *credentialProvider) ProviderSources() []aws.CredentialSource {
+	return c.plan.Source.ProviderSources()
+}
 
 func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, error) {
 	caller := ctx
-	if c.plan.Recipe.base == KindIMDS {
+	if c.plan.Source.base == KindIMDS {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, orDefault(c.metadataTimeout, defaultMetadataTimeout), errUnanswered)
 		defer cancel()
@@ -63,7 +65,7 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 	case errors.Is(context.Cause(ctx), errUnanswered):
 		err = &metadataError{err}
 	case caller.Err() != nil: // the caller has ended it
-	case c.plan.Recipe.base == KindIMDS && !errors.As(err, &api),
+	case c.plan.Source.base == KindIMDS && !errors.As(err, &api),
 		!errors.As(err, &api) && !errors.As(err, &transport):
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
 	}

@@ -18,12 +18,12 @@ func (t *Tokens) Forget(ctx context.Context, r Registry) error {
 	if err != nil {
 		return err
 	}
-	recipe := plan.Key().Recipe
-	t.memory.removeRecipe(recipe)
+	source := plan.Key().Source
+	t.memory.removeSource(source)
 	if t.Store == nil {
 		return nil
 	}
-	_, err = t.Store.RemoveRecipe(recipe)
+	_, err = t.Store.RemoveSource(source)
 	return err
 }
 
@@ -47,10 +47,10 @@ func (t *Tokens) Reject(ctx context.Context, r Registry, rejected Token) error {
 // keys are those under which tokens of a plan may be kept.
 func (t *Tokens) keys(plan Plan) ([]tokenstore.Key, error) {
 	key := plan.Key()
-	if plan.Recipe.Stable {
+	if plan.Source.Stable {
 		return []tokenstore.Key{key}, nil
 	}
-	items, err := t.Store.Sessions(key.Recipe)
+	items, err := t.Store.Sessions(key.Source)
 	keys := []tokenstore.Key{}
 	for _, item := range items {
 		keys = append(keys, item.Key)
@@ -59,7 +59,7 @@ func (t *Tokens) keys(plan Plan) ([]tokenstore.Key, error) {
 }
 
 // Cached returns the token that Token would return for r without any call. ok is
-// false if there is none. A credential_process or another unstable recipe is not
+// false if there is none. A credential_process or another unstable credential source is not
 // asked: then any session of it counts.
 func (t *Tokens) Cached(ctx context.Context, r Registry) (token Token, ok bool, err error) {
 	plan, err := t.Minter.AWS.Plan(ctx, r)

@@ -47,11 +47,11 @@ func (m *memory) remove(key tokenstore.Key) {
 	delete(m.entries, key)
 }
 
-// removeRecipe removes every session of a recipe.
-func (m *memory) removeRecipe(recipe string) {
+// removeSource removes every session of a credential source.
+func (m *memory) removeSource(source string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	maps.DeleteFunc(m.entries, func(key tokenstore.Key, _ tokenstore.Entry) bool { return key.Recipe == recipe })
+	maps.DeleteFunc(m.entries, func(key tokenstore.Key, _ tokenstore.Entry) bool { return key.Source == source })
 }
 
 // lock waits for the key's turn; release ends it.

@@ -17,7 +17,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	var m memory
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 1000 {
-		key := tokenstore.Key{Recipe: fmt.Sprintf("%064d", i)}
+		key := tokenstore.Key{Source: fmt.Sprintf("%064d", i)}
 		release, err := m.lock(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -29,7 +29,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 	if len(m.entries) > 12 || len(m.turns) != 0 {
 		t.Errorf("%d tokens and %d turns", len(m.entries), len(m.turns))
 	}
-	last := tokenstore.Key{Recipe: fmt.Sprintf("%064d", 999)}
+	last := tokenstore.Key{Source: fmt.Sprintf("%064d", 999)}
 	if _, state := m.get(last, now); state != tokenstore.Fresh {
 		t.Errorf("the last token: state %v", state)
 	}
@@ -38,7 +38,7 @@ func TestMemoryDoesNotGrow(t *testing.T) {
 // One at a time holds the turn of a key, also when others give up waiting.
 func TestMemoryTurns(t *testing.T) {
 	var m memory
-	key := tokenstore.Key{Recipe: "k"}
+	key := tokenstore.Key{Source: "k"}
 	release, err := m.lock(t.Context(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -48,7 +48,7 @@ func (m *Minter) Token(ctx context.Context, r Registry) (Token, error) {
 }
 
 // session is AWS credentials, and the plan by which they were obtained. The
-// plan's recipe is unstable if the credentials may be another principal's.
+// plan's credential source is unstable if the credentials may be another principal's.
 type session struct {
 	plan        Plan
 	cfg         aws.Config // with these credentials and no others
@@ -57,7 +57,7 @@ type session struct {
 
 // session obtains the credentials of a plan. It does so again while the plan
 // changes underneath: the SDK renews the login of an SSO session, which makes
-// another recipe, and somebody may edit a profile.
+// another credential source, and somebody may edit a profile.
 func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
 	const attempts = 3
 	for range attempts {
@@ -74,10 +74,10 @@ func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
 			return session{}, err
 		}
 		same := now.Key() == plan.Key()
-		if plan = now; !same && plan.Recipe.Stable {
+		if plan = now; !same && plan.Source.Stable {
 			continue
 		}
-		plan.Recipe.Stable = plan.Recipe.Stable && !drift
+		plan.Source.Stable = plan.Source.Stable && !drift
 		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil })
 		return session{plan, cfg, credentials}, nil
 	}
@@ -167,7 +167,7 @@ func (p Plan) explain(err error) error {
 	var expired *ssocreds.InvalidTokenError
 	var refused *types.UnauthorizedException
 	if errors.As(err, &expired) || errors.As(err, &refused) {
-		return &loginError{profile: p.Recipe.Profile, command: "aws sso login", err: err}
+		return &loginError{profile: p.Source.Profile, command: "aws sso login", err: err}
 	}
 	return err
 }

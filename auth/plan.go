@@ -26,7 +26,7 @@ type Plan struct {
 	RuleIndex int
 	// Overridden names the environment variable that wins over Rule.Profile, or is "".
 	Overridden string
-	Recipe     Recipe
+	Source     CredentialSource
 	Endpoint   Endpoint
 	// Files are those that the plan was made from, whether they exist or not.
 	// While they, the environment and the rules are the same, so is the plan,
@@ -39,21 +39,21 @@ type Plan struct {
 	half    *halfPair        // of an access key in the environment
 }
 
-// Key is where the token is kept. If the recipe is not stable it is one session
-// of the recipe, told by its access key ID.
+// Key is where the token is kept. If the credential source is not stable it is one session
+// of the credential source, told by its access key ID.
 func (p Plan) Key() tokenstore.Key {
 	service := "ecr"
 	if p.Registry.Public {
 		service = "ecr-public"
 	}
-	return tokenstore.Key{Recipe: tokenfile.Digest("ecrkit recipe", tokenfile.KeyVersion, service, p.Registry.Partition,
-		p.Registry.Region, p.Endpoint.raw, strconv.FormatBool(p.Endpoint.FIPS), p.Recipe.Digest())}
+	return tokenstore.Key{Source: tokenfile.Digest("ecrkit credential source", tokenfile.KeyVersion, service, p.Registry.Partition,
+		p.Registry.Region, p.Endpoint.raw, strconv.FormatBool(p.Endpoint.FIPS), p.Source.Digest())}
 }
 
 // sessionKey is the key of the session that credentials belong to.
 func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 	key := p.Key()
-	key.Session = tokenfile.Digest("ecrkit session", key.Recipe, credentials.AccessKeyID)
+	key.Session = tokenfile.Digest("ecrkit session", key.Source, credentials.AccessKeyID)
 	return key
 }
 
@@ -83,23 +83,23 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 	if p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint); err != nil {
 		return p, Explain(r, err)
 	}
-	p.Recipe, err = a.recipe(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
-	p.Files = append(read, p.Recipe.files...)
-	p.Until = p.Recipe.until
+	p.Source, err = a.credentialSource(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
+	p.Files = append(read, p.Source.files...)
+	p.Until = p.Source.until
 	if sharedErr != nil {
 		err = sharedErr
 	}
 	return p, Explain(r, err)
 }
 
-// recipe is the SDK's, and what a rule puts on top of it.
-func (a AWS) recipe(env config.EnvConfig, shared config.SharedConfig, p Plan, provided bool, overrides []string) (r Recipe, err error) {
+// credentialSource is what the SDK would use, and what a rule puts on top of it.
+func (a AWS) credentialSource(env config.EnvConfig, shared config.SharedConfig, p Plan, provided bool, overrides []string) (r CredentialSource, err error) {
 	switch {
 	case provided:
 		r = unstable(KindProvided, "credentials given by the program")
 	default:
 		c := resolver{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
-		r, err = c.recipe(shared)
+		r, err = c.credentialSource(shared)
 		r.files, r.until = c.files, c.until
 	}
 	if p.Rule.RoleARN != "" {
@@ -166,8 +166,8 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 // a token is kept.
 func (p Plan) Calls(cached bool) []string {
 	calls := []string{}
-	if !cached || !p.Recipe.Stable {
-		switch p.Recipe.base {
+	if !cached || !p.Source.Stable {
+		switch p.Source.base {
 		case KindSSO:
 			calls = append(calls, "sso:GetRoleCredentials")
 		case KindLogin:
@@ -181,7 +181,7 @@ func (p Plan) Calls(cached bool) []string {
 		case KindProcess:
 			calls = append(calls, "the credential_process")
 		}
-		for _, role := range p.Recipe.roles {
+		for _, role := range p.Source.roles {
 			calls = append(calls, "sts:AssumeRole of "+role)
 		}
 	}

@@ -20,9 +20,9 @@ func hasLegacySSO(p *config.SharedConfig) bool {
 }
 
 // sso is a role of IAM Identity Center. The access token of the login is part of
-// it: another user's login makes another recipe, and a logout none.
-func (c *resolver) sso(p *config.SharedConfig) (Recipe, error) {
-	r := Recipe{Kind: KindSSO, base: KindSSO, Stable: true,
+// it: another user's login makes another credential source, and a logout none.
+func (c *resolver) sso(p *config.SharedConfig) (CredentialSource, error) {
+	r := CredentialSource{Kind: KindSSO, base: KindSSO, Stable: true,
 		Steps: []string{fmt.Sprintf("IAM Identity Center role %s in account %s", p.SSORoleName, p.SSOAccountID)}}
 	if hasLegacySSO(p) {
 		r.sources = append(r.sources, aws.CredentialSourceProfileSSOLegacy, aws.CredentialSourceSSOLegacy)
@@ -50,8 +50,8 @@ func (c *resolver) sso(p *config.SharedConfig) (Recipe, error) {
 }
 
 // login is a session of `aws login`.
-func (c *resolver) login(session string) (Recipe, error) {
-	r := Recipe{Kind: KindLogin, base: KindLogin, Stable: true, Steps: []string{"login session " + session},
+func (c *resolver) login(session string) (CredentialSource, error) {
+	r := CredentialSource{Kind: KindLogin, base: KindLogin, Stable: true, Steps: []string{"login session " + session},
 		sources: []aws.CredentialSource{aws.CredentialSourceProfileLogin, aws.CredentialSourceLogin}}
 	directory := c.env.get("AWS_LOGIN_CACHE_DIRECTORY")
 	if directory == "" {

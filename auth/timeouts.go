@@ -21,7 +21,7 @@ const processTimeout = processcreds.DefaultTimeout
 
 // additional returns how much longer than usual the credentials of a plan may take.
 func (p Plan) additional() time.Duration {
-	if p.Recipe.base == KindProcess {
+	if p.Source.base == KindProcess {
 		return processTimeout
 	}
 	return 0
@@ -58,10 +58,10 @@ func (t *Tokens) boundRenewal(ctx context.Context, p Plan) (context.Context, con
 // session is [Minter.session]. If a credential_process keeps the user waiting the
 // log says so.
 func (t *Tokens) session(ctx context.Context, p Plan) (session, error) {
-	if p.Recipe.base == KindProcess {
+	if p.Source.base == KindProcess {
 		const soon = 2 * time.Second
 		timer := time.AfterFunc(soon, func() {
-			t.log().Warn(fmt.Sprintf("waiting for the %s, for at most %v", p.Recipe.Steps[0], processTimeout))
+			t.log().Warn(fmt.Sprintf("waiting for the %s, for at most %v", p.Source.Steps[0], processTimeout))
 		})
 		defer timer.Stop()
 	}

@@ -54,7 +54,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	if plan.Recipe.Stable {
+	if plan.Source.Stable {
 		key := plan.Key()
 		if entry, state := t.get(key); state != tokenstore.Stale {
 			return t.renewed(ctx, plan, key, entry, state, nil)
@@ -66,7 +66,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 	return t.unstable(ctx, plan)
 }
 
-// unstable returns the token of a recipe whose principal is known only when its
+// unstable returns the token of a credential source whose principal is known only when its
 // credentials are there.
 func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 	whole, cancel := t.Minter.bound(ctx, plan)
@@ -82,10 +82,10 @@ func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 	return t.fetch(whole, s.plan, key, &s)
 }
 
-// identify obtains the credentials of an unstable recipe. That an instance
+// identify obtains the credentials of an unstable credential source. That an instance
 // metadata service does not answer is remembered, as it takes long to find out.
 func (t *Tokens) identify(ctx context.Context, plan Plan) (session, error) {
-	if plan.Recipe.base != KindIMDS || t.Store == nil {
+	if plan.Source.base != KindIMDS || t.Store == nil {
 		return t.session(ctx, plan)
 	}
 	key := plan.Key()
@@ -156,7 +156,7 @@ func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *se
 func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, entry tokenstore.Entry, state tokenstore.State, s *session) (Token, error) {
 	t.keep(key, entry, plan.Registry.Host)
 	if state == tokenstore.Fresh || t.Store == nil {
-		t.log().Debug("token from the cache", "registry", plan.Registry.Host, "recipe", plan.Recipe.Kind)
+		t.log().Debug("token from the cache", "registry", plan.Registry.Host, "source", plan.Source.Kind)
 		return tokenOf(entry), nil
 	}
 	if f, ok := t.Store.Failure(key); ok {
@@ -192,7 +192,7 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 
 // mint gets a token and keeps it: in the store too if the key's lock is held.
 func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *session, locked bool) (Token, error) {
-	t.log().Debug("getting a token", "registry", plan.Registry.Host, "recipe", plan.Recipe.Kind, "endpoint", plan.Endpoint.URL)
+	t.log().Debug("getting a token", "registry", plan.Registry.Host, "source", plan.Source.Kind, "endpoint", plan.Endpoint.URL)
 	if s == nil {
 		obtained, err := t.session(ctx, plan)
 		if err != nil {
@@ -206,11 +206,11 @@ func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *ses
 	}
 	// What the credentials turned out to be decides under which key the token is kept.
 	seen := s.plan.Key()
-	if !s.plan.Recipe.Stable {
+	if !s.plan.Source.Stable {
 		seen = s.plan.sessionKey(s.credentials)
 	}
 	if seen != key {
-		t.log().Debug("the credentials were not those of the recipe", "registry", plan.Registry.Host)
+		t.log().Debug("the credentials were not those of the credential source", "registry", plan.Registry.Host)
 		if locked = false; t.Store != nil {
 			if lock, err := t.Store.TryLock(seen); err == nil {
 				defer lock.Unlock()
@@ -324,5 +324,5 @@ func entryOf(token Token, p Plan) tokenstore.Entry {
 		service = "ecr-public"
 	}
 	return tokenstore.Entry{Secret: token.Secret, IssuedAt: token.IssuedAt, RenewAt: renewAt(token), ExpiresAt: token.ExpiresAt,
-		Service: service, Region: p.Registry.Region, Endpoint: p.Endpoint.URL, Kind: string(p.Recipe.Kind)}
+		Service: service, Region: p.Registry.Region, Endpoint: p.Endpoint.URL, Kind: string(p.Source.Kind)}
 }

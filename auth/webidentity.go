@@ -20,8 +20,8 @@ import (
 // maxToken bounds a token file, in bytes.
 const maxToken = 64 << 10
 
-func (c *resolver) webIdentity(source aws.CredentialSource, path, roleARN, sessionName string) (Recipe, error) {
-	r := Recipe{Kind: KindWebIdentity, base: KindWebIdentity, Stable: true,
+func (c *resolver) webIdentity(source aws.CredentialSource, path, roleARN, sessionName string) (CredentialSource, error) {
+	r := CredentialSource{Kind: KindWebIdentity, base: KindWebIdentity, Stable: true,
 		sources: []aws.CredentialSource{source},
 		Steps:   []string{"web identity token " + path, "assume " + roleARN}}
 	if roleARN == "" {

@@ -81,10 +81,10 @@ func (s *Store) removeLock(key Key) {
 	}
 }
 
-// RemoveRecipe removes the tokens and failures of all sessions of a recipe. It
+// RemoveSource removes the tokens and failures of all sessions of a credential source. It
 // returns the number of tokens removed.
-func (s *Store) RemoveRecipe(recipe string) (int, error) {
-	return s.removeAll(func(key Key) bool { return key.Recipe == recipe })
+func (s *Store) RemoveSource(source string) (int, error) {
+	return s.removeAll(func(key Key) bool { return key.Source == source })
 }
 
 // Clear removes every token, failure, shortcut and host. It returns the number of

@@ -18,19 +18,19 @@ func (s *Store) List() ([]Item, error) {
 	return s.list("")
 }
 
-// Sessions returns the tokens of one recipe, sorted by key.
-func (s *Store) Sessions(recipe string) ([]Item, error) {
-	return s.list(recipe)
+// Sessions returns the tokens of one credential source, sorted by key.
+func (s *Store) Sessions(source string) ([]Item, error) {
+	return s.list(source)
 }
 
-func (s *Store) list(recipe string) ([]Item, error) {
+func (s *Store) list(source string) ([]Item, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	names, err := s.names()
 	items := []Item{}
 	for _, n := range names {
-		if n.ext != entryExt || recipe != "" && n.key.Recipe != recipe {
+		if n.ext != entryExt || source != "" && n.key.Source != source {
 			continue
 		}
 		item := Item{Key: n.key}

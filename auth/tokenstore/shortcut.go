@@ -34,5 +34,5 @@ func (s *Store) PutShortcut(request string, sc tokenfile.Shortcut) error {
 	if err != nil {
 		return err
 	}
-	return s.write(Key{Recipe: request}, shortcutExt, data, entry.ExpiresAt)
+	return s.write(Key{Source: request}, shortcutExt, data, entry.ExpiresAt)
 }

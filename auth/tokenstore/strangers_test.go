@@ -12,7 +12,7 @@ import (
 // program, is not removed, however old it is.
 func TestStrangersFilesStay(t *testing.T) {
 	old := noon.Add(-1000 * time.Hour)
-	hex := keyA.Recipe
+	hex := keyA.Source
 	strangers := []string{
 		"notes.txt", "README", ".tmp", ".bad", "x.tmp", "x.bad", "x.token", "x.lock", "hosts.txt", "keychain.lock",
 		hex, hex + ".txt", hex + ".token.old", hex + ".token.tmp.tmp", hex + "0.token", hex + ".x.token", hex + ".tmp", hex[1:] + ".token",
@@ -23,11 +23,11 @@ func TestStrangersFilesStay(t *testing.T) {
 	for name, remove := range map[string]func(*Store) (int, error){
 		"prune":         (*Store).Prune,
 		"clear":         (*Store).Clear,
-		"remove recipe": func(s *Store) (int, error) { return s.RemoveRecipe(keyA.Recipe) },
+		"remove source": func(s *Store) (int, error) { return s.RemoveSource(keyA.Source) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := open(t)
-			put(t, s, Key{Recipe: keyB.Session}, entry("one"))
+			put(t, s, Key{Source: keyB.Session}, entry("one"))
 			for _, file := range slices.Concat(strangers, ours) {
 				path := filepath.Join(s.directory(), file)
 				text := "a stranger's"
@@ -54,7 +54,7 @@ func TestStrangersFilesStay(t *testing.T) {
 			}
 			for _, file := range ours {
 				_, err := os.Lstat(filepath.Join(s.directory(), file))
-				if (err == nil) != (name == "remove recipe" && file[:6] != hex[:6]) {
+				if (err == nil) != (name == "remove source" && file[:6] != hex[:6]) {
 					t.Errorf("%s: %v", file, err)
 				}
 			}

@@ -15,8 +15,8 @@ import (
 
 var (
 	noon = time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
-	keyA = Key{Recipe: strings.Repeat("a", 64)}
-	keyB = Key{Recipe: strings.Repeat("b", 64), Session: strings.Repeat("c", 64)}
+	keyA = Key{Source: strings.Repeat("a", 64)}
+	keyB = Key{Source: strings.Repeat("b", 64), Session: strings.Repeat("c", 64)}
 )
 
 func entry(secret string) Entry {
@@ -101,7 +101,7 @@ func TestStore(t *testing.T) {
 	if err != nil || len(items) != 2 || items[0].Key != keyA || items[1].Key != keyB || items[0].Entry.Secret != "" || items[0].State != Fresh {
 		t.Errorf("%+v, %v", items, err)
 	}
-	if items, err := s.Sessions(keyB.Recipe); err != nil || len(items) != 1 || items[0].Key != keyB {
+	if items, err := s.Sessions(keyB.Source); err != nil || len(items) != 1 || items[0].Key != keyB {
 		t.Errorf("%+v, %v", items, err)
 	}
 	if ok, err := s.RemoveIf(keyA, "another"); ok || err != nil {
@@ -110,7 +110,7 @@ func TestStore(t *testing.T) {
 	if ok, err := s.RemoveIf(keyA, "one"); !ok || err != nil {
 		t.Errorf("its own: %v, %v", ok, err)
 	}
-	if n, err := s.RemoveRecipe(keyB.Recipe); n != 1 || err != nil {
+	if n, err := s.RemoveSource(keyB.Source); n != 1 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}
 	if err := errors.Join(s.Remove(keyA), s.Remove(keyA)); err != nil {

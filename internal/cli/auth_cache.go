@@ -11,14 +11,14 @@ import (
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 )
 
-const authCacheHelp = `The tokens that are kept on this machine.
+const authCacheHelp = `The tokens that are cached on this machine.
 
   ecrkit auth cache ls       list them, without their secrets
   ecrkit auth cache prune    remove those that have expired
   ecrkit auth cache clear    remove them all
 
-Nobody is named: a token is known by the recipe of its credentials, such as
-assume-role or sso. ecrkit auth explain HOST shows which one a host uses.`
+The list does not name identities: SOURCE is how the credentials are obtained, such
+as assume-role or sso. ecrkit auth explain HOST shows what a host uses.`
 
 func newAuthCacheCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
@@ -57,7 +57,7 @@ type cachedToken struct {
 	State     string     `json:"state"` // fresh, renew, stale, unreadable
 	Service   string     `json:"service,omitempty"`
 	Region    string     `json:"region,omitempty"`
-	Recipe    string     `json:"recipe,omitempty"`
+	Source    string     `json:"source,omitempty"`
 	Endpoint  string     `json:"endpoint,omitempty"`
 	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
 }
@@ -74,10 +74,10 @@ func (app *App) listTokens() error {
 	list := []cachedToken{}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY\tSERVICE\tREGION\tRECIPE\tSTATE\tEXPIRES")
+	fmt.Fprintln(table, "KEY\tSERVICE\tREGION\tSOURCE\tSTATE\tEXPIRES")
 	for _, item := range items {
 		t := cachedToken{Key: item.Key.String(), State: stateName(item.State), Service: item.Entry.Service, Region: item.Entry.Region,
-			Recipe: item.Entry.Kind, Endpoint: item.Entry.Endpoint}
+			Source: item.Entry.Kind, Endpoint: item.Entry.Endpoint}
 		expires := "-"
 		if item.Err != nil {
 			t.State = "unreadable"
@@ -86,7 +86,7 @@ func (app *App) listTokens() error {
 			t.ExpiresAt, expires = &utc, utc.Format(time.RFC3339)
 		}
 		list = append(list, t)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Key[:12], t.Service, t.Region, t.Recipe, t.State, expires)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", t.Key[:12], t.Service, t.Region, t.Source, t.State, expires)
 	}
 	if err := table.Flush(); err != nil {
 		return err

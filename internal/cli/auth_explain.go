@@ -33,7 +33,7 @@ type explanation struct {
 	Rule       string     `json:"rule,omitempty"`       // its pattern
 	Overridden string     `json:"overridden,omitempty"` // the variable that wins over the rule
 	Profile    string     `json:"profile,omitempty"`
-	Recipe     string     `json:"recipe,omitempty"`
+	Source     string     `json:"source,omitempty"`
 	Steps      []string   `json:"steps,omitempty"`
 	Stable     bool       `json:"stable"` // the cache is used without obtaining credentials
 	Endpoint   string     `json:"endpoint"`
@@ -84,7 +84,7 @@ func newAuthExplainCommand(app *App) *cobra.Command {
 func (app *App) explain(ctx context.Context, tokens *auth.Tokens, r auth.Registry) (explanation, error) {
 	plan, problem := tokens.Minter.AWS.Plan(ctx, r)
 	e := explanation{Host: r.Host, Account: r.Account, Region: r.Region, Public: r.Public, Rule: plan.Rule.Host, Overridden: plan.Overridden,
-		Profile: plan.Recipe.Profile, Recipe: string(plan.Recipe.Kind), Steps: plan.Recipe.Steps, Stable: plan.Recipe.Stable,
+		Profile: plan.Source.Profile, Source: string(plan.Source.Kind), Steps: plan.Source.Steps, Stable: plan.Source.Stable,
 		Endpoint: plan.Endpoint.URL, EndpointBy: plan.Endpoint.SetBy, Calls: []string{}}
 	if tokens.Store != nil {
 		e.Cache = tokens.Store.Dir
@@ -128,8 +128,8 @@ func (e explanation) text() string {
 	}
 	line("rule", rule)
 	line("profile", e.Profile)
-	if e.Recipe != "" {
-		line("identity", e.Recipe+": "+strings.Join(e.Steps, ", then "))
+	if e.Source != "" {
+		line("identity", e.Source+": "+strings.Join(e.Steps, ", then "))
 	}
 	endpoint := e.Endpoint
 	if e.EndpointBy != "" {

@@ -48,7 +48,7 @@ func (p *program) plan(ctx context.Context, host string) (files []string, plan a
 	}
 	tokens := s.Tokens(p.env, p.log)
 	plan, err = tokens.Minter.AWS.Plan(ctx, r)
-	if err != nil || !plan.Recipe.Stable {
+	if err != nil || !plan.Source.Stable {
 		return nil, plan, false
 	}
 	return slices.Concat([]string{s.File}, plan.Files), plan, true

@@ -15,7 +15,7 @@ type Entry struct {
 	Service   string // "ecr" or "ecr-public"
 	Region    string
 	Endpoint  string // URL of the API that issued it
-	Kind      string // of the recipe: "assume-role"
+	Kind      string // of the credential source: "assume-role"
 }
 
 // String hides the secret.

@@ -3,16 +3,16 @@ package tokenfile
 import "strconv"
 
 // Key names a token. Both fields are digests, see [Digest]; Session is "" for a
-// recipe that always gives the same principal.
-type Key struct{ Recipe, Session string }
+// credential source that always gives the same principal.
+type Key struct{ Source, Session string }
 
-// String returns the name of the key's files without extension: "RECIPE" or
-// "RECIPE.SESSION".
+// String returns the name of the key's files without extension: "SOURCE" or
+// "SOURCE.SESSION".
 func (k Key) String() string {
 	if k.Session == "" {
-		return k.Recipe
+		return k.Source
 	}
-	return k.Recipe + "." + k.Session
+	return k.Source + "." + k.Session
 }
 
 // ParseKey parses what [Key.String] returns.
@@ -20,7 +20,7 @@ func ParseKey(name string) (Key, bool) {
 	const size = 64 // of a digest
 	switch {
 	case len(name) == size && isHexadecimal(name):
-		return Key{Recipe: name}, true
+		return Key{Source: name}, true
 	case len(name) == 2*size+1 && name[size] == '.' && isHexadecimal(name[:size]) && isHexadecimal(name[size+1:]):
 		return Key{name[:size], name[size+1:]}, true
 	}

@@ -51,7 +51,7 @@ func (s Snapshot) Equal(other Snapshot) bool {
 // another time is to be marked as given to the host before a shortcut leads to it.
 func (sc Shortcut) Encode(expires time.Time) ([]byte, error) {
 	list := []field{
-		{"key", sc.Key.Recipe},
+		{"key", sc.Key.Source},
 		{"expires", timestamp(expires)},
 		{"until", timestamp(sc.Until)},
 		{"digest", sc.Files.sum},
@@ -82,7 +82,7 @@ func (d Dir) Follow(request string) (secret string, ok bool) {
 // lead returns the key to which the shortcut of a request leads if it still counts,
 // and when the token was to expire to which it led.
 func (d Dir) lead(request string) (Key, time.Time, bool) {
-	data, err := d.Read(Key{Recipe: request}, ShortcutExt)
+	data, err := d.Read(Key{Source: request}, ShortcutExt)
 	if err != nil {
 		return Key{}, time.Time{}, false
 	}

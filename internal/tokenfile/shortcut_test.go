@@ -19,7 +19,7 @@ func TestShortcutFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Shortcut{Key: Key{Recipe: Digest("k")}, Files: files, Until: time.Unix(5, 7).UTC()}
+	want := Shortcut{Key: Key{Source: Digest("k")}, Files: files, Until: time.Unix(5, 7).UTC()}
 	data, err := want.Encode(time.Unix(9, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestDigest(t *testing.T) {
 }
 
 func FuzzDecodeShortcut(f *testing.F) {
-	good, err := Shortcut{Key: Key{Recipe: Digest("k")}, Files: Snapshot{Paths: []string{"/a", "/b"}, sum: Digest()}}.Encode(time.Unix(9, 0))
+	good, err := Shortcut{Key: Key{Source: Digest("k")}, Files: Snapshot{Paths: []string{"/a", "/b"}, sum: Digest()}}.Encode(time.Unix(9, 0))
 	if err != nil {
 		f.Fatal(err)
 	}

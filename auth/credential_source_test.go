@@ -179,9 +179,9 @@ var fixtures = []struct {
 	{"instance", nil, KindIMDS, ""},
 }
 
-// TestRecipeIsTheSDKs compares the recipe of each fixture with what the SDK
+// TestCredentialSourceIsTheSDKs compares the credential source of each fixture with what the SDK
 // would do: where it takes credentials from, and from which settings.
-func TestRecipeIsTheSDKs(t *testing.T) {
+func TestCredentialSourceIsTheSDKs(t *testing.T) {
 	digests := map[string]string{} // by fixture
 	for _, tt := range fixtures {
 		t.Run(tt.name, func(t *testing.T) {
@@ -195,19 +195,19 @@ func TestRecipeIsTheSDKs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if plan.Recipe.Kind != tt.kind {
-				t.Errorf("kind %q, want %q", plan.Recipe.Kind, tt.kind)
+			if plan.Source.Kind != tt.kind {
+				t.Errorf("kind %q, want %q", plan.Source.Kind, tt.kind)
 			}
 			cfg, drift, err := a.configure(t.Context(), plan)
 			if err != nil {
 				t.Fatal(err)
 			}
 			sources := cfg.Credentials.(*aws.CredentialsCache).ProviderSources()
-			if drift || !slices.Equal(sources, plan.Recipe.Sources()) {
-				t.Errorf("drift %v: the SDK's sources %v, ours %v", drift, sources, plan.Recipe.Sources())
+			if drift || !slices.Equal(sources, plan.Source.ProviderSources()) {
+				t.Errorf("drift %v: the SDK's sources %v, ours %v", drift, sources, plan.Source.ProviderSources())
 			}
-			// The recipe has no secret in what it shows.
-			if shown := strings.Join(plan.Recipe.Steps, " "); strings.Contains(shown, "AKIA") || strings.Contains(shown, "canary") {
+			// The credential source has no secret in what it shows.
+			if shown := strings.Join(plan.Source.Steps, " "); strings.Contains(shown, "AKIA") || strings.Contains(shown, "canary") {
 				t.Errorf("shown: %s", shown)
 			}
 			// Home is another directory in each run: it must not matter.
@@ -225,7 +225,7 @@ func TestRecipeIsTheSDKs(t *testing.T) {
 }
 
 // TestEveryCredentialSource fails if the SDK has learned of a source of
-// credentials of which our recipes know nothing: look at it, then name it here.
+// credentials of which our credential sources know nothing: look at it, then name it here.
 func TestEveryCredentialSource(t *testing.T) {
 	known := []string{"Undefined", "Code", "EnvVars", "EnvVarsSTSWebIDToken", "STSAssumeRole", "STSAssumeRoleSaml", "STSAssumeRoleWebID",
 		"STSFederationToken", "STSSessionToken", "Profile", "ProfileSourceProfile", "ProfileNamedProvider", "ProfileSTSWebIDToken", "ProfileSSO",
@@ -294,7 +294,7 @@ func TestEnvironmentIsTheSDKs(t *testing.T) {
 	}
 }
 
-func TestNoRecipe(t *testing.T) {
+func TestNoCredentialSource(t *testing.T) {
 	home := awsHome(t)
 	tests := []struct {
 		name string
@@ -349,8 +349,8 @@ func FuzzSharedConfig(f *testing.F) {
 		env := map[string]string{"AWS_CONFIG_FILE": path, "AWS_SHARED_CREDENTIALS_FILE": path + ".none", "AWS_PROFILE": profile, "HOME": path}
 		a := AWS{Env: func(key string) (string, bool) { value, ok := env[key]; return value, ok }}
 		plan, err := a.Plan(t.Context(), local)
-		if err == nil && (plan.Recipe.Kind == "" || len(plan.Recipe.material) == 0) {
-			t.Fatalf("no recipe and no error for profile %q of %q", profile, text)
+		if err == nil && (plan.Source.Kind == "" || len(plan.Source.material) == 0) {
+			t.Fatalf("no credential source and no error for profile %q of %q", profile, text)
 		}
 	})
 }

@@ -17,10 +17,10 @@ import (
 // Kind is the way in which AWS credentials are obtained.
 type Kind string
 
-// The kinds of recipe.
+// The kinds of credential source.
 const (
 	KindStatic      Kind = "static"       // access key in the environment or in a file
-	KindAssumeRole  Kind = "assume-role"  // role_arn over another recipe
+	KindAssumeRole  Kind = "assume-role"  // role_arn over another credential source
 	KindWebIdentity Kind = "web-identity" // a token file and a role: IRSA, GitHub, …
 	KindSSO         Kind = "sso"          // IAM Identity Center
 	KindLogin       Kind = "login"        // aws login
@@ -32,17 +32,17 @@ const (
 	KindProvided    Kind = "provided"     // credentials that a Go program gave
 )
 
-// Recipe is a credential source: how the AWS SDK would obtain credentials,
-// determined from the environment and from files alone. Two recipes with the same [Recipe.Digest]
+// CredentialSource describes how the AWS SDK would obtain credentials,
+// determined from the environment and from files alone. Two sources with the same [CredentialSource.Digest]
 // lead to credentials of the same IAM principal if they are Stable.
-type Recipe struct {
+type CredentialSource struct {
 	Kind Kind
-	// Stable reports that the principal cannot change while the recipe is the same.
+	// Stable reports that the principal cannot change while the credential source is the same.
 	// If it is not, credentials have to be obtained to know whose they are.
 	Stable bool
 	// Profile is the profile of the AWS config files that decides, or "".
 	Profile string
-	// Steps describes the recipe for people, from the first credentials to the last.
+	// Steps describes the credential source for people, from the first credentials to the last.
 	Steps []string
 
 	// sources are the SDK's own names of the steps, without that of a role
@@ -60,11 +60,11 @@ type Recipe struct {
 }
 
 // Digest is the SHA-256, in hexadecimal, of all that bears on the principal.
-func (r Recipe) Digest() string { return tokenfile.Digest(r.material...) }
+func (r CredentialSource) Digest() string { return tokenfile.Digest(r.material...) }
 
-// Sources is what [aws.CredentialsCache.ProviderSources] of the SDK's credentials
-// has to be for this recipe.
-func (r Recipe) Sources() []aws.CredentialSource {
+// ProviderSources is what [aws.CredentialsCache.ProviderSources] of the SDK's credentials
+// has to be for this credential source.
+func (r CredentialSource) ProviderSources() []aws.CredentialSource {
 	if r.Kind == KindAssumeRole {
 		return append(slices.Clone(r.sources), aws.CredentialSourceSTSAssumeRole)
 	}
@@ -76,7 +76,7 @@ func (r Recipe) Sources() []aws.CredentialSource {
 // web identity token that has expired.
 var ErrNoCredentials = errors.New("no AWS credentials")
 
-// resolver finds the recipe that config.LoadDefaultConfig follows. The order of the
+// resolver finds the credential source that config.LoadDefaultConfig follows. The order of the
 // cases is that of resolveCredentialChain in the SDK's config package.
 type resolver struct {
 	env       Environment
@@ -86,10 +86,10 @@ type resolver struct {
 	overrides []string // endpoints of STS and SSO that the configuration sets
 
 	files []string  // that were read
-	until time.Time // the recipe ends then; zero is never
+	until time.Time // the credential source ends then; zero is never
 }
 
-func (c *resolver) recipe(shared config.SharedConfig) (Recipe, error) {
+func (c *resolver) credentialSource(shared config.SharedConfig) (CredentialSource, error) {
 	switch {
 	case c.explicit:
 	case c.sdk.Credentials.HasKeys():
@@ -102,7 +102,7 @@ func (c *resolver) recipe(shared config.SharedConfig) (Recipe, error) {
 	return r, err
 }
 
-func (c *resolver) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
+func (c *resolver) fromProfile(p *config.SharedConfig) (r CredentialSource, err error) {
 	switch {
 	case p.Source != nil:
 		r, err = c.fromProfile(p.Source)
@@ -136,7 +136,7 @@ func (c *resolver) fromProfile(p *config.SharedConfig) (r Recipe, err error) {
 }
 
 // namedSource is credential_source of a profile.
-func (c *resolver) namedSource(name string) (Recipe, error) {
+func (c *resolver) namedSource(name string) (CredentialSource, error) {
 	switch name {
 	case "Environment":
 		r := static(aws.CredentialSourceHTTP, c.sdk.Credentials, "access key in the environment")
@@ -153,21 +153,21 @@ func (c *resolver) namedSource(name string) (Recipe, error) {
 		case c.sdk.ContainerCredentialsEndpoint != "":
 			return c.endpoint()
 		}
-		return Recipe{}, fmt.Errorf("%w: credential_source = EcsContainer outside of a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor …_FULL_URI is set", ErrNoCredentials)
+		return CredentialSource{}, fmt.Errorf("%w: credential_source = EcsContainer outside of a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor …_FULL_URI is set", ErrNoCredentials)
 	}
-	return Recipe{}, fmt.Errorf("credential_source %q is none of Environment, Ec2InstanceMetadata, EcsContainer", name)
+	return CredentialSource{}, fmt.Errorf("credential_source %q is none of Environment, Ec2InstanceMetadata, EcsContainer", name)
 }
 
-func static(source aws.CredentialSource, keys aws.Credentials, step string) Recipe {
-	return Recipe{Kind: KindStatic, base: KindStatic, Stable: true, sources: []aws.CredentialSource{source},
+func static(source aws.CredentialSource, keys aws.Credentials, step string) CredentialSource {
+	return CredentialSource{Kind: KindStatic, base: KindStatic, Stable: true, sources: []aws.CredentialSource{source},
 		Steps: []string{step}, material: []string{"static", keys.AccessKeyID}}
 }
 
-func unstable(kind Kind, step string, material ...string) Recipe {
-	return Recipe{Kind: kind, base: kind, Steps: []string{step}, material: append([]string{string(kind)}, material...)}
+func unstable(kind Kind, step string, material ...string) CredentialSource {
+	return CredentialSource{Kind: kind, base: kind, Steps: []string{step}, material: append([]string{string(kind)}, material...)}
 }
 
-func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overrides []string) Recipe {
+func assumeRole(r CredentialSource, arn, externalID, sessionName, mfaSerial string, overrides []string) CredentialSource {
 	r.Kind = KindAssumeRole
 	r.Steps = append(r.Steps, "assume "+arn)
 	r.roles = append(r.roles, arn)
@@ -176,25 +176,25 @@ func assumeRole(r Recipe, arn, externalID, sessionName, mfaSerial string, overri
 }
 
 // task is the role of an ECS task: the path is of this task alone.
-func (c *resolver) task() Recipe {
+func (c *resolver) task() CredentialSource {
 	path := c.sdk.ContainerCredentialsRelativePath
-	return Recipe{Kind: KindECS, base: KindECS, Stable: true, sources: []aws.CredentialSource{aws.CredentialSourceHTTP},
+	return CredentialSource{Kind: KindECS, base: KindECS, Stable: true, sources: []aws.CredentialSource{aws.CredentialSourceHTTP},
 		Steps: []string{"role of the ECS task"}, material: []string{"ecs", path}}
 }
 
 // endpoint is a credentials endpoint given by URL: EKS Pod Identity, whose token
 // identifies the principal, or any other, which does not.
-func (c *resolver) endpoint() (Recipe, error) {
+func (c *resolver) endpoint() (CredentialSource, error) {
 	sources := []aws.CredentialSource{aws.CredentialSourceHTTP}
 	full := c.sdk.ContainerCredentialsEndpoint
 	tokenFile := c.env.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
 	if err := files.CheckRegular(tokenFile); err != nil {
-		return Recipe{}, fmt.Errorf("%w: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %w", ErrNoCredentials, err)
+		return CredentialSource{}, fmt.Errorf("%w: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %w", ErrNoCredentials, err)
 	}
 	if u, err := url.Parse(full); err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
 		token, err := c.readToken(tokenFile)
 		if claims, ok := parseJWT(token); err == nil && ok {
-			return Recipe{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
+			return CredentialSource{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,
 				Steps: []string{"EKS Pod Identity of " + claims.Subject}, material: append([]string{"pod-identity", full}, claims.principal()...)}, nil
 		}
 	}
@@ -203,7 +203,7 @@ func (c *resolver) endpoint() (Recipe, error) {
 	return r, nil
 }
 
-func (c *resolver) imds() Recipe {
+func (c *resolver) imds() CredentialSource {
 	r := unstable(KindIMDS, "role of the EC2 instance", c.sdk.EC2IMDSEndpoint)
 	r.sources = []aws.CredentialSource{aws.CredentialSourceIMDS}
 	return r
