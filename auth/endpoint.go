@@ -78,8 +78,8 @@ func (s endpointSettings) credentialEndpoints() []string {
 	return list
 }
 
-// api is the endpoint at which a registry's token is had: the one that is set,
-// else that of the region, FIPS or dual-stack as the host is or the SDK is told.
+// api is the endpoint at which a registry's token is obtained: the one that is set,
+// else that of the region, FIPS or dual-stack as the host is or the SDK is configured.
 // ECR Public has no FIPS endpoint.
 func (s endpointSettings) api(ctx context.Context, r Registry, rule string) (Endpoint, error) {
 	fips, dualStack := s.sdk.UseFIPSEndpoint, s.sdk.UseDualStackEndpoint

@@ -24,7 +24,7 @@ var _ credentials.Helper = (*Helper)(nil)
 
 // Get returns the user name "AWS" and the token for the registry at serverURL.
 // For a host that is not ECR the error is the protocol's "credentials not
-// found", upon which clients go on anonymously. So it is if there is no token for
+// found", upon which clients continue anonymously. This is the case if there is no token for
 // ECR Public, from which anybody may pull; why is logged. Any failure at a
 // private registry is an error of its own, "ecr: " with the cause and the next step.
 func (h *Helper) Get(serverURL string) (username, secret string, err error) {

@@ -136,7 +136,7 @@ func newPublicClient(cfg aws.Config, r Registry) *ecrpublic.Client {
 
 var errNoToken = errors.New("GetAuthorizationToken answered without a token")
 
-// decode makes a token of the answer. How long it lives is told by the clock of
+// decode makes a token of the answer. Its lifetime is measured by the clock of
 // the service, so that it does not matter if this machine's is wrong.
 func (m *Minter) decode(encoded *string, expires *time.Time, metadata smithymiddleware.Metadata) (Token, error) {
 	token, err := decodeToken(aws.ToString(encoded), aws.ToTime(expires))

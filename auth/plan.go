@@ -40,7 +40,7 @@ type Plan struct {
 }
 
 // Key is where the token is kept. If the credential source is not stable it is one session
-// of the credential source, told by its access key ID.
+// of the credential source, identified by its access key ID.
 func (p Plan) Key() tokenstore.Key {
 	service := "ecr"
 	if p.Registry.Public {
@@ -112,7 +112,7 @@ func (a AWS) credentialSource(env config.EnvConfig, shared config.SharedConfig, 
 	return r, err
 }
 
-// options are those that the program gives to the SDK.
+// options are those that the program passes to the SDK.
 func (a AWS) options() config.LoadOptions {
 	var options config.LoadOptions
 	for _, option := range a.LoadOptions {

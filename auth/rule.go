@@ -17,7 +17,7 @@ type Rule struct {
 	Host string
 
 	Profile    string // of the AWS config files
-	RoleARN    string // assumed from Profile, or from the identity that is there without it
+	RoleARN    string // assumed from Profile, or from the identity in use without it
 	ExternalID string // for RoleARN
 
 	Region     string // of the registry, if it does not follow from the host

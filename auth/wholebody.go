@@ -10,7 +10,7 @@ import (
 
 // wholeBody sends the body of a request out of memory. The SDK closes its own
 // body as soon as the head of the answer is there; if net/http has yet to see
-// the end of it, it gives up the connection in the middle of the answer, and the
+// the end of it, it drops the connection in the middle of the answer, and the
 // call is made a second time.
 type wholeBody struct{ aws.HTTPClient }
 

@@ -21,7 +21,7 @@
 // those without tags, or those that have a tag for each of its patterns. The first
 // rule that identifies an image is the only one that can act on it, also if it
 // leaves it alone: it shields the image from all later rules. These count the image
-// nevertheless.
+// anyway.
 //
 // With imageCountMoreThan a rule acts on all but the newest of the images that it
 // identifies, by the time when they were pushed, or last restored from the archive.

@@ -116,7 +116,7 @@ func matching(s Selection, tags []string) []string {
 	return found
 }
 
-// whyNot says why a rule does not identify the image of a number.
+// whyNot reports why a rule does not identify the image of a number.
 func (e Evaluation) whyNot(i int, rule Rule) string {
 	image, v := &e.images[i], e.Verdicts[i]
 	switch {
@@ -173,7 +173,7 @@ func (a Action) verb() string {
 	return "expire"
 }
 
-// count says what a rule counts of an image that it identifies.
+// count reports what a rule counts of an image that it identifies.
 func (e Evaluation) count(image *Image, rule Rule, number, of int) string {
 	s := rule.Selection
 	if s.CountType == ImageCountMoreThan {

@@ -140,7 +140,7 @@ func position(text []byte, offset int) (line, column int) {
 	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 }
 
-// wrongKind says what a value must be and is not.
+// wrongKind reports what a value must be and is not.
 func wrongKind(n node, want string) string {
 	if n.value == nil {
 		return fmt.Sprintf("must be %s, not null; leave the field out instead", want)

@@ -103,7 +103,7 @@ func (l *linter) tags(rule Rule) {
 	}
 }
 
-// matchesNoTag says why no tag can match a pattern, if that is so.
+// matchesNoTag reports why no tag can match a pattern, if that is so.
 // https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 func matchesNoTag(p string) string {
 	if strings.Contains(p, literalStar) {

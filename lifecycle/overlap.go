@@ -29,7 +29,7 @@ func overlap(p, q string) bool {
 			}
 			switch {
 			case p[i] == '*':
-				// It takes any of what q goes on with.
+				// It takes any continuation of q.
 				for k := j; k <= len(q); k++ {
 					next[k] = true
 				}

@@ -67,7 +67,7 @@ type reader struct {
 	problems []Problem
 	offsets  map[string]int // of each field, by its path
 	priority int            // of the rule that is being read, 0 if it is not known
-	// structural says that a problem is one of the form, behind which the rules are
+	// structural reports that a problem is one of the form, behind which the rules are
 	// not worth checking.
 	structural bool
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Retention says which images to keep and for how long. Fields that are zero add no rule.
+// Retention describes which images to keep and for how long. Fields that are zero add no rule.
 type Retention struct {
 	UntaggedDays int      // expire untagged images pushed more than so many days ago
 	Keep         []KeepOf // of images with some tags keep the newest

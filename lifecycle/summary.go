@@ -107,7 +107,7 @@ func (e Evaluation) bytes(outcome Outcome) Bytes {
 	return sum
 }
 
-// add never overflows: sizes are told by others.
+// add never overflows: sizes come from others.
 func (b *Bytes) add(n int64) {
 	if b.Bytes > math.MaxInt64-n {
 		b.Bytes = math.MaxInt64

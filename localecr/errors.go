@@ -37,7 +37,7 @@ func (x *exchange) accessDenied(action, resource string) error {
 		x.principal.ARN, action, resource, action)
 }
 
-// asAPIError gives any error the code and message of an AWS error. What is nobody's fault but the
+// asAPIError converts any error to the code and message of an AWS error. What is nobody's fault but the
 // server's says nothing of its cause.
 func asAPIError(err error) smithy.APIError {
 	var api smithy.APIError

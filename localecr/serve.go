@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
 
-// A Shape gives connections the round-trip time and the rate of a network. The zero value leaves them as they are.
+// A Shape is the round-trip time and the rate of connections. The zero value leaves them as they are.
 type Shape struct {
 	// Latency is the round-trip time; each direction takes half of it. A new connection costs one round trip more, as
 	// TCP's handshake does.
@@ -133,7 +133,7 @@ func (s *Server) downloadHost(host string) string {
 	return net.JoinHostPort(bound, port)
 }
 
-// Serve answers until the context ends or the server is closed, and then gives running requests a few seconds.
+// Serve answers until the context ends or the server is closed, and then waits a few seconds for running requests.
 func (l *Listener) Serve(ctx context.Context) error {
 	s := l.server
 	if !s.begin() {

@@ -96,7 +96,7 @@ func (x *exchange) startUpload(rt route) {
 	x.uploadAccepted(rt, *out.UploadId, 0, http.StatusAccepted)
 }
 
-// uploadAccepted answers with where the upload goes on and how far it is.
+// uploadAccepted answers with where the upload continues and how far it is.
 func (x *exchange) uploadAccepted(rt route, id string, received int64, status int) {
 	h := x.w.Header()
 	h.Set("Docker-Upload-Uuid", id)

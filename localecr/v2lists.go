@@ -18,7 +18,7 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
-// maxList is how many entries ECR gives at once.
+// maxList is how many entries ECR returns at once.
 const maxList = 1000
 
 // listWindow reads n and last of a list request.

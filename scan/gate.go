@@ -57,7 +57,7 @@ type gate struct {
 	order    []*Ignore // those for the images judged
 	used     map[*Ignore]int
 	warnings []string
-	// unscanned says that there is an image of which nothing is known, which may have what
+	// unscanned reports that there is an image of which nothing is known, which may have what
 	// others do not.
 	unscanned bool
 }
@@ -210,7 +210,7 @@ func (g *gate) ignored(f Finding, ignores []*Ignore) (reason string, ok bool) {
 	return reason, ok
 }
 
-// use tells what became of an entry, with a warning if something is to be done about it.
+// use reports what became of an entry, with a warning if something is to be done about it.
 func (g *gate) use(e *Ignore) IgnoreUse {
 	u := IgnoreUse{Ignore: *e, State: IgnoreUsed, Count: g.used[e]}
 	switch {
@@ -244,7 +244,7 @@ func together(images []Image) Outcome {
 	return outcome
 }
 
-// notDone says why there is nothing to judge.
+// notDone reports why there is nothing to judge.
 func notDone(r Report) string {
 	status := string(r.Status)
 	if status == "" {

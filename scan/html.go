@@ -128,7 +128,7 @@ func result(o Outcome) string {
 	return string(o)
 }
 
-// subtitle says in a sentence how it stands.
+// subtitle returns in a sentence how it stands.
 func (v Verdict) subtitle() string {
 	total, blocking, fixable, ignored := 0, 0, 0, 0
 	for _, i := range v.Images {

@@ -49,7 +49,7 @@ func (f Finding) caseName() string {
 	return name
 }
 
-// advice says what was found and what to do: "CRITICAL CVE-… in openssl 1.1.1; fixed in 1.1.1w".
+// advice reports what was found and what to do: "CRITICAL CVE-… in openssl 1.1.1; fixed in 1.1.1w".
 func (j Judgement) advice() string {
 	text := string(j.Severity)
 	if judged := j.judgedText(); judged != "" {

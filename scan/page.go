@@ -22,7 +22,7 @@ type Page struct {
 	ImageScanStatus   *PageStatus   `json:"imageScanStatus"`
 	ImageScanFindings *PageFindings `json:"imageScanFindings"`
 	// NextToken is there if there is another page. The AWS CLI writes one too when it was
-	// told to stop before the end (--max-items).
+	// stopped before the end (--max-items).
 	NextToken string `json:"nextToken"`
 }
 

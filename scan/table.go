@@ -79,7 +79,7 @@ func (i Image) text(out *strings.Builder, columns int) {
 	t.write(out, columns)
 }
 
-// scanned says what scan it was, when, and of what state.
+// scanned reports what scan it was, when, and of what state.
 func (i Image) scanned() string {
 	texts := []string{}
 	if i.Type != "" {

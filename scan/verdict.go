@@ -111,7 +111,7 @@ func (v Verdict) Err() error {
 	return fmt.Errorf("%w: %s", ErrNoResult, v.summary())
 }
 
-// summary says in a line which images did not pass and why.
+// summary returns in a line which images did not pass and why.
 func (v Verdict) summary() string {
 	var texts []string
 	for _, i := range v.Images {
@@ -132,7 +132,7 @@ func (v Verdict) summary() string {
 	return oneLine(strings.Join(texts, "; "))
 }
 
-// blocked says how many findings block.
+// blocked reports how many findings block.
 func (i Image) blocked() string {
 	return english.Plural(i.count(Blocks), "finding blocks", "findings block")
 }

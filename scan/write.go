@@ -104,7 +104,7 @@ func cut(s string, n int) string {
 
 // headline is what the finding is about in a line.
 func (f Finding) headline() string {
-	// Amazon Inspector's title is the ID and the packages, which are told anyway.
+	// Amazon Inspector's title is the ID and the packages, which are shown anyway.
 	if f.Title == "" || f.Description != "" && strings.HasPrefix(f.Title, f.ID+" - ") {
 		return oneLine(f.Description)
 	}
@@ -182,7 +182,7 @@ func (f Finding) hasFix() bool { return f.Fix == Yes || f.Fix == Partial }
 // isInUse reports whether a cluster runs the image.
 func (j Judgement) isInUse() bool { return j.Finding.InUse != nil && *j.Finding.InUse > 0 }
 
-// judgedText says why a finding of severity UNDEFINED counts, "" for others.
+// judgedText reports why a finding of severity UNDEFINED counts, "" for others.
 func (j Judgement) judgedText() string {
 	if j.JudgedAs == "" {
 		return ""

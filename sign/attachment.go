@@ -54,7 +54,7 @@ type Content struct {
 	// Key is the fingerprint of the key that a bundle names; what another form of
 	// hint says as it is.
 	Key string `json:"key,omitempty"`
-	// Certificate says that the signer names itself by a certificate: keyless signing.
+	// Certificate reports that the signer names itself by a certificate: keyless signing.
 	Certificate bool   `json:"certificate,omitempty"`
 	Problem     string `json:"problem,omitempty"` // why it cannot be read
 }
@@ -158,7 +158,7 @@ func (a *Attachment) take(layers []content.Descriptor) {
 	}
 }
 
-// layersProblem says what keeps layers from being read.
+// layersProblem reports what keeps layers from being read.
 func (a *Attachment) layersProblem(all, bundles int) string {
 	if bundles > 0 && all != 1 {
 		return fmt.Sprintf("it has %d layers; a bundle is alone in its manifest", all)

@@ -30,10 +30,10 @@ const (
 type bundle struct {
 	payload   []byte // the statement, in its exact bytes
 	signature []byte
-	// hint says which key has signed. It is not signed itself and no proof of
+	// hint names the key that has signed. It is not signed itself and no proof of
 	// anything. "" if the bundle says nothing.
 	hint string
-	// certificate tells that the signer names itself by a certificate and not by a key.
+	// certificate reports that the signer names itself by a certificate and not by a key.
 	certificate bool
 }
 

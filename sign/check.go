@@ -146,7 +146,7 @@ func (v checker) signedBy(e evidence) (*Key, Algorithm) {
 	return nil, ""
 }
 
-// notByAny says why no key is the one that has signed.
+// notByAny reports why no key is the one that has signed.
 func (v checker) notByAny(e evidence) string {
 	if e.certificate {
 		return "its signer has a certificate and no key, which is not verified here"
@@ -165,7 +165,7 @@ func (v checker) notByAny(e evidence) string {
 	return "none of the keys has made it"
 }
 
-// unwanted says what is required and not so in a good signature.
+// unwanted reports what is required and not so in a good signature.
 func (v checker) unwanted(a Attachment, o outcome) string {
 	r := v.requirements
 	if len(r.Formats) > 0 && !slices.Contains(r.Formats, a.Format) {

@@ -14,13 +14,13 @@ import (
 )
 
 var (
-	// ErrKeyNotFound says that AWS KMS has no such key, in this region and for this identity.
+	// ErrKeyNotFound reports that AWS KMS has no such key, in this region and for this identity.
 	ErrKeyNotFound = errors.New("the key does not exist")
-	// ErrKeyUnusable says that a key is disabled or about to be deleted, or is none that signs images.
+	// ErrKeyUnusable reports that a key is disabled or about to be deleted, or is none that signs images.
 	ErrKeyUnusable = errors.New("the key cannot be used")
-	// ErrKeyAccess says that there are no AWS credentials, or that they do not allow what was asked.
+	// ErrKeyAccess reports that there are no AWS credentials, or that they do not allow what was asked.
 	ErrKeyAccess = errors.New("no access to the key")
-	// ErrKeyUnavailable says that AWS KMS did not answer, or not as it should, and may do so later.
+	// ErrKeyUnavailable reports that AWS KMS did not answer, or not as it should, and may do so later.
 	ErrKeyUnavailable = errors.New("AWS KMS is not available")
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// KMSReference says which key of AWS KMS is meant. Users write it in one of these forms:
+// KMSReference names a key of AWS KMS. Users write it in one of these forms:
 //
 //	awskms:///1234abcd-12ab-34cd-56ef-1234567890ab
 //	awskms:///alias/release

@@ -73,7 +73,7 @@ const (
 
 // write adds the signature to the list. Two writers may read the same list, and the
 // second then takes away the signature of the first: no registry must know If-Match.
-// So each looks once more, after the time that a writer needs which read before.
+// So each looks again, after the time that a writer needs which read before.
 func (j *legacyJob) write(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		start := time.Now()

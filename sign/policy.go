@@ -41,7 +41,7 @@ func ReadPolicy(name string) (*Policy, error) {
 }
 
 // ParsePolicy reads a policy. A member that is not known, a scope twice, and what can
-// never be satisfied are errors, all of which are told.
+// never be satisfied are errors, all of which are reported.
 func ParsePolicy(r io.Reader) (*Policy, error) {
 	limited := &io.LimitedReader{R: r, N: maxPolicySize + 1}
 	var doc struct {

@@ -143,7 +143,7 @@ func (r *policyRule) takeKeys(names []string, signing signingDocument, keys keyr
 	return nil
 }
 
-// takeEnforcement says what the rule does.
+// takeEnforcement sets what the rule does.
 func (r *policyRule) takeEnforcement(e Enforcement) error {
 	if e == "" && len(r.keys) > 0 {
 		e = EnforceRequired

@@ -17,7 +17,7 @@ const (
 	ActionVerify Action = "verify" // they must be signed
 )
 
-// Enforcement says what becomes of an image that is not verified. The words are those of
+// Enforcement describes what becomes of an image that is not verified. The words are those of
 // the configuration that rules may be written in.
 type Enforcement string
 

@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-// Options say how an image is signed. The zero value writes one bundle for the
+// Options describe how an image is signed. The zero value writes one bundle for the
 // image itself.
 type Options struct {
 	// Formats are those that are written, FormatBundle and FormatLegacy; none is

@@ -60,7 +60,7 @@ func (f findings) missingPredicateTypes(r Requirements) (missing []string) {
 	return missing
 }
 
-// attestationNote says what an unsigned image has instead.
+// attestationNote reports what an unsigned image has instead.
 func (f findings) attestationNote() string {
 	if len(f.attestations) == 0 {
 		return ""

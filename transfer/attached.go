@@ -28,7 +28,7 @@ func attachedTags(subjects []content.Manifest) []string {
 	return tags
 }
 
-// findTags returns what those of the tags name that are there, by tag, and verifies
+// findTags returns what those of the tags exist, by tag, and verifies
 // it. An endpoint that cannot be read has none.
 func findTags(ctx context.Context, endpoint fmt.Stringer, tags []string) (found map[string]content.Manifest, err error) {
 	switch e := endpoint.(type) {
@@ -91,7 +91,7 @@ func (t *delivery) mergeTags(attached []content.TaggedManifest) ([]mergedTag, er
 // putAttached stores what is attached to the image under tags made of its digest. Two
 // who add to one list may both read it before one of them writes, and the second then
 // takes away what the first has added: no registry must know If-Match. So who adds
-// looks once more, after the time that a writer needs which read before.
+// looks again, after the time that a writer needs which read before.
 func (t *delivery) putAttached(attached []content.TaggedManifest) error {
 	_, atOnce := t.Target.(content.Committer) // nobody else writes to it
 	for range content.MaxReferrerTries {

@@ -25,11 +25,11 @@ func (o *Options) connections() int {
 }
 
 // connections are slots of which fewer are given out for some time after requests
-// had to be sent again: a server that refuses or resets some of many connections
+// had to be retried: a server that refuses or resets some of many connections
 // may serve all of fewer.
 type connections struct {
 	free    *semaphore.Weighted
-	retries func() int // requests that were sent again so far
+	retries func() int // requests that were retried so far
 	now     func() time.Time
 
 	mu      sync.Mutex

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Options say what is copied and how. The zero value copies the only image of
+// Options describe what is copied and how. The zero value copies the only image of
 // the source and returns it no tag.
 type Options struct {
 	// Reference is the tag or digest of the image in the source; "" is the
@@ -56,7 +56,7 @@ type Options struct {
 	// endpoint can do that; 0 means 8, or four for each processor if that is less.
 	Connections int
 	// AllConnections is over how many connections all blobs move; 0 means 16. There
-	// are fewer for a while after requests had to be sent again.
+	// are fewer for a while after requests had to be retried.
 	AllConnections int
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy resumes the ones and
@@ -65,7 +65,7 @@ type Options struct {
 	// TempDir is the directory for blobs that go to several destinations and are in
 	// no file of the source; "" is os.TempDir.
 	TempDir string
-	// Progress is told what the copy does, concurrently; nil is nobody.
+	// Progress receives the events of the copy, concurrently; nil: nobody.
 	Progress func(content.Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.
 	Now func() time.Time
@@ -99,7 +99,7 @@ type Result struct {
 	// of the ECR API, or method and route such as "PUT /v2/{name}/blobs/uploads/{uuid}".
 	// Those to the source of several destinations are in the first result.
 	Calls   map[string]int `json:"calls"`
-	Retries int            `json:"retries"` // requests among them that were sent again
+	Retries int            `json:"retries"` // requests among them that were retried
 	Seconds float64        `json:"seconds"` // the whole copy took
 }
 

@@ -190,7 +190,7 @@ func openBlob(ctx context.Context, src content.BlobReader, d content.Descriptor)
 	return ranges.Reopen(ctx, body, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }), nil
 }
 
-// movedReader tells how much is read.
+// movedReader counts what is read.
 type movedReader struct {
 	r     io.Reader
 	moved func(n int64)

@@ -123,7 +123,7 @@ func (t *delivery) checkPushed(opts Options) (err error) {
 	return err
 }
 
-// nothingMore ends the delivery of an image that is there.
+// nothingMore ends the delivery of an image that already exists.
 func (t *delivery) nothingMore(opts Options) error {
 	if opts.BeforeTags != nil {
 		return nil // publish calls it, and does nothing else

@@ -16,7 +16,7 @@ import (
 // FetchBlob brings one blob of src into the file at path, over opts.Connections
 // connections where src can do that, and tells opts.Progress; of opts nothing else
 // counts. Until all of it is there and has the digest of d, the content is in
-// another file of the same directory, from which a later call goes on. A file at
+// another file of the same directory, from which a later call resumes. A file at
 // path is replaced; if it is the blob already, nothing is done: [content.OutcomeSkipped].
 func FetchBlob(ctx context.Context, src content.Source, d content.Descriptor, path string, opts Options) (content.Outcome, error) {
 	f := &blobFetch{src: src, d: d, target: path, connections: opts.connections(), progress: opts.Progress, outcome: content.OutcomeSent}

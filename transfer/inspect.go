@@ -38,7 +38,7 @@ type InspectedImage struct {
 	// Attests is the image of which this is an attestation of BuildKit.
 	Attests     digest.Digest     `json:"attests,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"` // of its entry in the index
-	// Missing says that an index names it, but the endpoint has not its manifest.
+	// Missing reports that an index lists it, but the endpoint does not have its manifest.
 	Missing bool                `json:"missing,omitempty"`
 	Size    int64               `json:"size"` // of config and layers
 	Config  *content.Descriptor `json:"config,omitempty"`
@@ -73,7 +73,7 @@ func ReadManifest(ctx context.Context, src content.Source, reference string, pla
 	return chosen, err
 }
 
-// Inspect tells what is in an image or index of src. The manifests that an index
+// Inspect reports what is in an image or index of src. The manifests that an index
 // names are read with as few requests as src needs for all of them; a config is
 // read if root is an image, and where an index does not name a platform.
 func Inspect(ctx context.Context, src content.Source, root content.Manifest) (Inspection, error) {
@@ -136,7 +136,7 @@ func decodeAbout(data []byte) (about, error) {
 }
 
 // readChildren reads the manifests and platforms of the entries of an index. One
-// that src has not has no content.
+// that src does not have has no content.
 func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Entry, error) {
 	total := int64(0)
 	for _, d := range entries {
@@ -175,7 +175,7 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 	return children, nil
 }
 
-// readPresent reads each manifest that is there.
+// readPresent reads each manifest that exists.
 func readPresent(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Manifest, error) {
 	manifests := make([]content.Manifest, len(entries))
 	for i, d := range entries {

@@ -98,7 +98,7 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 	return result, errors.Join(failures...)
 }
 
-// PlanRetag tells what [Retag] would do with tags that are mutable. It only reads.
+// PlanRetag reports what [Retag] would do with tags that are mutable. It only reads.
 func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
 	m, err := content.ResolveTyped(ctx, r, reference)
 	if err != nil {

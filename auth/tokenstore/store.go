@@ -71,7 +71,7 @@ func (s *Store) Put(key Key, e Entry) error {
 	if err := s.write(key, entryExt, data, e.ExpiresAt); err != nil {
 		return err
 	}
-	// It holds no longer; that it may stay is told by its time.
+	// It holds no longer; its time decides whether it may stay.
 	_ = os.Remove(s.path(key, failureExt))
 	return nil
 }

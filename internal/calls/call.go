@@ -50,7 +50,7 @@ func (c *Call) Begin(ctx context.Context) (context.Context, error) {
 }
 
 // End notes what became of a try, and before which time no other call is wanted (the zero time if that was not
-// said). It reports whether the call is to be sent again.
+// said). It reports whether the call is to be retried.
 func (c *Call) End(ctx context.Context, v retry.Verdict, notBefore time.Time) (again bool) {
 	outcome := pace.Accepted
 	switch v {

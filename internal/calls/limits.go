@@ -31,12 +31,12 @@ type Limits struct {
 // service says so.
 const otherQuota = 1000
 
-// wait waits until a call of the operation may be made, and gives its time.
+// wait waits until a call of the operation may be made, and returns its time.
 func (l *Limits) wait(ctx context.Context, op string) (time.Time, error) {
 	return l.bucket(op).Wait(ctx)
 }
 
-// done says what became of the call of that time, and until when no other one is wanted; the zero time
+// done reports what became of the call of that time, and until when no other one is wanted; the zero time
 // if that was not said.
 func (l *Limits) done(op string, sent time.Time, o pace.Outcome, retryAfter time.Time) {
 	l.bucket(op).Done(sent, o, retryAfter)

@@ -59,7 +59,7 @@ func (o copyOutcome) text() string {
 	var text strings.Builder
 	for _, dst := range o.references {
 		switch {
-		case o.err != nil: // is told on stderr
+		case o.err != nil: // is reported on stderr
 		case o.plan != nil:
 			text.WriteString(planText(dst, *o.plan))
 		default:

@@ -20,7 +20,7 @@ platform that the idx has for it. A Docker manifest list has no annotations, onl
 platforms. The tag of REF moves to the new idx, unless --to names another tag
 or reference.`
 
-// annotateFlags say what annotate does.
+// annotateFlags describe what annotate does.
 type annotateFlags struct {
 	manifest, platform string
 	remove             []string
@@ -51,7 +51,7 @@ func newIndexAnnotateCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-// change reads the command line; what it gives does it.
+// change reads the command line; the function that it returns does it.
 func (f annotateFlags) change(args []string) (func(ctx context.Context, idx *index.Index) error, error) {
 	set, err := keyValues(args)
 	if err != nil {

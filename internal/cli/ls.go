@@ -209,7 +209,7 @@ func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) erro
 	return t.print(app.Stdout, columns)
 }
 
-// imagesOf lists the images of an endpoint, or, where they cannot be told, its
+// imagesOf lists the images of an endpoint, or, where they are not known, its
 // tags.
 func imagesOf(ctx context.Context, source content.Source, status content.TagFilter) (iter.Seq2[content.Image, error], error) {
 	switch source := source.(type) {

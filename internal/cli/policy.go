@@ -14,7 +14,7 @@ import (
 // policyVariable names the policy where no flag does.
 const policyVariable = "ECRKIT_POLICY"
 
-// policyFlags say which policy holds.
+// policyFlags select the policy that holds.
 type policyFlags struct {
 	file string
 	none bool // --no-policy

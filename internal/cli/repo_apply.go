@@ -168,7 +168,7 @@ func (app *App) readDesired(path string) (governance.Desired, error) {
 	return desired, nil
 }
 
-// refusals say why a plan is not carried out.
+// refusals report why a plan is not carried out.
 func refusals(steps []governance.Step, limit lifecycle.Limit, everybody bool) error {
 	var all []error
 	for _, step := range steps {

@@ -23,7 +23,7 @@ func addRepositoryFlags(cmd *cobra.Command, s *ecr.Settings) {
 }
 
 // addCreateRepositoryFlags adds --create-repository and the settings for it to a
-// command that pushes. What it returns gives the settings after the command line
+// command that pushes. The function it returns computes the settings after the command line
 // is read; nil is not to create repositories.
 func addCreateRepositoryFlags(cmd *cobra.Command) func() (*ecr.Settings, error) {
 	var settings ecr.Settings

@@ -179,7 +179,7 @@ func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 		fmt.Fprintln(app.Stderr)
 		return a.password, a.err
 	case <-ctx.Done():
-		// The reader goes on until the process ends, but the terminal shows again
+		// The reader continues until the process ends, but the terminal shows again
 		// what is typed.
 		fmt.Fprintln(app.Stderr)
 		return nil, errors.Join(ctx.Err(), term.Restore(terminal, state))

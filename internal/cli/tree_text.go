@@ -99,7 +99,7 @@ func attachmentText(a treeAttachment) string {
 }
 
 // contentText describes, of a signature or attestation what its kind does not; known says
-// that it is told who made it.
+// that its maker is shown.
 func contentText(c sign.Content, known bool) string {
 	var parts []string
 	if c.PredicateType != "" && c.PredicateType != signaturePredicate {

@@ -9,7 +9,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-// trustFlags say what a copy signs and what it verifies.
+// trustFlags describe what a copy signs and what it verifies.
 type trustFlags struct {
 	policy policyFlags
 

@@ -49,7 +49,7 @@ ECRKIT_LOG=debug or debug:FILE tells each decision.
 `
 
 // Main answers one command and returns the exit code. By the protocol an error
-// is told on stdout, with exit code 1.
+// is reported on stdout, with exit code 1.
 // The environment is a list of KEY=VALUE.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, variables []string) int {
 	env := settings.WithHome(startup.EnvironmentOf(variables))

@@ -68,7 +68,7 @@ func (f *File) RemoveHelper(host, helper string) (changed bool, err error) {
 	return true, nil
 }
 
-// SetAuth stores a user and password for a host, in the clear as docker does.
+// SetAuth stores a user and password for a host, in plain text as docker does.
 func (f *File) SetAuth(host, username, password string) error {
 	if _, err := f.decode(); err != nil {
 		return err
@@ -152,7 +152,7 @@ func find(object *hujson.Object, key string) *hujson.ObjectMember {
 	return nil
 }
 
-// insert appends a member in the manner of those that are there: before is the
+// insert appends a member formatted like the existing ones: before is the
 // white space before the first of them, after that before the closing brace.
 func insert(object *hujson.Object, key string, value hujson.ValueTrimmed, before, after string) {
 	m := hujson.ObjectMember{

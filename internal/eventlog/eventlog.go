@@ -59,7 +59,7 @@ func (h *warningHandler) Handle(_ context.Context, r slog.Record) error {
 func (h *warningHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h *warningHandler) WithGroup(string) slog.Handler      { return h }
 
-// both gives a record to two handlers.
+// both passes a record to two handlers.
 type both [2]slog.Handler
 
 func (b both) Enabled(ctx context.Context, level slog.Level) bool {

@@ -126,7 +126,7 @@ func publish(f *os.File, path string) error {
 	return Rename(f.Name(), path)
 }
 
-// linkNew gives a file its name unless another has it.
+// linkNew links a file to its name unless another file has it.
 func linkNew(f *os.File, path string) error {
 	err := checkName(f)
 	if err = errors.Join(err, f.Close()); err != nil {

@@ -24,7 +24,7 @@ import (
 	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
-// ErrOtherAccount says that the AWS identity in use belongs to another account than
+// ErrOtherAccount reports that the AWS identity in use belongs to another account than
 // the registry.
 var ErrOtherAccount = errors.New("the AWS identity in use belongs to another account")
 

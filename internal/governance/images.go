@@ -19,7 +19,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-// ErrChanged says that a repository changed while its images were read, so that what
+// ErrChanged reports that a repository changed while its images were read, so that what
 // was read is of no one time. It may be read again.
 var ErrChanged = errors.New("the repository changed meanwhile")
 

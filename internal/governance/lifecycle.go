@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-// ErrNoLifecyclePolicy says that a repository has no lifecycle policy.
+// ErrNoLifecyclePolicy reports that a repository has no lifecycle policy.
 var ErrNoLifecyclePolicy = errors.New("it has no lifecycle policy")
 
 // LifecyclePolicy reads the text of the lifecycle policy of a repository. The error

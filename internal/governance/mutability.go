@@ -23,7 +23,7 @@ const (
 
 var exclusionPattern = regexp.MustCompile(`^[0-9a-zA-Z._*-]{1,128}$`)
 
-// Mutability says which tags of a repository can be moved to another image.
+// Mutability selects the tags of a repository that can be moved to another image.
 type Mutability struct {
 	Immutable bool
 	// Exclusions are patterns of tags to which the opposite applies; * is any number of
@@ -79,7 +79,7 @@ func (m Mutability) Equal(other Mutability) bool {
 	return m.Immutable == other.Immutable && slices.Equal(sorted(m.Exclusions), sorted(other.Exclusions))
 }
 
-// Validate tells what Amazon ECR would refuse.
+// Validate reports what Amazon ECR would refuse.
 func (m Mutability) Validate() error {
 	if n := len(m.Exclusions); n > MaxExclusions {
 		return fmt.Errorf("%d mutability exclusions; at most %d are allowed", n, MaxExclusions)

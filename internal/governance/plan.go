@@ -34,7 +34,7 @@ type Step struct {
 	To      string `json:"to"`
 	// Effect is what a new lifecycle policy does with the images that there are.
 	Effect *lifecycle.Summary `json:"effect,omitempty"`
-	// Error says why the step failed.
+	// Error reports why the step failed.
 	Error string `json:"error,omitempty"`
 
 	repository string            // whose images Policy is about
@@ -42,7 +42,7 @@ type Step struct {
 	do         func(ctx context.Context, r *Registry) error
 }
 
-// State is what there is of what is desired.
+// State is what exists of what is desired.
 type State struct {
 	Repositories    map[string]Description // without Scanning and KeyManager
 	OtherKeys       map[string]bool        // repositories whose KMS key is not the desired one
@@ -160,7 +160,7 @@ func (d DesiredRepository) steps(object string, has Description, exists, otherKe
 	return steps
 }
 
-// ReadState reads what there is of what is desired, and no more.
+// ReadState reads what exists of what is desired, and no more.
 func (r *Registry) ReadState(ctx context.Context, d Desired) (State, error) {
 	s := State{Repositories: map[string]Description{}, OtherKeys: map[string]bool{}, Templates: map[string]Template{}}
 	var err error

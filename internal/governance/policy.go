@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// ErrNoPolicy says that a repository has no repository policy.
+// ErrNoPolicy reports that a repository has no repository policy.
 var ErrNoPolicy = errors.New("it has no repository policy")
 
 // RepositoryPolicy reads the policy that says who may use a repository. The error wraps

@@ -16,7 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-// ErrPreview says that Amazon ECR has made no preview of a lifecycle policy.
+// ErrPreview reports that Amazon ECR has made no preview of a lifecycle policy.
 var ErrPreview = errors.New("there is no preview")
 
 // previewPage is the most of GetLifecyclePolicyPreview.

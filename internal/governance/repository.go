@@ -161,7 +161,7 @@ func (r *Registry) CreateRepository(ctx context.Context, name string, s ecrrepo.
 	return ecrrepo.New(r.cfg, r.Registry, name).CreateRepository(ctx, s)
 }
 
-// ErrNotEmpty says that a repository has images.
+// ErrNotEmpty reports that a repository has images.
 var ErrNotEmpty = errors.New("it has images")
 
 // DeleteRepository deletes a repository; one that has images only with force, and the

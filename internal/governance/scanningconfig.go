@@ -38,7 +38,7 @@ const (
 
 var scanFilter = regexp.MustCompile(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
 
-// ScanningConfiguration says which images a registry scans, and when. Its JSON and YAML
+// ScanningConfiguration selects the images that a registry scans, and when. Its JSON and YAML
 // are those of the aws CLI's put-registry-scanning-configuration, but for the filters,
 // which are patterns only.
 type ScanningConfiguration struct {
@@ -119,7 +119,7 @@ func (c ScanningConfiguration) Equal(other ScanningConfiguration) bool {
 	return c.Type == other.Type && same(ScanOnPush) && same(ScanContinuously) && same(ScanManually)
 }
 
-// Validate tells what Amazon ECR would refuse.
+// Validate reports what Amazon ECR would refuse.
 func (c ScanningConfiguration) Validate() error {
 	if c.Type != ScanBasic && c.Type != ScanEnhanced {
 		return fmt.Errorf("scan type %q is neither %s nor %s", c.Type, ScanBasic, ScanEnhanced)

@@ -21,7 +21,7 @@ const (
 // scansAtOnce is how many images of an index are waited for at once.
 const scansAtOnce = 8
 
-// ScanWait says how scans are waited for.
+// ScanWait describes how scans are waited for.
 type ScanWait struct {
 	// Limit is for how long. 0 looks once.
 	Limit time.Duration

@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// ErrNoSigningConfiguration says that managed signing is not configured in a registry.
+// ErrNoSigningConfiguration reports that managed signing is not configured in a registry.
 var ErrNoSigningConfiguration = errors.New("managed signing is not configured")
 
-// A SigningConfiguration says which images Amazon ECR signs when they are pushed, as
+// A SigningConfiguration selects the images that Amazon ECR signs when they are pushed, as
 // Notation signatures by AWS Signer. A registry has one or none. Its JSON and YAML
 // are those of the aws CLI's --signing-configuration:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_SigningConfiguration.html.

@@ -30,12 +30,12 @@ var (
 
 // Errors of changes to rules.
 var (
-	// ErrTooManySigningRules says that a registry would have more than [MaxSigningRules].
+	// ErrTooManySigningRules reports that a registry would have more than [MaxSigningRules].
 	ErrTooManySigningRules = errors.New("too many signing rules")
 	// ErrSigningKMSKey reports that a rule names a KMS key, with which Amazon ECR does not
 	// sign.
 	ErrSigningKMSKey = errors.New("is a KMS key")
-	// ErrNoSigningRule says that there is no such rule, or that it has no such filter.
+	// ErrNoSigningRule reports that there is no such rule, or that it has no such filter.
 	ErrNoSigningRule = errors.New("no such signing rule")
 )
 
@@ -77,7 +77,7 @@ func ParseSigningConfiguration(in io.Reader) (SigningConfiguration, error) {
 	return c, nil
 }
 
-// Validate tells what Amazon ECR would refuse in a registry of this region. The error
+// Validate reports what Amazon ECR would refuse in a registry of this region. The error
 // names the rule, counted from 1, and the field.
 func (c SigningConfiguration) Validate(region string) error {
 	if n := len(c.Rules); n > MaxSigningRules {

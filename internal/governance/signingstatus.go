@@ -18,10 +18,10 @@ import (
 )
 
 var (
-	// ErrNotSigned says that managed signing has not signed an image and will not: it
+	// ErrNotSigned reports that managed signing has not signed an image and will not: it
 	// has failed, or was never begun.
 	ErrNotSigned = errors.New("the image is not signed by managed signing")
-	// ErrSigningUnfinished says that signing was still in progress when the time to
+	// ErrSigningUnfinished reports that signing was still in progress when the time to
 	// wait was over.
 	ErrSigningUnfinished = errors.New("managed signing is still in progress")
 )

@@ -18,7 +18,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
-// ErrNoTemplate says that a registry has no repository creation template of a prefix.
+// ErrNoTemplate reports that a registry has no repository creation template of a prefix.
 var ErrNoTemplate = errors.New("no such repository creation template")
 
 // RootPrefix is the prefix of the template for what no other is for.
@@ -54,7 +54,7 @@ func (t Template) Mutability() (Mutability, error) {
 	return ParseMutability(t.TagMutability, t.MutabilityExclusions)
 }
 
-// Validate tells what Amazon ECR would refuse in any account.
+// Validate reports what Amazon ECR would refuse in any account.
 func (t Template) Validate() error {
 	_, err := t.Mutability()
 	encryptions, purposes := types.EncryptionType("").Values(), types.RCTAppliedFor("").Values()

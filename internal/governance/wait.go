@@ -16,7 +16,7 @@ const (
 )
 
 // await looks until what it waits for is done, look fails, or limit is over; then done
-// is false. It looks once at least, and once more when the limit is over. An error that
+// is false. It looks at least once, and again when the limit is over. An error that
 // may pass, of too many calls for one, ends it only then.
 func await(ctx context.Context, limit time.Duration, look func(context.Context) (done bool, err error)) (done bool, err error) {
 	over := time.NewTimer(limit)

@@ -1,4 +1,4 @@
-// Package settings reads what both programs can be told apart from flags: the
+// Package settings reads what configures both programs apart from flags: the
 // environment (ECRKIT_*, and the AWS_ECR_* of Amazon's own credential helper)
 // and, after it, the configuration file.
 package settings

@@ -15,7 +15,7 @@
 // nothing that is initialized after package os, which costs some lines of our own
 // (errors without fmt, SHA-256 without crypto/sha256); TestImports names what may be
 // imported. Only speed depends on it: what this package does not know for certain
-// it leaves to package credhelper, which gives the same answers.
+// it leaves to package credhelper, which returns the same answers.
 package startup
 
 import (

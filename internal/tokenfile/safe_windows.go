@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// CheckDirectory refuses what is no directory. Who may write to it is told by
+// CheckDirectory refuses what is no directory. Who may write to it is decided by
 // access control lists, which a user's profile sets well.
 func CheckDirectory(path string, _ bool) error {
 	info, err := os.Stat(path)

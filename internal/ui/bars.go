@@ -118,7 +118,7 @@ func (c *console) IsTerminal() bool { return true }
 // defaultColumns and defaultRows are those of a terminal that does not tell.
 const defaultColumns, defaultRows = 80, 24
 
-// GetTermSize gives room for all rows: which of them have something to say is
+// GetTermSize returns room for all rows: which of them have something to say is
 // decided by those that write them.
 func (c *console) GetTermSize() (columns, rows int, err error) {
 	columns = defaultColumns

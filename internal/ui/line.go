@@ -19,7 +19,7 @@ func (s state) line() string {
 	return line + fmt.Sprintf(", %d of %d blobs", s.blobsDone, s.blobs)
 }
 
-// waiting is what there is to say before it is known what has to be moved.
+// waiting is the text before it is known what has to be moved.
 func (s state) waiting() string {
 	return fmt.Sprintf("looking at what is there already, %v", s.elapsed.Round(time.Second))
 }

@@ -59,7 +59,7 @@ const (
 type Options struct {
 	Mode Mode
 	Out  io.Writer
-	// TerminalSize gives the size of the terminal that Out is, in columns and rows;
+	// TerminalSize returns the size of the terminal that Out is, in columns and rows;
 	// it is asked for each frame. nil if Out is none.
 	TerminalSize func() (columns, rows int, err error)
 }

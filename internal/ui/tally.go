@@ -122,7 +122,7 @@ type blobState struct {
 // maxRows is how many blobs a state tells of.
 const maxRows = 8
 
-// look gives the state, and measures the speed since the earlier looks.
+// look returns the state, and measures the speed since the earlier looks.
 func (t *tally) look(now time.Time) state {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -34,7 +34,7 @@ func (n ImageName) names(i Image) bool {
 
 // Deleter deletes images.
 type Deleter interface {
-	// PlanDelete tells what Delete would do, without doing it. The error is for what
+	// PlanDelete reports what Delete would do, without doing it. The error is for what
 	// keeps it from finding out.
 	PlanDelete(ctx context.Context, names []ImageName) (DeletePlan, error)
 	// Delete deletes what is named. A tag is removed, and with its last tag an image;

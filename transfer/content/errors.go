@@ -9,16 +9,16 @@ import (
 )
 
 var (
-	// ErrNotFound says that an image, a manifest or a blob is not there.
+	// ErrNotFound reports that an image, a manifest or a blob does not exist.
 	ErrNotFound = Permanent(errors.New("not found"))
-	// ErrIntegrity says that content does not fit the descriptor, digest or
+	// ErrIntegrity reports that content does not fit the descriptor, digest or
 	// media type by which it was asked for.
 	ErrIntegrity = Permanent(errors.New("integrity check failed"))
-	// ErrConflict says that the target refuses to replace what it has.
+	// ErrConflict reports that the target refuses to replace what it has.
 	ErrConflict = Permanent(errors.New("conflict"))
-	// ErrUnsupported says that an image has something that cannot be copied.
+	// ErrUnsupported reports that an image has something that cannot be copied.
 	ErrUnsupported = Permanent(errors.New("not supported"))
-	// ErrNoRanges says that a server, or a proxy before it, sends whole blobs
+	// ErrNoRanges reports that a server, or a proxy before it, sends whole blobs
 	// only. [Copy] then reads them over one connection.
 	ErrNoRanges = Permanent(errors.New("the server sends no ranges"))
 )
@@ -86,5 +86,5 @@ func (e *ConflictError) Error() string {
 // Is makes the error an [ErrConflict].
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
-// ErrProtocol says that a registry does not keep to the distribution API.
+// ErrProtocol reports an answer that the distribution API does not allow.
 var ErrProtocol = Permanent(errors.New("not an answer of a registry"))

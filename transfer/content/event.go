@@ -1,7 +1,7 @@
 package content
 
-// Event is one thing that a copy has done. What a copy does is told as it
-// happens, for one blob in the order of these kinds: EventStarted, any number of
+// Event is one step that a copy has done. Steps are reported as they
+// happen, for one blob in the order of these kinds: EventStarted, any number of
 // EventResumed and EventMoved, EventDone. Its JSON form is stable: fields are only added.
 type Event struct {
 	Kind EventKind `json:"event"`

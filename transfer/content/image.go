@@ -36,7 +36,7 @@ type ImageLister interface {
 	Images(ctx context.Context, tags TagFilter) iter.Seq2[Image, error]
 }
 
-// TagFilter says which images are listed.
+// TagFilter selects the images that are listed.
 type TagFilter string
 
 // Which images are listed.

@@ -47,7 +47,7 @@ func ParseCompression(s string) (Compression, error) {
 	return "", fmt.Errorf("%q is not a compression; use gzip, zstd or none", s)
 }
 
-// ArchiveOptions say how a docker archive is read.
+// ArchiveOptions describe how a docker archive is read.
 type ArchiveOptions struct {
 	// Compression of layers that have none; "" is gzip. Other layers are copied
 	// byte for byte.

@@ -44,7 +44,7 @@ func (d Daemon) connect() (*client.Client, error) {
 	return client.New(options...)
 }
 
-// daemonError says what the engine's error means.
+// daemonError reports what the engine's error means.
 func daemonError(name string, c *client.Client, err error) error {
 	switch {
 	case client.IsErrConnectionFailed(err):

@@ -35,7 +35,7 @@ type dockerLayer struct {
 	temp *tempfile.File // the compressed bytes; nil if there is no need for them
 }
 
-// coreShare is how many bytes of a layer give one core enough to do: a large layer
+// coreShare is how many bytes of a layer keep one core busy: a large layer
 // has all cores, of small ones as many are compressed at once as there are cores.
 const coreShare = 8 << 20
 

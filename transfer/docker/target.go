@@ -29,7 +29,7 @@ const containerdName = "io.containerd.image.name"
 // that `docker load` and everything else that reads what `docker save` writes can
 // read it. The layers stay as they are, and the manifest is in the file too, so
 // that what reads it as an OCI layout, or with [OpenArchive], finds the image
-// with its digest. A file that is there is only replaced by an image of the same
+// with its digest. An existing file is only replaced by an image of the same
 // name.
 type ArchiveTarget struct {
 	*stage

@@ -17,7 +17,7 @@ type creation struct {
 	refused error // Amazon ECR does not create it
 }
 
-// absent tells whether an API call failed because the repository does not exist;
+// absent reports whether an API call failed because the repository does not exist;
 // then nothing is there yet, and the first write creates it.
 func (e *Repository) absent(err error) bool {
 	var missing *types.RepositoryNotFoundException
@@ -34,7 +34,7 @@ func (c *creation) set(missing bool) {
 	c.missing, c.refused = missing, nil
 }
 
-// createsRepository tells whether the next write will create the repository.
+// createsRepository reports whether the next write will create the repository.
 func (e *Repository) createsRepository() bool { return e.Create != nil && e.isMissing() }
 
 func (e *Repository) isMissing() bool {
@@ -43,7 +43,7 @@ func (e *Repository) isMissing() bool {
 	return e.creation.missing
 }
 
-// CheckRepository gives a [RepositoryNotFoundError] if a call before has found the
+// CheckRepository returns a [RepositoryNotFoundError] if a call before has found the
 // repository missing and e does not create it. Whether Amazon ECR does is not known
 // before an upload.
 func (e *Repository) CheckRepository() error {
@@ -89,7 +89,7 @@ func (e *Repository) createByTemplate(ctx context.Context) error {
 	return nil
 }
 
-// creating makes an API call that writes, and once more if the repository had to be
+// creating makes an API call that writes, and again if the repository had to be
 // created for it.
 func creating[In, Out any](ctx context.Context, e *Repository, call func(context.Context, *In, ...func(*ecr.Options)) (*Out, error), in *In) (*Out, error) {
 	out, err := call(ctx, in)

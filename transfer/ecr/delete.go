@@ -39,7 +39,7 @@ func isRepositoryMissing(err error) bool {
 	return errors.As(err, &missing)
 }
 
-// described gives the images of names, each once.
+// described returns the images of names, each once.
 func (e *Repository) described(ctx context.Context, names []content.ImageName) ([]content.Image, error) {
 	references := make([]string, len(names))
 	for i, n := range names {
@@ -61,7 +61,7 @@ func (e *Repository) described(ctx context.Context, names []content.ImageName) (
 	return images, nil
 }
 
-// present gives those of names that are there.
+// present returns those of names that exist.
 func (e *Repository) present(ctx context.Context, names []content.ImageName) ([]content.ImageName, error) {
 	var found []content.ImageName
 	for chunk := range slices.Chunk(names, batchSize) {
@@ -82,7 +82,7 @@ func (e *Repository) present(ctx context.Context, names []content.ImageName) ([]
 
 // Delete makes one BatchDeleteImage for each 100 names. An image that an index
 // names is refused by Amazon ECR; if the index is among names too, it is asked for
-// once more when the index is gone. What the API says of each name comes back.
+// again when the index is gone. What the API says of each name comes back.
 func (e *Repository) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	var result content.Deletions
 	names = content.UniqueNames(names)

@@ -20,7 +20,7 @@ import (
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
-// Blob gets a pre-signed URL and opens it. After a failure it goes on from the last
+// Blob gets a pre-signed URL and opens it. After a failure it resumes at the last
 // byte, if the size of d is known.
 func (e *Repository) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	signed, err := e.downloadURL(ctx, d)
@@ -173,7 +173,7 @@ func expired(r *http.Response) bool {
 	return r.StatusCode >= http.StatusBadRequest && calls.IsURLExpired(r.StatusCode, calls.ErrorCode(r))
 }
 
-// url gives the URL; if it is still the expired one, a new one.
+// url returns the URL; if it is still the expired one, a new one.
 func (l *layerRanges) url(ctx context.Context, expired string) (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

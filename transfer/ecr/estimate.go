@@ -35,7 +35,7 @@ func (e *Repository) EstimateReads(missing []content.Descriptor, connections int
 	return calls
 }
 
-// usesV2 tells whether a blob goes to the registry's /v2/.
+// usesV2 reports whether a blob goes to the registry's /v2/.
 func (e *Repository) usesV2(d content.Descriptor) bool {
 	return e.V2 != nil && (e.Upload == UploadV2 || e.Upload != UploadNative && d.Size <= content.DefaultPartSize)
 }

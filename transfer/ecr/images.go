@@ -81,7 +81,7 @@ func (e *Repository) DescribeImage(ctx context.Context, d digest.Digest) (conten
 	return images[0], nil
 }
 
-// DescribeImages tells of the images with these tags or digests, in their order,
+// DescribeImages reports of the images with these tags or digests, in their order,
 // with one call for each 100. The error wraps [content.ErrNotFound] if one is not there.
 func (e *Repository) DescribeImages(ctx context.Context, references []string) ([]content.Image, error) {
 	var images []content.Image

@@ -31,7 +31,7 @@ var quotas = map[string]float64{
 	opGetLayer: 5500,
 }
 
-// charged says which operation's quota a request to the /v2/ of Amazon ECR counts
+// charged describes which operation's quota a request to the /v2/ of Amazon ECR counts
 // for, as it does the same.
 var charged = map[string]string{
 	"HEAD /v2/{name}/blobs/{digest}":        "BatchCheckLayerAvailability",

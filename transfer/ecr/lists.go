@@ -14,7 +14,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// referrersPage is the most that one ListImageReferrers gives:
+// referrersPage is the most that one ListImageReferrers returns:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListImageReferrers.html.
 const referrersPage = 50
 
@@ -104,7 +104,7 @@ func (e *Repository) readSizes(ctx context.Context, listed []content.Descriptor,
 	return nil
 }
 
-// listReferrers gives the referrers without their sizes.
+// listReferrers returns the referrers without their sizes.
 func (e *Repository) listReferrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
 	in := &ecr.ListImageReferrersInput{
 		RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(referrersPage),

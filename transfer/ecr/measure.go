@@ -102,7 +102,7 @@ type measurement struct {
 	once  sync.Once
 }
 
-// done says what the result is. Only the first call counts.
+// done records the result. Only the first call counts.
 func (m *measurement) done(fast bool) {
 	m.once.Do(func() {
 		m.speed.mu.Lock()

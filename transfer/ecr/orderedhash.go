@@ -22,7 +22,7 @@ type orderedHash struct {
 }
 
 // newOrderedHash returns nil for a blob that is in a file: Amazon ECR computes its
-// digest in any case, and if that is another one, the file can be read once more to
+// digest in any case, and if that is another one, the file can be read again to
 // see whose fault it is. Of other content nothing is left to look at by then.
 func newOrderedHash(d content.Descriptor, data content.PartReader) *orderedHash {
 	if _, ok := data.(parts.File); ok {

@@ -22,13 +22,13 @@ import (
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html.
 const batchSize = 100
 
-// listPageSize is the most that one call of a listing operation gives:
+// listPageSize is the most that one call of a listing operation returns:
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html.
 const listPageSize = 1000
 
 // Repository is one repository of Amazon ECR by the ECR API, as [content.Source] and as [content.Target].
 type Repository struct {
-	// Layers fetches layers from the pre-signed URLs that the API gives. It
+	// Layers fetches layers from the pre-signed URLs that the API returns. It
 	// must add no credentials (S3 refuses a request with two kinds of them).
 	Layers *http.Client
 	// V2 sends requests to the registry's /v2/ with its token, see
@@ -67,7 +67,7 @@ var (
 	_ content.RequestCounter = (*Repository)(nil)
 )
 
-// New gives a repository of r. cfg is the AWS configuration for it, see
+// New returns a repository of r. cfg is the AWS configuration for it, see
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {
@@ -96,7 +96,7 @@ func layerClient(cfg aws.Config) *http.Client {
 	switch c := cfg.HTTPClient.(type) {
 	case *awshttp.BuildableClient:
 		transport := c.GetTransport()
-		transport.MaxIdleConnsPerHost = calls.MaxIdleConnections // each goes on with the next range or part
+		transport.MaxIdleConnsPerHost = calls.MaxIdleConnections // each continues with the next range or part
 		transport.ForceAttemptHTTP2 = false
 		transport.TLSNextProto = calls.NoHTTP2()
 		client.Transport = transport

@@ -40,7 +40,7 @@ type Settings struct {
 	Tags map[string]string
 }
 
-// Validate tells what Amazon ECR would refuse in any account.
+// Validate reports what Amazon ECR would refuse in any account.
 func (s Settings) Validate() error {
 	known := types.EncryptionType("").Values()
 	encryption := s.encryption()

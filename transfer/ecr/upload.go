@@ -30,7 +30,7 @@ const (
 	// UploadV2 sends each blob with one POST and one PUT to the registry's /v2/.
 	UploadV2 UploadMode = "v2"
 	// UploadNative sends the parts of a layer by the ECR API: a third more bytes,
-	// over several connections, and a killed upload can be gone on with.
+	// over several connections, and a killed upload can be resumed.
 	UploadNative UploadMode = "native"
 )
 
@@ -87,7 +87,7 @@ func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data 
 	return err
 }
 
-// mayBeginAgain tells whether an upload failed because Amazon ECR does not know
+// mayBeginAgain reports whether an upload failed because Amazon ECR does not know
 // it any more, or because it has other bytes from an earlier process than ours.
 func mayBeginAgain(err error, resumed bool) bool {
 	var (
@@ -101,7 +101,7 @@ func mayBeginAgain(err error, resumed bool) bool {
 		(errors.As(err, &digest) || errors.As(err, &tooSmall) || errors.As(err, &empty) || errors.As(err, &order))
 }
 
-// again uploads the layer once more from its beginning, unless it is there: an
+// again uploads the layer again from its beginning, unless it exists: an
 // answer to CompleteLayerUpload that got lost, or another process, leaves an
 // upload that is not known any more.
 func (u *upload) again(ctx context.Context) error {
@@ -119,7 +119,7 @@ func (u *upload) again(ctx context.Context) error {
 }
 
 // closeEntry removes the entry of the journal, or leaves it for a later process if
-// that can go on from it.
+// that can resume from it.
 func (u *upload) closeEntry(err error) {
 	switch {
 	case u.entry == nil:
@@ -147,7 +147,7 @@ func (u *upload) begin(ctx context.Context) error {
 	return nil
 }
 
-// resume goes on with the upload of an earlier process, if the journal knows one
+// resume continues the upload of an earlier process, if the journal knows one
 // and Amazon ECR too: a part that lies far behind all others is refused, and the
 // refusal says what has been received.
 func (u *upload) resume(ctx context.Context) (bool, error) {
@@ -205,7 +205,7 @@ func (u *upload) run(ctx context.Context) error {
 		if stuck == maxStuck || received < 0 || received > u.d.Size {
 			return err
 		}
-		// The parts did not arrive in their order: go on one by one.
+		// The parts did not arrive in their order: continue one by one.
 		u.received, connections = received, 1
 	}
 	if err := u.hash.verify(u.d); err != nil {
@@ -286,8 +286,8 @@ type sentPart struct {
 	acknowledged chan struct{}
 }
 
-// leave says that one of the users does not need the part any more. The last one
-// gives its memory back: before that, another part must not be read into it.
+// leave records that one of the users does not need the part any more. The last one
+// frees its memory: before that, another part must not be read into it.
 func (p *sentPart) leave() {
 	if p.users.Add(-1) == 0 {
 		p.Release()
@@ -332,7 +332,7 @@ func (e *Repository) uploadPart(ctx context.Context, id string, p *sentPart, bef
 	})
 	var invalid *types.InvalidLayerPartException
 	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
-		return nil // it was sent again because the first answer got lost
+		return nil // it was retried because the first answer got lost
 	}
 	if err != nil {
 		_, _ = body.Seek(0, io.SeekStart) // tells that nothing of it has arrived
@@ -399,7 +399,7 @@ func withBody(body *layerpart.Body) func(*middleware.Stack) error {
 }
 
 // hasBegun reports whether an earlier process has sent parts of a layer, which need
-// not be sent again.
+// not be retried.
 func hasBegun(how content.Upload) bool {
 	if how.Note == nil {
 		return false

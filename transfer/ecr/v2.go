@@ -64,7 +64,7 @@ func (e *Repository) putWhole(ctx context.Context, client *v2.Client, d content.
 	return true, e.failV2(d, err)
 }
 
-// mayGoNative tells whether the ECR API may do what /v2/ did not begin to do.
+// mayGoNative reports whether the ECR API may do what /v2/ did not begin to do.
 func mayGoNative(ctx context.Context, err error) bool {
 	var refused *v2.Error
 	if errors.As(err, &refused) {

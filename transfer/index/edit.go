@@ -209,7 +209,7 @@ func (x *Index) mayAnnotate() error {
 	return nil
 }
 
-// SetPlatform says of one entry that it is for p.
+// SetPlatform sets the platform of one entry to p.
 func (x *Index) SetPlatform(ctx context.Context, name EntryName, p content.Platform) error {
 	p = p.Normal()
 	at, err := x.findOne(ctx, name)

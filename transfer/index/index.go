@@ -50,7 +50,7 @@ type Addition struct {
 	Reference string         // tag or digest there
 }
 
-// Options say what kind of index [New] makes. The zero value is a
+// Options describe what kind of index [New] makes. The zero value is a
 // Docker manifest list if all of its images are Docker's, otherwise an OCI index.
 type Options struct {
 	Type        Type
@@ -61,7 +61,7 @@ type Options struct {
 
 // New makes an index in endpoint. The platform of an image is that of its
 // config; an artifact, which has none, becomes an entry without one. Equal
-// additions in equal order give an equal index, byte for byte.
+// additions in equal order make an equal index, byte for byte.
 //
 // In Amazon ECR that is one BatchGetImage for all images of the repository, and
 // one GetDownloadUrlForLayer and one GET for each different config.

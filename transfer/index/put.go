@@ -21,7 +21,7 @@ type Result struct {
 	BytesSent int64                `json:"bytesSent"` // in the blobs of those
 }
 
-// Plan tells what Put would do. It writes nothing.
+// Plan reports what Put would do. It writes nothing.
 func (x *Index) Plan(dst content.Endpoint, tags []string) (Result, error) {
 	m, err := x.Manifest()
 	if err != nil {

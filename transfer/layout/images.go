@@ -76,7 +76,7 @@ func (l Reader) Images(ctx context.Context, tags content.TagFilter) iter.Seq2[co
 	}
 }
 
-// imageSize is the size of all blobs of an image, 0 if the layout has not all of
+// imageSize is the size of all blobs of an image, 0 if the layout does not have all of
 // its manifests.
 func (l Reader) imageSize(ctx context.Context, d content.Descriptor) int64 {
 	if d.Size > content.MaxManifestSize {

@@ -77,8 +77,8 @@ func (l *Layout) SetTag(ctx context.Context, m content.Manifest, tag string) (ch
 	return changed, l.PutTagged(ctx, m, tag)
 }
 
-// maxPartialAge is how long a partial file may wait for a process that goes on
-// with it.
+// maxPartialAge is how long a partial file may wait for a process that resumes
+// it.
 const maxPartialAge = 7 * 24 * time.Hour
 
 // sweep removes what killed processes left behind: partial files whose blob exists

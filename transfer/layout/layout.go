@@ -40,7 +40,7 @@ var (
 	_ content.FileWriter = (*Layout)(nil)
 )
 
-// New gives the layout in dir. Nothing is read or made yet: the first
+// New returns the layout in dir. Nothing is read or made yet: the first
 // write makes the directory.
 func New(dir string) *Layout {
 	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir}, dir}
@@ -59,7 +59,7 @@ func NewReader(files fs.FS, name string) Reader {
 	return Reader{files: files, name: name}
 }
 
-// Is tells whether dir is an OCI image layout.
+// Is reports whether dir is an OCI image layout.
 func Is(dir string) bool {
 	return dir != "" && CheckVersion(os.DirFS(dir)) == nil
 }
@@ -67,7 +67,7 @@ func Is(dir string) bool {
 // Dir returns the directory of the layout.
 func (l *Layout) Dir() string { return l.dir }
 
-// MissingBlobs reads each blob that is there, since a file with the right name
+// MissingBlobs reads each existing blob, since a file with the right name
 // may have wrong content; such a blob is missing.
 func (l Reader) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
 	var missing []content.Descriptor

@@ -18,7 +18,7 @@ var (
 	_ content.ReferrerLister = Reader{}
 )
 
-// Tags gives the tags in index.json.
+// Tags returns the tags in index.json.
 func (l Reader) Tags(context.Context) ([]string, error) {
 	index, err := l.Index()
 	if err != nil {
@@ -83,7 +83,7 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 	return found, nil
 }
 
-// listed gives what the list names that is kept by the tag of the subject.
+// listed returns what the list names that is kept by the tag of the subject.
 func (l Reader) listed(ctx context.Context, index []content.Descriptor, subject digest.Digest) ([]content.Descriptor, error) {
 	d, err := pick(index, content.DigestTag(subject, content.DigestTagReferrers))
 	if err != nil {
@@ -103,7 +103,7 @@ func (l Reader) listed(ctx context.Context, index []content.Descriptor, subject 
 	return listed, nil
 }
 
-// subject gives the entry of a manifest of index.json in the list of its subject's
+// subject returns the entry of a manifest of index.json in the list of its subject's
 // referrers, and the subject; "" if it has none. What is not there refers to nothing.
 func (l Reader) subject(ctx context.Context, d content.Descriptor) (entry content.Descriptor, subject digest.Digest, err error) {
 	if d.Size > content.MaxManifestSize || !slices.Contains(content.ManifestMediaTypes(), d.MediaType) {

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// kind tells what the tar holds. Docker writes archives that are both: those are
+// kind reports what the tar holds. Docker writes archives that are both: those are
 // OCI layouts only if they can be read as such with nothing missing and no layer
 // to be compressed.
 func kindOf(files tarball.Files) Kind {

@@ -44,7 +44,7 @@ func (g *guard) trust(realm string, insecure bool) error {
 	return nil
 }
 
-// sameDomain tells whether two hosts belong to one owner: they are one, or have
+// sameDomain reports whether two hosts belong to one owner: they are one, or have
 // the same registrable domain. Ports of this machine are all its own.
 func sameDomain(a, b string) bool {
 	a, b = strings.ToLower(a), strings.ToLower(b)
@@ -60,7 +60,7 @@ func sameDomain(a, b string) bool {
 	return errA == nil && errB == nil && domainA == domainB
 }
 
-// errRenewed has a request sent again by who can read its body again.
+// errRenewed asks the caller, who can read the body again, to retry.
 var errRenewed = retry.As(retry.Transient, errors.New("the token was renewed"))
 
 // RoundTrip refuses to send credentials elsewhere, also after a redirect.
@@ -72,7 +72,7 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	// Who renews a token sends the request again, whose body has been read by then: an
-	// empty manifest must not be stored, and a blob is sent again as a whole.
+	// empty manifest must not be stored, and a blob is retried as a whole.
 	if body, ok := r.Body.(v2.SpentBody); ok && body.Spent() {
 		return nil, errRenewed
 	}

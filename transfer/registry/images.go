@@ -103,7 +103,7 @@ func (r registryDeleter) PlanDelete(ctx context.Context, names []content.ImageNa
 	return plan, nil
 }
 
-// find gives the manifest that a name names.
+// find returns the manifest that a name names.
 func (r registryDeleter) find(ctx context.Context, n content.ImageName) (content.Manifest, error) {
 	reference := n.Tag
 	if reference == "" {

@@ -10,7 +10,7 @@ import (
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
-// Tags gives the tags of the repository, sorted.
+// Tags returns the tags of the repository, sorted.
 func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	c, err := r.client(ctx, actionsPull, "")
 	if err != nil {
@@ -44,7 +44,7 @@ func (r *Repository) FirstTags(ctx context.Context) ([]string, error) {
 	return slices.DeleteFunc(doc.Tags, func(tag string) bool { return !content.IsTag(tag) }), nil
 }
 
-// Repositories gives the names of the repositories that the registry lists, sorted.
+// Repositories returns the names of the repositories that the registry lists, sorted.
 // Many registries list none.
 func (r *Repository) Repositories(ctx context.Context) ([]string, error) {
 	c, err := r.scoped(ctx, "registry:catalog:*")

@@ -109,7 +109,7 @@ func (r *Repository) keepReferrer(ctx context.Context, c *v2.Client, m content.M
 		return err
 	}
 	// Two writers may read the same list, and the second takes away the entry of
-	// the first: no registry must know If-Match. So each looks once more, after the
+	// the first: no registry must know If-Match. So each looks again, after the
 	// time that a writer needs which read before.
 	for range content.MaxReferrerTries {
 		start := time.Now()

@@ -60,7 +60,7 @@ var (
 	_ content.ImageChecker = (*Repository)(nil)
 )
 
-// New gives a repository of the registry at host, which may be docker.io
+// New returns a repository of the registry at host, which may be docker.io
 // with its short names. Its credentials are those of keychain for it; nil and what
 // the keychain does not know is anonymous. base sends the requests; nil is a
 // transport with Go's defaults. No request is made.
@@ -98,7 +98,7 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 // answerTime is how long an answer may take: a registry may hash a large blob before.
 const answerTime = 5 * time.Minute
 
-// NewTransport gives a transport with Go's defaults in which each blob on its way has a
+// NewTransport returns a transport with Go's defaults in which each blob on its way has a
 // connection of its own: over HTTP/2 they would share one, and its speed.
 func NewTransport() *http.Transport {
 	t := loopback.NewTransport()
@@ -124,7 +124,7 @@ const (
 	actionsDelete = "pull,push,delete"
 )
 
-// client gives a client that may do these actions with the repository, and read
+// client returns a client that may do these actions with the repository, and read
 // the repository from, if that is not "".
 func (r *Repository) client(ctx context.Context, actions, from string) (*v2.Client, error) {
 	scopes := []string{"repository:" + r.repository + ":" + actions}
@@ -134,7 +134,7 @@ func (r *Repository) client(ctx context.Context, actions, from string) (*v2.Clie
 	return r.scoped(ctx, scopes...)
 }
 
-// reader gives a client that may read: one that may write, if there is one. To others
+// reader returns a client that may read: one that may write, if there is one. To others
 // some registries do not say that a repository is yet to be made by a push.
 func (r *Repository) reader(ctx context.Context) (*v2.Client, error) {
 	select {
@@ -150,7 +150,7 @@ func (r *Repository) reader(ctx context.Context) (*v2.Client, error) {
 	return r.client(ctx, actionsPull, "")
 }
 
-// scoped gives a client with a token for scopes.
+// scoped returns a client with a token for scopes.
 func (r *Repository) scoped(ctx context.Context, scopes ...string) (*v2.Client, error) {
 	select {
 	case r.login <- struct{}{}:
@@ -264,7 +264,7 @@ func asV2Error(err error) error {
 	return e
 }
 
-// isLoopback tells whether host is this machine.
+// isLoopback reports whether host is this machine.
 func isLoopback(host string) bool {
 	return auth.Registry{Host: host}.Scheme() == "http"
 }

@@ -15,11 +15,11 @@ import (
 type Outcome int
 
 const (
-	// Accepted says that the service did not find it one too many.
+	// Accepted means that the service did not throttle the call.
 	Accepted Outcome = iota
-	// Throttled says that the service refused it as one too many.
+	// Throttled means that the service refused the call because of its rate.
 	Throttled
-	// Unknown says that there was no answer.
+	// Unknown means that there was no answer.
 	Unknown
 )
 
@@ -149,7 +149,7 @@ func (b *Bucket) take(now time.Time) time.Duration {
 	return 0
 }
 
-// Done says what became of the call for which Wait returned sent, and until when
+// Done reports what became of the call for which Wait returned sent, and until when
 // the service wants no other one of the operation; the zero time if it did not say.
 func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 	b.mu.Lock()
@@ -165,7 +165,7 @@ func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 	}
 	if retryAfter.After(now) && retryAfter.After(b.filled) {
 		// One call goes then, and the others at the rate after it. Other processes
-		// were told the same time: they get some distance.
+		// got the same time: they get some distance.
 		b.filled = retryAfter.Add(jitter(min(retryAfter.Sub(now)/10, time.Second)))
 		b.tokens = 1
 	}

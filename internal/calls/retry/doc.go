@@ -1,4 +1,4 @@
-// Package retry decides whether and when a request that failed is sent again: one predicate ([Judge]) and one
+// Package retry decides whether and when a failed request is retried: one predicate ([Judge]) and one
 // policy ([Policy]) for all requests of ecrkit. It knows the errors of networks and contexts. What the answers of
 // a protocol mean, their errors declare themselves, see [Judge].
 //

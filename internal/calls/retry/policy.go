@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Policy is how often and for how long a request is sent again, and how long it may stand still. The zero value
+// Policy is how often and for how long a request is retried, and how long it may stand still. The zero value
 // retries nothing.
 type Policy struct {
 	// Tries is how often a request is sent that fails in a transient way.
 	Tries int
-	// Pause is the wait before a request is sent again; it doubles with each time up to MaxPause.
+	// Pause is the wait before a request is retried; it doubles with each time up to MaxPause.
 	Pause, MaxPause time.Duration
-	// Throttled is how long a request is sent again after it was throttled for the first time.
+	// Throttled is how long a request is retried after it was throttled for the first time.
 	Throttled time.Duration
-	// Lag is how long a request is sent again that is [Lagging].
+	// Lag is how long a request is retried that is [Lagging].
 	Lag time.Duration
 	// Answer is how long the answer to a request may take, Bytes how long no byte of a request or an answer may
 	// move.
@@ -53,7 +53,7 @@ type Tries struct {
 	renewals  int
 	throttled time.Time // since when; the zero time if it was not
 	lagging   time.Time // since when
-	next      time.Time // when it may be sent again; the zero time is at once
+	next      time.Time // when it may be retried; the zero time is at once
 }
 
 // New returns the tries of one request.
@@ -69,7 +69,7 @@ func (t *Tries) Wait(ctx context.Context) error {
 }
 
 // Again notes what became of a try, and before which time the service wants no other request (the zero time if it
-// did not say). It reports whether the request is to be sent again, after [Tries.Wait]. It is not if the context
+// did not say). It reports whether the request is to be retried, after [Tries.Wait]. It is not if the context
 // would end before.
 func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool {
 	now := ClockOf(ctx).Now()

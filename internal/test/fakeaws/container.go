@@ -44,7 +44,7 @@ func (s *Container) SetTasks(tasks ...Task) {
 	s.tasks, s.held = append([]Task(nil), tasks...), map[Task]*held{}
 }
 
-// Rotate gives all tasks new access keys of the same principals.
+// Rotate replaces the access keys of all tasks; the principals stay.
 func (s *Container) Rotate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,7 @@ type Counter struct {
 	changed chan struct{} // closed at the next call
 }
 
-// Calls gives how often each operation was called. What a service does not know is counted as
+// Calls returns how often each operation was called. What a service does not know is counted as
 // METHOD PATH, or by its action or target. A call counts when it arrives, not when it is answered.
 func (c *Counter) Calls() map[string]int {
 	c.mu.Lock()
@@ -26,14 +26,14 @@ func (c *Counter) Calls() map[string]int {
 	return out
 }
 
-// Count gives how often one operation was called.
+// Count returns how often one operation was called.
 func (c *Counter) Count(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls[op]
 }
 
-// Total gives how many calls there were.
+// Total returns how many calls there were.
 func (c *Counter) Total() int {
 	n := 0
 	for _, calls := range c.Calls() {
@@ -63,7 +63,7 @@ func (c *Counter) Wait(ctx context.Context, op string, n int) error {
 	}
 }
 
-// Reset begins to count anew.
+// Reset sets the counts to zero.
 func (c *Counter) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

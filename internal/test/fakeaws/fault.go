@@ -37,7 +37,7 @@ func (s *Server) SetFault(op string, f Fault) {
 	s.faults[op] = &f
 }
 
-// next gives the fault that a call meets, or nil.
+// next returns the fault that a call meets, or nil.
 func (s *Server) next(op string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,7 @@ type payload struct {
 	ExpiresAt float64 `json:"exp"`
 }
 
-// JWT gives a well-formed JSON web token whose signature is none.
+// JWT returns a well-formed JSON web token whose signature is none.
 func JWT(c Claims) string {
 	p := payload{c.Issuer, c.Subject, c.Audience, c.ID, float64(c.IssuedAt.Unix()), float64(c.ExpiresAt.Unix())}
 	if p.Issuer == "" {

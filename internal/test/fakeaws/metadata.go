@@ -37,14 +37,14 @@ func NewMetadata(p *Principals) *Metadata {
 	return s
 }
 
-// SetRole gives the instance a role, whose principal is imds/ROLE, or with "" takes it away.
+// SetRole attaches a role to the instance, whose principal is imds/ROLE, or with "" takes it away.
 func (s *Metadata) SetRole(role string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.role, s.held = role, held{}
 }
 
-// Rotate gives the instance a new access key of the same role.
+// Rotate replaces the access key of the instance; the role stays.
 func (s *Metadata) Rotate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *Metadata) token(w http.ResponseWriter, r *http.Request) *refusal {
 	return nil
 }
 
-// read answers with what get gives: text, a document, or nothing.
+// read answers with what get returns: text, a document, or nothing.
 func (s *Metadata) read(w http.ResponseWriter, r *http.Request, get func() any) *refusal {
 	if r.Method != http.MethodGet {
 		return &refusal{status: http.StatusMethodNotAllowed}

@@ -46,14 +46,14 @@ func NewPortal(p *Principals) *Portal {
 	return s
 }
 
-// SetUser says which roles a user has from now on. Their principals are sso/ACCOUNT/ROLE/USER.
+// SetUser sets the roles that a user has from now on. Their principals are sso/ACCOUNT/ROLE/USER.
 func (s *Portal) SetUser(user string, roles ...Assignment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.users[user] = roles
 }
 
-// AccessToken gives a new access token of a user.
+// AccessToken returns a new access token of a user.
 func (s *Portal) AccessToken(user string, lifetime time.Duration) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ type Credentials struct {
 	Expires         time.Time // zero for a long-term key
 }
 
-// Env gives the credentials as environment variables, NAME=VALUE.
+// Env returns the credentials as environment variables, NAME=VALUE.
 func (c Credentials) Env() []string {
 	env := []string{"AWS_ACCESS_KEY_ID=" + c.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + c.SecretAccessKey}
 	if c.SessionToken != "" {
@@ -27,7 +27,7 @@ func (c Credentials) Env() []string {
 	return env
 }
 
-// INI gives the credentials as the lines of a profile.
+// INI returns the credentials as the lines of a profile.
 func (c Credentials) INI() string {
 	text := "aws_access_key_id = " + c.AccessKeyID + "\naws_secret_access_key = " + c.SecretAccessKey + "\n"
 	if c.SessionToken != "" {
@@ -36,7 +36,7 @@ func (c Credentials) INI() string {
 	return text
 }
 
-// ProcessJSON gives the credentials as a credential_process prints them:
+// ProcessJSON returns the credentials as a credential_process prints them:
 // https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html.
 func (c Credentials) ProcessJSON() string {
 	out := map[string]any{"Version": 1, "AccessKeyId": c.AccessKeyID, "SecretAccessKey": c.SecretAccessKey}
@@ -74,7 +74,7 @@ func NewPrincipals(now func() time.Time) *Principals {
 	return &Principals{now: now, keys: map[string]key{}, users: map[string]Credentials{}}
 }
 
-// User gives the long-term key of an IAM user, always the same one for a name. Its principal is
+// User returns the long-term key of an IAM user, always the same one for a name. Its principal is
 // user/NAME.
 func (p *Principals) User(name string) Credentials {
 	p.mu.Lock()
@@ -88,7 +88,7 @@ func (p *Principals) User(name string) Credentials {
 	return c
 }
 
-// Issue gives new temporary credentials of a principal.
+// Issue returns new temporary credentials of a principal.
 func (p *Principals) Issue(principal string, lifetime time.Duration) Credentials {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,14 +116,14 @@ func (p *Principals) register(principal string, c Credentials) {
 	}
 }
 
-// Of gives the principal of an access key, or "".
+// Of returns the principal of an access key, or "".
 func (p *Principals) Of(accessKeyID string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.keys[accessKeyID].principal
 }
 
-// Secrets gives everything that no log may contain: access key IDs, secret keys, session tokens, SSO
+// Secrets returns everything that no log may contain: access key IDs, secret keys, session tokens, SSO
 // tokens and the passwords of registries, as far as they were issued.
 func (p *Principals) Secrets() []string {
 	p.mu.Lock()
@@ -144,7 +144,7 @@ func (p *Principals) key(accessKeyID string) (key, bool) {
 	return k, ok
 }
 
-// held are credentials that a service gives again until they are rotated or about to expire.
+// held are credentials that a service returns again until they are rotated or about to expire.
 type held struct{ credentials Credentials }
 
 // get issues new credentials in the last quarter of an hour of the old ones, or with none.
@@ -162,7 +162,7 @@ func keyID(prefix string) string {
 	return prefix + base32.StdEncoding.EncodeToString(raw)
 }
 
-// random gives n random bytes in base64.
+// random returns n random bytes in base64.
 func random(n int) string {
 	raw := make([]byte, n)
 	_, _ = rand.Read(raw) // never fails

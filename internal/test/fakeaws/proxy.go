@@ -24,7 +24,7 @@ type ProxyRequest struct {
 	Outcome string // also the operation that is counted
 }
 
-// Proxy is an HTTP proxy that lets nothing through but what it was told to: it shows where a client
+// Proxy is an HTTP proxy that lets nothing through but the allowed hosts: it shows where a client
 // wanted to go, and stands in for link-local addresses. The zero Proxy is not ready: use [NewProxy].
 type Proxy struct {
 	Server
@@ -65,14 +65,14 @@ func (p *Proxy) Forward(host string, h http.Handler) {
 	p.forwards[host] = h
 }
 
-// Log gives the requests since the start or the last Reset.
+// Log returns the requests since the start or the last Reset.
 func (p *Proxy) Log() []ProxyRequest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.log)
 }
 
-// Connects gives the targets of the CONNECT requests, HOST:PORT.
+// Connects returns the targets of the CONNECT requests, HOST:PORT.
 func (p *Proxy) Connects() []string {
 	var out []string
 	for _, r := range p.Log() {
@@ -83,7 +83,7 @@ func (p *Proxy) Connects() []string {
 	return out
 }
 
-// Reset empties the log and begins to count anew.
+// Reset empties the log and sets the counts to zero.
 func (p *Proxy) Reset() {
 	p.Server.Reset()
 	p.mu.Lock()

@@ -44,7 +44,7 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// jsonOperation gives the operation of a request in AWS JSON 1.1, and a refusal unless it is a
+// jsonOperation returns the operation of a request in AWS JSON 1.1, and a refusal unless it is a
 // GetAuthorizationToken of the service whose targets have this prefix.
 func jsonOperation(r *http.Request, prefix string) (string, *refusal) {
 	target := r.Header.Get("X-Amz-Target")

@@ -97,7 +97,7 @@ func (s *Server) Listen() error {
 	return nil
 }
 
-// Close refuses connections from now on and ends those that are there. It may be called twice.
+// Close refuses connections from now on and ends the open ones. It may be called twice.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	server, done, stop := s.http, s.done, s.stop
@@ -117,14 +117,14 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Connections gives how many TCP connections were made to the server.
+// Connections returns how many TCP connections were made to the server.
 func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.connections
 }
 
-// Reset begins to count calls and connections anew. It leaves the faults.
+// Reset sets the counts of calls and connections to zero. The faults stay.
 func (s *Server) Reset() {
 	s.Counter.Reset()
 	s.mu.Lock()

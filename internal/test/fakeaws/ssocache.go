@@ -20,7 +20,7 @@ type Login struct {
 	StartURL string        // default StartURL
 	Region   string        // default us-east-1
 	Lifetime time.Duration // of the access token; default 8 hours; it may be negative
-	// Renewed is the lifetime of the access tokens that the login's refresh token gives; 0 is a login
+	// Renewed is the lifetime of the access tokens obtained by the login's refresh token; 0 is a login
 	// without a refresh token.
 	Renewed time.Duration
 }
@@ -41,7 +41,7 @@ type cacheFile struct {
 	RefreshToken          string `json:"refreshToken,omitempty"`
 }
 
-// CachePath gives the path of the cache file of an SSO session's name or, without a session, of a
+// CachePath returns the path of the cache file of an SSO session's name or, without a session, of a
 // start URL.
 func CachePath(home, nameOrURL string) string {
 	sum := sha1.Sum([]byte(nameOrURL))
@@ -96,7 +96,7 @@ func (s *Portal) login(l Login) cacheFile {
 	return file
 }
 
-// readAccessToken gives the access token of a cache file, or "".
+// readAccessToken returns the access token of a cache file, or "".
 func readAccessToken(path string) string {
 	raw, err := os.ReadFile(path)
 	var file cacheFile

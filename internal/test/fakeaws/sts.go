@@ -131,7 +131,7 @@ func (s *ECR) assumeRoleWithWebIdentity(form url.Values) (answer, *refusal) {
 	return s.assumed(form, "webid/"+role+"/"+claims.principal(), lifetime, claims.Subject), nil
 }
 
-// roleRequest checks what the two have in common, and gives the role as principals are written.
+// roleRequest checks what the two have in common, and returns the role as principals are written.
 func roleRequest(form url.Values) (role string, lifetime time.Duration, refused *refusal) {
 	m := roleARNPattern.FindStringSubmatch(form.Get("RoleArn"))
 	if m == nil {

@@ -42,7 +42,7 @@ func ReadSecret(secret string) (Mint, error) {
 	return p.Mint, nil
 }
 
-// Principal gives for whom a registry's password was minted, or "" if it is not one of ours.
+// Principal returns for whom a registry's password was minted, or "" if it is not one of ours.
 func Principal(secret string) string {
 	m, err := ReadSecret(secret)
 	if err != nil {

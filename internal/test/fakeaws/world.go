@@ -88,7 +88,7 @@ func (w *World) Close() error {
 	return err
 }
 
-// Calls gives the calls of all services, as SERVICE.OPERATION: ecr.GetAuthorizationToken,
+// Calls returns the calls of all services, as SERVICE.OPERATION: ecr.GetAuthorizationToken,
 // ecr.AssumeRole, ecr-public.GetAuthorizationToken, sso.CreateToken, imds.GetToken,
 // container.GetCredentials, proxy.refused, blackhole.attempt.
 func (w *World) Calls() map[string]int {
@@ -101,13 +101,13 @@ func (w *World) Calls() map[string]int {
 	return out
 }
 
-// Connections gives how many TCP connections were made to any of the services.
+// Connections returns how many TCP connections were made to any of the services.
 func (w *World) Connections() int {
 	return w.ECR.Connections() + w.Public.Connections() + w.Portal.Connections() + w.Metadata.Connections() +
 		w.Container.Connections() + w.Proxy.Connections() + w.BlackHole.Count(Attempt)
 }
 
-// Reset begins to count anew. It leaves users, roles, tasks and faults.
+// Reset sets all counts to zero. Users, roles, tasks and faults stay.
 func (w *World) Reset() {
 	for _, s := range w.services() {
 		s.Reset()

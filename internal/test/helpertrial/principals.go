@@ -16,7 +16,7 @@ type Identity struct {
 
 // Identities sets up the home directory of a trial for many principals, among
 // them different roles of one account, one role from different users, and a
-// credential_process that is another principal each time it is told so.
+// credential_process that is another principal each time the test wants it.
 func (t *Trial) Identities() ([]Identity, error) {
 	w := t.World
 	a, b := w.Principals.User("A"), w.Principals.User("B")

@@ -80,7 +80,7 @@ func (t *Trial) Get(host string, extra ...string) (Answer, error) {
 	return a, err
 }
 
-// Together runs n gets at the same time. extra gives the environment of each.
+// Together runs n gets at the same time. extra returns the environment of each.
 func (t *Trial) Together(n int, host string, extra func(i int) []string) ([]Answer, error) {
 	answers := make([]Answer, n)
 	errs := make([]error, n)

@@ -87,7 +87,7 @@ func (l *Local) PID() int { return l.cmd.Process.Pid }
 
 // Stop ends the server as Ctrl-C does and waits for it. An exit status other than 0 is an error.
 func (l *Local) Stop() error {
-	// A process that has ended already, or a system without interrupts, gives an error here.
+	// A process that has ended already, or a system without interrupts, returns an error here.
 	if err := l.cmd.Process.Signal(os.Interrupt); err != nil {
 		l.cmd.Process.Kill()
 	}

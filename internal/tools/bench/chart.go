@@ -24,7 +24,7 @@ const (
 )
 
 // The colours are of one hue for ours and grey for the others, on a ground of the chart's own, so that it can be
-// read on any page; an image in a page is told the reader's preference too.
+// read on any page; an image in a page knows the reader's preference too.
 const chartStyle = `
   .ground { fill: #ffffff } .ink { fill: #1f2328 } .quiet { fill: #59636e } .ours { fill: #0969da } .theirs { fill: #afb8c1 } .rule { stroke: #d1d9e0 }
   @media (prefers-color-scheme: dark) {

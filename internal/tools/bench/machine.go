@@ -22,7 +22,7 @@ type machine struct {
 	Files  string `json:"files"` // kind of the file system of inputs, stores and layouts
 }
 
-// thisMachine describes this one. What cannot be told is "unknown" or 0.
+// thisMachine describes this one. What is not known is "unknown" or 0.
 func thisMachine(dir string) machine {
 	m := machine{
 		CPU:    field("/proc/cpuinfo", `(?m)^model name\s*:\s*(.+)$`),

@@ -13,7 +13,7 @@
 // bench/go.mod pins; skopeo takes part when it is installed.
 //
 // Each program runs as a process of its own, with docker-credential-ecrkit as its credential helper, against an
-// `ecrkit local` that is a process of its own and starts anew for each table. A push goes to a fresh repository,
+// `ecrkit local` that is a process of its own and starts again for each table. A push goes to a fresh repository,
 // a pull to a fresh directory, and what was to be done is checked afterwards: a wrong result is a failure. The
 // requests are those of the server's audit log.
 package main

@@ -81,7 +81,7 @@ func (r *running) read(out any) error {
 	return json.Unmarshal(line, out)
 }
 
-// wait waits for the end. A command that fails gives a *commandError.
+// wait waits for the end. A command that fails returns a *commandError.
 func (r *running) wait() (usage, error) {
 	defer r.cancel()
 	defer r.file.Close()

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A program can push, pull and copy images. Its functions give command lines without the program itself; nil is
+// A program can push, pull and copy images. Its functions return command lines without the program itself; nil is
 // what it cannot do.
 type program struct {
 	name    string

@@ -146,7 +146,7 @@ func (c caseResult) bestPeer() (best row, ok bool) {
 	return best, ok
 }
 
-// enough says whether a row needs no further run: it has as many as are wanted, or one more would take its runs
+// enough reports whether a row needs no further run: it has as many as are wanted, or one more would take its runs
 // together beyond budget, in seconds.
 func (r row) enough(wanted int, budget float64) bool {
 	spent, longest := 0.0, 0.0

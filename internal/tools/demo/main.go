@@ -1,5 +1,5 @@
 // Demo runs the main job before your eyes: it builds ecrkit, starts a local ECR on a free port, pushes an
-// image for two platforms to it and signs it there, gives it another tag, asks what is there and who signed it,
+// image for two platforms to it and signs it there, adds another tag, asks what exists and who signed it,
 // pulls the image back once its signature is verified, compares, and is refused an image that nobody signed.
 //
 //	go run ./internal/tools/demo

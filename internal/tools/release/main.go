@@ -4,7 +4,7 @@
 //
 // writes DIR/ecrkit_VERSION_OS_ARCH.tar.gz (.zip for Windows) and DIR/SHA256SUMS. With the programs go
 // man pages and completions. The same commit and the
-// same Go release give the same bytes on any machine and in any directory: the binaries are static,
+// same Go release produce the same bytes on any machine and in any directory: the binaries are static,
 // trimmed of paths and of the build ID, entries are sorted, and every time in an archive is that of the
 // commit (SOURCE_DATE_EPOCH overrides it; 1980-01-01 when the build does not know its commit).
 package main

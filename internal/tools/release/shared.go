@@ -18,7 +18,7 @@ var completions = map[string]string{
 	"fish": "share/fish/vendor_completions.d/ecrkit.fish",
 }
 
-// sharedFiles gives the man pages and completions, which are the same for every platform, by their
+// sharedFiles returns the man pages and completions, which are the same for every platform, by their
 // place below the prefix of an installation. They are what ecrkit, built for this machine, writes.
 func sharedFiles(ctx context.Context, work string, modified time.Time) ([]file, error) {
 	program := filepath.Join(work, "host", "ecrkit")

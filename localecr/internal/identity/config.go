@@ -34,7 +34,7 @@ type Role struct {
 	WebIdentity *WebIdentity
 }
 
-// WebIdentity says which OpenID Connect tokens may assume a role.
+// WebIdentity selects the OpenID Connect tokens that may assume a role.
 type WebIdentity struct {
 	Issuer   string // as in the claim iss; empty: any
 	Audience string // must be one of the claim aud

@@ -124,7 +124,7 @@ func (ids *Identities) known(p Principal) bool {
 	return false
 }
 
-// uniqueID gives an IAM unique identifier (a prefix and 17 characters) that is
+// uniqueID returns an IAM unique identifier (a prefix and 17 characters) that is
 // always the same for an ARN.
 func uniqueID(prefix, arn string) string {
 	h := sha256.Sum256([]byte(arn))

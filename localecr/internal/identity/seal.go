@@ -9,7 +9,7 @@ import (
 	"errors"
 )
 
-// deriveKey gives the AES-256 or HMAC key of one purpose.
+// deriveKey returns the AES-256 or HMAC key of one purpose.
 func deriveKey(serverKey []byte, purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, serverKey, nil, "ecrkit localecr "+purpose+" v1", 32)
 	if err != nil {

@@ -93,7 +93,7 @@ func GetCallerIdentity(p Principal) CallerIdentity {
 	return CallerIdentity{Arn: p.ARN, UserID: p.UserID, Account: p.Account}
 }
 
-// AssumeRole gives p a session of a role that trusts it. duration 0 is
+// AssumeRole returns a session for p of a role that trusts it. duration 0 is
 // DefaultDuration; a role's session may assume a further role for one hour at
 // most. The error is an *Error: ValidationError or AccessDenied, which does not
 // tell a role that does not exist from one that does not trust p.
@@ -118,7 +118,7 @@ func (ids *Identities) AssumeRole(p Principal, roleARN, sessionName, externalID 
 	return &AssumeRoleResult{AssumedRoleUser: user, Credentials: credentials}, nil
 }
 
-// AssumeRoleWithWebIdentity gives the bearer of an OpenID Connect token a
+// AssumeRoleWithWebIdentity returns to the bearer of an OpenID Connect token a
 // session of a role with a matching WebIdentity. The token's claims iss, aud,
 // sub, exp and nbf are checked, its signature is NOT: this server cannot ask
 // the issuer for its keys. The error is an *Error: ValidationError,

@@ -28,7 +28,7 @@ type state struct {
 	DeletionDate *time.Time `json:",omitempty"`
 }
 
-// gone says that the key is no more.
+// gone reports that the key is no more.
 func (s state) gone(now time.Time) bool {
 	return s.KeyState == types.KeyStatePendingDeletion && s.DeletionDate != nil && !now.Before(*s.DeletionDate)
 }
@@ -101,7 +101,7 @@ func (s *Store) CancelKeyDeletion(in *kms.CancelKeyDeletionInput) (*kms.CancelKe
 	return &kms.CancelKeyDeletionOutput{KeyId: &arn}, nil
 }
 
-// change gives a key that is not to be deleted another state.
+// change changes the state of a key that is not pending deletion.
 func (s *Store) change(name *string, next state) (arn string, err error) {
 	return s.write(name, next, func(arn string, before types.KeyState) error {
 		if before == types.KeyStatePendingDeletion {
@@ -111,7 +111,7 @@ func (s *Store) change(name *string, next state) (arn string, err error) {
 	})
 }
 
-// write gives a key, named by its ID or ARN, another state if check allows it.
+// write changes the state of a key, named by its ID or ARN, if check allows it.
 func (s *Store) write(name *string, next state, check func(arn string, before types.KeyState) error) (arn string, err error) {
 	if id := aws.ToString(name); strings.HasPrefix(id, "alias/") || strings.Contains(id, ":alias/") {
 		return "", notFound("Invalid keyId '%s'", id)

@@ -88,7 +88,7 @@ func (r *Registry) CancelUpload(_ context.Context, name, id string) error {
 	return nil
 }
 
-// UploadStatus says how much of an upload was received. Errors: RepositoryNotFound, UploadNotFound.
+// UploadStatus reports how much of an upload was received. Errors: RepositoryNotFound, UploadNotFound.
 func (r *Registry) UploadStatus(_ context.Context, name, id string) (Chunk, error) {
 	u, err := r.lockUpload(&name, &id)
 	if err != nil {

@@ -20,7 +20,7 @@ type layerRecord struct {
 	Size int64 `json:"size"`
 	// UnassociatedSince is when the layer came, or when the last image that named it went.
 	UnassociatedSince time.Time `json:"unassociatedSince"`
-	// Again says that it was uploaded while it was archived.
+	// Again reports that it was uploaded while it was archived.
 	Again bool `json:"again,omitempty"`
 }
 
@@ -46,7 +46,7 @@ func (repo *repository) touchLayer(digest string, now time.Time) error {
 // associated reports whether an image of the repository names the layer.
 func (repo *repository) associated(digest string) bool { return len(repo.users(digest)) > 0 }
 
-// addLayer gives the repository a layer whose bytes the store has or is about to have. The caller
+// addLayer adds a layer to the repository whose bytes the store has or is about to have. The caller
 // holds store.blobs.
 func (repo *repository) addLayer(digest string, size int64) error {
 	rec := layerRecord{Size: size, UnassociatedSince: repo.registry.now()}
@@ -56,7 +56,7 @@ func (repo *repository) addLayer(digest string, size int64) error {
 	return retain(repo.bucket.Tx(), digest, size)
 }
 
-// BatchCheckLayerAvailability says which layers the repository has. Errors: RepositoryNotFound,
+// BatchCheckLayerAvailability reports which layers the repository has. Errors: RepositoryNotFound,
 // InvalidParameter.
 func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchCheckLayerAvailabilityInput) (*ecr.BatchCheckLayerAvailabilityOutput, error) {
 	if err := checkBatch("layerDigests", len(in.LayerDigests)); err != nil {
@@ -99,7 +99,7 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 	return out, nil
 }
 
-// CheckDownload reports whether GetDownloadUrlForLayer may give a URL for a layer: the repository has
+// CheckDownload reports whether GetDownloadUrlForLayer may return a URL for a layer: the repository has
 // it and an image that is not archived names it. Errors: RepositoryNotFound, LayersNotFound, LayerInaccessible,
 // InvalidParameter.
 func (r *Registry) CheckDownload(_ context.Context, in *ecr.GetDownloadUrlForLayerInput) error {
@@ -138,7 +138,7 @@ func (s *Store) OpenLayer(digest string) (*os.File, error) {
 	return f, nil
 }
 
-// MountLayer gives a repository a layer of another one of the same registry, as /v2/ does with the
+// MountLayer adds a layer of another repository of the same registry, as /v2/ does with the
 // account setting BLOB_MOUNTING, and reports whether it could: the setting is on, both repositories are
 // encrypted alike, and an active image of the source names the layer (Amazon ECR user guide, blob mounting).
 // Errors: RepositoryNotFound of the target.

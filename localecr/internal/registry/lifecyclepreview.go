@@ -49,7 +49,7 @@ func (repo *repository) preview() (*lifecyclePreview, error) {
 }
 
 // StartLifecyclePolicyPreview begins to find out what a policy, or the repository's own, would do with
-// the images that are there now. Errors: RepositoryNotFound, LifecyclePolicyNotFound,
+// the images that exist now. Errors: RepositoryNotFound, LifecyclePolicyNotFound,
 // LifecyclePolicyPreviewInProgress, InvalidParameter (not a policy).
 func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartLifecyclePolicyPreviewInput) (*ecr.StartLifecyclePolicyPreviewOutput, error) {
 	if in.LifecyclePolicyText != nil {

@@ -16,7 +16,7 @@ const (
 	maxWildcards       = 2 // in one exclusion filter
 )
 
-// checkMutability gives the mode, MUTABLE if none is asked for, and its exclusion filters, which the
+// checkMutability returns the mode, MUTABLE if none is asked for, and its exclusion filters, which the
 // two modes WITH_EXCLUSION need and the others refuse.
 func checkMutability(m types.ImageTagMutability, filters []types.ImageTagMutabilityExclusionFilter) (types.ImageTagMutability, []types.ImageTagMutabilityExclusionFilter, error) {
 	if m == "" {

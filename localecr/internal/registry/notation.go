@@ -26,10 +26,10 @@ const (
 	standInNote       = "ecrkit local ECR: stands in for a signature by AWS Signer; it proves nothing"
 )
 
-// standInSignature gives what managed signing would add for an image: a manifest, and the blobs that
+// standInSignature returns what managed signing would add for an image: a manifest, and the blobs that
 // it names. It has the shape of what AWS Signer makes, so that clients list and copy it, but nobody
 // has signed it: its algorithm is "none" and it has no certificates, so no verifier takes it. The same
-// image and profile give the same bytes.
+// image and profile produce the same bytes.
 func standInSignature(subject v1.Descriptor, profile string) (manifest []byte, blobs [][]byte, err error) {
 	payload, err := json.Marshal(map[string]any{"targetArtifact": subject})
 	if err != nil {

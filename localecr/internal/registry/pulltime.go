@@ -16,7 +16,7 @@ import (
 )
 
 // pullTimeAge is how old the recorded time of a pull may get: ECR "refreshes the last image pull
-// timestamp at least once every 24 hours" (API reference, ImageDetail). Here it is refreshed no oftener,
+// timestamp at least once every 24 hours" (API reference, ImageDetail). Here it is refreshed at most that often,
 // so that nobody comes to rely on more.
 const pullTimeAge = 24 * time.Hour
 

@@ -30,7 +30,7 @@ func newRunningDigest(path string) *runningDigest {
 	return d
 }
 
-// advance says that the first size bytes of the file are final.
+// advance records that the first size bytes of the file are final.
 func (d *runningDigest) advance(size int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// A ScanFixture says what the scan of an image finds, and how it goes. Nothing here looks into images.
+// A ScanFixture describes what the scan of an image finds, and how it goes. Nothing here looks into images.
 type ScanFixture struct {
 	// Which images. All that is given must match; what is "" matches any.
 	Repository string // a name, in which * stands for any text

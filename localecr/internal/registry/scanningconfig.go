@@ -28,7 +28,7 @@ const (
 // keyScanning is where a registry has its scanningConfiguration.
 var keyScanning = []byte("scanningConfiguration")
 
-// scanningConfiguration says which images of a registry are scanned, and how.
+// scanningConfiguration describes which images of a registry are scanned, and how.
 type scanningConfiguration struct {
 	ScanType types.ScanType               `json:"scanType"`
 	Rules    []types.RegistryScanningRule `json:"rules"`
@@ -52,7 +52,7 @@ func (c *scanningConfiguration) output() *types.RegistryScanningConfiguration {
 	return &types.RegistryScanningConfiguration{ScanType: c.ScanType, Rules: c.Rules}
 }
 
-// frequency says when images of a repository are scanned, and by which filters. The repository's own
+// frequency reports when images of a repository are scanned, and by which filters. The repository's own
 // setting, which is deprecated, counts with basic scanning only.
 func (c *scanningConfiguration) frequency(rec *repositoryRecord) (types.ScanFrequency, []types.ScanningRepositoryFilter) {
 	best, filters := types.ScanFrequencyManual, []types.ScanningRepositoryFilter{}

@@ -30,7 +30,7 @@ const (
 // keySigning is where a registry has its signing configuration.
 var keySigning = []byte("signingConfiguration")
 
-// PutSigningConfiguration replaces the signing rules of the registry. Images that are there already
+// PutSigningConfiguration replaces the signing rules of the registry. Existing images
 // are not signed by them. Errors: InvalidParameter, Validation (a profile of another region).
 func (r *Registry) PutSigningConfiguration(_ context.Context, in *ecr.PutSigningConfigurationInput) (*ecr.PutSigningConfigurationOutput, error) {
 	if err := r.checkSigningConfiguration(in.SigningConfiguration); err != nil {

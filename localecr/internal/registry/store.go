@@ -18,7 +18,7 @@ var ErrInUse = errors.New("in use by another process")
 
 // Options of a store. The zero value is usable.
 type Options struct {
-	// Clock gives the time of the service; default time.Now.
+	// Clock returns the time of the service; default time.Now.
 	Clock func() time.Time
 	// Limits are ECR's quotas on sizes and counts; default [DefaultLimits].
 	Limits *Limits
@@ -32,13 +32,13 @@ type Options struct {
 	RestoreTime time.Duration
 	// ScanTime is how long a scan takes whose fixture does not say so.
 	ScanTime time.Duration
-	// ScanFixture gives what the scan of an image finds; nil, the default: nothing.
+	// ScanFixture returns what the scan of an image finds; nil, the default: nothing.
 	ScanFixture func(repository, digest string, tags []string) *ScanFixture
 	// DefaultKey returns the ARN of the KMS key that encrypts a repository unless another is named; default: an alias.
 	DefaultKey func(account, region string) (string, error)
 	// Quirks are answers of ECR that are not settled.
 	Quirks Quirks
-	// RepositoryURI gives the name under which clients reach a repository; default none.
+	// RepositoryURI returns the name under which clients reach a repository; default none.
 	RepositoryURI func(account, region, name string) string
 }
 

@@ -39,7 +39,7 @@ func (req *Request) canonicalize(r *http.Request, signedHeaders, omit string, re
 		path = "/"
 	}
 	if req.Service != "s3" {
-		// Every service but S3 encodes the path as sent once more.
+		// Every service but S3 encodes the sent path again.
 		path = httpbinding.EscapePath(path, false)
 	}
 

@@ -192,7 +192,7 @@ func (req *Request) readCredential(credential string) error {
 	return nil
 }
 
-// Verify compares the request's signature with the one that secret gives, in
+// Verify compares the request's signature with the one computed from secret, in
 // constant time. payloadHash is the lower-case hex SHA-256 of the body that
 // was read, or UnsignedPayload where the caller accepts that; the header
 // X-Amz-Content-Sha256 is not believed. It returns ErrSignatureMismatch or nil.

@@ -20,7 +20,7 @@ import (
 	"unicode/utf8"
 )
 
-// Case says how a service spells the names of its members.
+// Case describes how a service spells the names of its members.
 type Case int
 
 const (

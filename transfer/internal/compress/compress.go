@@ -68,7 +68,7 @@ const (
 )
 
 // Version names what determines the output beside the content: it is changed
-// with these constants and when a library gives other bytes.
+// with these constants and when a library produces other bytes.
 func Version(f Format) string {
 	switch f {
 	case Gzip:

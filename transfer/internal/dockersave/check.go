@@ -15,7 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// ImageOf gives the entry of manifest.json for an image that docker can load.
+// ImageOf returns the entry of manifest.json for an image that docker can load.
 func ImageOf(m content.Manifest, names []string) (Image, bool) {
 	c, err := Check(m)
 	if err != nil {
@@ -28,7 +28,7 @@ func ImageOf(m content.Manifest, names []string) (Image, bool) {
 	return image, true
 }
 
-// WithFiles gives the images whose files are all among members, each once.
+// WithFiles returns the images whose files are all among members, each once.
 func WithFiles(images []Image, members []tarball.Member) []Image {
 	there := map[string]bool{}
 	for _, m := range members {

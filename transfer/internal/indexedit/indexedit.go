@@ -35,13 +35,13 @@ func Parse(data []byte) (*Index, error) {
 	return &Index{doc, entries}, nil
 }
 
-// Bytes gives the JSON of the index.
+// Bytes returns the JSON of the index.
 func (x *Index) Bytes() []byte {
 	x.doc.set("manifests", x.entries.bytes())
 	return x.doc.bytes()
 }
 
-// Entries gives the descriptors, each as its JSON.
+// Entries returns the descriptors, each as its JSON.
 func (x *Index) Entries() [][]byte {
 	entries := make([][]byte, len(x.entries.items))
 	for i, one := range x.entries.items {
@@ -59,7 +59,7 @@ func (x *Index) Replace(i int, entry []byte) { x.entries.replace(i, entry) }
 // Append adds an entry in the last place, indented if the others are.
 func (x *Index) Append(entry []byte) { x.entries.append("", nil, x.indented(entry)) }
 
-// indented gives an entry the white space that the last one has.
+// indented returns an entry with the white space of the last one.
 func (x *Index) indented(entry []byte) []byte {
 	if len(x.entries.items) == 0 {
 		return entry
@@ -82,7 +82,7 @@ func (x *Index) Annotate(set map[string]string, remove []string) error {
 	return annotate(x.doc, set, remove)
 }
 
-// Annotate edits the annotations of an entry and gives it back.
+// Annotate edits the annotations of an entry and returns it.
 func Annotate(entry []byte, set map[string]string, remove []string) ([]byte, error) {
 	doc, err := parse(entry, '{')
 	if err != nil {
@@ -94,7 +94,7 @@ func Annotate(entry []byte, set map[string]string, remove []string) ([]byte, err
 	return doc.bytes(), nil
 }
 
-// Set gives a member of an entry a value, which is JSON.
+// Set returns an entry with a member set to value, which is JSON.
 func Set(entry []byte, key string, value []byte) ([]byte, error) {
 	doc, err := parse(entry, '{')
 	if err != nil {
@@ -104,7 +104,7 @@ func Set(entry []byte, key string, value []byte) ([]byte, error) {
 	return doc.bytes(), nil
 }
 
-// SetPlatform gives fields of the platform of an entry their values; "" removes
+// SetPlatform returns an entry with fields of its platform set to their values; "" removes
 // one.
 func SetPlatform(entry []byte, fields map[string]string) ([]byte, error) {
 	doc, err := parse(entry, '{')

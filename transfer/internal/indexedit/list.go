@@ -41,7 +41,7 @@ func parseMap(data []byte) (*list, error) {
 	return parseList(data, '{', func(s string) string { return s })
 }
 
-// fold gives the same for all names that encoding/json takes for one field.
+// fold returns the same for all names that encoding/json takes for one field.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		for {
@@ -126,7 +126,7 @@ func (l *list) bytes() []byte {
 	return append(out, l.after...)
 }
 
-// find gives the place of a member, -1 if there is none.
+// find returns the place of a member, -1 if there is none.
 func (l *list) find(key string) int {
 	for i, one := range l.items {
 		if l.name(one.key) == l.name(key) {
@@ -136,7 +136,7 @@ func (l *list) find(key string) int {
 	return -1
 }
 
-// replace gives the item at i another value.
+// replace sets the value of the item at i.
 func (l *list) replace(i int, value []byte) {
 	one := l.items[i]
 	text := append(bytes.Clone(one.text[:one.from]), value...)
@@ -144,7 +144,7 @@ func (l *list) replace(i int, value []byte) {
 	l.items[i] = item{one.key, append(text, one.text[one.to:]...), one.from, to}
 }
 
-// set gives a member a value; a new one comes last.
+// set sets the value of a member; a new one comes last.
 func (l *list) set(key string, value []byte) {
 	if i := l.find(key); i >= 0 {
 		l.replace(i, value)

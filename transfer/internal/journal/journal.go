@@ -1,6 +1,6 @@
 // Package journal remembers the uploads of layers that have begun, so that a
-// later process goes on with them. An entry is a hint: what the registry has is
-// told by the registry.
+// later process resumes them. An entry is a hint: what the registry has is
+// for the registry to say.
 package journal
 
 import (

@@ -27,7 +27,7 @@ func (d Dir) Remember(key string, now time.Time) error {
 	return files.WriteFileUnsynced(d.pushed(key), nil, 0o600)
 }
 
-// Remembers tells whether something was pushed, as far as it is known.
+// Remembers reports whether something was pushed, as far as it is known.
 func (d Dir) Remembers(key string) bool {
 	_, err := os.Stat(d.pushed(key))
 	return err == nil

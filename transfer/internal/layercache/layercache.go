@@ -61,7 +61,7 @@ func (d Dir) path(k Key) string {
 	return filepath.Join(string(d), hex.EncodeToString(sum[:])+suffix)
 }
 
-// Get gives what is known of a layer. A file that is not as it should be is as
+// Get returns what is known of a layer. A malformed file is as
 // good as none.
 func (d Dir) Get(k Key, now time.Time) (Layer, bool) {
 	if d == "" {

@@ -56,7 +56,7 @@ const after = `"}`
 
 // NewBody returns the body that sends content as p. Its end is held back until ready
 // is closed or the context ends. sent is called with the number of bytes of content
-// that are read; with a negative number if they are to be sent again.
+// that are read; with a negative number if they are to be retried.
 func NewBody(ctx context.Context, p Part, content *io.SectionReader, ready <-chan struct{}, sent func(n int64)) (*Body, error) {
 	head, err := json.Marshal(p)
 	if err != nil {

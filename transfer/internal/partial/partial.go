@@ -255,7 +255,7 @@ func (p *File) Finish(name string, err error) error {
 	return err
 }
 
-// publish gives the complete file, once it is on disk, its name. What cannot be
+// publish renames the complete file, once it is on disk, to its name. What cannot be
 // removed afterwards is swept later.
 func (p *File) publish(name string) error {
 	if err := files.Publish(p.File, name); err != nil {

@@ -25,7 +25,7 @@ const (
 
 // Fetch reads the size bytes of a blob into f over at most connections ranges at
 // once, and writes them to hash in their order. What f has already is only
-// hashed. A range that breaks off goes on from its last byte; a connection that
+// hashed. A range that breaks off resumes at its last byte; a connection that
 // brings nothing while others do is replaced. The memory needed does not depend
 // on size. progress is called with the number of bytes that came.
 func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int64, open content.RangeOpener, connections int, progress func(n int)) error {
@@ -61,7 +61,7 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
 			for r := range missing {
 				got, err := w.fetch(ctx, r.Span)
-				if got > 0 { // also of a range that breaks off: a later process goes on from there
+				if got > 0 { // also of a range that breaks off: a later process resumes there
 					err = errors.Join(err, f.AddDone(content.Span{First: r.First, Length: got}))
 				}
 				if err != nil {
@@ -78,7 +78,7 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 // Count is how many ranges a blob of size bytes is read in.
 func Count(size int64, connections int) int { return len(plan(nil, size, max(connections, 1))) }
 
-// piece is a span of the file that is there or comes by one request.
+// piece is a span of the file that exists or comes by one request.
 type piece struct {
 	content.Span
 	there bool

@@ -34,13 +34,13 @@ type Options struct {
 
 // Staging is the part of a [content.Target] that collects an image in a directory until
 // it is committed as one tar. For a file the directory is beside it and named
-// after it, so that a later process goes on with what a killed one has left.
+// after it, so that a later process resumes what a killed one has left.
 type Staging struct {
 	Name    string // of the target, in messages
 	path    string // of the file; "" if there is none
 	stream  io.Writer
 	tempDir string
-	Check   func(old *tarball.Image) error // whether the file may be written anew; nil if it is not there
+	Check   func(old *tarball.Image) error // whether the file may be replaced; nil if it does not exist
 
 	mu        sync.Mutex
 	begun     bool
@@ -147,7 +147,7 @@ func (s *Staging) stagingPath() string {
 	return dir + partial.Prefix + file
 }
 
-// openOld opens the file that is there.
+// openOld opens the existing file.
 func (s *Staging) openOld() error {
 	info, err := os.Stat(s.path)
 	switch {
@@ -171,7 +171,7 @@ func (s *Staging) openOld() error {
 	return s.Check(s.Old)
 }
 
-// MissingBlobs gives the blobs that are neither in the directory nor in the file.
+// MissingBlobs returns the blobs that are neither in the directory nor in the file.
 func (s *Staging) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
 	if err := s.Begin(ctx); err != nil {
 		return nil, err
@@ -183,7 +183,7 @@ func (s *Staging) MissingBlobs(ctx context.Context, blobs []content.Descriptor) 
 	return layout.NewReader(s.Old.Files, s.Name).MissingBlobs(ctx, missing)
 }
 
-// FindTags gives what the tags name in the file that is there.
+// FindTags returns what the tags name in the existing file.
 func (s *Staging) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	if err := s.Begin(ctx); err != nil || s.Old == nil {
 		return nil, err

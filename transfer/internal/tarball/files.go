@@ -99,7 +99,7 @@ func Index(f io.ReaderAt) (Files, error) {
 	return t, err
 }
 
-// Lookup gives the content of a file, through links.
+// Lookup returns the content of a file, through links.
 func (t Files) Lookup(name string) (*io.SectionReader, error) {
 	at := CleanName(name)
 	for range maxTarLinks {

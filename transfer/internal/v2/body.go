@@ -85,7 +85,7 @@ func (b *layerBody) readAhead(ctx, loading context.Context, data content.PartRea
 	}
 }
 
-// drop gives the memory of a part back, once nothing is written to it any more.
+// drop frees the memory of a part once nothing is written to it any more.
 func (p *bodyPart) drop() {
 	<-p.loaded
 	p.Release()
@@ -101,7 +101,7 @@ func (b *layerBody) Begin() error {
 	return b.err
 }
 
-// next goes on to the next part.
+// next moves to the next part.
 func (b *layerBody) next() error {
 	p, ok := <-b.parts
 	if !ok {

@@ -22,7 +22,7 @@ type Client struct {
 	HTTP *http.Client
 }
 
-// NewClient gives a client that sends requests through transport, which adds
+// NewClient returns a client that sends requests through transport, which adds
 // the credentials. Redirects are not followed: they are answers.
 func NewClient(scheme, host string, transport http.RoundTripper) *Client {
 	return &Client{
@@ -40,7 +40,7 @@ func (c *Client) URL(path string, query url.Values) *url.URL {
 	return &u
 }
 
-// Do sends a request and gives an answer of one of the statuses; any other is a
+// Do sends a request and returns an answer of one of the statuses; any other is a
 // [*v2Error]. No error repeats the query of the URL.
 func (c *Client) Do(r *http.Request, statuses ...int) (*http.Response, error) {
 	r.Header.Set("User-Agent", "ecrkit")
@@ -72,7 +72,7 @@ func Drop(r *http.Response) {
 	r.Body.Close()
 }
 
-// location is where the registry says that an upload goes on.
+// location is where the registry says that an upload continues.
 func (c *Client) location(r *http.Response) (*url.URL, error) {
 	text := r.Header.Get("Location")
 	if text == "" {
@@ -81,7 +81,7 @@ func (c *Client) location(r *http.Response) (*url.URL, error) {
 	return c.local(r.Request.URL, text)
 }
 
-// local is the address that the registry gives in an answer. It must be with the
+// local is the address that the registry returns in an answer. It must be with the
 // registry itself, which gets the credentials.
 func (c *Client) local(from *url.URL, address string) (*url.URL, error) {
 	u, err := from.Parse(address)
@@ -126,7 +126,7 @@ func (c *Client) HasBlob(ctx context.Context, repository string, d content.Descr
 	return has, err
 }
 
-// Head gives the digest that a reference names, "" if the registry does not say it;
+// Head returns the digest that a reference names, "" if the registry does not say it;
 // the error wraps [content.ErrNotFound] if it names nothing.
 func (c *Client) Head(ctx context.Context, repository, reference string) (d digest.Digest, err error) {
 	err = Retry(ctx, func(ctx context.Context) error {

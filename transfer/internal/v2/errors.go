@@ -52,7 +52,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is gives the codes of the distribution API the meaning that they have here.
+// Is maps the codes of the distribution API to the errors of package content.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case content.ErrNotFound:
@@ -65,7 +65,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// IsImmutable tells whether a tag may not be moved. Registries have no common code
+// IsImmutable reports whether a tag may not be moved. Registries have no common code
 // for that.
 func (e *Error) IsImmutable() bool {
 	return e.Status == http.StatusConflict || e.Status == http.StatusPreconditionFailed ||
@@ -133,12 +133,12 @@ func (e *Error) Verdict() (retry.Verdict, time.Time) {
 	return v, e.notBefore
 }
 
-// maybeExists tells whether a blob may have been refused because it is there.
+// maybeExists reports whether a blob may have been refused because it is there.
 func (e *Error) maybeExists() bool {
 	return e.Status == http.StatusConflict || strings.Contains(e.Message, "already exists") || strings.Contains(e.Message, "AlreadyExists")
 }
 
-// Unauthorized tells whether the credentials were refused.
+// Unauthorized reports whether the credentials were refused.
 func (e *Error) Unauthorized() bool {
 	return !e.Elsewhere && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }

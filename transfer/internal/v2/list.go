@@ -11,7 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// IsRedirect tells whether an answer says where else the content is.
+// IsRedirect reports whether an answer says where else the content is.
 func IsRedirect(r *http.Response) bool { return slices.Contains(Redirects, r.StatusCode) }
 
 var Redirects = []int{

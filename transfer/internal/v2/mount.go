@@ -73,7 +73,7 @@ func (s *State) source(repository string) *mountSource {
 	return s.mounts[repository]
 }
 
-// wait tells whether to ask for a mount. As long as no answer is known, one asks
+// wait reports whether to ask for a mount. As long as no answer is known, one asks
 // and the others wait for what it hears.
 func (m *mountSource) wait(ctx context.Context) (release func(), ok bool, err error) {
 	if known, refused := m.state(); known {

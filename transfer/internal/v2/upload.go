@@ -117,7 +117,7 @@ type Pace struct {
 	Known func(fast bool)
 }
 
-// ErrSlow says that a blob did not go at its [Pace].
+// ErrSlow reports that a blob did not go at its [Pace].
 var ErrSlow = fmt.Errorf("one connection is slow: %w", context.Canceled)
 
 // watch looks at how much was taken, once it is time, and calls slow if it is too
@@ -154,7 +154,7 @@ func (c *Client) PutBlob(ctx context.Context, repository string, d content.Descr
 				return nil // another push was faster
 			}
 		case refused.Unauthorized():
-			return retry.As(retry.Renewed, err) // a token that has expired is not sent again
+			return retry.As(retry.Renewed, err) // a token that has expired is not used again
 		}
 		return err
 	})
