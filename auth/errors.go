@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
 	"github.com/aws/smithy-go"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Error is a failure of a call to AWS for a registry. Its text is one line with
@@ -160,7 +161,7 @@ func withoutQuery(raw string) string {
 	return raw
 }
 
-var userOfURL = regexp.MustCompile(`//[^/@\s"']*@`)
+var userOfURL = lazyregexp.New(`//[^/@\s"']*@`)
 
 // withoutUser masks the user and password of each URL in a text.
 func withoutUser(text string) string { return userOfURL.ReplaceAllString(text, "//…@") }
@@ -174,7 +175,7 @@ func withoutUserOfHost(host string) string {
 	return host
 }
 
-var accessKeyID = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{8,}\b`)
+var accessKeyID = lazyregexp.New(`\b(AKIA|ASIA)[A-Z0-9]{8,}\b`)
 
 // Redact returns the part of a text from AWS that may be shown: the first line, with
 // access key IDs and the users of URLs masked, and at most 600 bytes.

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
@@ -99,9 +99,9 @@ func partitionOf(region string) partition {
 const regionPattern = `[a-z]{2,}(?:-[a-z0-9]+)*-[0-9]{1,2}`
 
 var (
-	ecrName = regexp.MustCompile(`^([0-9]{12})\.dkr([.-])ecr(-fips)?\.(` + regionPattern + `)\.([a-z0-9.-]+)$`)
-	account = regexp.MustCompile(`^[0-9]{12}$`)
-	region  = regexp.MustCompile(`^` + regionPattern + `$`)
+	ecrName = lazyregexp.New(`^([0-9]{12})\.dkr([.-])ecr(-fips)?\.(` + regionPattern + `)\.([a-z0-9.-]+)$`)
+	account = lazyregexp.New(`^[0-9]{12}$`)
+	region  = lazyregexp.New(`^` + regionPattern + `$`)
 )
 
 // ParseRegistry finds the registry behind host, which may be written as docker

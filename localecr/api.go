@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/smithy-go"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 	"github.com/ecrkit/ecrkit/localecr/internal/sigv4"
@@ -97,7 +97,7 @@ func (x *exchange) authenticateBody(service string) ([]byte, error) {
 }
 
 // regionPattern is the form of a region's name, such as us-east-1, us-gov-west-1 or eusc-de-east-1.
-var regionPattern = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]{1,2}$`)
+var regionPattern = lazyregexp.New(`^[a-z]+(-[a-z]+)+-[0-9]{1,2}$`)
 
 // A claim is a signature whose body is not yet known.
 type claim struct {

@@ -4,9 +4,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // A web page can make its own host name lead to 127.0.0.1 (DNS rebinding). The browser then sends the page's requests
@@ -26,7 +27,7 @@ var ecrSuffixes = []string{
 }
 
 // ecrHost is the form of ECR's host names before their suffix: a registry, or the API.
-var ecrHost = regexp.MustCompile(`^(?:[0-9]{12}\.dkr[.-]ecr|(?:api\.)?ecr)(?:-fips)?\.[a-z]+(?:-[a-z]+)+-[0-9]{1,2}\.`)
+var ecrHost = lazyregexp.New(`^(?:[0-9]{12}\.dkr[.-]ecr|(?:api\.)?ecr)(?:-fips)?\.[a-z]+(?:-[a-z]+)+-[0-9]{1,2}\.`)
 
 // answersTo reports whether the server answers to the name in the request's Host header. On a connection from a
 // network it answers to any, since the names of this machine there are not known.

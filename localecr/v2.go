@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
@@ -131,7 +131,7 @@ type registryName struct{ account, region string }
 
 // hostPattern is the form of the host names of registries that are not the default one:
 // ACCOUNT.dkr.ecr.REGION.localhost:PORT, or ECR's own through a proxy.
-var hostPattern = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.`)
+var hostPattern = lazyregexp.New(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.`)
 
 func (s *Server) parseRegistryHost(host string) (registryName, error) {
 	m := hostPattern.FindStringSubmatch(strings.ToLower(host))

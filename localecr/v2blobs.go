@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
@@ -140,7 +140,7 @@ func (x *exchange) cancelUpload(rt route) {
 }
 
 // contentRange is the form of the header in an upload: OCI's 0-99, and HTTP's bytes 0-99/*.
-var contentRange = regexp.MustCompile(`^(?:bytes )?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?$`)
+var contentRange = lazyregexp.New(`^(?:bytes )?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?$`)
 
 // receive takes the body of a PATCH or PUT as the next chunk of the upload.
 func (x *exchange) receive(rt route) (registry.Chunk, error) {

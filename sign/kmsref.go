@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
@@ -35,12 +35,12 @@ type KMSReference struct {
 const kmsScheme = "awskms://"
 
 var (
-	kmsARN    = regexp.MustCompile(`^arn:aws(?:-[a-z]+)*:kms:([^:]*):([^:]*):([^:]*)$`)
-	kmsRegion = regexp.MustCompile(`^[a-z]{2,}(?:-[a-z0-9]+)*-[0-9]{1,2}$`)
-	kmsOwner  = regexp.MustCompile(`^[0-9]{12}$`)
+	kmsARN    = lazyregexp.New(`^arn:aws(?:-[a-z]+)*:kms:([^:]*):([^:]*):([^:]*)$`)
+	kmsRegion = lazyregexp.New(`^[a-z]{2,}(?:-[a-z0-9]+)*-[0-9]{1,2}$`)
+	kmsOwner  = lazyregexp.New(`^[0-9]{12}$`)
 	// A key of several regions has an ID that begins with mrk-.
-	kmsKeyID = regexp.MustCompile(`^(?:mrk-[0-9a-fA-F]{32}|(?:mrk-)?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$`)
-	kmsAlias = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+	kmsKeyID = lazyregexp.New(`^(?:mrk-[0-9a-fA-F]{32}|(?:mrk-)?[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$`)
+	kmsAlias = lazyregexp.New(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
 )
 
 // IsKMSReference tells a reference to a key of AWS KMS, even a malformed one, from a path. A file

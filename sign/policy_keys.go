@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // KeyLoader returns the key that a reference names: a key of AWS KMS as
@@ -29,7 +30,7 @@ type policyKey struct {
 // keyring are the keys of a policy by name.
 type keyring map[string]policyKey
 
-var keyName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
+var keyName = lazyregexp.New(`^[a-zA-Z0-9][a-zA-Z0-9_-]*$`)
 
 // check refuses keys that cannot be used.
 func (k keyring) check() error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -23,7 +24,7 @@ type scope struct {
 }
 
 // repositoryScope has what names of repositories may have, and wildcards.
-var repositoryScope = regexp.MustCompile(`^[a-z0-9.:*\[\]-]+/[a-z0-9._/*-]+$`)
+var repositoryScope = lazyregexp.New(`^[a-z0-9.:*\[\]-]+/[a-z0-9._/*-]+$`)
 
 func parseScope(s string) (scope, error) {
 	repository := s

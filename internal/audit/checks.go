@@ -3,11 +3,11 @@ package audit
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
@@ -38,7 +38,7 @@ func Check(d governance.Description) []Finding {
 }
 
 // placeholder is a part of a command that a shell refuses, so that nobody runs it as it is.
-var placeholder = regexp.MustCompile(`<[A-Z_]+>`)
+var placeholder = lazyregexp.New(`<[A-Z_]+>`)
 
 // finding returns a finding of the usual severity of its control.
 func finding(id, text, command string) *Finding {

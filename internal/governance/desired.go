@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/lifecycle"
@@ -92,7 +92,7 @@ const maxDesiredFile = 8 << 20
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html.
 const maxRepositoryName = 256
 
-var repositoryName = regexp.MustCompile(`^(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
+var repositoryName = lazyregexp.New(`^(?:[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$`)
 
 // ParseDesired reads a file in YAML or JSON, in which a key that is not known is an
 // error, and so is what Amazon ECR would refuse. read returns the files of policies that it

@@ -3,13 +3,13 @@ package governance
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
@@ -21,7 +21,7 @@ const (
 	maxExclusionWildcards = 2
 )
 
-var exclusionPattern = regexp.MustCompile(`^[0-9a-zA-Z._*-]{1,128}$`)
+var exclusionPattern = lazyregexp.New(`^[0-9a-zA-Z._*-]{1,128}$`)
 
 // Mutability selects the tags of a repository that can be moved to another image.
 type Mutability struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Types of scanning, and how often a rule has images scanned.
@@ -36,7 +36,7 @@ const (
 	maxFilterWildcards = 4
 )
 
-var scanFilter = regexp.MustCompile(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
+var scanFilter = lazyregexp.New(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
 
 // ScanningConfiguration selects the images that a registry scans, and when. Its JSON and YAML
 // are those of the aws CLI's put-registry-scanning-configuration, but for the filters,

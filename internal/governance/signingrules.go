@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
@@ -24,8 +24,8 @@ const (
 )
 
 var (
-	signingProfile = regexp.MustCompile(`^arn:aws(?:-[a-z]+)*:signer:([a-z0-9-]+):[0-9]{12}:/signing-profiles/[a-zA-Z0-9_]{2,}$`)
-	signingFilter  = regexp.MustCompile(`^(?:[a-z0-9*]+(?:[._-][a-z0-9*]+)*/)*[a-z0-9*]+(?:[._-][a-z0-9*]+)*$`)
+	signingProfile = lazyregexp.New(`^arn:aws(?:-[a-z]+)*:signer:([a-z0-9-]+):[0-9]{12}:/signing-profiles/[a-zA-Z0-9_]{2,}$`)
+	signingFilter  = lazyregexp.New(`^(?:[a-z0-9*]+(?:[._-][a-z0-9*]+)*/)*[a-z0-9*]+(?:[._-][a-z0-9*]+)*$`)
 )
 
 // Errors of changes to rules.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
@@ -24,7 +24,7 @@ var ErrNoTemplate = errors.New("no such repository creation template")
 // RootPrefix is the prefix of the template for what no other is for.
 const RootPrefix = "ROOT"
 
-var templatePrefix = regexp.MustCompile(`^(?:(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*/?|ROOT)$`)
+var templatePrefix = lazyregexp.New(`^(?:(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*/?|ROOT)$`)
 
 // Template is a repository creation template: with which settings Amazon ECR creates
 // repositories itself. Its JSON form is stable: fields are only added.

@@ -1,10 +1,10 @@
 package repopolicy
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
@@ -206,9 +206,9 @@ func fixesCaller(key string, values []string, wildcards bool) bool {
 }
 
 var (
-	accountOfARN = regexp.MustCompile(`^arn:[^:*?]+:[^:*?]+:[^:]*:[0-9]{12}:`)
+	accountOfARN = lazyregexp.New(`^arn:[^:*?]+:[^:*?]+:[^:]*:[0-9]{12}:`)
 	// The ID of an organization or of a principal, before what may be anything.
-	uniqueStart = regexp.MustCompile(`^(?:o-[a-z0-9]{10,32}/|A[A-Z0-9]{15,}:)`)
+	uniqueStart = lazyregexp.New(`^(?:o-[a-z0-9]{10,32}/|A[A-Z0-9]{15,}:)`)
 )
 
 // fixed reports whether a value is of certain callers.

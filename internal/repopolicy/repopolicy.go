@@ -8,10 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"unicode/utf8"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
@@ -173,7 +173,7 @@ func oneOrMany[T any](raw json.RawMessage) ([]T, error) {
 	return []T{one}, nil
 }
 
-var rootARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
+var rootARN = lazyregexp.New(`^arn:aws[a-z-]*:iam::([0-9]{12}):root$`)
 
 // Same reports whether two repository policies mean the same. The layout of the JSON and the order in
 // lists do not matter, nor whether an account is written as its ID or as the ARN of its root user,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // maxDepth bounds how deep values are nested: the parser takes memory by the square.
@@ -53,8 +54,8 @@ type withoutSource struct {
 func (e withoutSource) Unwrap() error { return e.error }
 
 var (
-	placeAndText = regexp.MustCompile(`^\[(\d+):\d+\] `)
-	keyOfLine    = regexp.MustCompile(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
+	placeAndText = lazyregexp.New(`^\[(\d+):\d+\] `)
+	keyOfLine    = lazyregexp.New(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
 )
 
 // Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.

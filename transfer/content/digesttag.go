@@ -1,10 +1,11 @@
 package content
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Kinds of a tag that is made of a digest, which is how cosign attaches to an image
@@ -17,7 +18,7 @@ const (
 	DigestTagSBOM        = "sbom" // sha256-HEX.sbom
 )
 
-var digestTag = regexp.MustCompile(`^sha256-([0-9a-f]{64})(?:\.(sig|att|sbom))?$`)
+var digestTag = lazyregexp.New(`^sha256-([0-9a-f]{64})(?:\.(sig|att|sbom))?$`)
 
 // ParseDigestTag reads a tag that is made of the digest of another image.
 func ParseDigestTag(tag string) (subject digest.Digest, kind string, ok bool) {

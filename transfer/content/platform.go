@@ -3,10 +3,11 @@ package content
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Platform is what an image runs on, or which of several images is wanted. Its
@@ -22,7 +23,7 @@ type Platform struct {
 // AnyVariant is the variant of a wanted platform that stands for all of them.
 const AnyVariant = "*"
 
-var platformField = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var platformField = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // ParsePlatform reads OS/ARCHITECTURE[/VARIANT][:OS-VERSION], such as linux/amd64,
 // linux/arm/v7, linux/arm/* or windows/amd64:10.0.17763.1457. Other names that

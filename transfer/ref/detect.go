@@ -6,10 +6,10 @@ import (
 	"errors"
 	"io"
 	"os"
-	"regexp"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
@@ -50,7 +50,7 @@ func Detect(path string) Kind {
 
 // dockerMember is what docker calls the files of an image, other than those of
 // an OCI layout.
-var dockerMember = regexp.MustCompile(`^(sha256:)?[0-9a-f]{64}(/|\.|$)`)
+var dockerMember = lazyregexp.New(`^(sha256:)?[0-9a-f]{64}(/|\.|$)`)
 
 var errDetected = errors.New("detected")
 

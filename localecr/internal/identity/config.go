@@ -2,9 +2,10 @@ package identity
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Account is an AWS account that the server knows.
@@ -44,12 +45,12 @@ type WebIdentity struct {
 }
 
 var (
-	accountPattern    = regexp.MustCompile(`^[0-9]{12}$`)
-	namePattern       = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
-	accessKeyPattern  = regexp.MustCompile(`^[A-Z0-9]{16,128}$`)
-	secretPattern     = regexp.MustCompile(`^[!-~]{1,128}$`)
-	externalIDPattern = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // and at most 1224 characters
-	principalPattern  = regexp.MustCompile(`^arn:aws:(iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@-]+)|` +
+	accountPattern    = lazyregexp.New(`^[0-9]{12}$`)
+	namePattern       = lazyregexp.New(`^[A-Za-z0-9_+=,.@-]{1,64}$`)
+	accessKeyPattern  = lazyregexp.New(`^[A-Z0-9]{16,128}$`)
+	secretPattern     = lazyregexp.New(`^[!-~]{1,128}$`)
+	externalIDPattern = lazyregexp.New(`^[A-Za-z0-9_+=,.@:/-]{2,}$`) // and at most 1224 characters
+	principalPattern  = lazyregexp.New(`^arn:aws:(iam::[0-9]{12}:(root|(user|role)/[A-Za-z0-9_+=,.@-]+)|` +
 		`sts::[0-9]{12}:assumed-role/[A-Za-z0-9_+=,.@-]+/[A-Za-z0-9_+=,.@-]+)$`)
 )
 

@@ -2,10 +2,11 @@ package identity
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // DefaultDuration is the life of a role's session where the caller asks for
@@ -168,8 +169,8 @@ func (ids *Identities) startSession(account string, role Role, name string, life
 }
 
 var (
-	roleARNPattern     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role/([A-Za-z0-9_+=,.@-]{1,64})$`)
-	sessionNamePattern = regexp.MustCompile(`^[A-Za-z0-9_+=,.@-]*$`)
+	roleARNPattern     = lazyregexp.New(`^arn:aws:iam::([0-9]{12}):role/([A-Za-z0-9_+=,.@-]{1,64})$`)
+	sessionNamePattern = lazyregexp.New(`^[A-Za-z0-9_+=,.@-]*$`)
 )
 
 func checkRoleRequest(roleARN, sessionName string, duration time.Duration) error {

@@ -3,7 +3,6 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // The media types of manifests that ECR takes, and the refused ones of schema 1.
@@ -101,7 +102,7 @@ func parseManifest(data []byte, mediaType string, limit int, quirks Quirks) (*ma
 
 // mediaTypePattern is the form of a media type without parameters (RFC 6838, section 4.2). ECR takes no other, in any
 // field of a manifest (containers-roadmap#2306, sigstore-js#1058).
-var mediaTypePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+var mediaTypePattern = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
 
 func checkMediaType(member, mediaType string) error {
 	if !mediaTypePattern.MatchString(mediaType) {

@@ -1,19 +1,20 @@
 package registry
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Source of the patterns and lengths: the service's model (API reference of CreateRepository,
 // PutImage, CompleteLayerUpload, TagResource).
 var (
-	repositoryPattern = regexp.MustCompile(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
-	tagPattern        = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`)
-	digestPattern     = regexp.MustCompile(`^sha256:[a-f0-9]{64}$`)
+	repositoryPattern = lazyregexp.New(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
+	tagPattern        = lazyregexp.New(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`)
+	digestPattern     = lazyregexp.New(`^sha256:[a-f0-9]{64}$`)
 )
 
 const (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // pullTimeAge is how old the recorded time of a pull may get: ECR "refreshes the last image pull
@@ -27,7 +28,7 @@ const (
 	maxPullExclusion  = 200 // characters of an ARN
 )
 
-var pullExclusionPattern = regexp.MustCompile(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$`)
+var pullExclusionPattern = lazyregexp.New(`^arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\w+=,.@-]+(/[\w+=,.@-]+)*$`)
 
 // keyPullExclusions is where a registry has its excluded principals: ARN → since when.
 var keyPullExclusions = []byte("pullTimeUpdateExclusions")

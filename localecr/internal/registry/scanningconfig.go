@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,11 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Source of the pattern and the lengths: API reference of RegistryScanningRule, ScanningRepositoryFilter
 // and BatchGetRepositoryScanningConfiguration.
-var scanningFilterPattern = regexp.MustCompile(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
+var scanningFilterPattern = lazyregexp.New(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
 
 const (
 	maxScanningRules        = 100

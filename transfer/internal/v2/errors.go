@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -86,8 +86,8 @@ func newError(place string, r *http.Response) *Error {
 }
 
 var (
-	errorCode = regexp.MustCompile(`^[A-Za-z0-9_]{1,64}$`)
-	urlQuery  = regexp.MustCompile(`(?i)(https?://[^\s?]*)\?\S*`)
+	errorCode = lazyregexp.New(`^[A-Za-z0-9_]{1,64}$`)
+	urlQuery  = lazyregexp.New(`(?i)(https?://[^\s?]*)\?\S*`)
 )
 
 // decodeErrors returns the first error of a body in the form of the distribution specification,
