@@ -8,23 +8,32 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"runtime/debug"
+	"runtime/metrics"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// TestMemoryLimit looks at the soft limit of memory while a registry is asked: only a
-// copy has one, and no longer than it lasts.
+// gcPercent returns what GOGC or debug.SetGCPercent set last.
+func gcPercent() int64 {
+	sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
+}
+
+// TestMemoryLimit looks at the soft limit of memory and at the growth of the heap while a
+// registry is asked: only a copy has its own, and no longer than it lasts.
 func TestMemoryLimit(t *testing.T) {
-	var seen atomic.Int64
+	var seen, growth atomic.Int64
 	registry := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		seen.Store(debug.SetMemoryLimit(-1))
+		growth.Store(gcPercent())
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	defer registry.Close()
 	image := strings.TrimPrefix(registry.URL, "http://") + "/app"
-	unlimited := debug.SetMemoryLimit(-1)
+	unlimited, usual := debug.SetMemoryLimit(-1), gcPercent()
 	run := func(environment map[string]string, args ...string) int64 {
 		t.Helper()
 		home := t.TempDir()
@@ -43,6 +52,9 @@ func TestMemoryLimit(t *testing.T) {
 		if after := debug.SetMemoryLimit(-1); after != unlimited {
 			t.Errorf("%v: the limit stays at %d", args, after)
 		}
+		if after := gcPercent(); after != usual {
+			t.Errorf("%v: the growth stays at %d percent", args, after)
+		}
 		return seen.Load()
 	}
 	layout := "oci:" + filepath.Join(t.TempDir(), "layout")
@@ -50,13 +62,22 @@ func TestMemoryLimit(t *testing.T) {
 		if limit := run(nil, args...); limit != copyMemory {
 			t.Errorf("%v: limit %d, want %d", args, limit, copyMemory)
 		}
+		if percent := growth.Load(); percent != copyGrowth {
+			t.Errorf("%v: growth %d percent, want %d", args, percent, copyGrowth)
+		}
 		if limit := run(map[string]string{"GOMEMLIMIT": "1GiB"}, args...); limit != unlimited {
 			t.Errorf("%v: GOMEMLIMIT is replaced by %d", args, limit)
+		}
+		if run(map[string]string{"GOGC": "100"}, args...); growth.Load() != usual {
+			t.Errorf("%v: GOGC is replaced by %d", args, growth.Load())
 		}
 	}
 	for _, args := range [][]string{{"inspect", image + ":1"}, {"tree", image + ":1"}} {
 		if limit := run(nil, args...); limit != unlimited {
 			t.Errorf("%v: limit %d, want none", args, limit)
+		}
+		if percent := growth.Load(); percent != usual {
+			t.Errorf("%v: growth %d percent, want %d", args, percent, usual)
 		}
 	}
 }

@@ -27,7 +27,7 @@ var arrows = []struct {
 		why:   "the engine moves images between any two endpoints: it knows neither HTTP, nor AWS, nor an endpoint",
 	}, {
 		from: []string{"transfer/content"},
-		only: []string{"internal/files", "internal/strictjson"},
+		only: []string{"internal/files", "internal/lazyregexp", "internal/strictjson"},
 		why:  "the contract is what everything else depends on",
 	}, {
 		from:  []string{"transfer/content", "transfer/index", "transfer/layout", "transfer/archive"},
@@ -40,7 +40,7 @@ var arrows = []struct {
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {
 		from: []string{"sign"},
-		only: []string{"auth", "internal/files", "internal/loopback", "internal/strictjson", "internal/strictyaml",
+		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/strictjson", "internal/strictyaml",
 			"transfer/content", "transfer/ref"},
 		why: "signatures are manifests at any endpoint: they need neither the engine nor an endpoint of a kind; a policy names repositories as people write them (transfer/ref), and the key's account is that of a registry's host (auth)",
 	}, {
