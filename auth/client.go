@@ -94,8 +94,8 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 			}
 		}))
 	}
-	if p.Rule.Endpoint != "" && p.Endpoint.raw == p.Rule.Endpoint {
-		cfg.ConfigSources = slices.Insert(slices.Clone(cfg.ConfigSources), 0, any(ruleEndpoint(p.Rule.Endpoint)))
+	if p.Endpoint.chosen {
+		cfg.ConfigSources = slices.Insert(slices.Clone(cfg.ConfigSources), 0, any(chosenEndpoint(p.Endpoint.raw)))
 	}
 	return cfg, drift, nil
 }
@@ -130,13 +130,18 @@ func (a AWS) drifted(p Plan, cfg aws.Config) bool {
 	return err != nil || !ok || !slices.Equal(cache.ProviderSources(), seen.ProviderSources())
 }
 
-// ruleEndpoint is the endpoint of a rule in the form in which the SDK's clients
-// look for the endpoint of their service.
-type ruleEndpoint string
+// chosenEndpoint is the endpoint of the ECR APIs for one host among the sources of a
+// configuration of the SDK. The clients of other services do not know it.
+type chosenEndpoint string
 
-// GetServiceBaseEndpoint returns the endpoint of the ECR APIs and of nothing else.
-func (e ruleEndpoint) GetServiceBaseEndpoint(_ context.Context, sdkID string) (string, bool, error) {
-	return string(e), sdkID == "ECR" || sdkID == "ECR PUBLIC", nil
+// takeEndpoint sets the endpoint that was chosen for the host: the SDK itself would
+// prefer the environment.
+func takeEndpoint(cfg aws.Config, base **string) {
+	for _, source := range cfg.ConfigSources {
+		if e, ok := source.(chosenEndpoint); ok {
+			*base = aws.String(string(e))
+		}
+	}
 }
 
 // NewClient makes a client of the ECR API for r. A FIPS or dual-stack host turns
@@ -145,6 +150,7 @@ func (e ruleEndpoint) GetServiceBaseEndpoint(_ context.Context, sdkID string) (s
 func NewClient(cfg aws.Config, r Registry, optFns ...func(*ecr.Options)) *ecr.Client {
 	return ecr.NewFromConfig(cfg, append([]func(*ecr.Options){func(o *ecr.Options) {
 		o.HTTPClient = wholeBody{o.HTTPClient}
+		takeEndpoint(cfg, &o.BaseEndpoint)
 		if o.BaseEndpoint != nil {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled

@@ -2,12 +2,15 @@ package auth
 
 import (
 	"context"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // Endpoint is where the API of a registry is called.
@@ -15,11 +18,15 @@ type Endpoint struct {
 	URL string // without user and password
 	// SetBy is what set it, "AWS_ENDPOINT_URL_ECR" or "endpoint of the rule"; "" if it
 	// follows from the host.
-	SetBy     string
+	SetBy string
+	// Elsewhere reports that a setting of AWS sends the calls for the host to a place
+	// that belongs neither to its partition and region nor to the host itself.
+	Elsewhere bool
 	FIPS      bool
 	DualStack bool
 
-	raw string // the URL as it is called
+	raw    string // the URL as it is called
+	chosen bool   // for this host, whatever the settings of AWS say
 }
 
 // endpointSettings is the configuration of endpoints.
@@ -30,10 +37,8 @@ type endpointSettings struct {
 }
 
 // configured finds the endpoint that is set for a service, in the order of the
-// SDK; rule is the one of the configuration file's rule, which comes after the
-// environment and before the AWS config file. service is the SDK's name in the
-// form of the AWS config file, as "ecr_public".
-func (s endpointSettings) configured(service, rule string) (url, setBy string) {
+// SDK. service is the SDK's name in the form of the AWS config file, as "ecr_public".
+func (s endpointSettings) configured(service string) (url, setBy string) {
 	if s.ignored() {
 		return "", ""
 	}
@@ -45,8 +50,6 @@ func (s endpointSettings) configured(service, rule string) (url, setBy string) {
 		return s.env.get(variable), variable
 	case s.sdk.BaseEndpoint != "":
 		return s.sdk.BaseEndpoint, global
-	case rule != "":
-		return rule, "endpoint of the rule"
 	}
 	_, hasVariable := s.env.lookup(variable)
 	if value, ok := s.shared.Services.ServiceValues[service]["endpoint_url"]; ok && (!hasGlobal || hasVariable) {
@@ -71,16 +74,17 @@ func (s endpointSettings) ignored() bool {
 func (s endpointSettings) credentialEndpoints() []string {
 	var list []string
 	for _, service := range []string{"sts", "sso", "sso_oidc", "signin"} {
-		if url, _ := s.configured(service, ""); url != "" {
+		if url, _ := s.configured(service); url != "" {
 			list = append(list, service, url)
 		}
 	}
 	return list
 }
 
-// api is the endpoint at which a registry's token is obtained: the one that is set,
-// else that of the region, FIPS or dual-stack as the host is or the SDK is configured.
-// ECR Public has no FIPS endpoint.
+// api is the endpoint of a registry's API. What was said of this host comes first: the
+// endpoint of its rule, then, of a host on this machine, the host itself. Then comes
+// what is set for all hosts, and last that of the region, FIPS or dual-stack as the host
+// is or the SDK is configured. ECR Public has no FIPS endpoint.
 func (s endpointSettings) api(ctx context.Context, r Registry, rule string) (Endpoint, error) {
 	fips, dualStack := s.sdk.UseFIPSEndpoint, s.sdk.UseDualStackEndpoint
 	if fips == aws.FIPSEndpointStateUnset {
@@ -97,9 +101,18 @@ func (s endpointSettings) api(ctx context.Context, r Registry, rule string) (End
 	if r.Public {
 		service = "ecr_public"
 	}
-	if e.raw, e.SetBy = s.configured(service, rule); e.raw != "" {
+	switch {
+	case rule != "":
+		e.raw, e.SetBy, e.chosen = rule, "endpoint of the rule", true
+	case loopback.Is(r.Host):
+		e.raw, e.SetBy, e.chosen = r.Scheme()+"://"+r.Host, "the host", true
+	default:
+		e.raw, e.SetBy = s.configured(service)
+	}
+	if e.raw != "" {
 		e.FIPS, e.DualStack = false, false
 		e.URL = withoutUser(e.raw)
+		e.Elsewhere = !e.chosen && isElsewhere(e.raw, r)
 		return e, nil
 	}
 	if r.Public {
@@ -114,4 +127,24 @@ func (s endpointSettings) api(ctx context.Context, r Registry, rule string) (End
 	e.raw = found.URI.String()
 	e.URL = e.raw
 	return e, err
+}
+
+// isElsewhere reports whether an endpoint belongs neither to the partition and region of
+// r nor to its host: requests about r would be answered by another registry.
+func isElsewhere(endpoint string, r Registry) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return false // the call fails
+	}
+	if strings.EqualFold(u.Host, r.Host) {
+		return false
+	}
+	p := partitionOf(r.Region)
+	host := strings.ToLower(u.Hostname())
+	for _, suffix := range []string{p.suffix, "api." + strings.TrimPrefix(p.dualStack, "on.")} {
+		if strings.HasSuffix(host, "."+suffix) && strings.Contains(host, "."+r.Region+".") {
+			return false
+		}
+	}
+	return true
 }

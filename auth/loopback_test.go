@@ -23,7 +23,7 @@ func TestNamesBelowLocalhost(t *testing.T) {
 	t.Cleanup(server.Close)
 	r := local
 	r.Host = strings.Replace(strings.TrimPrefix(server.URL, "http://"), "127.0.0.1", "000000000000.dkr.ecr.us-east-1.localhost", 1)
-	client := &http.Client{Transport: &Transport{Tokens: &Tokens{}, Registry: r}}
+	client := &http.Client{Transport: &Transport{Tokens: &Tokens{Minter: Minter{AWS: AWS{Registries: apiElsewhere(r)}}}, Registry: r}}
 	response, err := client.Get(r.Scheme() + "://" + r.Host + "/v2/")
 	if err != nil {
 		t.Fatal(err)

@@ -128,6 +128,7 @@ func newPublicClient(cfg aws.Config, r Registry) *ecrpublic.Client {
 		if r.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
+		takeEndpoint(cfg, &o.BaseEndpoint)
 		if o.BaseEndpoint != nil {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	localHost   = "127.0.0.1:4510"
+	localHost   = "registry.example.com"
 	accessKey   = "AKIACANARY0000000000"
 	secretKey   = "canary-secret-access-key"
 	password    = "canary-password"
@@ -92,6 +92,54 @@ type recorder struct{ hosts []string }
 func (r *recorder) Do(request *http.Request) (*http.Response, error) {
 	r.hosts = append(r.hosts, request.URL.Host)
 	return nil, errors.New("not sent")
+}
+
+// The host that was named decides, before what is set for all hosts.
+func TestEndpointOfHost(t *testing.T) {
+	isolate(t)
+	ecrHost := account1 + ".dkr.ecr.us-east-1.amazonaws.com"
+	rule := Rule{Host: "*", Endpoint: "http://rule.example.com"}
+	for name, tt := range map[string]struct {
+		host      string
+		env       map[string]string
+		rules     []Rule
+		want, by  string
+		elsewhere bool
+	}{
+		"this machine":               {"127.0.0.1:4510", map[string]string{"AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:4511"}, nil, "127.0.0.1:4510", "the host", false},
+		"this machine, all services": {"127.0.0.1:4510", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4511"}, nil, "127.0.0.1:4510", "the host", false},
+		"this machine, ignored":      {"127.0.0.1:4510", map[string]string{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, nil, "127.0.0.1:4510", "the host", false},
+		"this machine, no setting":   {"a.localhost:4510", nil, nil, "a.localhost:4510", "the host", false},
+		"rule":                       {"127.0.0.1:4510", map[string]string{"AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:4511"}, []Rule{rule}, "rule.example.com", "endpoint of the rule", false},
+		"rule, all services":         {ecrHost, map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:4511"}, []Rule{rule}, "rule.example.com", "endpoint of the rule", false},
+		"Amazon ECR":                 {ecrHost, map[string]string{"AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:4511"}, nil, "127.0.0.1:4511", "AWS_ENDPOINT_URL_ECR", true},
+		"VPC endpoint":               {ecrHost, map[string]string{"AWS_ENDPOINT_URL_ECR": "https://vpce-1.api.ecr.us-east-1.vpce.amazonaws.com"}, nil, "vpce-1.api.ecr.us-east-1.vpce.amazonaws.com", "AWS_ENDPOINT_URL_ECR", false},
+		"dual-stack":                 {ecrHost, map[string]string{"AWS_ENDPOINT_URL": "https://ecr.us-east-1.api.aws"}, nil, "ecr.us-east-1.api.aws", "AWS_ENDPOINT_URL", false},
+		"another region":             {ecrHost, map[string]string{"AWS_ENDPOINT_URL_ECR": "https://api.ecr.us-east-2.amazonaws.com"}, nil, "api.ecr.us-east-2.amazonaws.com", "AWS_ENDPOINT_URL_ECR", true},
+		"the CNAME itself":           {"ecr.example.com", map[string]string{"AWS_ENDPOINT_URL_ECR": "https://ecr.example.com"}, nil, "ecr.example.com", "AWS_ENDPOINT_URL_ECR", false},
+		"another partition":          {ecrHost, map[string]string{"AWS_ENDPOINT_URL_ECR": "https://api.ecr.us-east-1.amazonaws.com.cn"}, nil, "api.ecr.us-east-1.amazonaws.com.cn", "AWS_ENDPOINT_URL_ECR", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for key, value := range tt.env {
+				t.Setenv(key, value)
+			}
+			var sent recorder
+			a := AWS{HTTPClient: &sent, Registries: Registries{Rules: tt.rules}}
+			r := Registry{Host: tt.host, Account: account1, Region: "us-east-1", Partition: "aws"}
+			plan, err := a.Plan(t.Context(), r)
+			if err != nil || plan.Endpoint.SetBy != tt.by || plan.Endpoint.Elsewhere != tt.elsewhere {
+				t.Errorf("%+v, %v", plan.Endpoint, err)
+			}
+			cfg, err := a.Config(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = NewClient(cfg, r).DescribeRegistry(t.Context(), nil)
+			if len(sent.hosts) == 0 || sent.hosts[0] != tt.want {
+				t.Errorf("called %v, want %s", sent.hosts, tt.want)
+			}
+		})
+	}
 }
 
 func TestMinterEndpoint(t *testing.T) {

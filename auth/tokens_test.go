@@ -134,13 +134,13 @@ func TestRules(t *testing.T) {
 		Mapping: Mapping{localHost: local},
 		Rules: []Rule{
 			{Host: "*.disabled.example.com", Disabled: true},
-			{Host: "Registry.example.com", RegistryID: account1, Region: "cn-north-1"},
+			{Host: "Cname.example.com", RegistryID: account1, Region: "cn-north-1"},
 			{Host: "*.dkr.ecr.us-east-1.amazonaws.com", Profile: "first"},
 			{Host: "*.dkr.ecr.us-east-1.amazonaws.com", Profile: "second"},
 			{Host: "incomplete.example.com", Profile: "x"},
 		},
 	}
-	r, err := rs.Parse("https://REGISTRY.example.com/v2/")
+	r, err := rs.Parse("https://CNAME.example.com/v2/")
 	if err != nil || r.Account != account1 || r.Region != "cn-north-1" || r.Partition != "aws-cn" {
 		t.Errorf("%+v, %v", r, err)
 	}

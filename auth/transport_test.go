@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -52,6 +53,7 @@ func TestTransport(t *testing.T) {
 		now := time.Now()
 		tokens := &Tokens{Store: &tokenstore.Store{Dir: filepath.Join(t.TempDir(), "cache"), Now: func() time.Time { return now }}}
 		tokens.Minter.AWS.Now = func() time.Time { return now }
+		tokens.Minter.AWS.Registries = apiElsewhere(r)
 		client := &http.Client{Transport: &Transport{Tokens: tokens, Registry: r}}
 		put := func(body io.Reader) (int, string) {
 			t.Helper()
@@ -132,7 +134,8 @@ func TestTransportReadsConfigurationOnce(t *testing.T) {
 	var reads atomic.Int64
 	tokens := &Tokens{}
 	tokens.Minter.AWS = AWS{
-		Now: func() time.Time { return now },
+		Now:        func() time.Time { return now },
+		Registries: apiElsewhere(r),
 		LoadOptions: []func(*config.LoadOptions) error{func(*config.LoadOptions) error {
 			reads.Add(1)
 			return nil
@@ -167,6 +170,12 @@ func TestTransportReadsConfigurationOnce(t *testing.T) {
 	}
 }
 
+// apiElsewhere is the rule of a registry on this machine whose API is at the endpoint in
+// the environment.
+func apiElsewhere(r Registry) Registries {
+	return Registries{Rules: []Rule{{Host: r.Host, Endpoint: os.Getenv("AWS_ENDPOINT_URL_ECR")}}}
+}
+
 func TestTransportElsewhere(t *testing.T) {
 	isolate(t)
 	calls := mintServer(t)
@@ -180,7 +189,7 @@ func TestTransportElsewhere(t *testing.T) {
 	t.Cleanup(registry.Close)
 	r := local
 	r.Host = strings.TrimPrefix(registry.URL, "http://")
-	client := &http.Client{Transport: &Transport{Tokens: &Tokens{}, Registry: r}}
+	client := &http.Client{Transport: &Transport{Tokens: &Tokens{Minter: Minter{AWS: AWS{Registries: apiElsewhere(r)}}}, Registry: r}}
 	response, err := client.Get(registry.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"repository":    makeRepository,
 			"layout":        makeLayout,
 			"fault":         setFault,
+			"otherecr":      startOtherECR,
 			"otherregistry": startOtherRegistry,
 			"clock":         moveClock,
 			"await":         awaitCall,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/sign"
@@ -30,6 +31,12 @@ func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) stri
 		return strings.Join(lines, "\n")
 	}
 	text := err.Error()
+	app.elsewhere.Range(func(host, note any) bool {
+		if about(text, host.(string)) && !strings.Contains(text, note.(string)) {
+			text += note.(string)
+		}
+		return true
+	})
 	if advice := app.advice(ctx, cmd, err); advice != "" {
 		text += "; " + advice
 	}
@@ -178,4 +185,14 @@ func onlyImageTags(tags []string) []string {
 		}
 	}
 	return images
+}
+
+// about reports whether an error is about a registry, which messages call by its host or
+// as ACCOUNT/REGION.
+func about(text, host string) bool {
+	if strings.Contains(text, host) {
+		return true
+	}
+	r, err := auth.ParseRegistry(host, nil)
+	return err == nil && !r.Public && strings.Contains(text, r.Account+"/"+r.Region)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -161,8 +162,27 @@ func (app *App) awsConfig(ctx context.Context, r auth.Registry) (aws.Config, err
 	if err != nil {
 		return aws.Config{}, err
 	}
+	app.tellElsewhere(plan)
 	if err := app.checkListening(ctx, plan.Endpoint.URL); err != nil {
-		return aws.Config{}, err
+		return aws.Config{}, fmt.Errorf("%w%s", err, elsewhere(plan))
 	}
 	return calls.Config(ctx, r)
+}
+
+// tellElsewhere warns once of each host whose API calls a setting of AWS sends to
+// another registry. Errors repeat it.
+func (app *App) tellElsewhere(plan auth.Plan) {
+	if note := elsewhere(plan); note != "" {
+		if _, told := app.elsewhere.LoadOrStore(plan.Registry.Host, note); !told {
+			app.Messagef("warning: %s sends the API calls for %s to %s", plan.Endpoint.SetBy, plan.Registry.Host, plan.Endpoint.URL)
+		}
+	}
+}
+
+// elsewhere returns what an error says of such a host; "" of others.
+func elsewhere(plan auth.Plan) string {
+	if !plan.Endpoint.Elsewhere {
+		return ""
+	}
+	return fmt.Sprintf(" (%s sends the API calls for %s to %s)", plan.Endpoint.SetBy, plan.Registry.Host, plan.Endpoint.URL)
 }

@@ -51,6 +51,7 @@ type App struct {
 	streamed  bool            // stdout has the bytes of a file, to which no JSON may be added
 	written   map[string]bool // HOST/NAME of the repositories that the command writes to
 	listening sync.Map        // addresses on this machine where something listens
+	elsewhere sync.Map        // hosts whose API calls go to another registry, with a note on it
 }
 
 // Main runs the command with args (without the program's name) and returns its
