@@ -27,6 +27,10 @@ type Options struct {
 	// KeepDigest makes it an error, which wraps [content.ErrUnsupported], if Platforms ask
 	// for an index with another digest.
 	KeepDigest bool
+	// KeepTags makes it an error, which wraps [content.ErrTagKept], if a tag of a
+	// destination that is a [content.TagReader] names another image. Nothing is copied
+	// to that destination then.
+	KeepTags bool
 	// Referrers copies what is attached to the image and its parts too: signatures,
 	// attestations, bills of materials, which have it as their subject or a tag made
 	// of its digest, see [content.ParseDigestTag]. They arrive after their subject and before
@@ -85,16 +89,18 @@ type Destination struct {
 // are only added. Config and layers count as blobs, each once however often it
 // is named; manifests are counted nowhere.
 type Result struct {
-	Digest       digest.Digest `json:"digest"`       // of the image or index
-	MediaType    string        `json:"mediaType"`    // of the image or index
-	Tags         []string      `json:"tags"`         // it has in the target now; [] if none was asked for
-	BlobsSent    int           `json:"blobsSent"`    // copied
-	BlobsSkipped int           `json:"blobsSkipped"` // there before
-	BlobsMounted int           `json:"blobsMounted"` // taken from another repository of the registry
-	BytesSent    int64         `json:"bytesSent"`    // in the blobs copied
-	BytesResumed int64         `json:"bytesResumed"` // in the blobs copied, sent by an earlier copy
-	BytesSkipped int64         `json:"bytesSkipped"` // in the blobs there before
-	BytesMounted int64         `json:"bytesMounted"` // in the blobs mounted
+	Digest    digest.Digest `json:"digest"`    // of the image or index
+	MediaType string        `json:"mediaType"` // of the image or index
+	Tags      []string      `json:"tags"`      // it has in the target now; [] if none was asked for
+	// Moved is what tags named before in a destination that is a [content.TagReader].
+	Moved        map[string]digest.Digest `json:"moved,omitempty"`
+	BlobsSent    int                      `json:"blobsSent"`    // copied
+	BlobsSkipped int                      `json:"blobsSkipped"` // there before
+	BlobsMounted int                      `json:"blobsMounted"` // taken from another repository of the registry
+	BytesSent    int64                    `json:"bytesSent"`    // in the blobs copied
+	BytesResumed int64                    `json:"bytesResumed"` // in the blobs copied, sent by an earlier copy
+	BytesSkipped int64                    `json:"bytesSkipped"` // in the blobs there before
+	BytesMounted int64                    `json:"bytesMounted"` // in the blobs mounted
 	// Calls are the requests to both sides by operation: the name of an operation
 	// of the ECR API, or method and route such as "PUT /v2/{name}/blobs/uploads/{uuid}".
 	// Those to the source of several destinations are in the first result.
@@ -105,8 +111,33 @@ type Result struct {
 
 // Copied is what became of one destination of [CopyAll].
 type Copied struct {
+	// Result is what was done. Beside an error it is empty, unless that is a [TagsError]:
+	// then its Tags are those that were set.
 	Result
-	Err error // why the image did not arrive, or nil
+	Err error // why the image did not arrive or has not all of its tags, or nil
+}
+
+// TagsError reports which of several tags of a destination were not set. The others
+// were: [Copied].Tags.
+type TagsError struct {
+	Failed []TagFailure // in the order of Destination.Tags
+}
+
+// TagFailure is a tag that was not set.
+type TagFailure struct {
+	Tag string
+	Err error
+}
+
+func (e *TagsError) Error() string { return errors.Join(e.Unwrap()...).Error() }
+
+// Unwrap returns the error of each tag.
+func (e *TagsError) Unwrap() []error {
+	errs := make([]error, len(e.Failed))
+	for i, f := range e.Failed {
+		errs[i] = f.Err
+	}
+	return errs
 }
 
 // Copy copies an image or index from src to dst with everything that it names:
@@ -147,7 +178,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 		if i == 0 {
 			count.addTo(&result)
 		}
-		if err != nil {
+		if some := new(*TagsError); err != nil && (!errors.As(err, some) || len(result.Tags) == 0) {
 			result = Result{}
 		}
 		copied[i] = Copied{result, err}

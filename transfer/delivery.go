@@ -25,8 +25,11 @@ type delivery struct {
 	root    content.Manifest
 	all     []content.Descriptor // blobs of the image
 	missing map[digest.Digest]bool
-	there   bool // the image with all its tags, so that only Options.BeforeTags is to be called
-	arrived bool // the image is at the destination with all its tags, and was not remembered before
+	there   bool                     // the image with all its tags, so that only Options.BeforeTags is to be called
+	moved   map[string]digest.Digest // what tags named before
+	kept    []TagFailure             // tags that are not moved
+	tagged  []string                 // tags that were set
+	arrived bool                     // the image is at the destination with all its tags, and was not remembered before
 
 	attachedWrites int // found out by a preview
 
@@ -148,6 +151,9 @@ func (t *delivery) plan(g graph, opts Options) error {
 	if t.there {
 		return t.nothingMore(opts)
 	}
+	if err := t.readTags(opts); err != nil {
+		return err
+	}
 	missing, err := t.Target.MissingBlobs(t.ctx, g.Blobs)
 	if err != nil {
 		return err
@@ -181,12 +187,46 @@ func (t *delivery) plan(g graph, opts Options) error {
 	return nil
 }
 
+// readTags finds out which tags name another image, and refuses to move them if they are
+// to be kept.
+func (t *delivery) readTags(opts Options) error {
+	reader, ok := t.Target.(content.TagReader)
+	if !ok || len(t.Tags) == 0 {
+		return nil
+	}
+	named, err := reader.TagDigests(t.ctx, t.Tags)
+	if err != nil {
+		return err
+	}
+	var tags []string
+	for _, tag := range t.Tags {
+		have, want := named[tag], t.root.Descriptor.Digest
+		switch {
+		case have == "" || have == want:
+		case opts.KeepTags:
+			t.kept = append(t.kept, TagFailure{tag, &content.ConflictError{Image: fmt.Sprintf("%s:%s", t.Target, tag), Have: have, Want: want, Kept: true}})
+			continue
+		case t.moved == nil:
+			t.moved = map[string]digest.Digest{tag: have}
+		default:
+			t.moved[tag] = have
+		}
+		tags = append(tags, tag)
+	}
+	if len(tags) == 0 {
+		return &TagsError{t.kept}
+	}
+	t.Tags = tags
+	return nil
+}
+
 // finish returns the result after the last step.
 func (t *delivery) finish(took time.Duration) (Result, error) {
 	r := Result{
 		Digest:       t.root.Descriptor.Digest,
 		MediaType:    t.root.Descriptor.MediaType,
-		Tags:         append([]string{}, t.Tags...),
+		Tags:         []string{},
+		Moved:        t.moved,
 		BlobsMounted: int(t.mountedBlobs.Load()),
 		BytesMounted: t.mountedBytes.Load(),
 		BytesResumed: t.resumed.Load(),
@@ -205,7 +245,17 @@ func (t *delivery) finish(took time.Duration) (Result, error) {
 	r.BlobsSent -= r.BlobsMounted
 	r.BytesSent -= r.BytesMounted + r.BytesResumed
 	t.count.addTo(&r)
-	if err := context.Cause(t.ctx); err != nil && !errors.Is(err, errDone) {
+	err := context.Cause(t.ctx)
+	if len(t.kept) > 0 && (err == nil || errors.Is(err, errDone)) {
+		err = &TagsError{t.kept}
+		t.tagged = t.Tags
+	}
+	if some := new(*TagsError); errors.As(err, some) {
+		r.Tags = append(r.Tags, t.tagged...)
+	} else {
+		r.Tags = append(r.Tags, t.Tags...)
+	}
+	if err != nil && !errors.Is(err, errDone) {
 		return r, err
 	}
 	return r, nil

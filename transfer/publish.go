@@ -89,20 +89,47 @@ func (t *delivery) beforeTags(opts Options) error {
 	return fmt.Errorf("%s: image %s gets no tag: %w", t.Target, t.root.Descriptor.Digest, err)
 }
 
-// setTags returns the image its tags; "" is an image without one.
+// setTags gives the image its tags; "" is an image without one. All of them are tried: a
+// tag that is immutable keeps no other from being set.
 func (t *delivery) setTags(tags []string) error {
-	group, ctx := errgroup.WithContext(t.ctx)
+	failures := make([]error, len(tags))
+	var group errgroup.Group
 	group.SetLimit(manifestsAtOnce)
-	for _, tag := range tags {
+	for i, tag := range tags {
 		group.Go(func() error {
-			if err := t.Target.PutTagged(ctx, t.root, tag); err != nil {
-				return err
-			}
-			t.emit(content.Event{Kind: content.EventTagged, Descriptor: t.root.Descriptor, Tag: tag})
+			failures[i] = t.setTag(tag)
 			return nil
 		})
 	}
-	return group.Wait()
+	_ = group.Wait()
+	var failed []TagFailure
+	for i, err := range failures {
+		if err != nil {
+			failed = append(failed, TagFailure{tags[i], err})
+		} else if tags[i] != "" {
+			t.tagged = append(t.tagged, tags[i])
+		}
+	}
+	_, file := t.Target.(content.Committer)
+	switch {
+	case len(failed) == 0:
+		return nil
+	case len(tags) == 1, file: // a file is not written
+		t.tagged = nil
+		return failed[0].Err
+	}
+	return &TagsError{failed}
+}
+
+func (t *delivery) setTag(tag string) error {
+	if err := t.ctx.Err(); err != nil {
+		return context.Cause(t.ctx)
+	}
+	if err := t.Target.PutTagged(t.ctx, t.root, tag); err != nil {
+		return err
+	}
+	t.emit(content.Event{Kind: content.EventTagged, Descriptor: t.root.Descriptor, Tag: tag})
+	return nil
 }
 
 // putManifests stores manifests in their order; images, which wait for nothing,

@@ -9,13 +9,18 @@ const copyHelp = `Copy an image, or an index with all its images, from anywhere 
   ecrkit copy ghcr.io/team/app:1.2 123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
   ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --referrers
   ecrkit copy HOST/app oci:backup --all-tags
+  ecrkit copy HOST/db oci:backup --all-tags --tag-prefix db-
   ecrkit copy docker-archive:app.tar oci:app:1.2
   ecrkit copy HOST/app:1.2 OTHER-HOST/app:1.2 --verify --key release.pub --sign alias/mirror
 
 SRC and DST are references of any kind (see ecrkit --help). Manifests arrive byte for byte, so
 digests stay. Content that DST has is not sent again. A blob in another repository of the same
-registry is mounted if Amazon ECR is set to allow it. --all-tags copies every tag of SRC, which
-then has no tag itself, under the same name.
+registry is mounted if Amazon ECR is set to allow it.
+
+--all-tags copies every tag of SRC, which then has no tag itself, under the same name, or with
+--tag-prefix PREFIX under that name behind PREFIX. In a layout or an archive, a tag that names
+another image is not moved (exit code 5) unless you pass --force: it may be that of another
+repository. A tag that you name yourself is moved, and a message says what it named before.
 
 --platform linux/amd64 copies that image of an index. Several platforms copy an index of only
 those, which has another digest; --keep-digest refuses that. --referrers also copies signatures,
@@ -34,7 +39,7 @@ either side applies without these flags too.
 
 func newCopyCommand(app *App) *cobra.Command {
 	var c copying
-	var allTags bool
+	var tags allTagsFlags
 	cmd := &cobra.Command{
 		Use:   "copy SRC DST",
 		Short: "Copy an image from anywhere to anywhere",
@@ -45,8 +50,11 @@ func newCopyCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if allTags {
-				return c.copyTags(cmd.Context(), references[0], references[1])
+			if err := tags.check(); err != nil {
+				return err
+			}
+			if tags.all {
+				return c.copyTags(cmd.Context(), references[0], references[1], tags)
 			}
 			return c.copy(cmd.Context(), "copied", references[0], references[1:])
 		},
@@ -58,6 +66,6 @@ func newCopyCommand(app *App) *cobra.Command {
 		c.trust.addSign(cmd, "annotation", "a")
 		c.trust.addPolicy(cmd)
 	})
-	cmd.Flags().BoolVar(&allTags, "all-tags", false, "copy every tag of SRC")
+	tags.add(cmd)
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -22,8 +23,41 @@ type taggedImage struct {
 	tags   []string
 }
 
+// allTagsFlags are the flags of `ecrkit copy --all-tags`.
+type allTagsFlags struct {
+	all    bool
+	prefix string
+	force  bool
+}
+
+func (f *allTagsFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.all, "all-tags", false, "copy every tag of SRC")
+	flags.StringVar(&f.prefix, "tag-prefix", "", "with --all-tags: put `PREFIX` before the tags in DST")
+	flags.BoolVar(&f.force, "force", false, "with --all-tags: move tags of a layout or archive that name other images")
+}
+
+func (f *allTagsFlags) check() error {
+	switch {
+	case !f.all && (f.prefix != "" || f.force):
+		return usagef("--tag-prefix and --force belong to --all-tags")
+	case f.prefix != "" && !content.IsTag(f.prefix):
+		return usagef("--tag-prefix: %q cannot begin a tag", f.prefix)
+	}
+	return nil
+}
+
+// name is what a tag is called in DST. Tags made of a digest belong to that image, by
+// whatever name.
+func (f *allTagsFlags) name(tag string) string {
+	if _, _, ok := content.ParseDigestTag(tag); ok {
+		return tag
+	}
+	return f.prefix + tag
+}
+
 // copyTags copies every tag of src to dst.
-func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference) error {
+func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags allTagsFlags) error {
 	for _, r := range []ref.Reference{src, dst} {
 		if r.Tag != "" || r.Digest != "" {
 			return usagef("--all-tags copies all images of a repository, and %s names one", r)
@@ -55,7 +89,10 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference) error {
 		var dsts []ref.Reference
 		for _, tag := range image.tags {
 			tagged := dst
-			tagged.Tag = tag
+			tagged.Tag = flags.name(tag)
+			if err := content.CheckTag(tagged.Tag); err != nil {
+				return usageError{err}
+			}
 			dsts = append(dsts, tagged)
 		}
 		one := src
@@ -64,6 +101,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference) error {
 		if err != nil {
 			return err
 		}
+		options.KeepTags = !flags.force
 		some, err := c.run(ctx, "copied", source, dsts, options, trust, gate)
 		if err != nil {
 			return err

@@ -141,6 +141,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 	if c.dryRun {
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
+			c.app.tellMoved(destinations[i].Target, "would move", p.Moved)
 		}
 		found.tell()
 		c.app.dryRunDone()
@@ -154,15 +155,19 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 	all := transfer.CopyAll(ctx, source, destinations, options)
 	progress.Close()
 	found.tell()
+	var each []copyOutcome
 	for i, r := range all {
-		outcomes[i].result, outcomes[i].err, outcomes[i].Verification = &r.Result, r.Err, found.verification
-		outcomes[i].Scan = gate.outcome(destinations[i].Target)
-		if r.Err == nil {
+		one := outcomes[i]
+		one.result, one.err, one.Verification = &r.Result, r.Err, found.verification
+		one.Scan = gate.outcome(destinations[i].Target)
+		if r.Err == nil || len(r.Tags) > 0 {
 			c.app.Messagef("%s", summary(did, r.Result))
-			outcomes[i].Signatures = found.signed[destinations[i].Target]
+			c.app.tellMoved(destinations[i].Target, "moved", r.Moved)
+			one.Signatures = found.signed[destinations[i].Target]
 		}
+		each = append(each, one.split()...)
 	}
-	return outcomes, nil
+	return each, nil
 }
 
 // open opens the destinations: those that differ in the tag alone are one.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,9 +9,11 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -28,6 +31,28 @@ type trusted struct {
 	Verification *sign.Verification `json:"verification,omitempty"` // of the source
 	Signatures   []sign.Signed      `json:"signatures,omitempty"`   // that were made
 	Scan         *scanOutcome       `json:"scan,omitempty"`
+}
+
+// split returns the outcome of the tags that were set, and that of each tag that was not.
+func (o copyOutcome) split() []copyOutcome {
+	var some *transfer.TagsError
+	if !errors.As(o.err, &some) {
+		return []copyOutcome{o}
+	}
+	done, failed := o, []copyOutcome{}
+	done.err, done.references = nil, nil
+	for _, r := range o.references {
+		i := slices.IndexFunc(some.Failed, func(f transfer.TagFailure) bool { return f.Tag == r.Tag })
+		if i < 0 {
+			done.references = append(done.references, r)
+		} else {
+			failed = append(failed, copyOutcome{references: []ref.Reference{r}, err: some.Failed[i].Err, trusted: trusted{Verification: o.Verification}})
+		}
+	}
+	if len(done.references) == 0 {
+		return failed
+	}
+	return append([]copyOutcome{done}, failed...)
 }
 
 // json is the outcome as --output json shows it.
@@ -103,6 +128,13 @@ func (app *App) printOutcomes(outcomes []copyOutcome) error {
 		return err
 	}
 	return partly(len(outcomes)-len(failures), failures)
+}
+
+// tellMoved reports which tags named another image before.
+func (app *App) tellMoved(dst content.Target, did string, moved map[string]digest.Digest) {
+	for _, tag := range slices.Sorted(maps.Keys(moved)) {
+		app.Messagef("%s %s:%s, which named %s before", did, dst, tag, moved[tag])
+	}
 }
 
 // summary reports in one line what a copy did.

@@ -111,6 +111,13 @@ type TagFinder interface {
 	FindTags(ctx context.Context, tags []string) (map[string]Manifest, error)
 }
 
+// TagReader is a [Target] on this machine that knows what its tags name, without a
+// request.
+type TagReader interface {
+	// TagDigests returns the digest that each of the tags names which exist.
+	TagDigests(ctx context.Context, tags []string) (map[string]digest.Digest, error)
+}
+
 // TagLister lists tags.
 type TagLister interface {
 	// Tags returns all tags, sorted.

@@ -64,17 +64,25 @@ func (e *ImageNotFoundError) Is(target error) bool { return target == ErrNotFoun
 
 func (e *ImageNotFoundError) Unwrap() error { return e.Err }
 
-// ConflictError reports that an immutable tag names another image already.
+// ConflictError reports that a tag that may not be moved names another image already.
 type ConflictError struct {
 	Image string        // HOST/repository:tag
 	Have  digest.Digest // what the tag names; "" if that is not known
 	Want  digest.Digest // what it was to name
+	// Kept reports that the copy was not to move it; otherwise the tag is immutable.
+	Kept bool
 }
+
+// ErrTagKept is the error of a tag that could be moved, and was not to be.
+var ErrTagKept = errors.New("the tag is kept")
 
 func (e *ConflictError) Error() string {
 	have := string(e.Have)
 	if have == "" {
 		have = "another image"
+	}
+	if e.Kept {
+		return fmt.Sprintf("tag %s names %s, and was not moved to %s", e.Image, have, e.Want)
 	}
 	next := "use a new tag"
 	if _, _, ok := ParseDigestTag(e.Image[strings.LastIndexByte(e.Image, ':')+1:]); ok {
@@ -83,8 +91,10 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("tag %s is immutable and names %s, not %s; %s", e.Image, have, e.Want, next)
 }
 
-// Is makes the error an [ErrConflict].
-func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+// Is makes the error an [ErrConflict], and an [ErrTagKept] if it is one.
+func (e *ConflictError) Is(target error) bool {
+	return target == ErrConflict || e.Kept && target == ErrTagKept
+}
 
 // ErrProtocol reports an answer that the distribution API does not allow.
 var ErrProtocol = Permanent(errors.New("not an answer of a registry"))

@@ -16,6 +16,7 @@ import (
 var (
 	_ content.TagLister      = Reader{}
 	_ content.ReferrerLister = Reader{}
+	_ content.TagReader      = Reader{}
 )
 
 // Tags returns the tags in index.json.
@@ -32,6 +33,21 @@ func (l Reader) Tags(context.Context) ([]string, error) {
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags), nil
+}
+
+// TagDigests implements [content.TagReader].
+func (l Reader) TagDigests(_ context.Context, tags []string) (map[string]digest.Digest, error) {
+	index, err := l.Index()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // a target that is yet to be made
+	}
+	named := map[string]digest.Digest{}
+	for _, d := range index {
+		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" && slices.Contains(tags, tag) {
+			named[tag] = d.Digest
+		}
+	}
+	return named, err
 }
 
 // FindTags reads index.json once.

@@ -183,7 +183,15 @@ func (s *Staging) MissingBlobs(ctx context.Context, blobs []content.Descriptor) 
 	return layout.NewReader(s.Old.Files, s.Name).MissingBlobs(ctx, missing)
 }
 
-// FindTags returns what the tags name in the existing file.
+// TagDigests implements [content.TagReader].
+func (s *Staging) TagDigests(ctx context.Context, tags []string) (map[string]digest.Digest, error) {
+	if err := s.Begin(ctx); err != nil || s.Old == nil {
+		return nil, err
+	}
+	return layout.NewReader(s.Old.Files, s.Name).TagDigests(ctx, tags)
+}
+
+// FindTags returns what the tags name in the file that is there.
 func (s *Staging) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	if err := s.Begin(ctx); err != nil || s.Old == nil {
 		return nil, err
