@@ -82,14 +82,35 @@ func (k *Key) verifier(a Algorithm) (signature.Verifier, error) {
 // verify reports whether the key has signed message, and how. allowed are the
 // algorithms that count; none is all.
 func (k *Key) verify(message, sig []byte, allowed []Algorithm) (Algorithm, bool) {
+	return k.verifyWith(allowed, func(_ Algorithm, v signature.Verifier) bool {
+		return v.VerifySignature(bytes.NewReader(sig), bytes.NewReader(message)) == nil
+	})
+}
+
+// verifyWith returns the first algorithm of the key that verified accepts, of those
+// that are allowed.
+func (k *Key) verifyWith(allowed []Algorithm, verified func(Algorithm, signature.Verifier) bool) (Algorithm, bool) {
 	for _, a := range algorithmsOf(k.Public) {
 		if len(allowed) > 0 && !slices.Contains(allowed, a) {
 			continue
 		}
-		v, err := k.verifier(a)
-		if err == nil && v.VerifySignature(bytes.NewReader(sig), bytes.NewReader(message)) == nil {
+		if v, err := k.verifier(a); err == nil && verified(a, v) {
 			return a, true
 		}
 	}
 	return "", false
+}
+
+// hash is the function by which the algorithm hashes what it signs; 0 for Ed25519,
+// which signs the message as it is.
+func (a Algorithm) hash() crypto.Hash {
+	switch a {
+	case ECDSAP384SHA384:
+		return crypto.SHA384
+	case ECDSAP521SHA512, Ed25519ph:
+		return crypto.SHA512
+	case Ed25519:
+		return 0
+	}
+	return crypto.SHA256
 }

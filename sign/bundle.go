@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
 
@@ -25,11 +26,15 @@ const (
 	maxSignatureSize = 8 << 10
 )
 
-// bundle is a Sigstore bundle v0.3 with a DSSE envelope:
-// https://github.com/sigstore/cosign/blob/v3.1.3/specs/BUNDLE_SPEC.md.
+// bundle is a Sigstore bundle v0.3 with a DSSE envelope, as an image has it
+// (https://github.com/sigstore/cosign/blob/v3.1.3/specs/BUNDLE_SPEC.md), or with a
+// signature of bytes, as a file has it.
 type bundle struct {
-	payload   []byte // the statement, in its exact bytes
+	payload   []byte // the statement, in its exact bytes; nil if the signature is over a file
 	signature []byte
+	// fileDigest is that of the file that the signature is over, as the bundle has it;
+	// "" if it does not have it. It is not signed.
+	fileDigest digest.Digest
 	// hint names the key that has signed. It is not signed itself and no proof of
 	// anything. "" if the bundle says nothing.
 	hint string
@@ -57,26 +62,45 @@ func encodeBundle(b bundle) ([]byte, error) {
 		PayloadType string      `json:"payloadType"`
 		Signatures  []signature `json:"signatures"`
 	}
-	return encodeJSON(struct {
-		MediaType            string   `json:"mediaType"`
-		VerificationMaterial material `json:"verificationMaterial"`
-		DSSEEnvelope         envelope `json:"dsseEnvelope"`
-	}{
-		MediaType:            bundleMediaType,
-		VerificationMaterial: material{PublicKey: key{Hint: b.hint}},
-		DSSEEnvelope: envelope{
+	written := struct {
+		MediaType            string       `json:"mediaType"`
+		VerificationMaterial material     `json:"verificationMaterial"`
+		DSSEEnvelope         *envelope    `json:"dsseEnvelope,omitempty"`
+		MessageSignature     *messageJSON `json:"messageSignature,omitempty"`
+	}{MediaType: bundleMediaType, VerificationMaterial: material{PublicKey: key{Hint: b.hint}}}
+	if b.payload == nil {
+		message, err := encodeMessage(b)
+		if err != nil {
+			return nil, err
+		}
+		written.MessageSignature = &message
+	} else {
+		written.DSSEEnvelope = &envelope{
 			Payload:     base64.StdEncoding.EncodeToString(b.payload),
 			PayloadType: statementMediaType,
 			Signatures:  []signature{{Sig: base64.StdEncoding.EncodeToString(b.signature)}},
-		},
-	})
+		}
+	}
+	return encodeJSON(written)
 }
 
-// decodeBundle reads a bundle, and is as strict as cosign: members that are not
-// known, other content than an envelope, and other than one signature are errors.
-// Entries of transparency logs and timestamps are not read. The statement in it is
-// not decoded, the signature not verified.
+// decodeBundle reads the bundle of an image, and is as strict as cosign: members that
+// are not known, other content than an envelope, and other than one signature are
+// errors. Entries of transparency logs and timestamps are not read. The statement in
+// it is not decoded, the signature not verified.
 func decodeBundle(data []byte) (bundle, error) {
+	b, err := decodeAnyBundle(data)
+	if err == nil && b.payload == nil {
+		err = errors.New("bundle: it has a signature of bytes (messageSignature), which names no image")
+	}
+	if err != nil {
+		return bundle{}, err
+	}
+	return b, nil
+}
+
+// decodeAnyBundle is decodeBundle for a bundle with an envelope or a signature of bytes.
+func decodeAnyBundle(data []byte) (bundle, error) {
 	b, err := decodeBundleJSON(data)
 	if err != nil {
 		return bundle{}, fmt.Errorf("bundle: %w", err)
@@ -100,15 +124,21 @@ func decodeBundleJSON(data []byte) (b bundle, err error) {
 		return bundle{}, err
 	case mediaType != bundleMediaType:
 		return bundle{}, fmt.Errorf("its media type is %.100q, not %s", mediaType, bundleMediaType)
-	case message != nil:
-		return bundle{}, errors.New("it has a signature of bytes (messageSignature), which names no image")
-	case envelope == nil:
-		return bundle{}, errors.New("it has no envelope (dsseEnvelope)")
+	case message != nil && envelope != nil:
+		return bundle{}, errors.New("it has two contents (dsseEnvelope and messageSignature), not one")
+	case message == nil && envelope == nil:
+		return bundle{}, errors.New("it has no envelope (dsseEnvelope) and no messageSignature")
 	case material == nil:
 		return bundle{}, errors.New("it has no verificationMaterial")
 	}
 	if err := b.decodeMaterial(material); err != nil {
 		return bundle{}, fmt.Errorf("verificationMaterial: %w", err)
+	}
+	if message != nil {
+		if err := b.decodeMessage(message); err != nil {
+			return bundle{}, fmt.Errorf("messageSignature: %w", err)
+		}
+		return b, nil
 	}
 	if err := b.decodeEnvelope(envelope); err != nil {
 		return bundle{}, fmt.Errorf("dsseEnvelope: %w", err)
@@ -156,6 +186,9 @@ func (b *bundle) decodeEnvelope(data []byte) error {
 	}
 	if b.payload, err = decodeBase64(payload); err != nil {
 		return fmt.Errorf("payload: %w", err)
+	}
+	if len(b.payload) == 0 {
+		return errors.New("payload: it is empty")
 	}
 	each, err := decodeArray(signatures)
 	if err != nil {

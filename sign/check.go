@@ -139,7 +139,7 @@ func (v checker) check(image digest.Digest, a Attachment, e evidence) outcome {
 // signedBy returns the key that has made the signature, nil if none has.
 func (v checker) signedBy(e evidence) (*Key, Algorithm) {
 	for _, k := range v.requirements.Keys {
-		if a, ok := k.verify(e.message, e.signature, v.requirements.Algorithms); ok {
+		if a, ok := e.signedBy(k, v.requirements.Algorithms); ok {
 			return k, a
 		}
 	}
@@ -152,7 +152,7 @@ func (v checker) notByAny(e evidence) string {
 		return "its signer has a certificate and no key, which is not verified here"
 	}
 	for _, k := range v.requirements.Keys {
-		if a, ok := k.verify(e.message, e.signature, nil); ok {
+		if a, ok := e.signedBy(k, nil); ok {
 			return fmt.Sprintf("key %s has made it by %s, which does not count", k.Name, a)
 		}
 		if e.hint == k.hint() {

@@ -39,6 +39,11 @@
 //		verification, err := sign.Verify(ctx, repository, image, required)
 //	}
 //
+// # Files
+//
+// [SignBlob] signs a file that is not in a registry, and [VerifyBlob] verifies it, with
+// bundles of the same form.
+//
 // # What is not taken for a signature
 //
 // An attestation is none: a signed bill of materials says what is in an image, not

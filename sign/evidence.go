@@ -29,6 +29,7 @@ const (
 // evidence is a signature or attestation that was read and not verified yet.
 type evidence struct {
 	message     []byte // what the signature is over
+	file        *sums  // the same if it is a file; message is then nil
 	signature   []byte
 	subjects    []subject // the images that it is about
 	repository  string    // that a payload of simple signing names
@@ -39,6 +40,15 @@ type evidence struct {
 	predicateType string
 	predicate     json.RawMessage // of a statement; nil if it has none
 	err           error           // why it cannot be read
+}
+
+// signedBy reports whether the key has made the signature, and how. allowed are the
+// algorithms that count; none is all.
+func (e evidence) signedBy(k *Key, allowed []Algorithm) (Algorithm, bool) {
+	if e.file != nil {
+		return e.file.signedBy(k, e.signature, allowed)
+	}
+	return k.verify(e.message, e.signature, allowed)
 }
 
 // kind tells a signature from an attestation.

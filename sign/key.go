@@ -97,9 +97,9 @@ func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, e
 	return &Signer{Key: key, signer: s}, nil
 }
 
-// sign signs message, which the signer hashes.
-func (s *Signer) sign(ctx context.Context, message []byte) ([]byte, error) {
-	sig, err := s.signer.SignMessage(bytes.NewReader(message), options.WithContext(ctx))
+// sign signs message, which the signer hashes unless opts have its hash.
+func (s *Signer) sign(ctx context.Context, message []byte, opts ...signature.SignOption) ([]byte, error) {
+	sig, err := s.signer.SignMessage(bytes.NewReader(message), append(opts, options.WithContext(ctx))...)
 	if errors.As(err, new(*KMSError)) {
 		return nil, err // which names the key
 	}

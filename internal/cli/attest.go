@@ -96,12 +96,21 @@ func newAttestCommand(app *App) *cobra.Command {
 // writePredicates writes what the attestations of one type say, a line each, to a file
 // or to stdout.
 func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
-	var lines bytes.Buffer
+	var predicates []json.RawMessage
 	for _, a := range v.Attestations {
-		if a.Predicate == nil {
+		predicates = append(predicates, a.Predicate)
+	}
+	return writePredicate(path, stdout, predicates...)
+}
+
+// writePredicate is writePredicates for predicates that were read already; nil is none.
+func writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage) error {
+	var lines bytes.Buffer
+	for _, p := range predicates {
+		if p == nil {
 			continue
 		}
-		if err := json.Compact(&lines, a.Predicate); err != nil {
+		if err := json.Compact(&lines, p); err != nil {
 			return err
 		}
 		lines.WriteByte('\n')

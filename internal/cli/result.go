@@ -30,9 +30,14 @@ func (app *App) printJSON(object []byte) error {
 	return nil
 }
 
-// printImages prints an object "images" of all results, to which the members of the only
-// one are added; nil is several. So a script reads one shape however many there are.
+// printImages is printAll for images.
 func (app *App) printImages(images []any, only any) error {
+	return app.printAll("images", images, only)
+}
+
+// printAll prints an object with a member name of all results, to which the members of
+// the only one are added; nil is several. So a script reads one shape however many there are.
+func (app *App) printAll(name string, results []any, only any) error {
 	var object []byte
 	if only != nil {
 		var err error
@@ -40,11 +45,11 @@ func (app *App) printImages(images []any, only any) error {
 			return err
 		}
 	}
-	all, err := json.Marshal(images)
+	all, err := json.Marshal(results)
 	if err != nil {
 		return err
 	}
-	return app.printJSON(withMember(object, "images", all))
+	return app.printJSON(withMember(object, name, all))
 }
 
 // flushResult writes the JSON result, with f as its member "error". Without a result

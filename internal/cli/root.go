@@ -60,7 +60,8 @@ func newRootCommand(app *App) *cobra.Command {
 	}{
 		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
 		{"Sign and verify:", []*cobra.Command{
-			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
+			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app),
+			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
 		}},
 		{"Inspect, list and tag images:", []*cobra.Command{
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),

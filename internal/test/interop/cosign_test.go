@@ -61,6 +61,7 @@ func (s *suite) testCosign(t *testing.T) {
 		"keys":             w.testKeysForCosign,
 		"publishing":       w.testPublishingForCosign,
 		"attestations":     w.testAttestationsForCosign,
+		"blobs":            w.testBlobs,
 		"cosign's formats": w.testFormatsOfCosign,
 		"cosign's keys":    w.testKeysOfCosign,
 		"cosign attests":   w.testAttestationsOfCosign,

@@ -1,0 +1,1 @@
+ioZNJZ8851rZe4Tq66Gsq+9+yhF0N1tGrwLSZxXohhT2bzeQWVZafPB1ap6gSeqC3lm7ov07BCo2eC1dzboXCQ==

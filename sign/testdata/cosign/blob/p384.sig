@@ -1,0 +1,1 @@
+MGUCMQDFTUT5OstFZ9mC0f7pbyGKvKf/tZtLnNKoZoGiIKvqWUmn7zwV/s2ltNvSMLqWX6gCMA9M/TkpciHmbH0XxjaxvHIcOZBcm1H0m5jpHjqfvsZAjUrVn1XsfGhZfi+zZkOCbA==
