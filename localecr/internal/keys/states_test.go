@@ -18,10 +18,15 @@ func TestStates(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
 	dir := t.TempDir()
-	s, err := Open(dir, account, region, func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
+	open := func() *Store {
+		t.Helper()
+		s, err := Open(dir, account, region, func() time.Time { return now })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
+	s := open()
 	const alias = "alias/ecrkit-p256"
 	arn := *describe(t, s, alias).Arn
 	must := func(_ any, err error) {
@@ -33,7 +38,7 @@ func TestStates(t *testing.T) {
 	// Both the store and one that is opened now are asked.
 	state := func(want types.KeyState, signs, gets string) {
 		t.Helper()
-		for _, s := range []*Store{s, openStore(t, dir)} {
+		for _, s := range []*Store{s, open()} {
 			if m := describe(t, s, alias); m.KeyState != want || m.Enabled != (want == types.KeyStateEnabled) {
 				t.Fatalf("got %s, enabled %t, want %s", m.KeyState, m.Enabled, want)
 			}
@@ -55,7 +60,7 @@ func TestStates(t *testing.T) {
 	must(s.EnableKey(&kms.EnableKeyInput{KeyId: &arn}))
 	state(types.KeyStateEnabled, "", "")
 
-	_, err = s.CancelKeyDeletion(&kms.CancelKeyDeletionInput{KeyId: &arn})
+	_, err := s.CancelKeyDeletion(&kms.CancelKeyDeletionInput{KeyId: &arn})
 	wantError(t, err, invalid, arn+" is not pending deletion.")
 	out, err := s.ScheduleKeyDeletion(&kms.ScheduleKeyDeletionInput{KeyId: &arn, PendingWindowInDays: aws.Int32(7)})
 	if err != nil || !out.DeletionDate.Equal(now.AddDate(0, 0, 7)) || *out.KeyId != arn {
