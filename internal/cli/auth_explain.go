@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/doctor"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
@@ -161,27 +162,21 @@ func tryToken(ctx context.Context, tokens *auth.Tokens, r auth.Registry) (string
 		return "", err
 	}
 	url := r.Scheme() + "://" + r.Host + "/v2/"
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return "", err
-	}
-	request.SetBasicAuth(auth.Username, token.Secret)
-	client := &http.Client{
+	status, err := doctor.Present(ctx, &http.Client{
 		Transport:     loopback.NewTransport(),
 		Timeout:       15 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	response, err := client.Do(request)
+	}, r, token.Secret)
 	if err != nil {
 		return "", fmt.Errorf("the token was got, and the registry can't be reached: %w", err)
 	}
-	defer response.Body.Close()
-	switch response.StatusCode {
+	answer := fmt.Sprintf("%s answers %d %s", url, status, http.StatusText(status))
+	switch status {
 	case http.StatusOK:
 		return "the registry accepts the token", nil
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
 		err = errors.Join(tokens.Reject(ctx, r, token))
-		return "", errors.Join(fmt.Errorf("%s answers %s to the token, which is now forgotten; run this again for a new one", url, response.Status), err)
+		return "", errors.Join(fmt.Errorf("%s to the token, which is now forgotten; run this again for a new one", answer), err)
 	}
-	return "", fmt.Errorf("%s answers %s", url, response.Status)
+	return "", errors.New(answer)
 }

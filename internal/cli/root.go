@@ -58,7 +58,7 @@ func newRootCommand(app *App) *cobra.Command {
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app), newMirrorCommand(app)}},
+		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
 		{"Sign and verify:", []*cobra.Command{
 			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app),
 			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
@@ -67,7 +67,7 @@ func newRootCommand(app *App) *cobra.Command {
 			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
 		{"Govern images:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
-		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newLocalCommand(app)}},
+		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newDoctorCommand(app), newLocalCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, cmd := range group.commands {
