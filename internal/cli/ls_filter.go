@@ -4,12 +4,11 @@ import (
 	"iter"
 	"path"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/ecrkit/ecrkit/internal/age"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -84,12 +83,8 @@ func parseWhen(flag, s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	if age, err := time.ParseDuration(s); err == nil && age >= 0 {
-		return now.Add(-age), nil
-	}
-	days := map[byte]int{'d': 1, 'w': 7}[s[len(s)-1]]
-	if n, err := strconv.Atoi(strings.TrimRight(s, "dw")); err == nil && days > 0 && n >= 0 && n < 100_000 && len(s) == len(strconv.Itoa(n))+1 {
-		return now.AddDate(0, 0, -n*days), nil
+	if past, err := age.Parse(s); err == nil {
+		return now.Add(-past), nil
 	}
 	return time.Time{}, usagef("%s %q is neither an age nor a time; write 36h, 30d, 2026-01-31 or 2026-01-31T12:00:00Z", flag, s)
 }

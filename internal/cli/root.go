@@ -58,7 +58,7 @@ func newRootCommand(app *App) *cobra.Command {
 		title    string
 		commands []*cobra.Command
 	}{
-		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app)}},
+		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app), newMirrorCommand(app)}},
 		{"Sign and verify:", []*cobra.Command{
 			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app),
 			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),

@@ -42,6 +42,11 @@ func (r Regexp) ReplaceAllString(s, replacement string) string {
 	return r.compiled().ReplaceAllString(s, replacement)
 }
 
+// ReplaceAllStringFunc is that of regexp.Regexp.
+func (r Regexp) ReplaceAllStringFunc(s string, replacement func(string) string) string {
+	return r.compiled().ReplaceAllStringFunc(s, replacement)
+}
+
 // FindString is that of regexp.Regexp.
 func (r Regexp) FindString(s string) string { return r.compiled().FindString(s) }
 

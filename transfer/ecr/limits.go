@@ -1,6 +1,9 @@
 package ecr
 
 import (
+	"cmp"
+	"time"
+
 	"github.com/ecrkit/ecrkit/internal/calls"
 )
 
@@ -46,3 +49,22 @@ var charged = map[string]string{
 
 // opGetLayer is the operation of downloading a layer, or a range of it.
 const opGetLayer = "GET /layers/{digest}"
+
+// LeastTime returns the shortest time in which so many requests can be made within the default quotas of
+// Amazon ECR, and the operation whose quota takes longest: "" if none of the requests has a quota.
+func LeastTime(requests map[string]int) (time.Duration, string) {
+	counts := map[string]int{}
+	for operation, n := range requests {
+		counts[cmp.Or(charged[operation], operation)] += n
+	}
+	least, slowest := time.Duration(0), ""
+	for operation, n := range counts {
+		if rate := quotas[operation]; rate > 0 {
+			took := time.Duration(float64(n) / rate * float64(time.Second))
+			if took > least || took == least && operation < slowest {
+				least, slowest = took, operation
+			}
+		}
+	}
+	return least, slowest
+}

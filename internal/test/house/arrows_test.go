@@ -39,6 +39,11 @@ var arrows = []struct {
 			"transfer/content", "transfer/layout", "transfer/internal/..."},
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {
+		from:  []string{"mirror"},
+		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
+		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "transfer", "transfer/content"},
+		why:   "a mirror is many copies of the engine, whatever the endpoints",
+	}, {
 		from: []string{"sign"},
 		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/strictjson", "internal/strictyaml",
 			"transfer/content", "transfer/ref"},
@@ -97,7 +102,7 @@ var importers = []struct {
 	{[]string{"localecr"}, []string{"internal/cli"}, "a server is not part of its clients"},
 	{[]string{"transfer/archive"}, []string{"transfer/ref"}, "only the parser of references knows all endpoints"},
 	{[]string{"transfer/registry", "transfer/docker"}, []string{"transfer/ref", "internal/cli"}, "only the parser of references knows all endpoints; the command line sets its own up"},
-	{[]string{"transfer/ecr"}, []string{"transfer/ref", "internal/cli", "internal/governance", "mirror"}, "only the parser of references knows all endpoints; others know Amazon ECR because they are about it"},
+	{[]string{"transfer/ecr"}, []string{"transfer/ref", "internal/cli", "internal/governance"}, "only the parser of references knows all endpoints; others know Amazon ECR because they are about it"},
 }
 
 func TestImporters(t *testing.T) {

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+)
+
+const mirrorHelp = `Copy many images as one plan: tags of repositories, chosen by rules, to other registries.
+
+  ecrkit mirror plan mirror.yaml      show what would be copied
+  ecrkit mirror apply mirror.yaml     copy it
+
+The configuration is YAML or JSON (see docs/mirror.md):
+
+  destinations: [HOST/prefix]
+  images:
+    - from: HOST/src/web                 # all tags, to prefix/src/web
+    - from: HOST/src/db
+      name: team/db                      # to prefix/team/db
+      tags: {match: "v*", latest: 5, by: semver}`
+
+func newMirrorCommand(app *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "mirror",
+		Short: "Copy many images as one plan",
+		Long:  mirrorHelp,
+		Args:  arguments(0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorApplyCommand(app))
+	return cmd
+}
+
+// mirrorOpener opens the repositories of a mirror, each once.
+type mirrorOpener struct {
+	app    *App
+	create *ecr.Settings
+
+	mu      sync.Mutex
+	sources map[string]content.Source
+	targets map[string]content.Target
+}
+
+func (o *mirrorOpener) Source(ctx context.Context, repository string) (content.Source, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if src := o.sources[repository]; src != nil {
+		return src, nil
+	}
+	r, err := o.app.parseMirrored(repository)
+	if err != nil {
+		return nil, err
+	}
+	src, _, err := o.app.openSource(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if o.sources == nil {
+		o.sources = map[string]content.Source{}
+	}
+	o.sources[repository] = src
+	return src, nil
+}
+
+func (o *mirrorOpener) Target(ctx context.Context, repository string) (content.Target, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if target := o.targets[repository]; target != nil {
+		return target, nil
+	}
+	r, err := o.app.parseMirrored(repository)
+	if err != nil {
+		return nil, err
+	}
+	target, err := o.app.openTarget(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if repository, ok := target.(*ecr.Repository); ok {
+		repository.Create = o.create
+	}
+	if o.targets == nil {
+		o.targets = map[string]content.Target{}
+	}
+	o.targets[repository] = target
+	return target, nil
+}
+
+// parseMirrored reads HOST/REPOSITORY in any registry.
+func (app *App) parseMirrored(s string) (ref.Reference, error) {
+	r, err := app.parseReference(s)
+	if err == nil && (!r.IsRepository() || r.Name() != "") {
+		err = usagef("%s does not name a repository; write HOST/REPOSITORY", s)
+	}
+	return r, err
+}
+
+// readMirrorConfig reads the configuration at path, - is stdin.
+func (app *App) readMirrorConfig(path string) (mirror.Config, error) {
+	in := app.stdin()
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return mirror.Config{}, usageError{err}
+		}
+		defer f.Close() // opened for reading
+		in = f
+	}
+	return app.decodeMirrorConfig(path, in)
+}
+
+func (app *App) decodeMirrorConfig(path string, in io.Reader) (mirror.Config, error) {
+	config, err := mirror.ReadConfig(in, app.Env)
+	if errors.Is(err, mirror.ErrConfig) {
+		err = usagef("%s: %w", showFile(path), err)
+	}
+	return config, err
+}

@@ -1,0 +1,224 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+)
+
+const mirrorApplyHelp = `Copy what a mirror selects, or exactly what a saved plan says.
+
+  ecrkit mirror apply mirror.yaml
+  ecrkit mirror apply plan.json
+  ecrkit mirror apply mirror.yaml --scan-on-push --immutable-tags
+
+CONFIG is a configuration in YAML or JSON, as ecrkit mirror plan takes it, or a plan that
+ecrkit mirror plan --save wrote, - is stdin. A plan is made again and compared: if anything
+that it would change has changed since, nothing is copied (exit code 5).
+
+Images arrive byte for byte, with their signatures and other referrers; tags are set last.
+Repositories of Amazon ECR that do not exist are created, with the settings that flags give.
+Nothing is deleted. What a signing policy requires of a source or a destination applies here too.
+
+Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
+images, which have from, to, and what ecrkit copy prints of an image, or error. If some images
+cannot be copied, the others are (exit code 3). A plan with conflicts copies nothing (exit code
+5). Run again, it copies only what is missing.`
+
+// mirrorApplyFlags are the flags of `ecrkit mirror apply`.
+type mirrorApplyFlags struct {
+	settings ecr.Settings
+	trust    trustFlags
+	atOnce   int
+}
+
+func newMirrorApplyCommand(app *App) *cobra.Command {
+	var f mirrorApplyFlags
+	cmd := &cobra.Command{
+		Use:   "apply CONFIG|PLAN",
+		Short: "Copy what a mirror selects",
+		Long:  mirrorApplyHelp,
+		Args:  arguments(0, "CONFIG|PLAN"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.applyMirror(cmd.Context(), args[0], f) },
+	}
+	inGroup(cmd, groupTransfer, func() {
+		cmd.Flags().IntVar(&f.atOnce, "repositories", 0, "number of repositories at once (default 8)")
+		addProgressFlag(cmd, app)
+	})
+	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
+	inGroup(cmd, groupRepository, func() { addRepositoryFlags(cmd, &f.settings) })
+	return cmd
+}
+
+func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags) error {
+	if f.atOnce < 0 {
+		return usagef("--repositories is a number from 1")
+	}
+	if err := f.settings.Validate(); err != nil {
+		return usageError{err}
+	}
+	config, saved, err := app.readMirror(path)
+	if err != nil {
+		return err
+	}
+	defer app.limitMemory()()
+	settings, err := app.settings()
+	if err != nil {
+		return err
+	}
+	opener := &mirrorOpener{app: app, create: &f.settings}
+	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
+	options := mirror.Options{Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
+		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
+		JournalDir: settings.StateDir, TempDir: app.tempDir(), Now: app.Now,
+	}}
+	plan, planErr := mirror.Plan{}, error(nil)
+	if saved != nil {
+		if plan, err = saved.Check(ctx, opener, options); err != nil {
+			return err
+		}
+	} else if plan, planErr = mirror.NewPlan(ctx, config, opener, options); planErr != nil && planned(plan) == 0 {
+		return planErr
+	}
+	if err := plan.Err(); err != nil {
+		return fmt.Errorf("%w\n%w", err, errConflicts)
+	}
+	progress, err := app.newProgress()
+	if err != nil {
+		return err
+	}
+	options.Copy.Progress = progress.Handle
+	report, err := mirror.Apply(ctx, plan, opener, options)
+	progress.Close()
+	trusting.tell()
+	return app.printMirrored(plan, report, planErr, err)
+}
+
+// printMirrored prints what was copied. planErr is about repositories that could not be planned.
+func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, err error) error {
+	type image struct {
+		mirror.Mirrored
+		Error *failure `json:"error,omitempty"`
+	}
+	var text strings.Builder
+	images := []image{}
+	copied := 0
+	for _, m := range report.Images {
+		entry := image{Mirrored: m}
+		if m.Err != nil {
+			f := newFailure(m.To, m.Err)
+			entry.Error = &f
+		} else {
+			copied++
+			fmt.Fprintf(&text, "%s  %s\n", m.Digest, m.To+tagList(m.Tags))
+		}
+		images = append(images, entry)
+	}
+	result := struct {
+		Hash   string  `json:"hash"`
+		Images []image `json:"images"`
+	}{string(report.Hash), images}
+	if err := app.PrintResult(result, text.String()); err != nil {
+		return err
+	}
+	kept := 0
+	for _, r := range plan.Repositories {
+		kept += r.Kept
+	}
+	app.Messagef("mirrored %s; %s already equal", english.Plural(copied, "image", ""), english.Plural(kept, "tag", ""))
+	if err = errors.Join(planErr, err); err != nil {
+		return partly(copied+kept, []error{err})
+	}
+	return nil
+}
+
+// tagList is the tags of an image behind the name of its repository.
+func tagList(tags []string) string {
+	if len(tags) == 0 {
+		return ""
+	}
+	return ":" + strings.Join(tags, ",")
+}
+
+// readMirror reads a configuration or a saved plan, whichever is at path.
+func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
+	in := app.stdin()
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return mirror.Config{}, nil, usageError{err}
+		}
+		defer f.Close() // opened for reading
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, mirror.MaxPlan+1))
+	if err != nil {
+		return mirror.Config{}, nil, err
+	}
+	if plan, err := mirror.ReadPlan(data); err == nil {
+		return plan.Config, &plan, nil
+	} else if !errors.Is(err, mirror.ErrNoPlan) {
+		return mirror.Config{}, nil, usagef("%s: %w", showFile(path), err)
+	}
+	config, err := app.decodeMirrorConfig(path, bytes.NewReader(data))
+	return config, nil, err
+}
+
+// mirrorTrust applies the signing policy to the copies of a mirror.
+type mirrorTrust struct {
+	app   *App
+	flags *trustFlags
+
+	mu       sync.Mutex
+	prepared map[string]*trust // by source and destinations
+	results  []*trustResult
+}
+
+func (t *mirrorTrust) prepare(ctx context.Context, c mirror.Copy) error {
+	src, err := t.app.parseMirrored(c.From)
+	if err != nil {
+		return err
+	}
+	var dsts []ref.Reference
+	outcomes := make([]copyOutcome, len(c.To))
+	for i, to := range c.To {
+		dst, err := t.app.parseMirrored(to)
+		if err != nil {
+			return err
+		}
+		dsts = append(dsts, dst)
+		outcomes[i].references = []ref.Reference{dst}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	key := strings.Join(append([]string{c.From}, c.To...), " ")
+	prepared := t.prepared[key]
+	if prepared == nil {
+		if prepared, err = t.flags.prepare(ctx, t.app, src, dsts, false); err != nil {
+			return err
+		}
+		t.prepared[key] = prepared
+	}
+	t.results = append(t.results, prepared.apply(c.Options, c.Source, c.Destinations, outcomes))
+	return nil
+}
+
+// tell writes to people what was verified and signed.
+func (t *mirrorTrust) tell() {
+	for _, r := range t.results {
+		r.tell()
+	}
+}

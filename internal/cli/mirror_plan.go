@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
+)
+
+const mirrorPlanHelp = `Show what a mirror would copy, and change nothing.
+
+  ecrkit mirror plan mirror.yaml
+  ecrkit mirror plan mirror.yaml --explain
+  ecrkit mirror plan mirror.yaml --save plan.json && ecrkit mirror apply plan.json
+
+CONFIG is YAML or JSON, - is stdin (see docs/mirror.md). For each repository of a destination the
+plan has the tags that would be added or moved, those that differ and stay, conflicts, the number
+of tags that are equal on both sides, and what is missing there: blobs, bytes, signatures and
+other referrers where both sides are Amazon ECR.
+
+--explain shows for each tag of a source the rule that selected or dropped it. --save writes the
+plan to a file, which ecrkit mirror apply does exactly or refuses.
+
+Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
+kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers; blobs,
+bytes, decisions: tag, digest, selected, rule; error) and calls. The exit code is 5 if the plan has
+a conflict. If some repositories cannot be read, the others are planned (exit code 3).`
+
+// mirrorPlanFlags are the flags of `ecrkit mirror plan`.
+type mirrorPlanFlags struct {
+	explain bool
+	save    string
+}
+
+func newMirrorPlanCommand(app *App) *cobra.Command {
+	var f mirrorPlanFlags
+	cmd := &cobra.Command{
+		Use:   "plan CONFIG",
+		Short: "Show what a mirror would copy",
+		Long:  mirrorPlanHelp,
+		Args:  arguments(0, "CONFIG"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.planMirror(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().BoolVar(&f.explain, "explain", false, "show which rule selected or dropped each tag")
+	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to this `file`, for ecrkit mirror apply")
+	return cmd
+}
+
+func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) error {
+	config, err := app.readMirrorConfig(path)
+	if err != nil {
+		return err
+	}
+	plan, planErr := mirror.NewPlan(ctx, config, &mirrorOpener{app: app}, mirror.Options{Now: app.Now})
+	if f.save != "" && planErr == nil {
+		if err := app.saveMirrorPlan(f.save, plan); err != nil {
+			return err
+		}
+	}
+	if err := app.PrintResult(plan, mirrorPlanText(plan, f.explain)); err != nil {
+		return err
+	}
+	app.dryRunDone()
+	if planErr != nil {
+		return partly(planned(plan), []error{planErr})
+	}
+	return plan.Err()
+}
+
+func (app *App) saveMirrorPlan(path string, plan mirror.Plan) error {
+	data, err := json.Marshal(plan)
+	if err != nil {
+		return err
+	}
+	out, err := createOutput(path)
+	if err != nil {
+		return err
+	}
+	return out.commit(append(data, '\n'))
+}
+
+// planned is how many repositories could be planned.
+func planned(p mirror.Plan) (n int) {
+	for _, r := range p.Repositories {
+		if r.Error == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// mirrorPlanText is a plan for people.
+func mirrorPlanText(p mirror.Plan, explain bool) string {
+	var s strings.Builder
+	explained := map[string]bool{}
+	for _, r := range p.Repositories {
+		fmt.Fprintf(&s, "%s\n  from %s\n", r.To, r.From)
+		switch {
+		case r.Error != "":
+			fmt.Fprintf(&s, "  not planned: %s\n", printable(r.Error))
+			continue
+		case r.Create:
+			s.WriteString("  repository: create\n")
+		}
+		for _, image := range r.Images {
+			s.WriteString(mirrorImageText(image))
+		}
+		fmt.Fprintf(&s, "  %s already equal; to send: %s\n", english.Plural(r.Kept, "tag", ""), blobs(r.Blobs, r.Bytes))
+		if explain && !explained[r.From] {
+			explained[r.From] = true
+			for _, d := range r.Decisions {
+				verdict := "dropped"
+				if d.Selected {
+					verdict = "selected"
+				}
+				fmt.Fprintf(&s, "    %-8s  %s  (%s)\n", verdict, printable(d.Tag), printable(d.Rule))
+			}
+		}
+	}
+	fmt.Fprintf(&s, "%s to add, %d to move, %d different and left, %d in conflict\n",
+		english.Plural(p.Count(mirror.Add), "tag", ""), p.Count(mirror.Move), p.Count(mirror.Leave), p.Count(mirror.Conflict))
+	if least, operation := ecr.LeastTime(p.Calls); least.Seconds() >= 1 {
+		fmt.Fprintf(&s, "at least %.0f s by the quota of %s\n", least.Seconds(), operation)
+	}
+	return s.String()
+}
+
+func mirrorImageText(image mirror.Image) string {
+	var s strings.Builder
+	for _, t := range image.Tags {
+		fmt.Fprintf(&s, "  %-8s  %s  %s", t.Action, t.Tag, showDigest(image.Digest, 1))
+		if t.Previous != "" {
+			fmt.Fprintf(&s, " (now %s)", showDigest(t.Previous, 1))
+		}
+		s.WriteString("\n")
+	}
+	switch {
+	case image.Referrers > 0:
+		fmt.Fprintf(&s, "  %-8s  %s of %s\n", "add", english.Plural(image.Referrers, "referrer", ""), showDigest(image.Digest, 1))
+	case len(image.Tags) == 0:
+		fmt.Fprintf(&s, "  %-8s  %s\n", "add", image.Digest)
+	}
+	return s.String()
+}
+
+// errConflicts is the advice for a plan with conflicts.
+var errConflicts = errors.New("tags at a destination name other images; with existing: overwrite in the configuration they are moved, with skip they stay")

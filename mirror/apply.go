@@ -1,0 +1,177 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// ErrChanged reports that sources or destinations have changed since a plan was made. Errors that wrap it
+// wrap [content.ErrConflict] too.
+var ErrChanged = errors.New("the registries have changed since the plan was made")
+
+// changedError has the hashes of a plan and of the one that is made now.
+type changedError struct{ planned, now digest.Digest }
+
+func (e changedError) Error() string {
+	return fmt.Sprintf("%v: its hash is %s, and that of a plan made now %s", ErrChanged, e.planned, e.now)
+}
+
+func (e changedError) Is(target error) bool {
+	return target == ErrChanged || target == content.ErrConflict
+}
+
+// Report is what [Apply] did. Its JSON form is stable: fields are only added.
+type Report struct {
+	Hash   digest.Digest `json:"hash"` // of the plan
+	Images []Mirrored    `json:"images"`
+}
+
+// Mirrored is what became of an image at one destination.
+type Mirrored struct {
+	From string `json:"from"` // HOST/REPOSITORY@DIGEST
+	To   string `json:"to"`   // HOST/REPOSITORY
+	transfer.Result
+	Err error `json:"-"`
+}
+
+// Check makes the plan again and compares it: the error wraps [ErrChanged] if the changes are not the
+// same any more.
+func (p Plan) Check(ctx context.Context, o Opener, opts Options) (Plan, error) {
+	now, err := NewPlan(ctx, p.Config, o, opts)
+	if err != nil {
+		return now, err
+	}
+	if now.Hash != p.Hash {
+		return now, changedError{p.Hash, now.Hash}
+	}
+	return now, nil
+}
+
+// Apply does what a plan of this process says: it comes from [NewPlan] or [Plan.Check]. An image that
+// cannot be copied does not keep the others from being copied; the error is about all that failed.
+// Nothing is done if the plan has a conflict, see [Plan.Err].
+func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) {
+	report := Report{Hash: p.Hash, Images: []Mirrored{}}
+	if err := p.Err(); err != nil {
+		return report, err
+	}
+	sources := bySource(p.Repositories)
+	results := make([][]Mirrored, len(sources))
+	var group errgroup.Group
+	group.SetLimit(opts.atOnce())
+	for i, repositories := range sources {
+		group.Go(func() error {
+			results[i] = applyRepository(ctx, repositories, o, opts)
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in the results
+	report.Images = append(report.Images, slices.Concat(results...)...)
+	var errs []error
+	for _, image := range report.Images {
+		if image.Err != nil {
+			errs = append(errs, fmt.Errorf("%s to %s: %w", image.From, image.To, image.Err))
+		}
+	}
+	return report, errors.Join(append(errs, ctx.Err())...)
+}
+
+// bySource groups repositories that come from the same one.
+func bySource(repositories []Repository) (groups [][]Repository) {
+	places := map[string]int{}
+	for _, r := range repositories {
+		if r.Error != "" || !slices.ContainsFunc(r.Images, Image.Copies) {
+			continue
+		}
+		i, known := places[r.From]
+		if !known {
+			i = len(groups)
+			places[r.From] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups
+}
+
+// applyRepository copies the images of one source repository, one after the other, so that what they
+// share is copied once; each to all destinations that want it.
+func applyRepository(ctx context.Context, repositories []Repository, o Opener, opts Options) (done []Mirrored) {
+	fail := func(err error) []Mirrored {
+		for _, r := range repositories {
+			for _, image := range r.Images {
+				done = append(done, Mirrored{From: r.From + "@" + string(image.Digest), To: r.To, Err: err})
+			}
+		}
+		return done
+	}
+	src, err := o.Source(ctx, repositories[0].From)
+	if err != nil {
+		return fail(err)
+	}
+	targets := make([]content.Target, len(repositories))
+	for i, r := range repositories {
+		if targets[i], err = o.Target(ctx, r.To); err != nil {
+			return fail(err)
+		}
+	}
+	for _, wanted := range imagesOf(repositories) {
+		if ctx.Err() != nil {
+			return done
+		}
+		var destinations []transfer.Destination
+		var report []Mirrored
+		var to []string
+		options := opts.Copy
+		options.Reference = string(wanted)
+		for i, r := range repositories {
+			at := slices.IndexFunc(r.Images, func(image Image) bool { return image.Digest == wanted && image.Copies() })
+			if at < 0 {
+				continue
+			}
+			options.Platforms, options.Referrers = r.platforms, r.referrers
+			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied()})
+			to = append(to, r.To)
+			report = append(report, Mirrored{From: r.From + "@" + string(wanted), To: r.To})
+		}
+		if opts.Prepare != nil {
+			err = opts.Prepare(ctx, Copy{From: repositories[0].From, Source: src, To: to, Destinations: destinations, Options: &options})
+		}
+		if err != nil {
+			for i := range report {
+				report[i].Digest, report[i].Err = wanted, err
+			}
+			err = nil
+		} else {
+			for i, copied := range transfer.CopyAll(ctx, src, destinations, options) {
+				report[i].Result, report[i].Err = copied.Result, copied.Err
+				report[i].Digest = cmp.Or(report[i].Digest, wanted)
+			}
+		}
+		done = append(done, report...)
+	}
+	return done
+}
+
+// imagesOf returns the images of several repositories, each once.
+func imagesOf(repositories []Repository) (images []digest.Digest) {
+	seen := map[digest.Digest]bool{}
+	for _, r := range repositories {
+		for _, image := range r.Images {
+			if image.Copies() && !seen[image.Digest] {
+				seen[image.Digest] = true
+				images = append(images, image.Digest)
+			}
+		}
+	}
+	return images
+}

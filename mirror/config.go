@@ -1,0 +1,217 @@
+package mirror
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// maxConfig bounds a configuration, in bytes.
+const maxConfig = 4 << 20
+
+// Config describes which images are mirrored, and where to.
+type Config struct {
+	// Destinations are registries, HOST or HOST/PREFIX. Each source is read once for all of them.
+	Destinations []string `yaml:"destinations" json:"destinations,omitempty"`
+	Images       []Images `yaml:"images" json:"images,omitempty"`
+	// Existing is what becomes of a tag that names another image at a destination; "" is [Overwrite].
+	Existing Existing `yaml:"existing" json:"existing,omitempty"`
+}
+
+// Images are images of one repository.
+type Images struct {
+	From string `yaml:"from" json:"from,omitempty"` // HOST/REPOSITORY
+	// Name is the repository under the destinations; "" is that of From.
+	Name string   `yaml:"name" json:"name,omitempty"`
+	Tags TagRules `yaml:"tags" json:"tags,omitzero"`
+	// Digests are images that are mirrored without a tag. With digests and no rule for tags, no tag is
+	// selected.
+	Digests []digest.Digest `yaml:"digests" json:"digests,omitempty"`
+	// Platforms are those of which the images are mirrored; none is all. A choice of several changes the
+	// digest of an index.
+	Platforms []string `yaml:"platforms" json:"platforms,omitempty"`
+	// Referrers is whether signatures, attestations and what else refers to the images comes with them;
+	// nil is true.
+	Referrers *bool `yaml:"referrers" json:"referrers,omitempty"`
+}
+
+// Existing is what becomes of a tag that names another image at a destination.
+type Existing string
+
+// The values of Existing.
+const (
+	Overwrite Existing = "overwrite" // the tag is moved, as at the source
+	Skip      Existing = "skip"      // the tag stays
+	Refuse    Existing = "error"     // the tag stays, and the plan has a conflict
+)
+
+// ErrConfig reports a configuration that cannot be used.
+var ErrConfig = errors.New("the mirror configuration cannot be used")
+
+// ReadConfig reads a configuration in YAML or JSON and checks it. lookup returns the value of an
+// environment variable, for ${VAR}, ${VAR:-DEFAULT} and ${VAR:?MESSAGE} in names of registries and
+// repositories. The error wraps [ErrConfig].
+func ReadConfig(r io.Reader, lookup func(name string) (string, bool)) (Config, error) {
+	var c Config
+	data, err := content.ReadLimited(r, maxConfig)
+	if err == nil {
+		err = strictyaml.Decode(strings.NewReader(string(data)), &c)
+	}
+	if err == nil {
+		err = c.expand(lookup)
+	}
+	if err == nil {
+		err = c.Validate()
+	}
+	if err != nil && !errors.Is(err, ErrConfig) {
+		err = fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return c, err
+}
+
+// Validate reports what is wrong with the configuration. The error wraps [ErrConfig].
+func (c Config) Validate() error {
+	var problems []error
+	problem := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
+	}
+	if len(c.Destinations) == 0 {
+		problem("destinations is empty: name a registry, HOST or HOST/PREFIX")
+	}
+	for i, d := range c.Destinations {
+		if host, prefix, nested := strings.Cut(d, "/"); host == "" || nested && !content.IsRepositoryName(prefix) {
+			problem("destinations[%d]: %q is not HOST or HOST/PREFIX", i, d)
+		}
+	}
+	for i, d := range c.Destinations {
+		if slices.Contains(c.Destinations[:i], d) {
+			problem("destinations[%d]: %s is listed twice", i, d)
+		}
+	}
+	if len(c.Images) == 0 {
+		problem("images is empty")
+	}
+	switch c.Existing {
+	case "", Overwrite, Skip, Refuse:
+	default:
+		problem("existing: %q is not %s, %s or %s", c.Existing, Overwrite, Skip, Refuse)
+	}
+	names := map[string]string{}
+	for i, images := range c.Images {
+		at := fmt.Sprintf("images[%d]", i)
+		if err := images.validate(); err != nil {
+			problem("%s: %w", at, err)
+			continue
+		}
+		switch other, taken := names[images.name()]; {
+		case taken && other == images.From:
+			problem("%s: %s is listed twice: write its rules under one", at, images.From)
+		case taken:
+			problem("%s: %s and %s would both be the repository %s: give one of them another name", at, other, images.From, images.name())
+		}
+		for _, d := range c.Destinations {
+			if d+"/"+images.name() == images.From {
+				problem("%s: %s is its own destination", at, images.From)
+			}
+		}
+		names[images.name()] = images.From
+	}
+	return errors.Join(problems...)
+}
+
+func (s Images) validate() error {
+	host, repository, ok := strings.Cut(s.From, "/")
+	if !ok || host == "" || !content.IsRepositoryName(repository) {
+		return fmt.Errorf("from: %q is not HOST/REPOSITORY; tags belong under tags, digests under digests", s.From)
+	}
+	if s.Name != "" && !content.IsRepositoryName(s.Name) {
+		return fmt.Errorf("name: %q cannot be the name of a repository", s.Name)
+	}
+	for _, d := range s.Digests {
+		if err := d.Validate(); err != nil {
+			return fmt.Errorf("digests: %q: %w", d, err)
+		}
+	}
+	if _, err := s.platforms(); err != nil {
+		return fmt.Errorf("platforms: %w", err)
+	}
+	if _, err := s.Tags.compile(); err != nil {
+		return fmt.Errorf("tags: %w", err)
+	}
+	return nil
+}
+
+// name is the repository under a destination.
+func (s Images) name() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	_, repository, _ := strings.Cut(s.From, "/")
+	return repository
+}
+
+func (s Images) referrers() bool { return s.Referrers == nil || *s.Referrers }
+
+func (s Images) platforms() (platforms []content.Platform, err error) {
+	for _, text := range s.Platforms {
+		p, err := content.ParsePlatform(text)
+		if err != nil {
+			return nil, err
+		}
+		platforms = append(platforms, p)
+	}
+	return platforms, nil
+}
+
+// expand replaces variables in the names of registries and repositories.
+func (c *Config) expand(lookup func(string) (string, bool)) error {
+	var fields []*string
+	for i := range c.Destinations {
+		fields = append(fields, &c.Destinations[i])
+	}
+	for i := range c.Images {
+		fields = append(fields, &c.Images[i].From, &c.Images[i].Name)
+	}
+	for _, field := range fields {
+		value, err := expandVariables(*field, lookup)
+		if err != nil {
+			return err
+		}
+		*field = strings.TrimSuffix(value, "/")
+	}
+	return nil
+}
+
+// variable is ${NAME}, ${NAME:-DEFAULT} or ${NAME:?MESSAGE}, as in a shell.
+var variable = lazyregexp.New(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}`)
+
+func expandVariables(s string, lookup func(string) (string, bool)) (string, error) {
+	var missing error
+	expanded := variable.ReplaceAllStringFunc(s, func(found string) string {
+		parts := variable.FindStringSubmatch(found)
+		name, operator, word := parts[1], parts[2], parts[3]
+		value, set := lookup(name)
+		switch {
+		case operator == "" && set, value != "":
+		case operator == ":-":
+			value = word
+		case word != "":
+			missing = fmt.Errorf("%w: %s: %s", ErrConfig, name, word)
+		default:
+			missing = fmt.Errorf("%w: the environment variable %s is not set", ErrConfig, name)
+		}
+		return value
+	})
+	if missing == nil && strings.Contains(expanded, "${") {
+		missing = fmt.Errorf("%w: %q has a variable that is not ${NAME}, ${NAME:-DEFAULT} or ${NAME:?MESSAGE}", ErrConfig, s)
+	}
+	return expanded, missing
+}

@@ -1,0 +1,95 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// listing is what a repository holds.
+type listing struct {
+	exists bool
+	tags   []Tag // in the order of the endpoint; without digests if it lists only names
+	// digests are those of tags, as far as they are known.
+	digests map[string]digest.Digest
+	// manifests are those that were read on the way.
+	manifests map[digest.Digest]content.Manifest
+	// images are all images, with and without a tag; nil if the endpoint does not list them.
+	images map[digest.Digest]content.Image
+	trees  trees
+}
+
+// list reads the tags of a repository, and all images where the endpoint lists them. A repository that
+// does not exist is an empty listing.
+func list(ctx context.Context, endpoint fmt.Stringer) (listing, error) {
+	l := listing{exists: true, digests: map[string]digest.Digest{}, manifests: map[digest.Digest]content.Manifest{},
+		trees: trees{contents: map[digest.Digest]content.Contents{}}}
+	var err error
+	switch lister := endpoint.(type) {
+	case content.ImageLister:
+		l.images = map[digest.Digest]content.Image{}
+		for image, failed := range lister.Images(ctx, content.AnyTags) {
+			if failed != nil {
+				err = failed
+				break
+			}
+			l.images[image.Digest] = image
+			for _, tag := range image.Tags {
+				l.tags = append(l.tags, Tag{Name: tag, Digest: image.Digest, PushedAt: image.PushedAt})
+				l.digests[tag] = image.Digest
+			}
+		}
+	case content.TagLister:
+		var names []string
+		names, err = lister.Tags(ctx)
+		for _, name := range names {
+			l.tags = append(l.tags, Tag{Name: name})
+		}
+	default:
+		err = fmt.Errorf("%s does not list its tags: %w", endpoint, content.ErrUnsupported)
+	}
+	if errors.Is(err, content.ErrNotFound) {
+		return listing{}, nil
+	}
+	return l, err
+}
+
+// find adds the digests of tags that are not known yet. Tags that do not exist stay unknown.
+func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []string) error {
+	unknown := slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { _, known := l.digests[tag]; return known })
+	if l.images != nil || len(unknown) == 0 {
+		return nil
+	}
+	found := map[string]content.Manifest{}
+	var err error
+	if finder, ok := endpoint.(content.TagFinder); ok {
+		found, err = finder.FindTags(ctx, unknown)
+	} else {
+		found, err = content.FindEach(ctx, unknown, endpoint.Resolve)
+	}
+	if err != nil {
+		return err
+	}
+	for tag, m := range found {
+		l.digests[tag] = m.Descriptor.Digest
+		l.manifests[m.Descriptor.Digest] = m
+	}
+	return nil
+}
+
+// referrers returns the images that refer to each subject; empty if the endpoint does not list images.
+func (l listing) referrers() map[digest.Digest][]digest.Digest {
+	by := map[digest.Digest][]digest.Digest{}
+	for _, d := range slices.Sorted(maps.Keys(l.images)) {
+		if subject := l.images[d].Subject; subject != "" {
+			by[subject] = append(by[subject], d)
+		}
+	}
+	return by
+}

@@ -1,0 +1,38 @@
+package mirror
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
+)
+
+// MaxPlan bounds a saved plan, in bytes.
+const MaxPlan = 256 << 20
+
+// ErrNoPlan reports that a document is not a plan.
+var ErrNoPlan = errors.New("not a mirror plan")
+
+// ReadPlan reads a plan that was written as JSON. The error wraps [ErrNoPlan] if it is something else,
+// such as a configuration. What it says is not believed: [Plan.Check] makes it again.
+func ReadPlan(data []byte) (Plan, error) {
+	if len(data) > MaxPlan {
+		return Plan{}, fmt.Errorf("%w: it has more than %d bytes", ErrNoPlan, MaxPlan)
+	}
+	var kind struct {
+		Hash *string `json:"hash"`
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) || json.Unmarshal(data, &kind) != nil || kind.Hash == nil {
+		return Plan{}, ErrNoPlan
+	}
+	var p Plan
+	if err := strictjson.Unmarshal(data, &p); err != nil {
+		return Plan{}, err
+	}
+	if err := p.Config.Validate(); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
