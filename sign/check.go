@@ -183,10 +183,17 @@ func (v checker) unwanted(a Attachment, o outcome) string {
 			return fmt.Sprintf("its annotation %s is %q, not %q", name, got, r.Annotations[name])
 		}
 	}
-	if a.Format != FormatBundle && r.Repository != "" && withoutTag(o.signature.Repository) != r.Repository {
+	if a.Format != FormatBundle && r.Repository != "" && !sameRepository(withoutTag(o.signature.Repository), r.Repository) {
 		return fmt.Sprintf("it is for the repository %q, not %q", o.signature.Repository, r.Repository)
 	}
 	return ""
+}
+
+// sameRepository reports whether two names are of one repository.
+func sameRepository(a, b string) bool {
+	hostA, repositoryA := canonicalName(a)
+	hostB, repositoryB := canonicalName(b)
+	return hostA == hostB && repositoryA == repositoryB
 }
 
 // withoutTag returns HOST/REPOSITORY of a reference: podman signs the tag too.

@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -45,7 +44,12 @@ func parseScope(s string) (scope, error) {
 	case !repositoryScope.MatchString(s):
 		return scope{}, fmt.Errorf("%q is no pattern of HOST/REPOSITORY: host and repository are in lower case, wildcards are * and **, and there is no tag", s)
 	default:
-		_, repository, _ = strings.Cut(s, "/")
+		host, _, _ := strings.Cut(s, "/")
+		if _, err := registryname.Host(host); err != nil && !strings.Contains(host, "*") {
+			return scope{}, fmt.Errorf("%q begins with %q: %w", s, host, err)
+		}
+		host, repository = canonicalName(s)
+		s = host + "/" + repository
 	}
 	var pattern strings.Builder
 	for i, part := range strings.Split(s, "**") {
@@ -98,31 +102,26 @@ func cutKind(s string) (kind ref.Kind, path string, local bool) {
 	return "", "", false
 }
 
-// dockerHub are the names of one registry.
-var dockerHub = []string{"docker.io", "index.docker.io", "registry-1.docker.io"}
+// canonicalName returns a name of a repository, HOST/REPOSITORY, in its canonical
+// spelling; a host or repository with wildcards is left as it is.
+func canonicalName(name string) (host, repository string) {
+	host, repository, _ = strings.Cut(name, "/")
+	if strings.Contains(host, "*") {
+		return host, repository
+	}
+	if canonical, err := registryname.Host(host); err == nil {
+		host = canonical
+	}
+	if !strings.Contains(repository, "*") {
+		repository = registryname.Repository(host, repository)
+	}
+	return host, repository
+}
 
-// hostsOf returns the names by which a client reaches the same registry as by host: with
-// the port of https and without, with zeros before the port, and those of Docker Hub.
-func hostsOf(host string) []string {
-	hosts := []string{host}
-	name, port := host, ""
-	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
-		name, port = host[:i], strings.TrimLeft(host[i+1:], "0")
-	}
-	if ip, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil && ip.Is6() {
-		name = "[" + ip.String() + "]"
-	}
-	if port != "" && port != "443" {
-		return append(hosts, name+":"+port)
-	}
-	same := []string{name}
-	if slices.Contains(dockerHub, name) {
-		same = dockerHub
-	}
-	for _, name := range same {
-		hosts = append(hosts, name, name+":443")
-	}
-	return hosts
+// spellings returns the names that scopes with wildcards may have for a repository.
+func spellings(name string) []string {
+	host, repository := canonicalName(name)
+	return append(registryname.Spellings(host, repository), strings.ToLower(name))
 }
 
 // namesOf returns the names by which scopes may know one repository: with an absolute
@@ -140,9 +139,7 @@ func namesOf(given []string) (names []string) {
 			continue
 		}
 		host, repository, _ := strings.Cut(name, "/")
-		for _, host := range hostsOf(strings.ToLower(host)) {
-			names = append(names, host+"/"+repository)
-		}
+		names = append(names, spellings(name)...)
 		if registry, err := auth.ParseRegistry(host, nil); err == nil {
 			names = append(names, registry.CanonicalHost()+"/"+repository)
 		}

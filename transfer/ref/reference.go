@@ -9,6 +9,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -32,7 +33,7 @@ const StandardStream = "-"
 // Reference names an image, as a person wrote it.
 type Reference struct {
 	Kind       Kind
-	Host       string        // of KindRegistry, in lower case
+	Host       string        // of KindRegistry, in its canonical spelling
 	Registry   auth.Registry // of KindECR
 	Repository string        // of KindECR and KindRegistry; the name of the image in a docker archive or daemon
 	Path       string        // of an archive or a layout
@@ -91,13 +92,17 @@ func (r Reference) Name() string {
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html
 var ecrRepositoryName = lazyregexp.New(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$`)
 
-var hostName = lazyregexp.New(`^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
-
 // Parse reads a reference in the form of one of the kinds; "-" and
 // "-:TAG" are an archive on stdin or stdout. PATH[:TAG] without the name of a kind
 // is what detect says that is at the path ("" is nothing; a nil detect never
 // finds anything). A registry wins over a directory of the same name if it is
-// one of Amazon ECR. For a host that is none the kind is KindRegistry.
+// one of Amazon ECR. What could be both a path and a repository of another
+// registry is an error: whoever supplies the current directory must not decide
+// which it is.
+//
+// A repository of another registry is KindRegistry, in its canonical spelling:
+// every host of Docker Hub is docker.io, its "alpine" is "library/alpine", and
+// ":443" and a final dot are dropped.
 func Parse(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
 	if s == "" {
 		return Reference{}, errors.New("the reference is empty")
@@ -128,31 +133,61 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 	if err == nil && !registry.Public {
 		return parseRepository(Reference{Kind: KindECR, Registry: registry}, rest)
 	}
-	if detect != nil {
-		if kind := detect(s); kind != "" {
-			return Reference{Kind: kind, Path: s}, nil
-		}
-		if r, err := parsePath(KindLayout, s); err == nil {
-			if r.Kind = detect(r.Path); r.Kind == KindDockerArchive {
-				return parseDockerArchive(s)
-			} else if r.Kind != "" {
-				return r, nil
-			}
+	found, err := parseDetected(s, detect)
+	if err != nil {
+		return Reference{}, err
+	}
+	if slash && looksLikeHost(host) {
+		r, err := parseOtherRegistry(host, rest)
+		switch {
+		case found.Kind == "":
+			return r, err
+		case err == nil:
+			return Reference{}, fmt.Errorf("is a path here, and also a repository of the registry %s; write %s for the path, or rename it", r.Host, found)
 		}
 	}
-	host = strings.ToLower(host)
-	if slash && looksLikeHost(host) {
-		if !hostName.MatchString(host) {
-			return Reference{}, fmt.Errorf("begins with %q, which is no host name", host)
-		}
-		return parseRepository(Reference{Kind: KindRegistry, Host: host}, rest)
+	if found.Kind != "" {
+		return found, nil
 	}
 	return Reference{}, errors.New("names neither a registry nor a file or directory with an image; write HOST/REPOSITORY:TAG or oci:DIRECTORY[:TAG]")
 }
 
+// parseDetected reads PATH[:TAG] without the name of a kind; its Kind is "" if nothing
+// is at the path.
+func parseDetected(s string, detect func(path string) Kind) (Reference, error) {
+	if detect == nil {
+		return Reference{}, nil
+	}
+	if kind := detect(s); kind != "" {
+		return Reference{Kind: kind, Path: s}, nil
+	}
+	r, err := parsePath(KindLayout, s)
+	if err != nil {
+		return Reference{}, nil // it may still be a repository
+	}
+	switch r.Kind = detect(r.Path); r.Kind {
+	case "":
+		return Reference{}, nil
+	case KindDockerArchive:
+		return parseDockerArchive(s)
+	}
+	return r, nil
+}
+
+// parseOtherRegistry reads a repository of a registry that is not of Amazon ECR.
+func parseOtherRegistry(host, rest string) (Reference, error) {
+	canonical, err := registryname.Host(host)
+	if err != nil {
+		return Reference{}, fmt.Errorf("begins with %q, which is no host name: %w", host, err)
+	}
+	r, err := parseRepository(Reference{Kind: KindRegistry, Host: canonical}, rest)
+	r.Repository = registryname.Repository(r.Host, r.Repository)
+	return r, err
+}
+
 // looksLikeHost tells "ghcr.io" and "localhost:5000" from the first element of a path.
 func looksLikeHost(s string) bool {
-	return strings.Trim(s, ".") != "" && !strings.HasSuffix(s, ":") && (strings.ContainsAny(s, ".:") || s == "localhost")
+	return strings.Trim(s, ".") != "" && !strings.HasSuffix(s, ":") && (strings.ContainsAny(s, ".:") || strings.EqualFold(s, "localhost"))
 }
 
 // parseRepository adds NAME[:TAG][@DIGEST] to r.
@@ -251,8 +286,10 @@ func parseDockerName(s string) (name, tag string, err error) {
 		return "", "", notATag(tag)
 	}
 	path := name
-	if host, rest, ok := strings.Cut(name, "/"); ok && looksLikeHost(host) && hostName.MatchString(strings.ToLower(host)) {
-		path = rest
+	if host, rest, ok := strings.Cut(name, "/"); ok && looksLikeHost(host) {
+		if _, err := registryname.Host(host); err == nil {
+			path = rest
+		}
 	}
 	if !content.IsRepositoryName(path) || path == string(digest.SHA256) {
 		return "", "", fmt.Errorf("has %q, which is not the name of an image", name)

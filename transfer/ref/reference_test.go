@@ -22,7 +22,7 @@ var (
 // name of a registry, and that two files are archives.
 func detectTest(path string) Kind {
 	switch path {
-	case "img", "dir/img", ecrHost + "/app", "a:b":
+	case "img", "dir/img", ecrHost + "/app", "a:b", "dist.d/app", "dist.d/App":
 		return KindLayout
 	case "oci.tar":
 		return KindArchive
@@ -76,6 +76,16 @@ func TestParseReference(t *testing.T) {
 		{"localhost:5000/a@" + someSHA, Reference{Kind: KindRegistry, Host: "localhost:5000", Repository: "a", Digest: someSHA}, ""},
 		{"127.0.0.1:4511/a__b", Reference{Kind: KindRegistry, Host: "127.0.0.1:4511", Repository: "a__b"}, ""},
 		{"[::1]:5000/a", Reference{Kind: KindRegistry, Host: "[::1]:5000", Repository: "a"}, ""},
+		// Spellings of one repository.
+		{"docker.io/alpine:3", Reference{Kind: KindRegistry, Host: "docker.io", Repository: "library/alpine", Tag: "3"}, "docker.io/library/alpine:3"},
+		{"index.docker.io/library/alpine:3", Reference{Kind: KindRegistry, Host: "docker.io", Repository: "library/alpine", Tag: "3"}, "docker.io/library/alpine:3"},
+		{"Registry-1.docker.io.:0443/alpine@" + someSHA, Reference{Kind: KindRegistry, Host: "docker.io", Repository: "library/alpine", Digest: someSHA}, "docker.io/library/alpine@" + someSHA},
+		{"registry.hub.docker.com/grafana/loki", Reference{Kind: KindRegistry, Host: "docker.io", Repository: "grafana/loki"}, "docker.io/grafana/loki"},
+		{"GHCR.io.:443/a/b:1", Reference{Kind: KindRegistry, Host: "ghcr.io", Repository: "a/b", Tag: "1"}, "ghcr.io/a/b:1"},
+		{"LocalHost/a", Reference{Kind: KindRegistry, Host: "localhost", Repository: "a"}, "localhost/a"},
+		{"[::ffff:7f00:1]:05000/a", Reference{Kind: KindRegistry, Host: "127.0.0.1:5000", Repository: "a"}, "127.0.0.1:5000/a"},
+		{"oci:dist.d/app", Reference{Kind: KindLayout, Path: "dist.d/app"}, ""},
+		{"dist.d/App", Reference{Kind: KindLayout, Path: "dist.d/App"}, "oci:dist.d/App"},
 		{"public.ecr.aws/a/b:1", Reference{Kind: KindRegistry, Host: "public.ecr.aws", Repository: "a/b", Tag: "1"}, ""},
 		{ecrHost + ".evil.com/app:1", Reference{Kind: KindRegistry, Host: ecrHost + ".evil.com", Repository: "app", Tag: "1"}, ""},
 		// A directory must not catch what is meant for the registry.
@@ -141,6 +151,12 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{"docker-daemon:sha256:12", "image ID"},
 		{"ghcr.io/A", "not a repository name"},
 		{"gh_cr.io/a", "no host name"},
+		{"127.1:5000/a", "ends in a number"},
+		{"0x7f000001:5000/a", "ends in a number"},
+		{"doc\u212aer.io/a", "no host name"},
+		{"docker.io../a", "no host name"},
+		{"dist.d/app", "write oci:dist.d/app for the path"},
+		{"dist.d/app:1", "write oci:dist.d/app:1 for the path"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
@@ -160,6 +176,7 @@ func FuzzParseReference(f *testing.F) {
 		"", "app:1", ecrHost + "/app:1@" + someSHA, "127.0.0.1:4510/a/b:c", "oci:dir:tag", "oci:a:b/c@" + someSHA,
 		`oci:C:\x:1`, "oci-archive:f.tar:x", "img:1", "oci:::", "@sha256:", ":/", "[::1]/app", "-:1",
 		"docker-archive:f:a/b:c", "docker-daemon:" + someSHA, "docker-daemon:a:1@x", "localhost:5000/a__b:1",
+		"index.docker.io.:0443/alpine", "[::ffff:7f00:1]:80/a",
 	} {
 		f.Add(s)
 	}

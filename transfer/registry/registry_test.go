@@ -284,11 +284,13 @@ func TestRegistryDelete(t *testing.T) {
 
 // TestDockerHubNames checks how short names are read.
 func TestDockerHubNames(t *testing.T) {
-	for name, want := range map[string]string{"alpine": "library/alpine", "grafana/loki": "grafana/loki"} {
-		r, err := New("docker.io", name, nil, nil)
-		fixture.Check(t, err)
-		if r.repository != want || r.registry.RegistryStr() != "index.docker.io" || r.String() != "docker.io/"+name && r.String() != "docker.io/"+want {
-			t.Errorf("%s is %s at %s", name, r.repository, r.registry.RegistryStr())
+	for _, host := range []string{"docker.io", "index.docker.io", "registry-1.docker.io", "Docker.io.:443", "registry.hub.docker.com"} {
+		for name, want := range map[string]string{"alpine": "library/alpine", "grafana/loki": "grafana/loki"} {
+			r, err := New(host, name, nil, nil)
+			fixture.Check(t, err)
+			if r.repository != want || r.registry.RegistryStr() != "index.docker.io" || r.String() != "docker.io/"+want {
+				t.Errorf("%s/%s is %s, %s at %s", host, name, r, r.repository, r.registry.RegistryStr())
+			}
 		}
 	}
 }

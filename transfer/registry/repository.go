@@ -16,6 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -27,7 +28,7 @@ import (
 // Credentials go to the registry's host alone, and to the server that it names for
 // tokens if that is in the same domain; never over plain HTTP to another machine.
 type Repository struct {
-	host       string // as it was asked for
+	host       string // in its canonical spelling
 	repository string
 	registry   name.Registry
 	keychain   authn.Keychain
@@ -60,21 +61,26 @@ var (
 	_ content.ImageChecker = (*Repository)(nil)
 )
 
-// New returns a repository of the registry at host, which may be docker.io
-// with its short names. Its credentials are those of keychain for it; nil and what
+// New returns a repository of the registry at host, both in their canonical
+// spelling: docker.io/library/alpine for index.docker.io/alpine. Its credentials
+// are those of keychain for it; nil and what
 // the keychain does not know is anonymous. base sends the requests; nil is a
 // transport with Go's defaults. No request is made.
 func New(host, repository string, keychain authn.Keychain, base http.RoundTripper) (*Repository, error) {
+	canonical, err := registryname.Host(host)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", host, err)
+	}
+	host = canonical
 	registry, err := name.NewRegistry(host, name.WeakValidation)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", host, err)
 	}
 	if repository != "" {
-		full, err := name.NewRepository(host+"/"+repository, name.WeakValidation)
-		if err != nil {
+		repository = registryname.Repository(host, repository)
+		if _, err := name.NewRepository(host+"/"+repository, name.WeakValidation); err != nil {
 			return nil, fmt.Errorf("%s/%s: %w", host, repository, err)
 		}
-		repository = full.RepositoryStr() // docker.io/alpine is docker.io/library/alpine
 	}
 	if keychain == nil {
 		keychain = authn.NewMultiKeychain()

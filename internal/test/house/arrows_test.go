@@ -35,7 +35,7 @@ var arrows = []struct {
 		why:   "an image in a file is read without a network",
 	}, {
 		from: endpoints,
-		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/strictjson",
+		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/registryname", "internal/strictjson",
 			"transfer/content", "transfer/layout", "transfer/internal/..."},
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {
@@ -45,7 +45,7 @@ var arrows = []struct {
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
 		from: []string{"sign"},
-		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/strictjson", "internal/strictyaml",
+		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",
 			"transfer/content", "transfer/ref"},
 		why: "signatures are manifests at any endpoint: they need neither the engine nor an endpoint of a kind; a policy names repositories as people write them (transfer/ref), and the key's account is that of a registry's host (auth)",
 	}, {
