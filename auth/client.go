@@ -18,10 +18,14 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
+// maxCallTime bounds one try of a call to AWS with all of its answer, whoever sends it
+// byte by byte. Layer parts are not sent with this client.
+const maxCallTime = 6 * time.Minute
+
 // AWS is how AWS is called. The zero value has the SDK's own defaults.
 type AWS struct {
 	// HTTPClient sends the calls; nil is the SDK's client, except that calls to this
-	// machine stay on it.
+	// machine stay on it and that each ends after six minutes.
 	HTTPClient aws.HTTPClient
 	// LoadOptions are given to the SDK's config.LoadDefaultConfig after ours.
 	LoadOptions []func(*config.LoadOptions) error
@@ -68,7 +72,7 @@ func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duratio
 func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
 	if client == nil {
-		client = awshttp.NewBuildableClient().WithTransportOptions(loopback.Keep)
+		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(loopback.Keep)
 	}
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client)}
 	if p.profile != "" {

@@ -22,10 +22,11 @@ func (s Sender) Do(r *http.Request) (*http.Response, error) { return s(r) }
 // RoundTrip implements http.RoundTripper.
 func (s Sender) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }
 
-// stallError is the error of a request whose connection stood still. It is a [net.Error].
+// stallError is the error of a request whose connection stood still, or was too slow. It is a [net.Error].
 type stallError struct {
 	what string
 	d    time.Duration
+	slow bool // bytes came, but too few of them
 }
 
 func (e *stallError) Error() string { return fmt.Sprintf("%s for %s", e.what, e.d) }
@@ -35,6 +36,23 @@ func (e *stallError) Timeout() bool { return true }
 
 // Temporary implements [net.Error].
 func (e *stallError) Temporary() bool { return true }
+
+// Permanent makes the error of a slow answer final for [retry.Judge]: a reader that resumes would else be held for
+// ever by a server that sends a few bytes each time.
+func (e *stallError) Permanent() bool { return e.slow }
+
+type documentKey struct{}
+
+// Document returns the context of a request whose answer is read as a whole, which has to be complete within the
+// policy's time.
+func Document(ctx context.Context) context.Context {
+	return context.WithValue(ctx, documentKey{}, true)
+}
+
+// Documents returns a sender whose answers are all read as a whole, see [Document].
+func Documents(next Sender) Sender {
+	return func(r *http.Request) (*http.Response, error) { return next(r.WithContext(Document(r.Context()))) }
+}
 
 // sourceError is the error of a request whose body could not be read: it is not the
 // connection that failed.
@@ -46,8 +64,9 @@ func (e *sourceError) Unwrap() error { return e.error }
 func (e *sourceError) Permanent() bool { return true }
 
 // Watched returns a sender that ends requests whose connection stands still: no
-// byte of the body is taken, no answer comes, or no byte of it. The time that our
-// own side takes for the body or with the answer does not count.
+// byte of the body is taken, no answer comes, or no byte of it, or too few of them
+// for the policy's rate. The time that our own side takes for the body or with the
+// answer does not count.
 func Watched(next Sender, patience func() retry.Policy) Sender {
 	return func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancelCause(r.Context())
@@ -65,7 +84,11 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 			cancel(nil)
 			return nil, err
 		}
-		response.Body = &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w}
+		body := &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w, slack: w.patience.Slack, document: w.patience.Document}
+		if whole, _ := r.Context().Value(documentKey{}).(bool); !whole {
+			body.document = 0
+		}
+		response.Body = body
 		return response, nil
 	}
 }
@@ -84,10 +107,13 @@ type stallWatch struct {
 	source error      // why the body could not be read
 }
 
-// wait ends the request if nothing has happened after d. It is called for each read
-// of a body, so one timer serves for all of them.
-func (w *stallWatch) wait(d time.Duration, what string) {
-	w.stall, w.until = stallError{what, d}, time.Now().Add(d)
+// wait ends the request if nothing has happened after d.
+func (w *stallWatch) wait(d time.Duration, what string) { w.waitFor(d, stallError{what: what, d: d}) }
+
+// waitFor is wait with another error. It is called for each read of a body, so one
+// timer serves for all of them.
+func (w *stallWatch) waitFor(d time.Duration, stall stallError) {
+	w.stall, w.until = stall, time.Now().Add(d)
 	if w.timer == nil {
 		w.timer = time.AfterFunc(d, w.expire)
 		return
@@ -179,14 +205,19 @@ type receivedBody struct {
 	io.ReadCloser
 	ctx   context.Context
 	watch *stallWatch
+
+	slack    time.Duration // for which it may still be slower than the policy's rate
+	document time.Duration // in which it must be complete; 0 is any time
 }
 
 func (b *receivedBody) Read(p []byte) (int, error) {
 	w := b.watch
 	w.mu.Lock()
-	w.wait(w.patience.Bytes, "no byte came")
+	w.waitFor(b.limit())
 	w.mu.Unlock()
+	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
+	b.note(n, time.Since(began))
 	w.mu.Lock()
 	if w.pause(); err != nil {
 		w.stop()
@@ -196,6 +227,31 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 		err = w.cause(b.ctx, err)
 	}
 	return n, err
+}
+
+// limit returns how long the next bytes may take, and what it is if they take longer.
+func (b *receivedBody) limit() (time.Duration, stallError) {
+	policy := b.watch.patience
+	d, stall := policy.Bytes, stallError{what: "no byte came", d: policy.Bytes}
+	if policy.Rate > 0 && b.slack < d {
+		d, stall = b.slack, stallError{fmt.Sprintf("fewer than %d bytes a second came", policy.Rate), policy.Slack, true}
+	}
+	if policy.Document > 0 && b.document > 0 && b.document < d {
+		d, stall = b.document, stallError{"the answer was incomplete", policy.Document, true}
+	}
+	return d, stall
+}
+
+// note counts n bytes that took d.
+func (b *receivedBody) note(n int, d time.Duration) {
+	policy := b.watch.patience
+	if policy.Rate > 0 {
+		earned := time.Duration(n) * time.Second / time.Duration(policy.Rate)
+		b.slack = max(min(b.slack-d+earned, policy.Slack), 1)
+	}
+	if b.document > 0 {
+		b.document = max(b.document-d, 1)
+	}
 }
 
 func (b *receivedBody) Close() error {

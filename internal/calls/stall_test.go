@@ -114,7 +114,7 @@ func TestStallWatch(t *testing.T) {
 		time.Sleep(time.Second)
 		synctest.Wait()
 		var stall *stallError
-		if !errors.As(context.Cause(ctx), &stall) || *stall != (stallError{"no byte came", time.Second}) {
+		if !errors.As(context.Cause(ctx), &stall) || *stall != (stallError{what: "no byte came", d: time.Second}) {
 			t.Errorf("got %v", context.Cause(ctx))
 		}
 	})
@@ -147,5 +147,102 @@ func TestSlowBody(t *testing.T) {
 		response, err := Watched(link, func() retry.Policy { return waits })(request)
 		check(t, err)
 		response.Body.Close()
+	})
+}
+
+// drip is a body that brings n bytes each time, after a pause.
+type drip struct {
+	ctx   context.Context
+	n     int
+	pause time.Duration
+	left  int
+}
+
+func (d *drip) Read(p []byte) (int, error) {
+	select {
+	case <-time.After(d.pause):
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	}
+	n := min(d.n, len(p), d.left)
+	if d.left -= n; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (d *drip) Close() error { return nil }
+
+// TestSlowAnswer has answers come in drips: what would hold a command for ever ends, with an error that is final for
+// readers that resume, and what is only slow does not. A document has to be complete in its time.
+func TestSlowAnswer(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		n        int
+		pause    time.Duration
+		size     int
+		document bool
+		want     string // part of the error
+		within   time.Duration
+	}{
+		{"a byte every two seconds", 1, 2 * time.Second, 1 << 20, false, "fewer than 512 bytes a second came for 2m0s", 3 * time.Minute},
+		{"a slow line", 6 << 10, 10 * time.Second, 8 << 20, false, "", 24 * time.Hour},
+		{"pauses of a slow line", 8 << 10, 14 * time.Second, 1 << 20, false, "", 24 * time.Hour},
+		{"a document over a slow line", 6 << 10, 10 * time.Second, 100 << 10, true, "", 5 * time.Minute},
+		{"a slow document", 6 << 10, 10 * time.Second, 4 << 20, true, "the answer was incomplete for 5m0s", 6 * time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := t.Context()
+				if test.document {
+					ctx = Document(ctx)
+				}
+				send := Watched(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{Body: &drip{ctx: r.Context(), n: test.n, pause: test.pause, left: test.size}}, nil
+				}, retry.Default)
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://registry.test", nil)
+				check(t, err)
+				began := time.Now()
+				response, err := send(request)
+				check(t, err)
+				n, err := io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if took := time.Since(began); took > test.within {
+					t.Errorf("took %s", took)
+				}
+				if test.want == "" {
+					if err != nil || n != int64(test.size) {
+						t.Errorf("%d bytes, %v", n, err)
+					}
+					return
+				}
+				if v, _ := retry.Judge(t.Context(), err); err == nil || v != retry.Final || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("got %v, %v", v, err)
+				}
+			})
+		})
+	}
+}
+
+// TestRateHasNoCredit has an answer be fast at first: that is no excuse for what follows.
+func TestRateHasNoCredit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		send := Watched(func(r *http.Request) (*http.Response, error) {
+			ctx := r.Context()
+			return &http.Response{Body: struct {
+				io.Reader
+				io.Closer
+			}{io.MultiReader(strings.NewReader(strings.Repeat("x", 64<<20)), &drip{ctx: ctx, n: 1, pause: 2 * time.Second, left: 1 << 20}), io.NopCloser(nil)}}, nil
+		}, retry.Default)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry.test", nil)
+		check(t, err)
+		began := time.Now()
+		response, err := send(request)
+		check(t, err)
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		if took := time.Since(began); err == nil || took > 3*time.Minute {
+			t.Errorf("%v after %s", err, took)
+		}
 	})
 }

@@ -23,7 +23,7 @@ func (e *Repository) apiCalls(credentials aws.CredentialsProvider) func(*ecr.Opt
 			e.policy.Tries = tries
 		}
 		o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
-		o.HTTPClient = calls.Watched(e.speed.timed(checkedAnswer(o.HTTPClient.Do)), e.waits)
+		o.HTTPClient = calls.Documents(calls.Watched(e.speed.timed(checkedAnswer(o.HTTPClient.Do)), e.waits))
 	}
 }
 

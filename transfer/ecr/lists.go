@@ -31,7 +31,7 @@ func (e *Repository) Tags(ctx context.Context) ([]string, error) {
 	pages := ecr.NewListImagesPaginator(e.api, &ecr.ListImagesInput{
 		RegistryId: &e.registry.Account, RepositoryName: &e.repository, MaxResults: aws.Int32(listPageSize),
 		Filter: &types.ListImagesFilter{TagStatus: types.TagStatusTagged},
-	})
+	}, func(o *ecr.ListImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
 	var tags []string
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -42,6 +42,9 @@ func (e *Repository) Tags(ctx context.Context) ([]string, error) {
 			if tag := aws.ToString(id.ImageTag); tag != "" {
 				tags = append(tags, tag)
 			}
+		}
+		if len(tags) > content.MaxListed {
+			return nil, fmt.Errorf("%s: %w: it has more than %d tags", e, content.ErrUnsupported, content.MaxListed)
 		}
 	}
 	slices.Sort(tags)

@@ -73,7 +73,7 @@ var (
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {
 	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, policy: retry.Default(), own: NewLimits(), speed: speed{lane: defaultFastLane()}}
 	e.Layers.Transport = calls.Watched(e.Layers.Transport.RoundTrip, e.waits)
-	e.parts = calls.Watched(checkedAnswer(layerClient(cfg).Do), e.waits)
+	e.parts = calls.Documents(calls.Watched(checkedAnswer(layerClient(cfg).Do), e.waits))
 	e.api = auth.NewClient(cfg, r, e.apiCalls(cfg.Credentials))
 	return e
 }

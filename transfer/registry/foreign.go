@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"sync"
 
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
@@ -18,11 +20,15 @@ import (
 // descriptors:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties.
 type ForeignLayers struct {
-	// Client sends the requests. It must add no credentials.
+	// Client sends the requests. It must add no credentials. Without a transport it has
+	// that of [NewTransport].
 	Client *http.Client
 }
 
 var _ content.BlobReader = ForeignLayers{}
+
+// sharedTransport is shared, as its connections are.
+var sharedTransport = sync.OnceValue(NewTransport)
 
 // Blob opens the layer at the first of its URLs that serves it. If the connection breaks
 // the reader resumes.
@@ -70,6 +76,11 @@ func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, er
 	}
 	request.Header.Set("Accept-Encoding", "identity")
 	client := *s.Client
+	base := client.Transport
+	if base == nil {
+		base = sharedTransport()
+	}
+	client.Transport = calls.Watched(base.RoundTrip, retry.Default)
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		if next.URL.Scheme != "https" || len(via) >= 10 {
 			return retry.As(retry.Final, errors.New("its URL leads away from https, or nowhere"))

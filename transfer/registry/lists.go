@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -16,14 +15,11 @@ func (r *Repository) Tags(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := c.List(ctx, r.repository+"/tags/list", func(page []byte) ([]string, error) {
-		var doc struct{ Tags []string }
-		return doc.Tags, decodeList(page, &doc)
-	})
+	tags, err := c.List(ctx, r.repository+"/tags/list", "tags", content.IsTag)
 	if err != nil {
 		return nil, r.fail("tags", err)
 	}
-	return slices.DeleteFunc(tags, func(tag string) bool { return !content.IsTag(tag) }), nil
+	return tags, nil
 }
 
 // FirstTags returns the first page of the tags, sorted: what one request lists.
@@ -32,16 +28,16 @@ func (r *Repository) FirstTags(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var doc struct{ Tags []string }
 	a, err := c.Get(ctx, r.repository+"/tags/list", nil, nil, v2.MaxListBytes)
+	var tags []string
 	if err == nil {
-		err = decodeList(a.Body, &doc)
+		tags, err = v2.DecodeList(a.Body, "tags", content.IsTag)
 	}
 	if err != nil {
 		return nil, r.fail("tags", err)
 	}
-	slices.Sort(doc.Tags)
-	return slices.DeleteFunc(doc.Tags, func(tag string) bool { return !content.IsTag(tag) }), nil
+	slices.Sort(tags)
+	return tags, nil
 }
 
 // Repositories returns the names of the repositories that the registry lists, sorted.
@@ -51,19 +47,9 @@ func (r *Repository) Repositories(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := c.List(ctx, "_catalog", func(page []byte) ([]string, error) {
-		var doc struct{ Repositories []string }
-		return doc.Repositories, decodeList(page, &doc)
-	})
+	names, err := c.List(ctx, "_catalog", "repositories", content.IsRepositoryName)
 	if err != nil {
 		return nil, fmt.Errorf("%s: repositories: %w", r.host, err)
 	}
-	return slices.DeleteFunc(names, func(name string) bool { return !content.IsRepositoryName(name) }), nil
-}
-
-func decodeList(data []byte, doc any) error {
-	if err := json.Unmarshal(data, doc); err != nil {
-		return fmt.Errorf("%w: not a list: %w", content.ErrProtocol, err)
-	}
-	return nil
+	return names, nil
 }

@@ -96,8 +96,8 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}
-	calls := calls.Caller{Limits: &r.limits, Log: &r.requestLog}
-	r.guard = &guard{next: calls.Transport(base, v2.Operation), registry: registry.RegistryStr()}
+	caller := calls.Caller{Limits: &r.limits, Log: &r.requestLog}
+	r.guard = &guard{next: caller.Transport(base, v2.Operation), registry: registry.RegistryStr()}
 	return r, nil
 }
 
@@ -178,7 +178,7 @@ func (r *Repository) scoped(ctx context.Context, scopes ...string) (*v2.Client, 
 		return nil, fmt.Errorf("%s: credentials: %w", r.host, err)
 	}
 	var signed http.RoundTripper
-	err = v2.Retry(ctx, func(ctx context.Context) (err error) {
+	err = v2.Retry(calls.Document(ctx), func(ctx context.Context) (err error) {
 		signed, err = r.authorize(ctx, credentials, scopes)
 		return asV2Error(err)
 	})
@@ -200,7 +200,7 @@ func (r *Repository) scheme() string {
 // ping asks the registry how it wants its credentials.
 func (r *Repository) ping(ctx context.Context) error {
 	var challenge *transport.Challenge
-	err := v2.Retry(ctx, func(ctx context.Context) (err error) {
+	err := v2.Retry(calls.Document(ctx), func(ctx context.Context) (err error) {
 		challenge, err = transport.Ping(ctx, r.registry, r.guard)
 		return asV2Error(err)
 	})

@@ -20,6 +20,12 @@ type Policy struct {
 	// Answer is how long the answer to a request may take, Bytes how long no byte of a request or an answer may
 	// move.
 	Answer, Bytes time.Duration
+	// Rate is how many bytes a second an answer must bring on average, and Slack for how long it may be slower. Zero
+	// is any rate.
+	Rate  int
+	Slack time.Duration
+	// Document is how long the body of an answer may take that is read as a whole. Zero is any time.
+	Document time.Duration
 }
 
 // Default returns the policy for all services. It waits for an answer as long as the AWS CLI.
@@ -28,6 +34,7 @@ func Default() Policy {
 		Tries: 8, Pause: 100 * time.Millisecond, MaxPause: 5 * time.Second,
 		Throttled: 10 * time.Minute, Lag: 5 * time.Second,
 		Answer: time.Minute, Bytes: 30 * time.Second,
+		Rate: 512, Slack: 2 * time.Minute, Document: 5 * time.Minute,
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -163,6 +164,7 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, header 
 
 func (c *Client) getURL(ctx context.Context, u *url.URL, header http.Header, limit int64) (a Answer, err error) {
 	a.url = u
+	ctx = calls.Document(ctx)
 	err = Retry(ctx, func(ctx context.Context) error {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 		if err != nil {

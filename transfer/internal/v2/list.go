@@ -1,7 +1,9 @@
 package v2
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -22,22 +24,69 @@ var Redirects = []int{
 // listPage is how many names are asked for at once.
 const listPage = 1000
 
+// Bounds of what a registry lists, of all pages together unless they say otherwise.
 const (
-	// maxListPages and maxListBytes bound what a registry lists.
 	maxListPages = 10_000
 	MaxListBytes = 32 << 20 // in one page
+	maxListTotal = 64 << 20 // bytes
 )
 
-// List gets all pages of a list and sorts it.
-func (c *Client) List(ctx context.Context, path string, decode func(page []byte) ([]string, error)) ([]string, error) {
+// List gets all pages of a list of names, below a member of its JSON, and returns the
+// valid ones, sorted. The error wraps [content.ErrUnsupported] if there are more than
+// [content.MaxListed], or than can be kept in memory.
+func (c *Client) List(ctx context.Context, path, member string, valid func(string) bool) ([]string, error) {
 	var all []string
+	total := 0
 	err := c.Pages(ctx, c.URL(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a Answer) error {
-		page, err := decode(a.Body)
+		if total += len(a.Body); total > maxListTotal {
+			return fmt.Errorf("%w: the list has more than %d MiB", content.ErrUnsupported, maxListTotal>>20)
+		}
+		page, err := DecodeList(a.Body, member, valid)
+		if err == nil && len(all)+len(page) > content.MaxListed {
+			err = errTooMany
+		}
 		all = append(all, page...)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.Sort(all)
-	return slices.Compact(all), err
+	return slices.Compact(all), nil
+}
+
+var errTooMany = fmt.Errorf("%w: the list has more than %d names", content.ErrUnsupported, content.MaxListed)
+
+// DecodeList returns the valid names below a member of a JSON object. It keeps no
+// others, so that a page of empty names takes no memory.
+func DecodeList(page []byte, member string, valid func(string) bool) ([]string, error) {
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(page, &doc); err != nil {
+		return nil, fmt.Errorf("%w: not a list: %w", content.ErrProtocol, err)
+	}
+	raw, ok := doc[member]
+	if !ok || string(raw) == "null" {
+		return nil, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return nil, fmt.Errorf("%w: %s is not a list", content.ErrProtocol, member)
+	}
+	var names []string
+	for d.More() {
+		token, err := d.Token()
+		name, ok := token.(string)
+		switch {
+		case err != nil || !ok:
+			return nil, fmt.Errorf("%w: %s is not a list of names", content.ErrProtocol, member)
+		case !valid(name):
+		case len(names) == content.MaxListed:
+			return nil, errTooMany
+		default:
+			names = append(names, name)
+		}
+	}
+	return names, nil
 }
 
 // Pages gets an answer and those that its header Link leads to:
