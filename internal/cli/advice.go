@@ -99,6 +99,7 @@ var advices = []struct {
 	{err: index.ErrSamePlatform, text: "leave one of them out"},
 	{err: index.ErrDockerList, text: "make an OCI index with `ecrkit index create --type oci`"},
 	{err: index.ErrNotIndex, text: "make an index of it with `ecrkit index create`"},
+	{err: content.ErrNoRoom, text: "set TMPDIR to a directory with more room, or unpack the file first"},
 	{err: errNoSignatures},
 	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
 	{err: sign.ErrUnsigned, text: "sign it with `ecrkit sign`"},

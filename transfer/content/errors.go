@@ -23,6 +23,9 @@ var (
 	ErrNoRanges = Permanent(errors.New("the server sends no ranges"))
 )
 
+// ErrNoRoom is the error of a directory for temporary files that has no room for more.
+var ErrNoRoom = errors.New("there is no room")
+
 // SourceError is an error of a [BlobUploader] whose cause is the source: what was to be
 // uploaded could not be read, or is not what its descriptor says.
 type SourceError struct{ Err error }

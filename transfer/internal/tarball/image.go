@@ -94,7 +94,8 @@ func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*Image, error) 
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
-	plain, err := compress.NewReader(buffered, compress.Detect(first))
+	format := compress.Detect(first)
+	plain, err := compress.NewReader(buffered, format)
 	if raw.fault != nil {
 		return nil, raw.fault
 	}
@@ -106,7 +107,11 @@ func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := copyTar(temp, plain); err != nil {
+	var packed *int64
+	if format != compress.None {
+		packed = &raw.n
+	}
+	if err := copyTar(newRoomWriter(temp, packed), plain); err != nil {
 		temp.Close()
 		if raw.fault != nil {
 			return nil, raw.fault
@@ -120,11 +125,13 @@ func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*Image, error) 
 // one in the content.
 type faultReader struct {
 	r     io.Reader
+	n     int64 // bytes read
 	fault error
 }
 
 func (r *faultReader) Read(p []byte) (int, error) {
 	n, err := r.r.Read(p)
+	r.n += int64(n)
 	if err != nil && err != io.EOF {
 		r.fault = err
 	}

@@ -28,14 +28,8 @@ func (p *pages) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestListIsBounded(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]func(n int) string{
-		"names": func(n int) string {
-			var b strings.Builder
-			for i := range 100_000 {
-				fmt.Fprintf(&b, `,"%d-%d"`, n, i)
-			}
-			return `{"tags":[` + b.String()[1:] + `]}`
-		},
-		"padding":  func(n int) string { return `{"tags":["1"]}` + strings.Repeat(" ", 30<<20) },
+		"names":   func(int) string { return `{"tags":["1"` + strings.Repeat(`,"a"`, 200_000) + `]}` },
+		"padding": func(n int) string { return `{"tags":["1"]}` + strings.Repeat(" ", 30<<20) },
 	} {
 		p := &pages{page: page}
 		_, err := NewClient("https", "registry.test", p).List(t.Context(), "app/tags/list", "tags", content.IsTag)
