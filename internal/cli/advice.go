@@ -30,7 +30,8 @@ func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) stri
 		}
 		return strings.Join(lines, "\n")
 	}
-	text := err.Error()
+	// What an error quotes must not look like a line of ours.
+	text := strings.ReplaceAll(err.Error(), "\n", "\n  ")
 	app.elsewhere.Range(func(host, note any) bool {
 		if about(text, host.(string)) && !strings.Contains(text, note.(string)) {
 			text += note.(string)

@@ -79,10 +79,10 @@ func (app *App) openTarget(ctx context.Context, r ref.Reference) (content.Target
 		return nil, err
 	}
 	if r.Path == ref.StandardStream {
-		if isTerminal(app.Stdout) {
+		if isTerminal(app.rawStdout()) || app.StdoutSize != nil {
 			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
 		}
-		o.Stdout, app.Stdout = app.Stdout, app.Stderr
+		o.Stdout, app.Stdout, app.RawStdout = app.rawStdout(), app.Stderr, nil
 	}
 	if err := app.checkRegistry(ctx, r); err != nil {
 		return nil, err

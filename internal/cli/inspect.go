@@ -98,12 +98,12 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 	}
 	switch {
 	case f.raw:
-		_, err = app.Stdout.Write(manifest.Content)
+		_, err = app.rawStdout().Write(manifest.Content)
 		return err
 	case f.config:
 		config, err := content.ReadConfig(ctx, source, manifest)
 		if err == nil {
-			_, err = app.Stdout.Write(config)
+			_, err = app.rawStdout().Write(config)
 		}
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ecrkit/ecrkit/internal/printable"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -23,8 +24,12 @@ import (
 // App is what a command may use of the world.
 type App struct {
 	Stdin  io.Reader
-	Stdout io.Writer // results only
-	Stderr io.Writer // messages; safe for concurrent use
+	Stdout io.Writer // results only, made printable
+	Stderr io.Writer // messages, made printable; safe for concurrent use
+	// RawStdout takes the bytes of a file; nil is Stdout.
+	RawStdout io.Writer
+	// Terminal takes what moves the cursor, with Stderr; nil is Stderr.
+	Terminal io.Writer
 	// TerminalSize returns the columns and rows of the terminal that Stderr is; nil if
 	// it is none.
 	TerminalSize func() (columns, rows int, err error)
@@ -57,13 +62,16 @@ type App struct {
 // Main runs the command with args (without the program's name) and returns its
 // exit code. env looks up an environment variable as os.LookupEnv does.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	terminal := &lockedWriter{w: stderr}
 	app := &App{
-		Stdin:  stdin,
-		Stdout: stdout,
-		Stderr: &lockedWriter{w: stderr},
-		Env:    settings.WithHome(env),
-		Now:    time.Now,
-		Output: outputText,
+		Stdin:     stdin,
+		Stdout:    printable.NewWriter(stdout),
+		Stderr:    printable.NewWriter(terminal),
+		RawStdout: stdout,
+		Terminal:  terminal,
+		Env:       settings.WithHome(env),
+		Now:       time.Now,
+		Output:    outputText,
 	}
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		app.TerminalSize = func() (columns, rows int, err error) { return term.GetSize(int(f.Fd())) }
@@ -143,6 +151,14 @@ func (app *App) wantsJSON(args []string) bool {
 		}
 	}
 	return false
+}
+
+// rawStdout is where the bytes of a file go: as they are, except on a terminal.
+func (app *App) rawStdout() io.Writer {
+	if app.RawStdout == nil || app.StdoutSize != nil {
+		return app.Stdout
+	}
+	return app.RawStdout
 }
 
 // columns is how wide the terminal is that Stdout is, 0 if it is none.

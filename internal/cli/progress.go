@@ -31,7 +31,7 @@ func (app *App) newProgress() (*ui.Progress, error) {
 			return nil, usagef("%s=%s: %w", progressVariable, value, err)
 		}
 	}
-	o := ui.Options{Mode: mode, Out: app.Stderr, TerminalSize: app.TerminalSize}
+	o := ui.Options{Mode: mode, Out: app.Stderr, Terminal: app.Terminal, TerminalSize: app.TerminalSize}
 	term, _ := app.Env("TERM")
 	switch {
 	case app.Quiet:

@@ -50,7 +50,7 @@ func (app *App) logRequests(next http.RoundTripper) http.RoundTripper {
 		if err == nil {
 			status = fmt.Sprint(response.StatusCode)
 		}
-		app.logLine(start, "http %s %s://%s%s %s", r.Method, r.URL.Scheme, r.URL.Host, r.URL.Path, status)
+		app.logLine(start, "http %s %s://%s%s %s", r.Method, r.URL.Scheme, r.URL.Host, r.URL.EscapedPath(), status)
 		return response, err
 	})
 }

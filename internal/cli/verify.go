@@ -175,7 +175,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	if err != nil {
 		return err
 	}
-	stdout := app.Stdout
+	stdout := app.rawStdout()
 	if f.predicate == ref.StandardStream {
 		app.Stdout = app.Stderr // for the results
 	}

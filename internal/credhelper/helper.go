@@ -8,12 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
+	"github.com/ecrkit/ecrkit/internal/printable"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/version"
@@ -66,7 +66,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return 0
 	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
 	default:
-		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", args[0])
+		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", printable.Line(args[0]))
 		return 1
 	}
 	log, closeLog, err := eventlog.Open("docker-credential-ecrkit", env.Get(eventlog.Variable), stderr)
@@ -78,7 +78,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	p := program{action: args[0], stdout: stdout, stderr: stderr, variables: variables, env: env, log: log}
 	code, err := p.run(ctx, stdin)
 	if err != nil {
-		line := strings.ReplaceAll(err.Error(), "\n", " ")
+		line := printable.Line(err.Error())
 		fmt.Fprintln(stdout, line)
 		// Older dockers (20.10) drop what is on stdout and report "no basic auth
 		// credentials"; stderr is the user's terminal.

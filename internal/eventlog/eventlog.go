@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/printable"
 )
 
 // Variable is the environment variable that turns the debug log on: "debug", or
@@ -52,7 +54,7 @@ func (h *warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *warningHandler) Handle(_ context.Context, r slog.Record) error {
-	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, strings.ReplaceAll(r.Message, "\n", " "))
+	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, printable.Line(r.Message))
 	return err
 }
 

@@ -16,9 +16,13 @@ import (
 // flight, as far as the terminal has room. No colour is used. The bars are gone
 // when the function that it returns has been called.
 func showBars(o Options, t *tally) (stop func()) {
+	terminal := o.Terminal
+	if terminal == nil {
+		terminal = o.Out
+	}
 	var current atomic.Pointer[state]
 	current.Store(&state{})
-	console := &console{Writer: cupwriter.New(o.Out, true), size: o.TerminalSize}
+	console := &console{Writer: cupwriter.New(terminal, true), size: o.TerminalSize}
 	refresh := make(chan any)
 	broken := make(chan any) // the terminal is gone
 	container := mpb.New(mpb.WithConsoleWriter(console), mpb.WithManualRefresh(refresh), mpb.WithShutdownNotifier(broken))

@@ -59,6 +59,8 @@ const (
 type Options struct {
 	Mode Mode
 	Out  io.Writer
+	// Terminal is where bars are drawn; nil is Out.
+	Terminal io.Writer
 	// TerminalSize returns the size of the terminal that Out is, in columns and rows;
 	// it is asked for each frame. nil if Out is none.
 	TerminalSize func() (columns, rows int, err error)

@@ -31,20 +31,24 @@ const (
 	maxListTotal = 64 << 20 // bytes
 )
 
+// listBounds bound a list, in names and in bytes of its pages.
+type listBounds struct{ names, bytes int }
+
 // List gets all pages of a list of names, below a member of its JSON, and returns the
 // valid ones, sorted. The error wraps [content.ErrUnsupported] if there are more than
 // [content.MaxListed], or than can be kept in memory.
 func (c *Client) List(ctx context.Context, path, member string, valid func(string) bool) ([]string, error) {
+	return c.list(ctx, path, member, valid, listBounds{content.MaxListed, maxListTotal})
+}
+
+func (c *Client) list(ctx context.Context, path, member string, valid func(string) bool, most listBounds) ([]string, error) {
 	var all []string
 	total := 0
 	err := c.Pages(ctx, c.URL(path, url.Values{"n": {fmt.Sprint(listPage)}}), nil, func(a Answer) error {
-		if total += len(a.Body); total > maxListTotal {
-			return fmt.Errorf("%w: the list has more than %d MiB", content.ErrUnsupported, maxListTotal>>20)
+		if total += len(a.Body); total > most.bytes {
+			return fmt.Errorf("%w: the list has more than %d bytes", content.ErrUnsupported, most.bytes)
 		}
-		page, err := DecodeList(a.Body, member, valid)
-		if err == nil && len(all)+len(page) > content.MaxListed {
-			err = errTooMany
-		}
+		page, err := decodeList(a.Body, member, valid, most.names-len(all))
 		all = append(all, page...)
 		return err
 	})
@@ -55,11 +59,14 @@ func (c *Client) List(ctx context.Context, path, member string, valid func(strin
 	return slices.Compact(all), nil
 }
 
-var errTooMany = fmt.Errorf("%w: the list has more than %d names", content.ErrUnsupported, content.MaxListed)
-
 // DecodeList returns the valid names below a member of a JSON object. It keeps no
 // others, so that a page of empty names takes no memory.
 func DecodeList(page []byte, member string, valid func(string) bool) ([]string, error) {
+	return decodeList(page, member, valid, content.MaxListed)
+}
+
+// decodeList returns at most so many names; more are an error.
+func decodeList(page []byte, member string, valid func(string) bool, most int) ([]string, error) {
 	var doc map[string]json.RawMessage
 	if err := json.Unmarshal(page, &doc); err != nil {
 		return nil, fmt.Errorf("%w: not a list: %w", content.ErrProtocol, err)
@@ -80,8 +87,8 @@ func DecodeList(page []byte, member string, valid func(string) bool) ([]string, 
 		case err != nil || !ok:
 			return nil, fmt.Errorf("%w: %s is not a list of names", content.ErrProtocol, member)
 		case !valid(name):
-		case len(names) == content.MaxListed:
-			return nil, errTooMany
+		case len(names) == most:
+			return nil, fmt.Errorf("%w: the list has more than %d names", content.ErrUnsupported, content.MaxListed)
 		default:
 			names = append(names, name)
 		}
