@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/printable"
 )
 
 // Error is a failure of a call to AWS for a registry. Its text is one line with
@@ -161,10 +162,8 @@ func withoutQuery(raw string) string {
 	return raw
 }
 
-var userOfURL = lazyregexp.New(`//[^/@\s"']*@`)
-
 // withoutUser masks the user and password of each URL in a text.
-func withoutUser(text string) string { return userOfURL.ReplaceAllString(text, "//…@") }
+func withoutUser(text string) string { return printable.MaskUsers(text) }
 
 // withoutUserOfHost does so of a host that may come with or without a scheme. A user
 // without a password and a scheme stays.

@@ -78,7 +78,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	p := program{action: args[0], stdout: stdout, stderr: stderr, variables: variables, env: env, log: log}
 	code, err := p.run(ctx, stdin)
 	if err != nil {
-		line := printable.Line(err.Error())
+		line := printable.Line(printable.MaskUsers(err.Error()))
 		fmt.Fprintln(stdout, line)
 		// Older dockers (20.10) drop what is on stdout and report "no basic auth
 		// credentials"; stderr is the user's terminal.

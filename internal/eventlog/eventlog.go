@@ -54,7 +54,7 @@ func (h *warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *warningHandler) Handle(_ context.Context, r slog.Record) error {
-	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, printable.Line(r.Message))
+	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, printable.Line(printable.MaskUsers(r.Message)))
 	return err
 }
 

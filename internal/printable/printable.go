@@ -9,6 +9,8 @@ import (
 	"io"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // Writer passes text on in which control characters, characters that change the
@@ -94,3 +96,9 @@ func Line(s string) string {
 	}
 	return string(bytes.ReplaceAll(out, []byte("\n"), []byte(" ")))
 }
+
+var userOfURL = lazyregexp.New("//[^/@\\s\"'`]*@")
+
+// MaskUsers returns s with the user and password of each URL masked, whoever has put
+// them into the text.
+func MaskUsers(s string) string { return userOfURL.ReplaceAllString(s, "//…@") }

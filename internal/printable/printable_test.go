@@ -72,3 +72,16 @@ func FuzzWriter(f *testing.F) {
 		}
 	})
 }
+
+func TestMaskUsers(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"proxyconnect http://bob:secret@proxy:3128: refused": "proxyconnect http://…@proxy:3128: refused",
+		"`tcp://bob:se%2fcret@host`, \"https://x@y\"":        "`tcp://…@host`, \"https://…@y\"",
+		"GET https://host/v2/app@sha256:00, app@sha256:00":   "GET https://host/v2/app@sha256:00, app@sha256:00",
+	} {
+		if got := MaskUsers(in); got != want {
+			t.Errorf("got %s", got)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
+	"github.com/ecrkit/ecrkit/internal/printable"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 )
@@ -34,6 +35,10 @@ func (d Daemon) connect() (*client.Client, error) {
 	if strings.HasPrefix(d.Host, "ssh:") {
 		return nil, fmt.Errorf("%w: a docker daemon over ssh; forward its socket (ssh -L /tmp/docker.sock:/run/docker.sock HOST) and name that in DOCKER_HOST", content.ErrUnsupported)
 	}
+	if d.Host != "" && !strings.Contains(d.Host, "://") {
+		// The client would quote it, and a password in it.
+		return nil, fmt.Errorf("%w: the address of the docker daemon has no scheme; write unix:///SOCKET or tcp://HOST:PORT in DOCKER_HOST", content.ErrUnsupported)
+	}
 	if d.TLSDir != "" {
 		file := func(name string) string { return filepath.Join(d.TLSDir, name) }
 		options = append(options, client.WithTLSClientConfig(file("ca.pem"), file("cert.pem"), file("key.pem")))
@@ -41,14 +46,18 @@ func (d Daemon) connect() (*client.Client, error) {
 	if d.Host != "" {
 		options = append(options, client.WithHost(d.Host))
 	}
-	return client.New(options...)
+	c, err := client.New(options...)
+	if err != nil {
+		return nil, errors.New(printable.MaskUsers(err.Error()))
+	}
+	return c, nil
 }
 
 // daemonError reports what the engine's error means.
 func daemonError(name string, c *client.Client, err error) error {
 	switch {
 	case client.IsErrConnectionFailed(err):
-		return fmt.Errorf("%s: no docker daemon answers at %s; start it, or say in DOCKER_HOST where it is", name, c.DaemonHost())
+		return fmt.Errorf("%s: no docker daemon answers at %s; start it, or say in DOCKER_HOST where it is", name, printable.MaskUsers(c.DaemonHost()))
 	case errdefs.IsNotFound(err):
 		return fmt.Errorf("%s: %w: %w", name, content.ErrNotFound, err)
 	}

@@ -106,3 +106,14 @@ func TestDockerDaemonMissing(t *testing.T) {
 		t.Errorf("ssh: %v", err)
 	}
 }
+
+// TestDaemonPassword has the address of the engine have a password, which no error shows.
+func TestDaemonPassword(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"tcp://bob:secret-pw@127.0.0.1:1", "tcp://bob:secret-pw@127.0.0.1:x", "bob:secret-pw@127.0.0.1", "what://bob:secret-pw@"} {
+		_, err := docker.OpenDaemon(t.Context(), docker.Daemon{Host: host}, "app:1", docker.ArchiveOptions{TempDir: t.TempDir()})
+		if err == nil || strings.Contains(err.Error(), "secret-pw") {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
