@@ -60,7 +60,7 @@ func newRootCommand(app *App) *cobra.Command {
 	}{
 		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app), newMirrorCommand(app)}},
 		{"Sign and verify:", []*cobra.Command{
-			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app),
+			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app), newAttestBlobCommand(app),
 			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
 		}},
 		{"Inspect, list and tag images:", []*cobra.Command{
