@@ -1,11 +1,10 @@
 package ecr
 
 import (
+	"errors"
 	"io"
 	"net/http"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/transform"
+	"unicode/utf8"
 
 	"github.com/ecrkit/ecrkit/internal/calls"
 )
@@ -19,12 +18,39 @@ func checkedAnswer(next calls.Sender) calls.Sender {
 		if err != nil {
 			return nil, err
 		}
-		response.Body = &checkedBody{transform.NewReader(response.Body, encoding.UTF8Validator), response.Body}
+		response.Body = &checkedBody{ReadCloser: response.Body}
 		return response, nil
 	}
 }
 
+var errNotUTF8 = errors.New("the answer is not UTF-8")
+
+// checkedBody fails at the end if not before, where bytes are not UTF-8.
 type checkedBody struct {
-	io.Reader
-	io.Closer
+	io.ReadCloser
+	begun []byte // a character that has begun; its other bytes are to come
+}
+
+func (b *checkedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	text := p[:n]
+	for len(b.begun) > 0 && len(text) > 0 && !utf8.FullRune(b.begun) {
+		b.begun, text = append(b.begun, text[0]), text[1:]
+	}
+	if utf8.FullRune(b.begun) {
+		if !utf8.Valid(b.begun) {
+			return 0, errNotUTF8
+		}
+		b.begun = b.begun[:0]
+	}
+	for end := max(0, len(text)-utf8.UTFMax); end < len(text); end++ {
+		if !utf8.FullRune(text[end:]) {
+			b.begun, text = append(b.begun, text[end:]...), text[:end]
+			break
+		}
+	}
+	if !utf8.Valid(text) || err == io.EOF && len(b.begun) > 0 {
+		return 0, errNotUTF8
+	}
+	return n, err
 }
