@@ -6,6 +6,8 @@ FUZZTIME ?= 10s
 # Flags of internal/tools/bench; see go run ./internal/tools/bench -help.
 BENCHFLAGS ?=
 DIST     ?= dist
+# Key that signs a release: of AWS KMS, in a file, or env://NAME; empty is none.
+KEY      ?=
 
 # The race detector needs cgo, which Go disables without a C compiler.
 RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
@@ -55,10 +57,11 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-lint: ## run gofmt, go vet, staticcheck and govulncheck (pinned in bench/go.mod)
+lint: ## run gofmt, go vet, go mod verify, staticcheck and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet -tags interop,trial ./...
 	$(GO) vet -C bench ./...
+	$(GO) mod verify
 	@mkdir -p $(TOOLS)
 	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
 	$(TOOLS)/staticcheck -tags interop,trial ./...
@@ -70,8 +73,8 @@ lint: ## run gofmt, go vet, staticcheck and govulncheck (pinned in bench/go.mod)
 	*) exit 1 ;; \
 	esac
 
-release: ## build archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SHA256SUMS
-	$(GO) run ./internal/tools/release -o $(DIST)
+release: ## build archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SBOMs, provenance and SHA256SUMS; sign them with KEY
+	$(GO) run ./internal/tools/release -o $(DIST) $(if $(KEY),-key '$(KEY)')
 
 install: ## install into PREFIX (default: /usr/local if you can write to it, otherwise ~/.local)
 	sh install.sh $(if $(PREFIX),--prefix '$(PREFIX)')

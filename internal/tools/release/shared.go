@@ -18,10 +18,13 @@ var completions = map[string]string{
 	"fish": "share/fish/vendor_completions.d/ecrkit.fish",
 }
 
+// hostProgram is where the ecrkit for this machine is built.
+func hostProgram(work string) string { return filepath.Join(work, "host", "ecrkit") }
+
 // sharedFiles returns the man pages and completions, which are the same for every platform, by their
 // place below the prefix of an installation. They are what ecrkit, built for this machine, writes.
 func sharedFiles(ctx context.Context, work string, modified time.Time) ([]file, error) {
-	program := filepath.Join(work, "host", "ecrkit")
+	program := hostProgram(work)
 	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, "./cmd/ecrkit")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	build.Stderr = os.Stderr
