@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
 // Error is a failure of a call to AWS for a registry. Its text is one line with
@@ -163,7 +163,7 @@ func withoutQuery(raw string) string {
 }
 
 // withoutUser masks the user and password of each URL in a text.
-func withoutUser(text string) string { return printable.MaskUsers(text) }
+func withoutUser(text string) string { return safetext.MaskUsers(text) }
 
 // withoutUserOfHost does so of a host that may come with or without a scheme. A user
 // without a password and a scheme stays.

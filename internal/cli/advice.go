@@ -10,7 +10,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -32,7 +32,7 @@ func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) stri
 		return strings.Join(lines, "\n")
 	}
 	// What an error quotes must not look like a line of ours.
-	text := printable.MaskUsers(strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	text := safetext.MaskUsers(strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	app.elsewhere.Range(func(host, note any) bool {
 		if about(text, host.(string)) && !strings.Contains(text, note.(string)) {
 			text += note.(string)

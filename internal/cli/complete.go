@@ -94,7 +94,7 @@ func tagsWith(ctx context.Context, images content.ImageLister, place, prefix str
 		}
 		for _, tag := range image.Tags {
 			if strings.HasPrefix(tag, prefix) && len(found) < maxCompletions {
-				found = append(found, place+":"+oneLine(tag))
+				found = append(found, place+":"+printable(tag))
 			}
 		}
 	}

@@ -224,7 +224,7 @@ func doctorText(r doctor.Result) string {
 		status = "FAILED"
 	}
 	head := fmt.Sprintf("%-8s %-13s ", status, r.ID)
-	found := oneLine(r.Found)
+	found := printable(r.Found)
 	if r.Status == doctor.OK || r.Status == doctor.Skipped {
 		return head + cut(found, doctorColumns-len(head), true) + "\n"
 	}
@@ -232,7 +232,7 @@ func doctorText(r doctor.Result) string {
 	var b strings.Builder
 	b.WriteString(wrapped(found, head, indent))
 	for _, step := range r.Advice {
-		b.WriteString(wrapped(oneLine(step), indent+"- ", indent+"  "))
+		b.WriteString(wrapped(printable(step), indent+"- ", indent+"  "))
 	}
 	return b.String()
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -81,7 +81,7 @@ func newFailure(object string, err error) failure {
 	case errors.As(err, &conflict):
 		object = conflict.Image
 	}
-	return failure{failureCode(err), printable.MaskUsers(err.Error()), printable.MaskUsers(object)}
+	return failure{failureCode(err), safetext.MaskUsers(err.Error()), safetext.MaskUsers(object)}
 }
 
 // failureOf is newFailure where there may be none.

@@ -18,7 +18,7 @@ func (app *App) inspectText(r inspected) string {
 	var out strings.Builder
 	field := func(name, value string) {
 		if value != "" && value != "-" {
-			fmt.Fprintf(&out, "%-12s %s\n", name+":", oneLine(value))
+			fmt.Fprintf(&out, "%-12s %s\n", name+":", printable(value))
 		}
 	}
 	field("Image", r.Reference)
@@ -116,7 +116,7 @@ func pairs(out *strings.Builder, name string, values map[string]string) {
 	}
 	fmt.Fprintf(out, "%s:\n", name)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(out, "  %s=%s\n", oneLine(key), oneLine(values[key]))
+		fmt.Fprintf(out, "  %s=%s\n", printable(key), printable(values[key]))
 	}
 }
 

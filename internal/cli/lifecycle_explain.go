@@ -85,7 +85,7 @@ func (app *App) explainImage(ctx context.Context, name string, f evaluationFlags
 
 func (app *App) explanationText(at time.Time, x lifecycle.Explanation) string {
 	var out strings.Builder
-	field := func(name, value string) { fmt.Fprintf(&out, "%-8s %s\n", name+":", oneLine(value)) }
+	field := func(name, value string) { fmt.Fprintf(&out, "%-8s %s\n", name+":", printable(value)) }
 	field("Image", x.Image.Digest.String())
 	field("Tags", showTags(x.Image.Tags))
 	field("Pushed", x.Image.PushedAt.Format("2006-01-02 15:04:05 UTC"))

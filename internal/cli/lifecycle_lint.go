@@ -73,7 +73,7 @@ func (app *App) lintPolicy(name string, strict bool, ignore []string) error {
 			linted.Notes++
 		}
 		linted.Problems = append(linted.Problems, p)
-		fmt.Fprintf(&out, "%s:%d:%d: %s: %s [%s]\n", linted.File, p.Line, p.Column, p.Severity, oneLine(p.String()), p.Code)
+		fmt.Fprintf(&out, "%s:%d:%d: %s: %s [%s]\n", linted.File, p.Line, p.Column, p.Severity, printable(p.String()), p.Code)
 	}
 	if len(linted.Problems) == 0 {
 		fmt.Fprintf(&out, "%s: no problem\n", linted.File)

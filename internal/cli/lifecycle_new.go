@@ -67,7 +67,7 @@ func (app *App) newPolicy(cmd *cobra.Command, f planFlags) error {
 		return err
 	}
 	for _, p := range lifecycle.Lint(text) {
-		app.Messagef("%s: %s", p.Severity, oneLine(p.String()))
+		app.Messagef("%s: %s", p.Severity, printable(p.String()))
 	}
 	_, err = app.Stdout.Write(append(text, '\n'))
 	return err

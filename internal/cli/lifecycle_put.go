@@ -212,7 +212,7 @@ func (app *App) lintedPolicy(name string) (string, *lifecycle.Policy, error) {
 	}
 	for _, p := range lifecycle.Lint(text) {
 		if p.Severity == lifecycle.SeverityWarning {
-			app.Messagef("warning: %s", oneLine(p.String()))
+			app.Messagef("warning: %s", printable(p.String()))
 		}
 	}
 	return string(text), policy, nil
@@ -254,7 +254,7 @@ func (p lifecyclePut) text(columns int) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s: within 24 hours %s; %s\n", p.place, summaryLine(p.result.Summary), present)
 	for _, note := range p.result.Notes {
-		fmt.Fprintf(&out, "%s: %s\n", p.place, oneLine(note))
+		fmt.Fprintf(&out, "%s: %s\n", p.place, printable(note))
 	}
 	d := p.effect.Difference()
 	if len(d.Expired)+len(d.Saved)+len(d.Archived)+len(d.Unarchived) > 0 {

@@ -183,7 +183,7 @@ func TestTable(t *testing.T) {
 
 // TestPrintable has an image try to command the terminal.
 func TestPrintable(t *testing.T) {
-	if got := oneLine("a\x1b]0;title\x07\n\tb\u202ec"); strings.ContainsAny(got, "\x1b\x07\n\t\u202e") || !strings.HasPrefix(got, "a") {
+	if got := printable("a\x1b]0;title\x07\n\tb\u202ec"); strings.ContainsAny(got, "\x1b\x07\n\t\u202e") || !strings.HasPrefix(got, "a") {
 		t.Errorf("got %q", got)
 	}
 }

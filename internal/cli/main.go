@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -65,8 +65,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	terminal := &lockedWriter{w: stderr}
 	app := &App{
 		Stdin:     stdin,
-		Stdout:    printable.NewWriter(stdout),
-		Stderr:    printable.NewWriter(terminal),
+		Stdout:    safetext.NewWriter(stdout),
+		Stderr:    safetext.NewWriter(terminal),
 		RawStdout: stdout,
 		Terminal:  terminal,
 		Env:       settings.WithHome(env),

@@ -104,7 +104,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		fmt.Fprintf(&s, "%s\n  from %s\n", r.To, r.From)
 		switch {
 		case r.Error != "":
-			fmt.Fprintf(&s, "  not planned: %s\n", oneLine(r.Error))
+			fmt.Fprintf(&s, "  not planned: %s\n", printable(r.Error))
 			continue
 		case r.Create:
 			s.WriteString("  repository: create\n")
@@ -120,7 +120,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 				if d.Selected {
 					verdict = "selected"
 				}
-				fmt.Fprintf(&s, "    %-8s  %s  (%s)\n", verdict, oneLine(d.Tag), oneLine(d.Rule))
+				fmt.Fprintf(&s, "    %-8s  %s  (%s)\n", verdict, printable(d.Tag), printable(d.Rule))
 			}
 		}
 	}

@@ -77,7 +77,7 @@ func (c repositoryChanges) text() string {
 			text.WriteString(r.Repository + ": no changes\n")
 		}
 		for _, change := range r.Changes {
-			text.WriteString(oneLine(r.Repository+": "+change.String()) + "\n")
+			text.WriteString(printable(r.Repository+": "+change.String()) + "\n")
 		}
 	}
 	return text.String()

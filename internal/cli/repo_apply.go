@@ -213,12 +213,12 @@ func stepsText(steps []governance.Step) string {
 		if step.Action == governance.ActionImpossible {
 			line += " is impossible"
 		}
-		text.WriteString(oneLine(line) + "\n")
+		text.WriteString(printable(line) + "\n")
 		if step.Effect != nil {
 			text.WriteString("    " + summaryLine(*step.Effect) + "\n")
 		}
 		if step.Error != "" {
-			text.WriteString("    failed: " + oneLine(step.Error) + "\n")
+			text.WriteString("    failed: " + printable(step.Error) + "\n")
 		}
 	}
 	return text.String()

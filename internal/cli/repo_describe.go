@@ -80,7 +80,7 @@ func (app *App) describeRepositories(ctx context.Context, names []string) error 
 // describe writes a block of text for people.
 func (app *App) describe(text *strings.Builder, d governance.Description) {
 	fmt.Fprintf(text, "%s/%s\n", d.Host, d.Name)
-	field := func(name, value string) { fmt.Fprintf(text, "  %-17s %s\n", name+":", oneLine(value)) }
+	field := func(name, value string) { fmt.Fprintf(text, "  %-17s %s\n", name+":", printable(value)) }
 	field("Created", app.age(&d.CreatedAt))
 	field("Tag mutability", governance.MutabilityOf(d.Description).String())
 	field("Scanning", showScanning(d.Scanning))

@@ -133,7 +133,7 @@ func (app *App) getTemplate(ctx context.Context, prefix, host string) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n", t.Prefix)
 	for _, s := range templateSettings(t) {
-		fmt.Fprintf(&text, "  %-16s %s\n", s.name+":", oneLine(s.value))
+		fmt.Fprintf(&text, "  %-16s %s\n", s.name+":", printable(s.value))
 	}
 	return app.PrintResult(t, text.String())
 }

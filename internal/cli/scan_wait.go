@@ -94,7 +94,7 @@ func notScanned(v scan.Verdict) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", scan.ErrNoResult, oneLine(strings.Join(missing, "; ")))
+	return fmt.Errorf("%w: %s", scan.ErrNoResult, printable(strings.Join(missing, "; ")))
 }
 
 // showCounts is how many findings there are of each severity, the worst first.

@@ -155,12 +155,12 @@ func (app *App) signBlobs(ctx context.Context, args []string, f signBlobFlags) e
 
 // signedBlobText is a signature for people.
 func signedBlobText(s signedBlob) string {
-	text := fmt.Sprintf("%s  %s  signed", s.Digest, oneLine(s.File))
+	text := fmt.Sprintf("%s  %s  signed", s.Digest, printable(s.File))
 	if s.BundlePath != "" {
-		text += ", bundle " + oneLine(s.BundlePath)
+		text += ", bundle " + printable(s.BundlePath)
 	}
 	if s.SignaturePath != "" {
-		text += ", signature " + oneLine(s.SignaturePath)
+		text += ", signature " + printable(s.SignaturePath)
 	}
 	return text + "\n"
 }

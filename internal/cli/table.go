@@ -21,14 +21,14 @@ type table struct {
 
 func (t *table) add(cells ...string) {
 	for i, cell := range cells {
-		cells[i] = oneLine(cell)
+		cells[i] = printable(cell)
 	}
 	t.rows = append(t.rows, cells)
 }
 
-// oneLine makes one line of a text that an image brings: whoever made the image
+// printable makes one line of a text that an image brings: whoever made the image
 // must not be able to command the terminal.
-func oneLine(s string) string {
+func printable(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -37,7 +37,7 @@ func writeTree(out *strings.Builder, indent string, n treeNode) {
 // imageNode is an image, what is attached to it, and after that the images of an
 // index.
 func imageNode(image *treeImage, name string) treeNode {
-	n := treeNode{text: string(image.Digest) + "  " + oneLine(name)}
+	n := treeNode{text: string(image.Digest) + "  " + printable(name)}
 	if image.Subject != "" {
 		n.text += ", of " + string(image.Subject)
 	}
@@ -80,9 +80,9 @@ func attachmentText(a treeAttachment) string {
 			words = append(words, "("+string(a.Format)+")")
 		}
 	}
-	text := string(cmp.Or(a.Digest, "?")) + "  " + oneLine(strings.Join(words, " "))
+	text := string(cmp.Or(a.Digest, "?")) + "  " + printable(strings.Join(words, " "))
 	if a.Tag != "" {
-		text += ", tag " + oneLine(a.Tag)
+		text += ", tag " + printable(a.Tag)
 	}
 	if len(a.SignedBy) > 0 {
 		text += ", signed by " + strings.Join(a.SignedBy, " and ")
@@ -93,7 +93,7 @@ func attachmentText(a treeAttachment) string {
 		}
 	}
 	if a.Problem != "" {
-		text += ", cannot be read: " + oneLine(a.Problem)
+		text += ", cannot be read: " + printable(a.Problem)
 	}
 	return text
 }
@@ -103,16 +103,16 @@ func attachmentText(a treeAttachment) string {
 func contentText(c sign.Content, known bool) string {
 	var parts []string
 	if c.PredicateType != "" && c.PredicateType != signaturePredicate {
-		parts = append(parts, oneLine(c.PredicateType))
+		parts = append(parts, printable(c.PredicateType))
 	}
 	switch {
 	case c.Certificate:
 		parts = append(parts, "signed with a certificate")
 	case c.Key != "" && !known:
-		parts = append(parts, "names key "+oneLine(c.Key))
+		parts = append(parts, "names key "+printable(c.Key))
 	}
 	if c.Problem != "" {
-		parts = append(parts, "cannot be read: "+oneLine(c.Problem))
+		parts = append(parts, "cannot be read: "+printable(c.Problem))
 	}
 	return strings.Join(parts, ", ")
 }

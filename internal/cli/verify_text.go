@@ -27,14 +27,14 @@ func writeVerification(out *strings.Builder, indent, name string, v sign.Verific
 		fmt.Fprintf(out, "%s  signed by %s\n", indent, signatureText(s))
 	}
 	for _, s := range v.Attestations {
-		fmt.Fprintf(out, "%s  %s attested by %s\n", indent, oneLine(s.PredicateType), signatureText(s))
+		fmt.Fprintf(out, "%s  %s attested by %s\n", indent, printable(s.PredicateType), signatureText(s))
 	}
 	for _, r := range v.Rejected {
 		what := strings.TrimSpace(string(r.Format) + " " + cmp.Or(string(r.Manifest), r.Tag))
 		if what != "" {
 			what += ": "
 		}
-		fmt.Fprintf(out, "%s  does not count: %s%s\n", indent, what, oneLine(r.Reason))
+		fmt.Fprintf(out, "%s  does not count: %s%s\n", indent, what, printable(r.Reason))
 	}
 	for _, p := range v.Platforms {
 		writeVerification(out, indent+"  ", "image of the index", p)
@@ -50,7 +50,7 @@ func signatureText(s sign.Signature) string {
 	}
 	text := fmt.Sprintf("%s (%s): %s %s", s.Key, s.Fingerprint, s.Format, at)
 	for _, key := range slices.Sorted(maps.Keys(s.Annotations)) {
-		text += fmt.Sprintf(", %s=%s", oneLine(key), oneLine(s.Annotations[key]))
+		text += fmt.Sprintf(", %s=%s", printable(key), printable(s.Annotations[key]))
 	}
 	return text
 }

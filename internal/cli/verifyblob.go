@@ -169,12 +169,12 @@ func (app *App) verifyBlobs(ctx context.Context, args []string, f verifyBlobFlag
 // verifiedBlobText is a verification for people.
 func verifiedBlobText(file string, v sign.BlobVerification) string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s  %s  %s\n", v.Digest, oneLine(file), v.Status)
+	fmt.Fprintf(&out, "%s  %s  %s\n", v.Digest, printable(file), v.Status)
 	switch {
 	case v.Status != sign.StatusVerified:
-		fmt.Fprintf(&out, "  does not count: %s: %s\n", v.Format, oneLine(v.Reason))
+		fmt.Fprintf(&out, "  does not count: %s: %s\n", v.Format, printable(v.Reason))
 	case v.PredicateType != "":
-		fmt.Fprintf(&out, "  %s attested by %s (%s)\n", oneLine(v.PredicateType), v.Key, v.Fingerprint)
+		fmt.Fprintf(&out, "  %s attested by %s (%s)\n", printable(v.PredicateType), v.Key, v.Fingerprint)
 	default:
 		fmt.Fprintf(&out, "  signed by %s (%s): %s\n", v.Key, v.Fingerprint, v.Format)
 	}

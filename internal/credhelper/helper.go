@@ -13,7 +13,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/version"
@@ -66,7 +66,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return 0
 	case credentials.ActionGet, credentials.ActionStore, credentials.ActionErase, credentials.ActionList:
 	default:
-		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", printable.Line(args[0]))
+		fmt.Fprintf(stdout, "docker-credential-ecrkit: unknown action: %s; see docker-credential-ecrkit --help\n", safetext.Line(args[0]))
 		return 1
 	}
 	log, closeLog, err := eventlog.Open("docker-credential-ecrkit", env.Get(eventlog.Variable), stderr)
@@ -78,7 +78,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	p := program{action: args[0], stdout: stdout, stderr: stderr, variables: variables, env: env, log: log}
 	code, err := p.run(ctx, stdin)
 	if err != nil {
-		line := printable.Line(printable.MaskUsers(err.Error()))
+		line := safetext.Line(safetext.MaskUsers(err.Error()))
 		fmt.Fprintln(stdout, line)
 		// Older dockers (20.10) drop what is on stdout and report "no basic auth
 		// credentials"; stderr is the user's terminal.

@@ -10,7 +10,7 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
 // Variable is the environment variable that turns the debug log on: "debug", or
@@ -54,7 +54,7 @@ func (h *warningHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h *warningHandler) Handle(_ context.Context, r slog.Record) error {
-	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, printable.Line(printable.MaskUsers(r.Message)))
+	_, err := fmt.Fprintf(h.w, "%s: %s\n", h.name, safetext.Line(safetext.MaskUsers(r.Message)))
 	return err
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
-	"github.com/ecrkit/ecrkit/internal/printable"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 )
@@ -48,7 +48,7 @@ func (d Daemon) connect() (*client.Client, error) {
 	}
 	c, err := client.New(options...)
 	if err != nil {
-		return nil, errors.New(printable.MaskUsers(err.Error()))
+		return nil, errors.New(safetext.MaskUsers(err.Error()))
 	}
 	return c, nil
 }
@@ -57,7 +57,7 @@ func (d Daemon) connect() (*client.Client, error) {
 func daemonError(name string, c *client.Client, err error) error {
 	switch {
 	case client.IsErrConnectionFailed(err):
-		return fmt.Errorf("%s: no docker daemon answers at %s; start it, or say in DOCKER_HOST where it is", name, printable.MaskUsers(c.DaemonHost()))
+		return fmt.Errorf("%s: no docker daemon answers at %s; start it, or say in DOCKER_HOST where it is", name, safetext.MaskUsers(c.DaemonHost()))
 	case errdefs.IsNotFound(err):
 		return fmt.Errorf("%s: %w: %w", name, content.ErrNotFound, err)
 	}

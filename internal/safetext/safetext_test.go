@@ -1,4 +1,4 @@
-package printable
+package safetext
 
 import (
 	"encoding/json"

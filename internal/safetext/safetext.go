@@ -1,7 +1,7 @@
-// Package printable keeps texts of strangers from commanding a terminal: names in an
+// Package safetext keeps texts of strangers from commanding a terminal: names in an
 // archive, the words of a registry. A program writes its messages and results through
 // a [Writer], so that no place that makes a text has to think of it.
-package printable
+package safetext
 
 import (
 	"bytes"
