@@ -60,6 +60,15 @@ var ErrConfig = errors.New("the mirror configuration cannot be used")
 // environment variable, for ${VAR}, ${VAR:-DEFAULT} and ${VAR:?MESSAGE} in names of registries and
 // repositories. The error wraps [ErrConfig].
 func ReadConfig(r io.Reader, lookup func(name string) (string, bool)) (Config, error) {
+	return readConfig(r, lookup, Config.Validate)
+}
+
+// ReadSources is [ReadConfig] of a configuration whose destinations do not count: it may have none.
+func ReadSources(r io.Reader, lookup func(name string) (string, bool)) (Config, error) {
+	return readConfig(r, lookup, func(c Config) error { return errors.Join(c.imageProblems()...) })
+}
+
+func readConfig(r io.Reader, lookup func(string) (string, bool), validate func(Config) error) (Config, error) {
 	var c Config
 	data, err := content.ReadLimited(r, maxConfig)
 	if err == nil {
@@ -69,7 +78,7 @@ func ReadConfig(r io.Reader, lookup func(name string) (string, bool)) (Config, e
 		err = c.expand(lookup)
 	}
 	if err == nil {
-		err = c.Validate()
+		err = validate(c)
 	}
 	if err != nil && !errors.Is(err, ErrConfig) {
 		err = fmt.Errorf("%w: %w", ErrConfig, err)
@@ -80,51 +89,56 @@ func ReadConfig(r io.Reader, lookup func(name string) (string, bool)) (Config, e
 // Validate reports what is wrong with the configuration. The error wraps [ErrConfig].
 func (c Config) Validate() error {
 	var problems []error
-	problem := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
-	}
 	if len(c.Destinations) == 0 {
-		problem("destinations is empty: name a registry, HOST or HOST/PREFIX")
+		problems = append(problems, problem("destinations is empty: name a registry, HOST or HOST/PREFIX"))
 	}
 	for i, d := range c.Destinations {
 		if host, prefix, nested := strings.Cut(d, "/"); host == "" || nested && !content.IsRepositoryName(prefix) {
-			problem("destinations[%d]: %q is not HOST or HOST/PREFIX", i, d)
+			problems = append(problems, problem("destinations[%d]: %q is not HOST or HOST/PREFIX", i, d))
 		}
-	}
-	for i, d := range c.Destinations {
 		if slices.Contains(c.Destinations[:i], d) {
-			problem("destinations[%d]: %s is listed twice", i, d)
+			problems = append(problems, problem("destinations[%d]: %s is listed twice", i, d))
 		}
-	}
-	if len(c.Images) == 0 {
-		problem("images is empty")
 	}
 	switch c.Existing {
 	case "", Overwrite, Skip, Refuse:
 	default:
-		problem("existing: %q is not %s, %s or %s", c.Existing, Overwrite, Skip, Refuse)
+		problems = append(problems, problem("existing: %q is not %s, %s or %s", c.Existing, Overwrite, Skip, Refuse))
+	}
+	for i, images := range c.Images {
+		for _, d := range c.Destinations {
+			if d+"/"+images.name() == images.From {
+				problems = append(problems, problem("images[%d]: %s is its own destination", i, images.From))
+			}
+		}
+	}
+	return errors.Join(append(problems, c.imageProblems()...)...)
+}
+
+func problem(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...)
+}
+
+// imageProblems returns what is wrong with the images.
+func (c Config) imageProblems() (problems []error) {
+	if len(c.Images) == 0 {
+		problems = append(problems, problem("images is empty"))
 	}
 	names := map[string]string{}
 	for i, images := range c.Images {
-		at := fmt.Sprintf("images[%d]", i)
 		if err := images.validate(); err != nil {
-			problem("%s: %w", at, err)
+			problems = append(problems, problem("images[%d]: %w", i, err))
 			continue
 		}
 		switch other, taken := names[images.name()]; {
 		case taken && other == images.From:
-			problem("%s: %s is listed twice: write its rules under one", at, images.From)
+			problems = append(problems, problem("images[%d]: %s is listed twice: write its rules under one", i, images.From))
 		case taken:
-			problem("%s: %s and %s would both be the repository %s: give one of them another name", at, other, images.From, images.name())
-		}
-		for _, d := range c.Destinations {
-			if d+"/"+images.name() == images.From {
-				problem("%s: %s is its own destination", at, images.From)
-			}
+			problems = append(problems, problem("images[%d]: %s and %s would both be the repository %s: give one of them another name", i, other, images.From, images.name()))
 		}
 		names[images.name()] = images.From
 	}
-	return errors.Join(problems...)
+	return problems
 }
 
 func (s Images) validate() error {

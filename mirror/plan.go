@@ -297,25 +297,8 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 		return err
 	}
 	r.Create = !there.exists
-	wanted := map[digest.Digest][]string{} // tags by the digest at the source
-	var order []digest.Digest
-	var tags []string
-	for _, d := range decisions {
-		if !d.Selected || d.Digest == "" { // deleted since it was listed
-			continue
-		}
-		if _, known := wanted[d.Digest]; !known {
-			order = append(order, d.Digest)
-		}
-		wanted[d.Digest] = append(wanted[d.Digest], d.Tag)
-		tags = append(tags, d.Tag)
-	}
-	for _, d := range item.Digests {
-		if _, known := wanted[d]; !known {
-			order = append(order, d)
-			wanted[d] = nil
-		}
-	}
+	wanted, order := wanted(item, decisions)
+	tags := slices.Concat(slices.Collect(maps.Values(wanted))...)
 	if there.exists {
 		if resolver, ok := target.(content.Resolver); ok {
 			if err := there.find(ctx, resolver, tags); err != nil {

@@ -179,9 +179,23 @@ func (r TagRules) Select(tags []Tag, now time.Time) ([]Decision, error) {
 		}
 	}
 	if selected < r.AtLeast {
-		return decisions, fmt.Errorf("%w: %d of %d, and at_least is %d", ErrTooFewTags, selected, len(tags), r.AtLeast)
+		return decisions, fmt.Errorf("%w: %d of %d, and at_least is %d%s", ErrTooFewTags, selected, len(tags), r.AtLeast, c.unmatched(tags))
 	}
 	return decisions, nil
+}
+
+// unmatched names the patterns that no tag matches, for an error.
+func (c compiled) unmatched(tags []Tag) string {
+	var texts []string
+	for _, m := range c.match {
+		if !slices.ContainsFunc(tags, func(tag Tag) bool { return m.matches(tag.Name) }) {
+			texts = append(texts, m.text)
+		}
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return "; no tag matches " + strings.Join(texts, ", ")
 }
 
 // decide applies the rules that look at one tag.

@@ -17,8 +17,10 @@ import (
 
 const mirrorHelp = `Copy many images as one plan: tags of repositories, chosen by rules, to other registries.
 
-  ecrkit mirror plan mirror.yaml      show what would be copied
-  ecrkit mirror apply mirror.yaml     copy it
+  ecrkit mirror plan mirror.yaml               show what would be copied
+  ecrkit mirror apply mirror.yaml              copy it
+  ecrkit mirror export mirror.yaml --to usb/   write it into a directory, for an air gap
+  ecrkit mirror import usb/ HOST/PREFIX        copy it from there
 
 The configuration is YAML or JSON (see docs/mirror.md):
 
@@ -37,7 +39,8 @@ func newMirrorCommand(app *App) *cobra.Command {
 		Args:  arguments(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorApplyCommand(app))
+	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorApplyCommand(app), newMirrorExportCommand(app),
+		newMirrorVerifyCommand(app), newMirrorImportCommand(app))
 	return cmd
 }
 
@@ -107,6 +110,18 @@ func (app *App) parseMirrored(s string) (ref.Reference, error) {
 
 // readMirrorConfig reads the configuration at path, - is stdin.
 func (app *App) readMirrorConfig(path string) (mirror.Config, error) {
+	return app.readMirrorFile(path, mirror.ReadConfig)
+}
+
+// readMirrorSources is readMirrorConfig without a need for destinations.
+func (app *App) readMirrorSources(path string) (mirror.Config, error) {
+	return app.readMirrorFile(path, mirror.ReadSources)
+}
+
+// readConfig is mirror.ReadConfig or mirror.ReadSources.
+type readConfig func(r io.Reader, lookup func(string) (string, bool)) (mirror.Config, error)
+
+func (app *App) readMirrorFile(path string, read readConfig) (mirror.Config, error) {
 	in := app.stdin()
 	if path != "-" {
 		f, err := os.Open(path)
@@ -116,11 +131,11 @@ func (app *App) readMirrorConfig(path string) (mirror.Config, error) {
 		defer f.Close() // opened for reading
 		in = f
 	}
-	return app.decodeMirrorConfig(path, in)
+	return app.decodeMirrorConfig(path, in, read)
 }
 
-func (app *App) decodeMirrorConfig(path string, in io.Reader) (mirror.Config, error) {
-	config, err := mirror.ReadConfig(in, app.Env)
+func (app *App) decodeMirrorConfig(path string, in io.Reader, read readConfig) (mirror.Config, error) {
+	config, err := read(in, app.Env)
 	if errors.Is(err, mirror.ErrConfig) {
 		err = usagef("%s: %w", showFile(path), err)
 	}

@@ -54,32 +54,49 @@ func newMirrorApplyCommand(app *App) *cobra.Command {
 		Args:  arguments(0, "CONFIG|PLAN"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.applyMirror(cmd.Context(), args[0], f) },
 	}
+	f.add(cmd, app)
+	return cmd
+}
+
+// add adds the flags to a command.
+func (f *mirrorApplyFlags) add(cmd *cobra.Command, app *App) {
 	inGroup(cmd, groupTransfer, func() {
 		cmd.Flags().IntVar(&f.atOnce, "repositories", 0, "number of repositories at once (default 8)")
 		addProgressFlag(cmd, app)
 	})
 	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
 	inGroup(cmd, groupRepository, func() { addRepositoryFlags(cmd, &f.settings) })
-	return cmd
 }
 
-func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags) error {
+// check refuses flags that cannot be used.
+func (f *mirrorApplyFlags) check() error {
 	if f.atOnce < 0 {
 		return usagef("--repositories is a number from 1")
 	}
 	if err := f.settings.Validate(); err != nil {
 		return usageError{err}
 	}
+	return nil
+}
+
+func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	config, saved, err := app.readMirror(path)
 	if err != nil {
 		return err
 	}
+	return app.applyConfig(ctx, config, saved, &mirrorOpener{app: app, create: &f.settings}, f)
+}
+
+// applyConfig plans and copies; saved, if not nil, must be the plan.
+func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mirror.Plan, opener mirror.Opener, f mirrorApplyFlags) error {
 	defer app.limitMemory()()
 	settings, err := app.settings()
 	if err != nil {
 		return err
 	}
-	opener := &mirrorOpener{app: app, create: &f.settings}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
 	options := mirror.Options{Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
 		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
@@ -173,7 +190,7 @@ func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
 	} else if !errors.Is(err, mirror.ErrNoPlan) {
 		return mirror.Config{}, nil, usagef("%s: %w", showFile(path), err)
 	}
-	config, err := app.decodeMirrorConfig(path, bytes.NewReader(data))
+	config, err := app.decodeMirrorConfig(path, bytes.NewReader(data), mirror.ReadConfig)
 	return config, nil, err
 }
 

@@ -58,7 +58,12 @@ func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) 
 	if err != nil {
 		return err
 	}
-	plan, planErr := mirror.NewPlan(ctx, config, &mirrorOpener{app: app}, mirror.Options{Now: app.Now})
+	return app.showPlan(ctx, config, &mirrorOpener{app: app}, f)
+}
+
+// showPlan makes a plan and prints it.
+func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirror.Opener, f mirrorPlanFlags) error {
+	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now})
 	if f.save != "" && planErr == nil {
 		if err := app.saveMirrorPlan(f.save, plan); err != nil {
 			return err

@@ -44,6 +44,11 @@ var arrows = []struct {
 		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
+		from:  []string{"mirror/media"},
+		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
+		only:  []string{"internal/files", "internal/strictjson", "mirror", "transfer", "transfer/archive", "transfer/content"},
+		why:   "a set of images in files is written and read without knowing whence and whereto",
+	}, {
 		from: []string{"sign"},
 		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",
 			"transfer/content", "transfer/ref"},
@@ -100,7 +105,7 @@ var importers = []struct {
 	{[]string{"transfer/internal/fixture"}, nil, "it is for tests"},
 	{[]string{"internal/credhelper"}, []string{"cmd/docker-credential-ecrkit"}, "the credential helper is a program"},
 	{[]string{"localecr"}, []string{"internal/cli"}, "a server is not part of its clients"},
-	{[]string{"transfer/archive"}, []string{"transfer/ref"}, "only the parser of references knows all endpoints"},
+	{[]string{"transfer/archive"}, []string{"transfer/ref", "mirror/media"}, "only the parser of references knows all endpoints; a set has an archive in it"},
 	{[]string{"transfer/registry", "transfer/docker"}, []string{"transfer/ref", "internal/cli"}, "only the parser of references knows all endpoints; the command line sets its own up"},
 	{[]string{"transfer/ecr"}, []string{"transfer/ref", "internal/cli", "internal/governance"}, "only the parser of references knows all endpoints; others know Amazon ECR because they are about it"},
 }

@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/media"
+	"github.com/ecrkit/ecrkit/transfer"
+)
+
+const mirrorExportHelp = `Write images of many repositories into a directory, to carry them across an air gap.
+
+  ecrkit mirror export mirror.yaml --to usb/
+  ecrkit mirror export HOST/web:1 HOST/db --to usb/
+  ecrkit mirror export mirror.yaml --to usb/ --part-size fat32
+
+CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
+without a tag is all tags. Signatures and other referrers come along.
+
+The directory gets one OCI image layout in a tar, each blob once, which --part-size cuts into parts:
+images.tar.001, images.tar.002. SHA256SUMS has their sums, set.json the images. Sizes are numbers
+with a unit (700MiB, 4.7GB), or fat32, dvd or bd25. cat joins the parts, and skopeo reads the tar:
+skopeo copy oci-archive:images.tar:HOST/web:1 ...
+
+Each blob is written once, to its place. Before the set is complete, it is read back and compared.
+An export that was interrupted resumes when it is run again. The same images make the same bytes.
+
+Prints the files, or with --output json the content of set.json. See ecrkit mirror import.`
+
+// mirrorExportFlags are the flags of `ecrkit mirror export`.
+type mirrorExportFlags struct {
+	to       string
+	partSize string
+	trust    trustFlags
+}
+
+func newMirrorExportCommand(app *App) *cobra.Command {
+	var f mirrorExportFlags
+	cmd := &cobra.Command{
+		Use:   "export CONFIG|REF... --to DIR",
+		Short: "Write images into a directory, for an air gap",
+		Long:  mirrorExportHelp,
+		Args:  atLeast("CONFIG|REF"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.exportMirror(cmd.Context(), args, f) },
+	}
+	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set")
+	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
+	inGroup(cmd, groupTransfer, func() { addProgressFlag(cmd, app) })
+	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
+	return cmd
+}
+
+// partSizes are the sizes of parts that have a name, in bytes.
+var partSizes = map[string]int64{
+	"fat32": 4<<30 - 1,
+	"dvd":   4_700_372_992,
+	"bd25":  25_025_314_816,
+}
+
+func parsePartSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	if n, ok := partSizes[s]; ok {
+		return n, nil
+	}
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n < media.MinPartSize || n > 1<<62 {
+		return 0, usagef("--part-size %s is not a size from 1MiB on; write 700MiB, 4.7GB, fat32, dvd or bd25", s)
+	}
+	return int64(n), nil
+}
+
+func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportFlags) error {
+	if f.to == "" {
+		return usagef("--to DIR is missing: the directory that gets the images")
+	}
+	size, err := parsePartSize(f.partSize)
+	if err != nil {
+		return err
+	}
+	config, err := app.exportConfig(args)
+	if err != nil {
+		return err
+	}
+	defer app.limitMemory()()
+	progress, err := app.newProgress()
+	if err != nil {
+		return err
+	}
+	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
+	options := media.ExportOptions{PartSize: size, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
+		Copy: transfer.Options{Progress: progress.Handle, Now: app.Now}}}
+	set, err := media.Export(ctx, config, &mirrorOpener{app: app}, f.to, options)
+	progress.Close()
+	trusting.tell()
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	for _, p := range set.Parts {
+		fmt.Fprintf(&text, "%s  %s  %s\n", p.Digest.Encoded(), humanize.IBytes(uint64(p.Size)), p.Name)
+	}
+	if err := app.PrintResult(set, text.String()); err != nil {
+		return err
+	}
+	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), f.to, f.to)
+	return nil
+}
+
+// tagged is how many images of a set are there for themselves: those with a tag, or that refer to none.
+func tagged(s media.Set) (n int) {
+	for _, image := range s.Images {
+		if image.Subject == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// exportConfig reads the configuration, or makes one of references.
+func (app *App) exportConfig(args []string) (mirror.Config, error) {
+	if len(args) == 1 {
+		info, err := os.Stat(args[0])
+		switch {
+		case args[0] == "-" || err == nil && !info.IsDir():
+			return app.readMirrorSources(args[0])
+		case err == nil:
+			return mirror.Config{}, usagef("%s is a directory; name a configuration, or images as HOST/REPOSITORY[:TAG]", args[0])
+		case !errors.Is(err, fs.ErrNotExist):
+			return mirror.Config{}, err
+		}
+	}
+	var config mirror.Config
+	places := map[string]int{}
+	all := map[string]bool{}
+	for _, arg := range args {
+		r, err := app.parseReference(arg)
+		if err != nil {
+			return config, err
+		}
+		if !r.IsRepository() {
+			return config, usagef("%s is not in a registry; write HOST/REPOSITORY[:TAG] or name a configuration", arg)
+		}
+		i, known := places[r.Place()]
+		if !known {
+			i = len(config.Images)
+			places[r.Place()] = i
+			config.Images = append(config.Images, mirror.Images{From: r.Place()})
+		}
+		switch images := &config.Images[i]; {
+		case r.Digest != "":
+			images.Digests = append(images.Digests, r.Digest)
+		case r.Tag != "":
+			images.Tags.Match = append(images.Tags.Match, r.Tag)
+			images.Tags.AtLeast++
+		default:
+			all[r.Place()] = true
+		}
+	}
+	for i, images := range config.Images {
+		if all[images.From] {
+			config.Images[i].Tags = mirror.TagRules{Match: mirror.Patterns{"*"}}
+		}
+	}
+	return config, nil
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/media"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export wrote, to a registry.
+
+  ecrkit mirror import usb/ HOST/PREFIX
+  ecrkit mirror import usb/ HOST --dry-run
+  ecrkit mirror import usb/ HOST/PREFIX --existing error
+
+The image HOST1/web:1 of the set becomes HOST/PREFIX/web:1. Nothing is written before the set is
+found complete: all parts, in their sizes. Each byte is checked against its digest on the way; to
+check the whole set first, run ecrkit mirror verify. The set is only read, so it can be on a medium
+that cannot be written.
+
+Repositories of Amazon ECR that do not exist are created, with the settings that flags give. A tag
+that names another image is moved, unless --existing is skip, which leaves it, or error, which
+refuses (exit code 5). Run again, it copies only what is missing.
+
+Prints what ecrkit mirror apply prints.`
+
+// mirrorImportFlags are the flags of `ecrkit mirror import`.
+type mirrorImportFlags struct {
+	mirrorApplyFlags
+	existing string
+	dryRun   bool
+}
+
+func newMirrorImportCommand(app *App) *cobra.Command {
+	var f mirrorImportFlags
+	cmd := &cobra.Command{
+		Use:   "import DIR HOST[/PREFIX]",
+		Short: "Copy the images of a set to a registry",
+		Long:  mirrorImportHelp,
+		Args:  arguments(0, "DIR", "HOST[/PREFIX]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.importMirror(cmd.Context(), args[0], args[1], f)
+		},
+	}
+	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip or error (default overwrite)")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, and write nothing")
+	f.add(cmd, app)
+	return cmd
+}
+
+func (app *App) importMirror(ctx context.Context, dir, destination string, f mirrorImportFlags) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	set, err := media.Open(dir)
+	if err != nil {
+		return noSet(dir, err)
+	}
+	defer set.Close() // opened for reading
+	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing)}
+	for _, r := range set.Repositories() {
+		config.Images = append(config.Images, mirror.Images{From: r[0], Name: r[1]})
+	}
+	for i, images := range config.Images {
+		for _, image := range set.Images {
+			if image.Repository == images.From && len(image.Tags) == 0 && image.Subject == "" {
+				config.Images[i].Digests = append(config.Images[i].Digests, image.Digest)
+			}
+		}
+		config.Images[i].Tags.Match = mirror.Patterns{"*"}
+	}
+	if err := config.Validate(); err != nil {
+		return usageError{err}
+	}
+	opener := &setOpener{mirrorOpener{app: app, create: &f.settings}, set}
+	if f.dryRun {
+		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
+	}
+	return app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags)
+}
+
+// noSet makes a usage error of err if the directory has no set.
+func noSet(dir string, err error) error {
+	if errors.Is(err, media.ErrNoSet) {
+		return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", dir, err, dir)
+	}
+	return err
+}
+
+// setOpener opens the repositories of a set as sources.
+type setOpener struct {
+	mirrorOpener
+	set *media.Reader
+}
+
+func (o *setOpener) Source(_ context.Context, repository string) (content.Source, error) {
+	return o.set.Repository(repository)
+}
+
+const mirrorVerifyHelp = `Read a set, which ecrkit mirror export wrote, and compare every part with its sum.
+
+  ecrkit mirror verify usb/
+
+A damaged, short or missing part is named (exit code 4). The set is only read. sha256sum --check
+SHA256SUMS in the directory does the same.
+
+Prints a line, or with --output json one object: id, size, parts, images, blobs.`
+
+func newMirrorVerifyCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Check the files of a set",
+		Long:  mirrorVerifyHelp,
+		Args:  arguments(0, "DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			set, err := media.Verify(cmd.Context(), args[0])
+			if err != nil {
+				return noSet(args[0], err)
+			}
+			return app.PrintResult(set, fmt.Sprintf("%s: ok: %s, %s in %s\n", args[0],
+				english.Plural(tagged(set), "image", ""), humanize.IBytes(uint64(set.Size)), english.Plural(len(set.Parts), "part", "")))
+		},
+	}
+}

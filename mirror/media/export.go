@@ -1,0 +1,137 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// MinPartSize is the smallest size of a part, in bytes.
+const MinPartSize = 1 << 20
+
+// ExportOptions are how a set is written.
+type ExportOptions struct {
+	mirror.Options
+	// PartSize is the size of the parts of the tar, in bytes; the last one may be smaller. 0 is one part.
+	PartSize int64
+}
+
+// Export writes the images that a configuration selects into dir, as a set. Destinations of the
+// configuration do not count. After a kill or an error, the next export of the same images resumes. If dir
+// has the set already, nothing is done; another set there is an error that wraps [content.ErrConflict].
+//
+// A set is complete or none: one image that cannot be read ends the export.
+func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, opts ExportOptions) (Set, error) {
+	if opts.PartSize != 0 && opts.PartSize < MinPartSize {
+		return Set{}, fmt.Errorf("the size of a part is at least %d bytes: %w", MinPartSize, content.ErrUnsupported)
+	}
+	selected, err := mirror.Select(ctx, c, o, opts.Options)
+	if err != nil {
+		return Set{}, err
+	}
+	collected, err := collect(ctx, selected, o, opts)
+	if err != nil {
+		return Set{}, err
+	}
+	p, err := collected.plan()
+	if err != nil {
+		return Set{}, err
+	}
+	if len(p.images) == 0 {
+		return Set{}, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
+	}
+	if s, err := existing(dir, p, opts.PartSize); err != nil || s != nil {
+		if s == nil {
+			s = &Set{}
+		}
+		return *s, err
+	}
+	w, err := openWriter(ctx, dir, p, opts.PartSize)
+	if err != nil {
+		return Set{}, err
+	}
+	s, err := w.fill(ctx, selected, o, opts)
+	return s, errors.Join(err, w.Close())
+}
+
+// collect reads the manifests of all images.
+func collect(ctx context.Context, selected []mirror.Selected, o mirror.Opener, opts ExportOptions) (*collection, error) {
+	all := newCollection()
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readersAtOnce)
+	for _, s := range selected {
+		src, err := o.Source(ctx, s.From)
+		if err != nil {
+			return nil, err
+		}
+		for _, image := range s.Images {
+			group.Go(func() error {
+				options := optionsOf(opts, s, image)
+				if err := prepare(ctx, opts, s, src, nil, &options); err != nil {
+					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				}
+				contents, err := transfer.ReadContents(ctx, src, options)
+				if err != nil {
+					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				return all.add(s.From, s.Name, image.Tags, contents)
+			})
+		}
+	}
+	return all, group.Wait()
+}
+
+// readersAtOnce is how many images are read at once.
+const readersAtOnce = 16
+
+func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage) transfer.Options {
+	options := opts.Copy
+	options.Reference, options.Platforms, options.Referrers = string(image.Digest), s.Platforms, s.Referrers
+	return options
+}
+
+// prepare has the caller set what verifies the image.
+func prepare(ctx context.Context, opts ExportOptions, s mirror.Selected, src content.Source, destinations []transfer.Destination, options *transfer.Options) error {
+	if opts.Prepare == nil {
+		return nil
+	}
+	return opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src, Destinations: destinations, Options: options})
+}
+
+// fill copies all images into the set and completes it. Repositories are copied at the same time, the
+// images of one after the other: what they share is fetched once.
+func (w *writer) fill(ctx context.Context, selected []mirror.Selected, o mirror.Opener, opts ExportOptions) (Set, error) {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(opts.Repositories, repositoriesAtOnce))
+	for _, s := range selected {
+		group.Go(func() error {
+			src, err := o.Source(groupCtx, s.From)
+			if err != nil {
+				return err
+			}
+			for _, image := range s.Images {
+				if _, err := transfer.Copy(groupCtx, src, w, optionsOf(opts, s, image)); err != nil {
+					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return Set{}, err
+	}
+	return w.seal(ctx)
+}
+
+// repositoriesAtOnce is how many repositories are read at once.
+const repositoriesAtOnce = 8

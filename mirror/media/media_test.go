@@ -1,0 +1,340 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/archive"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// repository is a store that lists its tags.
+type repository struct {
+	*memory.Store
+	tags []string
+}
+
+func (r *repository) Tags(context.Context) ([]string, error) { return r.tags, nil }
+
+// Referrers finds none.
+func (r *repository) Referrers(context.Context, digest.Digest) ([]content.Descriptor, error) {
+	return nil, nil
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put stores an image whose layers have these sizes, made of seed.
+func (r *repository) put(t *testing.T, tag string, seed uint64, sizes ...int) {
+	t.Helper()
+	blob := func(mediaType string, data []byte) content.Descriptor {
+		d := content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+		check(t, r.PutBlob(t.Context(), d, bytes.NewReader(data)))
+		return d
+	}
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: blob(ocispec.MediaTypeImageConfig, []byte("{}"))}
+	m.SchemaVersion = 2
+	for i, size := range sizes {
+		data := make([]byte, size)
+		random := rand.NewChaCha8([32]byte{byte(seed), byte(i)})
+		_, _ = random.Read(data) // never fails
+		m.Layers = append(m.Layers, blob(ocispec.MediaTypeImageLayerGzip, data))
+	}
+	data, err := json.Marshal(m)
+	check(t, err)
+	manifest := content.Manifest{Descriptor: content.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, Content: data}
+	check(t, r.PutTagged(t.Context(), manifest, tag))
+	r.tags = append(r.tags, tag)
+}
+
+// world is what an export and an import see.
+type world map[string]*repository
+
+func (w world) Source(_ context.Context, name string) (content.Source, error) { return w[name], nil }
+func (w world) Target(_ context.Context, name string) (content.Target, error) {
+	if w[name] == nil {
+		w[name] = &repository{Store: memory.New(name)}
+	}
+	return w[name], nil
+}
+
+// newWorld has two repositories that share a layer.
+func newWorld(t *testing.T) (world, mirror.Config) {
+	w := world{"a.example/web": {Store: memory.New("web")}, "a.example/db": {Store: memory.New("db")}}
+	w["a.example/web"].put(t, "1", 1, 3<<20, 1000)
+	w["a.example/web"].put(t, "2", 1, 3<<20, 512)
+	w["a.example/db"].put(t, "1", 1, 3<<20)
+	return w, mirror.Config{Images: []mirror.Images{{From: "a.example/web"}, {From: "a.example/db", Name: "team/db"}}}
+}
+
+func export(t *testing.T, w world, c mirror.Config, dir string, partSize int64) (Set, error) {
+	t.Helper()
+	return Export(t.Context(), c, w, dir, ExportOptions{PartSize: partSize})
+}
+
+func TestSet(t *testing.T) {
+	w, c := newWorld(t)
+	whole, cut := t.TempDir(), t.TempDir()
+	one, err := export(t, w, c, whole, 0)
+	check(t, err)
+	several, err := export(t, w, c, cut, 1<<20)
+	check(t, err)
+	if one.ID != several.ID || len(one.Parts) != 1 || len(several.Parts) != 4 || several.Parts[3].Size >= 1<<20 {
+		t.Errorf("parts: %+v and %+v", one.Parts, several.Parts)
+	}
+	var joined []byte
+	for _, p := range several.Parts {
+		data, err := os.ReadFile(filepath.Join(cut, p.Name))
+		check(t, err)
+		joined = append(joined, data...)
+	}
+	data, err := os.ReadFile(filepath.Join(whole, one.Parts[0].Name))
+	check(t, err)
+	if !bytes.Equal(joined, data) {
+		t.Error("the parts are not the whole")
+	}
+	// What is shared is in it once.
+	if unique := 3<<20 + 1000 + 512 + 2; len(data) > unique*101/100 {
+		t.Errorf("%d bytes for %d", len(data), unique)
+	}
+	// Any reader of layouts finds the images by their whole names.
+	a, err := archive.Open(t.Context(), filepath.Join(whole, "images.tar"), "")
+	check(t, err)
+	defer a.Close()
+	if _, err := content.ResolveVerified(t.Context(), a, "a.example/db:1"); err != nil {
+		t.Error(err)
+	}
+
+	r, err := Open(cut)
+	check(t, err)
+	defer r.Close()
+	if got := fmt.Sprint(r.Repositories()); got != "[[a.example/db team/db] [a.example/web web]]" {
+		t.Error(got)
+	}
+	src, err := r.Repository("a.example/web")
+	check(t, err)
+	dst := memory.New("far")
+	_, err = transfer.Copy(t.Context(), src, dst, transfer.Options{Reference: "2", Tags: []string{"2"}, Referrers: false})
+	check(t, err)
+	want, err := w["a.example/web"].Resolve(t.Context(), "2")
+	check(t, err)
+	if got, err := dst.Resolve(t.Context(), "2"); err != nil || got.Descriptor.Digest != want.Descriptor.Digest {
+		t.Errorf("%v %v", got.Descriptor, err)
+	}
+	if _, err := r.Repository("a.example/none"); !errors.Is(err, content.ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := src.Resolve(t.Context(), "3"); !errors.Is(err, content.ErrNotFound) {
+		t.Error(err)
+	}
+}
+
+// flip changes one bit of a part.
+func flip(t *testing.T, path string, at int64, bit byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	check(t, err)
+	defer f.Close()
+	var b [1]byte
+	_, err = f.ReadAt(b[:], at)
+	check(t, err)
+	b[0] ^= bit
+	_, err = f.WriteAt(b[:], at)
+	check(t, err)
+}
+
+// flips changes n bits, one after the other: each is found, and the part is named.
+func flips(t *testing.T, n int) {
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	s, err := export(t, w, c, dir, 1<<20)
+	check(t, err)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range n {
+		p := s.Parts[random.IntN(len(s.Parts))]
+		at, bit := random.Int64N(p.Size), byte(1)<<random.IntN(8)
+		path := filepath.Join(dir, p.Name)
+		flip(t, path, at, bit)
+		if _, err := Verify(t.Context(), dir); !errors.Is(err, content.ErrIntegrity) || strings.Count(err.Error(), "part ") != 1 || !strings.Contains(err.Error(), p.Name) {
+			t.Errorf("%s at %d: %v", p.Name, at, err)
+		}
+		flip(t, path, at, bit)
+	}
+	if _, err := Verify(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFlips(t *testing.T) { flips(t, 25) }
+
+func TestResume(t *testing.T) {
+	w, c := newWorld(t)
+	want, err := export(t, w, c, t.TempDir(), 1<<20)
+	check(t, err)
+	dir := t.TempDir()
+	before := w["a.example/web"].Sent() + w["a.example/db"].Sent()
+	for name := range w {
+		w[name].Cut = func(first, n int64) int64 { return min(n, 2<<20-first) } // the large layer breaks off
+	}
+	if _, err := export(t, w, c, dir, 1<<20); err == nil {
+		t.Fatal("the export has succeeded")
+	}
+	if _, err := ReadSet(dir); !errors.Is(err, ErrNoSet) {
+		t.Errorf("a set that is not complete: %v", err)
+	}
+	for name := range w {
+		w[name].Cut = nil
+	}
+	got, err := export(t, w, c, dir, 1<<20)
+	check(t, err)
+	if !slices.Equal(got.Parts, want.Parts) {
+		t.Errorf("the parts are %v, not %v", got.Parts, want.Parts)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".ecrkit*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if sent := w["a.example/web"].Sent() + w["a.example/db"].Sent() - before; sent > 7<<20 {
+		t.Errorf("%d bytes were read for a set of %d", sent, want.Size)
+	}
+	// The same again reads no blob.
+	before = w["a.example/web"].Sent() + w["a.example/db"].Sent()
+	if _, err := export(t, w, c, dir, 1<<20); err != nil || w["a.example/web"].Sent()+w["a.example/db"].Sent() != before {
+		t.Errorf("an export of the same images again: %v", err)
+	}
+}
+
+// TestBadDisk changes a blob after it was written: the set does not become complete, and the next
+// export writes it again.
+func TestBadDisk(t *testing.T) {
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	opts := ExportOptions{}
+	selected, err := mirror.Select(t.Context(), c, w, opts.Options)
+	check(t, err)
+	all, err := collect(t.Context(), selected, w, opts)
+	check(t, err)
+	p, err := all.plan()
+	check(t, err)
+	out, err := openWriter(t.Context(), dir, p, 0)
+	check(t, err)
+	for _, s := range selected {
+		for _, image := range s.Images {
+			_, err := transfer.Copy(t.Context(), w[s.From], out, optionsOf(opts, s, image))
+			check(t, err)
+		}
+	}
+	last := p.members[len(p.members)-1]
+	_, err = out.parts.WriteAt([]byte("wrong"), last.first())
+	check(t, err)
+	if _, err := out.seal(t.Context()); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), string(last.digest)) {
+		t.Errorf("seal: %v", err)
+	}
+	check(t, out.Close())
+	if _, err := export(t, w, c, dir, 0); err != nil {
+		t.Error(err)
+	}
+	if _, err := Verify(t.Context(), dir); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHostileSets(t *testing.T) {
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	good, err := export(t, w, c, dir, 0)
+	check(t, err)
+	for name, change := range map[string]func(s *Set){
+		"another file":      func(s *Set) { s.Parts[0].Name = "../images.tar" },
+		"no part":           func(s *Set) { s.Parts = nil },
+		"an empty part":     func(s *Set) { s.Parts[0].Size = 0 },
+		"more than all":     func(s *Set) { s.Parts[0].Size = 1 << 62 },
+		"a digest":          func(s *Set) { s.Parts[0].Digest = "sha256:12" },
+		"a repository":      func(s *Set) { s.Images[0].Repository = "a.example/../x" },
+		"a name":            func(s *Set) { s.Images[0].Name = "/x" },
+		"a tag":             func(s *Set) { s.Images[0].Tags = []string{"a b"} },
+		"an image's digest": func(s *Set) { s.Images[0].Digest = "x" },
+		"a subject":         func(s *Set) { s.Images[0].Subject = "x" },
+		"another version":   func(s *Set) { s.Version = 2 },
+	} {
+		s := good
+		s.Parts, s.Images = slices.Clone(good.Parts), slices.Clone(good.Images)
+		change(&s)
+		data, err := json.Marshal(s)
+		check(t, err)
+		if _, err := decodeSet(data); !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, content.ErrUnsupported) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	data, err := json.Marshal(good)
+	check(t, err)
+	if _, err := decodeSet(data); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestJournalTornLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	d := digest.FromString("x")
+	j, err := openJournal(path, "sha256:a", 0)
+	check(t, err)
+	check(t, j.finish(d))
+	check(t, j.add("span %s 0 10", d))
+	_, err = io.WriteString(j.file, "done sha256:tor")
+	check(t, err)
+	check(t, j.file.Close())
+	j, err = openJournal(path, "sha256:a", 0)
+	check(t, err)
+	if !j.isDone(d) || j.isDone("sha256:tor") || len(j.spansOf(d, 10)) != 1 || len(j.spansOf(d, 9)) != 0 {
+		t.Errorf("%+v", j)
+	}
+	check(t, j.finish("sha256:b"))
+	check(t, j.file.Close())
+	j, err = openJournal(path, "sha256:a", 0)
+	check(t, err)
+	if !j.isDone("sha256:b") {
+		t.Error("a record after a torn line is lost")
+	}
+	check(t, j.file.Close())
+	j, err = openJournal(path, "sha256:c", 0)
+	check(t, err)
+	defer j.file.Close()
+	if j.isDone(d) {
+		t.Error("the journal of another plan was used")
+	}
+}
+
+// FuzzDecodeSet looks for a description that is accepted and names a file elsewhere.
+func FuzzDecodeSet(f *testing.F) {
+	f.Add([]byte(`{"version":1,"size":3,"parts":[{"name":"images.tar","size":3,"digest":"sha256:` + strings.Repeat("0", 64) + `"}],"images":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := decodeSet(data)
+		if err != nil {
+			return
+		}
+		for _, p := range s.Parts {
+			if !strings.HasPrefix(p.Name, tarFile) || strings.ContainsAny(p.Name, `/\`) {
+				t.Errorf("%q", p.Name)
+			}
+		}
+	})
+}

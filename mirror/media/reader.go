@@ -1,0 +1,225 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/transfer/archive"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Reader is an open set. It only reads: the set may be on a medium that cannot be written.
+type Reader struct {
+	Set
+	dir     string
+	parts   parts
+	archive *archive.Archive
+}
+
+// Open opens the set in a directory. Each part must have its size; the bytes are checked when they are
+// read, or by [Verify]. The error wraps [ErrNoSet], or [content.ErrIntegrity] with the part that is
+// missing or short. The caller closes the set.
+func Open(dir string) (*Reader, error) {
+	s, err := ReadSet(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{Set: s, dir: dir}
+	if err := r.openParts(); err != nil {
+		_ = r.parts.Close() // the first error counts
+		return nil, err
+	}
+	if r.archive, err = archive.New(tarball{r.parts, r.Size}, filepath.Join(dir, tarFile)); err != nil {
+		return nil, err // it has closed the parts
+	}
+	return r, nil
+}
+
+func (r *Reader) openParts() error {
+	first := int64(0)
+	var errs []error
+	for _, p := range r.Parts {
+		path := filepath.Join(r.dir, p.Name)
+		if err := files.CheckRegular(path); err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("part %s: %w: %w", p.Name, content.ErrIntegrity, err))
+			continue
+		}
+		r.parts = append(r.parts, part{f, first, p.Size})
+		first += p.Size
+		if info, err := f.Stat(); err != nil {
+			errs = append(errs, err)
+		} else if info.Size() != p.Size {
+			errs = append(errs, fmt.Errorf("part %s: %w: it has %d bytes, not %d", p.Name, content.ErrIntegrity, info.Size(), p.Size))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tarball is the tar across the parts.
+type tarball struct {
+	parts
+	size int64
+}
+
+// Size is how many bytes there are.
+func (t tarball) Size() int64 { return t.size }
+
+// Close closes the set.
+func (r *Reader) Close() error { return r.archive.Close() }
+
+// Verify reads the whole set in a directory once and compares each part with its digest. The error has a
+// line for each part that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet].
+func Verify(ctx context.Context, dir string) (Set, error) {
+	s, err := ReadSet(dir)
+	if err != nil {
+		return Set{}, err
+	}
+	r := &Reader{Set: s, dir: dir}
+	defer func() { _ = r.parts.Close() }() // opened for reading
+	if err := r.openParts(); err != nil {
+		return s, err
+	}
+	digests, err := hashParts(ctx, r.parts, nil)
+	if err != nil {
+		return s, err
+	}
+	var errs []error
+	for i, d := range digests {
+		if d != s.Parts[i].Digest {
+			errs = append(errs, fmt.Errorf("part %s: %w: it has the digest %s, not %s", s.Parts[i].Name, content.ErrIntegrity, d, s.Parts[i].Digest))
+		}
+	}
+	return s, errors.Join(errs...)
+}
+
+// Repositories returns the repositories of the set, HOST/REPOSITORY, with their names under a
+// destination, sorted.
+func (r *Reader) Repositories() (repositories [][2]string) {
+	for _, image := range r.Images {
+		repositories = append(repositories, [2]string{image.Repository, image.Name})
+	}
+	slices.SortFunc(repositories, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	return slices.Compact(repositories)
+}
+
+// Repository returns the images of one repository of the set. The error wraps [content.ErrNotFound] if
+// the set has none of it.
+func (r *Reader) Repository(repository string) (content.Source, error) {
+	view := &view{archive: r.archive, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
+	for _, image := range r.Images {
+		if image.Repository != repository {
+			continue
+		}
+		view.images[image.Digest] = image
+		view.order = append(view.order, image)
+		for _, tag := range image.Tags {
+			view.tags[tag] = image.Digest
+		}
+	}
+	if len(view.images) == 0 {
+		return nil, fmt.Errorf("%s has no image of %s: %w", r.dir, repository, content.ErrNotFound)
+	}
+	return view, nil
+}
+
+// view is one repository of a set.
+type view struct {
+	archive *archive.Archive
+	name    string
+	order   []Image
+	images  map[digest.Digest]Image
+	tags    map[string]digest.Digest
+}
+
+var (
+	_ content.Source         = (*view)(nil)
+	_ content.FileReader     = (*view)(nil)
+	_ content.TagFinder      = (*view)(nil)
+	_ content.ImageLister    = (*view)(nil)
+	_ content.ReferrerLister = (*view)(nil)
+)
+
+func (v *view) String() string { return v.name }
+
+// Resolve returns the manifest of a tag or a digest.
+func (v *view) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
+	d, ok := v.tags[reference]
+	if !ok {
+		d = digest.Digest(reference)
+	}
+	image, ok := v.images[d]
+	if !ok {
+		return content.Manifest{}, &content.ImageNotFoundError{Place: v.name, Image: reference}
+	}
+	manifests, err := v.Manifests(ctx, []content.Descriptor{image.descriptor()})
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	return manifests[0], nil
+}
+
+// Manifests reads manifests of the set, children of an index too.
+func (v *view) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
+	return v.archive.Manifests(ctx, descriptors)
+}
+
+// Blob opens a blob of the set.
+func (v *view) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	return v.archive.Blob(ctx, d)
+}
+
+// BlobFile opens a blob of the set for reading at any offset.
+func (v *view) BlobFile(ctx context.Context, d content.Descriptor) (content.BlobFile, error) {
+	return v.archive.BlobFile(ctx, d)
+}
+
+// FindTags returns the manifests of tags.
+func (v *view) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
+	found := map[string]content.Manifest{}
+	for _, tag := range tags {
+		if _, ok := v.tags[tag]; !ok {
+			continue
+		}
+		m, err := v.Resolve(ctx, tag)
+		if err != nil {
+			return nil, err
+		}
+		found[tag] = m
+	}
+	return found, nil
+}
+
+// Images lists the images of the repository that have a tag or refer to another one.
+func (v *view) Images(context.Context, content.TagFilter) iter.Seq2[content.Image, error] {
+	return func(yield func(content.Image, error) bool) {
+		for _, image := range v.order {
+			listed := content.Image{Digest: image.Digest, Tags: image.Tags, MediaType: image.MediaType, ArtifactType: image.ArtifactType, Subject: image.Subject}
+			if !yield(listed, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Referrers returns what refers to a manifest.
+func (v *view) Referrers(_ context.Context, subject digest.Digest) (referrers []content.Descriptor, err error) {
+	for _, image := range v.order {
+		if image.Subject == subject {
+			referrers = append(referrers, image.descriptor())
+		}
+	}
+	return referrers, nil
+}

@@ -1,0 +1,141 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/strictjson"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const (
+	setFile  = "set.json"
+	sumsFile = "SHA256SUMS"
+	tarFile  = "images.tar"
+
+	// version is that of the format.
+	version = 1
+	// maxSet bounds set.json, in bytes.
+	maxSet = 256 << 20
+)
+
+// ErrNoSet reports a directory without a complete set.
+var ErrNoSet = errors.New("there is no complete set")
+
+// Set describes what is in a directory. Its JSON form is stable: fields are only added.
+type Set struct {
+	Version int `json:"version"`
+	// ID is of the content: sets with the same ID have the same images in the same bytes.
+	ID     digest.Digest `json:"id"`
+	Size   int64         `json:"size"` // of the tar, in bytes
+	Parts  []Part        `json:"parts"`
+	Images []Image       `json:"images"`
+	Blobs  int           `json:"blobs"`
+}
+
+// Part is a file of the set: the next bytes of the tar.
+type Part struct {
+	Name   string        `json:"name"`
+	Size   int64         `json:"size"`
+	Digest digest.Digest `json:"digest"`
+}
+
+// Image is an image, an index, or something that refers to one.
+type Image struct {
+	Repository   string        `json:"repository"` // HOST/REPOSITORY at the source
+	Name         string        `json:"name"`       // repository under a destination
+	Tags         []string      `json:"tags"`       // sorted; [] if it has none
+	Digest       digest.Digest `json:"digest"`
+	MediaType    string        `json:"mediaType"`
+	Size         int64         `json:"size"` // of the manifest
+	ArtifactType string        `json:"artifactType,omitempty"`
+	Subject      digest.Digest `json:"subject,omitempty"` // that it refers to
+}
+
+func (i Image) descriptor() content.Descriptor {
+	return content.Descriptor{MediaType: i.MediaType, Digest: i.Digest, Size: i.Size, ArtifactType: i.ArtifactType}
+}
+
+// ReadSet reads the description of the set in a directory. The error wraps [ErrNoSet] if there is none,
+// and [content.ErrIntegrity] if it cannot be right.
+func ReadSet(dir string) (Set, error) {
+	path := filepath.Join(dir, setFile)
+	data, err := files.Read(path, maxSet)
+	if err != nil {
+		return Set{}, fmt.Errorf("%w: %w", ErrNoSet, err)
+	}
+	s, err := decodeSet(data)
+	if err != nil {
+		return Set{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+func decodeSet(data []byte) (Set, error) {
+	var s Set
+	if err := strictjson.Unmarshal(data, &s); err != nil {
+		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+	}
+	if s.Version != version {
+		return Set{}, fmt.Errorf("%w: the set has version %d; this ecrkit reads version %d", content.ErrUnsupported, s.Version, version)
+	}
+	if err := s.check(); err != nil {
+		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+	}
+	return s, nil
+}
+
+func (s Set) check() error {
+	total := int64(0)
+	for i, p := range s.Parts {
+		// A name leads nowhere else: whoever made the set must not choose which file is read.
+		if p.Name != partName(i, len(s.Parts)) || p.Size <= 0 || p.Digest.Validate() != nil || p.Size > s.Size-total {
+			return fmt.Errorf("part %d, %q, cannot be right", i+1, p.Name)
+		}
+		total += p.Size
+	}
+	if total != s.Size || total == 0 {
+		return fmt.Errorf("the parts have %d bytes together, and the set %d", total, s.Size)
+	}
+	for _, image := range s.Images {
+		_, repository, ok := strings.Cut(image.Repository, "/")
+		if !ok || !content.IsRepositoryName(repository) || !content.IsRepositoryName(image.Name) {
+			return fmt.Errorf("repository %q, named %q, cannot be one", image.Repository, image.Name)
+		}
+		if err := content.CheckDescriptor(image.descriptor()); err != nil {
+			return fmt.Errorf("%s: %w", image.Repository, err)
+		}
+		for _, tag := range image.Tags {
+			if err := content.CheckTag(tag); err != nil {
+				return fmt.Errorf("%s: %w", image.Repository, err)
+			}
+		}
+		if image.Subject != "" && image.Subject.Validate() != nil {
+			return fmt.Errorf("%s@%s: subject %q is not a digest", image.Repository, image.Digest, image.Subject)
+		}
+	}
+	return nil
+}
+
+// partName is the name of a part, from 0 on.
+func partName(i, of int) string {
+	if of == 1 {
+		return tarFile
+	}
+	return fmt.Sprintf("%s.%03d", tarFile, i+1)
+}
+
+// sums is the content of SHA256SUMS.
+func (s Set) sums(set []byte) []byte {
+	var out strings.Builder
+	for _, p := range s.Parts {
+		fmt.Fprintf(&out, "%s  %s\n", p.Digest.Encoded(), p.Name)
+	}
+	fmt.Fprintf(&out, "%s  %s\n", digest.FromBytes(set).Encoded(), setFile)
+	return []byte(out.String())
+}

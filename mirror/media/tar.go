@@ -1,0 +1,173 @@
+package media
+
+import (
+	"archive/tar"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// block is the unit of a tar, in bytes: headers and contents are padded to it.
+const block = 512
+
+// member is a file of the tar.
+type member struct {
+	name    string
+	header  []byte
+	at      int64         // where the header begins
+	size    int64         // of the content
+	content []byte        // of a file that is known before
+	digest  digest.Digest // of a blob
+}
+
+// first is where the content begins.
+func (m *member) first() int64 { return m.at + int64(len(m.header)) }
+
+// end is where the next member begins.
+func (m *member) end() int64 { return m.first() + (m.size+block-1)/block*block }
+
+// plan is a tar whose contents are known by their digests.
+type plan struct {
+	images  []Image
+	members []*member // in their order
+	blobs   map[digest.Digest]*member
+	size    int64
+	id      digest.Digest
+}
+
+// collection is what goes into a set.
+type collection struct {
+	images    map[string]*Image // by repository and digest
+	manifests map[digest.Digest]content.Manifest
+	blobs     map[digest.Digest]content.Descriptor
+}
+
+func newCollection() *collection {
+	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest]content.Manifest{}, blobs: map[digest.Digest]content.Descriptor{}}
+}
+
+// add adds an image with its tags, and what belongs to it.
+func (c *collection) add(repository, name string, tags []string, contents transfer.Contents) error {
+	for _, blob := range contents.Blobs {
+		if other, known := c.blobs[blob.Digest]; known && other.Size != blob.Size {
+			return fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
+		}
+		c.blobs[blob.Digest] = blob
+	}
+	attached := map[digest.Digest][]string{}
+	for _, m := range contents.Attached {
+		attached[m.Descriptor.Digest] = append(attached[m.Descriptor.Digest], m.Tag)
+	}
+	for _, m := range contents.Manifests {
+		c.manifests[m.Descriptor.Digest] = m
+		entry, subject, err := content.ReferrerOf(m)
+		if err != nil {
+			return fmt.Errorf("%s@%s: %w", repository, m.Descriptor.Digest, err)
+		}
+		isRoot := m.Descriptor.Digest == contents.Root.Descriptor.Digest
+		if !isRoot && subject == "" && len(attached[m.Descriptor.Digest]) == 0 {
+			continue // a child of an index
+		}
+		key := repository + "@" + string(m.Descriptor.Digest)
+		image := c.images[key]
+		if image == nil {
+			image = &Image{Repository: repository, Name: name, Tags: []string{}, Digest: m.Descriptor.Digest,
+				MediaType: m.Descriptor.MediaType, Size: m.Descriptor.Size, Subject: subject}
+			if subject != "" {
+				image.ArtifactType = entry.ArtifactType
+			}
+			c.images[key] = image
+		}
+		image.Tags = append(image.Tags, attached[m.Descriptor.Digest]...)
+		if isRoot {
+			image.Tags = append(image.Tags, tags...)
+		}
+	}
+	return nil
+}
+
+// plan decides where everything is in the tar. Nothing in it depends on the time, the machine, or the
+// order in which images were added.
+func (c *collection) plan() (*plan, error) {
+	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}}
+	for _, key := range slices.Sorted(maps.Keys(c.images)) {
+		image := *c.images[key]
+		slices.Sort(image.Tags)
+		image.Tags = slices.Compact(image.Tags)
+		p.images = append(p.images, image)
+	}
+	index, err := indexOf(p.images)
+	if err != nil {
+		return nil, err
+	}
+	sizes := map[digest.Digest]int64{}
+	for d, blob := range c.blobs {
+		sizes[d] = blob.Size
+	}
+	for d, m := range c.manifests {
+		sizes[d] = m.Descriptor.Size
+	}
+	layout := fmt.Appendf(nil, `{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
+	p.members = []*member{
+		{name: ocispec.ImageLayoutFile, size: int64(len(layout)), content: layout},
+		{name: ocispec.ImageIndexFile, size: int64(len(index)), content: index},
+	}
+	for _, d := range slices.Sorted(maps.Keys(sizes)) {
+		m := &member{name: ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded(), size: sizes[d], digest: d}
+		p.blobs[d] = m
+		p.members = append(p.members, m)
+	}
+	hash := sha256.New()
+	for _, m := range p.members {
+		m.at = p.size
+		if m.header, err = headerOf(m); err != nil {
+			return nil, err
+		}
+		hash.Write(m.header)
+		p.size = m.end()
+	}
+	hash.Write(index)
+	p.size += 2 * block // the end of a tar
+	p.id = digest.NewDigest(digest.SHA256, hash)
+	return p, nil
+}
+
+// headerOf returns the header of a member as package tar writes it.
+func headerOf(m *member) ([]byte, error) {
+	var out bytes.Buffer
+	err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m.name, Size: m.size, Mode: 0o644})
+	return out.Bytes(), err
+}
+
+// indexOf makes index.json: an entry for each tag, by the whole name, and one for what has none.
+func indexOf(images []Image) ([]byte, error) {
+	entries := []content.Descriptor{}
+	untagged := map[digest.Digest]bool{}
+	for _, image := range images {
+		if len(image.Tags) == 0 && !untagged[image.Digest] {
+			untagged[image.Digest] = true
+			entries = append(entries, image.descriptor())
+		}
+		for _, tag := range image.Tags {
+			d := image.descriptor()
+			d.Annotations = map[string]string{ocispec.AnnotationRefName: image.Repository + ":" + tag}
+			entries = append(entries, d)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b content.Descriptor) int {
+		return strings.Compare(a.Annotations[ocispec.AnnotationRefName]+string(a.Digest), b.Annotations[ocispec.AnnotationRefName]+string(b.Digest))
+	})
+	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: entries}
+	index.SchemaVersion = 2
+	return json.Marshal(index)
+}

@@ -1,0 +1,220 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const (
+	// partialSuffix ends the names of parts until the set is complete.
+	partialSuffix = ".partial"
+	journalFile   = files.TempPrefix + "export.journal"
+	lockFile      = files.TempPrefix + "export.lock"
+)
+
+// writer is a set that is being written, as the target of copies. All that may be copied to it is in its
+// plan.
+type writer struct {
+	dir      string
+	plan     *plan
+	partSize int64
+	parts    parts
+	journal  *journal
+	lock     *files.Lock
+}
+
+var (
+	_ content.Target     = (*writer)(nil)
+	_ content.FileWriter = (*writer)(nil)
+)
+
+// openWriter begins a set in dir, or resumes the one that a killed process has left. A directory that has
+// another set is refused: the error wraps [content.ErrConflict].
+func openWriter(ctx context.Context, dir string, p *plan, partSize int64) (w *writer, err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	w = &writer{dir: dir, plan: p, partSize: partSize}
+	if w.lock, err = files.Acquire(ctx, filepath.Join(dir, lockFile)); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = w.Close() // the first error counts
+		}
+	}()
+	if w.journal, err = openJournal(filepath.Join(dir, journalFile), p.id, partSize); err != nil {
+		return nil, err
+	}
+	sizes := split(p.size, partSize)
+	first := int64(0)
+	for i, size := range sizes {
+		f, err := files.OpenOwn(filepath.Join(dir, partName(i, len(sizes))+partialSuffix), os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		w.parts = append(w.parts, part{f, first, size})
+		if err := f.Truncate(size); err != nil {
+			return nil, err
+		}
+		first += size
+	}
+	for _, m := range p.members {
+		if _, err := w.parts.WriteAt(m.header, m.at); err != nil {
+			return nil, err
+		}
+		if _, err := w.parts.WriteAt(m.content, m.first()); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// existing returns the set that dir has already, nil if it has none; one of another plan is an error that
+// wraps [content.ErrConflict].
+func existing(dir string, p *plan, partSize int64) (*Set, error) {
+	s, err := ReadSet(dir)
+	if errors.Is(err, ErrNoSet) && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.ID != p.id || len(s.Parts) != len(split(p.size, partSize)) {
+		return nil, fmt.Errorf("%s has another set: %w; name an empty directory", dir, content.ErrConflict)
+	}
+	return &s, nil
+}
+
+// String is the directory.
+func (w *writer) String() string { return w.dir }
+
+// Close leaves what was written for a later process.
+func (w *writer) Close() error {
+	errs := []error{w.parts.Close()}
+	w.parts = nil
+	if w.journal != nil {
+		errs = append(errs, w.journal.file.Close())
+	}
+	w.lock.Remove()
+	return errors.Join(errs...)
+}
+
+func (w *writer) member(d content.Descriptor) (*member, error) {
+	m := w.plan.blobs[d.Digest]
+	if m == nil || m.size != d.Size {
+		return nil, fmt.Errorf("%s: %w: %s, of %d bytes, is not in the plan of the set", w.dir, content.ErrConflict, d.Digest, d.Size)
+	}
+	return m, nil
+}
+
+// MissingBlobs returns the blobs that were not written completely.
+func (w *writer) MissingBlobs(_ context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
+	return slices.DeleteFunc(slices.Clone(blobs), func(d content.Descriptor) bool { return w.journal.isDone(d.Digest) }), nil
+}
+
+// PutBlob writes a blob to its place.
+func (w *writer) PutBlob(_ context.Context, d content.Descriptor, r io.Reader) error {
+	m, err := w.member(d)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.NewOffsetWriter(w.parts, m.first()), io.LimitReader(r, m.size))
+	if err == nil && n == m.size {
+		_, err = io.Copy(io.Discard, r) // at its end it is verified
+	}
+	if err == nil && n != m.size {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return fmt.Errorf("blob %s: %w", d.Digest, err)
+	}
+	return w.journal.finish(d.Digest)
+}
+
+// PutBlobFile has fill write a blob to its place. What an earlier process has written of it is used; if
+// that turns out to be wrong, the blob is written again.
+func (w *writer) PutBlobFile(_ context.Context, d content.Descriptor, fill func(f content.PartialFile) error) error {
+	m, err := w.member(d)
+	if err != nil {
+		return err
+	}
+	r := &region{w: w, digest: d.Digest, first: m.first(), size: m.size}
+	err = fill(r)
+	if errors.Is(err, content.ErrIntegrity) && len(r.Done()) > 0 {
+		w.journal.forget(d.Digest)
+		err = fill(r)
+	}
+	if err != nil {
+		return err
+	}
+	return w.journal.finish(d.Digest)
+}
+
+// PutManifest writes a manifest to its place.
+func (w *writer) PutManifest(_ context.Context, m content.Manifest) error {
+	at, err := w.member(m.Descriptor)
+	if err != nil {
+		return err
+	}
+	_, err = w.parts.WriteAt(m.Content, at.first())
+	return err
+}
+
+// PutTagged writes a manifest; index.json has all tags from the beginning.
+func (w *writer) PutTagged(ctx context.Context, m content.Manifest, _ string) error {
+	return w.PutManifest(ctx, m)
+}
+
+// region is the place of a blob.
+type region struct {
+	w           *writer
+	digest      digest.Digest
+	first, size int64
+}
+
+// ReadAt reads no byte of what is behind the blob.
+func (r *region) ReadAt(p []byte, offset int64) (int, error) {
+	if offset >= r.size {
+		return 0, io.EOF
+	}
+	short := int64(len(p)) > r.size-offset
+	if short {
+		p = p[:r.size-offset]
+	}
+	n, err := r.w.parts.ReadAt(p, r.first+offset)
+	if err == nil && short {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// WriteAt writes no byte behind the blob.
+func (r *region) WriteAt(p []byte, offset int64) (int, error) {
+	if offset < 0 || int64(len(p)) > r.size-offset {
+		return 0, fmt.Errorf("%w: blob %s has more than %d bytes", content.ErrIntegrity, r.digest, r.size)
+	}
+	return r.w.parts.WriteAt(p, r.first+offset)
+}
+
+// Done returns the spans that were written.
+func (r *region) Done() []content.Span { return r.w.journal.spansOf(r.digest, r.size) }
+
+// AddDone notes a span.
+func (r *region) AddDone(s content.Span) error {
+	if s.Length == r.size {
+		return nil // the blob is complete in a moment
+	}
+	return r.w.journal.add("span %s %d %d", r.digest, s.First, s.Length)
+}

@@ -1,0 +1,96 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Selected are the images of one repository that a configuration selects.
+type Selected struct {
+	From      string // HOST/REPOSITORY
+	Name      string // repository under a destination
+	Images    []SelectedImage
+	Platforms []content.Platform
+	Referrers bool
+	Decisions []Decision
+}
+
+// SelectedImage is an image with the tags by which it was selected; none if it was by its digest.
+type SelectedImage struct {
+	Digest digest.Digest
+	Tags   []string
+}
+
+// Select finds out which images a configuration selects, in the order of its repositories. Destinations
+// do not count. A repository that cannot be read does not keep the others from being read: the error is
+// about all such.
+func Select(ctx context.Context, c Config, o Opener, opts Options) ([]Selected, error) {
+	if err := errors.Join(c.imageProblems()...); err != nil {
+		return nil, err
+	}
+	p := planner{config: c, opener: o, opts: opts}
+	all := make([]Selected, len(c.Images))
+	errs := make([]error, len(c.Images))
+	var group errgroup.Group
+	group.SetLimit(opts.atOnce())
+	for i := range c.Images {
+		group.Go(func() error {
+			if all[i], errs[i] = p.choose(ctx, c.Images[i]); errs[i] != nil {
+				errs[i] = fmt.Errorf("%s: %w", c.Images[i].From, errs[i])
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // the errors are in errs
+	return all, errors.Join(append(errs, ctx.Err())...)
+}
+
+// choose selects the images of one item of the configuration.
+func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
+	platforms, err := item.platforms()
+	if err != nil {
+		return Selected{}, err
+	}
+	s := Selected{From: item.From, Name: item.name(), Platforms: platforms, Referrers: item.referrers()}
+	src, err := p.opener.Source(ctx, item.From)
+	if err != nil {
+		return s, err
+	}
+	var r Repository
+	if _, err := p.selected(ctx, item, src, &r); err != nil {
+		return s, err
+	}
+	s.Decisions = r.Decisions
+	tags, order := wanted(item, r.Decisions)
+	for _, d := range order {
+		s.Images = append(s.Images, SelectedImage{Digest: d, Tags: tags[d]})
+	}
+	return s, nil
+}
+
+// wanted returns the selected images in the order of their first tag, and the tags of each.
+func wanted(item Images, decisions []Decision) (tags map[digest.Digest][]string, order []digest.Digest) {
+	tags = map[digest.Digest][]string{}
+	for _, d := range decisions {
+		if !d.Selected || d.Digest == "" { // deleted since it was listed
+			continue
+		}
+		if _, known := tags[d.Digest]; !known {
+			order = append(order, d.Digest)
+		}
+		tags[d.Digest] = append(tags[d.Digest], d.Tag)
+	}
+	for _, d := range item.Digests {
+		if _, known := tags[d]; !known {
+			order = append(order, d)
+			tags[d] = nil
+		}
+	}
+	return tags, order
+}
