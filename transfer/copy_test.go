@@ -199,16 +199,16 @@ func TestCopyForeignLayer(t *testing.T) {
 		name   string
 		urls   []string
 		stored bool
-		client *http.Client
+		taken  bool
 		want   error
 	}{
-		{"not asked for", []string{elsewhere.URL + "/layer"}, true, nil, content.ErrUnsupported},
-		{"in the source", nil, true, elsewhere.Client(), nil},
-		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, elsewhere.Client(), nil},
-		{"at another URL", []string{elsewhere.URL + "/moved"}, false, elsewhere.Client(), nil},
-		{"moved to a plain URL", []string{elsewhere.URL + "/plain"}, false, elsewhere.Client(), content.ErrNotFound},
-		{"nowhere", []string{elsewhere.URL + "/other"}, false, elsewhere.Client(), content.ErrNotFound},
-		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, elsewhere.Client(), content.ErrNotFound},
+		{"not asked for", []string{elsewhere.URL + "/layer"}, true, false, content.ErrUnsupported},
+		{"in the source", nil, true, true, nil},
+		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, true, nil},
+		{"at another URL", []string{elsewhere.URL + "/moved"}, false, true, nil},
+		{"moved to a plain URL", []string{elsewhere.URL + "/plain"}, false, true, content.ErrNotFound},
+		{"nowhere", []string{elsewhere.URL + "/other"}, false, true, content.ErrNotFound},
+		{"at a plain URL", []string{strings.Replace(elsewhere.URL, "https", "http", 1) + "/layer"}, false, true, content.ErrNotFound},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir, _, _ := fixture.Layout(t, 1)
@@ -230,8 +230,8 @@ func TestCopyForeignLayer(t *testing.T) {
 				MediaType: ocispec.MediaTypeImageManifest, Digest: digest.FromBytes(manifest), Size: int64(len(manifest)),
 			}}, "foreign"))
 			var foreign content.BlobReader
-			if tt.client != nil {
-				foreign = registry.ForeignLayers{Client: tt.client}
+			if tt.taken {
+				foreign = registry.NewForeignLayers(elsewhere.Client().Transport)
 			}
 			name := strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
 			w.Create(name, types.ImageTagMutabilityMutable)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/ref"
-	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 const resultHelp = `Prints a line DIGEST and DST for each destination, or with --output json one object: reference,
@@ -93,7 +91,11 @@ func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 		o.Platforms = append(o.Platforms, p)
 	}
 	if c.foreign {
-		o.Foreign = registry.ForeignLayers{Client: &http.Client{}}
+		opener, err := c.app.opener()
+		if err != nil {
+			return o, err
+		}
+		o.Foreign = opener.ForeignLayers()
 	}
 	return o, nil
 }

@@ -143,17 +143,27 @@ func (o *Opener) ECR(ctx context.Context, r Reference) (*ecr.Repository, error) 
 
 // Registry opens a repository of any other registry.
 func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
-	var transport http.RoundTripper = registry.NewTransport()
-	if o.Wrap != nil {
-		transport = o.Wrap(transport)
-	}
 	others := o.Keychain
 	if others == nil {
 		others = authn.DefaultKeychain
 	}
 	// At ECR Public our own token comes first.
 	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: o.tokens(), Registries: o.Registries}, others)
-	return registry.New(r.Host, r.Repository, credentials, transport)
+	return registry.New(r.Host, r.Repository, credentials, o.transport())
+}
+
+// ForeignLayers returns a reader of the non-distributable layers that are elsewhere.
+func (o *Opener) ForeignLayers() content.BlobReader {
+	return registry.NewForeignLayers(o.transport())
+}
+
+// transport returns a transport for hosts other than those of Amazon ECR.
+func (o *Opener) transport() http.RoundTripper {
+	t := registry.NewTransport()
+	if o.Wrap == nil {
+		return t
+	}
+	return o.Wrap(t)
 }
 
 func (o *Opener) tokens() *auth.Tokens {

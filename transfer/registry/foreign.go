@@ -7,9 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 
-	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
@@ -19,20 +17,28 @@ import (
 // ForeignLayers reads non-distributable layers from the https URLs of their
 // descriptors:
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#properties.
-type ForeignLayers struct {
-	// Client sends the requests. It must add no credentials. Without a transport it has
-	// that of [NewTransport].
-	Client *http.Client
+type ForeignLayers struct{ client *http.Client }
+
+var _ content.BlobReader = (*ForeignLayers)(nil)
+
+// NewForeignLayers returns a reader of non-distributable layers. base sends the requests and
+// must add no credentials; nil is [NewTransport]. A request whose connection stands still is
+// ended and retried, as those to a registry are.
+func NewForeignLayers(base http.RoundTripper) *ForeignLayers {
+	return &ForeignLayers{client: &http.Client{
+		Transport: watched(base),
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			if next.URL.Scheme != "https" || len(via) >= 10 {
+				return retry.As(retry.Final, errors.New("its URL leads away from https, or nowhere"))
+			}
+			return nil
+		},
+	}}
 }
-
-var _ content.BlobReader = ForeignLayers{}
-
-// sharedTransport is shared, as its connections are.
-var sharedTransport = sync.OnceValue(NewTransport)
 
 // Blob opens the layer at the first of its URLs that serves it. If the connection breaks
 // the reader resumes.
-func (s ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+func (s *ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if len(d.URLs) == 0 {
 		return nil, fmt.Errorf("foreign layer %s: %w: its descriptor names no URL", d.Digest, content.ErrNotFound)
 	}
@@ -49,7 +55,7 @@ func (s ForeignLayers) Blob(ctx context.Context, d content.Descriptor) (io.ReadC
 }
 
 // open asks each of the URLs once.
-func (s ForeignLayers) open(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+func (s *ForeignLayers) open(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	var failures []error
 	verdict := retry.Final
 	for _, place := range d.URLs {
@@ -65,7 +71,7 @@ func (s ForeignLayers) open(ctx context.Context, d content.Descriptor) (io.ReadC
 	return nil, retry.As(verdict, errors.Join(failures...))
 }
 
-func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, error) {
+func (s *ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, error) {
 	u, err := url.Parse(place)
 	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		return nil, retry.As(retry.Final, errors.New("its URL is not a plain https URL"))
@@ -75,19 +81,7 @@ func (s ForeignLayers) get(ctx context.Context, place string) (io.ReadCloser, er
 		return nil, err
 	}
 	request.Header.Set("Accept-Encoding", "identity")
-	client := *s.Client
-	base := client.Transport
-	if base == nil {
-		base = sharedTransport()
-	}
-	client.Transport = calls.Watched(base.RoundTrip, retry.Default)
-	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
-		if next.URL.Scheme != "https" || len(via) >= 10 {
-			return retry.As(retry.Final, errors.New("its URL leads away from https, or nowhere"))
-		}
-		return nil
-	}
-	response, err := client.Do(request)
+	response, err := s.client.Do(request)
 	if err != nil {
 		return nil, err
 	}

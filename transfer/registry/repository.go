@@ -85,12 +85,7 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	if keychain == nil {
 		keychain = authn.NewMultiKeychain()
 	}
-	if base == nil {
-		base = NewTransport()
-	}
-	waits := retry.Default()
-	waits.Answer = answerTime
-	base = calls.Watched(base.RoundTrip, func() retry.Policy { return waits })
+	base = watched(base)
 	r := &Repository{
 		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
@@ -99,6 +94,17 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	caller := calls.Caller{Limits: &r.limits, Log: &r.requestLog}
 	r.guard = &guard{next: caller.Transport(base, v2.Operation), registry: registry.RegistryStr()}
 	return r, nil
+}
+
+// watched returns a transport that ends requests whose connection stands still. nil is
+// [NewTransport].
+func watched(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = NewTransport()
+	}
+	waits := retry.Default()
+	waits.Answer = answerTime
+	return calls.Watched(base.RoundTrip, func() retry.Policy { return waits })
 }
 
 // answerTime is how long an answer may take: a registry may hash a large blob before.
