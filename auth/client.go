@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
@@ -92,7 +94,12 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 	}
 	drift = a.drifted(p, cfg)
 	if p.Rule.RoleARN != "" {
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), p.Rule.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		client := sts.NewFromConfig(cfg, func(o *sts.Options) {
+			o.HTTPClient = awscalls.Use(mintPolicy(), awscalls.Options{
+				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+			}, o.HTTPClient.Do)
+		})
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(client, p.Rule.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 			if p.Rule.ExternalID != "" {
 				o.ExternalID = &p.Rule.ExternalID
 			}
@@ -150,9 +157,14 @@ func takeEndpoint(cfg aws.Config, base **string) {
 
 // NewClient makes a client of the ECR API for r. A FIPS or dual-stack host turns
 // on the SDK's option of that name, unless the user has set an endpoint, which
-// wins (the SDK refuses the two together). optFns come last.
+// wins (the SDK refuses the two together). optFns come last. Calls are retried by the rule
+// of all of ecrkit, not by the SDK's.
 func NewClient(cfg aws.Config, r Registry, optFns ...func(*ecr.Options)) *ecr.Client {
-	return ecr.NewFromConfig(cfg, append([]func(*ecr.Options){func(o *ecr.Options) {
+	return newClient(cfg, r, retry.Default(), optFns...)
+}
+
+func newClient(cfg aws.Config, r Registry, policy retry.Policy, optFns ...func(*ecr.Options)) *ecr.Client {
+	before := func(o *ecr.Options) {
 		o.HTTPClient = wholeBody{o.HTTPClient}
 		takeEndpoint(cfg, &o.BaseEndpoint)
 		if o.BaseEndpoint != nil {
@@ -166,5 +178,11 @@ func NewClient(cfg aws.Config, r Registry, optFns ...func(*ecr.Options)) *ecr.Cl
 		if r.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
-	}}, optFns...)...)
+	}
+	after := func(o *ecr.Options) {
+		o.HTTPClient = awscalls.Use(policy, awscalls.Options{
+			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+		}, o.HTTPClient.Do)
+	}
+	return ecr.NewFromConfig(cfg, slices.Concat([]func(*ecr.Options){before}, optFns, []func(*ecr.Options){after})...)
 }

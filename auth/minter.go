@@ -14,6 +14,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
 	"github.com/aws/aws-sdk-go-v2/service/sso/types"
 	smithymiddleware "github.com/aws/smithy-go/middleware"
+
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Minter is the [TokenSource] that asks Amazon ECR for a new token each time.
@@ -99,6 +102,14 @@ func (m *Minter) mint(ctx context.Context, s session) (Token, error) {
 	return token, nil
 }
 
+// mintPolicy returns the policy for calls that somebody waits for who has run docker: a
+// service that fails is reported within seconds.
+func mintPolicy() retry.Policy {
+	p := retry.Default()
+	p.Tries, p.Throttled = 5, 5*time.Second
+	return p
+}
+
 func (m *Minter) call(ctx context.Context, s session) (Token, error) {
 	if s.plan.Registry.Public {
 		out, err := newPublicClient(s.cfg, s.plan.Registry).GetAuthorizationToken(ctx, &ecrpublic.GetAuthorizationTokenInput{})
@@ -110,7 +121,7 @@ func (m *Minter) call(ctx context.Context, s session) (Token, error) {
 		}
 		return m.decode(out.AuthorizationData.AuthorizationToken, out.AuthorizationData.ExpiresAt, out.ResultMetadata)
 	}
-	out, err := NewClient(s.cfg, s.plan.Registry).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	out, err := newClient(s.cfg, s.plan.Registry, mintPolicy()).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
 		return Token{}, err
 	}
@@ -132,6 +143,9 @@ func newPublicClient(cfg aws.Config, r Registry) *ecrpublic.Client {
 		if o.BaseEndpoint != nil {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 		}
+		o.HTTPClient = awscalls.Use(mintPolicy(), awscalls.Options{
+			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+		}, o.HTTPClient.Do)
 	})
 }
 

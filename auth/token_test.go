@@ -10,8 +10,11 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 )
 
 const (
@@ -214,7 +217,7 @@ func TestMinterFailures(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			isolate(t)
 			tt.setup(t)
-			_, err := new(Minter).Token(t.Context(), local)
+			_, err := new(Minter).Token(fastclock.Context(t.Context()), local)
 			var explained *Error
 			if !errors.As(err, &explained) {
 				t.Fatalf("got %v", err)
@@ -228,6 +231,42 @@ func TestMinterFailures(t *testing.T) {
 				if strings.Contains(err.Error(), secret) {
 					t.Errorf("error %q has %q in it", err, secret)
 				}
+			}
+		})
+	}
+}
+
+// TestMinterRetries counts the requests for a token that is refused in a transient way
+// once, or for good, and those of a service that is down.
+func TestMinterRetries(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		status   int
+		code     string
+		failures int64
+		requests int64
+	}{
+		{"error", 500, "ServerException", 1, 2},
+		{"throttled", 400, "ThrottlingException", 1, 2},
+		{"final", 400, "AccessDeniedException", 1, 1},
+		{"down", 503, "ServiceUnavailable", 100, 5},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			isolate(t)
+			t.Setenv("AWS_MAX_ATTEMPTS", "")
+			var requests atomic.Int64
+			serveFunc(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+				if requests.Add(1) <= tt.failures {
+					w.WriteHeader(tt.status)
+					fmt.Fprintf(w, errorAnswer, tt.code, "no")
+					return
+				}
+				io.WriteString(w, goodAnswer)
+			})
+			_, err := new(Minter).Token(fastclock.Context(t.Context()), local)
+			if n := requests.Load(); n != tt.requests || (err == nil) != (tt.requests > tt.failures) {
+				t.Errorf("%v after %d requests, want %d", err, n, tt.requests)
 			}
 		})
 	}

@@ -19,16 +19,14 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-const (
-	// kmsTimeout bounds a call and its retries.
-	kmsTimeout = time.Minute
-	// kmsAttempts is how often a call is tried, unless AWS_MAX_ATTEMPTS or the profile says it. KMS
-	// throttles whole accounts, and a signature is the last step of a release.
-	kmsAttempts = 6
-)
+// kmsTimeout bounds a call and its retries. KMS throttles whole accounts, and a signature is the
+// last step of a release.
+const kmsTimeout = time.Minute
 
 // KMS is a key in AWS KMS. It implements signature.SignerVerifier of sigstore and may be used by
 // several goroutines.
@@ -73,9 +71,9 @@ func NewKMS(cfg aws.Config, ref KMSReference) *KMS {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
 		}
-		if o.RetryMaxAttempts == 0 {
-			o.RetryMaxAttempts = kmsAttempts
-		}
+		o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
+			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+		}, o.HTTPClient.Do)
 	})
 	return &KMS{ref: ref, region: cfg.Region, client: client}
 }

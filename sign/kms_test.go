@@ -21,13 +21,13 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -52,15 +52,13 @@ func newKMSWorld(t *testing.T) *kmsWorld {
 	return w
 }
 
-// kmsConfig retries without a pause.
+// kmsConfig retries a transient failure twice.
 func kmsConfig(url string) aws.Config {
 	user := localecr.DefaultAccounts()[0].Users[0]
 	return aws.Config{
 		Region: localecr.DefaultRegion, BaseEndpoint: &url,
-		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
-		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = time.Nanosecond })
-		},
+		Credentials:      credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
+		RetryMaxAttempts: 3,
 	}
 }
 
@@ -312,20 +310,44 @@ func TestKMSRetriesThrottling(t *testing.T) {
 	throttle := func(op string, count int) localecr.Fault {
 		return localecr.Fault{Op: op, Count: count, Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"}
 	}
-	w.faults(t, throttle("GetPublicKey", 3), throttle("Sign", kmsAttempts-1))
+	w.faults(t, throttle("GetPublicKey", 3), throttle("Sign", 5))
 	k := w.key(t, "alias/ecrkit-p256")
-	if _, err := k.SignMessage(strings.NewReader("message")); err != nil {
+	ctx := options.WithContext(fastclock.Context(t.Context()))
+	if _, err := k.SignMessage(strings.NewReader("message"), ctx); err != nil {
 		t.Fatal(err)
 	}
 	w.faults(t, throttle("Sign", -1))
 	w.calls.Reset()
 	k = w.key(t, "alias/ecrkit-p256")
-	_, err := k.SignMessage(strings.NewReader("message"))
+	_, err := k.SignMessage(strings.NewReader("message"), options.WithContext(fastclock.Context(t.Context())))
 	if !errors.Is(err, ErrKeyUnavailable) || !strings.Contains(err.Error(), "ThrottlingException: Rate exceeded; try again later, or ask for a higher quota") {
 		t.Error(err)
 	}
-	if n := w.calls.Count("Sign"); n != kmsAttempts {
+	if n := w.calls.Count("Sign"); n < 10 {
 		t.Errorf("tried %d times", n)
+	}
+}
+
+// TestKMSRetriesOnce counts the requests for a signature that fails in a transient way once,
+// or for good.
+func TestKMSRetriesOnce(t *testing.T) {
+	w := newKMSWorld(t)
+	for _, tt := range []struct {
+		fault    localecr.Fault
+		requests int
+		want     error
+	}{
+		{localecr.Fault{Op: "Sign", Status: 500, Code: "KMSInternalException"}, 2, nil},
+		{localecr.Fault{Op: "Sign", Status: 503}, 2, nil},
+		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "AccessDeniedException"}, 1, ErrKeyAccess},
+		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "DisabledException"}, 1, ErrKeyUnusable},
+	} {
+		w.faults(t, tt.fault)
+		w.calls.Reset()
+		_, err := w.key(t, "alias/ecrkit-p256").SignMessage(strings.NewReader("message"), options.WithContext(fastclock.Context(t.Context())))
+		if n := w.calls.Count("Sign"); n != tt.requests || !errors.Is(err, tt.want) || (err == nil) != (tt.want == nil) {
+			t.Errorf("%d %s: %v after %d requests, want %d", tt.fault.Status, tt.fault.Code, err, n, tt.requests)
+		}
 	}
 }
 

@@ -6,9 +6,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -71,33 +71,23 @@ const (
 	appendPause = 500 * time.Millisecond
 )
 
-// write adds the signature to the list. Two writers may read the same list, and the
-// second then takes away the signature of the first: no registry must know If-Match.
-// So each looks again, after the time that a writer needs which read before.
+// write adds the signature to the list, until it stays there.
 func (j *legacyJob) write(ctx context.Context) error {
-	for tries := 0; ; tries++ {
-		start := time.Now()
+	err := retry.Settle(ctx, appendTries, j.pause, func(ctx context.Context) (func(context.Context) error, error) {
 		list, err := j.read(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if list.find(j.isWritten) >= 0 {
 			j.result.Signature = list.digest
-			return nil
+			return nil, nil
 		}
-		if tries == appendTries {
-			return fmt.Errorf("%s: tag %s: other clients replace it all the time; sign again later", j.store, j.tag)
-		}
-		if err := j.add(ctx, list); err != nil {
-			return err
-		}
-		took := time.Since(start)
-		select {
-		case <-time.After(max(2*took, j.pause) + rand.N(took+time.Millisecond)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		return func(ctx context.Context) error { return j.add(ctx, list) }, nil
+	})
+	if errors.Is(err, retry.ErrUnsettled) {
+		return fmt.Errorf("%s: tag %s: %w; sign again later", j.store, j.tag, err)
 	}
+	return err
 }
 
 // isWritten reports whether a layer has the signature that was made, or one that does

@@ -2,14 +2,14 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -88,33 +88,29 @@ func (t *delivery) mergeTags(attached []content.TaggedManifest) ([]mergedTag, er
 	return writes, nil
 }
 
-// putAttached stores what is attached to the image under tags made of its digest. Two
-// who add to one list may both read it before one of them writes, and the second then
-// takes away what the first has added: no registry must know If-Match. So who adds
-// looks again, after the time that a writer needs which read before.
+// putAttached stores what is attached to the image under tags made of its digest. Lists
+// that others may replace at the same time are written until they stay.
 func (t *delivery) putAttached(attached []content.TaggedManifest) error {
 	_, atOnce := t.Target.(content.Committer) // nobody else writes to it
-	for range content.MaxReferrerTries {
-		start := time.Now()
+	err := retry.Settle(t.ctx, content.MaxReferrerTries, content.ReferrerPause, func(ctx context.Context) (func(context.Context) error, error) {
 		writes, err := t.mergeTags(attached)
-		if err == nil {
-			err = t.putMerged(writes)
+		if err != nil {
+			return nil, err
 		}
-		if err != nil || atOnce || !slices.ContainsFunc(writes, func(w mergedTag) bool { return w.grows }) {
-			return err
+		write := func(ctx context.Context) error { return t.putMerged(ctx, writes) }
+		if atOnce || !slices.ContainsFunc(writes, func(w mergedTag) bool { return w.grows }) {
+			return nil, write(ctx)
 		}
-		took := time.Since(start)
-		select {
-		case <-time.After(max(2*took, content.ReferrerPause) + rand.N(took+time.Millisecond)):
-		case <-t.ctx.Done():
-			return t.ctx.Err()
-		}
+		return write, nil
+	})
+	if errors.Is(err, retry.ErrUnsettled) {
+		return fmt.Errorf("%s: the signatures of image %s: %w; copy again later", t.Target, t.root.Descriptor.Digest, err)
 	}
-	return fmt.Errorf("%s: the signatures of image %s: other clients replace them all the time; copy again later", t.Target, t.root.Descriptor.Digest)
+	return err
 }
 
-func (t *delivery) putMerged(writes []mergedTag) error {
-	group, ctx := errgroup.WithContext(t.ctx)
+func (t *delivery) putMerged(ctx context.Context, writes []mergedTag) error {
+	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(manifestsAtOnce)
 	for _, w := range writes {
 		group.Go(func() error {

@@ -20,6 +20,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
@@ -47,8 +49,18 @@ func New(cfg aws.Config, r auth.Registry) *Registry {
 		api: auth.NewClient(cfg, r, func(o *ecr.Options) {
 			o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
 		}),
-		sts: sts.NewFromConfig(cfg, func(o *sts.Options) { o.Logger = logging.Nop{} }),
-		kms: kms.NewFromConfig(cfg, func(o *kms.Options) { o.Logger = logging.Nop{} }),
+		sts: sts.NewFromConfig(cfg, func(o *sts.Options) {
+			o.Logger = logging.Nop{}
+			o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
+				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+			}, o.HTTPClient.Do)
+		}),
+		kms: kms.NewFromConfig(cfg, func(o *kms.Options) {
+			o.Logger = logging.Nop{}
+			o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
+				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
+			}, o.HTTPClient.Do)
+		}),
 	}
 }
 

@@ -154,7 +154,7 @@ func (r *Registry) WaitSigned(ctx context.Context, repository string, image cont
 		case err == nil:
 			last = signing
 			image = content.ImageName{Digest: signing.Digest} // the tag may move meanwhile
-		case limited.Err() == nil || last.State == "":
+		case limited.Err() == nil && !mayPass(limited, err) || last.State == "":
 			return last, err
 		}
 		next := time.NewTimer(pause)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Between two looks at what takes seconds or minutes there is a short pause at first and
@@ -22,7 +22,7 @@ func await(ctx context.Context, limit time.Duration, look func(context.Context) 
 	over := time.NewTimer(limit)
 	defer over.Stop()
 	for pause := firstPause; ; pause = min(pause*3/2, maxPause) {
-		if done, err = look(ctx); done || err != nil && !mayPass(err) || limit <= 0 {
+		if done, err = look(ctx); done || err != nil && !mayPass(ctx, err) || limit <= 0 {
 			return done, err
 		}
 		next := time.NewTimer(pause)
@@ -38,13 +38,9 @@ func await(ctx context.Context, limit time.Duration, look func(context.Context) 
 	}
 }
 
-// mayPass reports whether a call that failed is worth another one: the AWS client has given
-// up after some, within seconds.
-func mayPass(err error) bool {
-	for _, r := range retry.DefaultRetryables {
-		if answer := r.IsErrorRetryable(err); answer != aws.UnknownTernary {
-			return answer == aws.TrueTernary
-		}
-	}
-	return false
+// mayPass reports whether a call that failed is worth another one, although it was retried
+// for some seconds.
+func mayPass(ctx context.Context, err error) bool {
+	v, _ := awscalls.Judge(ctx, err)
+	return v != retry.Final
 }

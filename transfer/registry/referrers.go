@@ -5,15 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"mime"
 	"net/http"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -108,35 +107,18 @@ func (r *Repository) keepReferrer(ctx context.Context, c *v2.Client, m content.M
 	if err != nil || subject == "" {
 		return err
 	}
-	// Two writers may read the same list, and the second takes away the entry of
-	// the first: no registry must know If-Match. So each looks again, after the
-	// time that a writer needs which read before.
-	for range content.MaxReferrerTries {
-		start := time.Now()
+	err = retry.Settle(ctx, content.MaxReferrerTries, r.referrerPause, func(ctx context.Context) (func(context.Context) error, error) {
 		list, err := r.referrerList(ctx, c, subject)
-		if err != nil {
-			return err
+		if err != nil || content.HasDescriptor(list.Manifests, entry) {
+			return nil, err
 		}
-		if !content.HasDescriptor(list.Manifests, entry) {
-			list.Manifests = append(list.Manifests, entry)
-			if err := r.putReferrerList(ctx, c, subject, list); err != nil {
-				return err
-			}
-			took := time.Since(start)
-			select {
-			case <-time.After(max(2*took, r.referrerPause) + rand.N(took+time.Millisecond)):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if list, err = r.referrerList(ctx, c, subject); err != nil {
-				return err
-			}
-		}
-		if content.HasDescriptor(list.Manifests, entry) {
-			return nil
-		}
+		list.Manifests = append(list.Manifests, entry)
+		return func(ctx context.Context) error { return r.putReferrerList(ctx, c, subject, list) }, nil
+	})
+	if errors.Is(err, retry.ErrUnsettled) {
+		return fmt.Errorf("the list of referrers, tag %s: %w; push again later", content.DigestTag(subject, content.DigestTagReferrers), err)
 	}
-	return fmt.Errorf("the list of referrers, tag %s: other clients replace it all the time; push again later", content.DigestTag(subject, content.DigestTagReferrers))
+	return err
 }
 
 func (r *Repository) putReferrerList(ctx context.Context, c *v2.Client, subject digest.Digest, list ocispec.Index) error {

@@ -50,7 +50,7 @@ var arrows = []struct {
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from: []string{"sign"},
-		only: []string{"auth", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",
+		only: []string{"auth", "internal/calls/...", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",
 			"transfer/content", "transfer/ref"},
 		why: "signatures are manifests at any endpoint: they need neither the engine nor an endpoint of a kind; a policy names repositories as people write them (transfer/ref), and the key's account is that of a registry's host (auth)",
 	}, {
