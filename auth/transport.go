@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -120,9 +122,34 @@ func (t *Transport) base() http.RoundTripper {
 // defaultTransport is shared, as its connections are.
 var defaultTransport = sync.OnceValue(loopback.NewTransport)
 
+// isRefusal reports whether the token was refused. One that is cut off or otherwise damaged
+// gets 400 from Amazon ECR, as many other mistakes do; the code in the body is DENIED:
+// https://github.com/aws/aws-cli/issues/4962.
 func isRefusal(r *http.Response) bool {
-	return r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden
+	switch r.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	case http.StatusBadRequest:
+		head, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
+		r.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+		var answer struct{ Errors []struct{ Code string } }
+		if json.Unmarshal(head, &answer) != nil {
+			return false
+		}
+		for _, e := range answer.Errors {
+			if e.Code == "DENIED" || e.Code == "UNAUTHORIZED" {
+				return true
+			}
+		}
+	}
+	return false
 }
+
+// maxRefusal is how much of the body of a refusal is read.
+const maxRefusal = 8 << 10
 
 // withToken is the request with the token; RoundTrip must not change its own.
 func withToken(ctx context.Context, req *http.Request, token Token) *http.Request {

@@ -33,6 +33,7 @@ func startRegistry(t *testing.T, status int) *registryServer {
 		user, secret, _ := req.BasicAuth()
 		if good := s.good.Load(); user != Username || good == nil || secret != *good {
 			w.WriteHeader(s.status)
+			io.WriteString(w, `{"errors":[{"code":"DENIED","message":"Your Authorization Token is invalid."}]}`)
 			return
 		}
 		_, _ = io.Copy(w, req.Body)
@@ -45,7 +46,7 @@ func startRegistry(t *testing.T, status int) *registryServer {
 func TestTransport(t *testing.T) {
 	isolate(t)
 	second, fourth := password+"2", password+"4"
-	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest} {
 		calls := mintServer(t)
 		server := startRegistry(t, status)
 		r := local
@@ -122,6 +123,43 @@ func TestTransport(t *testing.T) {
 
 // TestTransportReadsConfigurationOnce sends many requests: the AWS configuration is read for the first one, and again
 // after some time.
+// TestOtherMistakesKeepTheToken answers 400 to a request with a good token: it is neither
+// forgotten nor is the body of the answer changed.
+func TestOtherMistakesKeepTheToken(t *testing.T) {
+	isolate(t)
+	calls := mintServer(t)
+	for _, body := range []string{"", "<html>", `{"errors":[{"code":"MANIFEST_INVALID","message":"DENIED"}]}`, strings.Repeat("x", 3*maxRefusal)} {
+		var requests atomic.Int64
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests.Add(1)
+			w.WriteHeader(http.StatusBadRequest)
+			io.WriteString(w, body)
+		}))
+		defer server.Close()
+		r := local
+		r.Host = strings.TrimPrefix(server.URL, "http://")
+		calls.Store(0)
+		now := time.Now()
+		tokens := &Tokens{}
+		tokens.Minter.AWS.Now = func() time.Time { return now }
+		tokens.Minter.AWS.Registries = apiElsewhere(r)
+		transport := &Transport{Tokens: tokens, Registry: r}
+		if _, err := transport.current(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(2 * minAgeRefused)
+		response, err := (&http.Client{Transport: transport}).Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || string(got) != body || requests.Load() != 1 {
+			t.Errorf("%.40q, %v after %d requests, want %.40q", got, err, requests.Load(), body)
+		}
+	}
+}
+
 func TestTransportReadsConfigurationOnce(t *testing.T) {
 	isolate(t)
 	mintServer(t)

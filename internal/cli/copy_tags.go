@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -85,7 +86,12 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		return fmt.Errorf("%s has no tags: %w", src, content.ErrNotFound)
 	}
 	var outcomes []copyOutcome
-	for _, image := range images {
+	var interrupted error
+	for i, image := range images {
+		if err := ctx.Err(); err != nil {
+			interrupted = fmt.Errorf("%s: %d of %s were not copied: %w", src, len(images)-i, english.Plural(len(images), "image", ""), err)
+			break
+		}
 		var dsts []ref.Reference
 		for _, tag := range image.tags {
 			tagged := dst
@@ -107,11 +113,11 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 			return err
 		}
 		outcomes = append(outcomes, some...)
-		if ctx.Err() != nil {
-			break
-		}
 	}
-	return gate.finish(c.app.printOutcomes(outcomes))
+	if len(outcomes) == 0 {
+		return interrupted
+	}
+	return errors.Join(interrupted, gate.finish(c.app.printOutcomes(outcomes)))
 }
 
 // tagsOf finds out which images have tags: in the order of the first tag of each. With

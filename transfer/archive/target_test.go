@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -188,4 +189,22 @@ func TestArchiveTargetGoesOn(t *testing.T) {
 	}
 	unpack(t, path, "image")
 	onlyFile(t, path)
+}
+
+// TestTwoCopiesToOneTarget copies one image after another to one target: the second is added.
+func TestTwoCopiesToOneTarget(t *testing.T) {
+	first, one, _ := fixture.Layout(t, 1)
+	second, two, _ := fixture.Layout(t, 2)
+	path := filepath.Join(t.TempDir(), "app.tar")
+	target := NewTarget(path, TargetOptions{})
+	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
+	mustCopy(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})
+	fixture.Check(t, target.Close())
+	onlyFile(t, path)
+	for tag, want := range map[string]digest.Digest{"1": fixture.DigestOf(t, one), "2": fixture.DigestOf(t, two)} {
+		m, err := layout.New(unpack(t, path, tag)).Resolve(t.Context(), tag)
+		if err != nil || m.Descriptor.Digest != want {
+			t.Errorf("%s: %s, %v, want %s", tag, m.Descriptor.Digest, err, want)
+		}
+	}
 }

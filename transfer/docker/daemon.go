@@ -162,7 +162,7 @@ func (t *DaemonTarget) Commit(ctx context.Context) error {
 	if err != nil {
 		return daemonError(t.Name, c, err)
 	}
-	return nil
+	return t.Reset()
 }
 
 // errNotRead ends the writing of an archive that the daemon does not want to its end.

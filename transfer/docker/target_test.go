@@ -115,3 +115,36 @@ func TestDockerArchiveTakesOneImage(t *testing.T) {
 		t.Errorf("an artifact: %v", err)
 	}
 }
+
+// TestTwoCopiesToOneTarget copies one image after another to one target: each is a copy of
+// its own.
+func TestTwoCopiesToOneTarget(t *testing.T) {
+	first, _, _ := fixture.Layout(t, 1)
+	second, image, _ := fixture.Layout(t, 2)
+	path := filepath.Join(t.TempDir(), "app.tar")
+	target := docker.NewArchiveTarget(path, "team/app", docker.TargetOptions{})
+	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
+	mustCopy(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})
+	fixture.Check(t, target.Close())
+	onlyFile(t, path)
+	data, err := os.ReadFile(path)
+	fixture.Check(t, err)
+	manifest, err := tarball.LoadManifest(opener(data))
+	fixture.Check(t, err)
+	if len(manifest) != 1 || strings.Join(manifest[0].RepoTags, " ") != "team/app:2" {
+		t.Errorf("%+v", manifest)
+	}
+	back := mustCopy(t, openDocker(t, path, docker.ArchiveOptions{}), layout.New(t.TempDir()), transfer.Options{Reference: "team/app:2"})
+	if back.Digest != fixture.DigestOf(t, image) {
+		t.Errorf("%s is in the file, want %s", back.Digest, fixture.DigestOf(t, image))
+	}
+
+	var stream bytes.Buffer
+	target = docker.NewArchiveTarget("", "team/app", docker.TargetOptions{Stream: &stream, TempDir: t.TempDir()})
+	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
+	length := stream.Len()
+	_, err = copyTo(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})
+	if !errors.Is(err, content.ErrConflict) || stream.Len() != length {
+		t.Errorf("a second image in a stream: %v, %d bytes after %d", err, stream.Len(), length)
+	}
+}

@@ -315,7 +315,7 @@ func TestReferrersConcurrent(t *testing.T) {
 		repository := n.repository("app")
 		repository.referrerPause = 3 * time.Second // longer than any of them is held up
 		wait.Go(func() {
-			if err := repository.PutManifest(fixture.Context(t), r); err != nil {
+			if err := repository.PutManifest(t.Context(), r); err != nil {
 				t.Error(err)
 			}
 		})

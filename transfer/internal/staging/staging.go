@@ -47,6 +47,7 @@ type Staging struct {
 	layout    *layout.Layout
 	dir       string // of layout
 	ownDir    bool   // nobody will find dir again
+	streamed  bool   // the stream has its tar
 	lock      *files.Lock
 	Old       *tarball.Image // what the file is before
 	mode      os.FileMode
@@ -75,6 +76,9 @@ func (s *Staging) Begin(ctx context.Context) (err error) {
 	defer s.mu.Unlock()
 	if s.begun {
 		return nil
+	}
+	if s.streamed {
+		return fmt.Errorf("%s: %w: a stream takes one image, and has one", s.Name, content.ErrConflict)
 	}
 	defer func() {
 		if err != nil {
@@ -302,7 +306,11 @@ func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err erro
 		}
 	}()
 	if s.path == "" {
-		return tarball.Write(ctx, s.stream, members)
+		if err := tarball.Write(ctx, s.stream, members); err != nil {
+			return err
+		}
+		s.streamed = true
+		return s.Reset()
 	}
 	// In the directory, which others cannot write to, and which is swept.
 	f, err := files.CreateAs(filepath.Join(s.dir, tarName), s.path, 0o666)
@@ -326,7 +334,16 @@ func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err erro
 		return err
 	}
 	_ = os.RemoveAll(s.dir) // if this fails, the next process takes it up
-	return nil
+	return s.Reset()
+}
+
+// Reset forgets what was put and frees the file: the next copy to this target begins as if
+// it were the first.
+func (s *Staging) Reset() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.manifests, s.Tagged = nil, nil
+	return s.free()
 }
 
 // tarName is the tar in the directory until it is complete.
