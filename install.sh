@@ -228,8 +228,9 @@ fi
 
 mkdir -p "$bin"
 for program in $programs; do
-	# The rename is atomic: a program that runs while it is replaced goes on undisturbed.
-	staged=$bin/.$program.$$
+	# The rename is atomic: a program that runs while it is replaced goes on undisturbed. Nobody else knows the
+	# name of the copy beforehand, who might have left a link there.
+	staged=$(mktemp "$bin/.$program.XXXXXX")
 	cp "$from/$program" "$staged"
 	chmod 755 "$staged"
 	mv -f "$staged" "$bin/$program"

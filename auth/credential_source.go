@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
@@ -191,7 +192,12 @@ func (c *resolver) endpoint() (CredentialSource, error) {
 	if err := files.CheckRegular(tokenFile); err != nil {
 		return CredentialSource{}, fmt.Errorf("%w: AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: %w", ErrNoCredentials, err)
 	}
-	if u, err := url.Parse(full); err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
+	u, err := url.Parse(full)
+	if err == nil && u.Scheme == "http" && !loopback.Is(u.Host) && !loopback.IsMetadata(u.Host) {
+		// The SDK takes every name that leads to such an address when it looks, and a proxy looks for itself.
+		return CredentialSource{}, fmt.Errorf("%w: AWS_CONTAINER_CREDENTIALS_FULL_URI names %s by plain HTTP, which is not this machine; use https, localhost or an address", ErrNoCredentials, u.Hostname())
+	}
+	if err == nil && (u.Hostname() == "169.254.170.23" || u.Hostname() == "fd00:ec2::23") && tokenFile != "" {
 		token, err := c.readToken(tokenFile)
 		if claims, ok := parseJWT(token); err == nil && ok {
 			return CredentialSource{Kind: KindPodIdentity, base: KindPodIdentity, Stable: true, sources: sources,

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -40,11 +41,34 @@ func NewTransport() *http.Transport {
 	return t
 }
 
-// Keep makes a transport keep requests to this machine on this machine.
+// metadata are the addresses at which AWS answers a machine about itself, by plain HTTP:
+// those of the link, and https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+// and https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html for IPv6.
+var metadata = []netip.Prefix{
+	netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("fd00:ec2::/32"),
+}
+
+// IsMetadata reports whether host, or host:port, is an address at which AWS answers this
+// machine about itself: instance metadata, the credentials of a container.
+func IsMetadata(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		return false
+	}
+	address = address.Unmap().WithZone("")
+	return slices.ContainsFunc(metadata, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// Keep makes a transport keep requests to this machine on this machine, and those to
+// metadata addresses on the link: a proxy would read the credentials, or answer with its
+// own.
 func Keep(t *http.Transport) {
 	if proxy := t.Proxy; proxy != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
-			if Is(r.URL.Host) {
+			if Is(r.URL.Host) || IsMetadata(r.URL.Host) {
 				return nil, nil
 			}
 			return proxy(r)

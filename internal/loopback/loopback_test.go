@@ -63,6 +63,24 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// Requests for credentials of this machine take no proxy either.
+func TestMetadataTakesNoProxy(t *testing.T) {
+	for host, want := range map[string]bool{
+		"169.254.169.254": true, "169.254.170.2:80": true, "169.254.170.23": true, "[fd00:ec2::254]": true, "[fd00:ec2::23]:80": true,
+		"[fe80::1%25eth0]": true, "[::ffff:169.254.170.2]": true, "169.253.0.1": false, "fd00:ec3::1": false, "169.254.169.254.example.com": false, "": false,
+	} {
+		asked := false
+		transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) {
+			asked = true
+			return nil, nil
+		}, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("refused") }}
+		Keep(transport)
+		if _, err := transport.Proxy(&http.Request{URL: &url.URL{Scheme: "http", Host: host}}); err != nil || asked == want {
+			t.Errorf("%s: asked for a proxy: %t", host, asked)
+		}
+	}
+}
+
 func TestDialsLoopbackOnly(t *testing.T) {
 	var dialed []string
 	refused := errors.New("refused")

@@ -98,3 +98,38 @@ func TestInstallChecksArchive(t *testing.T) {
 		}
 	}
 }
+
+// TestInstallFollowsNoLink has a link lie where install.sh once put its copy of a program: a directory such as
+// /usr/local/bin may belong to others too.
+func TestInstallFollowsNoLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "prefix", "bin")
+	if err := os.MkdirAll(bin, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	victim := filepath.Join(dir, "victim")
+	script, err := os.ReadFile("../../../install.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"install.sh": string(script), "ecrkit": "#!/bin/sh\n", "docker-credential-ecrkit": "#!/bin/sh\n", "victim": "precious"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// exec keeps the process ID, which is what the name had.
+	plant := `for p in ecrkit docker-credential-ecrkit; do ln -s "$1/victim" "$1/prefix/bin/.$p.$$"; done; exec sh "$1/install.sh" --prefix "$1/prefix"`
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", plant, "sh", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "precious" {
+		t.Errorf("the victim has %q, %v", data, err)
+	}
+	for _, name := range []string{"ecrkit", "docker-credential-ecrkit"} {
+		if info, err := os.Lstat(filepath.Join(bin, name)); err != nil || !info.Mode().IsRegular() || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+}
