@@ -91,7 +91,11 @@ type Destination struct {
 type Result struct {
 	Digest    digest.Digest `json:"digest"`    // of the image or index
 	MediaType string        `json:"mediaType"` // of the image or index
-	Tags      []string      `json:"tags"`      // it has in the target now; [] if none was asked for
+	// ManifestSize is that of the image or index itself, in bytes.
+	ManifestSize int64 `json:"manifestSize"`
+	// Config is the digest of the config of an image, which docker calls its ID; "" of an index.
+	Config digest.Digest `json:"config,omitempty"`
+	Tags   []string      `json:"tags"` // it has in the target now; [] if none was asked for
 	// Moved is what tags named before in a destination that is a [content.TagReader].
 	Moved        map[string]digest.Digest `json:"moved,omitempty"`
 	BlobsSent    int                      `json:"blobsSent"`    // copied

@@ -225,6 +225,8 @@ func (t *delivery) finish(took time.Duration) (Result, error) {
 	r := Result{
 		Digest:       t.root.Descriptor.Digest,
 		MediaType:    t.root.Descriptor.MediaType,
+		ManifestSize: t.root.Descriptor.Size,
+		Config:       configOf(t.root),
 		Tags:         []string{},
 		Moved:        t.moved,
 		BlobsMounted: int(t.mountedBlobs.Load()),
@@ -259,4 +261,13 @@ func (t *delivery) finish(took time.Duration) (Result, error) {
 		return r, err
 	}
 	return r, nil
+}
+
+// configOf returns the digest of the config of an image, "" of an index.
+func configOf(m content.Manifest) digest.Digest {
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil || c.Manifests != nil || len(c.Blobs) == 0 {
+		return ""
+	}
+	return c.Blobs[0].Digest
 }

@@ -55,9 +55,9 @@ func TestCopyLayoutToLayout(t *testing.T) {
 }
 
 func TestResultJSON(t *testing.T) {
-	data, err := json.Marshal(Result{Digest: someSHA, MediaType: "a/b", Tags: []string{}, BlobsSent: 1, BlobsSkipped: 2, BytesSent: 3, BytesSkipped: 4, Calls: map[string]int{"PutImage": 1}, Seconds: 0.5})
+	data, err := json.Marshal(Result{Digest: someSHA, MediaType: "a/b", ManifestSize: 9, Tags: []string{}, BlobsSent: 1, BlobsSkipped: 2, BytesSent: 3, BytesSkipped: 4, Calls: map[string]int{"PutImage": 1}, Seconds: 0.5})
 	fixture.Check(t, err)
-	want := `{"digest":"` + someSHA + `","mediaType":"a/b","tags":[],"blobsSent":1,"blobsSkipped":2,"blobsMounted":0,"bytesSent":3,"bytesResumed":0,"bytesSkipped":4,"bytesMounted":0,"calls":{"PutImage":1},"retries":0,"seconds":0.5}`
+	want := `{"digest":"` + someSHA + `","mediaType":"a/b","manifestSize":9,"tags":[],"blobsSent":1,"blobsSkipped":2,"blobsMounted":0,"bytesSent":3,"bytesResumed":0,"bytesSkipped":4,"bytesMounted":0,"calls":{"PutImage":1},"retries":0,"seconds":0.5}`
 	if string(data) != want {
 		t.Errorf("got  %s\nwant %s", data, want)
 	}

@@ -35,7 +35,7 @@ type TagResult struct {
 	Tag      string        `json:"tag"`
 	Status   TagStatus     `json:"status"`
 	Previous digest.Digest `json:"previous,omitempty"` // what it named before, of a conflict and of PlanRetag
-	Error    string        `json:"error,omitempty"`    // of a conflict and a failure
+	Err      error         `json:"-"`                  // of a conflict and a failure
 }
 
 // RetagResult is what [Retag] did. Its JSON form is stable: fields are only added.
@@ -84,7 +84,7 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 			one.Status = TagUnchanged
 		}
 		if err != nil {
-			one.Error = err.Error()
+			one.Err = err
 			failures = append(failures, fmt.Errorf("tag %s: %w", tag, err))
 		}
 		result.Tags = append(result.Tags, one)

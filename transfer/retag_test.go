@@ -62,7 +62,7 @@ func TestRetag(t *testing.T) {
 	if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), string(fixture.DigestOf(t, image))) || !strings.Contains(err.Error(), string(fixture.DigestOf(t, index))) {
 		t.Errorf("%v", err)
 	}
-	if statuses(result) != "a conflict, 1 unchanged, c tagged" || result.Tags[0].Previous != fixture.DigestOf(t, index) || result.Tags[0].Error == "" {
+	if statuses(result) != "a conflict, 1 unchanged, c tagged" || result.Tags[0].Previous != fixture.DigestOf(t, index) || result.Tags[0].Err == nil {
 		t.Errorf("%+v", result)
 	}
 	if _, err := Retag(t.Context(), w.repository("app"), "none", []string{"a"}); !errors.Is(err, content.ErrNotFound) {

@@ -157,6 +157,8 @@ func setFault(ts *testscript.TestScript, _ bool, args []string) {
 		"putimage":            {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
 		"signpayload":         {Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "no permission for signer:SignPayload"},
 		"getrepositorypolicy": {Op: "GetRepositoryPolicy", Count: -1, Status: 400, Code: "AccessDeniedException"},
+		"invisible":           {Op: "DescribeImages", Count: 2, Status: 400, Code: "ImageNotFoundException"},
+		"neverlisted":         {Op: "DescribeImages", Count: -1, Status: 400, Code: "ImageNotFoundException"},
 		"stall":               {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))

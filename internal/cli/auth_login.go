@@ -22,6 +22,11 @@ store that docker's config.json names, or else in config.json itself, in plain t
 Where docker-credential-ecrkit can be installed use ecrkit auth setup: it needs no
 login and no second one tomorrow.`
 
+// loginResults is the JSON form of what `auth login` prints.
+type loginResults struct {
+	Logins []loginResult `json:"logins"`
+}
+
 type loginResult struct {
 	Host      string    `json:"host"`
 	Store     string    `json:"store"` // the file, or the credential helper
@@ -68,7 +73,7 @@ func newAuthLoginCommand(app *App) *cobra.Command {
 			if _, err := file.Save(); err != nil {
 				return err
 			}
-			return app.PrintResult(results, text.String())
+			return app.PrintResult(loginResults{results}, text.String())
 		},
 	}
 }

@@ -42,6 +42,9 @@ func newAuthTokenCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if g := app.gitHub(); g != nil {
+				g.Mask(token.Secret)
+			}
 			return app.PrintResult(tokenResult{r.Host, auth.Username, token.Secret, token.ExpiresAt.UTC()}, token.Secret+"\n")
 		},
 	}

@@ -25,7 +25,7 @@ const (
 // completeReferences completes the arguments of the commands that take references.
 func completeReferences(app *App, root *cobra.Command) {
 	for _, name := range []string{
-		"push", "pull", "copy", "tag", "inspect", "doctor", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch",
+		"push", "pull", "copy", "tag", "inspect", "digest", "doctor", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch",
 		"scan start", "scan wait", "scan report", "scan gate", "lifecycle get", "lifecycle put", "lifecycle rm", "lifecycle preview",
 		"index create", "index add", "index remove", "index annotate",
 		"repo describe", "repo ls", "repo set", "repo rm", "repo tag", "repo untag", "repo policy get", "repo policy rm", "repo audit",

@@ -35,7 +35,7 @@ either side applies without these flags too.
 
 ` + scanGateFlagHelp + `
 
-` + resultHelp
+` + resultHelp + "\n\n" + madeHelp + "\n\n" + visibleHelp
 
 func newCopyCommand(app *App) *cobra.Command {
 	var c copying
@@ -53,6 +53,9 @@ func newCopyCommand(app *App) *cobra.Command {
 			if err := tags.check(); err != nil {
 				return err
 			}
+			if tags.all && c.assert != "" {
+				return usagef("--assert-digest is about one image, and --all-tags copies all")
+			}
 			if tags.all {
 				return c.copyTags(cmd.Context(), references[0], references[1], tags)
 			}
@@ -60,6 +63,7 @@ func newCopyCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	inGroup(cmd, groupPipeline, func() { c.addVisibleFlag(cmd) })
 	inGroup(cmd, groupScan, func() { c.scans.add(cmd) })
 	inGroup(cmd, groupTrust, func() {
 		c.trust.addVerify(cmd)
@@ -67,5 +71,8 @@ func newCopyCommand(app *App) *cobra.Command {
 		c.trust.addPolicy(cmd)
 	})
 	tags.add(cmd)
+	inGroup(cmd, groupPipeline, func() {
+		cmd.Flags().StringVar(&c.assert, "assert-digest", "", "copy only the image with this `DIGEST`, and read it back by the tag of DST")
+	})
 	return cmd
 }

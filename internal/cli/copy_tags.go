@@ -73,6 +73,11 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	if err != nil {
 		return err
 	}
+	results, err := c.files.open()
+	if err != nil {
+		return err
+	}
+	defer results.discard()
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
@@ -117,7 +122,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	if len(outcomes) == 0 {
 		return interrupted
 	}
-	return errors.Join(interrupted, gate.finish(c.app.printOutcomes(outcomes)))
+	return errors.Join(interrupted, c.end("copied", results, outcomes, trust, gate))
 }
 
 // tagsOf finds out which images have tags: in the order of the first tag of each. With

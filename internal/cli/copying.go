@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
+	"time"
 
+	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
@@ -39,6 +42,9 @@ type copying struct {
 	trust      trustFlags
 	scans      scanGateFlags
 	publishes  bool // what was built here, of which no signature is required
+	files      resultFiles
+	visible    time.Duration // --wait-visible
+	assert     string        // --assert-digest
 
 	repository   func() (*ecr.Settings, error) // of --create-repository
 	repositories map[string]content.Target     // that were opened
@@ -47,6 +53,7 @@ type copying struct {
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 	c.app = app
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
+	inGroup(cmd, groupPipeline, func() { c.files.add(cmd) })
 	inGroup(cmd, groupTransfer, func() { c.addTransferFlags(cmd, app) })
 	inGroup(cmd, groupRepository, func() { c.repository = addCreateRepositoryFlags(cmd) })
 }
@@ -109,6 +116,9 @@ func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts 
 	if err != nil {
 		return err
 	}
+	if err := c.checkAssert(); err != nil {
+		return err
+	}
 	trust, err := c.trust.prepare(ctx, c.app, src, dsts, c.publishes && !src.IsRepository())
 	if err != nil {
 		return err
@@ -117,6 +127,11 @@ func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts 
 	if err != nil {
 		return err
 	}
+	results, err := c.files.open()
+	if err != nil {
+		return err
+	}
+	defer results.discard()
 	source, closeSource, err := c.app.openSource(ctx, src)
 	if err != nil {
 		return err
@@ -126,7 +141,17 @@ func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts 
 	if err != nil {
 		return err
 	}
-	return gate.finish(c.app.printOutcomes(outcomes))
+	return c.end(did, results, outcomes, trust, gate)
+}
+
+// end prints what became of the images, and writes it to files and reports.
+func (c *copying) end(did string, results openResults, outcomes []copyOutcome, trust *trust, gate *scanGate) error {
+	err := gate.finish(c.app.printOutcomes(outcomes))
+	reported := c.app.report("Images "+did, results, trust.madeOf(outcomes))
+	if err == nil || reported == nil {
+		return cmp.Or(err, reported)
+	}
+	return errors.Join(err, reported)
 }
 
 // run copies to all dsts, or finds out what it would do.
@@ -154,11 +179,17 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 		return nil, err
 	}
 	options.Progress = progress.Handle
+	gate.show(progress, found)
+	endGroup := c.app.group("to " + showReferences(dsts))
 	all := transfer.CopyAll(ctx, source, destinations, options)
 	progress.Close()
+	endGroup()
 	found.tell()
 	var each []copyOutcome
 	for i, r := range all {
+		if r.Err == nil {
+			r.Err = c.afterCopy(ctx, destinations[i], r.Result)
+		}
 		one := outcomes[i]
 		one.result, one.err, one.Verification = &r.Result, r.Err, found.verification
 		one.Scan = gate.outcome(destinations[i].Target)
@@ -201,7 +232,7 @@ func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.De
 			}
 			i = len(destinations)
 			places[key] = i
-			destinations = append(destinations, transfer.Destination{Target: target, Digest: dst.Digest})
+			destinations = append(destinations, transfer.Destination{Target: target, Digest: cmp.Or(dst.Digest, digest.Digest(c.assert))})
 			outcomes = append(outcomes, copyOutcome{})
 		}
 		if dst.Tag != "" {
@@ -210,6 +241,15 @@ func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.De
 		outcomes[i].references = append(outcomes[i].references, dst)
 	}
 	return destinations, outcomes, nil
+}
+
+// showReferences names all of them.
+func showReferences(all []ref.Reference) string {
+	var names []string
+	for _, r := range all {
+		names = append(names, r.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // writes notes a repository that the command writes to, for advice.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -48,6 +49,9 @@ type scanGate struct {
 	reports scanReports
 	timeout time.Duration
 	places  map[content.Target]scanPlace
+
+	progress *ui.Progress // of the copy that runs
+	note     func(format string, args ...any)
 
 	mu    sync.Mutex
 	found []scan.Report                    // in no order
@@ -118,6 +122,14 @@ func (g *scanGate) apply(ctx context.Context, options *transfer.Options, destina
 	return nil
 }
 
+// show has the gate tell what it waits for, and note what it found among what else was
+// done to the image, in the order in which it happened.
+func (g *scanGate) show(progress *ui.Progress, found *trustResult) {
+	if g != nil {
+		g.progress, g.note = progress, found.note
+	}
+}
+
 // judge waits for the scan of an image and judges it.
 func (g *scanGate) judge(ctx context.Context, dst content.Target, image content.Manifest) error {
 	place, ok := g.places[dst]
@@ -129,12 +141,19 @@ func (g *scanGate) judge(ctx context.Context, dst content.Target, image content.
 	if err != nil {
 		return err
 	}
+	end := g.progress.Wait("the scan of "+dst.String()+"@"+string(image.Descriptor.Digest), g.timeout)
 	report, err := place.registry.Scans(ctx, place.repository, images, governance.ScanWait{Limit: g.timeout, Start: true})
+	end()
 	if err != nil {
 		return fmt.Errorf("%w: %w", scan.ErrNoResult, err)
 	}
 	report.Name, report.Digest = fmt.Sprintf("%s@%s", dst, image.Descriptor.Digest), image.Descriptor.Digest
 	v := scan.Gate(g.policy, report, g.app.Now())
+	for _, i := range v.Images {
+		if i.Outcome == scan.Passed {
+			g.note("scanned %s: passed, findings: %s", strings.TrimSpace(string(i.Digest)+" "+i.Platform), showCounts(i.Counts))
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.found = append(g.found, report)
@@ -158,9 +177,6 @@ func (g *scanGate) outcome(dst content.Target) *scanOutcome {
 			}
 		}
 		o.Images = append(o.Images, scanOutcomeImage{i.Digest, i.Platform, i.Status, i.Outcome, i.Reason, i.Counts, blocking})
-		if i.Outcome == scan.Passed {
-			g.app.Messagef("scanned %s: passed, findings: %s", strings.TrimSpace(string(i.Digest)+" "+i.Platform), showCounts(i.Counts))
-		}
 	}
 	switch {
 	case v.Outcome == scan.Failed && !g.app.Quiet:

@@ -16,24 +16,24 @@ import (
 
 const indexHelp = `Make and edit image indexes: one name for the images of several platforms.
 
-  ecrkit idx create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
-  ecrkit idx add HOST/app:1.2 oci:build:1.2-s390x
-  ecrkit idx remove HOST/app:1.2 linux/s390x
-  ecrkit idx annotate HOST/app:1.2 org.opencontainers.image.version=1.2
+  ecrkit index create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
+  ecrkit index add HOST/app:1.2 oci:build:1.2-s390x
+  ecrkit index remove HOST/app:1.2 linux/s390x
+  ecrkit index annotate HOST/app:1.2 org.opencontainers.image.version=1.2
 
-An idx is in one repository with its images, or in an OCI layout; images from
-elsewhere are copied there. What is not edited of an idx, fields that ecrkit does
+An index is in one repository with its images, or in an OCI layout; images from
+elsewhere are copied there. What is not edited of an index, fields that ecrkit does
 not know too, stays byte for byte and in its order. Nothing is locked: of two
 who edit one tag at once, the later wins.
 
---sign KEY signs the new idx before the tag names it, as with ecrkit push; what a
+--sign KEY signs the new index before the tag names it, as with ecrkit push; what a
 policy requires of the repository holds here, too.
 
 All commands print DIGEST and the reference, or with --output json one object:
 reference, digest, mediaType, tags, manifests (the entries, as descriptors), copied
 (images), bytesSent, dryRun, signatures (if it was signed). With --dry-run nothing is
-written and the JSON of the idx is printed; with --output json it is the member
-idx, compact.`
+written and the JSON of the index is printed; with --output json it is the member
+index, compact. The files for pipelines (--digest-file, ...) are those of ecrkit push.`
 
 func newIndexCommand(app *App) *cobra.Command {
 	return newGroup("index", "Create and edit image indexes", indexHelp,
@@ -52,11 +52,16 @@ type indexOutput struct {
 
 // putIndex writes index to dst, or only shows it, and prints the result. home
 // is where its images are.
-func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Reference, flags trustFlags, dryRun bool) error {
+func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Reference, flags trustFlags, files resultFiles, dryRun bool) error {
 	trust, err := flags.prepare(ctx, app, home, []ref.Reference{dst}, true)
 	if err != nil {
 		return err
 	}
+	results, err := files.open()
+	if err != nil {
+		return err
+	}
+	defer results.discard()
 	var other content.Endpoint
 	if !samePlace(home, dst) {
 		if other, err = app.openRepository(ctx, dst); err != nil {
@@ -97,7 +102,14 @@ func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Re
 	}
 	out.Signatures = found.signatures()
 	app.Messagef("%d entries: %s; %d images copied", len(out.Manifests), entryNames(out.Manifests), out.Copied)
-	return app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst))
+	if err := app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst)); err != nil {
+		return err
+	}
+	stored := newMade([]ref.Reference{dst}, out.Digest, out.MediaType, out.ManifestSize)
+	if o := trust.destinations[dst.Place()]; o != nil && o.signer != nil && len(out.Signatures) > 0 {
+		stored.signers = []string{o.signer.Key.Name}
+	}
+	return app.report("Index stored", results, []made{stored})
 }
 
 // entryNames names for people what the entries are for.
@@ -126,6 +138,7 @@ type indexEditFlags struct {
 	to     string
 	dryRun bool
 	trust  trustFlags
+	files  resultFiles
 }
 
 func (f *indexEditFlags) register(cmd *cobra.Command) {
@@ -133,6 +146,7 @@ func (f *indexEditFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the index and write nothing")
 	f.trust.addSign(cmd, "sign-annotation", "")
 	f.trust.addPolicy(cmd)
+	f.files.add(cmd)
 }
 
 // indexToEdit reads the reference of an index that is to be edited, and where the
@@ -181,7 +195,7 @@ func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, e
 	if err := edit(idx); err != nil {
 		return err
 	}
-	return app.putIndex(ctx, idx, at, dst, flags.trust, flags.dryRun)
+	return app.putIndex(ctx, idx, at, dst, flags.trust, flags.files, flags.dryRun)
 }
 
 // additions opens what is to be put into an index in the place of at: references,

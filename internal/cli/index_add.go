@@ -6,15 +6,15 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexAddHelp = `Put images into an idx, each in the place of the one for the same platform.
+const indexAddHelp = `Put images into an index, each in the place of the one for the same platform.
 
-  ecrkit idx add HOST/app:1.2 HOST/app:1.2-s390x
-  ecrkit idx add HOST/app:1.2 :1.2-arm64-fixed oci:build:riscv
-  ecrkit idx add HOST/app:1.2 oci:build --to 1.3
+  ecrkit index add HOST/app:1.2 HOST/app:1.2-s390x
+  ecrkit index add HOST/app:1.2 :1.2-arm64-fixed oci:build:riscv
+  ecrkit index add HOST/app:1.2 oci:build --to 1.3
 
-SRC is as with ecrkit idx create. An image for a platform that the idx has
+SRC is as with ecrkit index create. An image for a platform that the index has
 replaces it, with its attestations; others come last. The tag of REF moves to the
-new idx, unless --to names another tag or reference.`
+new index, unless --to names another tag or reference.`
 
 func newIndexAddCommand(app *App) *cobra.Command {
 	var edit indexEditFlags

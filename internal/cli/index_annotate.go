@@ -9,15 +9,15 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexAnnotateHelp = `Set and remove annotations of an idx, or of one of its entries.
+const indexAnnotateHelp = `Set and remove annotations of an index, or of one of its entries.
 
-  ecrkit idx annotate HOST/app:1.2 org.opencontainers.image.version=1.2
-  ecrkit idx annotate HOST/app:1.2 --manifest linux/arm64 tier=gold --remove old
-  ecrkit idx annotate HOST/app:1.2 --manifest sha256:0123... --set-platform linux/arm/v6
+  ecrkit index annotate HOST/app:1.2 org.opencontainers.image.version=1.2
+  ecrkit index annotate HOST/app:1.2 --manifest linux/arm64 tier=gold --remove old
+  ecrkit index annotate HOST/app:1.2 --manifest sha256:0123... --set-platform linux/arm/v6
 
 --manifest names the entry by its platform or digest; --set-platform corrects the
-platform that the idx has for it. A Docker manifest list has no annotations, only
-platforms. The tag of REF moves to the new idx, unless --to names another tag
+platform that the index has for it. A Docker manifest list has no annotations, only
+platforms. The tag of REF moves to the new index, unless --to names another tag
 or reference.`
 
 // annotateFlags describe what annotate does.

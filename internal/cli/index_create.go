@@ -8,32 +8,33 @@ import (
 
 const indexCreateHelp = `Create an index of images.
 
-  ecrkit idx create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
-  ecrkit idx create HOST/app:1.2 :1.2-amd64 @sha256:0123...
-  ecrkit idx create HOST/app:1.2 oci:amd64 oci:arm64 docker-archive:arm.tar
-  ecrkit idx create oci:build:1.2 oci:build:amd64 HOST/app:1.2-arm64
-  ecrkit idx create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
+  ecrkit index create HOST/app:1.2 HOST/app:1.2-amd64 HOST/app:1.2-arm64
+  ecrkit index create HOST/app:1.2 :1.2-amd64 @sha256:0123...
+  ecrkit index create HOST/app:1.2 oci:amd64 oci:arm64 docker-archive:arm.tar
+  ecrkit index create oci:build:1.2 oci:build:amd64 HOST/app:1.2-arm64
+  ecrkit index create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
 
 Each SRC is an image by tag or digest; :TAG and @DIGEST are in the repository of DST.
-Images from elsewhere are copied there first. An SRC that is an idx itself
+Images from elsewhere are copied there first. An SRC that is an index itself
 contributes its entries. The platform of an image is that of its config; an artifact
 becomes an entry without one. Two images for one platform are refused, unless
---force is given. The same images in the same order make the same idx, with
+--force is given. The same images in the same order make the same index, with
 the same digest.
 
---type oci or docker is the format. Without it the idx is a Docker manifest list
-if all images are Docker's and there are no annotations, otherwise an OCI idx.
+--type oci or docker is the format. Without it the index is a Docker manifest list
+if all images are Docker's and there are no annotations, otherwise an OCI index.
 
 In Amazon ECR: one BatchGetImage for all images of the repository of DST, a
 GetDownloadUrlForLayer and a GET for each config, one PutImage.
 
-Prints DIGEST and DST; see ecrkit idx --help for --output json and --dry-run.`
+Prints DIGEST and DST; see ecrkit index --help for --output json and --dry-run.`
 
 func newIndexCreateCommand(app *App) *cobra.Command {
 	var options index.Options
 	var annotations []string
 	var dryRun bool
 	var trust trustFlags
+	var files resultFiles
 	cmd := &cobra.Command{
 		Use:   "create DST SRC...",
 		Short: "Create an index of images",
@@ -75,7 +76,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return app.putIndex(ctx, idx, dst, dst, trust, dryRun)
+			return app.putIndex(ctx, idx, dst, dst, trust, files, dryRun)
 		},
 	}
 	flags := cmd.Flags()
@@ -85,5 +86,6 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 	flags.BoolVar(&dryRun, "dry-run", false, "print the index and write nothing")
 	trust.addSign(cmd, "sign-annotation", "")
 	trust.addPolicy(cmd)
+	files.add(cmd)
 	return cmd
 }

@@ -6,13 +6,13 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/index"
 )
 
-const indexRemoveHelp = `Take images out of an idx.
+const indexRemoveHelp = `Take images out of an index.
 
-  ecrkit idx remove HOST/app:1.2 linux/s390x
-  ecrkit idx remove HOST/app:1.2 linux/arm/* sha256:0123... --to 1.2-small
+  ecrkit index remove HOST/app:1.2 linux/s390x
+  ecrkit index remove HOST/app:1.2 linux/arm/* sha256:0123... --to 1.2-small
 
 The attestations of an image go with it. The images themselves stay in the
-repository. The tag of REF moves to the new idx, unless --to names another tag
+repository. The tag of REF moves to the new index, unless --to names another tag
 or reference.`
 
 func newIndexRemoveCommand(app *App) *cobra.Command {

@@ -66,7 +66,7 @@ func newInspectCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.raw, "raw", false, "print the bytes of the manifest")
 	flags.BoolVar(&f.config, "config", false, "print the bytes of the config")
-	flags.StringVar(&f.platform, "platform", "", "image of an index for this `os/arch[/variant]`")
+	addPlatformFlag(cmd, &f.platform)
 	return cmd
 }
 
@@ -74,13 +74,9 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 	if f.raw && f.config {
 		return usagef("--raw and --config exclude each other")
 	}
-	var platform *content.Platform
-	if f.platform != "" {
-		p, err := content.ParsePlatform(f.platform)
-		if err != nil {
-			return usageError{err}
-		}
-		platform = &p
+	platform, err := parsePlatform(f.platform)
+	if err != nil {
+		return err
 	}
 	r, err := app.parseReference(name)
 	if err != nil {

@@ -65,7 +65,12 @@ func (app *App) previewLifecycle(ctx context.Context, name string, f lifecyclePr
 		return err
 	}
 	at := app.Now()
+	end, err := app.waiting("the preview of the lifecycle policy of "+name, f.timeout)
+	if err != nil {
+		return err
+	}
 	preview, text, err := registry.LifecyclePreview(ctx, reference.Repository, text, f.timeout)
+	end()
 	if err != nil {
 		return err
 	}

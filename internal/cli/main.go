@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ecrkit/ecrkit/internal/ci"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/ui"
@@ -45,8 +46,10 @@ type App struct {
 	Quiet   bool
 	Verbose bool
 
-	progressMode ui.Mode // --progress; "" if it was not given
-	compression  string  // --compression; "" if it was not given
+	inGitHub     bool      // --github
+	log          io.Writer // the stream of Stderr, for workflow commands alone
+	progressMode ui.Mode   // --progress; "" if it was not given
+	compression  string    // --compression; "" if it was not given
 
 	opening sync.Mutex
 	opened  *ref.Opener // nil until the first endpoint is opened
@@ -66,13 +69,14 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	app := &App{
 		Stdin:     stdin,
 		Stdout:    safetext.NewWriter(stdout),
-		Stderr:    safetext.NewWriter(terminal),
 		RawStdout: stdout,
 		Terminal:  terminal,
+		log:       terminal,
 		Env:       settings.WithHome(env),
 		Now:       time.Now,
 		Output:    outputText,
 	}
+	app.Stderr = safetext.NewWriter(&messages{app: app, plain: app.log, disarmed: ci.Disarmed(app.log)})
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		app.TerminalSize = func() (columns, rows int, err error) { return term.GetSize(int(f.Fd())) }
 	}
@@ -101,7 +105,7 @@ func (app *App) end(ctx context.Context, cmd *cobra.Command, args []string, err 
 	var f *failure
 	if err != nil {
 		text := app.message(ctx, cmd, err)
-		fmt.Fprintf(app.Stderr, "ecrkit: %s\n", text)
+		app.sayError(text)
 		if app.wantsJSON(args) && !app.streamed {
 			made := newFailure(objectOf(cmd.Flags().Args(), text), err)
 			made.Code, made.Message = failureCode(err), text
@@ -193,7 +197,7 @@ func usagef(format string, args ...any) error {
 // Messagef writes a line for people to stderr, unless they want quiet.
 func (app *App) Messagef(format string, args ...any) {
 	if !app.Quiet {
-		fmt.Fprintf(app.Stderr, format+"\n", args...)
+		app.say(fmt.Sprintf(format, args...))
 	}
 }
 

@@ -49,7 +49,7 @@ func newManCommand(app *App) *cobra.Command {
 // forMan makes the help of cmd and of all commands below what the generator wants.
 func forMan(cmd *cobra.Command) {
 	cmd.DisableAutoGenTag = true
-	cmd.Long = markdown(cmd.Long)
+	cmd.Long = manText(cmd.Long)
 	cmd.Example = strings.ReplaceAll("\n"+cmd.Example, "\n  ", "\n")[1:]
 	for _, sub := range cmd.Commands() {
 		forMan(sub)
@@ -58,7 +58,7 @@ func forMan(cmd *cobra.Command) {
 
 // markdown writes help text, in which what is indented is set as it is, so that
 // Markdown shows it that way.
-func markdown(help string) string {
+func manText(help string) string {
 	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
 	var out strings.Builder
 	indented := false

@@ -52,7 +52,7 @@ func (app *App) policy(f policyFlags, from *keys) (*imagePolicy, error) {
 		}
 		if path != "" {
 			// Also with --quiet: nobody should do this without knowing.
-			fmt.Fprintf(app.Stderr, "warning: --no-policy: what %s requires is neither verified nor signed\n", path)
+			app.say(fmt.Sprintf("warning: --no-policy: what %s requires is neither verified nor signed", path))
 		}
 		return nil, nil
 	}

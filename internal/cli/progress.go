@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/ui"
@@ -12,6 +14,20 @@ const progressVariable = "ECRKIT_PROGRESS"
 // addProgressFlag adds the flag --progress to a command that copies.
 func addProgressFlag(cmd *cobra.Command, app *App) {
 	cmd.Flags().Var(&app.progressMode, "progress", "form of the progress on stderr (default auto: bars on a terminal, else a line each 10 s; or $"+progressVariable+")")
+}
+
+// waiting shows on stderr that a command waits for what others do, and how long it does at
+// most. It returns what ends that.
+func (app *App) waiting(what string, limit time.Duration) (end func(), err error) {
+	progress, err := app.newProgress()
+	if err != nil {
+		return nil, err
+	}
+	over := progress.Wait(what, limit)
+	return func() {
+		over()
+		progress.Close()
+	}, nil
 }
 
 // newProgress begins to show progress on stderr. The caller closes it before it

@@ -31,7 +31,7 @@ whether to sign.
 
 ` + scanGateFlagHelp + `
 
-` + resultHelp
+` + resultHelp + "\n\n" + madeHelp + "\n\n" + visibleHelp
 
 func newPushCommand(app *App) *cobra.Command {
 	c := copying{publishes: true}
@@ -54,6 +54,7 @@ func newPushCommand(app *App) *cobra.Command {
 		},
 	}
 	c.addFlags(cmd, app)
+	inGroup(cmd, groupPipeline, func() { c.addVisibleFlag(cmd) })
 	inGroup(cmd, groupScan, func() { c.scans.add(cmd) })
 	inGroup(cmd, groupTrust, func() {
 		c.trust.addSign(cmd, "annotation", "a")

@@ -84,11 +84,29 @@ func newRepoApplyCommand(app *App) *cobra.Command {
 
 // applied is the JSON form of the result of `repo apply`.
 type applied struct {
-	DryRun   bool              `json:"dryRun"`
-	Applied  bool              `json:"applied"`
-	Registry string            `json:"registry"`
-	Host     string            `json:"host"`
-	Steps    []governance.Step `json:"steps"`
+	DryRun   bool          `json:"dryRun"`
+	Applied  bool          `json:"applied"`
+	Registry string        `json:"registry"`
+	Host     string        `json:"host"`
+	Steps    []appliedStep `json:"steps"`
+}
+
+// appliedStep is the JSON form of a step.
+type appliedStep struct {
+	governance.Step
+	Error *failure `json:"error,omitempty"`
+}
+
+func appliedSteps(steps []governance.Step) []appliedStep {
+	all := []appliedStep{}
+	for _, step := range steps {
+		one := appliedStep{Step: step}
+		if step.Err != nil {
+			one.Error = failureOf(step.Object, step.Err)
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 func (app *App) applyRepositories(ctx context.Context, path, host string, f repoApplyFlags) error {
@@ -121,14 +139,15 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 	if err := r.Effects(ctx, steps, app.Now().Add(governance.LifecycleDelay)); err != nil {
 		return err
 	}
-	result := applied{DryRun: f.dryRun, Registry: r.String(), Host: r.Host, Steps: append([]governance.Step{}, steps...)}
+	result := applied{DryRun: f.dryRun, Registry: r.String(), Host: r.Host}
 	refused := refusals(steps, limit, f.everybody)
 	done, failures := 0, []error(nil)
 	if !f.dryRun && refused == nil {
 		result.Applied = true
-		done, failures = r.Do(ctx, result.Steps)
+		done, failures = r.Do(ctx, steps)
 	}
-	if err := app.PrintResult(result, stepsText(result.Steps)); err != nil {
+	result.Steps = appliedSteps(steps)
+	if err := app.PrintResult(result, stepsText(steps)); err != nil {
 		return err
 	}
 	impossible := impossibilities(steps)
@@ -217,8 +236,8 @@ func stepsText(steps []governance.Step) string {
 		if step.Effect != nil {
 			text.WriteString("    " + summaryLine(*step.Effect) + "\n")
 		}
-		if step.Error != "" {
-			text.WriteString("    failed: " + printable(step.Error) + "\n")
+		if step.Err != nil {
+			text.WriteString("    failed: " + printable(step.Err.Error()) + "\n")
 		}
 	}
 	return text.String()

@@ -50,6 +50,7 @@ func newRootCommand(app *App) *cobra.Command {
 	}
 	flags := root.PersistentFlags()
 	flags.VarP(&app.Output, "output", "o", "format of the result on stdout")
+	app.addGitHubFlag(flags)
 	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write only errors to stderr")
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
 	root.SetVersionTemplate("ecrkit {{.Version}}\n")
@@ -64,7 +65,7 @@ func newRootCommand(app *App) *cobra.Command {
 			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
 		}},
 		{"Inspect, list and tag images:", []*cobra.Command{
-			newInspectCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
+			newInspectCommand(app), newDigestCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
 		{"Govern images:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
 		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newDoctorCommand(app), newLocalCommand(app)}},

@@ -62,7 +62,12 @@ func (app *App) scansOf(ctx context.Context, names []string, timeout time.Durati
 		if err != nil {
 			return scan.Report{}, err
 		}
+		end, err := app.waiting("the scan of "+name, timeout)
+		if err != nil {
+			return scan.Report{}, err
+		}
 		report, err := s.scans(ctx, governance.ScanWait{Limit: timeout})
+		end()
 		if err != nil {
 			return scan.Report{}, err
 		}

@@ -87,7 +87,12 @@ func (app *App) signingStatus(ctx context.Context, name string, f signingStatusF
 	image := content.ImageName{Tag: reference.Tag, Digest: reference.Digest}
 	var signing governance.ImageSigning
 	if f.wait {
+		end, waitErr := app.waiting("the signing of "+reference.String(), f.timeout)
+		if waitErr != nil {
+			return waitErr
+		}
 		signing, err = r.WaitSigned(ctx, reference.Repository, image, f.timeout)
+		end()
 	} else {
 		signing, err = r.SigningStatus(ctx, reference.Repository, image)
 	}

@@ -16,7 +16,6 @@ var pointers = map[string]string{
 	"mirror":   "use `ecrkit copy SRC DST`",
 	"images":   "use `ecrkit ls HOST/REPOSITORY`",
 	"catalog":  "use `ecrkit ls HOST`",
-	"digest":   "use `ecrkit inspect REF`, which prints the digest first",
 	"manifest": "use `ecrkit inspect REF --raw` for a manifest, and `ecrkit index` to create or edit an index",
 	"config":   "use `ecrkit inspect REF --config`",
 	"referrer": "use `ecrkit tree REF`",

@@ -36,7 +36,25 @@ otherwise 3 if some tags were set and some failed.`
 type retagResult struct {
 	Reference string `json:"reference"` // the image as it was named
 	transfer.RetagResult
-	DryRun bool `json:"dryRun"`
+	Tags   []retaggedTag `json:"tags"` // instead of those of RetagResult
+	DryRun bool          `json:"dryRun"`
+}
+
+type retaggedTag struct {
+	transfer.TagResult
+	Error *failure `json:"error,omitempty"` // instead of the text
+}
+
+func newRetagResult(src ref.Reference, result transfer.RetagResult, dryRun bool) retagResult {
+	r := retagResult{Reference: src.String(), RetagResult: result, Tags: []retaggedTag{}, DryRun: dryRun}
+	for _, t := range result.Tags {
+		one := retaggedTag{TagResult: t}
+		if t.Err != nil {
+			one.Error = failureOf(src.Place()+":"+t.Tag, t.Err)
+		}
+		r.Tags = append(r.Tags, one)
+	}
+	return r
 }
 
 func newTagCommand(app *App) *cobra.Command {
@@ -74,7 +92,7 @@ func newTagCommand(app *App) *cobra.Command {
 			if result.Digest == "" {
 				return err
 			}
-			if err := app.PrintResult(retagResult{src.String(), result, dryRun}, retagText(src, result)); err != nil {
+			if err := app.PrintResult(newRetagResult(src, result, dryRun), retagText(src, result)); err != nil {
 				return err
 			}
 			if errors.Is(err, content.ErrConflict) {
@@ -112,7 +130,7 @@ func (app *App) mayTag(ctx context.Context, repository content.Endpoint, src ref
 func retagText(src ref.Reference, result transfer.RetagResult) string {
 	var b strings.Builder
 	for _, t := range result.Tags {
-		if t.Error != "" {
+		if t.Err != nil {
 			continue
 		}
 		note := string(t.Status)

@@ -26,6 +26,7 @@ const (
 	groupTrust      = "Signing and verification flags"
 	groupScan       = "Scanning flags"
 	groupRepository = "New repository flags"
+	groupPipeline   = "Pipeline flags"
 )
 
 // inGroup puts the flags that add adds to cmd under a heading.
@@ -116,7 +117,7 @@ type headedFlags struct {
 
 // flagGroups returns the flags of cmd by heading; those without one come first.
 func flagGroups(cmd *cobra.Command) []headedFlags {
-	groups := []headedFlags{{heading: "Flags"}, {heading: groupTransfer}, {heading: groupTrust}, {heading: groupScan}, {heading: groupRepository}}
+	groups := []headedFlags{{heading: "Flags"}, {heading: groupTransfer}, {heading: groupTrust}, {heading: groupScan}, {heading: groupRepository}, {heading: groupPipeline}}
 	for i := range groups {
 		groups[i].flags = pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
 		groups[i].flags.SortFlags = i == 0

@@ -34,8 +34,8 @@ type Step struct {
 	To      string `json:"to"`
 	// Effect is what a new lifecycle policy does with the images that there are.
 	Effect *lifecycle.Summary `json:"effect,omitempty"`
-	// Error reports why the step failed.
-	Error string `json:"error,omitempty"`
+	// Err reports why the step failed.
+	Err error `json:"-"`
 
 	repository string            // whose images Policy is about
 	policy     *lifecycle.Policy // that is new
@@ -218,7 +218,10 @@ func (r *Registry) Effects(ctx context.Context, steps []Step, at time.Time) erro
 	return nil
 }
 
-// Do does the steps. One that fails has its Error, and the rest about the same repository
+// errNotTried is the error of a step that comes after one that failed.
+var errNotTried = errors.New("not tried, after what failed before")
+
+// Do does the steps. One that fails has its Err, and the rest about the same repository
 // are left out; others are done. It returns how many were done, and the errors.
 func (r *Registry) Do(ctx context.Context, steps []Step) (done int, failures []error) {
 	failed := map[string]bool{}
@@ -228,11 +231,11 @@ func (r *Registry) Do(ctx context.Context, steps []Step) (done int, failures []e
 		case step.do == nil:
 			continue
 		case failed[step.Object] && step.Object != r.String():
-			step.Error = "not tried, after what failed before"
+			step.Err = errNotTried
 			continue
 		}
 		if err := step.do(ctx, r); err != nil {
-			step.Error = err.Error()
+			step.Err = err
 			failed[step.Object] = true
 			failures = append(failures, err)
 			continue

@@ -189,7 +189,7 @@ func TestStepsAfterOneThatFailed(t *testing.T) {
 	if got := strings.Join(did, ", "); got != "111122223333/us-east-1 x, 111122223333/us-east-1 y, h/a repository, h/b policy" {
 		t.Errorf("did %s", got)
 	}
-	if done != 2 || len(failures) != 2 || steps[3].Error != "broken" || steps[4].Error == "" || steps[5].Error != "" {
+	if done != 2 || len(failures) != 2 || steps[3].Err == nil || steps[3].Err.Error() != "broken" || steps[4].Err == nil || steps[5].Err != nil {
 		t.Errorf("%d done, %v, %+v", done, failures, steps)
 	}
 }

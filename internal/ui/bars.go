@@ -44,7 +44,7 @@ func showBars(o Options, t *tally) (stop func()) {
 	bar := barStyle().Build()
 	whole := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		s := current.Load()
-		if !s.known {
+		if !s.known || s.wait != "" && s.done >= s.planned {
 			_, err := io.WriteString(w, cut(s.waiting(), stat.AvailableWidth))
 			return err
 		}

@@ -9,7 +9,7 @@ import (
 
 // line is the state in one line, for a log.
 func (s state) line() string {
-	if !s.known {
+	if !s.known || s.wait != "" && s.done >= s.planned {
 		return s.waiting()
 	}
 	line := fmt.Sprintf("%s of %s (%d%%), %s/s", size(s.done), size(s.planned), s.percent(), size(s.rate))
@@ -21,6 +21,9 @@ func (s state) line() string {
 
 // waiting is the text before it is known what has to be moved.
 func (s state) waiting() string {
+	if s.wait != "" {
+		return s.wait
+	}
 	return fmt.Sprintf("looking at what is there already, %v", s.elapsed.Round(time.Second))
 }
 

@@ -51,6 +51,7 @@ func (m *Mode) Set(s string) error {
 
 const (
 	lineEvery  = 10 * time.Second
+	lineTick   = 2 * time.Second // at the latest then people know what is waited for
 	jsonEvery  = time.Second
 	frameEvery = 150 * time.Millisecond
 )
@@ -88,7 +89,12 @@ func NewProgress(o Options) *Progress {
 	case ModeBars:
 		p.close = showBars(o, p.tally)
 	case ModeLines:
-		p.close = every(lineEvery, func(now time.Time) { fmt.Fprintln(o.Out, p.tally.look(now).line()) })
+		l := lines{last: p.tally.started}
+		p.close = every(lineTick, func(now time.Time) {
+			if line := l.next(p.tally, now); line != "" {
+				fmt.Fprintln(o.Out, line)
+			}
+		})
 	case ModeJSON:
 		p.json = newJSONWriter(o.Out)
 		p.close = every(jsonEvery, func(time.Time) { p.json.flush() })

@@ -22,6 +22,8 @@ type tally struct {
 	had     atomic.Int64 // bytes that need not be moved: resumed or mounted
 	done    atomic.Int64 // blobs
 
+	waits waits
+
 	byName sync.Map // blobName -> *blob, of those in flight
 
 	mu       sync.Mutex
@@ -111,6 +113,7 @@ type state struct {
 	blobs     int64
 	blobsDone int64
 	inFlight  []blobState
+	wait      string // what the command waits for, "" if nothing
 }
 
 // blobState is how far one blob is.
@@ -124,9 +127,14 @@ const maxRows = 8
 
 // look returns the state, and measures the speed since the earlier looks.
 func (t *tally) look(now time.Time) state {
+	wait := ""
+	if w := t.waits.first(); w != nil {
+		wait = w.line(now)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := state{
+		wait:    wait,
 		elapsed: now.Sub(t.started), known: t.plans.Load() > 0,
 		planned: t.planned.Load(), had: t.had.Load(),
 		blobs: t.blobs.Load(), blobsDone: t.done.Load(),

@@ -13,12 +13,13 @@ import (
 // Result is what [Index.Put] did. Its JSON form is stable: fields are only
 // added.
 type Result struct {
-	Digest    digest.Digest        `json:"digest"`    // of the index
-	MediaType string               `json:"mediaType"` // of the index
-	Tags      []string             `json:"tags"`      // that name it now; [] if none was asked for
-	Manifests []content.Descriptor `json:"manifests"` // its entries
-	Copied    int                  `json:"copied"`    // images that had to be copied to where the index is
-	BytesSent int64                `json:"bytesSent"` // in the blobs of those
+	Digest       digest.Digest        `json:"digest"`       // of the index
+	MediaType    string               `json:"mediaType"`    // of the index
+	ManifestSize int64                `json:"manifestSize"` // of the index itself, in bytes
+	Tags         []string             `json:"tags"`         // that name it now; [] if none was asked for
+	Manifests    []content.Descriptor `json:"manifests"`    // its entries
+	Copied       int                  `json:"copied"`       // images that had to be copied to where the index is
+	BytesSent    int64                `json:"bytesSent"`    // in the blobs of those
 }
 
 // Plan reports what Put would do. It writes nothing.
@@ -28,7 +29,7 @@ func (x *Index) Plan(dst content.Endpoint, tags []string) (Result, error) {
 		return Result{}, err
 	}
 	return Result{
-		Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: append([]string{}, tags...),
+		Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, ManifestSize: m.Descriptor.Size, Tags: append([]string{}, tags...),
 		Manifests: x.Entries(), Copied: len(x.copies(dst)),
 	}, nil
 }

@@ -1,0 +1,124 @@
+// Package ci speaks to the systems that run jobs: the workflow commands and files of
+// GitHub Actions, and the reports of GitLab.
+package ci
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+)
+
+// GitHub writes what GitHub Actions reads of a step. See
+// https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands.
+type GitHub struct {
+	// Log is the log of the step. Workflow commands are lines of it.
+	Log io.Writer
+	// OutputFile and SummaryFile are the values of GITHUB_OUTPUT and
+	// GITHUB_STEP_SUMMARY; "" is nowhere.
+	OutputFile, SummaryFile string
+}
+
+// Group begins a group of lines, which the log shows folded.
+func (g *GitHub) Group(title string) { g.command("group", "", title) }
+
+// EndGroup ends the group.
+func (g *GitHub) EndGroup() { g.command("endgroup", "", "") }
+
+// Error annotates the run with an error.
+func (g *GitHub) Error(title, message string) { g.command("error", title, message) }
+
+// Warning annotates the run with a warning.
+func (g *GitHub) Warning(title, message string) { g.command("warning", title, message) }
+
+// Mask has the log show *** in the place of a secret.
+func (g *GitHub) Mask(secret string) {
+	if secret != "" {
+		g.command("add-mask", "", secret)
+	}
+}
+
+func (g *GitHub) command(name, title, message string) {
+	if title != "" {
+		name += " title=" + escapeProperty.Replace(title)
+	}
+	// What cannot be written is a log: the step ends as it would without it.
+	_, _ = io.WriteString(g.Log, "::"+name+"::"+escapeData.Replace(message)+"\n")
+}
+
+// The runner decodes these (ActionCommand.cs of actions/runner).
+var (
+	escapeData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	escapeProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// SetOutput sets an output of the step.
+func (g *GitHub) SetOutput(name, value string) error {
+	if g.OutputFile == "" {
+		return nil
+	}
+	// A line of the value that is the delimiter would end it: nobody can guess this one.
+	delimiter := "ecrkit_" + rand.Text()
+	return appendTo(g.OutputFile, fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
+}
+
+// AddSummary adds Markdown to the summary of the job.
+func (g *GitHub) AddSummary(markdown string) error {
+	if g.SummaryFile == "" {
+		return nil
+	}
+	return appendTo(g.SummaryFile, markdown)
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// Disarmed returns a writer for text that others may have a part in, such as the
+// message of a registry: its lines are no workflow commands.
+func Disarmed(w io.Writer) io.Writer { return &disarmed{w: w, atStart: true} }
+
+type disarmed struct {
+	mu      sync.Mutex
+	w       io.Writer
+	atStart bool // of a line, white space aside
+}
+
+// Write is [io.Writer]. The runner looks for "::" at the start of a line, and for "##["
+// in all of it.
+func (d *disarmed) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out bytes.Buffer
+	for i := 0; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == '\n' || c == '\r':
+			d.atStart = true
+		case c == ' ' || c == '\t':
+		case d.atStart && c == ':':
+			out.WriteByte('\\')
+			d.atStart = false
+		default:
+			d.atStart = false
+		}
+		out.WriteByte(p[i])
+		if bytes.HasSuffix(out.Bytes(), []byte("##")) && i+1 < len(p) && p[i+1] == '[' {
+			out.WriteByte(' ')
+		}
+	}
+	if _, err := d.w.Write(out.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
