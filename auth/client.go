@@ -96,6 +96,9 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 		return aws.Config{}, false, err
 	}
 	drift = a.drifted(p, cfg)
+	if role := p.oidcRole(a.Env); role != "" && a.options().Credentials == nil {
+		cfg.Credentials = a.oidcProvider(p, role, cfg)
+	}
 	if p.Rule.RoleARN != "" {
 		client := sts.NewFromConfig(cfg, func(o *sts.Options) {
 			o.HTTPClient = awscalls.Use(mintPolicy(), awscalls.Options{
@@ -137,6 +140,9 @@ func (a AWS) drifted(p Plan, cfg aws.Config) bool {
 	seen, err := a.credentialSource(env, shared, p, false, overrides)
 	if err != nil || seen.Digest() != p.Source.Digest() {
 		return true
+	}
+	if p.oidcRole(a.Env) != "" {
+		return false // the SDK does not know this source: we make its credentials
 	}
 	p.Rule = Rule{} // the role of a rule is not the SDK's
 	seen, err = a.credentialSource(env, shared, p, false, overrides)

@@ -68,6 +68,8 @@ func (env Environment) inHome(elements ...string) (string, error) {
 // or is "".
 func (env Environment) identity() string {
 	switch {
+	case env.get(OIDCRoleVariable) != "":
+		return OIDCRoleVariable
 	case env.get("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY") != "" && env.get("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY") != "":
 		return "AWS_ACCESS_KEY_ID"
 	case env.get("AWS_WEB_IDENTITY_TOKEN_FILE") != "":

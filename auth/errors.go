@@ -95,6 +95,8 @@ func nextStep(err error) string {
 		return ""
 	case errors.As(err, &garbled):
 		return "see whether something else than AWS answers (a proxy, " + endpointVariable(err) + ")"
+	case errors.As(err, new(*oidcError)):
+		return ""
 	case errors.Is(err, fs.ErrNotExist) && errors.Is(err, ErrNoCredentials):
 		return "check AWS_WEB_IDENTITY_TOKEN_FILE or web_identity_token_file"
 	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):

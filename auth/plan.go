@@ -68,6 +68,9 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 		return p, Explain(r, err)
 	}
 	p.env, p.half = env, a.Env.half()
+	if p.oidcRole(a.Env) != "" {
+		p.half = nil // nothing is missing
+	}
 	options := a.options()
 	p.profile = options.SharedConfigProfile
 	if p.Rule.Profile != "" && p.profile == "" {
@@ -99,7 +102,11 @@ func (a AWS) credentialSource(env config.EnvConfig, shared config.SharedConfig, 
 		r = unstable(KindProvided, "credentials given by the program")
 	default:
 		c := resolver{env: a.Env, sdk: env, now: a.now, explicit: p.profile != "", overrides: overrides}
-		r, err = c.credentialSource(shared)
+		if role := p.oidcRole(a.Env); role != "" {
+			r, err = c.oidc(role)
+		} else {
+			r, err = c.credentialSource(shared)
+		}
 		r.files, r.until = c.files, c.until
 	}
 	if p.Rule.RoleARN != "" {

@@ -20,6 +20,10 @@ type Rule struct {
 	RoleARN    string // assumed from Profile, or from the identity in use without it
 	ExternalID string // for RoleARN
 
+	// OIDCRoleARN is assumed with the OIDC token of a job in GitHub Actions or another
+	// system, instead of the identity of Profile; see [OIDCRoleVariable].
+	OIDCRoleARN string
+
 	Region     string // of the registry, if it does not follow from the host
 	RegistryID string // the account of the registry, if it does not follow from the host
 	Endpoint   string // URL of the ECR API
@@ -62,6 +66,12 @@ func (rule *Rule) Validate() error {
 	}
 	if rule.RoleARN != "" && !strings.HasPrefix(rule.RoleARN, "arn:") {
 		return fmt.Errorf("host %q: role_arn %q is not an ARN", rule.Host, rule.RoleARN)
+	}
+	switch {
+	case rule.OIDCRoleARN != "" && !strings.HasPrefix(rule.OIDCRoleARN, "arn:"):
+		return fmt.Errorf("host %q: oidc_role_arn %q is not an ARN", rule.Host, rule.OIDCRoleARN)
+	case rule.OIDCRoleARN != "" && rule.Profile != "":
+		return fmt.Errorf("host %q: profile and oidc_role_arn exclude each other", rule.Host)
 	}
 	if rule.Endpoint != "" {
 		if u, err := url.Parse(rule.Endpoint); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {

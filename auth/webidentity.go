@@ -31,18 +31,28 @@ func (c *resolver) webIdentity(source aws.CredentialSource, path, roleARN, sessi
 	if err != nil {
 		return r, fmt.Errorf("%w: web identity token: %w", ErrNoCredentials, err)
 	}
-	principal := []string{hash(token)}
-	if claims, ok := parseJWT(token); ok {
-		if claims.Expires != 0 {
-			c.until = time.Unix(int64(claims.Expires), 0)
-		}
-		if claims.Expires != 0 && !c.now().Before(c.until) {
-			return r, fmt.Errorf("%w: the web identity token %s expired at %s", ErrNoCredentials, path, c.until.UTC().Format(time.RFC3339))
-		}
-		principal = claims.principal()
+	principal, err := c.principal(token, path)
+	if err != nil {
+		return r, err
 	}
 	r.material = slices.Concat([]string{"web-identity", roleARN, sessionName}, principal, c.overrides)
 	return r, nil
+}
+
+// principal returns what identifies the bearer of a token, whose place messages name. It
+// fails if the token has expired.
+func (c *resolver) principal(token, place string) ([]string, error) {
+	claims, ok := parseJWT(token)
+	if !ok {
+		return []string{hash(token)}, nil
+	}
+	if claims.Expires != 0 {
+		c.until = time.Unix(int64(claims.Expires), 0)
+	}
+	if claims.Expires != 0 && !c.now().Before(c.until) {
+		return nil, fmt.Errorf("%w: the web identity token %s expired at %s", ErrNoCredentials, place, c.until.UTC().Format(time.RFC3339))
+	}
+	return claims.principal(), nil
 }
 
 // claims are those of a JSON web token (RFC 7519) that decide what its bearer may do.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/ci"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
@@ -47,6 +48,7 @@ type App struct {
 	Verbose bool
 
 	inGitHub     bool      // --github
+	oidcRole     string    // --oidc-role
 	log          io.Writer // the stream of Stderr, for workflow commands alone
 	progressMode ui.Mode   // --progress; "" if it was not given
 	compression  string    // --compression; "" if it was not given
@@ -65,6 +67,7 @@ type App struct {
 // Main runs the command with args (without the program's name) and returns its
 // exit code. env looks up an environment variable as os.LookupEnv does.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	environment := settings.WithHome(env)
 	terminal := &lockedWriter{w: stderr}
 	app := &App{
 		Stdin:     stdin,
@@ -72,9 +75,14 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		RawStdout: stdout,
 		Terminal:  terminal,
 		log:       terminal,
-		Env:       settings.WithHome(env),
 		Now:       time.Now,
 		Output:    outputText,
+	}
+	app.Env = func(key string) (string, bool) {
+		if key == auth.OIDCRoleVariable && app.oidcRole != "" {
+			return app.oidcRole, true
+		}
+		return environment(key)
 	}
 	app.Stderr = safetext.NewWriter(&messages{app: app, plain: app.log, disarmed: ci.Disarmed(app.log)})
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/version"
 )
 
@@ -51,6 +52,7 @@ func newRootCommand(app *App) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.VarP(&app.Output, "output", "o", "format of the result on stdout")
 	app.addGitHubFlag(flags)
+	flags.StringVar(&app.oidcRole, "oidc-role", "", "assume the role `ARN` with the OIDC token of this CI job (default $"+auth.OIDCRoleVariable+")")
 	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write only errors to stderr")
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
 	root.SetVersionTemplate("ecrkit {{.Version}}\n")

@@ -41,6 +41,9 @@ const environmentHelp = `ecrkit reads these environment variables:
   ECRKIT_REGISTRIES      registries behind hosts that are not names of Amazon ECR:
                          127.0.0.1:4510=000000000000.us-east-1,...
   ECRKIT_POLICY          signing policy: which images must be signed, and with which key
+  ECRKIT_OIDC_ROLE_ARN   role that a CI job assumes with its OIDC token; default of --oidc-role
+  ECRKIT_ID_TOKEN        that token (GitLab sets it with id_tokens); GitHub Actions is asked for
+                         one if the job has the permission id-token: write
   ECRKIT_PROGRESS        default of --progress: auto, bars, lines, json or none
   ECRKIT_CONNECTIONS     default of --connections; ECRKIT_LAYERS, ECRKIT_MAX_CONNECTIONS and
                          ECRKIT_UPLOAD are those of --layers, --max-connections and --upload
@@ -55,6 +58,8 @@ const environmentHelp = `ecrkit reads these environment variables:
   TMPDIR                 directory for temporary files (default /var/tmp)
   GOMEMLIMIT             memory limit of the garbage collector (default 112MiB)
   SOURCE_DATE_EPOCH      date of the man pages
+  GITHUB_ACTIONS         "true" is the default of --github; GITHUB_OUTPUT and GITHUB_STEP_SUMMARY
+                         are the files that it writes
 
 AWS credentials and endpoints are found as the AWS CLI finds them, with AWS_PROFILE,
 AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_ECR, AWS_CA_BUNDLE and the other variables of the AWS

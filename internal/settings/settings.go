@@ -64,6 +64,7 @@ type rule struct {
 	Profile           string `yaml:"profile"`
 	RoleARN           string `yaml:"role_arn"`
 	ExternalID        string `yaml:"external_id"`
+	OIDCRoleARN       string `yaml:"oidc_role_arn"`
 	Region            string `yaml:"region"`
 	RegistryID        string `yaml:"registry_id"`
 	Endpoint          string `yaml:"endpoint"`

@@ -8,7 +8,7 @@ import (
 
 // prefixes begin the variables that may decide the answer to a get. They cover
 // more than is read: a new variable needs no change here.
-var prefixes = []string{"AWS_", "ECRKIT_", "XDG_", "HOME=", "USERPROFILE=", "APPDATA=", "LOCALAPPDATA="}
+var prefixes = []string{"AWS_", "ECRKIT_", "XDG_", "ACTIONS_ID_TOKEN_REQUEST_", "HOME=", "USERPROFILE=", "APPDATA=", "LOCALAPPDATA="}
 
 // Request returns the name of a get of a host in an environment, for
 // [tokenfile.Dir.Follow].
