@@ -57,14 +57,16 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 		done; \
 	done
 
-lint: ## run gofmt, go vet, go mod verify, staticcheck and govulncheck (pinned in bench/go.mod)
+lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet -tags interop,trial ./...
 	$(GO) vet -C bench ./...
 	$(GO) mod verify
 	@mkdir -p $(TOOLS)
-	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck golang.org/x/vuln/cmd/govulncheck
+	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint golang.org/x/vuln/cmd/govulncheck
 	$(TOOLS)/staticcheck -tags interop,trial ./...
+	@echo "actionlint, on the jobs of docs/ci.md"; \
+	awk '/^## /{p=/^## GitHub Actions/} /^```/{y=/^```yaml/; next} p&&y' docs/ci.md | $(TOOLS)/actionlint -
 	@echo $(TOOLS)/govulncheck ./...; \
 	report=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$report"; \
 	case "$$code $$report" in \

@@ -16,6 +16,8 @@ import (
 // kmsOperations are the few of KMS that signing needs, and what makes them fail.
 var kmsOperations = map[string]operation{
 	"CancelKeyDeletion":   onKeys((*keys.Store).CancelKeyDeletion),
+	"CreateAlias":         onKeys((*keys.Store).CreateAlias),
+	"CreateKey":           onKeys((*keys.Store).CreateKey),
 	"DescribeKey":         onKeys((*keys.Store).DescribeKey),
 	"DisableKey":          onKeys((*keys.Store).DisableKey),
 	"EnableKey":           onKeys((*keys.Store).EnableKey),
@@ -30,8 +32,10 @@ func onKeys[In, Out any](method func(*keys.Store, *In) (*Out, error)) operation 
 		if err := x.decode(body, in, wire.UpperCamel); err != nil {
 			return nil, err
 		}
-		if err := x.ownKey(stringMember(in, "KeyId")); err != nil {
-			return nil, err
+		for _, member := range []string{"KeyId", "TargetKeyId"} {
+			if err := x.ownKey(stringMember(in, member)); err != nil {
+				return nil, err
+			}
 		}
 		store, err := x.server.keys(x.principal.Account, x.region)
 		if err != nil {
@@ -86,6 +90,18 @@ func (s *Server) defaultKey(account, region string) (string, error) {
 		return "", err
 	}
 	return *out.KeyMetadata.Arn, nil
+}
+
+// checkKey fails if there is no such key for the encryption of a repository.
+func (s *Server) checkKey(account, region, key string) error {
+	if parts := strings.SplitN(key, ":", 6); len(parts) == 6 && parts[4] != account {
+		return nil // of another account, whose policy would have to allow it
+	}
+	store, err := s.keys(account, region)
+	if err == nil {
+		_, err = store.DescribeKey(&kms.DescribeKeyInput{KeyId: &key})
+	}
+	return err
 }
 
 func (s *Server) serveKMS(w http.ResponseWriter, r *http.Request, target string) {

@@ -152,7 +152,7 @@ func New(o Options) (_ *Server, err error) {
 		}
 	}()
 	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), SignPayload: s.signPayload,
-		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey,
+		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey,
 		Quirks: registry.Quirks{NoConfigAnnotations: s.quirk(QuirkNoConfigAnnotations), EmptyIndex: s.quirk(QuirkEmptyIndex), AnySize: s.quirk(QuirkAnySize),
 			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)},
 		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})

@@ -21,11 +21,13 @@ const (
 	FormatJUnit    Format = "junit"    // XML, a test case for each finding
 	FormatMarkdown Format = "markdown" // for a comment on a pull request
 	FormatHTML     Format = "html"     // one page that needs nothing else
+
+	FormatCodeQuality Format = "code-quality" // JSON, as GitLab shows it in a merge request
 )
 
 // Formats returns all formats.
 func Formats() []Format {
-	return []Format{FormatTable, FormatJSON, FormatSARIF, FormatJUnit, FormatMarkdown, FormatHTML}
+	return []Format{FormatTable, FormatJSON, FormatSARIF, FormatJUnit, FormatMarkdown, FormatHTML, FormatCodeQuality}
 }
 
 // ParseFormat reads the name of a format.
@@ -87,6 +89,8 @@ func (v Verdict) Write(w io.Writer, format Format, o WriteOptions) error {
 		return v.writeMarkdown(w)
 	case FormatHTML:
 		return v.writeHTML(w, o.Version)
+	case FormatCodeQuality:
+		return v.writeCodeQuality(w)
 	}
 	return fmt.Errorf("format %q is none of %s", format, join(Formats()))
 }

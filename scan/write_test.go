@@ -59,6 +59,7 @@ func TestGolden(t *testing.T) {
 		"gate.xml":        {v, FormatJUnit, 0},
 		"gate.md":         {v, FormatMarkdown, 0},
 		"gate.html":       {v, FormatHTML, 0},
+		"gate.gitlab":     {v, FormatCodeQuality, 0},
 		"report.txt":      {Show(open(t, "basic.json"), at), FormatTable, 0},
 		"report.md":       {Show(open(t, "basic.json"), at), FormatMarkdown, 0},
 		"report.json":     {Show(open(t, "basic.json"), at), FormatJSON, 0},

@@ -49,6 +49,8 @@ func TestScripts(t *testing.T) {
 			if err := useSession(e, clients); err != nil {
 				return err
 			}
+			e.Setenv("INSTALL", filepath.Join(docsDir, "..", ".github", "action", "install.sh"))
+			e.Values[outputsKey{}] = map[string]string{}
 			e.Values[serverKey{}], e.Values[callsKey{}], e.Values[watchKey{}] = server, calls, &tagWatch{}
 			return nil
 		},
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"platforms":     makePlatforms,
 			"validate":      validateRemote,
 			"setlifecycle":  setLifecycle,
+			"runjob":        runJob,
 		},
 	})
 }

@@ -23,7 +23,7 @@ Findings of basic scanning and of enhanced scanning (Amazon Inspector) are the s
 
 func newScanCommand(app *App) *cobra.Command {
 	return newGroup("scan", "Report and gate on the findings of image scans", scanHelp,
-		newScanStartCommand(app), newScanWaitCommand(app), newScanReportCommand(app), newScanGateCommand(app))
+		newScanStartCommand(app), newScanWaitCommand(app), newScanReportCommand(app), newScanGateCommand(app), newScanPolicyCommand(app))
 }
 
 const scanFindingsHelp = `REF is an image in Amazon ECR, or an index, of which each image for a platform counts.
@@ -80,7 +80,7 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 // readScanPolicy reads a policy. One that is wrong is a usage error.
 func readScanPolicy(file string) (*scan.Policy, error) {
 	if file == "" {
-		return nil, usagef("name the policy: --policy FILE; docs/scanning.md has one to begin with")
+		return nil, usagef("name the policy: --policy FILE; `ecrkit scan policy new` writes one")
 	}
 	f, err := os.Open(file)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-const scanReportsHelp = `--format sets the format of stdout: table, json, sarif, junit, markdown or html; --output json is
---format json. --report also writes a report to a file, whose extension sets the format: .json,
-.sarif, .xml (JUnit), .md, .html, .txt; FORMAT=FILE names it. It can be repeated. Reports are
-written whatever the outcome.`
+const scanReportsHelp = `--format sets the format of stdout: table, json, sarif, junit, markdown, html or code-quality (for
+GitLab); --output json is --format json. --report also writes a report to a file, whose extension
+sets the format: .json, .sarif, .xml (JUnit), .md, .html, .txt; FORMAT=FILE names it. It can be
+repeated. Reports are written whatever the outcome.`
 
 // scanReportFlags are the flags of the commands that report findings.
 type scanReportFlags struct {

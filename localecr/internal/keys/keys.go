@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,6 +50,7 @@ const AliasECR = "aws/ecr"
 
 var kinds = []kind{
 	{"ecrkit-p256", types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256}, ofCurve(elliptic.P256())},
+	{"release", types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256}, ofCurve(elliptic.P256())},
 	{"ecrkit-p384", types.KeySpecEccNistP384, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha384}, ofCurve(elliptic.P384())},
 	{"ecrkit-p521", types.KeySpecEccNistP521, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha512}, ofCurve(elliptic.P521())},
 	{"ecrkit-rsa2048", types.KeySpecRsa2048, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(2048)},
@@ -101,7 +103,11 @@ func Open(dir, account, region string, now func() time.Time) (*Store, error) {
 
 // reload loads the keys that have a file by now.
 func (s *Store) reload() error {
-	for _, kind := range kinds {
+	made, err := s.createdKinds()
+	if err != nil {
+		return err
+	}
+	for _, kind := range slices.Concat(kinds, made) {
 		if s.keys[kind.alias] != nil {
 			continue
 		}

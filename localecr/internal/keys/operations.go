@@ -200,6 +200,13 @@ func (s *Store) lookUp(id string) (*key, error) {
 			return s.use(kind)
 		}
 	}
+	if strings.HasPrefix(id, "alias/") {
+		aliases, err := s.aliases()
+		if err != nil {
+			return nil, err
+		}
+		id = aliases[id]
+	}
 	// Another process may have made it.
 	if err := s.reload(); err != nil {
 		return nil, err

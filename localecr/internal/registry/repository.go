@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -192,6 +194,12 @@ func (r *Registry) checkEncryption(c *types.EncryptionConfiguration) (kind types
 	}
 	if key == "" {
 		key, err = r.store.defaultKey(r.account, r.region)
+		return c.EncryptionType, key, err
+	}
+	var missing smithy.APIError
+	if err = r.store.checkKey(r.account, r.region, key); errors.As(err, &missing) {
+		// As https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html has it: kmsError is KMS's code.
+		err = &types.KmsException{Message: aws.String(missing.ErrorMessage()), KmsError: aws.String(missing.ErrorCode())}
 	}
 	return c.EncryptionType, key, err
 }

@@ -36,6 +36,8 @@ type Options struct {
 	ScanFixture func(repository, digest string, tags []string) *ScanFixture
 	// DefaultKey returns the ARN of the KMS key that encrypts a repository unless another is named; default: an alias.
 	DefaultKey func(account, region string) (string, error)
+	// CheckKey fails if a KMS key with which a repository is to be encrypted does not exist; default: all do.
+	CheckKey func(account, region, key string) error
 	// Quirks are answers of ECR that are not settled.
 	Quirks Quirks
 	// RepositoryURI returns the name under which clients reach a repository; default none.
@@ -97,6 +99,7 @@ type Store struct {
 	scanFixture func(repository, digest string, tags []string) *ScanFixture
 	signPayload func(profile, repository string) *SigningFailure
 	defaultKey  func(account, region string) (string, error)
+	checkKey    func(account, region, key string) error
 	quirks      Quirks
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
@@ -137,6 +140,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if s.signPayload = o.SignPayload; s.signPayload == nil {
 		s.signPayload = func(string, string) *SigningFailure { return nil }
+	}
+	if s.checkKey = o.CheckKey; s.checkKey == nil {
+		s.checkKey = func(_, _, _ string) error { return nil }
 	}
 	if s.defaultKey = o.DefaultKey; s.defaultKey == nil {
 		s.defaultKey = func(account, region string) (string, error) {
