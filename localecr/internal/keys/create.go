@@ -2,6 +2,7 @@ package keys
 
 import (
 	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -9,16 +10,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-
-	"crypto/rand"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // createdPrefix begins the names of the keys that CreateKey made, which have no alias by
@@ -92,7 +91,7 @@ func (s *Store) CreateKey(in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) 
 }
 
 // aliasName is what KMS takes as the name of an alias.
-var aliasName = regexp.MustCompile(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
+var aliasName = lazyregexp.New(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
 
 // CreateAlias as in https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateAlias.html.
 // Errors: *types.NotFoundException, *types.AlreadyExistsException,
