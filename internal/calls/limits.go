@@ -20,8 +20,7 @@ type Limits struct {
 	Rates map[string]float64
 	// Charged names the operation whose quota another one counts for.
 	Charged map[string]string
-	// Clock is the time by which calls are paced; nil is that of the context of the first call
-	// of an operation, see [retry.ClockOf].
+	// Clock is the time by which calls are paced; nil is that of this machine.
 	Clock retry.Clock
 
 	mu      sync.Mutex
@@ -34,16 +33,16 @@ const otherQuota = 1000
 
 // wait waits until a call of the operation may be made, and returns its time.
 func (l *Limits) wait(ctx context.Context, op string) (time.Time, error) {
-	return l.bucket(ctx, op).Wait(ctx)
+	return l.bucket(op).Wait(ctx)
 }
 
 // done reports what became of the call of that time, and until when no other one is wanted; the zero time
 // if that was not said.
-func (l *Limits) done(ctx context.Context, op string, sent time.Time, o pace.Outcome, retryAfter time.Time) {
-	l.bucket(ctx, op).Done(sent, o, retryAfter)
+func (l *Limits) done(op string, sent time.Time, o pace.Outcome, retryAfter time.Time) {
+	l.bucket(op).Done(sent, o, retryAfter)
 }
 
-func (l *Limits) bucket(ctx context.Context, op string) *pace.Bucket {
+func (l *Limits) bucket(op string) *pace.Bucket {
 	if same, ok := l.Charged[op]; ok {
 		op = same
 	}
@@ -53,7 +52,7 @@ func (l *Limits) bucket(ctx context.Context, op string) *pace.Bucket {
 	if b == nil {
 		clock := l.Clock
 		if clock == nil {
-			clock = retry.ClockOf(ctx)
+			clock = retry.System{}
 		}
 		rate, known := l.Rates[op]
 		if !known {
