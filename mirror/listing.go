@@ -66,7 +66,7 @@ func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []st
 	if l.images != nil || len(unknown) == 0 {
 		return nil
 	}
-	found := map[string]content.Manifest{}
+	var found map[string]content.Manifest
 	var err error
 	if finder, ok := endpoint.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, unknown)
