@@ -40,7 +40,7 @@ func newMirrorCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorApplyCommand(app), newMirrorExportCommand(app),
-		newMirrorVerifyCommand(app), newMirrorImportCommand(app))
+		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorInventoryCommand(app))
 	return cmd
 }
 
@@ -122,16 +122,24 @@ func (app *App) readMirrorSources(path string) (mirror.Config, error) {
 type readConfig func(r io.Reader, lookup func(string) (string, bool)) (mirror.Config, error)
 
 func (app *App) readMirrorFile(path string, read readConfig) (mirror.Config, error) {
-	in := app.stdin()
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return mirror.Config{}, usageError{err}
-		}
-		defer f.Close() // opened for reading
-		in = f
+	in, closeFile, err := app.openInput(path)
+	if err != nil {
+		return mirror.Config{}, err
 	}
+	defer closeFile()
 	return app.decodeMirrorConfig(path, in, read)
+}
+
+// openInput opens a file that the command line names; - is stdin.
+func (app *App) openInput(path string) (in io.Reader, closeFile func(), err error) {
+	if path == "-" {
+		return app.stdin(), func() {}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return f, func() { _ = f.Close() }, nil // opened for reading
 }
 
 func (app *App) decodeMirrorConfig(path string, in io.Reader, read readConfig) (mirror.Config, error) {

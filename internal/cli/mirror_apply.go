@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 
@@ -172,15 +171,11 @@ func tagList(tags []string) string {
 
 // readMirror reads a configuration or a saved plan, whichever is at path.
 func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
-	in := app.stdin()
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return mirror.Config{}, nil, usageError{err}
-		}
-		defer f.Close() // opened for reading
-		in = f
+	in, closeFile, err := app.openInput(path)
+	if err != nil {
+		return mirror.Config{}, nil, err
 	}
+	defer closeFile()
 	data, err := io.ReadAll(io.LimitReader(in, mirror.MaxPlan+1))
 	if err != nil {
 		return mirror.Config{}, nil, err

@@ -22,6 +22,7 @@ const mirrorExportHelp = `Write images of many repositories into a directory, to
   ecrkit mirror export mirror.yaml --to usb/
   ecrkit mirror export HOST/web:1 HOST/db --to usb/
   ecrkit mirror export mirror.yaml --to usb/ --part-size fat32
+  ecrkit mirror export mirror.yaml --to usb/ --have inventory.json
 
 CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
 without a tag is all tags. Signatures and other referrers come along.
@@ -30,6 +31,9 @@ The directory gets one OCI image layout in a tar, each blob once, which --part-s
 images.tar.001, images.tar.002. SHA256SUMS has their sums, set.json the images. Sizes are numbers
 with a unit (700MiB, 4.7GB), or fat32, dvd or bd25. cat joins the parts, and skopeo reads the tar:
 skopeo copy oci-archive:images.tar:HOST/web:1 ...
+
+--have leaves out the blobs that an inventory of the destination has. The set can be imported only
+where they are.
 
 Each blob is written once, to its place. Before the set is complete, it is read back and compared.
 An export that was interrupted resumes when it is run again. The same images make the same bytes.
@@ -40,6 +44,7 @@ Prints the files, or with --output json the content of set.json. See ecrkit mirr
 type mirrorExportFlags struct {
 	to       string
 	partSize string
+	have     []string
 	trust    trustFlags
 }
 
@@ -54,6 +59,7 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set")
 	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
+	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
 	inGroup(cmd, groupTransfer, func() { addProgressFlag(cmd, app) })
 	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
 	return cmd
@@ -92,13 +98,17 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
+	have, err := app.readInventories(f.have)
+	if err != nil {
+		return err
+	}
 	defer app.limitMemory()()
 	progress, err := app.newProgress()
 	if err != nil {
 		return err
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := media.ExportOptions{PartSize: size, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
+	options := media.ExportOptions{PartSize: size, Have: have, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
 		Copy: transfer.Options{Progress: progress.Handle, Now: app.Now}}}
 	set, err := media.Export(ctx, config, &mirrorOpener{app: app}, f.to, options)
 	progress.Close()

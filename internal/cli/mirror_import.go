@@ -21,7 +21,8 @@ const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export w
   ecrkit mirror import usb/ HOST/PREFIX --existing error
 
 The image HOST1/web:1 of the set becomes HOST/PREFIX/web:1. Nothing is written before the set is
-found complete: all parts, in their sizes. Each byte is checked against its digest on the way; to
+found complete: all parts, in their sizes, and at the destination the blobs that the set was made
+without (--have); if some are missing, the exit code is 5. Each byte is checked against its digest on the way; to
 check the whole set first, run ecrkit mirror verify. The set is only read, so it can be on a medium
 that cannot be written.
 
@@ -80,6 +81,11 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 		return usageError{err}
 	}
 	opener := &setOpener{mirrorOpener{app: app, create: &f.settings}, set}
+	if err := set.CheckNeeds(ctx, func(ctx context.Context, name string) (content.Target, error) {
+		return opener.Target(ctx, destination+"/"+name)
+	}); err != nil {
+		return err
+	}
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}

@@ -21,6 +21,9 @@ type ExportOptions struct {
 	mirror.Options
 	// PartSize is the size of the parts of the tar, in bytes; the last one may be smaller. 0 is one part.
 	PartSize int64
+	// Have are inventories of the destination, whose blobs are left out. The set can be imported only where
+	// they are.
+	Have []Inventory
 }
 
 // Export writes the images that a configuration selects into dir, as a set. Destinations of the
@@ -40,7 +43,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	p, err := collected.plan()
+	p, err := collected.plan(opts.Have)
 	if err != nil {
 		return Set{}, err
 	}

@@ -233,7 +233,7 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	all, err := collect(t.Context(), selected, w, opts)
 	check(t, err)
-	p, err := all.plan()
+	p, err := all.plan(nil)
 	check(t, err)
 	out, err := openWriter(t.Context(), dir, p, 0)
 	check(t, err)
@@ -258,6 +258,78 @@ func TestBadDisk(t *testing.T) {
 	}
 }
 
+func TestInventory(t *testing.T) {
+	w, c := newWorld(t)
+	first := t.TempDir()
+	_, err := export(t, w, c, first, 0)
+	check(t, err)
+	// The far side has the first set; then one more image appears.
+	far := world{}
+	importSet := func(dir string) error {
+		r, err := Open(dir)
+		check(t, err)
+		defer r.Close()
+		if err := r.CheckNeeds(t.Context(), func(ctx context.Context, name string) (content.Target, error) { return far.Target(ctx, name) }); err != nil {
+			return err
+		}
+		for _, image := range r.Images {
+			src, err := r.Repository(image.Repository)
+			check(t, err)
+			dst, err := far.Target(t.Context(), image.Name)
+			check(t, err)
+			_, err = transfer.Copy(t.Context(), src, dst, transfer.Options{Reference: string(image.Digest), Tags: image.Tags})
+			check(t, err)
+			far[image.Name].tags = append(far[image.Name].tags, image.Tags...)
+		}
+		return nil
+	}
+	check(t, importSet(first))
+	inventory, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.Images{{From: "far/web", Name: "web"}, {From: "far/team/db", Name: "team/db"}}},
+		renamed{far}, mirror.Options{})
+	check(t, err)
+	var text bytes.Buffer
+	check(t, inventory.Write(&text))
+	again, err := ReadInventory(&text)
+	check(t, err)
+	w["a.example/web"].put(t, "3", 1, 3<<20, 700)
+	second := t.TempDir()
+	s, err := Export(t.Context(), c, w, second, ExportOptions{Have: []Inventory{again}})
+	check(t, err)
+	if s.Size > 64<<10 || len(s.Needs) == 0 {
+		t.Errorf("%d bytes and %d needs for a new layer of 700 bytes", s.Size, len(s.Needs))
+	}
+	if _, err := Verify(t.Context(), second); err != nil {
+		t.Error(err)
+	}
+	check(t, importSet(second))
+	if m, err := far["web"].Resolve(t.Context(), "3"); err != nil || m.Descriptor.Size == 0 {
+		t.Error(err)
+	}
+	// Where the first set was not imported, nothing is written.
+	far = world{}
+	if err := importSet(second); !errors.Is(err, ErrNeeds) || !errors.Is(err, content.ErrConflict) {
+		t.Errorf("a set without its base: %v", err)
+	}
+	if _, err := far["web"].Resolve(t.Context(), "3"); !errors.Is(err, content.ErrNotFound) {
+		t.Errorf("something was written: %v", err)
+	}
+}
+
+// renamed opens far/NAME as NAME.
+type renamed struct{ world }
+
+func (r renamed) Source(ctx context.Context, name string) (content.Source, error) {
+	return r.world.Source(ctx, strings.TrimPrefix(name, "far/"))
+}
+
+func TestInventoryErrors(t *testing.T) {
+	for _, text := range []string{"", "{}", `{"version":1}`, `{"version":2,"repositories":{}}`, `{"version":1,"repositories":{"A":[]}}`, `{"version":1,"repositories":{"a":["x"]}}`, `{"version":1,"version":1}`} {
+		if _, err := ReadInventory(strings.NewReader(text)); !errors.Is(err, content.ErrIntegrity) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestHostileSets(t *testing.T) {
 	w, c := newWorld(t)
 	dir := t.TempDir()
@@ -274,6 +346,7 @@ func TestHostileSets(t *testing.T) {
 		"a tag":             func(s *Set) { s.Images[0].Tags = []string{"a b"} },
 		"an image's digest": func(s *Set) { s.Images[0].Digest = "x" },
 		"a subject":         func(s *Set) { s.Images[0].Subject = "x" },
+		"a need":            func(s *Set) { s.Needs = []Need{{"../a", good.ID, 1}} },
 		"another version":   func(s *Set) { s.Version = 2 },
 	} {
 		s := good

@@ -36,6 +36,8 @@ type Set struct {
 	Parts  []Part        `json:"parts"`
 	Images []Image       `json:"images"`
 	Blobs  int           `json:"blobs"`
+	// Needs are blobs that were left out because the destination has them, sorted.
+	Needs []Need `json:"needs,omitempty"`
 }
 
 // Part is a file of the set: the next bytes of the tar.
@@ -101,6 +103,11 @@ func (s Set) check() error {
 	}
 	if total != s.Size || total == 0 {
 		return fmt.Errorf("the parts have %d bytes together, and the set %d", total, s.Size)
+	}
+	for _, n := range s.Needs {
+		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 {
+			return fmt.Errorf("a blob that is left out, %s in %q, cannot be right", n.Digest, n.Name)
+		}
 	}
 	for _, image := range s.Images {
 		_, repository, ok := strings.Cut(image.Repository, "/")

@@ -39,6 +39,7 @@ func (m *member) end() int64 { return m.first() + (m.size+block-1)/block*block }
 // plan is a tar whose contents are known by their digests.
 type plan struct {
 	images  []Image
+	needs   []Need
 	members []*member // in their order
 	blobs   map[digest.Digest]*member
 	size    int64
@@ -50,10 +51,12 @@ type collection struct {
 	images    map[string]*Image // by repository and digest
 	manifests map[digest.Digest]content.Manifest
 	blobs     map[digest.Digest]content.Descriptor
+	users     map[digest.Digest]map[string]bool // names of the repositories that have a blob
 }
 
 func newCollection() *collection {
-	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest]content.Manifest{}, blobs: map[digest.Digest]content.Descriptor{}}
+	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest]content.Manifest{}, blobs: map[digest.Digest]content.Descriptor{},
+		users: map[digest.Digest]map[string]bool{}}
 }
 
 // add adds an image with its tags, and what belongs to it.
@@ -63,6 +66,10 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 			return fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
 		}
 		c.blobs[blob.Digest] = blob
+		if c.users[blob.Digest] == nil {
+			c.users[blob.Digest] = map[string]bool{}
+		}
+		c.users[blob.Digest][name] = true
 	}
 	attached := map[digest.Digest][]string{}
 	for _, m := range contents.Attached {
@@ -96,10 +103,26 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 	return nil
 }
 
-// plan decides where everything is in the tar. Nothing in it depends on the time, the machine, or the
-// order in which images were added.
-func (c *collection) plan() (*plan, error) {
-	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}}
+// leaveOut removes the blobs that all repositories which use them have at the destination.
+func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
+	has := lookup(inventories)
+	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
+		users := slices.Sorted(maps.Keys(c.users[d]))
+		if slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
+			continue
+		}
+		for _, name := range users {
+			needs = append(needs, Need{name, d, c.blobs[d].Size})
+		}
+		delete(c.blobs, d)
+	}
+	return needs
+}
+
+// plan decides where everything is in the tar, without what the inventories have. Nothing in it depends
+// on the time, the machine, or the order in which images were added.
+func (c *collection) plan(inventories []Inventory) (*plan, error) {
+	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(inventories)}
 	for _, key := range slices.Sorted(maps.Keys(c.images)) {
 		image := *c.images[key]
 		slices.Sort(image.Tags)

@@ -1,0 +1,187 @@
+package media
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Inventory is which blobs the repositories of a destination have, so that a set can leave them out. It
+// has no names of images. Its JSON form is stable: fields are only added.
+type Inventory struct {
+	Version int `json:"version"`
+	// Repositories are the digests of the blobs, sorted, by the name of the repository under the
+	// destination.
+	Repositories map[string][]digest.Digest `json:"repositories"`
+}
+
+// NewInventory returns the inventory of a destination that has nothing.
+func NewInventory() Inventory {
+	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}}
+}
+
+// maxInventory bounds an inventory, in bytes.
+const maxInventory = 1 << 30
+
+// ReadInventory reads an inventory. The error wraps [content.ErrIntegrity] if it is none.
+func ReadInventory(r io.Reader) (Inventory, error) {
+	data, err := content.ReadLimited(r, maxInventory)
+	if err != nil {
+		return Inventory{}, err
+	}
+	var v Inventory
+	if err := strictjson.Unmarshal(data, &v); err != nil {
+		return Inventory{}, fmt.Errorf("not an inventory: %w: %w", content.ErrIntegrity, err)
+	}
+	if v.Version != version || v.Repositories == nil {
+		return Inventory{}, fmt.Errorf("not an inventory of version %d: %w", version, content.ErrIntegrity)
+	}
+	for name, digests := range v.Repositories {
+		if !content.IsRepositoryName(name) {
+			return Inventory{}, fmt.Errorf("repository %q cannot be one: %w", name, content.ErrIntegrity)
+		}
+		for _, d := range digests {
+			if err := d.Validate(); err != nil {
+				return Inventory{}, fmt.Errorf("%s: %q: %w: %w", name, d, content.ErrIntegrity, err)
+			}
+		}
+	}
+	return v, nil
+}
+
+// TakeInventory reads the manifests of all images that a configuration selects: From is a repository of
+// the destination, Name its name there. Images without a tag are not seen.
+func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts mirror.Options) (Inventory, error) {
+	selected, err := mirror.Select(ctx, c, o, opts)
+	if err != nil {
+		return Inventory{}, err
+	}
+	found := map[string]map[digest.Digest]bool{}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readersAtOnce)
+	for _, s := range selected {
+		src, err := o.Source(ctx, s.From)
+		if err != nil {
+			return Inventory{}, err
+		}
+		found[s.Name] = map[digest.Digest]bool{}
+		for _, image := range s.Images {
+			group.Go(func() error {
+				contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers})
+				if err != nil {
+					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for _, blob := range contents.Blobs {
+					found[s.Name][blob.Digest] = true
+				}
+				return nil
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return Inventory{}, err
+	}
+	v := NewInventory()
+	for name, digests := range found {
+		v.Repositories[name] = slices.Sorted(maps.Keys(digests))
+	}
+	return v, nil
+}
+
+// Write writes the inventory as JSON.
+func (v Inventory) Write(w io.Writer) error {
+	data, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(append(data, '\n'))
+	}
+	return err
+}
+
+// lookup returns what each repository has.
+func lookup(inventories []Inventory) map[string]map[digest.Digest]bool {
+	has := map[string]map[digest.Digest]bool{}
+	for _, v := range inventories {
+		for name, digests := range v.Repositories {
+			if has[name] == nil {
+				has[name] = map[digest.Digest]bool{}
+			}
+			for _, d := range digests {
+				has[name][d] = true
+			}
+		}
+	}
+	return has
+}
+
+// Need is a blob that a repository of the destination has to have already: the set does not have it.
+type Need struct {
+	Name   string        `json:"name"` // repository under a destination
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+}
+
+// ErrNeeds reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
+// [content.ErrConflict] too.
+var ErrNeeds = errors.New("the destination lacks blobs that this set was made without")
+
+// needsError is an ErrNeeds with an example.
+type needsError struct {
+	missing int
+	first   Need
+	to      string
+}
+
+func (e needsError) Error() string {
+	return fmt.Sprintf("%v: %d, such as %s in %s; import first the sets that were exported before this one", ErrNeeds, e.missing, e.first.Digest, e.to)
+}
+
+func (e needsError) Is(target error) bool { return target == ErrNeeds || target == content.ErrConflict }
+
+// CheckNeeds asks each repository of the destination whether it has what the set was made without. open
+// opens one by its name. The error wraps [ErrNeeds].
+func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
+	by := map[string][]content.Descriptor{}
+	for _, n := range s.Needs {
+		by[n.Name] = append(by[n.Name], content.Descriptor{MediaType: "application/octet-stream", Digest: n.Digest, Size: n.Size})
+	}
+	failed := needsError{}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		target, err := open(ctx, name)
+		if err != nil {
+			return err
+		}
+		missing, err := target.MissingBlobs(ctx, by[name])
+		if errors.Is(err, content.ErrNotFound) {
+			missing, err = by[name], nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			if failed.missing == 0 {
+				failed.first, failed.to = Need{name, missing[0].Digest, missing[0].Size}, target.String()
+			}
+			failed.missing += len(missing)
+		}
+	}
+	if failed.missing > 0 {
+		return failed
+	}
+	return nil
+}
