@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
@@ -96,6 +97,7 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 		return aws.Config{}, false, err
 	}
 	drift = a.drifted(p, cfg)
+	cfg.Logger = logging.Nop{} // clients would write to stderr of answers that broke off
 	if role := p.oidcRole(a.Env); role != "" && a.options().Credentials == nil {
 		cfg.Credentials = a.oidcProvider(p, role, cfg)
 	}

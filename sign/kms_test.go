@@ -351,6 +351,21 @@ func TestKMSRetriesOnce(t *testing.T) {
 	}
 }
 
+func TestKMSRetriesDamagedAnswers(t *testing.T) {
+	w := newKMSWorld(t)
+	some, none := int64(9), int64(0)
+	for name, fault := range map[string]localecr.Fault{"short": {ShortBody: &some}, "empty": {ShortBody: &none}} {
+		for _, op := range []string{"GetPublicKey", "Sign"} {
+			fault.Op, fault.Count = op, 1
+			w.faults(t, fault)
+			k := w.key(t, "alias/ecrkit-p256")
+			if _, err := k.SignMessage(strings.NewReader("message")); err != nil {
+				t.Errorf("%s answers to %s: %v", name, op, err)
+			}
+		}
+	}
+}
+
 func TestKMSTimeout(t *testing.T) {
 	w := newKMSWorld(t)
 	w.faults(t, localecr.Fault{Op: "GetPublicKey", Count: -1, Stall: 300 * time.Millisecond})
