@@ -122,8 +122,8 @@ type fetcher struct {
 	progress func(n int)
 }
 
-// fetch reads one range, with as many tries as it needs as long as each brings
-// some bytes. It returns how many came.
+// fetch reads one range, with as many tries as it needs as long as they bring
+// bytes that are worth it. It returns how many came.
 func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 	first, end, tries := s.First, s.End(), retry.New(retry.Default())
 	w.idle = max(w.idle/2, stallBeside)
@@ -142,7 +142,7 @@ func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 		if errors.Is(err, ErrStalled) {
 			w.idle = min(2*w.idle, stallAlone) // the link may just be slow
 		}
-		if got > 0 {
+		if got >= worthwhile(s.Length) {
 			tries.Progress()
 		}
 		if err := giveUp(ctx, tries, err); err != nil {
@@ -150,6 +150,11 @@ func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 		}
 	}
 }
+
+// worthwhile is how many bytes a try has to bring so that the failures before it are forgotten, where n bytes are
+// read: a 16th, at most 4 KiB. With fewer, a source that stalls after a few bytes each time could make a pull last
+// for days.
+func worthwhile(n int64) int64 { return max(1, min(n/16, 4<<10)) }
 
 // giveUp notes that a try has failed with err. It returns nil if there is to be another one.
 func giveUp(ctx context.Context, tries *retry.Tries, err error) error {

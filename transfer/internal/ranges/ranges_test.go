@@ -137,6 +137,9 @@ func TestFetchGivesUp(t *testing.T) {
 		"never a byte": {func(context.Context, int64, int64) (io.ReadCloser, error) {
 			return io.NopCloser(broken{}), nil
 		}, errReset, retry.Default().Tries},
+		"hardly a byte": {func(context.Context, int64, int64) (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(bytes.NewReader(make([]byte, 1)), broken{})), nil
+		}, errReset, retry.Default().Tries},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -343,6 +346,10 @@ func TestReader(t *testing.T) {
 		s := &source{data: someContent(1 << 20), cut: func(int, int64) int64 { return 0 }}
 		if _, err := io.ReadAll(NewReader(t.Context(), nil, s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != retry.Default().Tries {
 			t.Errorf("got %v after %d requests", err, s.requests)
+		}
+		s = &source{data: someContent(1 << 20), cut: func(int, int64) int64 { return 9 }}
+		if _, err := io.ReadAll(NewReader(t.Context(), nil, s.open, 1<<20)); !errors.Is(err, errReset) || s.requests != retry.Default().Tries {
+			t.Errorf("nine bytes a try: got %v after %d requests", err, s.requests)
 		}
 		short := func(context.Context, int64, int64) (io.ReadCloser, error) {
 			return io.NopCloser(bytes.NewReader(nil)), nil

@@ -17,6 +17,7 @@ type Reader struct {
 	size int64
 
 	at    int64
+	came  int64         // since the last failure
 	body  io.ReadCloser // nil if none is open
 	sent  int           // requests
 	tries *retry.Tries
@@ -41,12 +42,15 @@ func (r *Reader) Read(p []byte) (int, error) {
 		n, err := r.read(p)
 		r.at += int64(n)
 		if n > 0 {
-			r.tries.Progress()
+			if r.came += int64(n); r.came >= worthwhile(r.size) {
+				r.tries.Progress()
+			}
 			return n, nil // the error comes again, or the rest
 		}
 		if err == nil {
 			continue
 		}
+		r.came = 0
 		r.Close()
 		if err := giveUp(r.ctx, r.tries, err); err != nil {
 			return 0, fmt.Errorf("at byte %d: %w", r.at, err)

@@ -42,7 +42,8 @@ type reopened struct {
 	open content.RangeOpener
 
 	at    int64
-	opens int // again
+	came  int64 // since the last failure
+	opens int   // again
 	tries *retry.Tries
 }
 
@@ -50,7 +51,7 @@ func (r *reopened) Read(p []byte) (int, error) {
 	for {
 		n, err := r.read(p)
 		r.at += int64(n)
-		if n > 0 {
+		if r.came += int64(n); n > 0 && r.came >= worthwhile(r.at) {
 			r.tries.Progress()
 		}
 		if err == nil || err == io.EOF || !isNetwork(err) {
@@ -60,6 +61,7 @@ func (r *reopened) Read(p []byte) (int, error) {
 		if n > 0 {
 			return n, nil
 		}
+		r.came = 0
 		if err := giveUp(r.ctx, r.tries, err); err != nil {
 			return 0, fmt.Errorf("at byte %d: %w", r.at, err)
 		}
