@@ -5,6 +5,8 @@ PREFIX   ?=
 FUZZTIME ?= 10s
 # Flags of internal/tools/bench; see go run ./internal/tools/bench -help.
 BENCHFLAGS ?=
+# Flags of internal/tools/soak; see go run ./internal/tools/soak -help.
+SOAKFLAGS ?=
 DIST     ?= dist
 # Key that signs a release: of AWS KMS, in a file, or env://NAME; empty is none.
 KEY      ?=
@@ -14,7 +16,7 @@ RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test trial interop bench fuzz lint release install clean help
+.PHONY: build demo test trial interop bench fuzz soak lint release install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -56,6 +58,10 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" || exit 1; \
 		done; \
 	done
+
+soak: ## kill the programs, make the local ECR fail, fill disks, set clocks, for hours, on Linux; see docs/reliability.md
+	@mkdir -p bin
+	$(GO) run ./internal/tools/soak -o bin/soak.json $(SOAKFLAGS)
 
 lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }

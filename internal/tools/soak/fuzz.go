@@ -1,0 +1,220 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// target is one fuzz target, and how often it was executed.
+type target struct {
+	Package    string   `json:"package"`
+	Name       string   `json:"name"`
+	Executions int64    `json:"executions"`
+	Seconds    float64  `json:"seconds"`
+	Failures   []string `json:"failures,omitempty"`
+
+	dir, program string
+}
+
+// rate is executions per second.
+func (t *target) rate() float64 {
+	if t.Seconds == 0 {
+		return 0
+	}
+	return float64(t.Executions) / t.Seconds
+}
+
+const (
+	fuzzSlice   = 20 * time.Second // of one target at a time
+	fastTargets = 8                // which share half of the time
+)
+
+// runFuzz fuzzes every target of the module. Half of the time is shared by all targets; the other half
+// belongs to the fastest. One process fuzzes at a time.
+func runFuzz(ctx context.Context, s *soak) error {
+	r := s.begin("fuzz")
+	dir := s.fuzzDir
+	if dir == "" {
+		dir = filepath.Join(s.work, "fuzz")
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	packages, err := fuzzPackages(ctx)
+	if err != nil {
+		return err
+	}
+	end := time.Now().Add(s.fuzzTime)
+	slice := fuzzSlice
+	for i, p := range packages {
+		if ctx.Err() != nil || time.Now().After(end) {
+			break
+		}
+		targets, err := p.build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		for _, t := range targets {
+			if !strings.Contains(t.Package+" "+t.Name, s.only) {
+				continue
+			}
+			s.saving.Lock()
+			r.Fuzz = append(r.Fuzz, t)
+			s.saving.Unlock()
+			// So that each target has its turn before the end.
+			slice = min(fuzzSlice, max(time.Until(end)/time.Duration(len(packages)-i)/2, time.Second))
+			if err := t.run(ctx, dir, slice); err != nil {
+				return err
+			}
+			r.Seconds = time.Since(r.Started).Seconds()
+			if err := s.save(); err != nil {
+				return err
+			}
+		}
+	}
+	for round := 0; ctx.Err() == nil && time.Now().Before(end); round++ {
+		turn := r.Fuzz
+		if round%2 == 0 {
+			turn = fastest(r.Fuzz, fastTargets)
+			if len(turn) > 0 {
+				slice = fuzzSlice * time.Duration(len(r.Fuzz)) / time.Duration(len(turn))
+			}
+		} else {
+			slice = fuzzSlice
+		}
+		for _, t := range turn {
+			if left := time.Until(end); ctx.Err() == nil && left > time.Second {
+				if err := t.run(ctx, dir, min(slice, left)); err != nil {
+					return err
+				}
+			}
+			r.Seconds = time.Since(r.Started).Seconds()
+			if err := s.save(); err != nil {
+				return err
+			}
+		}
+	}
+	return s.end(r)
+}
+
+// fastest returns the n targets with the highest rates.
+func fastest(all []*target, n int) []*target {
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b *target) int { return int(b.rate() - a.rate()) })
+	return sorted[:min(n, len(sorted))]
+}
+
+// fuzzPackage is a package with fuzz targets.
+type fuzzPackage struct {
+	path, dir string
+	names     []string
+}
+
+// fuzzFunction is the beginning of a target in a test file.
+var fuzzFunction = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+
+// fuzzPackages finds the packages with fuzz targets; those that need fewer others are first, since
+// they are built sooner.
+func fuzzPackages(ctx context.Context) ([]fuzzPackage, error) {
+	list := exec.CommandContext(ctx, "go", "list", "-f", `{{len .Deps}} {{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}`, "./...")
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	needs := map[string]int{}
+	var found []fuzzPackage
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		p := fuzzPackage{path: fields[1], dir: fields[2]}
+		for _, file := range fields[3:] {
+			data, err := os.ReadFile(filepath.Join(p.dir, file))
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range fuzzFunction.FindAllSubmatch(data, -1) {
+				p.names = append(p.names, string(m[1]))
+			}
+		}
+		if len(p.names) > 0 {
+			needs[p.path], _ = strconv.Atoi(fields[0])
+			found = append(found, p)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b fuzzPackage) int { return needs[a.path] - needs[b.path] })
+	return found, nil
+}
+
+// build builds the package's tests for fuzzing, unless they are there already.
+func (p fuzzPackage) build(ctx context.Context, dir string) ([]*target, error) {
+	_, name, _ := strings.Cut(p.path, "/ecrkit/ecrkit/")
+	program := filepath.Join(dir, strings.ReplaceAll(name, "/", "+")+".test")
+	if _, err := os.Stat(program); err != nil {
+		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz=Fuzz", "-o", program, p.path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("build %s: %w\n%s", p.path, err, out)
+		}
+	}
+	var targets []*target
+	for _, n := range p.names {
+		targets = append(targets, &target{Package: name, Name: n, dir: p.dir, program: program})
+	}
+	return targets, nil
+}
+
+// executed is how the fuzzing engine counts.
+var executed = regexp.MustCompile(`execs: (\d+) `)
+
+// run fuzzes a target for a time. Its inputs are kept in dir.
+func (t *target) run(ctx context.Context, dir string, d time.Duration) error {
+	cmd := exec.CommandContext(ctx, t.program, "-test.run=^$", "-test.fuzz=^"+t.Name+"$", "-test.fuzztime="+d.Round(time.Second).String(),
+		"-test.fuzzcachedir="+filepath.Join(dir, "inputs", t.Package), "-test.parallel=1", "-test.fuzzminimizetime=1s", "-test.timeout=0")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	cmd.Dir, cmd.Env = t.dir, append(os.Environ(), "GOMAXPROCS=1")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	began := time.Now()
+	err := cmd.Run()
+	t.Seconds += time.Since(began).Seconds()
+	if all := executed.FindAllSubmatch(out.Bytes(), -1); len(all) > 0 {
+		n, err := strconv.ParseInt(string(all[len(all)-1][1]), 10, 64)
+		if err != nil {
+			return err
+		}
+		t.Executions += n
+	}
+	var exit *exec.ExitError
+	if err != nil && ctx.Err() == nil {
+		if !errors.As(err, &exit) {
+			return fmt.Errorf("%s %s: %w", t.Package, t.Name, err)
+		}
+		text := out.String()
+		t.Failures = append(t.Failures, text[max(0, len(text)-4000):])
+	}
+	return nil
+}
+
+func (r *section) writeFuzz(out io.Writer) {
+	fmt.Fprintln(out, "package\ttarget\texecutions\tseconds\tper second\tfailures")
+	var sum target
+	var failures int
+	for _, t := range r.Fuzz {
+		fmt.Fprintf(out, "%s\t%s\t%d\t%.0f\t%.0f\t%d\n", t.Package, t.Name, t.Executions, t.Seconds, t.rate(), len(t.Failures))
+		sum.Executions, sum.Seconds = sum.Executions+t.Executions, sum.Seconds+t.Seconds
+		failures += len(t.Failures)
+	}
+	fmt.Fprintf(out, "all\t\t%d\t%.0f\t%.0f\t%d\n", sum.Executions, sum.Seconds, sum.rate(), failures)
+}
