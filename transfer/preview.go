@@ -22,7 +22,8 @@ type Plan struct {
 	BytesSkipped int64                    `json:"bytesSkipped"`    // in them
 	Manifests    int                      `json:"manifests"`       // to be written
 	// Calls are the requests by operation, those for this plan included, as far as
-	// the endpoints can tell them before: without those that have to be repeated.
+	// the endpoints can tell them before: without those that have to be repeated. An
+	// endpoint that decides during an upload how to send a blob counts the most.
 	Calls map[string]int `json:"calls"`
 }
 

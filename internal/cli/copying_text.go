@@ -165,6 +165,6 @@ func planText(dst ref.Reference, p transfer.Plan) string {
 		total += p.Calls[op]
 		fmt.Fprintf(&s, "  %6d × %s\n", p.Calls[op], op)
 	}
-	fmt.Fprintf(&s, "  %6d requests in total\n", total)
+	fmt.Fprintf(&s, "  %6d requests in total at most\n", total)
 	return s.String()
 }

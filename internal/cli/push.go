@@ -21,9 +21,10 @@ without a tag is pushed as "latest"; with a digest only, under that digest. A DS
 accepts that image only.
 
 A blob of up to 10 MiB is uploaded to Amazon ECR with one POST and one PUT, a larger layer in
-parts over several connections (--upload v2 or native chooses one way for all). If a push is
-interrupted, the next one sends only the missing parts. If one DST fails, the others still get
-the image (exit code 3).
+parts over several connections. If a push is interrupted, the next one sends only the missing
+parts. Near the registry, --upload auto measures with the first layer of 64 MiB or more whether one
+PUT is as fast; layers that are sent with one PUT do not resume. --upload native sends parts always,
+--upload v2 one PUT always. If one DST fails, the others still get the image (exit code 3).
 
 --sign KEY signs the image at DST before the tag is set, so nobody finds it unsigned. If it cannot
 be signed, no tag is set. See ecrkit sign for keys and formats. Without --sign the policy decides

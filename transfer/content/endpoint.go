@@ -206,7 +206,8 @@ type RequestCounter interface {
 // WriteEstimator is a [Target] that knows which requests it would send.
 type WriteEstimator interface {
 	// EstimateWrites returns the number of requests, by operation, to store these
-	// blobs and so many manifests.
+	// blobs and so many manifests. If it is decided during an upload how a blob is sent,
+	// the estimate has the most requests.
 	EstimateWrites(missing []Descriptor, manifests int) map[string]int
 }
 

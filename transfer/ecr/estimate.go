@@ -5,7 +5,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
 
-// EstimateWrites counts the requests of a push.
+// EstimateWrites returns the most requests that a push takes, by operation: a large layer
+// counts with all its parts, although UploadAuto may send it with one PUT.
 func (e *Repository) EstimateWrites(missing []content.Descriptor, manifests int) map[string]int {
 	calls := map[string]int{"PutImage": manifests}
 	if e.createsRepository() {
