@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -231,8 +232,8 @@ func (i *InspectedImage) addConfig(ctx context.Context, src content.Source) erro
 	if err != nil {
 		return err
 	}
-	var config ocispec.Image
-	if err := json.Unmarshal(data, &config); err != nil {
+	config, err := decodeConfig(data)
+	if err != nil {
 		return fmt.Errorf("%w: config %s: %w", content.ErrIntegrity, i.Config.Digest, err)
 	}
 	if p, ok := content.PlatformOf(&config.Platform); ok {
@@ -254,4 +255,37 @@ func (i *InspectedImage) addConfig(ctx context.Context, src content.Source) erro
 		}
 	}
 	return nil
+}
+
+// decodeConfig reads the config of an image. A member of another type than that of the
+// specification is left out: clients differ in what they write, and the rest can be shown.
+func decodeConfig(data []byte) (config ocispec.Image, err error) {
+	if json.Unmarshal(data, &config) == nil {
+		return config, nil
+	}
+	config = ocispec.Image{}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return config, err
+	}
+	for name, target := range map[string]any{"created": &config.Created, "history": &config.History,
+		"architecture": &config.Architecture, "variant": &config.Variant, "os": &config.OS, "os.version": &config.OSVersion} {
+		keepDecodable(members[name], target)
+	}
+	var execution map[string]json.RawMessage
+	_ = json.Unmarshal(members["config"], &execution) // one that is no object has no members
+	e := &config.Config
+	for name, target := range map[string]any{"User": &e.User, "ExposedPorts": &e.ExposedPorts, "Env": &e.Env, "Entrypoint": &e.Entrypoint,
+		"Cmd": &e.Cmd, "Volumes": &e.Volumes, "WorkingDir": &e.WorkingDir, "Labels": &e.Labels, "StopSignal": &e.StopSignal} {
+		keepDecodable(execution[name], target)
+	}
+	return config, nil
+}
+
+// keepDecodable decodes a value into what target points to, which stays empty if the
+// value is of another type.
+func keepDecodable(value json.RawMessage, target any) {
+	if json.Unmarshal(value, target) != nil {
+		reflect.ValueOf(target).Elem().SetZero()
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -55,6 +56,12 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 	}
 	host, rest, slash := strings.Cut(prefix, "/")
 	registry, err := config.Registries.Parse(host)
+	place := host + "/"
+	if chosen, _ := app.Env(registryVariable); err != nil && chosen != "" && takesNames(cmd) {
+		// A name without a host is a repository of that registry.
+		place, rest, slash = "", prefix, true
+		registry, err = config.Registries.Parse(chosen)
+	}
 	if err != nil || registry.Public || !slash {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
@@ -79,10 +86,16 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 			break
 		}
 		if strings.HasPrefix(repository.Name, rest) {
-			found = append(found, host+"/"+repository.Name)
+			found = append(found, place+repository.Name)
 		}
 	}
 	return found, cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveNoFileComp
+}
+
+// takesNames reports whether a command takes names of repositories without a host.
+func takesNames(cmd *cobra.Command) bool {
+	path := strings.Fields(cmd.CommandPath())
+	return len(path) > 1 && (path[1] == "repo" || path[1] == "lifecycle" || path[1] == "signing")
 }
 
 // tagsWith returns the tags of place that begin with prefix.
@@ -127,3 +140,25 @@ func directories(kind, prefix string) []string {
 	}
 	return found
 }
+
+// completeEnumerations completes the flags of all commands below cmd whose type lists
+// their values: text|json.
+func completeEnumerations(cmd *cobra.Command) {
+	complete := func(f *pflag.Flag) {
+		values := strings.Split(f.Value.Type(), "|")
+		if known := enumerations[f.Name]; len(known) > 0 && cmd.Name() == "ls" {
+			values = known
+		}
+		if len(values) > 1 {
+			// A flag that has a function already keeps it.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	cmd.LocalFlags().VisitAll(complete)
+	for _, sub := range cmd.Commands() {
+		completeEnumerations(sub)
+	}
+}
+
+// enumerations are the values of flags of ls whose type does not list them.
+var enumerations = map[string][]string{"sort": {"pushed", "pulled", "size", "tag", "name"}}

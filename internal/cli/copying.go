@@ -35,6 +35,7 @@ type copying struct {
 	referrers  bool
 	foreign    bool
 	dryRun     bool
+	changed    func(flag string) bool
 	layers     int
 	perLayer   int
 	inAll      int
@@ -52,6 +53,7 @@ type copying struct {
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 	c.app = app
+	c.changed = cmd.Flags().Changed
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
 	inGroup(cmd, groupPipeline, func() { c.files.add(cmd) })
 	inGroup(cmd, groupTransfer, func() { c.addTransferFlags(cmd, app) })
@@ -87,8 +89,10 @@ func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 	if src.Kind == ref.KindDockerDaemon {
 		o.Reference = "" // there is only the image; its ID is not the digest of a manifest
 	}
-	if c.layers < 0 || c.perLayer < 0 || c.inAll < 0 {
-		return o, usagef("--layers, --connections and --max-connections are numbers from 1")
+	for flag, n := range map[string]int{"layers": c.layers, "connections": c.perLayer, "max-connections": c.inAll} {
+		if n < 0 || n == 0 && c.changed != nil && c.changed(flag) {
+			return o, usagef("--%s %d: write a number from 1", flag, n)
+		}
 	}
 	for _, s := range c.platforms {
 		p, err := content.ParsePlatform(s)

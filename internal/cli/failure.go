@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
@@ -49,6 +51,20 @@ func exitCode(ctx context.Context, err error) int {
 		return exitConflict
 	}
 	return exitFailed
+}
+
+// missesFile reports whether err is that a file does not exist which the command line
+// names: by itself, as the value of a flag, or after FORMAT=. That is a mistake in the
+// command line, whichever command and flag it is.
+func missesFile(args []string, err error) bool {
+	var file *fs.PathError
+	if joined(err) != nil || !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) || file.Path == "" {
+		return false
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		rest, ok := strings.CutSuffix(arg, file.Path)
+		return ok && (rest == "" || strings.HasSuffix(rest, "="))
+	})
 }
 
 // interrupted reports whether err is the end of the context: a signal ended the command.

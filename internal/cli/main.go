@@ -109,6 +109,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 // end reports how a command ended: the error, if any, on stderr, and with --output json
 // with the result on stdout. It returns the exit code.
 func (app *App) end(ctx context.Context, cmd *cobra.Command, args []string, err error) int {
+	if err != nil && missesFile(args, err) {
+		err = usageError{err}
+	}
 	code := exitCode(ctx, err)
 	var f *failure
 	if err != nil {

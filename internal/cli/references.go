@@ -1,6 +1,16 @@
 package cli
 
 import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -32,7 +42,72 @@ func (app *App) parseReference(s string) (ref.Reference, error) {
 	}
 	r, err := ref.Parse(s, config.Registries, ref.Detect)
 	if err != nil {
-		return ref.Reference{}, usageError{err}
+		return ref.Reference{}, usageError{app.explainReference(s, err)}
 	}
 	return r, nil
 }
+
+// explainReference adds to the error of a reference what is known about it: what is wrong
+// with the file of that name, or that a repository is named with its host.
+func (app *App) explainReference(s string, err error) error {
+	path := s
+	info, statErr := os.Stat(path)
+	if i := strings.LastIndexByte(s, ':'); statErr != nil && i > 0 {
+		path = s[:i]
+		info, statErr = os.Stat(path)
+	}
+	if statErr != nil {
+		if host, _ := app.Env(registryVariable); host != "" && repositoryWord.MatchString(s) {
+			return fmt.Errorf("there is no file or directory %s; for the repository of that name write %s/%s", s, host, s)
+		}
+		return err
+	}
+	why := ""
+	switch {
+	case info.IsDir():
+		why = "a directory without an OCI layout (it has no file oci-layout)"
+	case !info.Mode().IsRegular():
+		return err
+	case info.Size() == 0:
+		why = "an empty file; did the program that wrote it fail?"
+	default:
+		why = whatIsWrong(path)
+	}
+	return fmt.Errorf("%s is %s", path, why)
+}
+
+// whatIsWrong describes a file that is no archive of an image.
+func whatIsWrong(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return "a file that cannot be read: " + err.Error()
+	}
+	defer f.Close() // opened for reading
+	first := make([]byte, 6)
+	n, _ := io.ReadFull(f, first)
+	switch first = first[:n]; {
+	case bytes.HasPrefix(first, []byte("\xfd7zXZ\x00")):
+		return "compressed with xz, which is not supported; decompress it first: xz -d " + filepath.Base(path)
+	case bytes.HasPrefix(first, []byte("BZh")):
+		return "compressed with bzip2, which is not supported; decompress it first: bzip2 -d " + filepath.Base(path)
+	case bytes.HasPrefix(first, []byte("PK")):
+		return "a zip file, not a tar archive with an image"
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err.Error()
+	}
+	archive := tar.NewReader(f)
+	for {
+		switch _, err := archive.Next(); {
+		case err == io.EOF:
+			return "a tar archive without an image: it has neither oci-layout nor manifest.json"
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return "a tar archive that ends too early; copy or make it again"
+		case err != nil:
+			return "not a tar archive"
+		}
+	}
+}
+
+// repositoryWord is a name that a repository may have, with a tag.
+var repositoryWord = lazyregexp.New(`^[a-z0-9]+(?:[._/-][a-z0-9]+)*(?::[\w.-]+)?$`)

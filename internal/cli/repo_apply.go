@@ -150,6 +150,7 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 	if err := app.PrintResult(result, stepsText(steps)); err != nil {
 		return err
 	}
+	app.Messagef("%s", summaryOfSteps(r.String(), steps, f.dryRun, done))
 	impossible := impossibilities(steps)
 	switch {
 	case refused != nil:
@@ -157,7 +158,8 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 	case f.dryRun && f.failOnDrift && len(steps) > 0:
 		return gatef("%s of %s", english.Plural(len(steps), "difference", ""), r)
 	case f.dryRun:
-		return nil
+		app.dryRunDone()
+		return errors.Join(impossible...) // as without --dry-run
 	case len(failures) > 0:
 		return partly(done, append(failures, impossible...))
 	}
@@ -241,4 +243,29 @@ func stepsText(steps []governance.Step) string {
 		}
 	}
 	return text.String()
+}
+
+// summaryOfSteps reports in a line what was done, or would be.
+func summaryOfSteps(registry string, steps []governance.Step, dryRun bool, done int) string {
+	counts := map[string]int{}
+	for _, step := range steps {
+		counts[step.Action]++
+	}
+	var parts []string
+	for _, action := range []string{governance.ActionCreate, governance.ActionChange, governance.ActionRemove, governance.ActionImpossible} {
+		switch n := counts[action]; {
+		case n == 0:
+		case action == governance.ActionImpossible:
+			parts = append(parts, fmt.Sprintf("%d impossible", n))
+		default:
+			parts = append(parts, fmt.Sprintf("%d to %s", n, action))
+		}
+	}
+	switch {
+	case len(steps) == 0:
+		return registry + ": no changes"
+	case dryRun:
+		return fmt.Sprintf("%s: %s: %s", registry, english.Plural(len(steps), "difference", ""), strings.Join(parts, ", "))
+	}
+	return fmt.Sprintf("%s: %d of %s done", registry, done, english.Plural(len(steps), "change", ""))
 }

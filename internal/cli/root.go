@@ -85,6 +85,7 @@ func newRootCommand(app *App) *cobra.Command {
 	root.SetUsageFunc(app.printUsage)
 	splitExamples(root)
 	completeReferences(app, root)
+	completeEnumerations(root)
 	checkUsage(app, root)
 	return root
 }

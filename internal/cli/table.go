@@ -123,7 +123,21 @@ func kindOf(mediaType, artifactType string) string {
 		case "", ocispec.MediaTypeImageConfig, "application/vnd.docker.container.image.v1+json":
 			return "image"
 		}
-		return strings.TrimPrefix(artifactType, "application/")
+		return artifactKind(artifactType)
 	}
 	return strings.TrimPrefix(mediaType, "application/")
+}
+
+// artifactKind is the type of an artifact in a word, if there is one for it.
+func artifactKind(artifactType string) string {
+	for _, known := range []struct{ part, kind string }{
+		{"vnd.dev.sigstore.bundle", "signature"}, {"vnd.cncf.notary.signature", "signature"}, {"vnd.dev.cosign.artifact.sig", "signature"},
+		{"vnd.docker.attestation", "attestation"}, {"vnd.in-toto", "attestation"},
+		{"spdx", "SBOM"}, {"cyclonedx", "SBOM"},
+	} {
+		if strings.Contains(artifactType, known.part) {
+			return known.kind
+		}
+	}
+	return strings.TrimPrefix(artifactType, "application/")
 }
