@@ -84,7 +84,7 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 			return a.text
 		}
 	}
-	return ""
+	return app.seeDoctor(cmd, err)
 }
 
 // advices is the advice that needs no more than the kind of an error: the first that
