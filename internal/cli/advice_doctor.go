@@ -37,7 +37,7 @@ func hasManyCauses(err error) bool {
 		api         smithy.APIError
 	)
 	if errors.As(err, &api) {
-		return slices.Contains([]string{"AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"}, api.ErrorCode())
+		return slices.Contains([]string{"AccessDenied", "AccessDeniedException"}, api.ErrorCode())
 	}
 	return errors.As(err, &address) || errors.As(err, &op) || errors.As(err, &name) || errors.As(err, &certificate)
 }

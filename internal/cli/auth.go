@@ -3,11 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const authHelp = `Get, explain and manage authorization tokens of Amazon ECR.
@@ -53,7 +55,11 @@ func (app *App) tokens() (*auth.Tokens, error) {
 func parseHost(registries auth.Registries, host string) (auth.Registry, error) {
 	r, err := registries.Parse(host)
 	if errors.Is(err, auth.ErrNotECR) {
-		return r, usagef("%w; a name of one's own needs a rule with registry_id and region in config.yaml, or %s", err, auth.MappingVariable)
+		name, _, _ := strings.Cut(strings.TrimPrefix(host, "https://"), "/")
+		if wrong := ref.CheckHost(name); wrong != nil {
+			return r, usagef("host %w", wrong)
+		}
+		return r, usagef("%w; a host name of your own needs a rule with registry_id and region in config.yaml, or %s", err, auth.MappingVariable)
 	}
 	if err != nil {
 		return r, fmt.Errorf("%s: %w", host, err)

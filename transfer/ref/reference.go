@@ -109,7 +109,12 @@ func Parse(s string, registries auth.Registries, detect func(path string) Kind) 
 	}
 	r, err := parseReference(s, registries, detect)
 	if err != nil {
-		return Reference{}, fmt.Errorf("reference %q %w", s, err)
+		return Reference{}, fmt.Errorf("reference %q %w", s, mistake(s, registries, err))
+	}
+	if r.Kind == KindRegistry {
+		if err := CheckHost(r.Host); err != nil {
+			return Reference{}, fmt.Errorf("reference %q: host %w", s, err)
+		}
 	}
 	return r, nil
 }

@@ -1,0 +1,95 @@
+package ref
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+)
+
+var (
+	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+	repositoryARN = lazyregexp.New(`^arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):repository/(.+)$`)
+	accountHost   = lazyregexp.New(`^([0-9]+)\.(dkr[.-])?ecr(?:-fips)?\.(.*)$`)
+	regionSuffix  = lazyregexp.New(`^[a-z]+(?:-[a-z]+)+-[0-9]+\.`)
+	amazonName    = lazyregexp.New(`\.amazonaws\.[a-z]{1,4}(?:\.[a-z]{2})?$`) // with usual slips at its end
+	bareDigest    = lazyregexp.New(`@[0-9a-f]{12,64}$`)
+)
+
+// mistake returns what is wrong with a reference that can't be parsed, if it is one of
+// the usual mistakes, and otherwise err.
+func mistake(s string, registries auth.Registries, err error) error {
+	kind, _, _ := strings.Cut(s, ":")
+	switch Kind(kind) {
+	case KindLayout, KindArchive, KindDockerArchive, KindDockerDaemon, StandardStream:
+		return err
+	}
+	if m := repositoryARN.FindStringSubmatch(s); m != nil {
+		for _, suffix := range []string{".amazonaws.com", ".amazonaws.com.cn"} {
+			if r, err := auth.ParseRegistry(m[2]+".dkr.ecr."+m[1]+suffix, nil); err == nil {
+				return fmt.Errorf("is an ARN; write %s/%s:TAG", r.Host, m[3])
+			}
+		}
+	}
+	if scheme, rest, ok := strings.Cut(s, "://"); ok && rest != "" && !strings.ContainsAny(scheme, "/.:@") {
+		return fmt.Errorf("begins with %s://, which a reference has not; write %s", scheme, rest)
+	}
+	for _, c := range []struct{ characters, what string }{
+		{"'\"`", "a quotation mark in it; check the quotes around it"},
+		{"$", "a $ in it: a variable that the shell did not replace? Use double quotes"},
+		{" \t\r\n", "white space in it; remove it"},
+	} {
+		if strings.ContainsAny(s, c.characters) {
+			return errors.New("has " + c.what)
+		}
+	}
+	host, rest, _ := strings.Cut(s, "/")
+	if _, notECR := registries.Parse(host); notECR == nil && rest == "" {
+		return errors.New("names a registry and no repository; write HOST/REPOSITORY:TAG")
+	}
+	switch {
+	case strings.HasSuffix(s, ":"):
+		return errors.New("ends with a colon, and the tag is missing; if it is from a variable, that is empty")
+	case strings.HasSuffix(s, "@"):
+		return errors.New("ends with @, and the digest is missing; if it is from a variable, that is empty")
+	case bareDigest.FindStringSubmatch(s) != nil:
+		return errors.New("has a digest without its algorithm; write @sha256: before the 64 hexadecimal digits")
+	}
+	if i := strings.LastIndex(s, "@sha256:"); i >= 0 && len(s)-i-len("@sha256:") != 64 {
+		return fmt.Errorf("has a digest of %d hexadecimal digits; all 64 are needed", len(s)-i-len("@sha256:"))
+	}
+	if strings.Contains(s, ".tar") || strings.HasSuffix(s, ".tgz") {
+		return fmt.Errorf("%w; to write an archive, oci-archive:FILE or docker-archive:FILE", err)
+	}
+	return err
+}
+
+// CheckHost returns why a host that resembles those of Amazon ECR is not one, and nil for
+// any other host.
+func CheckHost(host string) error {
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	const right = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+	if _, err := auth.ParseRegistry(host, nil); err == nil || amazonName.FindStringSubmatch(name) == nil {
+		return nil
+	}
+	if strings.HasPrefix(name, "api.ecr.") {
+		return fmt.Errorf("%q is the API of Amazon ECR; the registry is %s", host, right)
+	}
+	m := accountHost.FindStringSubmatch(name)
+	var why string
+	switch {
+	case m == nil:
+		return nil
+	case m[2] == "":
+		why = "dkr. is missing before ecr."
+	case len(m[1]) != 12:
+		why = fmt.Sprintf("the account has %d digits, not 12", len(m[1]))
+	case regionSuffix.FindStringSubmatch(m[3]) == nil:
+		why = "the region is missing"
+	default:
+		why = "its end is not that of the region's hosts"
+	}
+	return fmt.Errorf("%q resembles a host of Amazon ECR, %s, but %s", host, right, why)
+}
