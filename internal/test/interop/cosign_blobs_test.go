@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -89,4 +90,88 @@ func (w *signingSite) testBlobs(t *testing.T) {
 		}
 		w.run(t, "ecrkit", "verify-blob", blob, "--key", w.file("plain.pub"), "--signature", w.file("openssl.sig"))
 	})
+
+	t.Run("install.sh", w.testInstall)
+}
+
+// testInstall installs an archive of scripts whose sums are signed, with each program that install.sh asks,
+// and then with another key, and then changed.
+func (w *signingSite) testInstall(t *testing.T) {
+	const base = "ecrkit_1.2.3_linux_amd64"
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	if err := os.Mkdir(file(base), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ecrkit", "docker-credential-ecrkit"} {
+		writeFile(t, file(base+"/"+name), []byte("#!/bin/sh\n"))
+	}
+	archive := file(base + ".tar.gz")
+	pack := func() {
+		t.Helper()
+		for _, line := range []string{"tar -czf " + base + ".tar.gz " + base, "sha256sum *.tar.gz >SHA256SUMS"} {
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+			cmd.Dir = dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", line, err, out)
+			}
+		}
+	}
+	pack()
+	sums := file("SHA256SUMS")
+	w.run(t, "ecrkit", "sign-blob", sums, "--key", w.file("plain.key"), "--bundle", sums+".sigstore.json", "--output-signature", sums+".sig")
+	install := func(by, key string) (code int, out string) {
+		t.Helper()
+		stdout, stderr, err := w.with(map[string]string{"PATH": w.pathWith(t, by)}).execute(t, "sh", "../../../install.sh",
+			"--prefix", filepath.Join(t.TempDir(), "prefix"), "--archive", archive, "--key", w.file(key))
+		return exitCode(t, err), stdout + stderr
+	}
+	for _, by := range []string{"openssl", "ecrkit", "cosign"} {
+		if code, out := install(by, "plain.pub"); code != 0 || !strings.Contains(out, "(checked by "+by+")") {
+			t.Errorf("%s: exit code %d\n%s", by, code, out)
+		}
+		if code, out := install(by, "other.pub"); code != 1 || !strings.Contains(out, "is not signed with") {
+			t.Errorf("%s, another key: exit code %d\n%s", by, code, out)
+		}
+	}
+	if code, out := install("none", "plain.pub"); code != 1 || !strings.Contains(out, "the signature cannot be checked") {
+		t.Errorf("without a program: exit code %d\n%s", code, out)
+	}
+	// Somebody without the key changes the archive, and then the sums too.
+	writeFile(t, file(base+"/ecrkit"), []byte("#!/bin/sh\nexit 1\n"))
+	signed, err := os.ReadFile(sums)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack()
+	for _, by := range []string{"openssl", "ecrkit", "cosign"} {
+		if code, out := install(by, "plain.pub"); code != 1 || !strings.Contains(out, "is not signed with") {
+			t.Errorf("%s, changed sums: exit code %d\n%s", by, code, out)
+		}
+	}
+	writeFile(t, sums, signed)
+	for _, by := range []string{"openssl", "ecrkit", "cosign"} {
+		if code, out := install(by, "plain.pub"); code != 1 || !strings.Contains(out, "is not the released file") {
+			t.Errorf("%s, changed archive: exit code %d\n%s", by, code, out)
+		}
+	}
+}
+
+// pathWith is a directory with the programs that install.sh uses and one that checks signatures.
+func (w *signingSite) pathWith(t *testing.T, verifier string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"sh", "awk", "basename", "cat", "chmod", "cp", "cut", "dirname", "gzip", "mkdir", "mktemp", "mv", "rm", "sha256sum", "tar", verifier} {
+		path, err := exec.LookPath(name)
+		if verifier == "none" && name == verifier {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(path, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
