@@ -19,7 +19,7 @@ func Parse(s string) (time.Duration, error) {
 	}
 	for unit, days := range map[string]int{"d": 1, "w": 7} {
 		number, ok := strings.CutSuffix(s, unit)
-		if n, err := strconv.ParseUint(number, 10, 32); ok && err == nil && n*uint64(days) <= maxDays {
+		if n, err := strconv.ParseUint(number, 10, 32); ok && err == nil && number == strconv.FormatUint(n, 10) && n*uint64(days) <= maxDays {
 			return time.Duration(n) * time.Duration(days) * 24 * time.Hour, nil
 		}
 	}

@@ -14,7 +14,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: %v %v, want %v", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "d", "w", "30", "-1h", "-3d", "+3d", "1.5d", "3D", "3dw", "3d4h", "100001d", "99999999999999999999d"} {
+	for _, text := range []string{"", "d", "w", "30", "-1h", "-3d", "+3d", "03d", "1.5d", "3D", "3dw", "3d4h", "100001d", "99999999999999999999d"} {
 		if got, err := Parse(text); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}
