@@ -66,6 +66,10 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	}
 	sources := bySource(p.Repositories)
 	results := make([][]Mirrored, len(sources))
+	if opts.Copy.AllConnections == 0 && len(sources) > 0 {
+		// Memory grows with the connections: all copies together have as many as one copy may have.
+		opts.Copy.AllConnections = max(2, connectionsOfAll/min(len(sources), opts.atOnce()))
+	}
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
 	for i, repositories := range sources {
@@ -84,6 +88,9 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	}
 	return report, errors.Join(append(errs, ctx.Err())...)
 }
+
+// connectionsOfAll is over how many connections all copies together move, unless the options say.
+const connectionsOfAll = 16
 
 // bySource groups repositories that come from the same one.
 func bySource(repositories []Repository) (groups [][]Repository) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -19,6 +21,8 @@ type Selected struct {
 	Platforms []content.Platform
 	Referrers bool
 	Decisions []Decision
+	// Listed are all images of the repository; nil if it lists only tags.
+	Listed []content.Image
 }
 
 // SelectedImage is an image with the tags by which it was selected; none if it was by its digest.
@@ -63,8 +67,12 @@ func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
 		return s, err
 	}
 	var r Repository
-	if _, err := p.selected(ctx, item, src, &r); err != nil {
+	source, err := p.selected(ctx, item, src, &r)
+	if err != nil {
 		return s, err
+	}
+	if source.images != nil {
+		s.Listed = slices.AppendSeq([]content.Image{}, maps.Values(source.images))
 	}
 	s.Decisions = r.Decisions
 	tags, order := wanted(item, r.Decisions)

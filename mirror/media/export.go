@@ -39,7 +39,11 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	collected, err := collect(ctx, selected, o, opts)
+	sources, err := openSources(ctx, selected, o)
+	if err != nil {
+		return Set{}, err
+	}
+	collected, err := collect(ctx, selected, sources, opts)
 	if err != nil {
 		return Set{}, err
 	}
@@ -60,21 +64,35 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	s, err := w.fill(ctx, selected, o, opts)
+	s, err := w.fill(ctx, selected, sources, opts)
 	return s, errors.Join(err, w.Close())
 }
 
-// collect reads the manifests of all images.
-func collect(ctx context.Context, selected []mirror.Selected, o mirror.Opener, opts ExportOptions) (*collection, error) {
+// openSources opens the repositories and reads the manifests of the selected images.
+func openSources(ctx context.Context, selected []mirror.Selected, o mirror.Opener) ([]content.Source, error) {
+	sources := make([]content.Source, len(selected))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(repositoriesAtOnce)
+	for i, s := range selected {
+		group.Go(func() error {
+			src, err := o.Source(ctx, s.From)
+			if err == nil {
+				sources[i], err = newSource(ctx, src, s)
+			}
+			return err
+		})
+	}
+	return sources, group.Wait()
+}
+
+// collect reads what belongs to all images.
+func collect(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (*collection, error) {
 	all := newCollection()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readersAtOnce)
-	for _, s := range selected {
-		src, err := o.Source(ctx, s.From)
-		if err != nil {
-			return nil, err
-		}
+	for i, s := range selected {
+		src := sources[i]
 		for _, image := range s.Images {
 			group.Go(func() error {
 				options := optionsOf(opts, s, image)
@@ -113,17 +131,13 @@ func prepare(ctx context.Context, opts ExportOptions, s mirror.Selected, src con
 
 // fill copies all images into the set and completes it. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
-func (w *writer) fill(ctx context.Context, selected []mirror.Selected, o mirror.Opener, opts ExportOptions) (Set, error) {
+func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (Set, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(opts.Repositories, repositoriesAtOnce))
-	for _, s := range selected {
+	for i, s := range selected {
 		group.Go(func() error {
-			src, err := o.Source(groupCtx, s.From)
-			if err != nil {
-				return err
-			}
 			for _, image := range s.Images {
-				if _, err := transfer.Copy(groupCtx, src, w, optionsOf(opts, s, image)); err != nil {
+				if _, err := transfer.Copy(groupCtx, sources[i], w, optionsOf(opts, s, image)); err != nil {
 					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 				}
 			}

@@ -231,7 +231,9 @@ func TestBadDisk(t *testing.T) {
 	opts := ExportOptions{}
 	selected, err := mirror.Select(t.Context(), c, w, opts.Options)
 	check(t, err)
-	all, err := collect(t.Context(), selected, w, opts)
+	sources, err := openSources(t.Context(), selected, w)
+	check(t, err)
+	all, err := collect(t.Context(), selected, sources, opts)
 	check(t, err)
 	p, err := all.plan(nil)
 	check(t, err)

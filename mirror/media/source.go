@@ -1,0 +1,201 @@
+package media
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// memo is a repository whose manifests and lists are asked for once, many at a time where it can be: an
+// export reads each image twice, to plan the set and to fill it.
+type memo struct {
+	content.Source
+	// subjects and tags are those of the repository's list of images; nil if it has none.
+	subjects map[digest.Digest]bool
+	tags     map[string]bool
+
+	mu        sync.Mutex
+	manifests map[digest.Digest]content.Manifest
+	referrers map[digest.Digest][]content.Descriptor
+	found     map[string]map[string]content.Manifest // by the tags that were asked for
+}
+
+// rangedMemo is a memo of a repository that is read by ranges.
+type rangedMemo struct {
+	*memo
+	content.RangeReader
+}
+
+// newSource returns src with a memory, and reads the selected images into it.
+func newSource(ctx context.Context, src content.Source, s mirror.Selected) (content.Source, error) {
+	m := &memo{Source: src, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
+		found: map[string]map[string]content.Manifest{}}
+	if s.Listed != nil {
+		m.subjects, m.tags = map[digest.Digest]bool{}, map[string]bool{}
+		for _, image := range s.Listed {
+			m.subjects[image.Subject] = true
+			for _, tag := range image.Tags {
+				m.tags[tag] = true
+			}
+		}
+	}
+	if err := m.read(ctx, s.Images); err != nil {
+		return nil, err
+	}
+	if r, ok := src.(content.RangeReader); ok {
+		return rangedMemo{m, r}, nil
+	}
+	return m, nil
+}
+
+// read reads images, and what indexes name, level by level.
+func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
+	all, ok := m.Source.(content.BatchResolver)
+	if !ok || len(images) == 0 {
+		return nil // one by one, when they are asked for
+	}
+	var references []string
+	for _, image := range images {
+		references = append(references, string(image.Digest))
+	}
+	level, err := all.ResolveAll(ctx, references)
+	if err != nil {
+		return err
+	}
+	for i, root := range level {
+		if err := content.CheckResolved(m.Source, references[i], root); err != nil {
+			return err
+		}
+	}
+	for depth := 0; len(level) > 0 && depth <= content.MaxTreeDepth; depth++ {
+		var next []content.Descriptor
+		for _, root := range level {
+			m.manifests[root.Descriptor.Digest] = root
+			c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType)
+			if err != nil {
+				return fmt.Errorf("%s@%s: %w", m.Source, root.Descriptor.Digest, err)
+			}
+			for _, d := range c.Manifests {
+				if _, known := m.manifests[d.Digest]; !known && !content.HasDescriptor(next, d) {
+					next = append(next, d)
+				}
+			}
+		}
+		if level, err = content.ReadManifests(ctx, m.Source, next); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Resolve remembers what a digest names; a tag may move.
+func (m *memo) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
+	m.mu.Lock()
+	known, ok := m.manifests[digest.Digest(reference)]
+	m.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	found, err := m.Source.Resolve(ctx, reference)
+	if err == nil && string(found.Descriptor.Digest) == reference {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.manifests[found.Descriptor.Digest] = found
+	}
+	return found, err
+}
+
+// Manifests asks for what is not remembered.
+func (m *memo) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
+	known := map[digest.Digest]content.Manifest{}
+	m.mu.Lock()
+	unknown := slices.DeleteFunc(slices.Clone(descriptors), func(d content.Descriptor) bool {
+		found, ok := m.manifests[d.Digest]
+		if ok {
+			known[d.Digest] = found
+		}
+		return ok
+	})
+	m.mu.Unlock()
+	if len(unknown) > 0 {
+		read, err := m.Source.Manifests(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		m.mu.Lock()
+		for i, d := range unknown {
+			known[d.Digest] = read[i]
+			if content.VerifyManifest(read[i], d) == nil {
+				m.manifests[d.Digest] = read[i]
+			}
+		}
+		m.mu.Unlock()
+	}
+	manifests := make([]content.Manifest, len(descriptors))
+	for i, d := range descriptors {
+		manifests[i] = known[d.Digest]
+	}
+	return manifests, nil
+}
+
+// Referrers asks once, and not at all where the list of images has none.
+func (m *memo) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
+	if m.subjects != nil && !m.subjects[subject] {
+		return nil, nil
+	}
+	m.mu.Lock()
+	known, ok := m.referrers[subject]
+	m.mu.Unlock()
+	if ok {
+		return known, nil
+	}
+	lister, ok := m.Source.(content.ReferrerLister)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w: it cannot tell what refers to an image", m.Source, content.ErrUnsupported)
+	}
+	found, err := lister.Referrers(ctx, subject)
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.referrers[subject] = found
+	}
+	return found, err
+}
+
+// FindTags asks once, and not at all for tags that the list of images does not have.
+func (m *memo) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
+	if m.tags != nil {
+		tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !m.tags[tag] })
+	}
+	if len(tags) == 0 {
+		return nil, nil
+	}
+	key := strings.Join(tags, " ")
+	m.mu.Lock()
+	known, ok := m.found[key]
+	m.mu.Unlock()
+	if ok {
+		return maps.Clone(known), nil
+	}
+	var found map[string]content.Manifest
+	var err error
+	if finder, ok := m.Source.(content.TagFinder); ok {
+		found, err = finder.FindTags(ctx, tags)
+	} else {
+		found, err = content.FindEach(ctx, tags, m.Source.Resolve)
+	}
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.found[key] = found
+	}
+	return maps.Clone(found), err
+}
