@@ -16,7 +16,7 @@ RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race)
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test trial interop bench fuzz soak lint release install clean help
+.PHONY: build demo test trial interop interop-windows bench fuzz soak lint release install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -37,6 +37,13 @@ trial: ## run the long tests: kills, fault matrices, random cases by the hundred
 interop: ## test the binaries with docker, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
 	@sh internal/test/interop/peers.sh
 	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/
+
+# ZIP is the archive to test, as `make release` writes it. Without it, the programs are built in the same way.
+ZIP ?=
+interop-windows: ## test the released binaries for Windows under Wine (on Debian for amd64; installs what is missing as root)
+	@sh internal/test/wine/peers.sh
+	$(if $(ZIP),,GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/windows/ ./cmd/...)
+	$(GO) test -tags interop_windows -count=1 -timeout 10m ./internal/test/wine/ -args $(if $(ZIP),-archive '$(abspath $(ZIP))',-bin '$(abspath bin/windows)')
 
 bench: build ## compare with crane, regctl, oras, skopeo and Amazon's helper, in half an hour; write docs/benchmarks.md
 	@mkdir -p $(TOOLS)
@@ -65,12 +72,16 @@ soak: ## kill the programs, make the local ECR fail, fill disks, set clocks, for
 
 lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
-	$(GO) vet -tags interop,trial ./...
+	$(GO) vet -tags interop,interop_windows,trial ./...
+	@for target in darwin/amd64 darwin/arm64 windows/amd64; do \
+		echo "GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -trimpath -tags trial ./..."; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet -trimpath -tags trial ./... || exit 1; \
+	done
 	$(GO) vet -C bench ./...
 	$(GO) mod verify
 	@mkdir -p $(TOOLS)
 	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint golang.org/x/vuln/cmd/govulncheck
-	$(TOOLS)/staticcheck -tags interop,trial ./...
+	$(TOOLS)/staticcheck -tags interop,interop_windows,trial ./...
 	@echo "actionlint, on the jobs of docs/ci.md"; \
 	awk '/^## /{p=/^## GitHub Actions/} /^```/{y=/^```yaml/; next} p&&y' docs/ci.md | $(TOOLS)/actionlint -
 	@echo $(TOOLS)/govulncheck ./...; \
@@ -91,4 +102,4 @@ clean: ## remove what was built
 	rm -rf bin dist
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

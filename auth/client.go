@@ -20,6 +20,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // maxCallTime bounds one try of a call to AWS with all of its answer, whoever sends it
@@ -84,7 +85,7 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 	if p.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(p.profile))
 	}
-	if !filepath.IsAbs(Environment(nil).get(homeVariable())) {
+	if !filepath.IsAbs(Environment(nil).get(startup.HomeVariable)) {
 		// The SDK may look for them in the working directory.
 		configFiles, credentialsFiles := a.Env.sharedFiles(p.env)
 		options = append(options, config.WithSharedConfigFiles(configFiles), config.WithSharedCredentialsFiles(credentialsFiles))

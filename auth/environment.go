@@ -6,12 +6,13 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // Environment looks up an environment variable, as [os.LookupEnv] does.
@@ -38,7 +39,7 @@ func (env Environment) lookup(key string) (string, bool) {
 // home returns the user's home directory as the AWS SDK finds it, or "". A relative
 // one does not count: anybody may have put files into the working directory.
 func (env Environment) home() string {
-	if home := env.get(homeVariable()); filepath.IsAbs(home) {
+	if home := env.get(startup.HomeVariable); filepath.IsAbs(home) {
 		return home
 	}
 	if current, err := user.Current(); err == nil && filepath.IsAbs(current.HomeDir) {
@@ -47,19 +48,12 @@ func (env Environment) home() string {
 	return ""
 }
 
-func homeVariable() string {
-	if runtime.GOOS == "windows" {
-		return "USERPROFILE"
-	}
-	return "HOME"
-}
-
 // inHome returns a path in the AWS directory of the user's home directory. Without
 // one it fails.
 func (env Environment) inHome(elements ...string) (string, error) {
 	home := env.home()
 	if home == "" {
-		return "", errors.New("there is no home directory; set HOME")
+		return "", errors.New("there is no home directory; set " + startup.HomeVariable)
 	}
 	return filepath.Join(slices.Insert(elements, 0, home, ".aws")...), nil
 }

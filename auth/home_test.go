@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
 // Without an absolute home directory no AWS file is read from the working
@@ -17,7 +19,7 @@ func TestNoHome(t *testing.T) {
 			for _, key := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
 				t.Setenv(key, "")
 			}
-			t.Setenv(homeVariable(), home)
+			t.Setenv(startup.HomeVariable, home)
 			if err := os.MkdirAll(".aws", 0o700); err != nil {
 				t.Fatal(err)
 			}

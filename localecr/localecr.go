@@ -148,7 +148,7 @@ func New(o Options) (_ *Server, err error) {
 	}
 	defer func() {
 		if err != nil && s.temporary {
-			err = errors.Join(err, os.RemoveAll(s.dir))
+			err = errors.Join(err, files.RemoveAll(s.dir))
 		}
 	}()
 	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), SignPayload: s.signPayload,

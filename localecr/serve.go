@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
 
@@ -210,7 +210,7 @@ func (s *Server) closeOnce() error {
 	}
 	err := s.store.Close()
 	if s.temporary {
-		err = errors.Join(err, os.RemoveAll(s.dir))
+		err = errors.Join(err, files.RemoveAll(s.dir))
 	}
 	return err
 }

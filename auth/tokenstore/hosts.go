@@ -9,14 +9,21 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
 const hostsName = "hosts"
 
-// fileOfHost returns the name of a host's file. A colon, as before a port, would
-// begin the name of a stream on Windows.
-func fileOfHost(host string) string { return url.QueryEscape(host) }
+// fileOfHost returns the name of a host's file, in the same way on every system. On
+// Windows a colon, as before a port, would begin the name of a stream, and a host such
+// as nul.example.com would be a device.
+func fileOfHost(host string) string {
+	if host != "" && files.IsDevice(host) {
+		return fmt.Sprintf("%%%02X", host[0]) + url.QueryEscape(host[1:])
+	}
+	return url.QueryEscape(host)
+}
 
 func (s *Store) hosts() string { return filepath.Join(s.directory(), hostsName) }
 

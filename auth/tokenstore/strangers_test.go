@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -59,5 +60,22 @@ func TestStrangersFilesStay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Names of hosts that are those of devices on Windows, or of streams, become others.
+func TestFileOfHost(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"123456789012.dkr.ecr.us-east-1.amazonaws.com": "123456789012.dkr.ecr.us-east-1.amazonaws.com",
+		"127.0.0.1:4510":  "127.0.0.1%3A4510",
+		"nul.example.com": "%6Eul.example.com",
+		"com1":            "%63om1",
+		"[::1]:80":        "%5B%3A%3A1%5D%3A80",
+	} {
+		got := fileOfHost(host)
+		if back, err := url.QueryUnescape(got); got != want || err != nil || back != host {
+			t.Errorf("%s: %s, back %s, %v", host, got, back, err)
+		}
 	}
 }

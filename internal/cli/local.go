@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -296,15 +296,8 @@ func (app *App) localDataDir(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil
 	}
-	if base, ok := app.Env("XDG_DATA_HOME"); ok && filepath.IsAbs(base) {
-		return filepath.Join(base, "ecrkit", "local"), nil
+	if dir := startup.Environment(app.Env).DataDir(); dir != "" {
+		return filepath.Join(dir, "local"), nil
 	}
-	if base, ok := app.Env("LocalAppData"); ok && runtime.GOOS == "windows" {
-		return filepath.Join(base, "ecrkit", "local"), nil
-	}
-	home, ok := app.Env("HOME")
-	if !ok || home == "" {
-		return "", usagef("neither XDG_DATA_HOME nor HOME is set: use --data DIRECTORY or --ephemeral")
-	}
-	return filepath.Join(home, ".local", "share", "ecrkit", "local"), nil
+	return "", usagef("neither XDG_DATA_HOME nor %s is set to an absolute path: use --data DIRECTORY or --ephemeral", startup.HomeVariable)
 }

@@ -6,8 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 )
 
 // OpenOwn opens the file at path as os.OpenFile does, if it is a regular file of
@@ -104,14 +102,6 @@ func resolve(path string) string {
 		}
 		missing = filepath.Join(filepath.Base(dir), missing)
 	}
-}
-
-// fold lets names count that differ in case alone, where systems usually do so.
-func fold(path string) string {
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		return strings.ToLower(path)
-	}
-	return path
 }
 
 func untrusted(path, reason string) error {

@@ -11,6 +11,8 @@ import (
 
 func rename(from, to string) error { return os.Rename(from, to) }
 
+func removeAll(path string) error { return os.RemoveAll(path) }
+
 func syncDir(path string) error {
 	dir, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {

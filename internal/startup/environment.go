@@ -1,9 +1,6 @@
 package startup
 
-import (
-	"os"
-	"runtime"
-)
+import "os"
 
 // Environment looks up a variable, as [os.LookupEnv] does. Its methods return where
 // ecrkit's files are by the environment alone. What depends on the home directory
@@ -14,13 +11,9 @@ type Environment func(key string) (value string, ok bool)
 // EnvironmentOf returns the Environment of a list of KEY=VALUE as [os.Environ]
 // returns it. Of two values of a variable the first one counts, as in package os.
 func EnvironmentOf(variables []string) Environment {
-	same := func(name, key string) bool { return name == key }
-	if runtime.GOOS == "windows" {
-		same = func(name, key string) bool { return len(name) == len(key) && hasPrefixFold(name, key) }
-	}
 	return func(key string) (string, bool) {
 		for _, variable := range variables {
-			if name, value, _ := cut(variable, '='); same(name, key) {
+			if name, value, _ := cut(variable, '='); sameVariable(name, key) {
 				return value, true
 			}
 		}
@@ -41,10 +34,8 @@ func (env Environment) ConfigFile() string {
 		return env.Expand(env.Get("ECRKIT_CONFIG"))
 	case env.directory("XDG_CONFIG_HOME") != "":
 		return join(env.directory("XDG_CONFIG_HOME"), "ecrkit", "config.yaml")
-	case runtime.GOOS == "windows" && env.directory("APPDATA") != "":
-		return join(env.directory("APPDATA"), "ecrkit", "config.yaml")
 	}
-	return join(env.Home(), ".config", "ecrkit", "config.yaml")
+	return join(env.configDir(), "config.yaml")
 }
 
 // ChosenCache returns the directory of the token cache that the environment
@@ -60,15 +51,10 @@ func (env Environment) ChosenCache() string {
 
 // DefaultCache returns the directory of the token cache if none is named, or "".
 func (env Environment) DefaultCache() string {
-	switch {
-	case env.directory("XDG_CACHE_HOME") != "":
-		return join(env.directory("XDG_CACHE_HOME"), "ecrkit")
-	case runtime.GOOS == "windows" && env.directory("LOCALAPPDATA") != "":
-		return join(env.directory("LOCALAPPDATA"), "ecrkit")
-	case runtime.GOOS == "darwin":
-		return join(env.Home(), "Library", "Caches", "ecrkit")
+	if dir := env.directory("XDG_CACHE_HOME"); dir != "" {
+		return join(dir, "ecrkit")
 	}
-	return join(env.Home(), ".cache", "ecrkit")
+	return env.cacheDir()
 }
 
 // StateDir returns the directory of what must outlive a process but not the
@@ -79,10 +65,17 @@ func (env Environment) StateDir() string {
 		return env.Expand(env.Get("ECRKIT_STATE_DIR"))
 	case env.directory("XDG_STATE_HOME") != "":
 		return join(env.directory("XDG_STATE_HOME"), "ecrkit")
-	case runtime.GOOS == "windows" && env.directory("LOCALAPPDATA") != "":
-		return join(env.directory("LOCALAPPDATA"), "ecrkit", "state")
 	}
-	return join(env.Home(), ".local", "state", "ecrkit")
+	return env.stateDir()
+}
+
+// DataDir returns the directory of what a user keeps, such as the local ECR's images,
+// or "".
+func (env Environment) DataDir() string {
+	if dir := env.directory("XDG_DATA_HOME"); dir != "" {
+		return join(dir, "ecrkit")
+	}
+	return env.dataDir()
 }
 
 // Home returns the user's home directory, or "".
@@ -97,9 +90,9 @@ func (env Environment) directory(key string) string {
 	return ""
 }
 
-// Expand replaces a leading ~/ by the home directory; without one it returns "".
+// Expand replaces a leading ~/, on Windows also ~\, by the home directory; without one it returns "".
 func (env Environment) Expand(path string) string {
-	if len(path) >= 2 && path[:2] == "~/" {
+	if len(path) >= 2 && path[0] == '~' && os.IsPathSeparator(path[1]) {
 		return join(env.Home(), path[2:])
 	}
 	return path

@@ -2,7 +2,6 @@ package startup
 
 import (
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -15,13 +14,13 @@ func TestNoRelativePath(t *testing.T) {
 		"empty":         {"HOME=", "USERPROFILE=", "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "XDG_STATE_HOME=", "APPDATA=", "LOCALAPPDATA="},
 		"relative home": {"HOME=home", "USERPROFILE=home"},
 		"this home":     {"HOME=.", "USERPROFILE=."},
-		"relative XDG":  {"XDG_CONFIG_HOME=x", "XDG_CACHE_HOME=./x", "XDG_STATE_HOME=../x", "APPDATA=x", "LOCALAPPDATA=x"},
+		"relative XDG":  {"XDG_CONFIG_HOME=x", "XDG_CACHE_HOME=./x", "XDG_STATE_HOME=../x", "XDG_DATA_HOME=x", "APPDATA=x", "LOCALAPPDATA=x"},
 		"in a home":     {"ECRKIT_CACHE_DIR=~/cache", "ECRKIT_STATE_DIR=~/state", "ECRKIT_CONFIG=~/config"},
 	} {
 		env := EnvironmentOf(variables)
 		for what, path := range map[string]string{
 			"home": env.Home(), "configuration": env.ConfigFile(), "default cache": env.DefaultCache(), "chosen cache": env.ChosenCache(),
-			"state": env.StateDir(), "cache": CacheDir(env), "expanded": env.Expand("~/x"),
+			"state": env.StateDir(), "data": env.DataDir(), "cache": CacheDir(env), "expanded": env.Expand("~/x"),
 		} {
 			if path != "" {
 				t.Errorf("%s: the %s is %q", name, what, path)
@@ -39,7 +38,12 @@ func TestPaths(t *testing.T) {
 	if got := env.DefaultCache(); !strings.HasPrefix(got, home) {
 		t.Errorf("the cache is %q, though XDG_CACHE_HOME is not absolute", got)
 	}
-	if got, want := env.Expand("~/a/b"), filepath.Join(home, "a", "b"); got != want && runtime.GOOS != "windows" {
+	for what, path := range map[string]string{"state": env.StateDir(), "data": env.DataDir()} {
+		if !strings.HasPrefix(path, home) || !strings.Contains(path, "ecrkit") {
+			t.Errorf("the %s is %q", what, path)
+		}
+	}
+	if got, want := env.Expand("~/a/b"), filepath.Join(home, "a", "b"); filepath.Clean(got) != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for path, want := range map[string]string{"~": "~", "~user/x": "~user/x", "relative": "relative", "/absolute": "/absolute", "": ""} {

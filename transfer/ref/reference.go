@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -243,7 +244,16 @@ func checkPath(path string) error {
 	case strings.ContainsRune(path, 0):
 		return errors.New("has a NUL byte in its path")
 	}
+	if err := files.CheckName(path); err != nil {
+		return fmt.Errorf("cannot be used: %w", err)
+	}
 	return nil
+}
+
+// startsWithDrive reports whether a path begins with the drive of a Windows system,
+// as C:\ or C:/. Nothing else of these forms has a name after it.
+func startsWithDrive(path string) bool {
+	return len(path) > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/') && 'a' <= path[0]|0x20 && path[0]|0x20 <= 'z'
 }
 
 // parseDockerArchive splits FILE[:NAME[:TAG]] at the first colon that is not that
@@ -251,7 +261,7 @@ func checkPath(path string) error {
 func parseDockerArchive(rest string) (Reference, error) {
 	r := Reference{Kind: KindDockerArchive, Path: rest}
 	skip := 0
-	if len(rest) > 2 && rest[1] == ':' && rest[2] == '\\' {
+	if startsWithDrive(rest) {
 		skip = 2
 	}
 	i := strings.IndexByte(rest[skip:], ':')

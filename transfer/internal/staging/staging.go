@@ -333,7 +333,7 @@ func (s *Staging) Write(ctx context.Context, members []tarball.Member) (err erro
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	_ = os.RemoveAll(s.dir) // if this fails, the next process takes it up
+	_ = files.RemoveAll(s.dir) // if this fails, the next process takes it up
 	return s.Reset()
 }
 
@@ -366,7 +366,7 @@ func (s *Staging) free() error {
 	}
 	switch {
 	case s.ownDir:
-		err = errors.Join(err, os.RemoveAll(s.dir))
+		err = errors.Join(err, files.RemoveAll(s.dir))
 		s.ownDir = false
 	case s.layout != nil:
 		_ = os.Remove(s.dir) // if it is empty

@@ -1,9 +1,7 @@
 package tempfile
 
 import (
-	"errors"
 	"io"
-	"io/fs"
 	"os"
 )
 
@@ -11,24 +9,16 @@ import (
 // ends, however that happens.
 type File struct{ *os.File }
 
+// prefix begins the name of a file that has one.
+const prefix = "ecrkit-"
+
 // New makes the file in dir; "" is that of os.TempDir.
 func New(dir string) (File, error) {
-	f, err := os.CreateTemp(dir, "ecrkit-")
-	if err != nil {
-		return File{}, err
+	if dir == "" {
+		dir = os.TempDir()
 	}
-	// Where an open file keeps its name, Close removes it.
-	_ = os.Remove(f.Name())
-	return File{f}, nil
-}
-
-// Close removes the file.
-func (f File) Close() error {
-	err := f.File.Close()
-	if err2 := os.Remove(f.Name()); err2 != nil && !errors.Is(err2, fs.ErrNotExist) {
-		err = errors.Join(err, err2)
-	}
-	return err
+	f, err := create(dir)
+	return File{f}, err
 }
 
 // Section is a blob in a file that stays open.

@@ -1,0 +1,3 @@
+package files
+
+func checkPath(path string) error { return checkWindowsName(path) }
