@@ -17,6 +17,11 @@ type graph struct {
 func readGraph(ctx context.Context, src content.Source, root content.Manifest, opts Options) (graph, error) {
 	tree, err := content.ReadBelow(ctx, src, root, opts.Foreign != nil)
 	g := graph{Tree: tree}
+	if _, local := src.(content.FileReader); local {
+		for i := 0; i < len(tree.Manifests) && err == nil; i++ {
+			err = content.CheckLayerCount(ctx, src, tree.Manifests[i])
+		}
+	}
 	if err == nil && opts.Referrers {
 		err = g.addReferrers(ctx, src, opts.Foreign != nil)
 	}

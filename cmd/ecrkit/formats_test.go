@@ -8,6 +8,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ecrkit/ecrkit/internal/test/formats"
 )
 
 // makeDockerArchive is "dockerarchive FILE NAME:TAG...": what `docker save` writes
@@ -42,4 +44,9 @@ func makeDockerArchive(ts *testscript.TestScript, _ bool, args []string) {
 	addJSON("manifest.json", images)
 	ts.Check(w.Close())
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+// makeFormat is "made TOOL PATH": what the tool writes, as package formats makes it.
+func makeFormat(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(formats.Write(args[0], ts.MkAbs(args[1])))
 }

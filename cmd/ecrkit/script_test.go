@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"watched":       watched,
 			"signfault":     setSigningFault,
 			"dockerarchive": makeDockerArchive,
+			"made":          makeFormat,
 			"platforms":     makePlatforms,
 			"validate":      validateRemote,
 			"setlifecycle":  setLifecycle,

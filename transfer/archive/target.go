@@ -79,13 +79,18 @@ func (t *Target) Commit(ctx context.Context) error {
 		}
 	}
 	before := index
+	var tagged []content.Manifest
 	for _, m := range t.Tagged {
 		if index, err = layout.AddToIndex(index, m.Descriptor, m.Tag); err != nil {
 			return fmt.Errorf("%s: index.json: %w", t.Name, err)
 		}
 		if image, ok := dockersave.ImageOf(m.Manifest, nil); ok {
 			images = append(images, image)
+			tagged = append(tagged, m.Manifest)
 		}
+	}
+	if index, err = dockersave.MarkOriginals(index, tagged, staging.Compressed(blobs)); err != nil {
+		return fmt.Errorf("%s: index.json: %w", t.Name, err)
 	}
 	referrers, err := t.Referrers()
 	if err != nil {

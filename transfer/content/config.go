@@ -23,14 +23,19 @@ func ReadConfigBlob(ctx context.Context, src Source, config Descriptor) ([]byte,
 	if config.Size > maxConfigSize {
 		return nil, fmt.Errorf("%s: %w: config %s has %d bytes; at most %d are read", src, ErrUnsupported, config.Digest, config.Size, maxConfigSize)
 	}
-	r, err := src.Blob(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	data, err := io.ReadAll(NewVerifyingReader(ctx, r, config))
+	data, err := readVerified(ctx, src, config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: config %s: %w", src, config.Digest, err)
 	}
 	return data, nil
+}
+
+// readVerified reads a blob that is held in memory.
+func readVerified(ctx context.Context, src BlobReader, d Descriptor) ([]byte, error) {
+	r, err := src.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(NewVerifyingReader(ctx, r, d))
 }

@@ -3,12 +3,11 @@ package docker
 import (
 	"context"
 	"io"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/dockersave"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
@@ -26,6 +25,7 @@ func (a *Archive) original(config digest.Digest, layers int) (content.Manifest, 
 		return content.Manifest{}, false
 	}
 	ctx := context.Background() // nothing waits
+	roots := len(todo)
 	for n := 0; n < len(todo) && n < maxOriginals; n++ {
 		d := todo[n]
 		if d.Size > content.MaxManifestSize {
@@ -40,7 +40,10 @@ func (a *Archive) original(config digest.Digest, layers int) (content.Manifest, 
 			continue
 		}
 		todo = append(todo, c.Manifests...)
-		if len(c.Blobs) != layers+1 || c.Blobs[0].Digest != config || slices.ContainsFunc(c.Blobs[1:], isPlainLayer) {
+		if len(c.Blobs) != layers+1 || c.Blobs[0].Digest != config {
+			continue
+		}
+		if n < roots && !dockersave.IsOriginal(a.file.Files, d, c) {
 			continue
 		}
 		if opened, ok := openAll(ctx, layout, c.Blobs); ok {
@@ -54,15 +57,6 @@ func (a *Archive) original(config digest.Digest, layers int) (content.Manifest, 
 		}
 	}
 	return content.Manifest{}, false
-}
-
-// isPlainLayer tells layers that are not known to be compressed.
-func isPlainLayer(d content.Descriptor) bool {
-	switch d.MediaType {
-	case content.MediaTypeDockerLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
-		return false
-	}
-	return true
 }
 
 // openAll returns the content of all blobs, if all are there.

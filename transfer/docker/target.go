@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -146,12 +147,13 @@ func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
 		return nil, err
 	}
 	members := slices.AppendSeq([]tarball.Member{tarball.LayoutMember()}, maps.Values(blobs))
-	for name, content := range map[string]any{ocispec.ImageIndexFile: index, tarball.DockerManifestFile: []dockersave.Image{image}} {
-		member, err := tarball.JsonMember(name, content)
-		if err != nil {
-			return nil, err
-		}
-		members = append(members, member)
+	member, err := tarball.JsonMember(tarball.DockerManifestFile, []dockersave.Image{image})
+	if err != nil {
+		return nil, err
 	}
-	return members, nil
+	data, err := json.Marshal(index)
+	if err == nil {
+		data, err = dockersave.MarkOriginals(data, []content.Manifest{m}, staging.Compressed(blobs))
+	}
+	return append(members, member, tarball.BytesMember(ocispec.ImageIndexFile, data)), err
 }

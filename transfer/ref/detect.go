@@ -3,13 +3,11 @@ package ref
 import (
 	"archive/tar"
 	"bufio"
-	"errors"
+	"bytes"
 	"io"
 	"os"
 
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
@@ -48,35 +46,41 @@ func Detect(path string) Kind {
 	return kindOf(files)
 }
 
-// dockerMember is what docker calls the files of an image, other than those of
-// an OCI layout.
-var dockerMember = lazyregexp.New(`^(sha256:)?[0-9a-f]{64}(/|\.|$)`)
+// maxDetected bounds what is held in memory of a packed tar to detect what it is.
+const maxDetected = 64 << 20
 
-var errDetected = errors.New("detected")
-
-// detectPacked reads a compressed tar no further than needed. In one that is both,
-// docker has its manifest.json first, and what is first an OCI layout is a whole
-// one.
+// detectPacked reads a compressed tar to its end: the answer is that for the tar itself,
+// whatever the order of its members. Documents are kept, of all other members the sizes.
 func detectPacked(r io.Reader, format compress.Format) Kind {
 	plain, err := compress.NewReader(bufio.NewReaderSize(r, 128<<10), format)
 	if err != nil {
 		return ""
 	}
 	defer plain.Close()
-	var kind Kind
-	err = tarball.Walk(plain, func(_ *tar.Header, name string, _ io.Reader) error {
-		switch {
-		case name == tarball.DockerManifestFile, dockerMember.MatchString(name):
-			kind = KindDockerArchive
-			return errDetected
-		case name == ocispec.ImageLayoutFile:
-			kind = KindArchive
-			return errDetected
+	files := tarball.Files{Files: map[string]*io.SectionReader{}, Links: map[string]string{}}
+	kept := 0
+	err = tarball.Walk(plain, func(h *tar.Header, name string, r io.Reader) error {
+		delete(files.Files, name)
+		delete(files.Links, name)
+		if target, ok := tarball.LinkOf(h, name); ok {
+			files.Links[name] = target
+			return nil
 		}
-		return nil
+		if h.Typeflag != tar.TypeReg {
+			return nil
+		}
+		data, err := io.ReadAll(io.LimitReader(r, compress.MagicSize))
+		if err == nil && len(data) > 0 && bytes.IndexByte([]byte("{[ \t\r\n"), data[0]) >= 0 && h.Size <= content.MaxManifestSize && kept < maxDetected {
+			var rest []byte
+			rest, err = io.ReadAll(r)
+			data = append(data, rest...)
+		}
+		kept += len(data)
+		files.Files[name] = io.NewSectionReader(bytes.NewReader(data), 0, h.Size)
+		return err
 	})
-	if err != nil && !errors.Is(err, errDetected) {
+	if err != nil {
 		return ""
 	}
-	return kind
+	return kindOf(files)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -81,13 +82,23 @@ func Check(m content.Manifest) (content.Contents, error) {
 		return c, fmt.Errorf("%w: %s is no image that docker can run, but %s; use oci-archive", content.ErrUnsupported, m.Descriptor.Digest, mt)
 	}
 	for _, b := range c.Blobs[1:] {
-		switch b.MediaType {
-		case content.MediaTypeDockerLayer, content.MediaTypeDockerLayerPlain, ocispec.MediaTypeImageLayer, ocispec.MediaTypeImageLayerGzip, ocispec.MediaTypeImageLayerZstd:
-		default:
+		if !isTarLayer(b.MediaType) {
 			return c, fmt.Errorf("%w: layer %s of %s is %s, which docker cannot load; use oci-archive", content.ErrUnsupported, b.Digest, m.Descriptor.Digest, b.MediaType)
 		}
 	}
 	return c, nil
+}
+
+// isTarLayer reports whether layers of a media type are tars: how they are compressed,
+// docker detects from their bytes.
+func isTarLayer(mediaType string) bool {
+	for _, plain := range []string{content.MediaTypeDockerLayerPlain, ocispec.MediaTypeImageLayer} {
+		rest, ok := strings.CutPrefix(mediaType, plain)
+		if ok && (rest == "" || (rest[0] == '.' || rest[0] == '+') && !strings.Contains(rest, "encrypted")) {
+			return true
+		}
+	}
+	return false
 }
 
 // platformsOf names the platforms of an index.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/partial"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
@@ -377,4 +378,22 @@ func (s *Staging) free() error {
 		s.lock = nil
 	}
 	return err
+}
+
+// Compressed returns what reports whether one of the blobs is compressed, by its bytes.
+func Compressed(blobs map[digest.Digest]tarball.Member) func(content.Descriptor) bool {
+	return func(d content.Descriptor) bool {
+		m, ok := blobs[d.Digest]
+		if !ok {
+			return true // it stays what it is in the file
+		}
+		r, err := m.Open()
+		if err != nil {
+			return true // its error is found when it is written
+		}
+		defer r.Close()
+		first := make([]byte, compress.MagicSize)
+		n, _ := io.ReadFull(r, first)
+		return compress.Detect(first[:n]) != compress.None
+	}
 }

@@ -73,8 +73,11 @@ func Index(f io.ReaderAt) (Files, error) {
 	err := Walk(whole, func(h *tar.Header, name string, _ io.Reader) error {
 		delete(t.Files, name)
 		delete(t.Links, name)
-		switch h.Typeflag {
-		case tar.TypeReg:
+		if target, ok := LinkOf(h, name); ok {
+			t.Links[name] = target
+			return nil
+		}
+		if h.Typeflag == tar.TypeReg {
 			for key := range h.PAXRecords {
 				if strings.HasPrefix(key, "GNU.sparse.") {
 					return fmt.Errorf("%w: %q is a sparse file in the tar; pack it without sparse files", content.ErrUnsupported, name)
@@ -85,18 +88,26 @@ func Index(f io.ReaderAt) (Files, error) {
 				return err
 			}
 			t.Files[name] = io.NewSectionReader(f, start, h.Size)
-		case tar.TypeLink:
-			t.Links[name] = CleanName(h.Linkname)
-		case tar.TypeSymlink:
-			target := path.Join(path.Dir(name), h.Linkname)
-			if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") {
-				target = "" // leaves the archive: a link to nothing
-			}
-			t.Links[name] = target
 		}
 		return nil
 	})
 	return t, err
+}
+
+// LinkOf returns to what a member of a tar is a link, "" if that is outside of it; false
+// if it is not a link.
+func LinkOf(h *tar.Header, name string) (target string, ok bool) {
+	switch h.Typeflag {
+	case tar.TypeLink:
+		return CleanName(h.Linkname), true
+	case tar.TypeSymlink:
+		target := path.Join(path.Dir(name), h.Linkname)
+		if path.IsAbs(h.Linkname) || target == ".." || strings.HasPrefix(target, "../") {
+			target = "" // leaves the archive: a link to nothing
+		}
+		return target, true
+	}
+	return "", false
 }
 
 // Lookup returns the content of a file, through links.
