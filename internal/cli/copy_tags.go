@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
@@ -48,13 +49,21 @@ func (f *allTagsFlags) check() error {
 	return nil
 }
 
-// name is what a tag is called in DST. Tags made of a digest belong to that image, by
-// whatever name.
-func (f *allTagsFlags) name(tag string) string {
+// name is what an image with a tag is called in dst. Tags made of a digest belong to that
+// image, by whatever name. A layout can have names in full, a registry only their tags.
+func (f *allTagsFlags) name(tag string, dst ref.Reference) (string, error) {
 	if _, _, ok := content.ParseDigestTag(tag); ok {
-		return tag
+		return tag, nil
 	}
-	return f.prefix + tag
+	short := content.TagOfName(tag)
+	name := strings.TrimSuffix(tag, short) + f.prefix + short
+	if dst.Kind != ref.KindLayout && dst.Kind != ref.KindArchive {
+		name = f.prefix + short
+	}
+	if err := content.CheckTag(f.prefix + short); err != nil {
+		return "", usageError{err}
+	}
+	return name, nil
 }
 
 // copyTags copies every tag of src to dst.
@@ -91,6 +100,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		return fmt.Errorf("%s has no tags: %w", src, content.ErrNotFound)
 	}
 	var outcomes []copyOutcome
+	taken := map[string]digest.Digest{}
 	var interrupted error
 	for i, image := range images {
 		if err := ctx.Err(); err != nil {
@@ -100,10 +110,13 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		var dsts []ref.Reference
 		for _, tag := range image.tags {
 			tagged := dst
-			tagged.Tag = flags.name(tag)
-			if err := content.CheckTag(tagged.Tag); err != nil {
-				return usageError{err}
+			if tagged.Tag, err = flags.name(tag, dst); err != nil {
+				return err
 			}
+			if other, taken := taken[tagged.Tag]; taken && other != image.digest {
+				return fmt.Errorf("%w: %s would name %s and %s; copy them one by one", content.ErrConflict, tagged, other, image.digest)
+			}
+			taken[tagged.Tag] = image.digest
 			dsts = append(dsts, tagged)
 		}
 		one := src

@@ -22,10 +22,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// containerdName is the annotation that names an image in full:
-// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
-const containerdName = "io.containerd.image.name"
-
 // ArchiveTarget writes one image to a tar file or a stream, as [content.Target], so
 // that `docker load` and everything else that reads what `docker save` writes can
 // read it. The layers stay as they are, and the manifest is in the file too, so
@@ -100,7 +96,7 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 		}
 		other := func(name string) bool {
 			i := strings.LastIndexByte(name, ':')
-			return t.image == "" || i < 0 || dockersave.FamiliarName(name[:i]) != dockersave.FamiliarName(t.image)
+			return t.image == "" || i < 0 || content.FamiliarName(name[:i]) != content.FamiliarName(t.image)
 		}
 		if len(image.RepoTags) == 0 || slices.ContainsFunc(image.RepoTags, other) {
 			return fmt.Errorf("%w: the file is there and holds another image (%s); %s", content.ErrConflict, strings.Join(append(image.RepoTags, string(digest.FromBytes(data))), ", "), next)
@@ -137,7 +133,7 @@ func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
 				return nil, fmt.Errorf("the name %q: %w", t.image+":"+tagged.Tag, err)
 			}
 			names = append(names, reference.FamiliarString(name))
-			entry.Annotations = map[string]string{containerdName: name.String(), ocispec.AnnotationRefName: tagged.Tag}
+			entry.Annotations = map[string]string{content.AnnotationContainerdName: name.String(), ocispec.AnnotationRefName: tagged.Tag}
 		}
 		index.Manifests = append(index.Manifests, entry)
 	}

@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -49,12 +48,13 @@ func (l Reader) Images(ctx context.Context, tags content.TagFilter) iter.Seq2[co
 		}
 		var order []content.Descriptor
 		named := map[digest.Digest][]string{}
-		for _, d := range entries {
+		tagOf := listed(entries)
+		for i, d := range entries {
 			if _, known := named[d.Digest]; !known {
 				order = append(order, d)
 				named[d.Digest] = []string{}
 			}
-			if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
+			if tag := tagOf[i]; tag != "" {
 				named[d.Digest] = append(named[d.Digest], tag)
 			}
 		}

@@ -26,9 +26,9 @@ func (l Reader) Tags(context.Context) ([]string, error) {
 		return nil, err
 	}
 	var tags []string
-	for _, d := range index {
-		if tag := d.Annotations[ocispec.AnnotationRefName]; tag != "" {
-			tags = append(tags, tag)
+	for _, name := range listed(index) {
+		if name != "" {
+			tags = append(tags, name)
 		}
 	}
 	slices.Sort(tags)
@@ -79,7 +79,7 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 	if err != nil {
 		return nil, err
 	}
-	listed, err := l.listed(ctx, index, subject)
+	listed, err := l.listedReferrers(ctx, index, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +99,8 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 	return found, nil
 }
 
-// listed returns what the list names that is kept by the tag of the subject.
-func (l Reader) listed(ctx context.Context, index []content.Descriptor, subject digest.Digest) ([]content.Descriptor, error) {
+// listedReferrers returns what the list names that is kept by the tag of the subject.
+func (l Reader) listedReferrers(ctx context.Context, index []content.Descriptor, subject digest.Digest) ([]content.Descriptor, error) {
 	d, err := pick(index, content.DigestTag(subject, content.DigestTagReferrers))
 	if err != nil {
 		return nil, nil // there is none

@@ -29,8 +29,8 @@ type Reader struct {
 
 func (l Reader) String() string { return l.name }
 
-// Resolve finds the image in index.json: by digest, by the tag that is its
-// annotation org.opencontainers.image.ref.name, or the only one there.
+// Resolve finds an image: by the digest of anything that index.json leads to, by a name
+// of an entry of index.json as [content.FindName] does, or "" for the only image there.
 func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
 	index, err := l.Index()
 	if err != nil {
@@ -42,10 +42,40 @@ func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest
 		}
 	}
 	d, err := pick(index, reference)
+	if asked, invalid := digest.Parse(reference); err != nil && invalid == nil {
+		if below, found := l.below(ctx, index, asked); found {
+			d, err = below, nil
+		}
+	}
 	if err != nil {
 		return content.Manifest{}, fmt.Errorf("%s %w", l.name, err)
 	}
 	return l.named(ctx, d)
+}
+
+// below finds a manifest that an index names which index.json leads to.
+func (l Reader) below(ctx context.Context, todo []content.Descriptor, asked digest.Digest) (content.Descriptor, bool) {
+	seen := map[digest.Digest]bool{}
+	total := int64(0)
+	for i := 0; i < len(todo) && total <= content.MaxTreeBytes; i++ {
+		d := todo[i]
+		if d.Digest == asked {
+			return content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, true
+		}
+		if seen[d.Digest] || !content.IsIndex(d.MediaType) || d.Size > content.MaxManifestSize {
+			continue
+		}
+		seen[d.Digest] = true
+		total += d.Size
+		read, err := l.Manifests(ctx, []content.Descriptor{d})
+		if err != nil || content.VerifyManifest(read[0], d) != nil {
+			continue
+		}
+		if c, err := content.DecodeManifest(read[0].Content, d.MediaType); err == nil {
+			todo = append(slices.Clip(todo), c.Manifests...)
+		}
+	}
+	return content.Descriptor{}, false
 }
 
 // named reads the manifest of an entry of index.json.
@@ -62,32 +92,75 @@ func (l Reader) named(ctx context.Context, d content.Descriptor) (content.Manife
 
 // pick finds the entry of index that reference names.
 func pick(index []content.Descriptor, reference string) (content.Descriptor, error) {
-	var tags []string
-	images := map[digest.Digest]content.Descriptor{}
-	for _, d := range index {
-		tag := d.Annotations[ocispec.AnnotationRefName]
-		if reference != "" && (tag == reference || string(d.Digest) == reference) {
+	images := make([]content.NamedImage, len(index))
+	digests := map[digest.Digest]bool{}
+	var names []string
+	for i, d := range index {
+		if reference != "" && string(d.Digest) == reference {
 			return d, nil
 		}
-		if tag != "" && !slices.Contains(tags, tag) {
-			tags = append(tags, tag)
+		images[i] = content.NamedImage{ID: d.Digest, Names: namesOf(d)}
+		digests[d.Digest] = true
+	}
+	for _, name := range listed(index) {
+		if name != "" {
+			names = append(names, name)
 		}
-		images[d.Digest] = d
 	}
 	known := "none has a tag, name one by @sha256:…"
-	if len(tags) > 0 {
-		slices.Sort(tags)
-		known = "tags: " + strings.Join(tags, ", ")
+	if len(names) > 0 {
+		slices.Sort(names)
+		known = "tags: " + strings.Join(slices.Compact(names), ", ")
 	}
 	switch {
-	case len(images) == 0:
+	case len(digests) == 0:
 		return content.Descriptor{}, fmt.Errorf("has no image: %w", content.ErrNotFound)
 	case reference != "":
-		return content.Descriptor{}, fmt.Errorf("has no image %s: %w (%s)", reference, content.ErrNotFound, known)
-	case len(images) > 1:
-		return content.Descriptor{}, fmt.Errorf("has %d images; say which one (%s)", len(images), known)
+		i, err := content.FindName(images, reference)
+		if errors.Is(err, content.ErrNotFound) {
+			err = fmt.Errorf("has no image %s: %w (%s)", reference, err, known)
+		}
+		if err != nil {
+			return content.Descriptor{}, err
+		}
+		return index[i], nil
+	case len(digests) > 1:
+		return content.Descriptor{}, fmt.Errorf("has %d images; say which one (%s)", len(digests), known)
 	}
 	return index[0], nil
+}
+
+// namesOf returns the names of an entry of index.json.
+func namesOf(d content.Descriptor) (names []string) {
+	for _, key := range []string{ocispec.AnnotationRefName, content.AnnotationContainerdName} {
+		if name := d.Annotations[key]; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// listed returns the name by which each entry is listed, "" of one without: that of the
+// annotation org.opencontainers.image.ref.name, unless several images share it and
+// containerd's tells them apart.
+func listed(index []content.Descriptor) []string {
+	first := map[string]digest.Digest{}
+	shared := map[string]bool{}
+	for _, d := range index {
+		name := d.Annotations[ocispec.AnnotationRefName]
+		if other, known := first[name]; known && other != d.Digest {
+			shared[name] = true
+		}
+		first[name] = d.Digest
+	}
+	names := make([]string, len(index))
+	for i, d := range index {
+		names[i] = d.Annotations[ocispec.AnnotationRefName]
+		if full := d.Annotations[content.AnnotationContainerdName]; full != "" && (names[i] == "" || shared[names[i]]) {
+			names[i] = full
+		}
+	}
+	return names
 }
 
 // Index reads the entries of index.json.

@@ -38,7 +38,7 @@ type Reference struct {
 	Registry   auth.Registry // of KindECR
 	Repository string        // of KindECR and KindRegistry; the name of the image in a docker archive or daemon
 	Path       string        // of an archive or a layout
-	Tag        string        // "" if none was given
+	Tag        string        // "" if none was given; of KindLayout and KindArchive also [HOST/]NAME:TAG
 	Digest     digest.Digest // "" if none was given; in a docker daemon the image ID
 }
 
@@ -122,12 +122,17 @@ func Parse(s string, registries auth.Registries, detect func(path string) Kind) 
 
 func parseReference(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
 	if s == StandardStream || strings.HasPrefix(s, StandardStream+":") {
-		return parsePath(KindArchive, s)
+		return parsePath(KindArchive, s, func(path string) Kind {
+			if path == StandardStream {
+				return KindArchive
+			}
+			return ""
+		})
 	}
 	if kind, rest, ok := strings.Cut(s, ":"); ok {
 		switch kind := Kind(kind); kind {
 		case KindLayout, KindArchive:
-			return parsePath(kind, rest)
+			return parsePath(kind, rest, detect)
 		case KindDockerArchive:
 			return parseDockerArchive(rest)
 		case KindDockerDaemon:
@@ -167,7 +172,7 @@ func parseDetected(s string, detect func(path string) Kind) (Reference, error) {
 	if kind := detect(s); kind != "" {
 		return Reference{Kind: kind, Path: s}, nil
 	}
-	r, err := parsePath(KindLayout, s)
+	r, err := parsePath(KindLayout, s, detect)
 	if err != nil {
 		return Reference{}, nil // it may still be a repository
 	}
@@ -220,9 +225,10 @@ func notATag(s string) error {
 	return fmt.Errorf("has %q, which is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
 }
 
-// parsePath splits PATH[:TAG][@DIGEST]; what follows the last colon and cannot be
-// a tag is part of the path.
-func parsePath(kind Kind, rest string) (Reference, error) {
+// parsePath splits PATH[:NAME][@DIGEST]. NAME is a tag: what follows the last colon and
+// cannot be one is part of the path. If detect finds something at a shorter path, NAME is
+// all behind it, such as docker.io/library/alpine:3.
+func parsePath(kind Kind, rest string, detect func(path string) Kind) (Reference, error) {
 	r := Reference{Kind: kind}
 	var err error
 	if rest, r.Digest, err = cutDigest(rest); err != nil {
@@ -232,7 +238,26 @@ func parsePath(kind Kind, rest string) (Reference, error) {
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 && content.IsTag(rest[i+1:]) {
 		r.Path, r.Tag = rest[:i], rest[i+1:]
 	}
+	if detect != nil && strings.ContainsRune(r.Path, ':') && detect(r.Path) == "" {
+		if path, name, ok := cutName(rest, detect); ok {
+			r.Path, r.Tag = path, name
+		}
+	}
 	return r, checkPath(r.Path)
+}
+
+// cutName splits PATH:NAME where detect finds something at PATH and NAME is that of an
+// image in full.
+func cutName(s string, detect func(path string) Kind) (path, name string, ok bool) {
+	for i := range len(s) {
+		if s[i] != ':' || i == 0 || detect(s[:i]) == "" {
+			continue
+		}
+		if _, _, err := parseDockerName(s[i+1:]); err == nil && strings.ContainsRune(s[i+1:], ':') {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return "", "", false
 }
 
 func checkPath(path string) error {

@@ -12,6 +12,10 @@ const containerdName = "io.containerd.image.name"
 
 // tools makes what each tool writes.
 var tools = map[string]func(*maker){
+	"skopeo":      skopeo,
+	"buildx-same": buildxSame,
+	"ctr-export":  ctrExport,
+
 	// Docker.
 	"docker-25-no-layers":   docker25NoLayers,
 	"docker-save-platforms": dockerSavePlatforms,

@@ -2,6 +2,7 @@ package dockersave
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,20 +66,26 @@ func DecodeDockerConfig(data []byte, layers int) (DockerConfig, error) {
 
 // PickDockerImage finds the image that reference names: NAME:TAG, the digest of
 // its config, a tag if only one image has it, or "" for the only image. Of several
-// with the same name the last counts, as in docker.
+// with the same name in full the last counts, as in docker.
 func PickDockerImage(images []Image, reference string, id func(Image) digest.Digest) (Image, error) {
 	if len(images) == 0 {
 		return Image{}, fmt.Errorf("has no image: %w", content.ErrNotFound)
 	}
 	var names []string
-	var tagged []Image
+	var named []content.NamedImage
+	later := map[string]bool{} // names of images further down, which replace those here
 	for _, m := range slices.Backward(images) {
-		if reference != "" && slices.ContainsFunc(m.RepoTags, func(name string) bool { return strings.HasSuffix(name, ":"+reference) }) {
-			tagged = append(tagged, m)
-		}
-		if reference != "" && (slices.ContainsFunc(m.RepoTags, func(name string) bool { return sameDockerName(name, reference) }) || string(id(m)) == reference) {
+		if reference != "" && string(id(m)) == reference {
 			return m, nil
 		}
+		one := content.NamedImage{ID: id(m)}
+		for _, name := range m.RepoTags {
+			if !later[name] {
+				one.Names = append(one.Names, name)
+			}
+			later[name] = true
+		}
+		named = append(named, one)
 		if len(m.RepoTags) == 0 {
 			names = append(names, string(id(m)))
 		}
@@ -91,11 +98,15 @@ func PickDockerImage(images []Image, reference string, id func(Image) digest.Dig
 		names = append(names[:most], fmt.Sprintf("and %d more", more))
 	}
 	known := strings.Join(names, ", ")
-	if len(tagged) == 1 {
-		return tagged[0], nil
-	}
 	if reference != "" {
-		return Image{}, fmt.Errorf("has no image %s: %w (it has %s)", reference, content.ErrNotFound, known)
+		i, err := content.FindName(named, reference)
+		if errors.Is(err, content.ErrNotFound) {
+			err = fmt.Errorf("has no image %s: %w (it has %s)", reference, err, known)
+		}
+		if err != nil {
+			return Image{}, err
+		}
+		return images[len(images)-1-i], nil
 	}
 	for _, m := range images[1:] {
 		if m.Config != images[0].Config {
@@ -103,15 +114,4 @@ func PickDockerImage(images []Image, reference string, id func(Image) digest.Dig
 		}
 	}
 	return images[0], nil
-}
-
-// sameDockerName compares two names of images, each with a tag, as docker does.
-func sameDockerName(a, b string) bool { return FamiliarName(a) == FamiliarName(b) }
-
-// FamiliarName is a name without what docker takes for granted.
-func FamiliarName(name string) string {
-	for _, host := range []string{"docker.io/", "index.docker.io/"} {
-		name = strings.TrimPrefix(name, host)
-	}
-	return strings.TrimPrefix(name, "library/")
 }
