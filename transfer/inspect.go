@@ -1,9 +1,9 @@
 package transfer
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -89,7 +89,7 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 	}
 	in := Inspection{
 		Digest: root.Descriptor.Digest, MediaType: c.MediaType, ManifestSize: root.Descriptor.Size,
-		ArtifactType: about.ArtifactType, Subject: about.Subject, Annotations: about.Annotations,
+		ArtifactType: cmp.Or(about.ArtifactType, content.ArtifactType(root.Content)), Subject: about.Subject, Annotations: about.Annotations,
 	}
 	var children []content.Entry
 	if c.Manifests == nil {
@@ -146,10 +146,7 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 	if total > content.MaxTreeBytes {
 		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
 	}
-	manifests, err := content.ReadManifests(ctx, src, entries)
-	if errors.Is(err, content.ErrNotFound) {
-		manifests, err = readPresent(ctx, src, entries)
-	}
+	manifests, err := content.ReadPresent(ctx, src, entries)
 	if err != nil {
 		return nil, err
 	}
@@ -176,21 +173,6 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 	return children, nil
 }
 
-// readPresent reads each manifest that exists.
-func readPresent(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Manifest, error) {
-	manifests := make([]content.Manifest, len(entries))
-	for i, d := range entries {
-		one, err := content.ReadManifests(ctx, src, []content.Descriptor{d})
-		switch {
-		case err == nil:
-			manifests[i] = one[0]
-		case !errors.Is(err, content.ErrNotFound):
-			return nil, err
-		}
-	}
-	return manifests, nil
-}
-
 // inspectChild describes an image and adds its blobs to those of the index.
 func inspectChild(c content.Entry, blobs map[digest.Digest]int64) (InspectedImage, error) {
 	image := InspectedImage{
@@ -208,8 +190,9 @@ func inspectChild(c content.Entry, blobs map[digest.Digest]int64) (InspectedImag
 	if err != nil {
 		return image, fmt.Errorf("manifest %s: %w", c.Digest, err)
 	}
-	if a, err := decodeAbout(c.Manifest.Content); err == nil && image.ArtifactType == "" {
-		image.ArtifactType = a.ArtifactType
+	// The manifest decides, not what a tool has copied to the entry.
+	if a, err := decodeAbout(c.Manifest.Content); err == nil {
+		image.ArtifactType = cmp.Or(a.ArtifactType, content.ArtifactType(c.Manifest.Content))
 	}
 	for i, d := range named.Blobs {
 		image.Size += d.Size

@@ -112,7 +112,7 @@ func subset(root content.Manifest, children []content.Entry, wanted []want, keep
 	}
 	all := true
 	for i, c := range children {
-		if attested := digest.Digest(c.Annotations[content.AnnotationAttests]); !c.HasPlatform && images[attested] {
+		if about := content.BelongsTo(c.Descriptor); !c.HasPlatform && images[about] {
 			kept[i] = true
 		}
 		all = all && (kept[i] || !c.HasPlatform)

@@ -133,6 +133,7 @@ func artifactKind(artifactType string) string {
 	for _, known := range []struct{ part, kind string }{
 		{"vnd.dev.sigstore.bundle", "signature"}, {"vnd.cncf.notary.signature", "signature"}, {"vnd.dev.cosign.artifact.sig", "signature"},
 		{"vnd.docker.attestation", "attestation"}, {"vnd.in-toto", "attestation"},
+		{"vnd.amazon.soci.index", "SOCI index"},
 		{"spdx", "SBOM"}, {"cyclonedx", "SBOM"},
 	} {
 		if strings.Contains(artifactType, known.part) {

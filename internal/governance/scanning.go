@@ -62,6 +62,10 @@ func scannedImages(ctx context.Context, src content.Source, image content.Manife
 	if depth == maxIndexDepth {
 		return nil, fmt.Errorf("%s: index %s: indexes are within each other too deeply", src, image.Descriptor.Digest)
 	}
+	artifacts, err := content.Artifacts(ctx, src, index.Manifests)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", src, err)
+	}
 	var images []ScannedImage
 	seen := map[digest.Digest]bool{}
 	for _, d := range index.Manifests {
@@ -69,9 +73,11 @@ func scannedImages(ctx context.Context, src content.Source, image content.Manife
 		if p := d.Platform; p != nil && p.OS == "unknown" && p.Architecture == "unknown" {
 			continue
 		}
+		if artifacts[d.Digest] != "" {
+			continue // nobody can run it, and Amazon ECR does not scan it
+		}
 		child := content.Manifest{Descriptor: d}
 		if i := (lifecycle.Image{MediaType: d.MediaType}); i.IsIndex() {
-			var err error
 			if child, err = transfer.ReadManifest(ctx, src, string(d.Digest), nil); err != nil {
 				return nil, err
 			}

@@ -3,6 +3,8 @@ package content
 import (
 	"context"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -21,7 +23,14 @@ func (c Entry) Key() string {
 
 // Same reports whether two entries are the same image for the same platform.
 func (c Entry) Same(other Entry) bool {
-	return c.Digest == other.Digest && c.HasPlatform == other.HasPlatform && (!c.HasPlatform || c.Key() == other.Key())
+	if c.Digest != other.Digest || c.HasPlatform != other.HasPlatform {
+		return false
+	}
+	if !c.HasPlatform {
+		// One SOCI index may be that of several images.
+		return reflect.DeepEqual(c.Platform, other.Platform) && BelongsTo(c.Descriptor) == BelongsTo(other.Descriptor)
+	}
+	return c.Key() == other.Key()
 }
 
 // AnnotationAttests is on the entry of an index that BuildKit adds for what it
@@ -39,7 +48,7 @@ type ContentReader interface {
 type Entry struct {
 	Descriptor
 	RunsOn      Platform
-	HasPlatform bool
+	HasPlatform bool              // it is an image for RunsOn
 	Manifest    Manifest          // if it had to be read
 	FromConfig  *ocispec.Platform // if the descriptor has none
 	read        bool              // by readPlatforms
@@ -63,7 +72,8 @@ func IndexEntries(c Contents) ([]Entry, error) {
 }
 
 // ReadPlatforms finds the platforms of children: from the descriptor, else from
-// the config. The manifests that it needs are read with one call to src.
+// the config. What is no image has none, whatever its descriptor says ([Artifacts]). The
+// manifests that it needs are read with at most two calls to src.
 func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) error {
 	var unread []Descriptor
 	asked := map[digest.Digest]bool{}
@@ -79,6 +89,10 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) err
 		}
 	}
 	manifests, err := ReadManifests(ctx, src, unread)
+	if err != nil {
+		return err
+	}
+	artifacts, err := artifactsOf(ctx, src, children)
 	if err != nil {
 		return err
 	}
@@ -109,12 +123,36 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) err
 	}
 	for i := range children {
 		children[i].read = true
+		if artifacts[children[i].Digest] != "" {
+			children[i].HasPlatform = false
+			continue
+		}
 		if p := platforms[configOf[i]]; p != nil {
 			children[i].FromConfig = p
 			children[i].RunsOn, children[i].HasPlatform = PlatformOf(p)
 		}
 	}
 	return nil
+}
+
+// artifactsOf is [Artifacts] of the children that have a platform and were not read: of
+// the others the config is looked for.
+func artifactsOf(ctx context.Context, src ManifestReader, children []Entry) (map[digest.Digest]string, error) {
+	var entries []Descriptor
+	read := map[digest.Digest]string{}
+	for _, c := range children {
+		switch {
+		case c.Manifest.Content != nil:
+			if t := ArtifactType(c.Manifest.Content); t != "" {
+				read[c.Digest] = t
+			}
+		case c.HasPlatform:
+			entries = append(entries, c.Descriptor)
+		}
+	}
+	artifacts, err := Artifacts(ctx, src, entries)
+	maps.Copy(read, artifacts)
+	return read, err
 }
 
 // PlatformList names the platforms of children for messages.

@@ -25,7 +25,7 @@ func imageConfig(m Manifest) (config Descriptor, ok bool, err error) {
 		return config, false, nil
 	}
 	config = c.Blobs[0]
-	if config.MediaType != ocispec.MediaTypeImageConfig && config.MediaType != MediaTypeDockerConfig {
+	if !IsImageConfig(config.MediaType) {
 		return config, false, nil
 	}
 	if config.Size > maxConfigSize {

@@ -95,8 +95,8 @@ func (x *Index) put(e entry) error {
 	return nil
 }
 
-// dropAttestations adds those entries to drop that attest what goes: the entries
-// in drop and also.
+// dropAttestations adds those entries to drop that are about what goes, attestations and
+// SOCI indexes: the entries in drop and also.
 func (x *Index) dropAttestations(drop []bool, also ...int) {
 	gone := map[digest.Digest]bool{}
 	for i, c := range x.children {
@@ -110,7 +110,7 @@ func (x *Index) dropAttestations(drop []bool, also ...int) {
 		}
 	}
 	for i, c := range x.children {
-		if gone[digest.Digest(c.Annotations[content.AnnotationAttests])] {
+		if gone[content.BelongsTo(c.Descriptor)] {
 			drop[i] = true
 		}
 	}
@@ -177,6 +177,9 @@ func (x *Index) findOne(ctx context.Context, name EntryName) (int, error) {
 		return 0, err
 	}
 	if len(found) > 1 {
+		if name.Digest != "" {
+			return 0, fmt.Errorf("%w: %d entries of the index are %s, each for its own platform", content.ErrUnsupported, len(found), name)
+		}
 		return 0, fmt.Errorf("%d entries of the index are %s; name one by its digest", len(found), name)
 	}
 	return found[0], nil
@@ -231,17 +234,23 @@ func (x *Index) SetPlatform(ctx context.Context, name EntryName, p content.Platf
 	})
 }
 
-// editEntry edits the JSON of one entry.
+// editEntry edits the JSON of one entry. A manifest that is several entries is named by
+// its digest alone, and all of them are edited.
 func (x *Index) editEntry(ctx context.Context, name EntryName, edit func(raw []byte) ([]byte, error)) error {
-	at, err := x.findOne(ctx, name)
+	found, err := x.find(ctx, name)
+	if err == nil && name.Digest == "" {
+		_, err = x.findOne(ctx, name)
+	}
 	if err != nil {
 		return err
 	}
-	raw, err := edit(x.doc.Entries()[at])
-	if err != nil {
-		return fmt.Errorf("entry %s: %w: %w", x.children[at].Digest, content.ErrIntegrity, err)
+	for _, at := range found {
+		raw, err := edit(x.doc.Entries()[at])
+		if err != nil {
+			return fmt.Errorf("entry %s: %w: %w", x.children[at].Digest, content.ErrIntegrity, err)
+		}
+		x.doc.Replace(at, raw)
 	}
-	x.doc.Replace(at, raw)
 	return x.refresh()
 }
 

@@ -68,12 +68,25 @@ func (l Reader) Images(ctx context.Context, tags content.TagFilter) iter.Seq2[co
 				yield(content.Image{}, fmt.Errorf("%s: %w", l.name, err))
 				return
 			}
-			image := content.Image{Digest: d.Digest, Tags: slices.Compact(names), MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: l.imageSize(ctx, d)}
+			image := content.Image{Digest: d.Digest, Tags: slices.Compact(names), MediaType: d.MediaType, ArtifactType: l.artifactType(ctx, d), Size: l.imageSize(ctx, d)}
 			if !yield(image, nil) {
 				return
 			}
 		}
 	}
+}
+
+// artifactType returns the type of what is no image: the manifest decides, if it is there,
+// since tools copy all kinds of things to its entry.
+func (l Reader) artifactType(ctx context.Context, d content.Descriptor) string {
+	if d.Size > content.MaxManifestSize {
+		return ""
+	}
+	read, err := l.Manifests(ctx, []content.Descriptor{d})
+	if err != nil {
+		return d.ArtifactType
+	}
+	return content.ArtifactType(read[0].Content)
 }
 
 // imageSize is the size of all blobs of an image, 0 if the layout does not have all of

@@ -12,9 +12,19 @@ const containerdName = "io.containerd.image.name"
 
 // tools makes what each tool writes.
 var tools = map[string]func(*maker){
-	"skopeo":      skopeo,
-	"buildx-same": buildxSame,
-	"ctr-export":  ctrExport,
+	"soci-convert":         sociConvert,
+	"soci-untyped":         sociUntyped,
+	"spdx-entry":           spdxEntry,
+	"ko-index":             koIndex,
+	"buildkit-attestation": buildkitAttestation,
+	"crane-pull":           cranePull,
+	"helm-chart":           helmChart,
+	"conftest-bundle":      conftestBundle,
+	"buildkit-cache":       buildkitCache,
+	"oras-artifact":        orasArtifact,
+	"skopeo":               skopeo,
+	"buildx-same":          buildxSame,
+	"ctr-export":           ctrExport,
 
 	// Docker.
 	"docker-25-no-layers":   docker25NoLayers,
