@@ -136,6 +136,9 @@ func ParseRegistry(host string, mapping Mapping) (Registry, error) {
 	p := partitionOf(r.Region)
 	r.Partition = p.name
 	suffix := m[5]
+	if suffix == "localhost" && !r.FIPS && !r.DualStack {
+		return r, nil // an emulator on this machine, such as package localecr
+	}
 	if r.DualStack {
 		p.suffix = p.dualStack
 	} else {

@@ -256,3 +256,18 @@ func FuzzParseMapping(f *testing.F) {
 		}
 	})
 }
+
+// An emulator on this machine has names of its own, which lead nowhere else.
+func TestLocalhostRegistry(t *testing.T) {
+	host := account1 + ".dkr.ecr.eu-west-1.localhost:4510"
+	want := Registry{Host: host, Account: account1, Region: "eu-west-1", Partition: "aws"}
+	got, err := ParseRegistry(host, nil)
+	if err != nil || got != want || got.Scheme() != "http" {
+		t.Errorf("got %+v (%s), %v; want %+v", got, got.Scheme(), err, want)
+	}
+	for _, host := range []string{account1 + ".dkr.ecr.us-east-1.localhost.evil.com", account1 + ".dkr.ecr-fips.us-east-1.localhost", account1 + ".dkr-ecr.us-east-1.localhost"} {
+		if got, err := ParseRegistry(host, nil); err == nil {
+			t.Errorf("%s is %+v", host, got)
+		}
+	}
+}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +37,7 @@ Text is sorted by --sort pushed (newest first) unless another order is asked for
 pushed and pulled begin with the latest, size with the largest, tag and name with
 a; --reverse turns it around. JSON comes in the order of the registry, page for
 page as it arrives, unless --sort is given. Archived images are not listed. Of
-repositories in other registries only the tags are listed; HOST/ lists their
+repositories in other registries only the tags are listed; HOST or HOST/ lists their
 repositories, where the registry does.
 
 Prints a table; with --output json one object, {"registry": HOST, "repositories":
@@ -93,7 +95,7 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 		}
 	}
 	r, err := app.parseReference(what)
-	if host, ok := strings.CutSuffix(what, "/"); err != nil && ok && !strings.Contains(host, "/") {
+	if host, ok := strings.CutSuffix(what, "/"); err != nil && !strings.ContainsAny(host, "/@") && (ok || namesHost(host)) {
 		return app.listOther(ctx, host, f)
 	}
 	if err != nil {
@@ -103,6 +105,19 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 		return usagef("%s names one image, which `ecrkit inspect` shows; ls takes %s", what, r.Place())
 	}
 	return app.listImages(ctx, r, f)
+}
+
+// namesHost reports whether a word can only be a host: host:port, or a name with dots
+// that is no file.
+func namesHost(word string) bool {
+	if _, err := os.Stat(word); err == nil {
+		return false
+	}
+	name, port, ok := strings.Cut(word, ":")
+	if _, err := strconv.ParseUint(port, 10, 16); ok && err != nil {
+		return false
+	}
+	return strings.Contains(name, ".") && (ok || !strings.HasSuffix(name, ".tar")) || name == "localhost"
 }
 
 // listRepositories lists those whose name the pattern is about.
@@ -143,7 +158,7 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	}
 	registry, err := app.openRegistry(ctx, ref.Reference{Kind: ref.KindRegistry, Host: host})
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	names, err := registry.Repositories(ctx) // sorted
 	if err != nil {
