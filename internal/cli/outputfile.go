@@ -37,6 +37,16 @@ func createOutput(path string) (*outputFile, error) {
 	return o, err
 }
 
+// createDerived is createOutput for a path that the user did not choose: whoever supplied
+// the directory may have put a link or a pipe there.
+func createDerived(path string) (*outputFile, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, usagef("%s is there and is not a regular file; remove it, or choose another file", path)
+	}
+	file, err := files.Create(path, 0o666)
+	return &outputFile{path: path, file: file}, err
+}
+
 // commit writes all of it.
 func (o *outputFile) commit(data []byte) error {
 	if o.stream != nil {

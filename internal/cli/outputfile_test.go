@@ -54,3 +54,29 @@ func check(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestDerivedOutput has a link, also one that leads nowhere, and a directory lie under a name that the user did not
+// choose.
+func TestDerivedOutput(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	check(t, os.WriteFile(victim, []byte("precious"), 0o600))
+	check(t, os.Symlink(victim, filepath.Join(dir, "link")))
+	check(t, os.Symlink(filepath.Join(dir, "new"), filepath.Join(dir, "dangling")))
+	check(t, os.Mkdir(filepath.Join(dir, "directory"), 0o700))
+	for _, name := range []string{"link", "dangling", "directory"} {
+		if _, err := createDerived(filepath.Join(dir, name)); !errors.As(err, new(usageError)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	check(t, os.Link(victim, filepath.Join(dir, "hard")))
+	for _, name := range []string{"hard", "fresh"} {
+		o, err := createDerived(filepath.Join(dir, name))
+		check(t, err)
+		check(t, o.commit([]byte("signature")))
+	}
+	if data, err := os.ReadFile(victim); err != nil || string(data) != "precious" {
+		t.Errorf("the victim has %q, %v", data, err)
+	}
+}

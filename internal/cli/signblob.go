@@ -178,7 +178,11 @@ func (app *App) signBlob(ctx context.Context, file string, signer *sign.Signer, 
 		if path == "" {
 			continue
 		}
-		if outputs[path], err = createOutput(path); err != nil {
+		create := createOutput
+		if path == result.BundlePath && f.bundle == "" {
+			create = createDerived
+		}
+		if outputs[path], err = create(path); err != nil {
 			return result, fmt.Errorf("%s cannot be written: %w", path, err)
 		}
 		defer outputs[path].discard()

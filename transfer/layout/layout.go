@@ -171,7 +171,11 @@ func (l *Layout) create(ctx context.Context) error {
 	}
 	// This file makes the directory a layout.
 	version := fmt.Sprintf(`{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
-	return wrap(l, l.writeNew(ocispec.ImageLayoutFile, version))
+	if err := l.writeNew(ocispec.ImageLayoutFile, version); err != nil {
+		return wrap(l, err)
+	}
+	// A link of that name that leads nowhere is left alone, and makes no layout.
+	return wrap(l, CheckVersion(l.files))
 }
 
 // writeNew writes a file unless there is one of that name.

@@ -103,3 +103,24 @@ func TestLayoutLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestDanglingVersion has a link that leads nowhere lie where the file goes that makes a directory a layout: what is
+// copied there could not be read, so it is no success.
+func TestDanglingVersion(t *testing.T) {
+	t.Parallel()
+	src, _, _ := fixture.Layout(t, 1)
+	for _, name := range []string{ocispec.ImageLayoutFile, ocispec.ImageIndexFile} {
+		dst := t.TempDir()
+		elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+		if err := os.Symlink(elsewhere, filepath.Join(dst, name)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := transfer.Copy(t.Context(), New(src), New(dst), transfer.Options{Reference: "index", Tags: []string{"x"}})
+		if _, readErr := New(dst).Resolve(t.Context(), "x"); err == nil && readErr != nil {
+			t.Errorf("%s: a success, and then %v", name, readErr)
+		}
+		if _, err := os.Lstat(elsewhere); err == nil {
+			t.Errorf("%s: the link was followed", name)
+		}
+	}
+}
