@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,6 +30,10 @@ type clockCase struct {
 
 // runClock has clocks jump between runs and in the middle of one.
 func runClock(ctx context.Context, s *soak) error {
+	programs, err := s.clockPrograms()
+	if err != nil {
+		return err
+	}
 	r := s.begin("clock")
 	old, new, err := s.twoImages(7)
 	if err != nil {
@@ -51,7 +54,7 @@ func runClock(ctx context.Context, s *soak) error {
 					if during {
 						what = fmt.Sprintf("%+.0f h during the run", jump.Hours())
 					}
-					if err := s.jump(t, c, who, jump, during, what, i); err != nil {
+					if err := s.jump(t, c, programs, who, jump, during, what, i); err != nil {
 						return fmt.Errorf("%s, clock of %s, %s: %w", c.name, who, what, err)
 					}
 				}
@@ -62,13 +65,13 @@ func runClock(ctx context.Context, s *soak) error {
 }
 
 // jump runs a command at the right time, has clocks jump, and runs it again.
-func (s *soak) jump(t *tally, c clockCase, who string, jump time.Duration, during bool, what string, n int) (err error) {
+func (s *soak) jump(t *tally, c clockCase, programs, who string, jump time.Duration, during bool, what string, n int) (err error) {
 	st, err := s.site(localecr.Options{Accounts: helperAccounts(), ScanTime: time.Millisecond})
 	if err != nil {
 		return err
 	}
 	defer func() { err = joinClose(err, st) }()
-	st.bin = filepath.Join(st.bin, "clock")
+	st.bin = programs
 	// The first run fills the caches.
 	if err := c.renew(st, 2*n); err != nil {
 		return fmt.Errorf("renew: %w", err)

@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// vanishings is how often a directory vanishes while it is written to.
-const vanishings = 25
-
 // runDirectories has each place be read-only, and vanish at random times.
 func runDirectories(ctx context.Context, s *soak) error {
 	r := s.begin("directories")
@@ -46,7 +43,7 @@ func (s *soak) spoil(ctx context.Context, r *section, p place, old, new *image, 
 	for _, way := range []string{"removed", "renamed"} {
 		t := s.tally(r, p.name+", "+way)
 		usual := 300 * time.Millisecond
-		for i := range vanishings {
+		for i := range s.vanish {
 			if ctx.Err() != nil {
 				return nil
 			}

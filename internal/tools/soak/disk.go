@@ -10,9 +10,6 @@ import (
 	"strings"
 )
 
-// diskSizes are how many sizes of a full disk each place meets.
-const diskSizes = 50
-
 // runDisk gives each place a disk that is too small, in so many sizes up to one that is enough.
 func runDisk(ctx context.Context, s *soak) error {
 	r := s.begin("disk")
@@ -52,12 +49,12 @@ func (s *soak) fillDisk(ctx context.Context, t *tally, p place, old, new *image)
 		return err
 	}
 	defer func() { err = joinClose(err, w.site) }()
-	for i := range diskSizes {
+	for i := range s.sizes {
 		if ctx.Err() != nil {
 			return nil
 		}
 		w.n = i
-		if err := w.fill(t, p.need*int64(i)/(diskSizes-1)); err != nil {
+		if err := w.fill(t, p.need*int64(i)/int64(max(s.sizes-1, 1))); err != nil {
 			return err
 		}
 	}

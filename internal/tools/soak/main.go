@@ -32,6 +32,9 @@ type options struct {
 	sections string
 	only     string
 	count    int
+	sizes    int
+	vanish   int
+	rounds   int
 	parallel int
 	seed     uint64
 	dir      string
@@ -87,7 +90,10 @@ func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.StringVar(&o.sections, "section", strings.Join(names, ","), "`names` of sections to run")
 	flags.StringVar(&o.only, "only", "", "run only the cases whose name contains this `text`")
-	flags.IntVar(&o.count, "count", 1000, "kills in all; other sections have their own `number`")
+	flags.IntVar(&o.count, "count", 1000, "`number` of kills, in all cases together")
+	flags.IntVar(&o.sizes, "sizes", 50, "`number` of sizes of a full disk, for each place")
+	flags.IntVar(&o.vanish, "vanish", 25, "`number` of times that each place is removed, and that it is renamed")
+	flags.IntVar(&o.rounds, "rounds", 3, "`number` of rounds of 64 processes")
 	flags.IntVar(&o.parallel, "parallel", 100, "`runs` at a time where most of them wait")
 	flags.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "`seed` of all random choices")
 	flags.StringVar(&o.dir, "dir", os.TempDir(), "`directory` for what the runs write")

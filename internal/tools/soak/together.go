@@ -17,8 +17,6 @@ import (
 const (
 	// processes run at the same time on one file.
 	processes = 64
-	// togetherRounds are how often they do.
-	togetherRounds = 3
 	// differentImages are shared by the processes.
 	differentImages = 8
 )
@@ -51,7 +49,7 @@ func runTogether(ctx context.Context, s *soak) error {
 			continue
 		}
 		t := s.tally(r, c.name)
-		for round := range togetherRounds {
+		for round := range s.rounds {
 			if ctx.Err() != nil {
 				break
 			}
