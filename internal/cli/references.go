@@ -57,7 +57,7 @@ func (app *App) explainReference(s string, err error) error {
 		info, statErr = os.Stat(path)
 	}
 	if statErr != nil {
-		if host, _ := app.Env(registryVariable); host != "" && repositoryWord.MatchString(s) {
+		if host, _ := app.Env(registryVariable); host != "" && errors.Is(err, ref.ErrUnknownPlace) && repositoryWord.MatchString(s) {
 			return fmt.Errorf("there is no file or directory %s; for the repository of that name write %s/%s", s, host, s)
 		}
 		return err

@@ -61,7 +61,7 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return fmt.Errorf("has a digest of %d hexadecimal digits; all 64 are needed", len(s)-i-len("@sha256:"))
 	}
 	if strings.Contains(s, ".tar") || strings.HasSuffix(s, ".tgz") {
-		return fmt.Errorf("%w; to write an archive, oci-archive:FILE or docker-archive:FILE", err)
+		return fmt.Errorf("%v; to write an archive, oci-archive:FILE or docker-archive:FILE", err)
 	}
 	return err
 }

@@ -27,6 +27,10 @@ const (
 	KindDockerDaemon  Kind = "docker-daemon"  // docker-daemon:NAME[:TAG] or docker-daemon:IMAGE-ID
 )
 
+// ErrUnknownPlace is the error of [Parse] for a name that begins with no host, and at
+// which there is no image.
+var ErrUnknownPlace = errors.New("names neither a registry nor a file or directory with an image; write HOST/REPOSITORY:TAG or oci:DIRECTORY[:TAG]")
+
 // StandardStream is the path of an archive that is read from stdin or written to
 // stdout.
 const StandardStream = "-"
@@ -160,7 +164,7 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 	if found.Kind != "" {
 		return found, nil
 	}
-	return Reference{}, errors.New("names neither a registry nor a file or directory with an image; write HOST/REPOSITORY:TAG or oci:DIRECTORY[:TAG]")
+	return Reference{}, ErrUnknownPlace
 }
 
 // parseDetected reads PATH[:TAG] without the name of a kind; its Kind is "" if nothing
