@@ -51,6 +51,7 @@ func TestWindows(t *testing.T) {
 			"Interrupt": testInterrupt,
 			"OpenFiles": testOpenFiles,
 			"Local":     testLocal,
+			"Docs":      testDocs,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
