@@ -96,6 +96,9 @@ type Result struct {
 	// Config is the digest of the config of an image, which docker calls its ID; "" of an index.
 	Config digest.Digest `json:"config,omitempty"`
 	Tags   []string      `json:"tags"` // it has in the target now; [] if none was asked for
+	// SubsetOf is the index of which the copied one has some of the images. What refers to
+	// that index, its signatures say, is not copied.
+	SubsetOf digest.Digest `json:"subsetOf,omitempty"`
 	// Moved is what tags named before in a destination that is a [content.TagReader].
 	Moved        map[string]digest.Digest `json:"moved,omitempty"`
 	BlobsSent    int                      `json:"blobsSent"`    // copied

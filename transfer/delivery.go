@@ -22,14 +22,15 @@ type delivery struct {
 	progress func(content.Event)
 	count    requestCount
 
-	root    content.Manifest
-	all     []content.Descriptor // blobs of the image
-	missing map[digest.Digest]bool
-	there   bool                     // the image with all its tags, so that only Options.BeforeTags is to be called
-	moved   map[string]digest.Digest // what tags named before
-	kept    []TagFailure             // tags that are not moved
-	tagged  []string                 // tags that were set
-	arrived bool                     // the image is at the destination with all its tags, and was not remembered before
+	root     content.Manifest
+	subsetOf digest.Digest        // the index of which root has some images; "" if it is what was named
+	all      []content.Descriptor // blobs of the image
+	missing  map[digest.Digest]bool
+	there    bool                     // the image with all its tags, so that only Options.BeforeTags is to be called
+	moved    map[string]digest.Digest // what tags named before
+	kept     []TagFailure             // tags that are not moved
+	tagged   []string                 // tags that were set
+	arrived  bool                     // the image is at the destination with all its tags, and was not remembered before
 
 	attachedWrites int // found out by a preview
 
@@ -229,6 +230,7 @@ func (t *delivery) finish(took time.Duration) (Result, error) {
 		Config:       configOf(t.root),
 		Tags:         []string{},
 		Moved:        t.moved,
+		SubsetOf:     t.subsetOf,
 		BlobsMounted: int(t.mountedBlobs.Load()),
 		BytesMounted: t.mountedBytes.Load(),
 		BytesResumed: t.resumed.Load(),

@@ -27,6 +27,11 @@ func resolve(ctx context.Context, src content.Source, all []*delivery, opts Opti
 // resolveRoot returns the image to be copied, which Options.Verify has accepted.
 func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts Options) (content.Manifest, error) {
 	resolved, chosen, err := resolveChosen(ctx, src, opts)
+	if err == nil && content.IsIndex(chosen.Descriptor.MediaType) && chosen.Descriptor.Digest != resolved.Descriptor.Digest {
+		for _, t := range all {
+			t.subsetOf = resolved.Descriptor.Digest
+		}
+	}
 	if err == nil && len(all) == 1 && len(opts.Platforms) == 0 {
 		if _, ok := all[0].Target.(content.SingleImageTarget); ok {
 			chosen, err = chooseForMachine(ctx, src, chosen)
@@ -43,7 +48,7 @@ func resolveChosen(ctx context.Context, src content.Source, opts Options) (resol
 	if opts.root != nil {
 		return *opts.root, *opts.root, nil
 	}
-	if resolved, err = content.ResolveVerified(ctx, src, opts.Reference); err != nil {
+	if resolved, err = content.ResolveTyped(ctx, src, opts.Reference); err != nil {
 		return content.Manifest{}, content.Manifest{}, err
 	}
 	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {

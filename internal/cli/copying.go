@@ -173,6 +173,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 			c.app.tellMoved(destinations[i].Target, "would move", p.Moved)
+			c.tellSubset(p.Digest, p.SubsetOf)
 		}
 		found.tell()
 		c.app.dryRunDone()
@@ -200,11 +201,24 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 		if r.Err == nil || len(r.Tags) > 0 {
 			c.app.Messagef("%s", summary(did, r.Result))
 			c.app.tellMoved(destinations[i].Target, "moved", r.Moved)
+			c.tellSubset(r.Digest, r.SubsetOf)
 			one.Signatures = found.signed[destinations[i].Target]
 		}
 		each = append(each, one.split()...)
 	}
 	return each, nil
+}
+
+// tellSubset reports that an index was made of some images of another one, and what that
+// leaves behind.
+func (c *copying) tellSubset(index, of digest.Digest) {
+	switch {
+	case of == "":
+	case c.referrers:
+		c.app.Messagef("%s is a new index of some images of %s, whose signatures and other referrers are not those of the new one and were not copied", index, of)
+	default:
+		c.app.Messagef("%s is a new index of some images of %s", index, of)
+	}
 }
 
 // open opens the destinations: those that differ in the tag alone are one.

@@ -218,7 +218,7 @@ func parseRepository(r Reference, rest string) (Reference, error) {
 	switch {
 	case r.Kind == KindECR && (len(name) < 2 || len(name) > 256 || !ecrRepositoryName.MatchString(name)):
 		return Reference{}, fmt.Errorf("has %q, which is not a repository name (2 to 256 lower-case letters and digits, with single . _ - and / between them)", name)
-	case len(name) > 255 || !content.IsRepositoryName(name):
+	case r.Kind != KindECR && (len(name) > 255 || !content.IsRepositoryName(name)):
 		return Reference{}, fmt.Errorf("has %q, which is not a repository name (lower-case letters and digits, with . _ - and / between them)", name)
 	}
 	r.Repository, r.Tag = name, tag

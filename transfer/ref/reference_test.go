@@ -44,6 +44,7 @@ func TestParseReference(t *testing.T) {
 		{ecrHost + "/app@" + someSHA, Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Digest: someSHA}, ""},
 		{ecrHost + "/app:1@" + someSHA, Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "1", Digest: someSHA}, ""},
 		{strings.ToUpper(ecrHost) + ":443/app:1", Reference{Kind: KindECR, Registry: ecrRegistry, Repository: "app", Tag: "1"}, ecrHost + "/app:1"},
+		{ecrHost + "/" + strings.Repeat("a", 256), Reference{Kind: KindECR, Registry: ecrRegistry, Repository: strings.Repeat("a", 256)}, ""},
 		{"127.0.0.1:4510/app:1", Reference{Kind: KindECR, Registry: localRegistry, Repository: "app", Tag: "1"}, ""},
 		{"oci:dir", Reference{Kind: KindLayout, Path: "dir"}, ""},
 		{"oci:dir:1.2", Reference{Kind: KindLayout, Path: "dir", Tag: "1.2"}, ""},
