@@ -14,32 +14,32 @@ func testPaths(t *testing.T, m *machine) {
 	s := m.site(t, localecr.Options{})
 	want := s.tag(t, "app", "1.0", 1, 1000)
 	image := s.image("app:1.0")
-	if err := os.RemoveAll(s.path(`C:\my images`)); err != nil { // of an earlier run
+	if err := os.RemoveAll(s.path(`C:\our images`)); err != nil { // of an earlier run
 		t.Fatal(err)
 	}
-	mkdir(t, s.path(`C:\my images`))
+	mkdir(t, s.path(`C:\our images`))
 	for _, place := range []string{
-		`oci:C:\my images\back:1`, `oci:C:/my images/forward:1`, `oci:c:\my images\small:1`, `oci:.\here:1`, `oci:sub\below:1`,
-		`oci:\my images\rooted:1`, `oci:\\?\C:\my images\verbatim:1`, `oci:C:\my images\at@home:1`,
-		`oci-archive:C:\my images\a.tar:1`, `oci-archive:C:/my images/b.tar:1`, `oci-archive:C:\my images\no tag.tar`,
-		`docker-archive:C:\my images\c.tar:app:1`, `docker-archive:C:/my images/d.tar:localhost:5000/app:1`,
+		`oci:C:\our images\back:1`, `oci:C:/our images/forward:1`, `oci:c:\our images\small:1`, `oci:.\here:1`, `oci:sub\below:1`,
+		`oci:\our images\rooted:1`, `oci:\\?\C:\our images\verbatim:1`, `oci:C:\our images\at@home:1`,
+		`oci-archive:C:\our images\a.tar:1`, `oci-archive:C:/our images/b.tar:1`, `oci-archive:C:\our images\no tag.tar`,
+		`docker-archive:C:\our images\c.tar:app:1`, `docker-archive:C:/our images/d.tar:localhost:5000/app:1`,
 	} {
 		s.copied(t, want, "pull", image, place)
 		s.copied(t, want, "push", place, s.image("back:1.0"), "--create-repository")
 	}
 	for _, place := range []string{
-		`C:\my images\back:1`, `C:/my images/forward:1`, `.\here:1`, `sub/below`, `C:\my images\a.tar:1`,
-		`C:/my images/b.tar`, `C:\my images\c.tar`, `C:/my images/d.tar`,
+		`C:\our images\back:1`, `C:/our images/forward:1`, `.\here:1`, `sub/below`, `C:\our images\a.tar:1`,
+		`C:/our images/b.tar`, `C:\our images\c.tar`, `C:/our images/d.tar`,
 	} {
 		s.copied(t, want, "push", place, s.image("back:1.0"))
 		s.run(t, ecrkit, "inspect", place)
 	}
 	for _, name := range []string{`back`, `forward`, `small`, `rooted`, `verbatim`, `at@home`, `a.tar`, `b.tar`, `c.tar`, `d.tar`} {
-		if _, err := os.Stat(s.path(`C:\my images\` + name)); err != nil {
+		if _, err := os.Stat(s.path(`C:\our images\` + name)); err != nil {
 			t.Error(err)
 		}
 	}
-	entries, err := os.ReadDir(s.path(`C:\my images`))
+	entries, err := os.ReadDir(s.path(`C:\our images`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +50,8 @@ func testPaths(t *testing.T, m *machine) {
 	// Names that mean a device, a stream of a file, or another file than they say.
 	for place, text := range map[string]string{
 		`oci:NUL:1`:                          `NUL is a device`,
-		`oci-archive:nul.tar`:                `nul.tar is a device`,
-		`oci-archive:CON`:                    `CON is a device`,
+		`oci-archive:nul.tar:1`:              `nul.tar is a device`,
+		`oci-archive:CON:1`:                  `CON is a device`,
 		`docker-archive:C:\x\com1.tar:app:1`: `com1.tar is a device`,
 		`oci:C:\x\aux\y:1`:                   `aux is a device`,
 		`oci-archive:out.tar:stream.tar:1`:   `a colon`,
