@@ -169,6 +169,7 @@ func TestALongTimeIsAsManyDays(t *testing.T) {
 	r.repository("app")
 	m := r.image("app", aws.String("1"))
 	pushed := r.srv.Clock().Now()
+	r.advance(time.Second) // an image is not older than 30 days in the moment when it becomes so
 	r.putLifecycle("app", lifecycleRules(
 		`"tagStatus":"any","countType":"sinceImagePulled","countUnit":"days","countNumber":30 -> `+archiveIt,
 		`"tagStatus":"any","storageClass":"archive","countType":"sinceImageTransitioned","countUnit":"days","countNumber":365 -> `+expireIt))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -75,7 +76,7 @@ func (b *bundle) decodeMessage(data []byte) error {
 // after an error too.
 func decodeBlobSignature(data []byte) (blobSignature, error) {
 	text := bytes.TrimSpace(data)
-	if !bytes.HasPrefix(text, []byte("{")) {
+	if !bytes.HasPrefix(text, []byte("{")) || !utf8.Valid(text) { // the bytes of a signature may begin so
 		s := blobSignature{format: FormatPlain}
 		var err error
 		s.signature, err = decodePlain(data)

@@ -33,8 +33,8 @@ func TestCreateRepository(t *testing.T) {
 		"immutable":  {Settings{ImmutableTags: true}, Description{TagMutability: "IMMUTABLE", Encryption: "AES256"}},
 		"exceptions": {Settings{ImmutableTags: true, MutabilityExclusions: []string{"dev-*", "*"}}, Description{TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"dev-*", "*"}, Encryption: "AES256"}},
 		"releases":   {Settings{MutabilityExclusions: []string{"v*"}}, Description{TagMutability: "MUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"v*"}, Encryption: "AES256"}},
-		"kms":        {Settings{KMSKey: "alias/x"}, Description{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/x"}},
-		"dsse":       {Settings{Encryption: "KMS_DSSE", KMSKey: "alias/x", Tags: map[string]string{"team": "core"}}, Description{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/x"}},
+		"kms":        {Settings{KMSKey: "alias/ecrkit-symmetric"}, Description{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/ecrkit-symmetric"}},
+		"dsse":       {Settings{Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric", Tags: map[string]string{"team": "core"}}, Description{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
