@@ -4,10 +4,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/ecrkit/ecrkit/auth/tokenstore"
 )
 
 type sender func(*http.Request) (*http.Response, error)
@@ -47,6 +50,35 @@ func TestContainerCredentialsStayHere(t *testing.T) {
 		}
 		if test.ok && (err != nil || got.AccessKeyID != "AKIDEXAMPLE" || len(hosts) != 1) || !test.ok && (!errors.Is(err, ErrNoCredentials) || len(hosts) > 0) {
 			t.Errorf("%s: %v, asked %v", test.url, err, hosts)
+		}
+	}
+}
+
+// The token of a task's role costs its calls once: each task has its own, and the next process with
+// another client asks nobody.
+func TestTaskTokenIsCached(t *testing.T) {
+	isolate(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	dir := filepath.Join(t.TempDir(), "cache")
+	r := Registry{Host: account1 + ".dkr.ecr.us-east-1.amazonaws.com", Account: account1, Region: "us-east-1", Partition: "aws"}
+	for _, want := range []struct {
+		task  string
+		calls int
+	}{{"/task/1", 2}, {"/task/1", 0}, {"/task/2", 2}, {"/task/1", 0}} {
+		t.Setenv("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", want.task)
+		calls := 0
+		client := sender(func(request *http.Request) (*http.Response, error) {
+			calls++
+			body := goodAnswer
+			if request.URL.Host == "169.254.170.2" && request.URL.Path == want.task {
+				body = `{"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"s","Token":"t","Expiration":"2999-01-01T00:00:00Z"}`
+			}
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: request, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})
+		tokens := &Tokens{Store: &tokenstore.Store{Dir: dir}, Minter: Minter{AWS: AWS{HTTPClient: client}}}
+		if token, err := tokens.Token(t.Context(), r); err != nil || token.Secret != password || calls != want.calls {
+			t.Errorf("%s: %v after %d calls, want %d", want.task, err, calls, want.calls)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 type Identity struct {
 	Env       []string
 	Principal string
+	// Asked reports that whose credentials they are is known only when they were obtained: a get connects.
+	Asked bool
 }
 
 // Identities sets up the home directory of a trial for many principals, among
@@ -75,28 +77,28 @@ credential_process = %s
 	w.Metadata.SetRole("web")
 	w.Container.SetTasks(fakeaws.Task{Principal: "task/1", Path: "/task/1"}, fakeaws.Task{Principal: "task/2", Path: "/task/2"})
 	list := []Identity{
-		{[]string{"AWS_PROFILE=a"}, "user/A"},
-		{[]string{"AWS_PROFILE=b"}, "user/B"},
-		{append(b.Env(), "AWS_PROFILE=a"), "user/B"},
-		{[]string{"AWS_PROFILE=xa"}, "role/X<user/A"},
-		{[]string{"AWS_PROFILE=xb"}, "role/X<user/B"},
-		{[]string{"AWS_PROFILE=ya"}, "role/Y<user/A"},
-		{[]string{"AWS_PROFILE=xa1"}, "role/X[ext=1]<user/A"},
-		{[]string{"AWS_PROFILE=yxa"}, "role/Y<role/X<user/A"},
-		{[]string{"AWS_PROFILE=sso-admin"}, "sso/123456789012/Admin/user1"},
-		{[]string{"AWS_PROFILE=sso-reader"}, "sso/123456789012/Reader/user1"},
-		{[]string{"AWS_PROFILE=process", "ECRKIT_TRIAL=C"}, "user/C"},
-		{[]string{"AWS_PROFILE=process", "ECRKIT_TRIAL=D"}, "user/D"},
-		{[]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/task/1"}, "task/1"},
-		{[]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/task/2"}, "task/2"},
-		{nil, "imds/web"},
+		{Env: []string{"AWS_PROFILE=a"}, Principal: "user/A"},
+		{Env: []string{"AWS_PROFILE=b"}, Principal: "user/B"},
+		{Env: append(b.Env(), "AWS_PROFILE=a"), Principal: "user/B"},
+		{Env: []string{"AWS_PROFILE=xa"}, Principal: "role/X<user/A"},
+		{Env: []string{"AWS_PROFILE=xb"}, Principal: "role/X<user/B"},
+		{Env: []string{"AWS_PROFILE=ya"}, Principal: "role/Y<user/A"},
+		{Env: []string{"AWS_PROFILE=xa1"}, Principal: "role/X[ext=1]<user/A"},
+		{Env: []string{"AWS_PROFILE=yxa"}, Principal: "role/Y<role/X<user/A"},
+		{Env: []string{"AWS_PROFILE=sso-admin"}, Principal: "sso/123456789012/Admin/user1"},
+		{Env: []string{"AWS_PROFILE=sso-reader"}, Principal: "sso/123456789012/Reader/user1"},
+		{Env: []string{"AWS_PROFILE=process", "ECRKIT_TRIAL=C"}, Principal: "user/C"},
+		{Env: []string{"AWS_PROFILE=process", "ECRKIT_TRIAL=D"}, Principal: "user/D"},
+		{Env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + w.Container.URL + "/task/1"}, Principal: "task/1", Asked: true},
+		{Env: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI=" + w.Container.URL + "/task/2"}, Principal: "task/2", Asked: true},
+		{Principal: "imds/web", Asked: true},
 	}
 	for _, subject := range []string{"sub1", "sub2"} {
 		file := fakeaws.TokenFile{Path: filepath.Join(t.Home, subject+".jwt"), Claims: fakeaws.Claims{Subject: subject}}
 		if _, err := file.Rotate(); err != nil {
 			return nil, err
 		}
-		list = append(list, Identity{[]string{"AWS_WEB_IDENTITY_TOKEN_FILE=" + file.Path, "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/X"}, "webid/X/" + subject})
+		list = append(list, Identity{Env: []string{"AWS_WEB_IDENTITY_TOKEN_FILE=" + file.Path, "AWS_ROLE_ARN=arn:aws:iam::123456789012:role/X"}, Principal: "webid/X/" + subject})
 	}
 	return list, nil
 }
