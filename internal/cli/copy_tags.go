@@ -99,6 +99,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	if len(images) == 0 {
 		return fmt.Errorf("%s has no tags: %w", src, content.ErrNotFound)
 	}
+	c.collects = !trust.active() && !c.dryRun
 	var outcomes []copyOutcome
 	taken := map[string]digest.Digest{}
 	var interrupted error
@@ -111,10 +112,11 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		for _, tag := range image.tags {
 			tagged := dst
 			if tagged.Tag, err = flags.name(tag, dst); err != nil {
-				return err
+				return errors.Join(err, c.finishCollected(ctx))
 			}
 			if other, taken := taken[tagged.Tag]; taken && other != image.digest {
-				return fmt.Errorf("%w: %s would name %s and %s; copy them one by one", content.ErrConflict, tagged, other, image.digest)
+				err := fmt.Errorf("%w: %s would name %s and %s; copy them one by one", content.ErrConflict, tagged, other, image.digest)
+				return errors.Join(err, c.finishCollected(ctx))
 			}
 			taken[tagged.Tag] = image.digest
 			dsts = append(dsts, tagged)
@@ -123,14 +125,17 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		one.Digest = image.digest
 		options, err := c.options(one)
 		if err != nil {
-			return err
+			return errors.Join(err, c.finishCollected(ctx))
 		}
 		options.KeepTags = !flags.force
 		some, err := c.run(ctx, "copied", source, dsts, options, trust, gate)
 		if err != nil {
-			return err
+			return errors.Join(err, c.finishCollected(ctx))
 		}
 		outcomes = append(outcomes, some...)
+	}
+	if err := c.finishCollected(ctx); err != nil {
+		return errors.Join(interrupted, err)
 	}
 	if len(outcomes) == 0 {
 		return interrupted

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -80,5 +81,37 @@ func TestCopyTagsInterrupted(t *testing.T) {
 		if err != nil || len(tags) != 1 {
 			t.Errorf("tags %v, %v", tags, err)
 		}
+	}
+}
+
+// TestCopyTagsWritesOnce copies many tags to a layout and to an archive, which exist with
+// another image: all are there, and index.json is written once.
+func TestCopyTagsWritesOnce(t *testing.T) {
+	t.Parallel()
+	const images = 20
+	src, home := layoutOf(t, images), t.TempDir()
+	env := func(key string) (string, bool) {
+		value, ok := map[string]string{"HOME": home}[key]
+		return value, ok
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		var out, messages bytes.Buffer
+		if code := Main(t.Context(), args, nil, &out, &messages, env); code != exitDone {
+			t.Fatalf("%v: exit code %d: %s", args, code, &messages)
+		}
+		return out.String()
+	}
+	dir := t.TempDir()
+	for _, dst := range []string{"oci:" + filepath.Join(dir, "dst"), "oci-archive:" + filepath.Join(dir, "dst.tar")} {
+		run("copy", "oci:"+src+":1", dst+":before")
+		run("copy", "oci:"+src, dst, "--all-tags")
+		if n := strings.Count(run("copy", dst, "oci:"+filepath.Join(t.TempDir(), "back"), "--all-tags"), "oci:"); n != images+1 {
+			t.Errorf("%s has %d tags, want %d", dst, n, images+1)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil || len(files) != 2 {
+		t.Errorf("left behind: %v, %v", files, err)
 	}
 }

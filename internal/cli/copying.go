@@ -49,6 +49,8 @@ type copying struct {
 
 	repository   func() (*ecr.Settings, error) // of --create-repository
 	repositories map[string]content.Target     // that were opened
+	collects     bool                          // many images go to one file or directory
+	collected    pendingTarget                 // that file or directory, once it is opened
 }
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
@@ -282,7 +284,16 @@ func (app *App) writes(dst ref.Reference) {
 // that they share its connections.
 func (c *copying) target(ctx context.Context, dst ref.Reference) (content.Target, error) {
 	if !dst.IsRepository() {
-		return c.app.openTarget(ctx, dst)
+		if c.collected != nil {
+			return c.collected, nil
+		}
+		target, err := c.app.openTarget(ctx, dst)
+		if err == nil && c.collects {
+			if c.collected = pending(target); c.collected != nil {
+				return c.collected, nil
+			}
+		}
+		return target, err
 	}
 	if c.repositories == nil {
 		c.repositories = map[string]content.Target{}

@@ -80,10 +80,10 @@ func (t *Target) Commit(ctx context.Context) error {
 	}
 	before := index
 	var tagged []content.Manifest
+	if index, err = layout.AddAllToIndex(index, t.Tagged); err != nil {
+		return fmt.Errorf("%s: index.json: %w", t.Name, err)
+	}
 	for _, m := range t.Tagged {
-		if index, err = layout.AddToIndex(index, m.Descriptor, m.Tag); err != nil {
-			return fmt.Errorf("%s: index.json: %w", t.Name, err)
-		}
 		if image, ok := dockersave.ImageOf(m.Manifest, nil); ok {
 			images = append(images, image)
 			tagged = append(tagged, m.Manifest)

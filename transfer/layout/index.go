@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/files"
@@ -23,6 +25,10 @@ func (l *Layout) PutTagged(ctx context.Context, m content.Manifest, tag string) 
 	if err := l.putManifest(ctx, m); err != nil {
 		return err
 	}
+	return l.addToIndex(ctx, []content.TaggedManifest{{Manifest: m, Tag: tag}})
+}
+
+func (l *Layout) addToIndex(ctx context.Context, added []content.TaggedManifest) error {
 	unlock, err := l.lock(ctx)
 	if err != nil {
 		return err
@@ -32,7 +38,7 @@ func (l *Layout) PutTagged(ctx context.Context, m content.Manifest, tag string) 
 	if err != nil {
 		return fmt.Errorf("%s: %w", l, err)
 	}
-	updated, err := AddToIndex(old, m.Descriptor, tag)
+	updated, err := AddAllToIndex(old, added)
 	if err != nil {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
@@ -112,34 +118,74 @@ func (l *Layout) sweep(now time.Time) {
 
 // AddToIndex puts an entry into an index.json and keeps all else that is in it.
 func AddToIndex(data []byte, d content.Descriptor, tag string) ([]byte, error) {
-	index, entries, err := decodeIndexEntries(data)
+	return AddAllToIndex(data, []content.TaggedManifest{{Manifest: content.Manifest{Descriptor: d}, Tag: tag}})
+}
+
+// indexEntry is an entry of index.json.
+type indexEntry struct {
+	raw    json.RawMessage
+	digest digest.Digest
+	name   string
+	gone   bool
+}
+
+// AddAllToIndex does so for many entries, one after the other.
+func AddAllToIndex(data []byte, added []content.TaggedManifest) ([]byte, error) {
+	index, existing, err := decodeIndexEntries(data)
 	if err != nil {
 		return nil, err
 	}
-	kept := make([]json.RawMessage, 0, len(entries)+1)
-	for _, raw := range entries {
+	var entries []*indexEntry
+	names, digests := map[string][]*indexEntry{}, map[digest.Digest][]*indexEntry{}
+	add := func(e *indexEntry) {
+		entries = append(entries, e)
+		names[e.name] = append(names[e.name], e)
+		digests[e.digest] = append(digests[e.digest], e)
+	}
+	for _, raw := range existing {
 		var e content.Descriptor
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return nil, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
 		}
-		name := e.Annotations[ocispec.AnnotationRefName]
-		if e.Digest == d.Digest && (tag == "" || name == tag) {
-			return data, nil // there already, without a tag under whatever name
+		add(&indexEntry{raw: raw, digest: e.Digest, name: e.Annotations[ocispec.AnnotationRefName]})
+	}
+	changed := false
+	for _, m := range added {
+		d, tag := m.Descriptor, m.Tag
+		same := func(e *indexEntry) bool { return !e.gone && (tag == "" || e.name == tag) }
+		if slices.ContainsFunc(digests[d.Digest], same) {
+			continue // there already, without a tag under whatever name
 		}
-		if name == tag && tag != "" || name == "" && e.Digest == d.Digest {
-			continue
+		if tag != "" {
+			for _, e := range names[tag] {
+				e.gone = true
+			}
+			names[tag] = nil
 		}
-		kept = append(kept, raw)
+		for _, e := range digests[d.Digest] {
+			e.gone = e.gone || e.name == ""
+		}
+		entry := content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+		if tag != "" {
+			entry.Annotations = map[string]string{ocispec.AnnotationRefName: tag}
+		}
+		raw, err := json.Marshal(entry)
+		if err != nil {
+			return nil, err
+		}
+		add(&indexEntry{raw: raw, digest: d.Digest, name: tag})
+		changed = true
 	}
-	entry := content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
-	if tag != "" {
-		entry.Annotations = map[string]string{ocispec.AnnotationRefName: tag}
+	if !changed {
+		return data, nil
 	}
-	raw, err := json.Marshal(entry)
-	if err != nil {
-		return nil, err
+	kept := make([]json.RawMessage, 0, len(entries))
+	for _, e := range entries {
+		if !e.gone {
+			kept = append(kept, e.raw)
+		}
 	}
-	if index["manifests"], err = json.Marshal(append(kept, raw)); err != nil {
+	if index["manifests"], err = json.Marshal(kept); err != nil {
 		return nil, err
 	}
 	return json.Marshal(index)

@@ -43,7 +43,7 @@ var (
 // New returns the layout in dir. Nothing is read or made yet: the first
 // write makes the directory.
 func New(dir string) *Layout {
-	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir}, dir}
+	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir, last: new(lastIndex)}, dir}
 }
 
 // NewNamed is New with another name in messages.
@@ -56,7 +56,7 @@ func NewNamed(dir, name string) *Layout {
 // NewReader returns a reader of the layout whose files are in files; name is
 // what messages call it.
 func NewReader(files fs.FS, name string) Reader {
-	return Reader{files: files, name: name}
+	return Reader{files: files, name: name, last: new(lastIndex)}
 }
 
 // Is reports whether dir is an OCI image layout.

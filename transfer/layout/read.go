@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -25,6 +27,32 @@ const MaxIndexSize = 64 << 20
 type Reader struct {
 	files fs.FS
 	name  string // in messages
+	last  *lastIndex
+}
+
+// lastIndex is what index.json was when it was read last: many images of one layout are
+// found without decoding it each time.
+type lastIndex struct {
+	mu      sync.Mutex
+	data    []byte
+	entries []content.Descriptor
+}
+
+// decode is DecodeIndex.
+func (l *lastIndex) decode(data []byte) ([]content.Descriptor, error) {
+	if l == nil {
+		return DecodeIndex(data)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.data == nil || !bytes.Equal(l.data, data) {
+		entries, err := DecodeIndex(data)
+		if err != nil {
+			return nil, err
+		}
+		l.data, l.entries = data, entries
+	}
+	return slices.Clone(l.entries), nil
 }
 
 func (l Reader) String() string { return l.name }
@@ -172,7 +200,7 @@ func (l Reader) Index() ([]content.Descriptor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
 	}
-	entries, err := DecodeIndex(data)
+	entries, err := l.last.decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: index.json: %w", l.name, err)
 	}
