@@ -105,7 +105,7 @@ var importers = []struct {
 	{[]string{"transfer/internal/fixture"}, nil, "it is for tests"},
 	{[]string{"internal/credhelper"}, []string{"cmd/docker-credential-ecrkit"}, "the credential helper is a program"},
 	{[]string{"localecr"}, []string{"internal/cli"}, "a server is not part of its clients"},
-	{[]string{"transfer/archive"}, []string{"transfer/ref", "mirror/media"}, "only the parser of references knows all endpoints; a set has an archive in it"},
+	{[]string{"transfer/archive"}, []string{"transfer/ref", "internal/cli", "mirror/media"}, "only the parser of references knows all endpoints; a set has an archive in it"},
 	{[]string{"transfer/registry", "transfer/docker"}, []string{"transfer/ref", "internal/cli"}, "only the parser of references knows all endpoints; the command line sets its own up"},
 	{[]string{"transfer/ecr"}, []string{"transfer/ref", "internal/cli", "internal/governance"}, "only the parser of references knows all endpoints; others know Amazon ECR because they are about it"},
 }
