@@ -2,11 +2,13 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
@@ -70,11 +72,11 @@ func TestTaskTokenIsCached(t *testing.T) {
 		calls := 0
 		client := sender(func(request *http.Request) (*http.Response, error) {
 			calls++
-			body := goodAnswer
+			body := fmt.Sprintf(`{"authorizationData":[{"authorizationToken":"QVdTOmNhbmFyeS1wYXNzd29yZA==","expiresAt":%d,"proxyEndpoint":"https://x"}]}`, time.Now().Add(12*time.Hour).Unix())
 			if request.URL.Host == "169.254.170.2" && request.URL.Path == want.task {
 				body = `{"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"s","Token":"t","Expiration":"2999-01-01T00:00:00Z"}`
 			}
-			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Request: request, Body: io.NopCloser(strings.NewReader(body))}, nil
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}, Request: request, Body: io.NopCloser(strings.NewReader(body))}, nil
 		})
 		tokens := &Tokens{Store: &tokenstore.Store{Dir: dir}, Minter: Minter{AWS: AWS{HTTPClient: client}}}
 		if token, err := tokens.Token(t.Context(), r); err != nil || token.Secret != password || calls != want.calls {
