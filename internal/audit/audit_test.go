@@ -180,6 +180,9 @@ func TestReport(t *testing.T) {
 	if err := json.Unmarshal([]byte(written[scan.FormatJSON]), &back); err != nil || len(back.Repositories) != 2 || back.Repositories[1].Findings == nil {
 		t.Errorf("JSON: %v: %s", err, written[scan.FormatJSON])
 	}
+	if n := strings.Count(written[scan.FormatCodeQuality], `"fingerprint"`); n != 6 {
+		t.Errorf("%d issues for five findings and a repository that could not be read:\n%s", n, written[scan.FormatCodeQuality])
+	}
 	var log struct {
 		Runs []struct {
 			Tool struct {

@@ -34,6 +34,8 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 		return err
 	case scan.FormatHTML:
 		return r.writeHTML(w, o.Version)
+	case scan.FormatCodeQuality:
+		return r.writeCodeQuality(w)
 	}
 	return fmt.Errorf("format %q is none of %v", format, scan.Formats())
 }

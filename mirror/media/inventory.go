@@ -78,7 +78,8 @@ func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts m
 		if err != nil {
 			return Inventory{}, err
 		}
-		found[s.Name] = map[digest.Digest]bool{}
+		digests := map[digest.Digest]bool{}
+		found[s.Name] = digests
 		for _, image := range s.Images {
 			group.Go(func() error {
 				contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers})
@@ -88,7 +89,7 @@ func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts m
 				mu.Lock()
 				defer mu.Unlock()
 				for _, blob := range contents.Blobs {
-					found[s.Name][blob.Digest] = true
+					digests[blob.Digest] = true
 				}
 				return nil
 			})

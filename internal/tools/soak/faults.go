@@ -72,7 +72,6 @@ type cell struct {
 	kind  faultKind
 	count int
 	repo  string
-	image *image // to push
 	names []string
 }
 

@@ -39,7 +39,6 @@ type killing struct {
 	dice     *rand.Rand
 	n        int
 	old, new *image
-	refs     []string
 }
 
 // runKill kills each kind of operation at random times. After one to three kills the command runs to its end.
