@@ -67,9 +67,8 @@ func (app *App) tempDir() string {
 	if dir, ok := app.Env("TMPDIR"); ok && dir != "" {
 		return dir
 	}
-	const large = "/var/tmp"
-	if info, err := os.Stat(large); err == nil && info.IsDir() {
-		return large
+	if info, err := os.Stat(largeTempDir); err == nil && info.IsDir() {
+		return largeTempDir
 	}
 	return ""
 }

@@ -56,7 +56,7 @@ const environmentHelp = `ecrkit reads these environment variables:
   COSIGN_PASSWORD        password of an encrypted private key
   DOCKER_CONFIG          directory of docker's config.json, with the logins of other registries
   DOCKER_HOST            docker engine; also DOCKER_TLS_VERIFY, DOCKER_CERT_PATH
-  TMPDIR                 directory for temporary files (default /var/tmp)
+  TMPDIR                 directory for temporary files (default /var/tmp; on Windows %TEMP%)
   GOMEMLIMIT             memory limit of the garbage collector (default 112MiB)
   SOURCE_DATE_EPOCH      date of the man pages
   GITHUB_ACTIONS         "true" is the default of --github; GITHUB_OUTPUT and GITHUB_STEP_SUMMARY

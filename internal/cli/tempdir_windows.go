@@ -1,0 +1,4 @@
+package cli
+
+// largeTempDir is "", which is never a directory: the user's own is on a disk.
+const largeTempDir = ""
