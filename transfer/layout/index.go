@@ -62,21 +62,7 @@ func (l *Layout) writeIndex(data []byte) error {
 	return nil
 }
 
-// lockName is the file that is locked by whoever writes index.json, and removed
-// afterwards.
-const lockName = files.TempPrefix + "lock"
-
-// lock keeps other processes from writing index.json until unlock is called. Several
-// users may write to one layout.
-func (l *Layout) lock(ctx context.Context) (unlock func(), err error) {
-	lock, err := files.AcquireShared(ctx, filepath.Join(l.dir, lockName))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", l, err)
-	}
-	return lock.Remove, nil
-}
-
-// SetTag is PutTagged, and tells whether it has changed anything.
+// SetTag is PutTagged, and reports whether it has changed anything.
 func (l *Layout) SetTag(ctx context.Context, m content.Manifest, tag string) (changed bool, err error) {
 	have, err := l.Resolve(ctx, tag)
 	changed = err != nil || have.Descriptor.Digest != m.Descriptor.Digest
