@@ -156,4 +156,4 @@ func mirrorImageText(image mirror.Image) string {
 }
 
 // errConflicts is the advice for a plan with conflicts.
-var errConflicts = errors.New("tags at a destination name other images; with existing: overwrite in the configuration they are moved, with skip they stay")
+var errConflicts = errors.New("tags at a destination name other images; existing: overwrite in the configuration (--existing overwrite for a set) moves them, skip leaves them")
