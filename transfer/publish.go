@@ -89,7 +89,7 @@ func (t *delivery) beforeTags(opts Options) error {
 	return fmt.Errorf("%s: image %s gets no tag: %w", t.Target, t.root.Descriptor.Digest, err)
 }
 
-// setTags gives the image its tags; "" is an image without one. All of them are tried: a
+// setTags sets the tags of the image; "" is an image without one. All of them are tried: a
 // tag that is immutable keeps no other from being set.
 func (t *delivery) setTags(tags []string) error {
 	failures := make([]error, len(tags))

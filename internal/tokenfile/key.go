@@ -3,7 +3,7 @@ package tokenfile
 import "strconv"
 
 // Key names a token. Both fields are digests, see [Digest]; Session is "" for a
-// credential source that always gives the same principal.
+// credential source that always has the same principal.
 type Key struct{ Source, Session string }
 
 // String returns the name of the key's files without extension: "SOURCE" or

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,8 +97,10 @@ func collect(ctx context.Context, selected []mirror.Selected, sources []content.
 		for _, image := range s.Images {
 			group.Go(func() error {
 				options := optionsOf(opts, s, image)
-				if err := prepare(ctx, opts, s, src, nil, &options); err != nil {
-					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				if opts.Prepare != nil { // the caller sets what verifies the image
+					if err := opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src, Options: &options}); err != nil {
+						return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+					}
 				}
 				contents, err := transfer.ReadContents(ctx, src, options)
 				if err != nil {
@@ -121,19 +124,11 @@ func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage
 	return options
 }
 
-// prepare has the caller set what verifies the image.
-func prepare(ctx context.Context, opts ExportOptions, s mirror.Selected, src content.Source, destinations []transfer.Destination, options *transfer.Options) error {
-	if opts.Prepare == nil {
-		return nil
-	}
-	return opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src, Destinations: destinations, Options: options})
-}
-
 // fill copies all images into the set and completes it. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
 func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (Set, error) {
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(max(opts.Repositories, repositoriesAtOnce))
+	group.SetLimit(cmp.Or(opts.Repositories, repositoriesAtOnce))
 	for i, s := range selected {
 		group.Go(func() error {
 			for _, image := range s.Images {
@@ -150,5 +145,5 @@ func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources [
 	return w.seal(ctx)
 }
 
-// repositoriesAtOnce is how many repositories are read at once.
+// repositoriesAtOnce is how many repositories are read at once, unless the options say.
 const repositoriesAtOnce = 8

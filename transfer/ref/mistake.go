@@ -34,7 +34,7 @@ func mistake(s string, registries auth.Registries, err error) error {
 		}
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok && rest != "" && !strings.ContainsAny(scheme, "/.:@") {
-		return fmt.Errorf("begins with %s://, which a reference has not; write %s", scheme, rest)
+		return fmt.Errorf("begins with %s://, which a reference does not; write %s", scheme, rest)
 	}
 	for _, c := range []struct{ characters, what string }{
 		{"'\"`", "a quotation mark in it; check the quotes around it"},

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// runDisk gives each place a disk that is too small, in so many sizes up to one that is enough.
+// runDisk mounts at each place a disk that is too small, in so many sizes up to one that is enough.
 func runDisk(ctx context.Context, s *soak) error {
 	r := s.begin("disk")
 	old, new, err := s.twoImages(3)

@@ -14,7 +14,7 @@ import (
 // namespaceVariable is set in a process that has mounts of its own.
 const namespaceVariable = "SOAK_NAMESPACE"
 
-// inNamespace runs the program once more, with mounts that nobody else sees and that end with it, and returns its
+// inNamespace runs the program again, with mounts that nobody else sees and that end with it, and returns its
 // exit code. done is false if this process is that one.
 func inNamespace(ctx context.Context) (code int, done bool, err error) {
 	if os.Getenv(namespaceVariable) != "" {
