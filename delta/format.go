@@ -1,0 +1,136 @@
+package delta
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/delta/internal/deflate"
+	"github.com/ecrkit/ecrkit/internal/strictjson"
+)
+
+const (
+	// MediaType is that of a delta.
+	MediaType = "application/vnd.ecrkit.layer.delta.v1"
+	magic     = "ecrkit delta 1\n"
+	version   = 1
+	// maxHeader bounds the header, in bytes.
+	maxHeader = 64 << 10
+	// maxPlain bounds the plaintext of a layer, in bytes.
+	maxPlain = 1 << 40
+)
+
+// ErrFormat reports bytes that are not a delta that this version can read.
+var ErrFormat = errors.New("not a delta that can be read")
+
+// Header describes a delta. Its JSON form is the first part of the format.
+type Header struct {
+	Version int `json:"version"`
+	// Layer is what is rebuilt: the digest and size of its compressed bytes.
+	Layer Part `json:"layer"`
+	// Plain is the size of its plaintext, in bytes.
+	Plain int64 `json:"plain"`
+	// Encoding is how the plaintext is compressed: gzip or none.
+	Encoding string `json:"encoding"`
+	// Encoder is the model that the description is of; nil without compression.
+	Encoder *deflate.Encoder `json:"encoder,omitempty"`
+	// Bases are the layers that the patch is against, in the order of their numbers.
+	Bases []Part `json:"bases"`
+	// Description and Patch are the sizes of the other parts, in bytes.
+	Description int64 `json:"description"`
+	Patch       int64 `json:"patch"`
+}
+
+// Part is a layer by its compressed bytes.
+type Part struct {
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+}
+
+// EncoderName is the model of the encoder that the layer was written by, for people and inventories.
+func (h Header) EncoderName() string {
+	if h.Encoder == nil {
+		return encodingNone
+	}
+	return h.Encoder.Model
+}
+
+// Encoders returns the names of the encoders that this version can rebuild streams of. A name stands for
+// the same bytes for ever.
+func Encoders() []string { return append([]string{encodingNone}, deflate.Models()...) }
+
+func (h Header) check(size int64) error {
+	bad := func(format string, args ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrFormat}, args...)...)
+	}
+	if h.Version != version {
+		return bad("it has version %d; this ecrkit reads version %d", h.Version, version)
+	}
+	for _, p := range append([]Part{h.Layer}, h.Bases...) {
+		if err := p.Digest.Validate(); err != nil || p.Size < 0 {
+			return bad("layer %q of %d bytes", p.Digest, p.Size)
+		}
+	}
+	if h.Plain < 0 || h.Plain > maxPlain || len(h.Bases) > maxBases {
+		return bad("a plaintext of %d bytes from %d bases", h.Plain, len(h.Bases))
+	}
+	switch {
+	case h.Encoding == encodingNone && h.Encoder == nil && h.Description == 0:
+	case h.Encoding == encodingGzip && h.Encoder != nil:
+	default:
+		return bad("encoding %q", h.Encoding)
+	}
+	if h.Description < 0 || h.Patch < 0 || h.Description > size || h.Patch > size-h.Description {
+		return bad("its parts have %d and %d bytes, and it has %d", h.Description, h.Patch, size)
+	}
+	return nil
+}
+
+// write writes what is before the description.
+func (h Header) write(w io.Writer) (int64, error) {
+	data, err := json.Marshal(h)
+	if err != nil {
+		return 0, err
+	}
+	p := append([]byte(magic), binary.BigEndian.AppendUint32(nil, uint32(len(data)))...)
+	n, err := w.Write(append(p, data...))
+	return int64(n), err
+}
+
+// ReadHeader reads the header of a delta of so many bytes. The error wraps [ErrFormat].
+func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
+	h, _, err := readHeader(r, size)
+	return h, err
+}
+
+// readHeader returns where the description begins, too.
+func readHeader(r io.ReaderAt, size int64) (Header, int64, error) {
+	var h Header
+	head := make([]byte, len(magic)+4)
+	if _, err := r.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+		return h, 0, err
+	}
+	n := int64(binary.BigEndian.Uint32(head[len(magic):]))
+	if string(head[:len(magic)]) != magic || n > maxHeader || n > size-int64(len(head)) {
+		return h, 0, fmt.Errorf("%w: it does not begin like one", ErrFormat)
+	}
+	data := make([]byte, n)
+	if _, err := r.ReadAt(data, int64(len(head))); err != nil && !errors.Is(err, io.EOF) {
+		return h, 0, err
+	}
+	if err := strictjson.Unmarshal(data, &h); err != nil {
+		return h, 0, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	rest := size - int64(len(head)) - n
+	if err := h.check(rest); err != nil {
+		return h, 0, err
+	}
+	if h.Description+h.Patch != rest {
+		return h, 0, fmt.Errorf("%w: it has %d bytes behind its header, not %d", ErrFormat, rest, h.Description+h.Patch)
+	}
+	return h, int64(len(head)) + n, nil
+}

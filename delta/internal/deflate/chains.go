@@ -1,0 +1,207 @@
+package deflate
+
+// chains predicts encoders that search hash chains for the longest match: zlib, GNU gzip and pigz, and
+// levels 2 to 9 of Go's compress/flate. Lazy ones look for a longer match at the next byte before they take
+// one.
+type chains struct {
+	w *window
+	chainRules
+	head []uint32
+	prev [maxDist]uint32
+
+	first, end int64 // of what matches may reach
+	next       int64 // first position that is not in the chains
+	// known: here is the match at the current position. ahead: so is the one at the next.
+	known, ahead bool
+	here, there  match
+}
+
+type match struct{ length, dist int }
+
+// chainRules tell encoders and their levels apart.
+type chainRules struct {
+	good, lazy, nice, chain int
+	lazily                  bool
+	minLength               int // of the hash, and of matches
+	// farthest is the largest distance of the first candidate; that of others is below farther.
+	farthest, farther int64
+	tooFar            int  // a match of minLength farther away is not taken
+	zeroMatches       bool // the first byte can be matched
+	maxInsert         int  // longer matches are not put into the chains; 0 for lazy encoders
+	goHash            bool
+}
+
+func zlibRules(level int) chainRules {
+	r := chainRules{minLength: 3, farthest: maxDist - 262, farther: maxDist - 262, tooFar: 4096}
+	table := [10][4]int{{}, {4, 4, 8, 4}, {4, 5, 16, 8}, {4, 6, 32, 32}, {4, 4, 16, 16}, {8, 16, 32, 32}, {8, 16, 128, 128}, {8, 32, 128, 256}, {32, 128, 258, 1024}, {32, 258, 258, 4096}}
+	r.good, r.lazy, r.nice, r.chain = table[level][0], table[level][1], table[level][2], table[level][3]
+	r.lazily = level > 3
+	if !r.lazily {
+		r.maxInsert, r.tooFar = r.lazy, maxDist
+	}
+	return r
+}
+
+func goRules(level int) chainRules {
+	r := chainRules{minLength: 4, farthest: maxDist, farther: maxDist + 1, tooFar: 4096, zeroMatches: true, goHash: true}
+	table := [10][4]int{{}, {}, {4, 5, 16, 8}, {4, 6, 32, 32}, {4, 4, 16, 16}, {8, 16, 32, 32}, {8, 16, 128, 128}, {8, 32, 128, 256}, {32, 128, 258, 1024}, {32, 258, 258, 4096}}
+	r.good, r.lazy, r.nice, r.chain = table[level][0], table[level][1], table[level][2], table[level][3]
+	r.lazily = level > 3
+	if !r.lazily {
+		r.maxInsert = r.lazy
+	}
+	return r
+}
+
+func newChains(w *window, rules chainRules) *chains {
+	size := 1 << 15
+	if rules.goHash {
+		size = 1 << 17
+	}
+	return &chains{w: w, chainRules: rules, head: make([]uint32, size)}
+}
+
+// nowhere is an entry that is out of reach of all positions from pos on.
+func nowhere(pos int64) uint32 { return uint32(pos - 1<<30) }
+
+func (c *chains) reset(first, start, end int64) {
+	for i := range c.head {
+		c.head[i] = nowhere(start)
+	}
+	c.first, c.next, c.end = first, first, end
+	c.known, c.ahead = false, false
+}
+
+func (c *chains) hash(pos int64) uint32 {
+	b := c.w.buf[pos-c.w.base:]
+	if c.goHash {
+		return ((uint32(b[3]) | uint32(b[2])<<8 | uint32(b[1])<<16 | uint32(b[0])<<24) * 0x1e35a7bd) >> 15
+	}
+	return (uint32(b[0])<<10 ^ uint32(b[1])<<5 ^ uint32(b[2])) & (1<<15 - 1)
+}
+
+// insert puts positions before pos into the chains.
+func (c *chains) insert(pos int64) {
+	for ; c.next < pos; c.next++ {
+		c.insertOne(c.next)
+	}
+}
+
+// insertOne puts a position into its chain and returns the one before it there.
+func (c *chains) insertOne(pos int64) uint32 {
+	if pos+int64(c.minLength) > c.end {
+		return nowhere(pos)
+	}
+	h := c.hash(pos)
+	previous := c.head[h]
+	c.prev[pos&(maxDist-1)] = previous
+	c.head[h] = uint32(pos)
+	return previous
+}
+
+// enter puts pos into its chain unless it is there, and returns the candidate before it.
+func (c *chains) enter(pos int64) uint32 {
+	c.insert(pos)
+	if c.next > pos {
+		if pos+int64(c.minLength) > c.end {
+			return nowhere(pos)
+		}
+		return c.prev[pos&(maxDist-1)]
+	}
+	c.next = pos + 1
+	return c.insertOne(pos)
+}
+
+// search returns the first of the longest matches at pos that are longer than longest.
+func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
+	m.length = longest
+	look := int(min(maxMatch, c.end-pos))
+	nice := min(c.nice, look)
+	tries := c.chain
+	if longest >= c.good {
+		tries >>= 2
+	}
+	buf := c.w.buf
+	at := int(pos - c.w.base)
+	limit := c.farthest
+	back := pos - c.first // how far it is to the first byte
+	if !c.zeroMatches {
+		back--
+	}
+	if m.length >= look {
+		return m
+	}
+	for ; tries > 0; tries-- {
+		dist := int64(uint32(pos) - candidate)
+		if dist > limit || dist > back || dist <= 0 || int(dist) > at {
+			return m
+		}
+		limit = c.farther - 1
+		from := at - int(dist)
+		if buf[from+m.length] == buf[at+m.length] && buf[from] == buf[at] {
+			n := c.w.matchLen(pos, pos-dist, look)
+			if n > m.length && !(c.goHash && n == c.minLength && int(dist) > c.tooFar) {
+				m = match{n, int(dist)}
+				if n >= nice {
+					return m
+				}
+			}
+		}
+		if c.goHash && dist == maxDist {
+			return m // its place in the chains belongs to pos
+		}
+		candidate = c.prev[candidate&(maxDist-1)]
+	}
+	return m
+}
+
+// find returns the match at pos that an encoder would find that has one of so many bytes before it.
+func (c *chains) find(pos int64, longest int) match {
+	candidate := c.enter(pos)
+	none := match{length: c.minLength - 1}
+	if c.lazily && longest >= c.lazy {
+		return none
+	}
+	if c.goHash || longest < c.minLength-1 {
+		longest = c.minLength - 1
+	}
+	m := c.search(pos, candidate, longest)
+	if m.dist == 0 || m.length == c.minLength && m.dist > c.tooFar {
+		return none
+	}
+	return m
+}
+
+func (c *chains) predict(pos int64) Token {
+	if !c.known {
+		c.here, c.known = c.find(pos, 0), true
+	}
+	if c.here.length < c.minLength || c.here.dist == 0 {
+		return Token(c.w.at(pos))
+	}
+	if c.lazily && !c.ahead && pos+1 < c.end {
+		c.there, c.ahead = c.find(pos+1, c.here.length), true
+	}
+	if c.ahead && c.there.length > c.here.length {
+		return Token(c.w.at(pos))
+	}
+	return matchToken(c.here.length, c.here.dist)
+}
+
+func (c *chains) accept(pos int64, t Token) {
+	defer func() { c.ahead = false }()
+	if !t.isMatch() {
+		switch {
+		case c.ahead && c.there.length > c.here.length:
+			c.here = c.there
+		default:
+			c.known = false // the next search begins without a match before it
+		}
+		return
+	}
+	c.known = false
+	if length := t.length(); c.maxInsert > 0 && length > c.maxInsert {
+		c.insert(pos + 1)
+		c.next = max(c.next, pos+int64(length))
+	}
+}

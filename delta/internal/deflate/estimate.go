@@ -1,0 +1,78 @@
+package deflate
+
+import (
+	"cmp"
+	"io"
+	"slices"
+)
+
+// rounds are how much plaintext is described to compare encoders, in bytes, and how many of the best go on
+// to the next round. The last is several segments of pgzip.
+var rounds = []struct {
+	sample int64
+	keep   int
+}{{64 << 10, 6}, {512 << 10, 2}, {3 << 20, 1}}
+
+// Estimate returns the encoder whose model describes the beginning of a stream best. open opens the stream
+// at its beginning.
+func Estimate(open func() (io.ReadCloser, error), s Survey) (Encoder, error) {
+	var candidates []Encoder
+	for _, name := range Models() {
+		candidates = append(candidates, Encoder{Model: name, Segment: s.segment()})
+	}
+	for i, round := range rounds {
+		if i == len(rounds)-1 && s.segment() > 0 {
+			for _, dictionary := range []int64{16 << 10, 32 << 10} {
+				e := candidates[0]
+				e.Dictionary = dictionary
+				candidates = append(candidates, e)
+			}
+		}
+		if len(candidates) == 1 {
+			break
+		}
+		ranked, err := rank(open, s, candidates, round.sample)
+		if err != nil {
+			return Encoder{}, err
+		}
+		candidates = nil
+		for _, r := range ranked[:min(round.keep, len(ranked))] {
+			if r.size <= ranked[0].size*11/10+16 { // the others are of another family
+				candidates = append(candidates, r.encoder)
+			}
+		}
+	}
+	return candidates[0], nil
+}
+
+// segment is the size of segments that the flushes suggest, 0 if none.
+func (s Survey) segment() int64 {
+	if s.Flush >= 1<<10 {
+		return s.Flush
+	}
+	return 0
+}
+
+// rank sorts encoders by the size of what they cannot predict of the first bytes of plaintext.
+func rank(open func() (io.ReadCloser, error), s Survey, encoders []Encoder, sample int64) (all []ranked, err error) {
+	for _, e := range encoders {
+		in, err := open()
+		if err != nil {
+			return nil, err
+		}
+		result, err := Describe(in, s, e, io.Discard, sample)
+		in.Close() // opened for reading
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ranked{e, result.Size})
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(a.size, b.size) })
+	return all, nil
+}
+
+// ranked is an encoder with the size of its description.
+type ranked struct {
+	encoder Encoder
+	size    int64
+}

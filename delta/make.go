@@ -1,0 +1,214 @@
+package delta
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/delta/internal/deflate"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// ErrWhole reports a layer that is better carried whole; the error says why.
+var ErrWhole = errors.New("the layer is carried whole")
+
+// Delta is a delta in a temporary file.
+type Delta struct {
+	Header
+	File *os.File
+	Size int64
+	// Tokens and Misses are those of the stream, and those that its model did not predict.
+	Tokens, Misses int64
+}
+
+// Close removes the delta.
+func (d *Delta) Close() error { return d.File.Close() }
+
+// Make makes the delta of a layer from the plaintexts of bases, of which it uses those that have most of its
+// content, and proves it. The error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would
+// not be smaller.
+func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *Delta, err error) {
+	target, compressed, err := w.read(ctx, l, true)
+	if err != nil {
+		if errors.Is(err, deflate.ErrFormat) {
+			return nil, fmt.Errorf("%w: %w", ErrWhole, err)
+		}
+		return nil, err
+	}
+	defer target.Close()     // it is removed
+	defer compressed.Close() // likewise
+	chosen := choose(target, bases)
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("%w: it shares nothing with the bases", ErrWhole)
+	}
+	if target.encoding == encodingZstd {
+		return nil, fmt.Errorf("%w: there is no model of the zstd encoder that wrote it", ErrWhole)
+	}
+	d = &Delta{Header: Header{Version: version, Layer: Part{l.Digest, l.Size}, Plain: target.Plain, Encoding: target.encoding}}
+	defer func() {
+		if err != nil && d != nil && d.File != nil {
+			d.File.Close() // it is removed
+		}
+	}()
+	patch, err := w.temporary()
+	if err != nil {
+		return nil, err
+	}
+	defer patch.Close() // it is copied
+	description, err := w.temporary()
+	if err != nil {
+		return nil, err
+	}
+	defer description.Close() // likewise
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		out := &limited{w: bufio.NewWriterSize(patch, 64<<10), left: l.Size}
+		if _, err := w.diff(groupCtx, target, chosen, out); err != nil {
+			return err
+		}
+		return out.w.Flush()
+	})
+	if target.encoding == encodingGzip {
+		group.Go(func() error {
+			out := &limited{w: bufio.NewWriterSize(description, 64<<10), left: l.Size}
+			if err := d.describe(groupCtx, compressed, target.survey, out); err != nil {
+				return err
+			}
+			return out.w.Flush()
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, b := range chosen {
+		d.Bases = append(d.Bases, Part{b.Digest, b.Size})
+	}
+	if err := d.join(w, description, patch); err != nil {
+		return nil, err
+	}
+	if d.Size >= l.Size {
+		return nil, fmt.Errorf("%w: the delta has %d bytes, and the layer %d", ErrWhole, d.Size, l.Size)
+	}
+	if err := w.Apply(ctx, d.File, d.Size, chosen, io.Discard); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: it was not rebuilt: %w", ErrWhole, err)
+	}
+	return d, nil
+}
+
+// describe writes the description of the stream.
+func (d *Delta) describe(ctx context.Context, compressed *os.File, survey deflate.Survey, out io.Writer) error {
+	open := func() (io.ReadCloser, error) {
+		return io.NopCloser(&reader{ctx, io.NewSectionReader(compressed, 0, d.Layer.Size)}), nil
+	}
+	encoder, err := deflate.Estimate(open, survey)
+	if err != nil {
+		return err
+	}
+	d.Encoder = &encoder
+	in, _ := open() // it cannot fail
+	result, err := deflate.Describe(in, survey, encoder, out, 0)
+	d.Tokens, d.Misses = result.Tokens, result.Misses
+	return err
+}
+
+// join makes the file of the delta.
+func (d *Delta) join(w *Workspace, parts ...*os.File) (err error) {
+	sizes := make([]int64, len(parts))
+	for i, p := range parts {
+		info, err := p.Stat()
+		if err != nil {
+			return err
+		}
+		sizes[i] = info.Size()
+	}
+	d.Description, d.Patch = sizes[0], sizes[1]
+	if d.File, err = w.temporary(); err != nil {
+		return err
+	}
+	if d.Size, err = d.Header.write(d.File); err != nil {
+		return err
+	}
+	for i, p := range parts {
+		n, err := io.Copy(d.File, io.NewSectionReader(p, 0, sizes[i]))
+		d.Size += n
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// limited ends a part that grows larger than the layer.
+type limited struct {
+	w    *bufio.Writer
+	left int64
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.left -= int64(len(p)); l.left < 0 {
+		return 0, fmt.Errorf("%w: the delta would be larger", ErrWhole)
+	}
+	return l.w.Write(p)
+}
+
+// Apply rebuilds the layer of a delta and writes it to out. Bases has the bases of the delta by their
+// number. A delta may be hostile: what is written has at most the size that it names, and the error wraps
+// [content.ErrIntegrity] unless it is the layer of its digest. So who writes it to a registry completes the
+// upload only if there is no error.
+func (w *Workspace) Apply(ctx context.Context, r io.ReaderAt, size int64, bases []*Plaintext, out io.Writer) error {
+	h, at, err := readHeader(r, size)
+	if err != nil {
+		return err
+	}
+	if len(bases) != len(h.Bases) {
+		return fmt.Errorf("%w: it has %d bases, and there are %d", ErrFormat, len(h.Bases), len(bases))
+	}
+	for i, b := range h.Bases {
+		if bases[i].Digest != b.Digest {
+			return fmt.Errorf("%w: base %d is %s, not %s", ErrFormat, i, bases[i].Digest, b.Digest)
+		}
+	}
+	verifier := h.Layer.Digest.Verifier()
+	to := &counted{w: io.MultiWriter(out, verifier), left: h.Layer.Size}
+	plain := newPatchReader(ctx, io.NewSectionReader(r, at+h.Description, h.Patch), bases, h.Plain)
+	if h.Encoder == nil {
+		_, err = io.Copy(to, plain)
+	} else {
+		err = deflate.Rebuild(plain, io.NewSectionReader(r, at, h.Description), *h.Encoder, to, h.Layer.Size)
+	}
+	if err == nil && to.left != 0 {
+		err = fmt.Errorf("it has %d bytes less than %d", to.left, h.Layer.Size)
+	}
+	if err == nil && !verifier.Verified() {
+		err = errors.New("it has another digest")
+	}
+	if err == nil || ctx.Err() != nil || to.failed {
+		return err
+	}
+	return fmt.Errorf("layer %s could not be rebuilt: %w: %w", h.Layer.Digest, content.ErrIntegrity, err)
+}
+
+// counted passes at most so many bytes on.
+type counted struct {
+	w      io.Writer
+	left   int64
+	failed bool // the writer has
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	if int64(len(p)) > c.left {
+		return 0, fmt.Errorf("it has more bytes than it should: %w", ErrFormat)
+	}
+	n, err := c.w.Write(p)
+	c.left -= int64(n)
+	c.failed = c.failed || err != nil
+	return n, err
+}

@@ -1,0 +1,250 @@
+package delta
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/delta/internal/deflate"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Workspace is a directory for the plaintexts of layers, and what is common to them. Memory does not grow
+// with the layers, but for 16 bytes for each 2 KiB of the bases that a delta is made from. The disk needs
+// room for the plaintexts and for the layer.
+type Workspace struct {
+	dir  string
+	seed maphash.Seed
+}
+
+// NewWorkspace returns a workspace in dir, where temporary files are made; "" is the system's.
+func NewWorkspace(dir string) *Workspace { return &Workspace{dir: dir, seed: maphash.MakeSeed()} }
+
+// Layer is a layer that can be read.
+type Layer struct {
+	Digest digest.Digest
+	Size   int64 // in bytes, as it is compressed
+	// Open opens the compressed bytes. It is called once. The reader is verified here.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Encodings of a layer.
+const (
+	encodingNone = "none"
+	encodingGzip = "gzip"
+	encodingZstd = "zstd"
+)
+
+// Plaintext is the plaintext of a layer, in a temporary file.
+type Plaintext struct {
+	Digest   digest.Digest // of the layer
+	Size     int64         // of the layer, compressed
+	Plain    int64         // size of the plaintext, in bytes
+	encoding string
+	survey   deflate.Survey
+	file     *os.File
+	sample   map[uint64]int64 // sizes of some chunks, by their hash
+}
+
+// sampled reports whether a chunk is in samples.
+func sampled(hash uint64) bool { return hash&15 == 0 }
+
+// Close removes the plaintext.
+func (p *Plaintext) Close() error { return p.file.Close() }
+
+// temporary returns a file that has no name any more where the system can do that, and is gone when it is closed.
+func (w *Workspace) temporary() (*os.File, error) {
+	f, err := os.CreateTemp(w.dir, ".ecrkit-delta-*")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, os.ErrPermission) {
+		return f, nil // it stays until the caller removes the directory
+	}
+	return f, nil
+}
+
+// Plaintext reads a layer once and keeps its plaintext. The error wraps [content.ErrIntegrity] if the layer
+// is not the one of its digest.
+func (w *Workspace) Plaintext(ctx context.Context, l Layer) (*Plaintext, error) {
+	p, _, err := w.read(ctx, l, false)
+	return p, err
+}
+
+// read reads a layer; with whole it keeps the compressed bytes too.
+func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext, _ *os.File, err error) {
+	in, err := l.Open(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("layer %s: %w", l.Digest, err)
+	}
+	defer in.Close() // what was read is verified
+	p := &Plaintext{Digest: l.Digest, Size: l.Size, sample: map[uint64]int64{}}
+	var compressed *os.File
+	if p.file, err = w.temporary(); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("layer %s: %w", l.Digest, err)
+			p.file.Close() // it is removed
+			if compressed != nil {
+				compressed.Close() // likewise
+			}
+		}
+	}()
+	verifier := l.Digest.Verifier()
+	raw := io.TeeReader(io.LimitReader(&reader{ctx, in}, l.Size+1), verifier)
+	if whole {
+		if compressed, err = w.temporary(); err != nil {
+			return nil, nil, err
+		}
+		raw = io.TeeReader(raw, compressed)
+	}
+	buffered := bufio.NewReaderSize(raw, 64<<10)
+	out := bufio.NewWriterSize(p.file, 64<<10)
+	sampler := &sampler{w: w, sample: p.sample}
+	if err := p.expand(buffered, io.MultiWriter(out, sampler)); err != nil {
+		return nil, nil, err
+	}
+	sampler.finish()
+	if err := out.Flush(); err != nil {
+		return nil, nil, err
+	}
+	if _, err := io.Copy(io.Discard, buffered); err != nil {
+		return nil, nil, err
+	}
+	if !verifier.Verified() {
+		return nil, nil, fmt.Errorf("%w: its bytes have another digest", content.ErrIntegrity)
+	}
+	info, err := p.file.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.Plain = info.Size()
+	return p, compressed, nil
+}
+
+// expand writes the plaintext of a layer.
+func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
+	magic, _ := in.Peek(4) // a short layer is none of the compressed ones
+	switch {
+	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
+		p.encoding = encodingGzip
+		survey, err := deflate.Inspect(in, out)
+		if errors.Is(err, deflate.ErrFormat) {
+			err = fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+		}
+		p.survey = survey
+		return err
+	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18"):
+		p.encoding = encodingZstd
+		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
+		if err != nil {
+			return err
+		}
+		defer z.Close()
+		if _, err := io.Copy(out, z); err != nil {
+			return fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+		}
+		return nil
+	default:
+		p.encoding = encodingNone
+		_, err := io.Copy(out, in)
+		return err
+	}
+}
+
+// reader ends with the context.
+type reader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := context.Cause(r.ctx); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}
+
+// sampler notes the sizes of some chunks of what is written to it.
+type sampler struct {
+	w      *Workspace
+	sample map[uint64]int64
+	cut    chunker
+	buf    []byte
+}
+
+func (s *sampler) Write(p []byte) (int, error) {
+	s.buf = append(s.buf, p...)
+	done := 0
+	for len(s.buf)-done >= maxChunk {
+		done += s.note(s.buf[done:])
+	}
+	s.buf = append(s.buf[:0], s.buf[done:]...)
+	return len(p), nil
+}
+
+func (s *sampler) finish() {
+	for len(s.buf) > 0 {
+		s.buf = s.buf[s.note(s.buf):]
+	}
+}
+
+func (s *sampler) note(p []byte) int {
+	n := s.cut.next(p)
+	if h := maphash.Bytes(s.w.seed, p[:n]); sampled(h) {
+		s.sample[h] = int64(n)
+	}
+	return n
+}
+
+// maxBases is how many bases a delta has at most.
+const maxBases = 4
+
+// choose returns the bases that have most of a layer's content, best first: each is worth what those before
+// it do not have.
+func choose(target *Plaintext, bases []*Plaintext) (chosen []*Plaintext) {
+	left := map[uint64]int64{}
+	for h, n := range target.sample {
+		left[h] = n
+	}
+	for len(chosen) < maxBases {
+		var best *Plaintext
+		var most int64
+		for _, b := range bases {
+			shared := int64(0)
+			for h, n := range left {
+				if _, ok := b.sample[h]; ok {
+					shared += n
+				}
+			}
+			if shared > most {
+				best, most = b, shared
+			}
+		}
+		if best == nil {
+			break
+		}
+		chosen = append(chosen, best)
+		for h := range best.sample {
+			delete(left, h)
+		}
+	}
+	if len(chosen) == 0 && len(bases) > 0 { // small layers have no sample: the one of the nearest size
+		nearest := slices.MinFunc(bases, func(a, b *Plaintext) int {
+			return cmp.Compare(max(a.Plain, target.Plain)-min(a.Plain, target.Plain), max(b.Plain, target.Plain)-min(b.Plain, target.Plain))
+		})
+		chosen = append(chosen, nearest)
+	}
+	return chosen
+}
