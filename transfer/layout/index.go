@@ -73,8 +73,13 @@ func (l *Layout) SetTag(ctx context.Context, m content.Manifest, tag string) (ch
 // it.
 const maxPartialAge = 7 * 24 * time.Hour
 
+// minResumed is the size in bytes from which a partial file is kept for a process that
+// resumes it. Smaller ones may never be wanted again: a new signature, say, has
+// another digest.
+const minResumed = 64 << 10
+
 // sweep removes what killed processes left behind: partial files whose blob exists
-// or that are old, unless a process has them, and other temporary files, which are
+// or that are small or old, unless a process has them, and other temporary files, which are
 // written under the lock only. What cannot be removed, as it may be another user's,
 // stays.
 func (l *Layout) sweep(now time.Time) {
@@ -96,10 +101,20 @@ func (l *Layout) sweep(now time.Time) {
 			continue // gone in the meantime
 		}
 		_, err = os.Stat(filepath.Join(l.dir, filepath.FromSlash(BlobPath(d))))
-		if err == nil || now.Sub(info.ModTime()) >= maxPartialAge {
+		if err == nil || now.Sub(info.ModTime()) >= maxPartialAge || l.partialSize(d) < minResumed {
 			partial.Sweep(name)
 		}
 	}
+}
+
+// partialSize is the size in bytes of the partial file of a blob; 0 if only its lock
+// is there.
+func (l *Layout) partialSize(d digest.Digest) int64 {
+	info, err := os.Lstat(filepath.Join(l.dir, partial.Name(d)))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // AddToIndex puts an entry into an index.json and keeps all else that is in it.

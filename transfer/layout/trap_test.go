@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/files"
@@ -100,6 +101,39 @@ func TestLayoutLeavesNothing(t *testing.T) {
 		case ocispec.ImageBlobsDir, ocispec.ImageIndexFile, ocispec.ImageLayoutFile:
 		default:
 			t.Errorf("left behind: %s", e.Name())
+		}
+	}
+}
+
+// TestLayoutSweeps has a killed process leave partial files behind. What nobody may ever
+// want again goes with the next tag, what is worth resuming stays, and so does a file
+// that a process has.
+func TestLayoutSweeps(t *testing.T) {
+	t.Parallel()
+	src, _, _ := fixture.Layout(t, 1)
+	dst := filepath.Join(t.TempDir(), "dst")
+	opts := transfer.Options{Reference: "image", Tags: []string{"x"}}
+	mustCopy(t, New(src), New(dst), opts)
+	leave := func(text string, size int64) (string, *files.Lock) {
+		path := filepath.Join(dst, partial.Name(digest.FromString(text)))
+		lock, err := files.Try(path + partial.LockSuffix)
+		fixture.Check(t, err)
+		fixture.Check(t, os.WriteFile(path, make([]byte, size), 0o600))
+		return path, lock
+	}
+	small, lock := leave("a signature", minResumed-1)
+	lock.Release()
+	large, lock := leave("a layer", minResumed)
+	lock.Release()
+	held, lock := leave("another signature", 1)
+	defer lock.Release()
+	alone := filepath.Join(dst, partial.Name(digest.FromString("only a lock"))+partial.LockSuffix)
+	fixture.Check(t, os.WriteFile(alone, nil, 0o600))
+	opts.Tags = []string{"y"}
+	mustCopy(t, New(src), New(dst), opts)
+	for name, want := range map[string]bool{small: false, small + partial.LockSuffix: false, alone: false, large: true, held: true} {
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("%s is there: %t, want %t", filepath.Base(name), err == nil, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	header     = "ecrkit-upload 1"
 	suffix     = ".upload"
 	lockSuffix = ".lock"
+	tempSuffix = ".tmp" // an entry that is being written, under its lock
 	// maxAge is how long an entry is kept: an upload does not live that long.
 	maxAge = 7 * 24 * time.Hour
 	// maxSize bounds what is read of an entry in bytes: a layer has at most 4,200
@@ -132,7 +134,7 @@ func (e *Entry) rewrite() error {
 	if e.upload.Acknowledged > 0 {
 		text += acknowledged(e.upload.Acknowledged)
 	}
-	if err := files.WriteFileUnsynced(e.path, []byte(text), 0o600); err != nil {
+	if err := e.replace(text); err != nil {
 		return err
 	}
 	f, err := files.OpenOwn(e.path, os.O_WRONLY|os.O_APPEND, 0)
@@ -141,6 +143,20 @@ func (e *Entry) rewrite() error {
 	}
 	e.file = f
 	return nil
+}
+
+// replace writes the file of the entry. Its temporary file has a fixed name, so that
+// whoever has the entry next removes what a killed process has left of it.
+func (e *Entry) replace(text string) error {
+	f, err := files.CreateAs(e.path+tempSuffix, e.path, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	return f.CommitUnsynced()
 }
 
 func (e *Entry) closeFile() {
@@ -177,8 +193,10 @@ func (e *Entry) Close() error {
 func (e *Entry) Remove() error {
 	e.closeFile()
 	defer e.lock.Remove()
-	if err := os.Remove(e.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, name := range []string{e.path + tempSuffix, e.path} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
 }
@@ -187,9 +205,7 @@ func (e *Entry) Remove() error {
 func (d Dir) Forget(key string) error { return forget(d.path(key)) }
 
 func forget(path string) error {
-	_, err := os.Stat(path)
-	_, lockErr := os.Stat(path + lockSuffix)
-	if err != nil && lockErr != nil {
+	if !slices.ContainsFunc([]string{path, path + lockSuffix, path + tempSuffix}, exists) {
 		return nil
 	}
 	lock, err := files.Try(path + lockSuffix)
@@ -202,6 +218,11 @@ func forget(path string) error {
 	return (&Entry{path: path, lock: lock}).Remove()
 }
 
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // Sweep removes entries that are too old to be of use.
 func (d Dir) Sweep(now time.Time) error {
 	entries, err := os.ReadDir(string(d))
@@ -212,7 +233,7 @@ func (d Dir) Sweep(now time.Time) error {
 		return err
 	}
 	for _, e := range entries {
-		name, ok := strings.CutSuffix(strings.TrimSuffix(e.Name(), lockSuffix), suffix)
+		name, ok := strings.CutSuffix(strings.TrimSuffix(strings.TrimSuffix(e.Name(), lockSuffix), tempSuffix), suffix)
 		info, err := e.Info()
 		if !ok || err != nil || now.Sub(info.ModTime()) < maxAge {
 			continue

@@ -236,6 +236,26 @@ func TestForget(t *testing.T) {
 	}
 }
 
+// TestKilledWriter has a process be killed while it writes an entry: whoever ends the
+// upload, or sweeps later, removes what is left of it.
+func TestKilledWriter(t *testing.T) {
+	d := Dir(filepath.Join(t.TempDir(), "uploads"))
+	for name, end := range map[string]func(*Entry) error{
+		"removed": (*Entry).Remove,
+		"begun":   func(e *Entry) error { return errors.Join(e.Begin("id", 1), e.Remove()) },
+		"swept": func(e *Entry) error {
+			return errors.Join(e.Close(), os.WriteFile(d.path(key)+tempSuffix, []byte("ecrk"), 0o600), d.Sweep(time.Now().Add(maxAge+time.Hour)))
+		},
+	} {
+		e := open(t, d)
+		check(t, os.WriteFile(d.path(key)+tempSuffix, []byte("ecrk"), 0o600))
+		check(t, end(e))
+		if got := list(t, d); len(got) != 0 {
+			t.Errorf("%s: left behind: %v", name, got)
+		}
+	}
+}
+
 func TestSweep(t *testing.T) {
 	d := Dir(filepath.Join(t.TempDir(), "uploads"))
 	now := time.Now()
