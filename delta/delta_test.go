@@ -36,18 +36,21 @@ func source(seed uint64, size int) []byte {
 	return out.Bytes()[:size]
 }
 
+// modules is how many small files a version has.
+const modules = 60
+
 // version is the files of a version of a program: two in ten differ in the next, and the large one has
 // a few changed bytes in many places.
 func version(n int) (files []file) {
-	for i := range 60 {
+	for i := range modules {
 		seed := uint64(i)
 		if i%10 == n {
 			seed += 1000
 		}
-		files = append(files, file{fmt.Sprintf("app/lib/module%02d.go", i), source(seed, 3000+500*i)})
+		files = append(files, file{fmt.Sprintf("app/lib/module%02d.go", i), source(seed, 2000+100*i)})
 	}
-	large := source(5000, 600<<10)
-	for i := range 40 {
+	large := source(5000, 200<<10)
+	for i := range 13 {
 		copy(large[i*15000+n*1000:], fmt.Sprintf("v%d", n))
 	}
 	return append(files, file{"app/bin/server", large})
@@ -134,7 +137,7 @@ func TestDelta(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			w := delta.NewWorkspace(dir)
-			old := compress(t, tarOf(t, version(0)[:20]), encoder)
+			old := compress(t, tarOf(t, version(0)), encoder)
 			next := compress(t, tarOf(t, version(1)), encoder)
 			other := compress(t, source(77, 100<<10), encoders["go 6"])
 			d, err := w.Make(t.Context(), layer(next), []*delta.Plaintext{plaintext(t, w, other), plaintext(t, w, old)})
@@ -165,14 +168,20 @@ func TestDelta(t *testing.T) {
 	}
 }
 
-// TestChain rebuilds ten versions, each from the one before it.
+// TestChain rebuilds three versions, each from the one before it.
 func TestChain(t *testing.T) {
 	t.Parallel()
+	chain(t, 3, 8)
+}
+
+// chain rebuilds versions of so many files, each from the one before it.
+func chain(t *testing.T, versions, files int) {
+	t.Helper()
 	w := delta.NewWorkspace(t.TempDir())
 	encoder := encoders["pgzip"]
-	have := compress(t, tarOf(t, version(0)[:20]), encoder)
-	for n := 1; n <= 10; n++ {
-		next := compress(t, tarOf(t, version(n % 10)[:20]), encoder)
+	have := compress(t, tarOf(t, version(0)[:files]), encoder)
+	for n := 1; n <= versions; n++ {
+		next := compress(t, tarOf(t, version(n % 10)[:files]), encoder)
 		base := plaintext(t, w, have)
 		d, err := w.Make(t.Context(), layer(next), []*delta.Plaintext{base})
 		if err != nil {
@@ -246,7 +255,7 @@ func TestDamage(t *testing.T) {
 	good := bytesOf(t, d)
 	rng := rand.New(rand.NewPCG(1, 1))
 	silent := 0
-	for range 300 {
+	for range 60 {
 		bad := bytes.Clone(good)
 		bad[rng.IntN(len(bad))] ^= 1 << rng.IntN(8)
 		var out bytes.Buffer
@@ -262,8 +271,8 @@ func TestDamage(t *testing.T) {
 			t.Fatalf("%d bytes of %d", out.Len(), len(next))
 		}
 	}
-	if silent > 30 {
-		t.Errorf("%d of 300 changed bits made no difference", silent)
+	if silent > 12 {
+		t.Errorf("%d of 60 changed bits made no difference", silent)
 	}
 	for n := range len(good) / 97 {
 		if err := w.Apply(t.Context(), bytes.NewReader(good[:n*97]), int64(n*97), []*delta.Plaintext{base}, io.Discard); err == nil {

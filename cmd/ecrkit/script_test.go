@@ -57,6 +57,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"repository":    makeRepository,
 			"layout":        makeLayout,
+			"versions":      makeVersions,
 			"fault":         setFault,
 			"otherecr":      startOtherECR,
 			"otherregistry": startOtherRegistry,

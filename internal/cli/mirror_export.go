@@ -22,7 +22,7 @@ const mirrorExportHelp = `Write images of many repositories into a directory, to
   ecrkit mirror export mirror.yaml --to usb/
   ecrkit mirror export HOST/web:1 HOST/db --to usb/
   ecrkit mirror export mirror.yaml --to usb/ --part-size fat32
-  ecrkit mirror export mirror.yaml --to usb/ --have inventory.json
+  ecrkit mirror export mirror.yaml --to usb/ --have inventory.json --delta
 
 CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
 without a tag is all tags. Signatures and other referrers come along.
@@ -33,7 +33,10 @@ with a unit (700MiB, 4.7GB), or fat32, dvd or bd25. cat joins the parts, and sko
 skopeo copy oci-archive:images.tar:HOST/web:1 ...
 
 --have leaves out the blobs that an inventory of the destination has. The set can be imported only
-where they are.
+where they are. --delta, with --have, also replaces layers that have changed only a little: the set
+has what differs from layers that the destination has, and ecrkit mirror import makes the same bytes
+with the same digest again. Each delta is proved first; other layers are carried whole, and a
+message says why. ecrkit mirror delta shows what it would save.
 
 Each blob is written once, to its place. Before the set is complete, it is read back and compared.
 An export that was interrupted resumes when it is run again. The same images make the same bytes.
@@ -45,6 +48,7 @@ type mirrorExportFlags struct {
 	to       string
 	partSize string
 	have     []string
+	delta    bool
 	trust    trustFlags
 }
 
@@ -60,6 +64,7 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set")
 	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
 	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
+	cmd.Flags().BoolVar(&f.delta, "delta", false, "with --have: send only what has changed inside of layers, where they can be rebuilt exactly")
 	inGroup(cmd, groupTransfer, func() { addProgressFlag(cmd, app) })
 	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
 	return cmd
@@ -102,6 +107,9 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
+	if f.delta && len(have) == 0 {
+		return usagef("--delta needs --have: which layers the destination has; ecrkit mirror inventory lists them")
+	}
 	defer app.limitMemory()()
 	progress, err := app.newProgress()
 	if err != nil {
@@ -110,11 +118,18 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
 	options := media.ExportOptions{PartSize: size, Have: have, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
 		Copy: transfer.Options{Progress: progress.Handle, Now: app.Now}}}
+	var tried []media.LayerDelta
+	if f.delta {
+		options.Delta = &media.DeltaOptions{TempDir: app.tempDir(), Now: app.Now, Report: func(d media.LayerDelta) { tried = append(tried, d) }}
+	}
 	set, err := media.Export(ctx, config, &mirrorOpener{app: app}, f.to, options)
 	progress.Close()
 	trusting.tell()
 	if err != nil {
 		return err
+	}
+	for _, d := range tried {
+		app.Messagef("%s", layerDeltaText(d))
 	}
 	var text strings.Builder
 	for _, p := range set.Parts {
@@ -122,6 +137,13 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	}
 	if err := app.PrintResult(set, text.String()); err != nil {
 		return err
+	}
+	if len(set.Deltas) > 0 {
+		whole := "whole layers"
+		if len(set.Deltas) == 1 {
+			whole = "a whole layer"
+		}
+		app.Messagef("%s instead of %s; import the set with ecrkit, where the bases are", english.Plural(len(set.Deltas), "delta", ""), whole)
 	}
 	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), f.to, f.to)
 	return nil

@@ -22,9 +22,10 @@ const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export w
 
 The image HOST1/web:1 of the set becomes HOST/PREFIX/web:1. Nothing is written before the set is
 found complete: all parts, in their sizes, and at the destination the blobs that the set was made
-without (--have); if some are missing, the exit code is 5. Each byte is checked against its digest
-on the way; to check the whole set first, run ecrkit mirror verify. The set is only read, so it can
-be on a medium that cannot be written.
+without (--have, --delta); if some are missing, the exit code is 5. Each byte is checked against its
+digest on the way; to check the whole set first, run ecrkit mirror verify. The set is only read, so
+it can be on a medium that cannot be written. Layers that the set has as deltas are made again from
+those at the destination, in temporary files in TMPDIR, and compared with their digests.
 
 Repositories of Amazon ECR that do not exist are created, with the settings that flags give. A tag
 that names another image is moved, unless --existing is skip, which leaves it, or error, which
@@ -86,6 +87,9 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	}); err != nil {
 		return err
 	}
+	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
+		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
+	})
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}

@@ -25,6 +25,8 @@ type ExportOptions struct {
 	// Have are inventories of the destination, whose blobs are left out. The set can be imported only where
 	// they are.
 	Have []Inventory
+	// Delta, if not nil, replaces layers by deltas against what the inventories have.
+	Delta *DeltaOptions
 }
 
 // Export writes the images that a configuration selects into dir, as a set. Destinations of the
@@ -48,6 +50,14 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
+	var deltas *deltaMaker
+	if opts.Delta != nil {
+		deltas, err = collected.makeDeltas(ctx, c, o, selected, sources, opts)
+		defer deltas.Close() // they are written
+		if err != nil {
+			return Set{}, err
+		}
+	}
 	p, err := collected.plan(opts.Have)
 	if err != nil {
 		return Set{}, err
@@ -65,7 +75,11 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	s, err := w.fill(ctx, selected, sources, opts)
+	err = deltas.write(ctx, w)
+	var s Set
+	if err == nil {
+		s, err = w.fill(ctx, selected, sources, opts)
+	}
 	return s, errors.Join(err, w.Close())
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/delta"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -26,11 +27,13 @@ type Inventory struct {
 	// Repositories are the digests of the blobs, sorted, by the name of the repository under the
 	// destination.
 	Repositories map[string][]digest.Digest `json:"repositories"`
+	// Deltas is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
+	Deltas *Deltas `json:"deltas,omitempty"`
 }
 
 // NewInventory returns the inventory of a destination that has nothing.
 func NewInventory() Inventory {
-	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}}
+	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}, Deltas: &Deltas{deltaVersion, delta.Encoders()}}
 }
 
 // maxInventory bounds an inventory, in bytes.

@@ -23,6 +23,8 @@ type Reader struct {
 	dir     string
 	parts   parts
 	archive *archive.Archive
+	// rebuilder is nil unless Rebuild was called.
+	rebuilder *rebuilder
 }
 
 // Open opens the set in a directory. Each part must have its size; the bytes are checked when they are
@@ -78,7 +80,7 @@ type tarball struct {
 func (t tarball) Size() int64 { return t.size }
 
 // Close closes the set.
-func (r *Reader) Close() error { return r.archive.Close() }
+func (r *Reader) Close() error { return errors.Join(r.rebuilder.Close(), r.archive.Close()) }
 
 // Verify reads the whole set in a directory once and compares each part with its digest. The error has a
 // line for each part that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet].
@@ -118,7 +120,7 @@ func (r *Reader) Repositories() (repositories [][2]string) {
 // Repository returns the images of one repository of the set. The error wraps [content.ErrNotFound] if
 // the set has none of it.
 func (r *Reader) Repository(repository string) (content.Source, error) {
-	view := &view{archive: r.archive, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
+	view := &view{archive: r.archive, rebuilder: r.rebuilder, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
 	for _, image := range r.Images {
 		if image.Repository != repository {
 			continue
@@ -137,11 +139,12 @@ func (r *Reader) Repository(repository string) (content.Source, error) {
 
 // view is one repository of a set.
 type view struct {
-	archive *archive.Archive
-	name    string
-	order   []Image
-	images  map[digest.Digest]Image
-	tags    map[string]digest.Digest
+	archive   *archive.Archive
+	rebuilder *rebuilder
+	name      string
+	order     []Image
+	images    map[digest.Digest]Image
+	tags      map[string]digest.Digest
 }
 
 var (
@@ -178,11 +181,21 @@ func (v *view) Manifests(ctx context.Context, descriptors []content.Descriptor) 
 
 // Blob opens a blob of the set.
 func (v *view) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	if v.rebuilder.has(d) {
+		f, err := v.rebuilder.file(ctx, v, d)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(io.NewSectionReader(f, 0, d.Size)), nil
+	}
 	return v.archive.Blob(ctx, d)
 }
 
 // BlobFile opens a blob of the set for reading at any offset.
 func (v *view) BlobFile(ctx context.Context, d content.Descriptor) (content.BlobFile, error) {
+	if v.rebuilder.has(d) {
+		return v.rebuilder.file(ctx, v, d)
+	}
 	return v.archive.BlobFile(ctx, d)
 }
 

@@ -33,7 +33,7 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 		return Set{}, errors.Join(fmt.Errorf("%s: %w: %d blobs read back are not what was written, %s for one; the disk may be bad: export again",
 			w.dir, content.ErrIntegrity, len(check.wrong), check.wrong[0]), w.rewriteJournal())
 	}
-	s := Set{Version: version, ID: w.plan.id, Size: w.plan.size, Images: w.plan.images, Blobs: len(w.plan.blobs), Needs: w.plan.needs}
+	s := Set{Version: version, ID: w.plan.id, Size: w.plan.size, Images: w.plan.images, Blobs: len(w.plan.blobs), Needs: w.plan.needs, Deltas: w.plan.deltas}
 	for i, part := range w.parts {
 		name := partName(i, len(w.parts))
 		if err := files.Rename(part.file.Name(), filepath.Join(w.dir, name)); err != nil {

@@ -38,6 +38,8 @@ type Set struct {
 	Blobs  int           `json:"blobs"`
 	// Needs are blobs that were left out because the destination has them, sorted.
 	Needs []Need `json:"needs,omitempty"`
+	// Deltas are layers that the set does not have, but what they are rebuilt from.
+	Deltas []Delta `json:"deltas,omitempty"`
 }
 
 // Part is a file of the set: the next bytes of the tar.
@@ -107,6 +109,11 @@ func (s Set) check() error {
 	for _, n := range s.Needs {
 		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 {
 			return fmt.Errorf("a blob that is left out, %s in %q, cannot be right", n.Digest, n.Name)
+		}
+	}
+	for _, d := range s.Deltas {
+		if err := d.check(); err != nil {
+			return err
 		}
 	}
 	for _, image := range s.Images {

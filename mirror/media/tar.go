@@ -3,11 +3,13 @@ package media
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -16,6 +18,9 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
+
+// annotationDeltas is the annotation of index.json with the number of layers that have a delta instead.
+const annotationDeltas = "dev.ecrkit.set.deltas"
 
 // block is the unit of a tar, in bytes: headers and contents are padded to it.
 const block = 512
@@ -40,6 +45,7 @@ func (m *member) end() int64 { return m.first() + (m.size+block-1)/block*block }
 type plan struct {
 	images  []Image
 	needs   []Need
+	deltas  []Delta
 	members []*member // in their order
 	blobs   map[digest.Digest]*member
 	size    int64
@@ -52,6 +58,7 @@ type collection struct {
 	manifests map[digest.Digest]content.Manifest
 	blobs     map[digest.Digest]content.Descriptor
 	users     map[digest.Digest]map[string]bool // names of the repositories that have a blob
+	deltas    []Delta                           // of layers that were taken out of blobs
 }
 
 func newCollection() *collection {
@@ -122,14 +129,25 @@ func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
 // plan decides where everything is in the tar, without what the inventories have. Nothing in it depends
 // on the time, the machine, or the order in which images were added.
 func (c *collection) plan(inventories []Inventory) (*plan, error) {
-	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(inventories)}
+	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(inventories), deltas: c.deltas}
+	for _, d := range c.deltas {
+		c.blobs[d.Delta] = d.descriptor()
+		for _, need := range d.Bases {
+			if !slices.Contains(p.needs, need) {
+				p.needs = append(p.needs, need)
+			}
+		}
+	}
+	slices.SortFunc(p.needs, func(a, b Need) int {
+		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Name, b.Name))
+	})
 	for _, key := range slices.Sorted(maps.Keys(c.images)) {
 		image := *c.images[key]
 		slices.Sort(image.Tags)
 		image.Tags = slices.Compact(image.Tags)
 		p.images = append(p.images, image)
 	}
-	index, err := indexOf(p.images)
+	index, err := indexOf(p.images, len(p.deltas))
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +191,7 @@ func headerOf(m *member) ([]byte, error) {
 }
 
 // indexOf makes index.json: an entry for each tag, by the whole name, and one for what has none.
-func indexOf(images []Image) ([]byte, error) {
+func indexOf(images []Image, deltas int) ([]byte, error) {
 	entries := []content.Descriptor{}
 	untagged := map[digest.Digest]bool{}
 	for _, image := range images {
@@ -192,5 +210,8 @@ func indexOf(images []Image) ([]byte, error) {
 	})
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: entries}
 	index.SchemaVersion = 2
+	if deltas > 0 { // so that who opens the layout with another tool sees why layers are missing
+		index.Annotations = map[string]string{annotationDeltas: strconv.Itoa(deltas)}
+	}
 	return json.Marshal(index)
 }

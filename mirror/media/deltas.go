@@ -1,0 +1,296 @@
+package media
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/delta"
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// DeltaOptions are how layers are replaced by deltas.
+type DeltaOptions struct {
+	// TempDir is for the plaintexts of layers; "" is the system's directory.
+	TempDir string
+	// Report, if not nil, is called with each layer that a delta was tried for.
+	Report func(LayerDelta)
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// LayerDelta is what came of a layer that the destination lacks.
+type LayerDelta struct {
+	Layer   digest.Digest   `json:"layer"`
+	Size    int64           `json:"size"`
+	Delta   int64           `json:"delta,omitempty"` // bytes; 0 if the layer is carried whole
+	Encoder string          `json:"encoder,omitempty"`
+	Bases   []digest.Digest `json:"bases,omitempty"`
+	Whole   string          `json:"whole,omitempty"` // why the layer is carried whole
+	Seconds float64         `json:"seconds"`
+}
+
+// Delta is a layer that the set does not have, and what it is rebuilt from.
+type Delta struct {
+	Layer   digest.Digest `json:"layer"`
+	Size    int64         `json:"size"`
+	Delta   digest.Digest `json:"delta"` // a blob of the set
+	Bytes   int64         `json:"bytes"` // of the delta
+	Encoder string        `json:"encoder"`
+	// Bases are layers that a repository of the destination has, in the order of the delta.
+	Bases []Need `json:"bases"`
+}
+
+func (d Delta) descriptor() content.Descriptor {
+	return content.Descriptor{MediaType: delta.MediaType, Digest: d.Delta, Size: d.Bytes}
+}
+
+func (d Delta) check() error {
+	if d.Layer.Validate() != nil || d.Delta.Validate() != nil || d.Size < 0 || d.Bytes <= 0 {
+		return fmt.Errorf("the delta of layer %q cannot be right", d.Layer)
+	}
+	for _, b := range d.Bases {
+		if !content.IsRepositoryName(b.Name) || b.Digest.Validate() != nil || b.Size < 0 {
+			return fmt.Errorf("the delta of layer %s: base %q in %q cannot be right", d.Layer, b.Digest, b.Name)
+		}
+	}
+	return nil
+}
+
+// Deltas is what a destination can rebuild.
+type Deltas struct {
+	Version  int      `json:"version"` // of the format
+	Encoders []string `json:"encoders"`
+}
+
+// deltaVersion is that of the format of deltas.
+const deltaVersion = 1
+
+// encoders are those that all inventories have.
+func encoders(inventories []Inventory) []string {
+	common := delta.Encoders()
+	for _, v := range inventories {
+		common = slices.DeleteFunc(common, func(e string) bool {
+			return v.Deltas == nil || v.Deltas.Version != deltaVersion || !slices.Contains(v.Deltas.Encoders, e)
+		})
+	}
+	return common
+}
+
+const (
+	// minLayer is the smallest layer that a delta is tried for, in bytes.
+	minLayer = 16 << 10
+	// maxCandidates is how many layers are read to find the bases of one.
+	maxCandidates = 6
+)
+
+// IsLayer reports whether blobs of a media type are layers of an image.
+func IsLayer(mediaType string) bool { return strings.Contains(mediaType, "tar") }
+
+// candidate is a layer that a repository of the destination has, and the source too.
+type candidate struct {
+	Need
+	src        content.Source
+	descriptor content.Descriptor
+}
+
+// deltaMaker replaces layers of a collection by deltas.
+type deltaMaker struct {
+	opts       DeltaOptions
+	workspace  *delta.Workspace
+	encoders   []string
+	candidates []candidate
+	plain      map[digest.Digest]*delta.Plaintext
+	made       []*delta.Delta
+	deltas     []Delta
+}
+
+// makeDeltas replaces the layers of the collection that are worth it, before its plan is made. The caller
+// closes the result.
+func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (*deltaMaker, error) {
+	m := &deltaMaker{opts: *opts.Delta, workspace: delta.NewWorkspace(opts.Delta.TempDir), encoders: encoders(opts.Have), plain: map[digest.Digest]*delta.Plaintext{}}
+	if m.opts.Now == nil {
+		m.opts.Now = time.Now
+	}
+	has := lookup(opts.Have)
+	if err := m.find(ctx, conf, o, has, opts); err != nil {
+		return m, err
+	}
+	from := map[digest.Digest]content.Source{}
+	for i, s := range selected {
+		for d := range c.blobs {
+			if c.users[d][s.Name] && from[d] == nil {
+				from[d] = sources[i]
+			}
+		}
+	}
+	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
+		blob := c.blobs[d]
+		known := true
+		for name := range c.users[d] {
+			known = known && has[name][d]
+		}
+		if known || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {
+			continue
+		}
+		made, err := m.try(ctx, from[d], blob)
+		if err != nil {
+			return m, err
+		}
+		if made {
+			c.deltas = m.deltas
+			delete(c.blobs, d)
+		}
+	}
+	return m, nil
+}
+
+// find lists the layers that the destination has and the source can still read.
+func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Opener, has map[string]map[digest.Digest]bool, opts ExportOptions) error {
+	if len(m.encoders) == 0 {
+		return nil
+	}
+	all := mirror.Config{}
+	for _, images := range conf.Images {
+		images.Tags, images.Digests = mirror.TagRules{Match: mirror.Patterns{"*"}}, nil
+		if !slices.ContainsFunc(all.Images, func(other mirror.Images) bool { return other.From == images.From }) {
+			all.Images = append(all.Images, images)
+		}
+	}
+	selected, err := mirror.Select(ctx, all, o, opts.Options)
+	if err != nil {
+		return err
+	}
+	for _, s := range selected {
+		if len(has[s.Name]) == 0 {
+			continue
+		}
+		src, err := o.Source(ctx, s.From)
+		if err != nil {
+			return err
+		}
+		for _, image := range s.Images {
+			contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Platforms: s.Platforms})
+			if err != nil {
+				return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+			}
+			for _, b := range contents.Blobs {
+				if !IsLayer(b.MediaType) || content.IsForeign(b.MediaType) || !has[s.Name][b.Digest] ||
+					slices.ContainsFunc(m.candidates, func(c candidate) bool { return c.Digest == b.Digest }) {
+					continue
+				}
+				m.candidates = append(m.candidates, candidate{Need{s.Name, b.Digest, b.Size}, src, b})
+			}
+		}
+	}
+	return nil
+}
+
+// try makes the delta of a layer and reports whether it is to be used.
+func (m *deltaMaker) try(ctx context.Context, src content.Source, blob content.Descriptor) (bool, error) {
+	start := m.opts.Now()
+	result := LayerDelta{Layer: blob.Digest, Size: blob.Size}
+	d, err := m.make(ctx, src, blob)
+	switch {
+	case errors.Is(err, delta.ErrWhole):
+		result.Whole = err.Error()
+	case err != nil:
+		return false, err
+	default:
+		m.made = append(m.made, d)
+		entry := Delta{Layer: blob.Digest, Size: blob.Size, Bytes: d.Size, Encoder: d.EncoderName()}
+		if entry.Delta, err = digest.SHA256.FromReader(io.NewSectionReader(d.File, 0, d.Size)); err != nil {
+			return false, err
+		}
+		for _, base := range d.Bases {
+			i := slices.IndexFunc(m.candidates, func(c candidate) bool { return c.Digest == base.Digest })
+			entry.Bases = append(entry.Bases, m.candidates[i].Need)
+			result.Bases = append(result.Bases, base.Digest)
+		}
+		m.deltas = append(m.deltas, entry)
+		result.Delta, result.Encoder = d.Size, d.EncoderName()
+	}
+	result.Seconds = m.opts.Now().Sub(start).Seconds()
+	if m.opts.Report != nil {
+		m.opts.Report(result)
+	}
+	return err == nil, nil
+}
+
+func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.Descriptor) (*delta.Delta, error) {
+	if len(m.encoders) == 0 {
+		return nil, fmt.Errorf("%w: the inventory does not say that its ecrkit can rebuild layers", delta.ErrWhole)
+	}
+	nearest := slices.SortedStableFunc(slices.Values(m.candidates), func(a, b candidate) int {
+		return cmp.Compare(distance(a.Size, blob.Size), distance(b.Size, blob.Size))
+	})
+	var bases []*delta.Plaintext
+	for _, c := range nearest[:min(len(nearest), maxCandidates)] {
+		p := m.plain[c.Digest]
+		if p == nil {
+			var err error
+			if p, err = m.workspace.Plaintext(ctx, layerOf(c.src, c.descriptor)); err != nil {
+				if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
+					continue // the source cannot read it any more, or it is no tar that can be unpacked
+				}
+				return nil, err
+			}
+			m.plain[c.Digest] = p
+		}
+		bases = append(bases, p)
+	}
+	d, err := m.workspace.Make(ctx, layerOf(src, blob), bases)
+	if err == nil && !slices.Contains(m.encoders, d.EncoderName()) {
+		d.Close() // it is removed
+		return nil, fmt.Errorf("%w: the other side's ecrkit does not have the encoder %s", delta.ErrWhole, d.EncoderName())
+	}
+	return d, err
+}
+
+func distance(a, b int64) int64 { return max(a, b) - min(a, b) }
+
+// layerOf is a blob of a repository as a layer.
+func layerOf(src content.Source, d content.Descriptor) delta.Layer {
+	return delta.Layer{Digest: d.Digest, Size: d.Size, Open: func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }}
+}
+
+// write writes the deltas to their places.
+func (m *deltaMaker) write(ctx context.Context, w *writer) error {
+	if m == nil {
+		return nil
+	}
+	for i, d := range m.made {
+		if w.journal.isDone(m.deltas[i].Delta) {
+			continue
+		}
+		if err := w.PutBlob(ctx, m.deltas[i].descriptor(), io.NewSectionReader(d.File, 0, d.Size)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close removes the temporary files.
+func (m *deltaMaker) Close() error {
+	if m == nil {
+		return nil
+	}
+	var errs []error
+	for _, p := range m.plain {
+		errs = append(errs, p.Close())
+	}
+	for _, d := range m.made {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,204 @@
+package media
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/delta"
+	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// layerOfVersion is a layer of twelve files, of which one differs from version to version.
+func layerOfVersion(t *testing.T, version int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	check(t, err)
+	w := tar.NewWriter(z)
+	for i := range 12 {
+		seed := uint64(i)
+		if i == 5 {
+			seed = uint64(1000 + version)
+		}
+		rng := rand.New(rand.NewPCG(seed, 0))
+		var text strings.Builder
+		for range 400 {
+			fmt.Fprintf(&text, "key%d = %x\n", rng.IntN(100), rng.Uint64())
+		}
+		check(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("etc/conf%d", i), Size: int64(text.Len()), Mode: 0o644}))
+		_, err := io.WriteString(w, text.String())
+		check(t, err)
+	}
+	check(t, w.Close())
+	check(t, z.Close())
+	return out.Bytes()
+}
+
+// putLayer stores an image of one layer and returns the layer's digest.
+func (r *repository) putLayer(t *testing.T, tag string, layer []byte) digest.Digest {
+	t.Helper()
+	put := func(mediaType string, data []byte) content.Descriptor {
+		d := content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
+		check(t, r.PutBlob(t.Context(), d, bytes.NewReader(data)))
+		return d
+	}
+	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: put(ocispec.MediaTypeImageConfig, []byte(`{"v":"`+tag+`"}`)),
+		Layers: []content.Descriptor{put(ocispec.MediaTypeImageLayerGzip, layer)}}
+	m.SchemaVersion = 2
+	data, err := json.Marshal(m)
+	check(t, err)
+	check(t, r.PutTagged(t.Context(), content.Manifest{Descriptor: content.Descriptor{MediaType: m.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}, Content: data}, tag))
+	r.tags = append(r.tags, tag)
+	return m.Layers[0].Digest
+}
+
+// gap is two sides, and what is carried from one to the other.
+type gap struct {
+	near, far world
+	config    mirror.Config
+	temp      string
+	tried     []LayerDelta
+}
+
+func newGap(t *testing.T) *gap {
+	return &gap{near: world{"a.example/web": {Store: memory.New("web")}}, far: world{},
+		config: mirror.Config{Images: []mirror.Images{{From: "a.example/web"}}}, temp: t.TempDir()}
+}
+
+func (g *gap) inventory(t *testing.T) Inventory {
+	t.Helper()
+	v, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.Images{{From: "far/web", Name: "web"}}}, renamed{g.far}, mirror.Options{})
+	check(t, err)
+	return v
+}
+
+func (g *gap) export(t *testing.T, dir string, have ...Inventory) Set {
+	t.Helper()
+	g.tried = nil
+	s, err := Export(t.Context(), g.config, g.near, dir, ExportOptions{Have: have, Delta: &DeltaOptions{TempDir: g.temp, Report: func(d LayerDelta) { g.tried = append(g.tried, d) }}})
+	check(t, err)
+	return s
+}
+
+func (g *gap) load(t *testing.T, dir string) error {
+	t.Helper()
+	r, err := Open(dir)
+	check(t, err)
+	defer func() { check(t, r.Close()) }()
+	target := func(ctx context.Context, name string) (content.Target, error) { return g.far.Target(ctx, name) }
+	if err := r.CheckNeeds(t.Context(), target); err != nil {
+		return err
+	}
+	r.Rebuild(g.temp, func(ctx context.Context, name string) (content.Source, error) { return g.far.Source(ctx, name) })
+	src, err := r.Repository("a.example/web")
+	check(t, err)
+	for _, image := range r.Images {
+		dst, err := g.far.Target(t.Context(), image.Name)
+		check(t, err)
+		if _, err := transfer.Copy(t.Context(), src, dst, transfer.Options{Reference: string(image.Digest), Tags: image.Tags}); err != nil {
+			return err
+		}
+		for _, tag := range image.Tags {
+			if !slices.Contains(g.far[image.Name].tags, tag) {
+				g.far[image.Name].tags = append(g.far[image.Name].tags, tag)
+			}
+		}
+	}
+	return nil
+}
+
+// TestDeltas carries ten versions across, each as a delta against the one before it.
+func TestDeltas(t *testing.T) {
+	t.Parallel()
+	g := newGap(t)
+	web := g.near["a.example/web"]
+	web.putLayer(t, "v0", layerOfVersion(t, 0))
+	first := t.TempDir()
+	_, err := Export(t.Context(), g.config, g.near, first, ExportOptions{})
+	check(t, err)
+	check(t, g.load(t, first))
+	for n := 1; n <= 4; n++ {
+		layer := layerOfVersion(t, n)
+		d := web.putLayer(t, fmt.Sprint("v", n), layer)
+		dir := t.TempDir()
+		s := g.export(t, dir, g.inventory(t))
+		if len(s.Deltas) != 1 || s.Deltas[0].Layer != d || len(s.Deltas[0].Bases) == 0 || s.Deltas[0].Encoder != "go-1" {
+			t.Fatalf("version %d: %+v", n, s.Deltas)
+		}
+		if s.Deltas[0].Bytes*5 > int64(len(layer)) {
+			t.Errorf("version %d: %d bytes for a layer of %d", n, s.Deltas[0].Bytes, len(layer))
+		}
+		again := t.TempDir()
+		if other := g.export(t, again, g.inventory(t)); other.ID != s.ID || other.Parts[0].Digest != s.Parts[0].Digest {
+			t.Errorf("version %d: the same images made other bytes", n)
+		}
+		if _, err := Verify(t.Context(), dir); err != nil {
+			t.Error(err)
+		}
+		check(t, g.load(t, dir))
+		in, err := g.far["web"].Blob(t.Context(), content.Descriptor{Digest: d, Size: int64(len(layer))})
+		check(t, err)
+		got, err := io.ReadAll(in)
+		check(t, err)
+		if !bytes.Equal(got, layer) {
+			t.Errorf("version %d: the layer is not the same", n)
+		}
+	}
+	if left, _ := os.ReadDir(g.temp); len(left) > 0 {
+		t.Errorf("files are left: %v", left)
+	}
+}
+
+// TestDeltaRefused writes nothing where a base is missing, and carries layers whole that could not be
+// rebuilt there.
+func TestDeltaRefused(t *testing.T) {
+	t.Parallel()
+	g := newGap(t)
+	web := g.near["a.example/web"]
+	base := web.putLayer(t, "v0", layerOfVersion(t, 0))
+	first := t.TempDir()
+	_, err := Export(t.Context(), g.config, g.near, first, ExportOptions{})
+	check(t, err)
+	check(t, g.load(t, first))
+	web.putLayer(t, "v1", layerOfVersion(t, 1))
+	have := g.inventory(t)
+	dir := t.TempDir()
+	if s := g.export(t, dir, have); len(s.Deltas) != 1 || !slices.Contains(s.Needs, s.Deltas[0].Bases[0]) || s.Deltas[0].Bases[0].Digest != base {
+		t.Fatalf("%+v", s)
+	}
+	elsewhere := *g
+	elsewhere.far = world{}
+	if err := elsewhere.load(t, dir); !errors.Is(err, ErrNeeds) {
+		t.Errorf("without the base: %v", err)
+	}
+	if n := elsewhere.far["web"].Sent(); n != 0 {
+		t.Errorf("%d bytes were written", n)
+	}
+	for name, deltas := range map[string]*Deltas{
+		"says nothing": nil, "another version": {Version: 2, Encoders: delta.Encoders()},
+		"without the encoder": {Version: 1, Encoders: []string{"none", "zlib-6"}},
+	} {
+		old := have
+		old.Deltas = deltas
+		if s := g.export(t, t.TempDir(), old); len(s.Deltas) != 0 || len(g.tried) != 1 || g.tried[0].Whole == "" || s.Size < int64(len(layerOfVersion(t, 1))) {
+			t.Errorf("an inventory that %s: %+v %+v", name, s.Deltas, g.tried)
+		}
+	}
+}
