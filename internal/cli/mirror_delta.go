@@ -38,7 +38,9 @@ func newMirrorDeltaCommand(app *App) *cobra.Command {
 		Short: "Show what a delta between two images would cost",
 		Long:  mirrorDeltaHelp,
 		Args:  arguments(0, "OLD", "NEW"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return app.compareLayers(cmd.Context(), args[0], args[1]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return app.compareLayers(cmd.Context(), args[0], args[1])
+		},
 	}
 }
 
