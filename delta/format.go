@@ -22,6 +22,8 @@ const (
 	maxHeader = 64 << 10
 	// maxPlain bounds the plaintext of a layer, in bytes.
 	maxPlain = 1 << 40
+	// maxRatio is how much smaller than its plaintext a gzip stream can be: DEFLATE needs two bits for 258 bytes.
+	maxRatio = 1032
 )
 
 // ErrFormat reports bytes that are not a delta that this version can read.
@@ -79,8 +81,8 @@ func (h Header) check(size int64) error {
 		return bad("a plaintext of %d bytes from %d bases", h.Plain, len(h.Bases))
 	}
 	switch {
-	case h.Encoding == encodingNone && h.Encoder == nil && h.Description == 0:
-	case h.Encoding == encodingGzip && h.Encoder != nil:
+	case h.Encoding == encodingNone && h.Encoder == nil && h.Description == 0 && h.Plain == h.Layer.Size:
+	case h.Encoding == encodingGzip && h.Encoder != nil && h.Plain/maxRatio <= h.Layer.Size:
 	default:
 		return bad("encoding %q", h.Encoding)
 	}

@@ -66,6 +66,13 @@ func (b *rebuilder) file(ctx context.Context, v *view, d content.Descriptor) (co
 		return nil, fmt.Errorf("delta of layer %s: %w", d.Digest, err)
 	}
 	defer in.Close() // opened for reading
+	h, err := delta.ReadHeader(in, entry.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: delta of layer %s: %w: %w", v.name, d.Digest, content.ErrIntegrity, err)
+	}
+	if h.Layer != (delta.Part{Digest: d.Digest, Size: d.Size}) {
+		return nil, fmt.Errorf("%s: delta of layer %s: %w: it is the delta of %s", v.name, d.Digest, content.ErrIntegrity, h.Layer.Digest)
+	}
 	var bases []*delta.Plaintext
 	for _, need := range entry.Bases {
 		base, err := b.base(ctx, need)
