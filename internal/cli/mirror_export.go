@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -23,6 +24,7 @@ const mirrorExportHelp = `Write images of many repositories into a directory, to
   ecrkit mirror export HOST/web:1 HOST/db --to usb/
   ecrkit mirror export mirror.yaml --to usb/ --part-size fat32
   ecrkit mirror export mirror.yaml --to usb/ --have inventory.json --delta
+  ecrkit mirror export mirror.yaml --to usb/ --parity 5% --sign alias/release
 
 CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
 without a tag is all tags. Signatures and other referrers come along.
@@ -41,6 +43,13 @@ message says why. ecrkit mirror delta shows what it would save.
 Each blob is written once, to its place. Before the set is complete, it is read back and compared.
 An export that was interrupted resumes when it is run again. The same images make the same bytes.
 
+--parity adds files from which ecrkit mirror verify --repair rebuilds damaged ones: with 5%, a lost
+piece of a twentieth of the set, or many small ones. A lost part is rebuilt if it is no larger than
+that.
+
+--sign signs set.json, and with it the set. With --key, import and verify require that. The
+signature is a Sigstore bundle in set.json.sigstore.json, which cosign verify-blob reads too.
+
 Prints the files, or with --output json the content of set.json. See ecrkit mirror import.`
 
 // mirrorExportFlags are the flags of `ecrkit mirror export`.
@@ -49,6 +58,8 @@ type mirrorExportFlags struct {
 	partSize string
 	have     []string
 	delta    bool
+	parity   string
+	sign     string
 	trust    trustFlags
 }
 
@@ -65,8 +76,12 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
 	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
 	cmd.Flags().BoolVar(&f.delta, "delta", false, "with --have: send only what has changed inside of layers, where they can be rebuilt exactly")
+	cmd.Flags().StringVar(&f.parity, "parity", "", "add parity that rebuilds this `share` of the set: 5%")
 	inGroup(cmd, groupTransfer, func() { addProgressFlag(cmd, app) })
-	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
+	inGroup(cmd, groupTrust, func() {
+		f.trust.addPolicy(cmd)
+		cmd.Flags().StringVar(&f.sign, "sign", "", "sign the set with this `KEY`: alias/NAME, an ARN or a file")
+	})
 	return cmd
 }
 
@@ -91,6 +106,19 @@ func parsePartSize(s string) (int64, error) {
 	return int64(n), nil
 }
 
+// parseParity returns the share that --parity names, from 0 to 1.
+func parseParity(s string) (float64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	number, ok := strings.CutSuffix(s, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if !ok || err != nil || !(share > 0 && share <= 100) {
+		return 0, usagef("--parity %s is not a share of the set; write a percentage, such as 5%%", s)
+	}
+	return share / 100, nil
+}
+
 func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportFlags) error {
 	if f.to == "" {
 		return usagef("--to DIR is missing: the directory that gets the images")
@@ -99,7 +127,15 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
+	parity, err := parseParity(f.parity)
+	if err != nil {
+		return err
+	}
 	config, err := app.exportConfig(args)
+	if err != nil {
+		return err
+	}
+	signer, err := app.setSigner(ctx, f.sign)
 	if err != nil {
 		return err
 	}
@@ -116,7 +152,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		return err
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := media.ExportOptions{PartSize: size, Have: have, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
+	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
 		Copy: transfer.Options{Progress: progress.Handle, Now: app.Now}}}
 	var tried []media.LayerDelta
 	if f.delta {
@@ -125,6 +161,9 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	set, err := media.Export(ctx, config, &mirrorOpener{app: app}, f.to, options)
 	progress.Close()
 	trusting.tell()
+	if err == nil && signer != nil {
+		err = app.signSet(ctx, f.to, signer)
+	}
 	if err != nil {
 		return err
 	}
@@ -132,7 +171,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		app.Messagef("%s", layerDeltaText(d))
 	}
 	var text strings.Builder
-	for _, p := range set.Parts {
+	for _, p := range set.Files() {
 		fmt.Fprintf(&text, "%s  %s  %s\n", p.Digest.Encoded(), humanize.IBytes(uint64(p.Size)), p.Name)
 	}
 	if err := app.PrintResult(set, text.String()); err != nil {

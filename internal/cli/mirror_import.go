@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
-	"github.com/dustin/go-humanize"
-	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
@@ -27,6 +24,9 @@ digest on the way; to check the whole set first, run ecrkit mirror verify. The s
 it can be on a medium that cannot be written. Layers that the set has as deltas are made again from
 those at the destination, in temporary files in TMPDIR, and compared with their digests.
 
+With --key, the set must be signed by that key (ecrkit mirror export --sign). Otherwise nothing else
+of it is read: exit code 4.
+
 Repositories of Amazon ECR that do not exist are created, with the settings that flags give. A tag
 that names another image is moved, unless --existing is skip, which leaves it, or error, which
 refuses (exit code 5). Run again, it copies only what is missing.
@@ -38,6 +38,7 @@ type mirrorImportFlags struct {
 	mirrorApplyFlags
 	existing string
 	dryRun   bool
+	keys     []string
 }
 
 func newMirrorImportCommand(app *App) *cobra.Command {
@@ -53,6 +54,7 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip or error (default overwrite)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, and write nothing")
+	addSetKeyFlag(cmd, &f.keys)
 	f.add(cmd, app)
 	return cmd
 }
@@ -61,7 +63,11 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	if err := f.check(); err != nil {
 		return err
 	}
-	set, err := media.Open(dir)
+	options, err := app.setOptions(ctx, f.keys)
+	if err != nil {
+		return err
+	}
+	set, err := media.Open(dir, options)
 	if err != nil {
 		return noSet(dir, err)
 	}
@@ -112,30 +118,4 @@ type setOpener struct {
 
 func (o *setOpener) Source(_ context.Context, repository string) (content.Source, error) {
 	return o.set.Repository(repository)
-}
-
-const mirrorVerifyHelp = `Read a set, which ecrkit mirror export wrote, and compare every part with its sum.
-
-  ecrkit mirror verify usb/
-
-A damaged, short or missing part is named (exit code 4). The set is only read. sha256sum --check
-SHA256SUMS in the directory does the same.
-
-Prints a line, or with --output json one object: id, size, parts, images, blobs.`
-
-func newMirrorVerifyCommand(app *App) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify DIR",
-		Short: "Check the files of a set",
-		Long:  mirrorVerifyHelp,
-		Args:  arguments(0, "DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			set, err := media.Verify(cmd.Context(), args[0])
-			if err != nil {
-				return noSet(args[0], err)
-			}
-			return app.PrintResult(set, fmt.Sprintf("%s: ok: %s, %s in %s\n", args[0],
-				english.Plural(tagged(set), "image", ""), humanize.IBytes(uint64(set.Size)), english.Plural(len(set.Parts), "part", "")))
-		},
-	}
 }

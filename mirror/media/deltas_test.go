@@ -99,7 +99,7 @@ func (g *gap) export(t *testing.T, dir string, have ...Inventory) Set {
 
 func (g *gap) load(t *testing.T, dir string) error {
 	t.Helper()
-	r, err := Open(dir)
+	r, err := Open(dir, ReadOptions{})
 	check(t, err)
 	defer func() { check(t, r.Close()) }()
 	target := func(ctx context.Context, name string) (content.Target, error) { return g.far.Target(ctx, name) }
@@ -149,7 +149,7 @@ func TestDeltas(t *testing.T) {
 		if other := g.export(t, again, g.inventory(t)); other.ID != s.ID || other.Parts[0].Digest != s.Parts[0].Digest {
 			t.Errorf("version %d: the same images made other bytes", n)
 		}
-		if _, err := Verify(t.Context(), dir); err != nil {
+		if _, err := Verify(t.Context(), dir, ReadOptions{}); err != nil {
 			t.Error(err)
 		}
 		check(t, g.load(t, dir))

@@ -5,6 +5,8 @@
 //	images.tar.001, images.tar.002, …   the layout; images.tar if there is one part
 //	set.json                            [Set]: parts with their sums, images by repository
 //	SHA256SUMS                          for sha256sum --check
+//	set.json.sigstore.json              signature of set.json, if the set is signed
+//	parity.001, parity.sums, *.copy     [Parity], if it was asked for
 //
 // All sizes are known before the first blob is fetched, and so is the place of each blob in the tar: it
 // is written once, where it belongs, by several connections, and an export that was killed resumes. The

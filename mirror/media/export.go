@@ -27,6 +27,9 @@ type ExportOptions struct {
 	Have []Inventory
 	// Delta, if not nil, replaces layers by deltas against what the inventories have.
 	Delta *DeltaOptions
+	// Parity is the share of the set, from 0 to 1, that can be lost in one piece and rebuilt from files with
+	// parity. 0 is no parity.
+	Parity float64
 }
 
 // Export writes the images that a configuration selects into dir, as a set. Destinations of the
@@ -37,6 +40,9 @@ type ExportOptions struct {
 func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, opts ExportOptions) (Set, error) {
 	if opts.PartSize != 0 && opts.PartSize < MinPartSize {
 		return Set{}, fmt.Errorf("the size of a part is at least %d bytes: %w", MinPartSize, content.ErrUnsupported)
+	}
+	if !(opts.Parity >= 0 && opts.Parity <= 1) {
+		return Set{}, fmt.Errorf("a parity of %v is not from 0 to 1: %w", opts.Parity, content.ErrUnsupported)
 	}
 	selected, err := mirror.Select(ctx, c, o, opts.Options)
 	if err != nil {
@@ -65,22 +71,30 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if len(p.images) == 0 {
 		return Set{}, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
 	}
-	if s, err := existing(dir, p, opts.PartSize); err != nil || s != nil {
-		if s == nil {
-			s = &Set{}
-		}
-		return *s, err
+	s, err := existing(dir, p, opts.PartSize)
+	if err == nil && s == nil {
+		s, err = write(ctx, dir, p, selected, sources, deltas, opts)
 	}
-	w, err := openWriter(ctx, dir, p, opts.PartSize)
+	if err == nil && opts.Parity > 0 {
+		err = s.protect(ctx, dir, opts)
+	}
 	if err != nil {
 		return Set{}, err
 	}
-	err = deltas.write(ctx, w)
+	return *s, nil
+}
+
+// write writes the set without parity.
+func write(ctx context.Context, dir string, p *plan, selected []mirror.Selected, sources []content.Source, deltas *deltaMaker, opts ExportOptions) (*Set, error) {
+	w, err := openWriter(ctx, dir, p, opts.PartSize)
+	if err != nil {
+		return nil, err
+	}
 	var s Set
-	if err == nil {
+	if err = deltas.write(ctx, w); err == nil {
 		s, err = w.fill(ctx, selected, sources, opts)
 	}
-	return s, errors.Join(err, w.Close())
+	return &s, errors.Join(err, w.Close())
 }
 
 // openSources opens the repositories and reads the manifests of the selected images.

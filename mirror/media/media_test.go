@@ -125,7 +125,7 @@ func TestSet(t *testing.T) {
 		t.Error(err)
 	}
 
-	r, err := Open(cut)
+	r, err := Open(cut, ReadOptions{})
 	check(t, err)
 	defer r.Close()
 	if got := fmt.Sprint(r.Repositories()); got != "[[a.example/db team/db] [a.example/web web]]" {
@@ -175,12 +175,12 @@ func flips(t *testing.T, n int) {
 		at, bit := random.Int64N(p.Size), byte(1)<<random.IntN(8)
 		path := filepath.Join(dir, p.Name)
 		flip(t, path, at, bit)
-		if _, err := Verify(t.Context(), dir); !errors.Is(err, content.ErrIntegrity) || strings.Count(err.Error(), "part ") != 1 || !strings.Contains(err.Error(), p.Name) {
+		if _, err := Verify(t.Context(), dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) || strings.Count(err.Error(), "part ") != 1 || !strings.Contains(err.Error(), p.Name) {
 			t.Errorf("%s at %d: %v", p.Name, at, err)
 		}
 		flip(t, path, at, bit)
 	}
-	if _, err := Verify(t.Context(), dir); err != nil {
+	if _, err := Verify(t.Context(), dir, ReadOptions{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -255,7 +255,7 @@ func TestBadDisk(t *testing.T) {
 	if _, err := export(t, w, c, dir, 0); err != nil {
 		t.Error(err)
 	}
-	if _, err := Verify(t.Context(), dir); err != nil {
+	if _, err := Verify(t.Context(), dir, ReadOptions{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -268,7 +268,7 @@ func TestInventory(t *testing.T) {
 	// The far side has the first set; then one more image appears.
 	far := world{}
 	importSet := func(dir string) error {
-		r, err := Open(dir)
+		r, err := Open(dir, ReadOptions{})
 		check(t, err)
 		defer r.Close()
 		if err := r.CheckNeeds(t.Context(), func(ctx context.Context, name string) (content.Target, error) { return far.Target(ctx, name) }); err != nil {
@@ -300,7 +300,7 @@ func TestInventory(t *testing.T) {
 	if s.Size > 64<<10 || len(s.Needs) == 0 {
 		t.Errorf("%d bytes and %d needs for a new layer of 700 bytes", s.Size, len(s.Needs))
 	}
-	if _, err := Verify(t.Context(), second); err != nil {
+	if _, err := Verify(t.Context(), second, ReadOptions{}); err != nil {
 		t.Error(err)
 	}
 	check(t, importSet(second))

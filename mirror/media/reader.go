@@ -29,9 +29,9 @@ type Reader struct {
 
 // Open opens the set in a directory. Each part must have its size; the bytes are checked when they are
 // read, or by [Verify]. The error wraps [ErrNoSet], or [content.ErrIntegrity] with the part that is
-// missing or short. The caller closes the set.
-func Open(dir string) (*Reader, error) {
-	s, err := ReadSet(dir)
+// missing or short, or what opts.Verify returned. The caller closes the set.
+func Open(dir string, opts ReadOptions) (*Reader, error) {
+	s, _, err := readSet(dir, SetFile, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -81,31 +81,6 @@ func (t tarball) Size() int64 { return t.size }
 
 // Close closes the set.
 func (r *Reader) Close() error { return errors.Join(r.rebuilder.Close(), r.archive.Close()) }
-
-// Verify reads the whole set in a directory once and compares each part with its digest. The error has a
-// line for each part that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet].
-func Verify(ctx context.Context, dir string) (Set, error) {
-	s, err := ReadSet(dir)
-	if err != nil {
-		return Set{}, err
-	}
-	r := &Reader{Set: s, dir: dir}
-	defer func() { _ = r.parts.Close() }() // opened for reading
-	if err := r.openParts(); err != nil {
-		return s, err
-	}
-	digests, err := hashParts(ctx, r.parts, nil)
-	if err != nil {
-		return s, err
-	}
-	var errs []error
-	for i, d := range digests {
-		if d != s.Parts[i].Digest {
-			errs = append(errs, fmt.Errorf("part %s: %w: it has the digest %s, not %s", s.Parts[i].Name, content.ErrIntegrity, d, s.Parts[i].Digest))
-		}
-	}
-	return s, errors.Join(errs...)
-}
 
 // Repositories returns the repositories of the set, HOST/REPOSITORY, with their names under a
 // destination, sorted.

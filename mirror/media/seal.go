@@ -2,7 +2,6 @@ package media
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,18 +40,10 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 		}
 		s.Parts = append(s.Parts, Part{Name: name, Size: part.size, Digest: digests[i]})
 	}
-	data, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return Set{}, err
-	}
-	data = append(data, '\n')
 	if err := files.SyncDir(w.dir); err != nil {
 		return Set{}, err
 	}
-	if err := files.WriteFile(filepath.Join(w.dir, sumsFile), s.sums(data), 0o666); err != nil {
-		return Set{}, err
-	}
-	if err := files.WriteFile(filepath.Join(w.dir, setFile), data, 0o666); err != nil {
+	if err := s.write(w.dir, blockSums{}); err != nil {
 		return Set{}, err
 	}
 	err = w.journal.file.Close()

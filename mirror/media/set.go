@@ -1,8 +1,10 @@
 package media
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -13,8 +15,10 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
+// SetFile is the name of the file with the description of a set.
+const SetFile = "set.json"
+
 const (
-	setFile  = "set.json"
 	sumsFile = "SHA256SUMS"
 	tarFile  = "images.tar"
 
@@ -22,7 +26,13 @@ const (
 	version = 1
 	// maxSet bounds set.json, in bytes.
 	maxSet = 256 << 20
+	// maxSignature bounds the signature, in bytes.
+	maxSignature = 32 << 20
 )
+
+// SignatureFile is the name of the file with the signature of set.json, a Sigstore bundle, if a set is
+// signed: its caller's to write.
+const SignatureFile = SetFile + ".sigstore.json"
 
 // ErrNoSet reports a directory without a complete set.
 var ErrNoSet = errors.New("there is no complete set")
@@ -40,6 +50,8 @@ type Set struct {
 	Needs []Need `json:"needs,omitempty"`
 	// Deltas are layers that the set does not have, but what they are rebuilt from.
 	Deltas []Delta `json:"deltas,omitempty"`
+	// Parity rebuilds damaged files; nil if there is none.
+	Parity *Parity `json:"parity,omitempty"`
 }
 
 // Part is a file of the set: the next bytes of the tar.
@@ -65,19 +77,42 @@ func (i Image) descriptor() content.Descriptor {
 	return content.Descriptor{MediaType: i.MediaType, Digest: i.Digest, Size: i.Size, ArtifactType: i.ArtifactType}
 }
 
+// ReadOptions are how a set is read.
+type ReadOptions struct {
+	// Verify returns an error unless signature, the content of the file "set.json.sigstore.json", is a
+	// signature of set, that of set.json. If the set is not signed, signature is nil. Nothing else of the
+	// set is used before. A nil Verify requires no signature.
+	Verify func(set, signature []byte) error
+}
+
 // ReadSet reads the description of the set in a directory. The error wraps [ErrNoSet] if there is none,
 // and [content.ErrIntegrity] if it cannot be right.
 func ReadSet(dir string) (Set, error) {
-	path := filepath.Join(dir, setFile)
+	s, _, err := readSet(dir, SetFile, ReadOptions{})
+	return s, err
+}
+
+// readSet returns what is in the file name, [SetFile] or its copy, too.
+func readSet(dir, name string, opts ReadOptions) (Set, []byte, error) {
+	path := filepath.Join(dir, name)
 	data, err := files.Read(path, maxSet)
 	if err != nil {
-		return Set{}, fmt.Errorf("%w: %w", ErrNoSet, err)
+		return Set{}, nil, fmt.Errorf("%w: %w", ErrNoSet, err)
+	}
+	if opts.Verify != nil {
+		signature, err := files.Read(filepath.Join(dir, SignatureFile), maxSignature)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Set{}, nil, err
+		}
+		if err := opts.Verify(data, signature); err != nil {
+			return Set{}, nil, fmt.Errorf("%s: %w", path, err)
+		}
 	}
 	s, err := decodeSet(data)
 	if err != nil {
-		return Set{}, fmt.Errorf("%s: %w", path, err)
+		return Set{}, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return s, nil
+	return s, data, nil
 }
 
 func decodeSet(data []byte) (Set, error) {
@@ -94,17 +129,30 @@ func decodeSet(data []byte) (Set, error) {
 	return s, nil
 }
 
-func (s Set) check() error {
+// checkParts returns an error unless the files have their names and the right size together.
+func checkParts(list []Part, size int64, name func(i, of int) string) error {
 	total := int64(0)
-	for i, p := range s.Parts {
+	for i, p := range list {
 		// A name leads nowhere else: whoever made the set must not choose which file is read.
-		if p.Name != partName(i, len(s.Parts)) || p.Size <= 0 || p.Digest.Validate() != nil || p.Size > s.Size-total {
+		if p.Name != name(i, len(list)) || p.Size <= 0 || p.Digest.Validate() != nil || p.Size > size-total {
 			return fmt.Errorf("part %d, %q, cannot be right", i+1, p.Name)
 		}
 		total += p.Size
 	}
-	if total != s.Size || total == 0 {
-		return fmt.Errorf("the parts have %d bytes together, and the set %d", total, s.Size)
+	if total != size || total == 0 {
+		return fmt.Errorf("the parts have %d bytes together, not %d", total, size)
+	}
+	return nil
+}
+
+func (s Set) check() error {
+	if err := checkParts(s.Parts, s.Size, partName); err != nil {
+		return err
+	}
+	if s.Parity != nil {
+		if err := s.Parity.check(s.Size); err != nil {
+			return err
+		}
 	}
 	for _, n := range s.Needs {
 		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 {
@@ -147,9 +195,25 @@ func partName(i, of int) string {
 // sums is the content of SHA256SUMS.
 func (s Set) sums(set []byte) []byte {
 	var out strings.Builder
-	for _, p := range s.Parts {
+	for _, p := range s.Files() {
 		fmt.Fprintf(&out, "%s  %s\n", p.Digest.Encoded(), p.Name)
 	}
-	fmt.Fprintf(&out, "%s  %s\n", digest.FromBytes(set).Encoded(), setFile)
+	fmt.Fprintf(&out, "%s  %s\n", digest.FromBytes(set).Encoded(), SetFile)
 	return []byte(out.String())
+}
+
+// write writes the description of the set and what follows from it into dir. sums are those of the
+// parity, if it has one.
+func (s Set) write(dir string, sums blockSums) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	data = append(data, '\n')
+	for name, text := range s.derived(data, sums) {
+		if err := files.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+			return err
+		}
+	}
+	return files.WriteFile(filepath.Join(dir, SetFile), data, 0o666)
 }

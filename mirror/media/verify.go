@@ -1,0 +1,131 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Verify reads the whole set in a directory once and compares each file with its sum. The error has a
+// line for each file that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet],
+// or what opts.Verify returned.
+func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
+	s, data, err := readSet(dir, SetFile, opts)
+	if err != nil {
+		return Set{}, err
+	}
+	var errs []error
+	for _, p := range s.Files() {
+		if err := checkFile(ctx, filepath.Join(dir, p.Name), p); err != nil {
+			errs = append(errs, fmt.Errorf("part %s: %w", p.Name, err))
+		}
+		if err := context.Cause(ctx); err != nil {
+			return s, err
+		}
+	}
+	sums, err := readSums(dir, s.Parity)
+	errs = append(errs, err)
+	for name, want := range s.derived(data, sums) {
+		errs = append(errs, checkDerived(dir, name, want))
+	}
+	return s, errors.Join(errs...)
+}
+
+// Files returns the parts of the set and the files with its parity.
+func (s Set) Files() []Part {
+	if s.Parity == nil {
+		return s.Parts
+	}
+	return append(s.Parts[:len(s.Parts):len(s.Parts)], s.Parity.Parts...)
+}
+
+// checkFile reads a file and compares it. The error wraps [content.ErrIntegrity] unless ctx has ended.
+func checkFile(ctx context.Context, path string, p Part) error {
+	err := files.CheckRegular(path)
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(path)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+	}
+	defer f.Close() // opened for reading
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("%w: %w", content.ErrIntegrity, err)
+	}
+	if info.Size() != p.Size {
+		return fmt.Errorf("%w: it has %d bytes, not %d", content.ErrIntegrity, info.Size(), p.Size)
+	}
+	h, buffer := sha256.New(), make([]byte, pieceSize)
+	for left := p.Size; left > 0; {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		n, err := io.ReadFull(f, buffer[:min(left, pieceSize)])
+		if err != nil {
+			return fmt.Errorf("%w: %w", content.ErrIntegrity, err) // a bad place on the medium
+		}
+		h.Write(buffer[:n])
+		left -= int64(n)
+	}
+	if d := digest.NewDigest(digest.SHA256, h); d != p.Digest {
+		return fmt.Errorf("%w: it has the digest %s, not %s", content.ErrIntegrity, d, p.Digest)
+	}
+	return nil
+}
+
+// derived returns the files that follow from set.json, whose content is data, and from the sums of the
+// blocks, if they could be read.
+func (s Set) derived(data []byte, sums blockSums) map[string][]byte {
+	derived := map[string][]byte{sumsFile: s.sums(data)}
+	if s.Parity == nil {
+		return derived
+	}
+	derived[setCopyFile] = data
+	if sums.data != nil {
+		derived[paritySumsFile], derived[paritySumsCopy] = sums.data, sums.data
+	}
+	return derived
+}
+
+func checkDerived(dir, name string, want []byte) error {
+	data, err := files.Read(filepath.Join(dir, name), maxSet)
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", name, content.ErrIntegrity, err)
+	}
+	if !bytes.Equal(data, want) {
+		return fmt.Errorf("%s: %w: it does not belong to %s", name, content.ErrIntegrity, SetFile)
+	}
+	return nil
+}
+
+// readSums reads the sums of the blocks, from one file or the other; none if p is nil. The error wraps
+// [content.ErrIntegrity] if both are damaged.
+func readSums(dir string, p *Parity) (blockSums, error) {
+	if p == nil {
+		return blockSums{}, nil
+	}
+	var errs []error
+	for _, name := range []string{paritySumsFile, paritySumsCopy} {
+		data, err := files.Read(filepath.Join(dir, name), p.sumsSize())
+		if err == nil && int64(len(data)) == p.sumsSize() && digest.FromBytes(data) == p.Sums {
+			return blockSums{p, data}, nil
+		}
+		if err == nil {
+			err = errors.New("it does not have the right digest")
+		}
+		errs = append(errs, fmt.Errorf("%s: %w: %w", name, content.ErrIntegrity, err))
+	}
+	return blockSums{}, errors.Join(errs...)
+}
