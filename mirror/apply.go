@@ -130,6 +130,11 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		if targets[i], err = o.Target(ctx, r.To); err != nil {
 			return fail(err)
 		}
+		if creator, ok := o.(Creator); ok && r.Create && r.Settings != nil {
+			if err := creator.Create(ctx, r.To, *r.Settings); err != nil {
+				return fail(err)
+			}
+		}
 	}
 	for _, wanted := range imagesOf(repositories) {
 		if ctx.Err() != nil {

@@ -24,11 +24,18 @@ type Config struct {
 	Images       []Images `yaml:"images" json:"images,omitempty"`
 	// Existing is what becomes of a tag that names another image at a destination; "" is [Overwrite].
 	Existing Existing `yaml:"existing" json:"existing,omitempty"`
+	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
+	// changed.
+	Repositories RepositorySettings `yaml:"repositories" json:"repositories,omitzero"`
 }
 
 // Images are images of one repository.
 type Images struct {
-	From string `yaml:"from" json:"from,omitempty"` // HOST/REPOSITORY
+	// From is HOST/REPOSITORY, or with * in REPOSITORY all repositories of the registry whose names match.
+	// Those that another item names are left out, and those that are a destination.
+	From string `yaml:"from" json:"from,omitempty"`
+	// Except are patterns of names of repositories that From leaves out.
+	Except Patterns `yaml:"except" json:"except,omitempty"`
 	// Name is the repository under the destinations; "" is that of From.
 	Name string   `yaml:"name" json:"name,omitempty"`
 	Tags TagRules `yaml:"tags" json:"tags,omitzero"`
@@ -51,6 +58,7 @@ const (
 	Overwrite Existing = "overwrite" // the tag is moved, as at the source
 	Skip      Existing = "skip"      // the tag stays
 	Refuse    Existing = "error"     // the tag stays, and the plan has a conflict
+	Retag     Existing = "retag"     // the tag stays, and the image gets the tag TAG-HEX, of its digest
 )
 
 // ErrConfig reports a configuration that cannot be used.
@@ -101,9 +109,12 @@ func (c Config) Validate() error {
 		}
 	}
 	switch c.Existing {
-	case "", Overwrite, Skip, Refuse:
+	case "", Overwrite, Skip, Refuse, Retag:
 	default:
-		problems = append(problems, problem("existing: %q is not %s, %s or %s", c.Existing, Overwrite, Skip, Refuse))
+		problems = append(problems, problem("existing: %q is not %s, %s, %s or %s", c.Existing, Overwrite, Skip, Refuse, Retag))
+	}
+	if err := c.Repositories.validate(); err != nil {
+		problems = append(problems, problem("repositories: %w", err))
 	}
 	for i, images := range c.Images {
 		for _, d := range c.Destinations {
@@ -143,8 +154,16 @@ func (c Config) imageProblems() (problems []error) {
 
 func (s Images) validate() error {
 	host, repository, ok := strings.Cut(s.From, "/")
-	if !ok || host == "" || !content.IsRepositoryName(repository) {
+	if !ok || host == "" || !content.IsRepositoryName(strings.ReplaceAll(repository, "*", "0")) {
 		return fmt.Errorf("from: %q is not HOST/REPOSITORY; tags belong under tags, digests under digests", s.From)
+	}
+	switch {
+	case !s.isPattern() && len(s.Except) > 0:
+		return errors.New("except needs a from with *")
+	case s.isPattern() && s.Name != "":
+		return errors.New("name is of one repository: from has a *")
+	case s.isPattern() && len(s.Digests) > 0:
+		return errors.New("digests are of one repository: from has a *")
 	}
 	if s.Name != "" && !content.IsRepositoryName(s.Name) {
 		return fmt.Errorf("name: %q cannot be the name of a repository", s.Name)

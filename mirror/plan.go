@@ -76,6 +76,8 @@ type Repository struct {
 	From   string `json:"from"` // HOST/REPOSITORY
 	To     string `json:"to"`   // HOST/REPOSITORY
 	Create bool   `json:"create"`
+	// Settings are what a repository of Amazon ECR is created with, if the configuration says.
+	Settings *Settings `json:"settings,omitempty"`
 	// Kept is how many tags are equal on both sides.
 	Kept   int     `json:"kept"`
 	Images []Image `json:"images"`
@@ -106,6 +108,11 @@ type TagChange struct {
 	Action Action `json:"action"`
 	// Previous is what the tag names now, if it exists.
 	Previous digest.Digest `json:"previous,omitempty"`
+	// Instead is the tag of the source that names another image at the destination, and stays: Tag is
+	// added in its place, see [Retag].
+	Instead string `json:"instead,omitempty"`
+	// Immutable reports whether the destination does not let the tag be moved. That is a conflict.
+	Immutable bool `json:"immutable,omitempty"`
 }
 
 // Action is what becomes of a tag.
@@ -175,6 +182,11 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 	if err := c.Validate(); err != nil {
 		return Plan{}, err
 	}
+	written := c
+	c, err := c.expandRepositories(ctx, o)
+	if err != nil {
+		return Plan{}, err
+	}
 	p := planner{config: c, opener: o, opts: opts, repositories: make([][]Repository, len(c.Images)), calls: make([]map[string]int, len(c.Images))}
 	errs := make([]error, len(c.Images))
 	var group errgroup.Group
@@ -186,7 +198,7 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 		})
 	}
 	_ = group.Wait() // the errors are in errs
-	plan := Plan{Config: c, Repositories: slices.Concat(p.repositories...), Calls: map[string]int{}}
+	plan := Plan{Config: written, Repositories: slices.Concat(p.repositories...), Calls: map[string]int{}}
 	for _, calls := range p.calls {
 		addCalls(plan.Calls, calls)
 	}
@@ -199,7 +211,7 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 func (p Plan) hash() digest.Digest {
 	var changes []any
 	for _, r := range p.Repositories {
-		changes = append(changes, []any{r.From, r.To, r.Create, r.Images, r.Error})
+		changes = append(changes, []any{r.From, r.To, r.Create, r.Settings, r.Images, r.Error})
 	}
 	data, err := json.Marshal([]any{"ecrkit mirror plan 1", p.Config, changes})
 	if err != nil {
@@ -315,17 +327,23 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 			return err
 		}
 	}
+	if r.Create && p.config.Repositories.IsSet() {
+		if r.Settings, err = p.settings(ctx, r); err != nil {
+			return err
+		}
+	}
+	occupied := occupiedTags{policy: p.config.Existing, target: target, there: &there}
+	if err := occupied.prepare(ctx, order, wanted, arrives); err != nil {
+		return err
+	}
 	for _, d := range order {
 		image := Image{Digest: d, Tags: []TagChange{}}
 		for _, tag := range wanted[d] {
-			have := there.digests[tag]
-			switch {
-			case have == arrives[d]:
+			change, equal := occupied.change(tag, arrives[d])
+			if equal {
 				r.Kept++
-			case have == "":
-				image.Tags = append(image.Tags, TagChange{Tag: tag, Action: Add})
-			default:
-				image.Tags = append(image.Tags, TagChange{Tag: tag, Action: p.config.existing(), Previous: have})
+			} else {
+				image.Tags = append(image.Tags, change)
 			}
 		}
 		present := there.images != nil && there.images[arrives[d]].Digest != ""
@@ -339,17 +357,6 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 		}
 	}
 	return r.count(ctx, src, source, target, calls)
-}
-
-// existing is the action for a tag that names another image.
-func (c Config) existing() Action {
-	switch c.Existing {
-	case Skip:
-		return Leave
-	case Refuse:
-		return Conflict
-	}
-	return Move
 }
 
 // choosePlatforms finds out which digests the images have when only some platforms are copied.

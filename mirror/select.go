@@ -38,6 +38,10 @@ func Select(ctx context.Context, c Config, o Opener, opts Options) ([]Selected, 
 	if err := errors.Join(c.imageProblems()...); err != nil {
 		return nil, err
 	}
+	c, err := c.expandRepositories(ctx, o)
+	if err != nil {
+		return nil, err
+	}
 	p := planner{config: c, opener: o, opts: opts}
 	all := make([]Selected, len(c.Images))
 	errs := make([]error, len(c.Images))

@@ -86,6 +86,9 @@ func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags
 	if err != nil {
 		return err
 	}
+	if config.Repositories.IsSet() && f.settings.IsSet() {
+		return usagef("the configuration has settings for new repositories, under repositories: leave out the flags for them")
+	}
 	return app.applyConfig(ctx, config, saved, &mirrorOpener{app: app, create: &f.settings}, f)
 }
 

@@ -52,7 +52,7 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 			return app.importMirror(cmd.Context(), args[0], args[1], f)
 		},
 	}
-	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip or error (default overwrite)")
+	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip, retag or error (default overwrite)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, and write nothing")
 	addSetKeyFlag(cmd, &f.keys)
 	f.add(cmd, app)

@@ -112,7 +112,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 			fmt.Fprintf(&s, "  not planned: %s\n", printable(r.Error))
 			continue
 		case r.Create:
-			s.WriteString("  repository: create\n")
+			s.WriteString("  repository: create" + mirrorSettingsText(r.Settings) + "\n")
 		}
 		for _, image := range r.Images {
 			s.WriteString(mirrorImageText(image))
@@ -144,6 +144,12 @@ func mirrorImageText(image mirror.Image) string {
 		if t.Previous != "" {
 			fmt.Fprintf(&s, " (now %s)", showDigest(t.Previous, 1))
 		}
+		switch {
+		case t.Immutable:
+			s.WriteString(", which is immutable")
+		case t.Instead != "":
+			fmt.Fprintf(&s, " (%s names another image)", printable(t.Instead))
+		}
 		s.WriteString("\n")
 	}
 	switch {
@@ -156,4 +162,4 @@ func mirrorImageText(image mirror.Image) string {
 }
 
 // errConflicts is the advice for a plan with conflicts.
-var errConflicts = errors.New("tags at a destination name other images; existing: overwrite in the configuration (--existing overwrite for a set) moves them, skip leaves them")
+var errConflicts = errors.New("tags at a destination name other images; existing: overwrite in the configuration (--existing overwrite for a set) moves them unless they are immutable, skip leaves them, retag adds tags with the digest")

@@ -111,6 +111,19 @@ type TagFinder interface {
 	FindTags(ctx context.Context, tags []string) (map[string]Manifest, error)
 }
 
+// MutabilityReader is a [Target] that may keep tags at the image that they name first.
+type MutabilityReader interface {
+	// Mutability returns which tags can be moved to another image, with one request.
+	Mutability(ctx context.Context) (Mutability, error)
+}
+
+// Mutability is which tags can be moved to another image. The zero value is all of them.
+type Mutability struct {
+	Immutable bool
+	// Exclusions are patterns of tags to which the opposite applies; * is any number of characters.
+	Exclusions []string
+}
+
 // TagReader is a [Target] on this machine that knows what its tags name, without a
 // request.
 type TagReader interface {

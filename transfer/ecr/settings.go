@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +39,11 @@ type Settings struct {
 	KMSKey string
 	// Tags are the resource tags of the repository.
 	Tags map[string]string
+}
+
+// IsSet reports whether there is any setting.
+func (s Settings) IsSet() bool {
+	return s.ScanOnPush || s.ImmutableTags || len(s.MutabilityExclusions) > 0 || s.Encryption != "" || s.KMSKey != "" || len(s.Tags) > 0
 }
 
 // Validate reports what Amazon ECR would refuse in any account.
@@ -178,6 +184,12 @@ func (e *Repository) Describe(ctx context.Context) (Description, error) {
 		return Description{}, fmt.Errorf("%s: asked for one repository, got %d", e, len(out.Repositories))
 	}
 	return newDescription(e.registry, out.Repositories[0]), nil
+}
+
+// Mutability returns which tags can be moved.
+func (e *Repository) Mutability(ctx context.Context) (content.Mutability, error) {
+	d, err := e.Describe(ctx)
+	return content.Mutability{Immutable: strings.HasPrefix(d.TagMutability, "IMMUTABLE"), Exclusions: d.MutabilityExclusions}, err
 }
 
 // List lists the repositories of a registry of Amazon ECR, with one call

@@ -41,7 +41,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror"},
 		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "transfer", "transfer/content"},
+		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
 		from:  []string{"mirror/media"},
