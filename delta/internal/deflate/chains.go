@@ -1,5 +1,7 @@
 package deflate
 
+import "encoding/binary"
+
 // chains predicts encoders that search hash chains for the longest match: zlib, GNU gzip and pigz, and
 // levels 2 to 9 of Go's compress/flate. Lazy ones look for a longer match at the next byte before they take
 // one.
@@ -112,10 +114,13 @@ func (c *chains) enter(pos int64) uint32 {
 	return c.insertOne(pos)
 }
 
-// search returns the first of the longest matches at pos that are longer than longest.
+// search returns the first of the longest matches at pos that are longer than longest, which is at least 2.
 func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
 	m.length = longest
 	look := int(min(maxMatch, c.end-pos))
+	if longest >= look {
+		return m
+	}
 	nice := min(c.nice, look)
 	tries := c.chain
 	if longest >= c.good {
@@ -123,28 +128,28 @@ func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
 	}
 	buf := c.w.buf
 	at := int(pos - c.w.base)
-	limit := c.farthest
-	back := pos - c.first // how far it is to the first byte
+	back := min(pos-c.first, int64(at)) // how far it is to the first byte
 	if !c.zeroMatches {
-		back--
+		back = min(pos-c.first-1, int64(at))
 	}
-	if m.length >= look {
-		return m
-	}
+	// A distance of 0 is one too far, too.
+	limit, farther := uint32(max(min(c.farthest, back), 0)), uint32(max(min(c.farther-1, back), 0))
+	last := binary.LittleEndian.Uint16(buf[at+longest-1:])
 	for ; tries > 0; tries-- {
-		dist := int64(uint32(pos) - candidate)
-		if dist > limit || dist > back || dist <= 0 || int(dist) > at {
+		dist := uint32(pos) - candidate
+		if dist-1 >= limit {
 			return m
 		}
-		limit = c.farther - 1
+		limit = farther
 		from := at - int(dist)
-		if buf[from+m.length] == buf[at+m.length] && buf[from] == buf[at] {
-			n := c.w.matchLen(pos, pos-dist, look)
+		if binary.LittleEndian.Uint16(buf[from+m.length-1:]) == last && buf[from] == buf[at] {
+			n := c.w.matchLen(pos, pos-int64(dist), look)
 			if n > m.length && !(c.goHash && n == c.minLength && int(dist) > c.tooFar) {
 				m = match{n, int(dist)}
 				if n >= nice {
 					return m
 				}
+				last = binary.LittleEndian.Uint16(buf[at+n-1:])
 			}
 		}
 		if c.goHash && dist == maxDist {

@@ -15,6 +15,7 @@ type codec struct {
 	end     int64 // of the member
 	reset   int64 // next position where the model is reset
 	crc     uint32
+	summed  int64 // position up to which crc is
 
 	normals    uint32 // whether the last tokens were as predicted, newest lowest
 	inBlock    int64  // tokens in this block so far
@@ -60,6 +61,7 @@ func bit(v bool) uint32 {
 // beginMember begins a member of so many bytes of plaintext.
 func (c *codec) beginMember(size int64) {
 	c.start, c.end, c.reset, c.crc = c.pos, c.pos+size, c.pos, 0
+	c.summed = c.pos
 }
 
 // segment resets the model at the beginning of a segment.
@@ -82,11 +84,19 @@ func (c *codec) segment() {
 // advance moves over plaintext that is in the window. A token that goes over the end of a segment moves
 // the next reset.
 func (c *codec) advance(n int) {
-	c.crc = crc32.Update(c.crc, crc32.IEEETable, c.w.buf[c.pos-c.w.base:][:n])
 	c.pos += int64(n)
+	if c.pos-c.summed >= 4<<10 {
+		c.sum()
+	}
 	if c.reset >= 0 && c.pos > c.reset {
 		c.reset = c.pos
 	}
+}
+
+// sum adds the plaintext up to here to the checksum. The window still has it.
+func (c *codec) sum() {
+	c.crc = crc32.Update(c.crc, crc32.IEEETable, c.w.buf[c.summed-c.w.base:c.pos-c.w.base])
+	c.summed = c.pos
 }
 
 // blockEndExpected reports whether the encoder would probably end a block here.
@@ -117,7 +127,7 @@ func (c *codec) token(actual Token, end bool) (Token, bool) {
 		c.normals = c.normals<<1 | 1
 		c.misses++
 		actual = c.missed(predicted, actual)
-		if actual.isMatch() && (actual.code() < minMatch || actual.code() > altLength || int64(actual.length()) > c.end-c.pos || int64(actual.dist()) > c.pos-c.start) {
+		if c.cannotBe(actual) {
 			c.impossible = true
 			return actual, false
 		}
@@ -125,6 +135,15 @@ func (c *codec) token(actual Token, end bool) (Token, bool) {
 	c.model.accept(c.pos, actual)
 	c.inBlock++
 	return actual, false
+}
+
+// cannotBe reports whether a token, of a damaged description, is neither a literal nor a match within the
+// member.
+func (c *codec) cannotBe(t Token) bool {
+	if !t.isMatch() {
+		return t >= endOfBlock // a match without a length
+	}
+	return t.code() < minMatch || t.code() > altLength || int64(t.length()) > c.end-c.pos || int64(t.dist()) > c.pos-c.start
 }
 
 // missed codes a token that is not the predicted one.

@@ -192,6 +192,7 @@ func (d *describer) describe(e *event) error {
 		}
 		d.lastBlock = d.inBlock
 	case kindTrailer:
+		d.sum()
 		var expected [8]byte
 		binary.LittleEndian.PutUint32(expected[:], d.crc)
 		binary.LittleEndian.PutUint32(expected[4:], uint32(d.end-d.start))

@@ -222,6 +222,7 @@ func (r *rebuilder) put(t Token) error {
 }
 
 func (r *rebuilder) trailer() error {
+	r.sum()
 	trailer := make([]byte, 8)
 	binary.LittleEndian.PutUint32(trailer, r.crc)
 	binary.LittleEndian.PutUint32(trailer[4:], uint32(r.end-r.start))
