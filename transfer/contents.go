@@ -16,6 +16,7 @@ type Contents struct {
 	// Attached are those of the manifests that belong to others by a tag made of their digest.
 	Attached []content.TaggedManifest
 	Blobs    []content.Descriptor // each once
+	Foreign  []content.Descriptor // non-distributable layers, which are left out of Blobs without Options.Foreign
 }
 
 // ReadContents reads the manifests of the image that opts choose, as [Copy] does, and nothing else: what
@@ -29,7 +30,7 @@ func ReadContents(ctx context.Context, src content.Source, opts Options) (Conten
 	if err != nil {
 		return Contents{}, fmt.Errorf("%s: %w", src, err)
 	}
-	c := Contents{Root: root, Blobs: g.Blobs, Attached: g.attached, Manifests: append(g.Manifests, g.referrers...)}
+	c := Contents{Root: root, Blobs: g.Blobs, Foreign: g.Foreign, Attached: g.attached, Manifests: append(g.Manifests, g.referrers...)}
 	for _, m := range g.attached {
 		c.Manifests = append(c.Manifests, m.Manifest)
 	}

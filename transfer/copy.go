@@ -52,7 +52,8 @@ type Options struct {
 	// file or an engine nothing.
 	BeforeTags func(ctx context.Context, dst content.Target, image content.Manifest) error
 	// Foreign lets non-distributable layers be copied. It reads those that the source
-	// does not have, from the URLs of their descriptors. nil refuses such images.
+	// does not have, from the URLs of their descriptors. nil leaves them out
+	// ([Result.Foreign]); if one has no URL, the error wraps [content.ErrForeign].
 	Foreign content.BlobReader
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
@@ -108,6 +109,8 @@ type Result struct {
 	BytesResumed int64                    `json:"bytesResumed"` // in the blobs copied, sent by an earlier copy
 	BytesSkipped int64                    `json:"bytesSkipped"` // in the blobs there before
 	BytesMounted int64                    `json:"bytesMounted"` // in the blobs mounted
+	// Foreign are the non-distributable layers that were left out: they are only at their URLs.
+	Foreign []digest.Digest `json:"foreignLayersLeftOut,omitempty"`
 	// Calls are the requests to both sides by operation: the name of an operation
 	// of the ECR API, or method and route such as "PUT /v2/{name}/blobs/uploads/{uuid}".
 	// Those to the source of several destinations are in the first result.

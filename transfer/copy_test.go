@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/docker"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 	"github.com/ecrkit/ecrkit/transfer/registry"
@@ -202,7 +204,9 @@ func TestCopyForeignLayer(t *testing.T) {
 		taken  bool
 		want   error
 	}{
-		{"not asked for", []string{elsewhere.URL + "/layer"}, true, false, content.ErrUnsupported},
+		{"not asked for", []string{elsewhere.URL + "/layer"}, true, false, nil},
+		{"not asked for and absent", []string{elsewhere.URL + "/layer"}, false, false, nil},
+		{"not asked for and without a URL", nil, true, false, content.ErrForeign},
 		{"in the source", nil, true, true, nil},
 		{"at a URL", []string{elsewhere.URL + "/other", elsewhere.URL + "/layer"}, false, true, nil},
 		{"at another URL", []string{elsewhere.URL + "/moved"}, false, true, nil},
@@ -235,7 +239,7 @@ func TestCopyForeignLayer(t *testing.T) {
 			}
 			name := strings.ToLower(strings.ReplaceAll(tt.name, " ", "-"))
 			w.Create(name, types.ImageTagMutabilityMutable)
-			_, err = Copy(t.Context(), src, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: foreign})
+			made, err := Copy(t.Context(), src, w.repository(name), Options{Reference: "foreign", Tags: []string{"x"}, Foreign: foreign})
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("%v, want %v", err, tt.want)
 			}
@@ -245,6 +249,18 @@ func TestCopyForeignLayer(t *testing.T) {
 			dst := filepath.Join(t.TempDir(), "dst")
 			mustCopy(t, w.repository(name), layout.New(dst), Options{Reference: "x", Foreign: foreign})
 			got, err := os.ReadFile(fixture.BlobFile(dst, layer.Digest))
+			if !tt.taken {
+				if !slices.Equal(made.Foreign, []digest.Digest{layer.Digest}) || !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("left out %v; the layer in the layout: %v", made.Foreign, err)
+				}
+				// A layout without the layer is as good a source.
+				mustCopy(t, layout.New(dst), layout.New(filepath.Join(t.TempDir(), "again")), Options{Reference: string(made.Digest)})
+				archive := docker.NewArchiveTarget(filepath.Join(t.TempDir(), "a.tar"), "app:1", docker.TargetOptions{})
+				if _, err := Copy(t.Context(), src, archive, Options{Reference: "foreign"}); !errors.Is(err, content.ErrUnsupported) {
+					t.Errorf("docker archive: %v, want ErrUnsupported", err)
+				}
+				return
+			}
 			fixture.Check(t, err)
 			if string(got) != string(data) {
 				t.Error("the layer has other bytes")

@@ -25,6 +25,7 @@ type delivery struct {
 	root     content.Manifest
 	subsetOf digest.Digest        // the index of which root has some images; "" if it is what was named
 	all      []content.Descriptor // blobs of the image
+	foreign  []content.Descriptor // layers that are left out
 	missing  map[digest.Digest]bool
 	there    bool                     // the image with all its tags, so that only Options.BeforeTags is to be called
 	moved    map[string]digest.Digest // what tags named before
@@ -142,7 +143,7 @@ func plan(g graph, all []*delivery, opts Options) {
 
 // plan finds out which blobs have to be sent.
 func (t *delivery) plan(g graph, opts Options) error {
-	t.all = g.Blobs
+	t.all, t.foreign = g.Blobs, g.Foreign
 	if _, ok := t.Target.(content.SingleImageTarget); ok && g.hasAttachments() {
 		return fmt.Errorf("%s: %w: it holds no signatures and other referrers; an OCI archive does", t.Target, content.ErrUnsupported)
 	}
@@ -236,6 +237,9 @@ func (t *delivery) finish(took time.Duration) (Result, error) {
 		BytesResumed: t.resumed.Load(),
 		Calls:        map[string]int{},
 		Seconds:      took.Seconds(),
+	}
+	for _, d := range t.foreign {
+		r.Foreign = append(r.Foreign, d.Digest)
 	}
 	for _, d := range t.all {
 		if t.missing[d.Digest] {

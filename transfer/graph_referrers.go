@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -50,6 +51,11 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bo
 				if !blobs[d.Digest] {
 					blobs[d.Digest] = true
 					g.Blobs = append(g.Blobs, d)
+				}
+			}
+			for _, d := range tree.Foreign {
+				if !slices.ContainsFunc(g.Foreign, func(e content.Descriptor) bool { return e.Digest == d.Digest }) {
+					g.Foreign = append(g.Foreign, d)
 				}
 			}
 			for _, m := range tree.Manifests {

@@ -12,16 +12,17 @@ import (
 // Plan is what a copy to one destination would do. Its JSON form is stable:
 // fields are only added.
 type Plan struct {
-	Digest       digest.Digest            `json:"digest"`             // of the image or index
-	MediaType    string                   `json:"mediaType"`          // of the image or index
-	Tags         []string                 `json:"tags"`               // it would get
-	SubsetOf     digest.Digest            `json:"subsetOf,omitempty"` // as in [Result]
-	Moved        map[string]digest.Digest `json:"moved,omitempty"`    // what tags name now, as in [Result]
-	Blobs        int                      `json:"blobs"`              // to be copied or mounted
-	Bytes        int64                    `json:"bytes"`              // in them
-	BlobsSkipped int                      `json:"blobsSkipped"`       // already present
-	BytesSkipped int64                    `json:"bytesSkipped"`       // in them
-	Manifests    int                      `json:"manifests"`          // to be written
+	Digest       digest.Digest            `json:"digest"`                         // of the image or index
+	MediaType    string                   `json:"mediaType"`                      // of the image or index
+	Tags         []string                 `json:"tags"`                           // it would get
+	SubsetOf     digest.Digest            `json:"subsetOf,omitempty"`             // as in [Result]
+	Moved        map[string]digest.Digest `json:"moved,omitempty"`                // what tags name now, as in [Result]
+	Foreign      []digest.Digest          `json:"foreignLayersLeftOut,omitempty"` // as in [Result]
+	Blobs        int                      `json:"blobs"`                          // to be copied or mounted
+	Bytes        int64                    `json:"bytes"`                          // in them
+	BlobsSkipped int                      `json:"blobsSkipped"`                   // already present
+	BytesSkipped int64                    `json:"bytesSkipped"`                   // in them
+	Manifests    int                      `json:"manifests"`                      // to be written
 	// Calls are the requests by operation, those for this plan included, as far as
 	// the endpoints can tell them before: without those that have to be repeated. An
 	// endpoint that decides during an upload how to send a blob counts the most.
@@ -56,7 +57,7 @@ func Preview(ctx context.Context, src content.Source, dsts []Destination, opts O
 			continue
 		}
 		p := Plan{
-			Digest: made.Digest, MediaType: made.MediaType, Tags: made.Tags, Moved: made.Moved, SubsetOf: made.SubsetOf, Calls: made.Calls,
+			Digest: made.Digest, MediaType: made.MediaType, Tags: made.Tags, Moved: made.Moved, SubsetOf: made.SubsetOf, Foreign: made.Foreign, Calls: made.Calls,
 			Blobs: made.BlobsSent, Bytes: made.BytesSent, BlobsSkipped: made.BlobsSkipped, BytesSkipped: made.BytesSkipped,
 		}
 		if !t.nothingToDo() {

@@ -95,7 +95,7 @@ var advices = []struct {
 	text       string
 }{
 	{err: content.ErrTagKept, flag: "tag-prefix", text: "use --tag-prefix to keep both, or --force to move it"},
-	{err: content.ErrForeign, flag: "include-foreign", text: "if its license allows you to distribute it, copy it with --include-foreign"},
+	{err: content.ErrForeign, flag: "include-foreign", text: "if its license allows you to distribute it, take it along with --include-foreign"},
 	{err: content.ErrPlatformNeeded, flag: "platform", text: "choose one with --platform"},
 	{err: index.ErrSamePlatform, flag: "force", text: "leave one of them out, or use --force to have both"},
 	{err: index.ErrSamePlatform, text: "leave one of them out"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,8 @@ import (
 
 const resultHelp = `Prints a line DIGEST and DST for each destination, or with --output json one object: reference,
 digest, mediaType, tags, blobsSent, blobsSkipped, blobsMounted, bytesSent, bytesResumed,
-bytesSkipped, bytesMounted, calls, retries, seconds. "images" is an array of such objects, one
+bytesSkipped, bytesMounted, calls, retries, seconds, and foreignLayersLeftOut (digests) where
+non-distributable layers were not copied. "images" is an array of such objects, one
 for each destination; those that failed have an "error". An image that was verified or signed
 has "verification" and "signatures", as ecrkit verify and sign print them. With --scan-gate it
 has "scan": outcome (passed, failed, no-result) and images (digest, platform, status, outcome,
@@ -176,6 +178,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 			c.app.tellMoved(destinations[i].Target, "would move", p.Moved)
 			c.tellSubset(p.Digest, p.SubsetOf)
+			c.tellForeign(destinations[i].Target, "would not be", p.Foreign)
 		}
 		found.tell()
 		c.app.dryRunDone()
@@ -204,6 +207,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 			c.app.Messagef("%s", summary(did, r.Result))
 			c.app.tellMoved(destinations[i].Target, "moved", r.Moved)
 			c.tellSubset(r.Digest, r.SubsetOf)
+			c.tellForeign(destinations[i].Target, "were not", r.Foreign)
 			one.Signatures = found.signed[destinations[i].Target]
 		}
 		each = append(each, one.split()...)
@@ -220,6 +224,17 @@ func (c *copying) tellSubset(index, of digest.Digest) {
 		c.app.Messagef("%s is a new index of some images of %s, whose signatures and other referrers are not those of the new one and were not copied", index, of)
 	default:
 		c.app.Messagef("%s is a new index of some images of %s", index, of)
+	}
+}
+
+// tellForeign reports that layers were left out.
+func (c *copying) tellForeign(dst content.Target, were string, layers []digest.Digest) {
+	if n := len(layers); n > 0 {
+		if n == 1 && were == "were not" {
+			were = "was not"
+		}
+		c.app.Messagef("%s %s copied to %s: whoever pulls the image reads non-distributable layers from their URLs; if the license allows you to distribute them, --include-foreign copies them",
+			english.Plural(n, "foreign layer", ""), were, dst)
 	}
 }
 

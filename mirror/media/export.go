@@ -134,6 +134,9 @@ func collect(ctx context.Context, selected []mirror.Selected, sources []content.
 				if err != nil {
 					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 				}
+				if len(contents.Foreign) > 0 { // whoever imports the set need not reach its URL
+					return fmt.Errorf("%s@%s: %w: layer %s is a %w, which a set of images does not take", s.From, image.Digest, content.ErrUnsupported, contents.Foreign[0].Digest, content.ErrForeign)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				return all.add(s.From, s.Name, image.Tags, contents)

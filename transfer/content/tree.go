@@ -18,6 +18,7 @@ const (
 type Tree struct {
 	Manifests []Manifest // children before their index, the root last
 	Blobs     []Descriptor
+	Foreign   []Descriptor // layers that are left out: their bytes are at their URLs
 }
 
 // node is a manifest and what it names.
@@ -43,7 +44,8 @@ func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error
 }
 
 // ReadBelow reads the manifests below root, one call to src per level, and
-// verifies all of them.
+// verifies all of them. Without foreign, the non-distributable layers are left out of
+// the blobs; one that has no URL is [ErrForeign].
 func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (Tree, error) {
 	nodes := map[digest.Digest]node{}
 	total := int64(0)
@@ -57,7 +59,7 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 		for _, m := range level {
 			c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
 			if err == nil && !foreign {
-				err = c.refuseForeign()
+				err = c.leaveOutForeign()
 			}
 			if err != nil {
 				return Tree{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
@@ -108,7 +110,7 @@ func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descri
 func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 	var t Tree
 	sizes := map[digest.Digest]int64{}
-	visited := map[digest.Digest]bool{}
+	visited, left := map[digest.Digest]bool{}, map[digest.Digest]bool{}
 	var visit func(digest.Digest) error
 	visit = func(name digest.Digest) error {
 		if visited[name] {
@@ -132,6 +134,12 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 			if !known {
 				sizes[d.Digest] = d.Size
 				t.Blobs = append(t.Blobs, d)
+			}
+		}
+		for _, d := range n.Foreign {
+			if !left[d.Digest] {
+				left[d.Digest] = true
+				t.Foreign = append(t.Foreign, d)
 			}
 		}
 		t.Manifests = append(t.Manifests, n.Manifest)

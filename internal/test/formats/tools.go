@@ -42,6 +42,13 @@ var tools = map[string]func(*maker){
 		plain := layerOf("plain")
 		m.layout(named("1", m.manifest(m.imageConfig("linux/amd64", plain), m.blob(ociPlain, plain))))
 	},
+	// A Windows image of Docker, whose base layer is at a URL only.
+	"foreign-layer": func(m *maker) {
+		plain, absent := layerOf("own"), layerOf("foreign")
+		m.layout(named("1", m.manifest(m.imageConfig("windows/amd64", absent, plain),
+			object{"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": digest.FromBytes(absent), "size": len(absent), "urls": []string{"https://127.0.0.1:1/layer"}},
+			m.blob(ociPlain, plain))))
+	},
 	"docker-zstd": func(m *maker) {
 		plain := layerOf("zstd")
 		w, _ := zstd.NewWriter(nil)

@@ -277,6 +277,9 @@ func (s *Staging) Blobs(ctx context.Context) (map[digest.Digest]tarball.Member, 
 			return nil, err
 		}
 		for _, d := range append(c.Blobs, m.Descriptor) {
+			if content.IsForeign(d.MediaType) && !s.has(d) {
+				continue // it was left out
+			}
 			members[d.Digest] = tarball.Member{Name: layout.BlobPath(d.Digest), Size: d.Size, Open: func() (io.ReadCloser, error) {
 				f, err := imagefs.OpenFile(os.DirFS(s.dir), layout.BlobPath(d.Digest), d.Size)
 				if err != nil && s.Old != nil {
@@ -291,6 +294,19 @@ func (s *Staging) Blobs(ctx context.Context) (map[digest.Digest]tarball.Member, 
 		}
 	}
 	return members, nil
+}
+
+// has reports whether the bytes of a blob are in the directory or the file.
+func (s *Staging) has(d content.Descriptor) bool {
+	f, err := imagefs.OpenFile(os.DirFS(s.dir), layout.BlobPath(d.Digest), d.Size)
+	if err != nil && s.Old != nil {
+		f, err = imagefs.OpenFile(s.Old.Files, layout.BlobPath(d.Digest), d.Size)
+	}
+	if err != nil {
+		return false
+	}
+	_ = f.Close() // opened for reading
+	return true
 }
 
 // verifiedFile is an open file whose content is checked while it is read.
