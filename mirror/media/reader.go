@@ -31,7 +31,7 @@ type Reader struct {
 // read, or by [Verify]. The error wraps [ErrNoSet], or [content.ErrIntegrity] with the part that is
 // missing or short, or what opts.Verify returned. The caller closes the set.
 func Open(dir string, opts ReadOptions) (*Reader, error) {
-	s, _, err := readSet(dir, SetFile, opts)
+	s, _, err := readSet(dir, opts)
 	if err != nil {
 		return nil, err
 	}

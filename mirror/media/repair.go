@@ -27,16 +27,9 @@ func Repair(ctx context.Context, dir string, opts ReadOptions) (s Set, repaired 
 		return Set{}, nil, fmt.Errorf("rebuilt files go into the directory of the set, which must be writable: %w", err)
 	}
 	defer lock.Remove()
-	s, data, err := readSet(dir, SetFile, opts)
+	s, data, err := readSet(dir, opts)
 	if err != nil {
-		original := err
-		if s, data, err = readSet(dir, setCopyFile, opts); err != nil {
-			return Set{}, nil, original
-		}
-		if err := files.WriteFile(filepath.Join(dir, SetFile), data, 0o666); err != nil {
-			return s, nil, err
-		}
-		repaired = append(repaired, SetFile)
+		return Set{}, nil, err
 	}
 	damaged := map[string]error{}
 	for _, p := range s.Files() {

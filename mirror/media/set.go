@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -88,31 +87,8 @@ type ReadOptions struct {
 // ReadSet reads the description of the set in a directory. The error wraps [ErrNoSet] if there is none,
 // and [content.ErrIntegrity] if it cannot be right.
 func ReadSet(dir string) (Set, error) {
-	s, _, err := readSet(dir, SetFile, ReadOptions{})
+	s, _, err := readSet(dir, ReadOptions{})
 	return s, err
-}
-
-// readSet returns what is in the file name, [SetFile] or its copy, too.
-func readSet(dir, name string, opts ReadOptions) (Set, []byte, error) {
-	path := filepath.Join(dir, name)
-	data, err := files.Read(path, maxSet)
-	if err != nil {
-		return Set{}, nil, fmt.Errorf("%w: %w", ErrNoSet, err)
-	}
-	if opts.Verify != nil {
-		signature, err := files.Read(filepath.Join(dir, SignatureFile), maxSignature)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Set{}, nil, err
-		}
-		if err := opts.Verify(data, signature); err != nil {
-			return Set{}, nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	s, err := decodeSet(data)
-	if err != nil {
-		return Set{}, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, data, nil
 }
 
 func decodeSet(data []byte) (Set, error) {
@@ -210,10 +186,14 @@ func (s Set) write(dir string, sums blockSums) error {
 		return err
 	}
 	data = append(data, '\n')
-	for name, text := range s.derived(data, sums) {
-		if err := files.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
-			return err
+	derived := s.derived(data, sums)
+	// If a process is killed in between, two of set.json, its copy and SHA256SUMS are of the same set.
+	for _, name := range []string{paritySumsFile, paritySumsCopy, setCopyFile, sumsFile, SetFile} {
+		if text, ok := derived[name]; ok {
+			if err := files.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+				return err
+			}
 		}
 	}
-	return files.WriteFile(filepath.Join(dir, SetFile), data, 0o666)
+	return nil
 }

@@ -20,7 +20,7 @@ import (
 // line for each file that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet],
 // or what opts.Verify returned.
 func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
-	s, data, err := readSet(dir, SetFile, opts)
+	s, data, err := readSet(dir, opts)
 	if err != nil {
 		return Set{}, err
 	}
@@ -85,10 +85,10 @@ func checkFile(ctx context.Context, path string, p Part) error {
 	return nil
 }
 
-// derived returns the files that follow from set.json, whose content is data, and from the sums of the
+// derived returns set.json, whose content is data, and the files that follow from it, and from the sums of the
 // blocks, if they could be read.
 func (s Set) derived(data []byte, sums blockSums) map[string][]byte {
-	derived := map[string][]byte{sumsFile: s.sums(data)}
+	derived := map[string][]byte{SetFile: data, sumsFile: s.sums(data)}
 	if s.Parity == nil {
 		return derived
 	}
@@ -105,7 +105,7 @@ func checkDerived(dir, name string, want []byte) error {
 		return fmt.Errorf("%s: %w: %w", name, content.ErrIntegrity, err)
 	}
 	if !bytes.Equal(data, want) {
-		return fmt.Errorf("%s: %w: it does not belong to %s", name, content.ErrIntegrity, SetFile)
+		return fmt.Errorf("%s: %w: it is not what belongs to the set", name, content.ErrIntegrity)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func openWriter(ctx context.Context, dir string, p *plan, partSize int64) (w *wr
 // wraps [content.ErrConflict].
 func existing(dir string, p *plan, partSize int64) (*Set, error) {
 	s, err := ReadSet(dir)
-	if errors.Is(err, ErrNoSet) && errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, ErrNoSet) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrInterrupted)) {
 		return nil, nil
 	}
 	if err != nil {
