@@ -80,9 +80,11 @@ func TestPullGoesOn(t *testing.T) {
 			fixture.Check(t, os.WriteFile(path+partial.SpansSuffix, []byte(partial.SpansHeader+"\n0 999999999999\n"), 0o666))
 		}, false},
 	}
+	pushed := pushSlices(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := pushSlices(t)
+			t.Parallel()
+			w := &world{pushed.On(t)}
 			dst := filepath.Join(t.TempDir(), "dst")
 			tt.damage(t, interrupt(t, w, dst))
 			result := mustCopy(t, w.repository("app"), layout.New(dst), Options{Reference: "x", Tags: []string{"x"}})

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +15,22 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/cli"
 	"github.com/ecrkit/ecrkit/internal/test/binaries"
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	sessions "github.com/ecrkit/ecrkit/internal/test/session"
 )
 
+// fastClock is the variable with which a script has its commands retry without waiting.
+const fastClock = "SESSION_FAST_CLOCK"
+
 // session is the process that runs the commands of one script.
 func session() {
-	if err := sessions.Serve(cli.Main); err != nil {
+	run := func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
+		if value, _ := lookup(fastClock); value != "" {
+			ctx = fastclock.Context(ctx)
+		}
+		return cli.Main(ctx, args, stdin, stdout, stderr, lookup)
+	}
+	if err := sessions.Serve(run); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -213,7 +214,7 @@ func TestImagesAllOrNone(t *testing.T) {
 		{Op: "DescribeImages", Count: -1, Status: 500},
 	} {
 		g.check(g.server.SetFaults(fault))
-		inventory, err := g.LifecycleEffect(t.Context(), "app", parse(t, untaggedPolicy), time.Now(), ManifestsAuto)
+		inventory, err := g.LifecycleEffect(fastclock.Context(t.Context()), "app", parse(t, untaggedPolicy), time.Now(), ManifestsAuto)
 		if err == nil || len(inventory.After.Verdicts) > 0 {
 			t.Errorf("%s %d: %d verdicts, %v", fault.Op, fault.Status, len(inventory.After.Verdicts), err)
 		}
