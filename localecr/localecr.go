@@ -34,6 +34,9 @@ const (
 	DefaultPreviewTime = 3 * time.Second  // preview of a lifecycle policy
 	DefaultRestoreTime = 20 * time.Second // restoring an image from the archive
 	DefaultScanTime    = 3 * time.Second  // scan of an image
+	// DefaultReplicationTime is until a pushed image is at a destination of replication. AWS: most images in less than
+	// 30 minutes.
+	DefaultReplicationTime = 3 * time.Second
 )
 
 // Options of a server. The zero value is a server with the default account, an empty temporary store, no quotas and no
@@ -53,6 +56,8 @@ type Options struct {
 	PreviewTime time.Duration // default DefaultPreviewTime
 	RestoreTime time.Duration // default DefaultRestoreTime
 	ScanTime    time.Duration // of a scan whose fixture has no steps; default DefaultScanTime
+	// ReplicationTime is until a pushed image is at a destination of replication; default DefaultReplicationTime.
+	ReplicationTime time.Duration
 	// ScanFindings are what scans find. The fixture with an image's digest is preferred to the first one that matches
 	// the image. The scan of an image without a fixture finds nothing. See also Server.SetScanFindings.
 	ScanFindings []ScanFixture
@@ -151,7 +156,7 @@ func New(o Options) (_ *Server, err error) {
 			err = errors.Join(err, files.RemoveAll(s.dir))
 		}
 	}()
-	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), SignPayload: s.signPayload,
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), ReplicationTime: cmp.Or(o.ReplicationTime, DefaultReplicationTime), SignPayload: s.signPayload,
 		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey,
 		Quirks: registry.Quirks{NoConfigAnnotations: s.quirk(QuirkNoConfigAnnotations), EmptyIndex: s.quirk(QuirkEmptyIndex), AnySize: s.quirk(QuirkAnySize),
 			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)},

@@ -62,15 +62,16 @@ Files, in YAML or JSON:
 type localFlags struct {
 	addr, downloadAddr, data, audit, quotas, faults, accounts, time, rate string
 
-	ephemeral bool
-	latency   time.Duration
-	signing   time.Duration
-	preview   time.Duration
-	restore   time.Duration
-	scan      time.Duration
-	findings  string
-	quirksOff []string
-	hostNames []string
+	ephemeral   bool
+	latency     time.Duration
+	signing     time.Duration
+	replication time.Duration
+	preview     time.Duration
+	restore     time.Duration
+	scan        time.Duration
+	findings    string
+	quirksOff   []string
+	hostNames   []string
 }
 
 func newLocalCommand(app *App) *cobra.Command {
@@ -92,6 +93,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.quotas, "quotas", "off", "calls per second: off, default (those of AWS) or a `file`")
 	flags.DurationVar(&f.latency, "latency", 0, "round-trip time of every connection")
 	flags.StringVar(&f.rate, "per-connection-rate", "", "`bytes` per second of every connection, each way, such as 20MiB")
+	flags.DurationVar(&f.replication, "replication-time", localecr.DefaultReplicationTime, "how long replication takes after a push")
 	flags.DurationVar(&f.signing, "signing-time", localecr.DefaultSigningTime, "how long managed signing takes after a push")
 	flags.DurationVar(&f.preview, "preview-time", localecr.DefaultPreviewTime, "how long the preview of a lifecycle policy takes")
 	flags.DurationVar(&f.restore, "restore-time", localecr.DefaultRestoreTime, "how long an image takes from the archive back")
@@ -176,7 +178,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		flag string
 		time time.Duration
 		into *time.Duration
-	}{{"signing-time", f.signing, &o.SigningTime}, {"preview-time", f.preview, &o.PreviewTime}, {"restore-time", f.restore, &o.RestoreTime}, {"scan-time", f.scan, &o.ScanTime}} {
+	}{{"signing-time", f.signing, &o.SigningTime}, {"preview-time", f.preview, &o.PreviewTime}, {"restore-time", f.restore, &o.RestoreTime}, {"scan-time", f.scan, &o.ScanTime}, {"replication-time", f.replication, &o.ReplicationTime}} {
 		if d.time <= 0 {
 			return o, closeFiles, usagef("--%s %v: must be more than 0", d.flag, d.time)
 		}

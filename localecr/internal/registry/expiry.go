@@ -56,7 +56,7 @@ func (s *Store) Expire() error {
 
 // catchUp does in all repositories what would have happened by now.
 func (s *Store) catchUp() error {
-	if err := s.finishSignings(); err != nil {
+	if err := s.finishDue(); err != nil {
 		return err
 	}
 	var due []*repository

@@ -29,7 +29,8 @@ type imageRecord struct {
 	ArchivedAt   time.Time         `json:"archivedAt,omitzero"`
 	ActivatedAt  time.Time         `json:"activatedAt,omitzero"` // when it was last restored, or will be
 	Scan         *imageScan        `json:"scan,omitempty"`
-	Signings     []imageSigning    `json:"signings,omitempty"` // one for each profile
+	Signings     []imageSigning    `json:"signings,omitempty"`     // one for each profile
+	Replications []replication     `json:"replications,omitempty"` // one for each destination
 }
 
 // image returns the image of a digest, or nil.

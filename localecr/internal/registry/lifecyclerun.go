@@ -19,7 +19,7 @@ const lifecycleInterval = 24 * time.Hour
 // catchUp does in a repository what would have happened by now: signings end, lifecycle policies are
 // applied. Whatever reads or changes a repository calls it first. The caller does not hold store.blobs.
 func (r *Registry) catchUp(name string) error {
-	if err := r.store.finishSignings(); err != nil {
+	if err := r.store.finishDue(); err != nil {
 		return err
 	}
 	due := false

@@ -67,6 +67,9 @@ func (r *Registry) PutImage(_ context.Context, in *ecr.PutImageInput) (*ecr.PutI
 		if len(rec.Tags) > r.store.limits.TagsPerImage {
 			return limitExceeded("The image with digest '%s' in the repository with name '%s' already has the maximum allowed number of tags, %d", computed, repo.record.Name, r.store.limits.TagsPerImage)
 		}
+		if err := repo.startReplication(rec, tag); err != nil {
+			return err
+		}
 		return repo.saveImage(rec)
 	})
 	if err != nil {

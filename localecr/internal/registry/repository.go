@@ -226,6 +226,9 @@ func (r *Registry) DescribeRepositories(_ context.Context, in *ecr.DescribeRepos
 		}
 		return out, nil
 	}
+	if err := r.store.finishDue(); err != nil { // replication creates repositories
+		return nil, err
+	}
 	p, err := newPage("DescribeRepositories", in.NextToken, in.MaxResults, 100, 1000)
 	if err != nil {
 		return nil, err

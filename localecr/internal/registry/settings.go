@@ -179,11 +179,3 @@ func (r *Registry) PutAccountSetting(_ context.Context, in *ecr.PutAccountSettin
 	}
 	return &ecr.PutAccountSettingOutput{Name: in.Name, Value: in.Value}, nil
 }
-
-// DescribeRegistry shows the registry's settings; replication is never configured.
-func (r *Registry) DescribeRegistry(context.Context, *ecr.DescribeRegistryInput) (*ecr.DescribeRegistryOutput, error) {
-	return &ecr.DescribeRegistryOutput{
-		RegistryId:               aws.String(r.account),
-		ReplicationConfiguration: &types.ReplicationConfiguration{Rules: []types.ReplicationRule{}},
-	}, nil
-}

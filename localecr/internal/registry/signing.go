@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +36,6 @@ type signingJob struct {
 	Digest     string `json:"digest"`
 	Profile    string `json:"profile"`
 }
-
-// dueFormat has the same length for each time, in the order of time.
-const dueFormat = "2006-01-02T15:04:05.000Z"
 
 // DescribeImageSigningStatus shows how far the signing of an image is, for each profile that it
 // matched when it was pushed. Errors: RepositoryNotFound, ImageNotFound, InvalidParameter.
@@ -81,16 +77,11 @@ func (repo *repository) startSigning(rec *imageRecord) error {
 	if err != nil || c == nil {
 		return err
 	}
-	jobs := tx.Bucket(bucketSignings)
-	due := r.now().Add(r.store.signingTime).Format(dueFormat)
+	due := r.now().Add(r.store.signingTime)
 	for _, profile := range signingProfiles(c, repo.record.Name) {
 		rec.Signings = append(rec.Signings, imageSigning{Profile: profile, Status: types.SigningStatusInProgress})
-		n, err := jobs.NextSequence()
-		if err != nil {
-			return err
-		}
 		job := signingJob{Account: r.account, Region: r.region, Repository: repo.record.Name, Digest: rec.Digest, Profile: profile}
-		if err := putJSON(jobs, fmt.Appendf(nil, "%s %020d", due, n), job); err != nil {
+		if err := addJob(tx, bucketSignings, due, job); err != nil {
 			return err
 		}
 	}
@@ -108,49 +99,14 @@ func (rec *imageRecord) signable() bool {
 	return false
 }
 
-// finishSignings ends the signings that are due.
-func (s *Store) finishSignings() error {
-	now := []byte(s.clock().UTC().Format(dueFormat))
-	isDue := func(key []byte) bool { return key != nil && bytes.Compare(key[:len(now)], now) <= 0 }
-	any := false
-	err := s.db.View(func(tx *bolt.Tx) error {
-		key, _ := tx.Bucket(bucketSignings).Cursor().First()
-		any = isDue(key)
-		return nil
-	})
-	if err != nil || !any {
-		return err
-	}
-	s.blobs.Lock()
-	defer s.blobs.Unlock()
-	return s.db.Update(func(tx *bolt.Tx) error {
-		jobs := tx.Bucket(bucketSignings)
-		for {
-			key, _ := jobs.Cursor().First()
-			if !isDue(key) {
-				return nil
-			}
-			var job signingJob
-			if _, err := getJSON(jobs, key, &job); err != nil {
-				return err
-			}
-			due, err := time.Parse(dueFormat, string(key[:len(now)]))
-			if err != nil {
-				return err
-			}
-			if err := s.finishSigning(tx, job, due); err != nil {
-				return fmt.Errorf("sign %s in %s: %w", job.Digest, job.Repository, err)
-			}
-			if err := jobs.Delete(key); err != nil {
-				return err
-			}
-		}
-	})
-}
-
 // finishSigning signs an image, if it is still there, or notes why it could not be signed. The caller
 // holds store.blobs.
-func (s *Store) finishSigning(tx *bolt.Tx, job signingJob, due time.Time) error {
+func (s *Store) finishSigning(tx *bolt.Tx, job signingJob, due time.Time) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("sign %s in %s: %w", job.Digest, job.Repository, err)
+		}
+	}()
 	repo, err := s.Registry(job.Account, job.Region).repository(tx, job.Repository)
 	var gone *types.RepositoryNotFoundException
 	if errors.As(err, &gone) {

@@ -32,6 +32,8 @@ type Options struct {
 	RestoreTime time.Duration
 	// ScanTime is how long a scan takes whose fixture does not say so.
 	ScanTime time.Duration
+	// ReplicationTime is how long it takes until a pushed image is at a destination of replication.
+	ReplicationTime time.Duration
 	// ScanFixture returns what the scan of an image finds; nil, the default: nothing.
 	ScanFixture func(repository, digest string, tags []string) *ScanFixture
 	// DefaultKey returns the ARN of the KMS key that encrypts a repository unless another is named; default: an alias.
@@ -92,15 +94,16 @@ type Store struct {
 	limits Limits
 	uri    func(account, region, name string) string
 
-	signingTime time.Duration
-	previewTime time.Duration
-	restoreTime time.Duration
-	scanTime    time.Duration
-	scanFixture func(repository, digest string, tags []string) *ScanFixture
-	signPayload func(profile, repository string) *SigningFailure
-	defaultKey  func(account, region string) (string, error)
-	checkKey    func(account, region, key string) error
-	quirks      Quirks
+	signingTime     time.Duration
+	previewTime     time.Duration
+	restoreTime     time.Duration
+	scanTime        time.Duration
+	replicationTime time.Duration
+	scanFixture     func(repository, digest string, tags []string) *ScanFixture
+	signPayload     func(profile, repository string) *SigningFailure
+	defaultKey      func(account, region string) (string, error)
+	checkKey        func(account, region, key string) error
+	quirks          Quirks
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
 
@@ -114,6 +117,8 @@ var (
 	bucketBlobs      = []byte("blobs")      // digest → blobRecord
 	bucketUploads    = []byte("uploads")    // upload ID → uploadRecord
 	bucketSignings   = []byte("signings")   // time when it is due, number → signingJob
+
+	bucketReplications = []byte("replications") // time when it is due, number → replicationJob
 
 	bucketSettings     = []byte("settings")     // account setting → value
 	bucketRepositories = []byte("repositories") // name → repository
@@ -135,6 +140,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.clock = time.Now
 	}
 	s.signingTime, s.previewTime, s.restoreTime, s.scanTime = o.SigningTime, o.PreviewTime, o.RestoreTime, o.ScanTime
+	s.replicationTime = o.ReplicationTime
 	if s.scanFixture = o.ScanFixture; s.scanFixture == nil {
 		s.scanFixture = func(string, string, []string) *ScanFixture { return nil }
 	}
@@ -168,7 +174,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.db = db
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings} {
+		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings, bucketReplications} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}

@@ -87,8 +87,8 @@ func (r *Registry) templateNotFound(prefix string) error {
 		"The repository creation template with prefix '%s' does not exist in the registry with id '%s'", prefix, r.account))}
 }
 
-// CreateRepositoryCreationTemplate makes a template of repositories that come into being by a push
-// (the only of its purposes that is served here). Errors: TemplateAlreadyExists, InvalidParameter.
+// CreateRepositoryCreationTemplate makes a template of repositories that come into being by a push or by
+// replication; the pull through cache is not served here. Errors: TemplateAlreadyExists, InvalidParameter.
 func (r *Registry) CreateRepositoryCreationTemplate(_ context.Context, in *ecr.CreateRepositoryCreationTemplateInput) (*ecr.CreateRepositoryCreationTemplateOutput, error) {
 	now := r.now()
 	t := &types.RepositoryCreationTemplate{
@@ -281,7 +281,7 @@ func (r *Registry) createOnPush(name *string) error {
 		if err := ignoreNoRepository(err); err != nil {
 			return err
 		}
-		template, err = r.pushTemplate(tx, n)
+		template, err = r.templateFor(tx, n, types.RCTAppliedForCreateOnPush)
 		return err
 	})
 	if err != nil || template == nil {
@@ -295,8 +295,8 @@ func (r *Registry) createOnPush(name *string) error {
 	return err
 }
 
-// pushTemplate finds the template for pushes into a repository, or nil.
-func (r *Registry) pushTemplate(tx *bolt.Tx, name string) (*types.RepositoryCreationTemplate, error) {
+// templateFor finds the template for a repository that comes into being in a way, or nil.
+func (r *Registry) templateFor(tx *bolt.Tx, name string, way types.RCTAppliedFor) (*types.RepositoryCreationTemplate, error) {
 	b, err := r.templates(tx)
 	if err != nil || b == nil {
 		return nil, err
@@ -314,7 +314,7 @@ func (r *Registry) pushTemplate(tx *bolt.Tx, name string) (*types.RepositoryCrea
 		if err != nil {
 			return nil, err
 		}
-		if ok && slices.Contains(t.AppliedFor, types.RCTAppliedForCreateOnPush) {
+		if ok && slices.Contains(t.AppliedFor, way) {
 			return &t, nil
 		}
 	}
