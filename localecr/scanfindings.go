@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
@@ -189,7 +190,7 @@ func LoadScanFindings(path string) ([]ScanFixture, error) {
 }
 
 func loadScanFile(path string) (_ []ScanFixture, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

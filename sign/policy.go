@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
 
@@ -27,7 +27,7 @@ const maxPolicySize = 1 << 20
 
 // ReadPolicy reads the policy in a file; its paths are relative to the file.
 func ReadPolicy(name string) (*Policy, error) {
-	f, err := os.Open(name)
+	f, err := files.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -126,7 +126,7 @@ func writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage
 func (app *App) readPredicate(path string) (json.RawMessage, error) {
 	in, name := app.stdin(), "stdin"
 	if path != ref.StandardStream {
-		f, err := os.Open(path)
+		f, err := files.Open(path)
 		if err != nil {
 			return nil, err
 		}

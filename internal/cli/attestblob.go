@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 )
 
@@ -126,7 +126,7 @@ func (app *App) attestBlobs(ctx context.Context, args []string, key string, p si
 
 // fileDigest is the SHA-256 of a file.
 func fileDigest(ctx context.Context, path string) (digest.Digest, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -3,13 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
@@ -105,7 +105,7 @@ func (f *evaluationFlags) time(now time.Time) (time.Time, error) {
 func (app *App) readFile(name string, limit int64) ([]byte, error) {
 	f := app.stdin()
 	if name != "-" {
-		file, err := os.Open(name)
+		file, err := files.Open(name)
 		if err != nil {
 			return nil, err
 		}

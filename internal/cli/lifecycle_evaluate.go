@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -148,7 +148,7 @@ func checkMaxExpire(limit *lifecycle.Limit, s lifecycle.Summary) error {
 }
 
 func readPreview(name string) (lifecycle.Preview, error) {
-	file, err := os.Open(name)
+	file, err := files.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -110,7 +111,7 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 			texts = append(texts, app.stdin())
 			continue
 		}
-		file, err := os.Open(name)
+		file, err := files.Open(name)
 		if err != nil {
 			return lifecycle.Inventory{}, err
 		}

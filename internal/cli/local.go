@@ -16,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/localecr"
@@ -262,7 +263,7 @@ func parseClock(text string, now time.Time) (*localecr.Clock, error) {
 
 func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
 	var none T
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return none, usageError{err}
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"os"
 	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -135,7 +135,7 @@ func (app *App) openInput(path string) (in io.Reader, closeFile func(), err erro
 	if path == "-" {
 		return app.stdin(), func() {}, nil
 	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

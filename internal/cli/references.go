@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -78,6 +79,9 @@ func (app *App) explainReference(s string, err error) error {
 
 // whatIsWrong describes a file that is no archive of an image.
 func whatIsWrong(path string) string {
+	if err := files.CheckRegular(path); err != nil {
+		return "no archive of an image: " + err.Error()
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "a file that cannot be read: " + err.Error()

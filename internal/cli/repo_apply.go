@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
@@ -170,7 +170,7 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 func (app *App) readDesired(path string) (governance.Desired, error) {
 	in := app.stdin()
 	if path != "-" {
-		f, err := os.Open(path)
+		f, err := files.Open(path)
 		if err != nil {
 			return governance.Desired{}, usageError{err}
 		}

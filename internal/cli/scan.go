@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/scan"
 )
 
@@ -69,7 +69,7 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 	if file == "-" {
 		return scan.DecodePages(app.stdin())
 	}
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func readScanPolicy(file string) (*scan.Policy, error) {
 	if file == "" {
 		return nil, usagef("name the policy: --policy FILE; `ecrkit scan policy new` writes one")
 	}
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return nil, usageError{err}
 	}

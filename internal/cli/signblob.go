@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -214,7 +215,7 @@ func (app *App) openBlob(file string) (sign.Blob, func(), error) {
 		}
 		return sign.Blob{Digest: d}, func() {}, nil
 	}
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return sign.Blob{}, nil, err
 	}

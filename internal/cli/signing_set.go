@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 )
 
@@ -70,7 +70,7 @@ func (app *App) readSigning(path string) (governance.SigningConfiguration, error
 	if path == "-" {
 		path = "stdin"
 	} else {
-		f, err := os.Open(path)
+		f, err := files.Open(path)
 		if err != nil {
 			return governance.SigningConfiguration{}, usageError{err}
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -134,7 +135,7 @@ func (k *keys) pem(name string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	f, err := os.Open(name)
+	f, err := files.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -212,7 +212,7 @@ func (f verifyBlobFlags) read(file string) ([]byte, error) {
 	case f.bundle == "":
 		path = file + blobBundleSuffix
 	}
-	in, err := os.Open(path)
+	in, err := files.Open(path)
 	if f.signature != "" && errors.Is(err, fs.ErrNotExist) {
 		if _, decodeErr := base64.StdEncoding.DecodeString(f.signature); decodeErr == nil {
 			return []byte(f.signature), nil

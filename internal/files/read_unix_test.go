@@ -4,6 +4,8 @@ package files
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -63,5 +65,33 @@ func TestReadDoesNotWait(t *testing.T) {
 	}
 	if _, err := Read(pipe, 4); !errors.Is(err, ErrNotRegular) {
 		t.Errorf("a pipe: %v", err)
+	}
+}
+
+// A file that a user names can be a pipe with a writer; one without is not waited for.
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	must(t, syscall.Mkfifo(fifo, 0o600))
+	file, err := Open(fifo)
+	must(t, err)
+	_, err = io.ReadAll(file)
+	if !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), fifo) {
+		t.Errorf("a pipe without a writer: %v", err)
+	}
+	must(t, file.Close())
+
+	r, w, err := os.Pipe()
+	must(t, err)
+	defer r.Close()
+	go func() {
+		_, _ = w.WriteString("text")
+		_ = w.Close()
+	}()
+	file, err = Open(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	must(t, err)
+	defer file.Close()
+	if data, err := io.ReadAll(file); err != nil || string(data) != "text" {
+		t.Errorf("a pipe with a writer: %q, %v", data, err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
@@ -24,7 +24,7 @@ type Image struct {
 
 // Open opens the tar at path, or one on a pipe.
 func Open(ctx context.Context, path, tempDir string) (*Image, error) {
-	f, err := os.Open(path)
+	f, err := files.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
