@@ -37,7 +37,7 @@ func source(seed uint64, size int) []byte {
 }
 
 // modules is how many small files a version has.
-const modules = 60
+const modules = 30
 
 // version is the files of a version of a program: two in ten differ in the next, and the large one has
 // a few changed bytes in many places.
@@ -49,9 +49,9 @@ func version(n int) (files []file) {
 		}
 		files = append(files, file{fmt.Sprintf("app/lib/module%02d.go", i), source(seed, 2000+100*i)})
 	}
-	large := source(5000, 200<<10)
-	for i := range 13 {
-		copy(large[i*15000+n*1000:], fmt.Sprintf("v%d", n))
+	large := source(5000, 120<<10)
+	for i := range 8 {
+		copy(large[i*14000+n*1000:], fmt.Sprintf("v%d", n))
 	}
 	return append(files, file{"app/bin/server", large})
 }
@@ -171,7 +171,7 @@ func TestDelta(t *testing.T) {
 // TestChain rebuilds three versions, each from the one before it.
 func TestChain(t *testing.T) {
 	t.Parallel()
-	chain(t, 3, 8)
+	chain(t, 3, 4)
 }
 
 // chain rebuilds versions of so many files, each from the one before it.
