@@ -11,7 +11,7 @@ import (
 var rounds = []struct {
 	sample int64
 	keep   int
-}{{64 << 10, 6}, {512 << 10, 2}, {3 << 20, 1}}
+}{{32 << 10, 8}, {256 << 10, 2}, {3 << 20, 1}}
 
 // Estimate returns the encoder whose model describes the beginning of a stream best. open opens the stream
 // at its beginning.
