@@ -40,7 +40,7 @@ func newMirrorCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorApplyCommand(app), newMirrorExportCommand(app),
-		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorDeltaCommand(app), newMirrorInventoryCommand(app))
+		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorDeltaCommand(app), newMirrorInventoryCommand(app), newMirrorListCommand(app))
 	return cmd
 }
 

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +18,7 @@ const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export w
   ecrkit mirror import usb/ HOST/PREFIX
   ecrkit mirror import usb/ HOST --dry-run
   ecrkit mirror import usb/ HOST/PREFIX --existing error
+  ecrkit mirror import usb/ HOST/PREFIX --receipt have.json
 
 The image HOST1/web:1 of the set becomes HOST/PREFIX/web:1. Nothing is written before the set is
 found complete: all parts, in their sizes, and at the destination the blobs that the set was made
@@ -31,6 +34,10 @@ Repositories of Amazon ECR that do not exist are created, with the settings that
 that names another image is moved, unless --existing is skip, which leaves it, or error, which
 refuses (exit code 5). Run again, it copies only what is missing.
 
+--receipt writes which blobs the destination has afterwards, and which set carried them. Carried back,
+it is an inventory for the next ecrkit mirror export --have. If that set arrives and one before it
+does not, the import names the one that is missing. There is no receipt if an image fails.
+
 Prints what ecrkit mirror apply prints.`
 
 // mirrorImportFlags are the flags of `ecrkit mirror import`.
@@ -39,6 +46,7 @@ type mirrorImportFlags struct {
 	existing string
 	dryRun   bool
 	keys     []string
+	receipt  string
 }
 
 func newMirrorImportCommand(app *App) *cobra.Command {
@@ -54,6 +62,7 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip, retag or error (default overwrite)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, and write nothing")
+	cmd.Flags().StringVar(&f.receipt, "receipt", "", "write what the destination has afterwards to this `file`, for ecrkit mirror export --have")
 	addSetKeyFlag(cmd, &f.keys)
 	f.add(cmd, app)
 	return cmd
@@ -62,6 +71,9 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 func (app *App) importMirror(ctx context.Context, dir, destination string, f mirrorImportFlags) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
+		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
 	}
 	options, err := app.setOptions(ctx, f.keys)
 	if err != nil {
@@ -99,7 +111,34 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}
-	return app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags)
+	if f.receipt == "" {
+		return app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags)
+	}
+	receipt, err := createOutput(f.receipt)
+	if err != nil {
+		return err
+	}
+	defer receipt.discard()
+	if err := app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags); err != nil {
+		return err
+	}
+	return writeReceipt(ctx, set, receipt)
+}
+
+// writeReceipt writes what the destination has after an import.
+func writeReceipt(ctx context.Context, set *media.Reader, out *outputFile) error {
+	inventory, err := set.Receipt(ctx)
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if err := inventory.Write(&text); err != nil {
+		return err
+	}
+	if err := out.commit(text.Bytes()); err != nil {
+		return fmt.Errorf("the images are imported, but the receipt is not written: %w", err)
+	}
+	return nil
 }
 
 // noSet makes a usage error of err if the directory has no set.

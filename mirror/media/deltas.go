@@ -189,7 +189,7 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 					slices.ContainsFunc(m.candidates, func(c candidate) bool { return c.Digest == b.Digest }) {
 					continue
 				}
-				m.candidates = append(m.candidates, candidate{Need{s.Name, b.Digest, b.Size}, src, b})
+				m.candidates = append(m.candidates, candidate{Need{Name: s.Name, Digest: b.Digest, Size: b.Size}, src, b})
 			}
 		}
 	}

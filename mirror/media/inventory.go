@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -27,6 +28,8 @@ type Inventory struct {
 	// Repositories are the digests of the blobs, sorted, by the name of the repository under the
 	// destination.
 	Repositories map[string][]digest.Digest `json:"repositories"`
+	// Sets are the blobs that each set carried, sorted, by its ID. Only the receipt of an import knows.
+	Sets map[digest.Digest][]digest.Digest `json:"sets,omitempty"`
 	// Deltas is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
 	Deltas *Deltas `json:"deltas,omitempty"`
 }
@@ -59,6 +62,13 @@ func ReadInventory(r io.Reader) (Inventory, error) {
 		for _, d := range digests {
 			if err := d.Validate(); err != nil {
 				return Inventory{}, fmt.Errorf("%s: %q: %w: %w", name, d, content.ErrIntegrity, err)
+			}
+		}
+	}
+	for set, digests := range v.Sets {
+		for _, d := range append([]digest.Digest{set}, digests...) {
+			if err := d.Validate(); err != nil {
+				return Inventory{}, fmt.Errorf("set %q: %q: %w: %w", set, d, content.ErrIntegrity, err)
 			}
 		}
 	}
@@ -138,6 +148,8 @@ type Need struct {
 	Name   string        `json:"name"` // repository under a destination
 	Digest digest.Digest `json:"digest"`
 	Size   int64         `json:"size"`
+	// Set is the ID of the set that carried the blob, "" if it is not known.
+	Set digest.Digest `json:"set,omitempty"`
 }
 
 // ErrNeeds reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
@@ -149,10 +161,15 @@ type needsError struct {
 	missing int
 	first   Need
 	to      string
+	sets    []string // that had them, as far as it is known, sorted
 }
 
 func (e needsError) Error() string {
-	return fmt.Sprintf("%v: %d, such as %s in %s; import first the sets that were exported before this one", ErrNeeds, e.missing, e.first.Digest, e.to)
+	before := "the sets that were exported before this one"
+	if len(e.sets) > 0 {
+		before = fmt.Sprintf("the sets with these IDs: %s", strings.Join(e.sets, ", "))
+	}
+	return fmt.Sprintf("%v: %d, such as %s in %s; import first %s", ErrNeeds, e.missing, e.first.Digest, e.to, before)
 }
 
 func (e needsError) Is(target error) bool { return target == ErrNeeds || target == content.ErrConflict }
@@ -161,7 +178,9 @@ func (e needsError) Is(target error) bool { return target == ErrNeeds || target 
 // opens one by its name. The error wraps [ErrNeeds].
 func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
 	by := map[string][]content.Descriptor{}
+	carried := map[digest.Digest]digest.Digest{}
 	for _, n := range s.Needs {
+		carried[n.Digest] = n.Set
 		by[n.Name] = append(by[n.Name], content.Descriptor{MediaType: "application/octet-stream", Digest: n.Digest, Size: n.Size})
 	}
 	failed := needsError{}
@@ -179,9 +198,15 @@ func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name
 		}
 		if len(missing) > 0 {
 			if failed.missing == 0 {
-				failed.first, failed.to = Need{name, missing[0].Digest, missing[0].Size}, target.String()
+				failed.first, failed.to = Need{Name: name, Digest: missing[0].Digest, Size: missing[0].Size}, target.String()
 			}
 			failed.missing += len(missing)
+			for _, d := range missing {
+				if set := string(carried[d.Digest]); set != "" && !slices.Contains(failed.sets, set) {
+					failed.sets = append(failed.sets, set)
+				}
+			}
+			slices.Sort(failed.sets)
 		}
 	}
 	if failed.missing > 0 {

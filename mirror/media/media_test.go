@@ -348,7 +348,8 @@ func TestHostileSets(t *testing.T) {
 		"a tag":             func(s *Set) { s.Images[0].Tags = []string{"a b"} },
 		"an image's digest": func(s *Set) { s.Images[0].Digest = "x" },
 		"a subject":         func(s *Set) { s.Images[0].Subject = "x" },
-		"a need":            func(s *Set) { s.Needs = []Need{{"../a", good.ID, 1}} },
+		"a need":            func(s *Set) { s.Needs = []Need{{"../a", good.ID, 1, ""}} },
+		"a base":            func(s *Set) { s.Needs = []Need{{"a", good.ID, 1, "x"}} },
 		"another version":   func(s *Set) { s.Version = 2 },
 	} {
 		s := good

@@ -131,7 +131,7 @@ func (s Set) check() error {
 		}
 	}
 	for _, n := range s.Needs {
-		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 {
+		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 || n.Set != "" && n.Set.Validate() != nil {
 			return fmt.Errorf("a blob that is left out, %s in %q, cannot be right", n.Digest, n.Name)
 		}
 	}

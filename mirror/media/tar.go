@@ -112,14 +112,14 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 
 // leaveOut removes the blobs that all repositories which use them have at the destination.
 func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
-	has := lookup(inventories)
+	has, carried := lookup(inventories), origins(inventories)
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		users := slices.Sorted(maps.Keys(c.users[d]))
 		if slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
 			continue
 		}
 		for _, name := range users {
-			needs = append(needs, Need{name, d, c.blobs[d].Size})
+			needs = append(needs, Need{name, d, c.blobs[d].Size, carried[d]})
 		}
 		delete(c.blobs, d)
 	}

@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/opencontainers/go-digest"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror/media"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const mirrorListHelp = `List the images of sets, which ecrkit mirror export wrote.
+
+  ecrkit mirror ls usb/
+  ecrkit mirror ls week1/ week2/ --output json
+  ecrkit mirror ls usb/ --key release.pub
+
+For each set it prints its ID, its size, whether it has parity and a signature, which other sets
+carried what it was made without, and a table: repository at the source, tags, size of the image
+with all its layers, digest. What refers to an image, such as a signature, has its type instead of
+tags. Without --key, signatures are not verified; ecrkit mirror verify reads all bytes.
+
+With --output json one object: sets, with path, signed, bases, and what is in set.json; each image
+has contentSize too, in bytes.`
+
+func newMirrorListCommand(app *App) *cobra.Command {
+	var keys []string
+	cmd := &cobra.Command{
+		Use:   "ls DIR...",
+		Short: "List the images of sets",
+		Long:  mirrorListHelp,
+		Args:  atLeast("DIR"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.listSets(cmd.Context(), args, keys) },
+	}
+	addSetKeyFlag(cmd, &keys)
+	return cmd
+}
+
+// listedSet is the JSON form of a set that ls prints.
+type listedSet struct {
+	Path   string `json:"path"`
+	Signed bool   `json:"signed"` // by whom is checked with keys only
+	media.Set
+	Bases  []digest.Digest `json:"bases,omitempty"`
+	Images []listedImage   `json:"images"`
+}
+
+// listedImage is an image of it.
+type listedImage struct {
+	media.Image
+	ContentSize int64 `json:"contentSize"` // of its manifests and blobs, in bytes
+}
+
+func (app *App) listSets(ctx context.Context, dirs, keys []string) error {
+	options, err := app.setOptions(ctx, keys)
+	if err != nil {
+		return err
+	}
+	sets := []listedSet{}
+	var failures []error
+	var text strings.Builder
+	for _, dir := range dirs {
+		s, err := listSet(ctx, dir, options)
+		if err != nil {
+			if len(dirs) == 1 {
+				return noSet(dir, err)
+			}
+			failures = append(failures, fmt.Errorf("%s: %w", dir, err))
+			continue
+		}
+		if len(sets) > 0 {
+			text.WriteString("\n")
+		}
+		sets = append(sets, s)
+		s.print(&text, app.columns())
+	}
+	if len(sets) > 0 {
+		if err := app.PrintResult(map[string]any{"sets": sets}, text.String()); err != nil {
+			return err
+		}
+	}
+	return partly(len(sets), failures)
+}
+
+func listSet(ctx context.Context, dir string, options media.ReadOptions) (s listedSet, err error) {
+	r, err := media.Open(dir, options)
+	if err != nil {
+		return s, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	s = listedSet{Path: dir, Set: r.Set, Bases: r.Bases(), Images: []listedImage{}}
+	_, missing := os.Lstat(filepath.Join(dir, media.SignatureFile))
+	s.Signed = missing == nil
+	for _, image := range r.Images {
+		contents, err := r.Contents(ctx, image)
+		if err != nil {
+			return s, err
+		}
+		size := content.TotalSize(contents.Blobs)
+		for _, m := range contents.Manifests {
+			size += m.Descriptor.Size
+		}
+		s.Images = append(s.Images, listedImage{image, size})
+	}
+	return s, nil
+}
+
+// print writes the set for people.
+func (s listedSet) print(out *strings.Builder, columns int) {
+	fmt.Fprintf(out, "%s: set %s\n", printable(s.Path), s.ID)
+	fmt.Fprintf(out, "  %s, %s in %s", english.Plural(tagged(s.Set), "image", ""), blobs(s.Blobs, s.Size), english.Plural(len(s.Parts), "part", ""))
+	if s.Parity != nil {
+		out.WriteString(", with parity")
+	}
+	if s.Signed {
+		out.WriteString(", signed")
+	}
+	out.WriteString("\n")
+	if len(s.Needs) > 0 {
+		bytes := int64(0)
+		seen := map[digest.Digest]bool{}
+		for _, n := range s.Needs {
+			if !seen[n.Digest] {
+				seen[n.Digest] = true
+				bytes += n.Size
+			}
+		}
+		fmt.Fprintf(out, "  needs %s at the destination\n", blobs(len(seen), bytes))
+	}
+	for _, base := range s.Bases {
+		fmt.Fprintf(out, "  from set %s\n", base)
+	}
+	t := &table{header: []string{"REPOSITORY", "TAGS", "SIZE", "DIGEST"}}
+	for _, image := range s.Images {
+		tags := strings.Join(image.Tags, ", ")
+		if tags == "" && image.Subject != "" {
+			tags = "(" + image.ArtifactType + ")"
+		}
+		t.add(image.Repository, tags, showSize(image.ContentSize), showDigest(image.Digest, columns))
+	}
+	_ = t.print(out, columns) // a strings.Builder takes everything
+}
