@@ -11,7 +11,6 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/registryname"
-	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // scope is a pattern of names of repositories, HOST/REPOSITORY, or of directories,
@@ -33,7 +32,7 @@ func parseScope(s string) (scope, error) {
 		return scope{}, errors.New("it is empty")
 	case strings.Contains(s, "***"):
 		return scope{}, fmt.Errorf("%q has three asterisks", s)
-	case local && kind != ref.KindDockerDaemon && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
+	case local && kind != dockerDaemon && !filepath.IsAbs(path) && !strings.HasPrefix(path, "**"):
 		return scope{}, fmt.Errorf("%q is relative; write %s:/DIRECTORY or %s:**", s, kind, kind)
 	case local:
 		repository = path
@@ -92,10 +91,13 @@ func (s scope) compare(other scope) int {
 	return 0
 }
 
+// dockerDaemon begins the name of an image in a docker daemon, which has no path.
+const dockerDaemon = "docker-daemon"
+
 // cutKind splits oci:DIR and its relatives; kind is "" for a repository.
-func cutKind(s string) (kind ref.Kind, path string, local bool) {
-	for _, kind := range []ref.Kind{ref.KindLayout, ref.KindArchive, ref.KindDockerArchive, ref.KindDockerDaemon} {
-		if path, ok := strings.CutPrefix(s, string(kind)+":"); ok {
+func cutKind(s string) (kind string, path string, local bool) {
+	for _, kind := range []string{"oci", "oci-archive", "docker-archive", dockerDaemon} {
+		if path, ok := strings.CutPrefix(s, kind+":"); ok {
 			return kind, path, true
 		}
 	}
@@ -129,13 +131,13 @@ func spellings(name string) []string {
 func namesOf(given []string) (names []string) {
 	for _, name := range given {
 		if kind, path, local := cutKind(name); local {
-			if kind != ref.KindDockerDaemon {
+			if kind != dockerDaemon {
 				// Without a current directory it stays relative, and only "**" matches.
 				if absolute, err := filepath.Abs(path); err == nil {
 					path = filepath.ToSlash(absolute)
 				}
 			}
-			names = append(names, string(kind)+":"+path)
+			names = append(names, kind+":"+path)
 			continue
 		}
 		host, repository, _ := strings.Cut(name, "/")

@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // Options describe how an image is signed. The zero value writes one bundle for the
@@ -135,8 +135,9 @@ func (o Options) complete(store Store) (Options, error) {
 
 // checkRepository refuses what cosign cannot read again as the name of a repository.
 func checkRepository(name string) error {
-	r, err := ref.Parse(name, auth.Registries{}, nil)
-	if err == nil && (!r.IsRepository() || r.Digest != "") {
+	host, repository, _ := strings.Cut(name, "/")
+	_, err := registryname.Host(host)
+	if err == nil && !(strings.ContainsAny(host, ".:") || strings.EqualFold(host, "localhost")) || len(repository) > 256 || !content.IsRepositoryName(repository) {
 		err = errors.New("it is not HOST/REPOSITORY")
 	}
 	if err != nil {
