@@ -34,9 +34,9 @@ Repositories of Amazon ECR that do not exist are created, with the settings that
 that names another image is moved, unless --existing is skip, which leaves it, or error, which
 refuses (exit code 5). Run again, it copies only what is missing.
 
---receipt writes which blobs the destination has afterwards, and which set carried them. Carried back,
-it is an inventory for the next ecrkit mirror export --have. If that set arrives and one before it
-does not, the import names the one that is missing. There is no receipt if an image fails.
+--receipt writes which blobs the destination has afterwards, and which set carried them. Carried
+back, it is an inventory for the next ecrkit mirror export --have. If that set arrives and one
+before it does not, the import names the one that is missing. There is no receipt if an image fails.
 
 Prints what ecrkit mirror apply prints.`
 
