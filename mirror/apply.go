@@ -33,6 +33,8 @@ func (e changedError) Is(target error) bool {
 type Report struct {
 	Hash   digest.Digest `json:"hash"` // of the plan
 	Images []Mirrored    `json:"images"`
+	// Deleted is what was deleted.
+	Deleted []Deleted `json:"deleted,omitempty"`
 }
 
 // Mirrored is what became of an image at one destination.
@@ -46,6 +48,7 @@ type Mirrored struct {
 // Check makes the plan again and compares it: the error wraps [ErrChanged] if the changes are not the
 // same any more.
 func (p Plan) Check(ctx context.Context, o Opener, opts Options) (Plan, error) {
+	opts.Prune = p.Prune
 	now, err := NewPlan(ctx, p.Config, o, opts)
 	if err != nil {
 		return now, err
@@ -58,7 +61,8 @@ func (p Plan) Check(ctx context.Context, o Opener, opts Options) (Plan, error) {
 
 // Apply does what a plan of this process says: it comes from [NewPlan] or [Plan.Check]. An image that
 // cannot be copied does not keep the others from being copied; the error is about all that failed.
-// Nothing is done if the plan has a conflict, see [Plan.Err].
+// Nothing is done if the plan has a conflict, see [Plan.Err]. Deletions come last, and only if everything was
+// copied.
 func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) {
 	report := Report{Hash: p.Hash, Images: []Mirrored{}}
 	if err := p.Err(); err != nil {
@@ -86,7 +90,13 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 			errs = append(errs, fmt.Errorf("%s to %s: %w", image.From, image.To, image.Err))
 		}
 	}
-	return report, errors.Join(append(errs, ctx.Err())...)
+	errs = append(errs, ctx.Err())
+	if err := errors.Join(errs...); err != nil {
+		return report, errors.Join(err, p.notDeleted())
+	}
+	var err error
+	report.Deleted, err = p.delete(ctx, o)
+	return report, err
 }
 
 // connectionsOfAll is over how many connections all copies together move, unless the options say.

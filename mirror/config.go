@@ -27,6 +27,8 @@ type Config struct {
 	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
 	// changed.
 	Repositories RepositorySettings `yaml:"repositories" json:"repositories,omitzero"`
+	// Prune limits what is deleted when [Options.Prune] asks for it.
+	Prune PruneRules `yaml:"prune" json:"prune,omitzero"`
 }
 
 // Images are images of one repository.
@@ -115,6 +117,9 @@ func (c Config) Validate() error {
 	}
 	if err := c.Repositories.validate(); err != nil {
 		problems = append(problems, problem("repositories: %w", err))
+	}
+	if err := c.Prune.validate(); err != nil {
+		problems = append(problems, problem("prune: %w", err))
 	}
 	for i, images := range c.Images {
 		for _, d := range c.Destinations {
@@ -212,6 +217,9 @@ func (c *Config) expand(lookup func(string) (string, bool)) error {
 	}
 	for i := range c.Images {
 		fields = append(fields, &c.Images[i].From, &c.Images[i].Name)
+	}
+	for i := range c.Prune.InUse {
+		fields = append(fields, &c.Prune.InUse[i])
 	}
 	for _, field := range fields {
 		value, err := expandVariables(*field, lookup)

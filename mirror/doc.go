@@ -6,7 +6,7 @@
 //	plan, err := mirror.NewPlan(ctx, config, opener, mirror.Options{})
 //	report, err := mirror.Apply(ctx, plan, opener, mirror.Options{})
 //
-// A plan changes nothing. Nothing is ever deleted at a destination, and a tag that exists there is
-// moved only if [Config.Existing] is [Overwrite]. An image arrives byte for byte with the guarantees of
-// [transfer.Copy].
+// A plan changes nothing. Nothing is deleted at a destination unless [Options.Prune] asks for it, and a
+// tag that exists there is moved only if [Config.Existing] is [Overwrite]. An image arrives byte for byte
+// with the guarantees of [transfer.Copy].
 package mirror

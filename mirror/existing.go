@@ -79,6 +79,20 @@ func (o *occupiedTags) change(tag string, image digest.Digest) (change TagChange
 	return change, false
 }
 
+// names returns the tags that the selected images have at the destination, or will have.
+func (o *occupiedTags) names(order []digest.Digest, wanted map[digest.Digest][]string, arrives map[digest.Digest]digest.Digest) map[string]bool {
+	names := map[string]bool{}
+	for _, d := range order {
+		for _, tag := range wanted[d] {
+			names[tag] = true
+			if o.policy == Retag {
+				names[retagged(tag, arrives[d])] = true
+			}
+		}
+	}
+	return names
+}
+
 // retagged is the tag that an image gets in place of one that names another image: TAG-HEX, with the
 // first 12 digits of its digest.
 func retagged(tag string, d digest.Digest) string {

@@ -30,6 +30,9 @@ type Options struct {
 	Repositories int
 	// Now is the clock for [TagRules.Since]; nil is time.Now.
 	Now func() time.Time
+	// Prune, if not nil, also deletes at the destinations what the configuration does not select. A plan that
+	// was read keeps its own.
+	Prune *Pruning
 	// Copy is how images are copied: connections, journal, progress. What is copied is the plan's.
 	Copy transfer.Options
 	// Prepare, if not nil, is called before each copy, and may set Verify and BeforeTags of its options;
@@ -67,6 +70,8 @@ type Plan struct {
 	Config Config        `json:"config"`
 	// Repositories are those of the destinations, in the order of the configuration.
 	Repositories []Repository `json:"repositories"`
+	// Prune is not nil if the plan deletes.
+	Prune *Pruning `json:"prune,omitempty"`
 	// Calls are the requests of the copies by operation, as far as the endpoints know them before.
 	Calls map[string]int `json:"calls"`
 }
@@ -81,6 +86,10 @@ type Repository struct {
 	// Kept is how many tags are equal on both sides.
 	Kept   int     `json:"kept"`
 	Images []Image `json:"images"`
+	// Delete is what is deleted after all is copied, in the order of the digests. Present is how many tags,
+	// and images without one, there were.
+	Delete  []Deletion `json:"delete,omitempty"`
+	Present int        `json:"present,omitempty"`
 	// Blobs and Bytes are missing there.
 	Blobs int   `json:"blobs"`
 	Bytes int64 `json:"bytes"`
@@ -156,11 +165,12 @@ func (p Plan) Count(a Action) (n int) {
 // Unchanged reports whether there is nothing to do.
 func (p Plan) Unchanged() bool {
 	return !slices.ContainsFunc(p.Repositories, func(r Repository) bool {
-		return r.Error != "" || slices.ContainsFunc(r.Images, Image.Copies)
+		return r.Error != "" || len(r.Delete) > 0 || slices.ContainsFunc(r.Images, Image.Copies)
 	})
 }
 
-// Err returns the conflicts of the plan, which wrap [content.ErrConflict], joined; nil if there are none.
+// Err returns the conflicts of the plan, which wrap [content.ErrConflict], joined; nil if there are none. One
+// is [ErrTooManyDeletions].
 func (p Plan) Err() error {
 	var conflicts []error
 	for _, r := range p.Repositories {
@@ -172,7 +182,7 @@ func (p Plan) Err() error {
 			}
 		}
 	}
-	return errors.Join(conflicts...)
+	return errors.Join(append(conflicts, p.tooManyDeletions())...)
 }
 
 // NewPlan compares the sources with the destinations, and changes nothing. A repository that cannot be
@@ -182,10 +192,18 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 	if err := c.Validate(); err != nil {
 		return Plan{}, err
 	}
+	if err := opts.Prune.Validate(); err != nil {
+		return Plan{}, err
+	}
 	written := c
 	c, err := c.expandRepositories(ctx, o)
 	if err != nil {
 		return Plan{}, err
+	}
+	if opts.Prune != nil {
+		if err := c.checkPruned(); err != nil {
+			return Plan{}, err
+		}
 	}
 	p := planner{config: c, opener: o, opts: opts, repositories: make([][]Repository, len(c.Images)), calls: make([]map[string]int, len(c.Images))}
 	errs := make([]error, len(c.Images))
@@ -198,12 +216,16 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 		})
 	}
 	_ = group.Wait() // the errors are in errs
-	plan := Plan{Config: written, Repositories: slices.Concat(p.repositories...), Calls: map[string]int{}}
+	plan := Plan{Config: written, Prune: opts.Prune, Repositories: slices.Concat(p.repositories...), Calls: map[string]int{}}
 	for _, calls := range p.calls {
 		addCalls(plan.Calls, calls)
 	}
+	errs = append(errs, ctx.Err())
+	if err := errors.Join(errs...); err != nil {
+		plan.keepAll()
+	}
 	plan.Hash = plan.hash()
-	return plan, errors.Join(append(errs, ctx.Err())...)
+	return plan, errors.Join(errs...)
 }
 
 // hash is of what a plan changes. What was kept and what it costs does not count: that may change while
@@ -211,7 +233,7 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 func (p Plan) hash() digest.Digest {
 	var changes []any
 	for _, r := range p.Repositories {
-		changes = append(changes, []any{r.From, r.To, r.Create, r.Settings, r.Images, r.Error})
+		changes = append(changes, []any{r.From, r.To, r.Create, r.Settings, r.Images, r.Delete, r.Error})
 	}
 	data, err := json.Marshal([]any{"ecrkit mirror plan 1", p.Config, changes})
 	if err != nil {
@@ -261,7 +283,7 @@ func (p *planner) images(ctx context.Context, i int) error {
 			repositoryErr = p.compare(ctx, item, src, source, repositories[0].Decisions, r, p.calls[i])
 		}
 		if repositoryErr != nil {
-			r.Error, r.Images, r.Blobs, r.Bytes = repositoryErr.Error(), nil, 0, 0
+			r.Error, r.Images, r.Delete, r.Blobs, r.Bytes = repositoryErr.Error(), nil, nil, 0, 0
 			errs = append(errs, fmt.Errorf("%s to %s: %w", r.From, r.To, repositoryErr))
 		}
 	}
@@ -354,6 +376,11 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 	if r.referrers {
 		if err := addReferrers(ctx, src, source, there, r, order); err != nil {
 			return err
+		}
+	}
+	if p.opts.Prune != nil {
+		if err := p.prune(ctx, target, &there, r, kept{tags: occupied.names(order, wanted, arrives), images: slices.Collect(maps.Values(arrives))}); err != nil {
+			return fmt.Errorf("what to delete: %w", err)
 		}
 	}
 	return r.count(ctx, src, source, target, calls)

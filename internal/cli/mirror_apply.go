@@ -30,7 +30,9 @@ that it would change has changed since, nothing is copied (exit code 5).
 
 Images arrive byte for byte, with their signatures and other referrers; tags are set last.
 Repositories of Amazon ECR that do not exist are created, with the settings that flags give.
-Nothing is deleted. What a signing policy requires of a source or a destination applies here too.
+Nothing is deleted without --max-delete. With it, what the configuration does not select is deleted
+at the destinations when everything else is done: see ecrkit mirror plan. What a signing policy
+requires of a source or a destination applies here too.
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
 images, which have from, to, and what ecrkit copy prints of an image, or error. If some images
@@ -42,6 +44,7 @@ type mirrorApplyFlags struct {
 	settings ecr.Settings
 	trust    trustFlags
 	atOnce   int
+	prune    pruneFlags
 }
 
 func newMirrorApplyCommand(app *App) *cobra.Command {
@@ -53,6 +56,7 @@ func newMirrorApplyCommand(app *App) *cobra.Command {
 		Args:  arguments(0, "CONFIG|PLAN"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.applyMirror(cmd.Context(), args[0], f) },
 	}
+	f.prune.add(cmd)
 	f.add(cmd, app)
 	return cmd
 }
@@ -86,6 +90,12 @@ func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags
 	if err != nil {
 		return err
 	}
+	if f.prune.pruning, err = f.prune.read(app); err != nil {
+		return err
+	}
+	if saved != nil && f.prune.pruning != nil {
+		return usagef("--max-delete is part of a saved plan: pass it to ecrkit mirror plan")
+	}
 	if config.Repositories.IsSet() && f.settings.IsSet() {
 		return usagef("the configuration has settings for new repositories, under repositories: leave out the flags for them")
 	}
@@ -100,7 +110,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		return err
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := mirror.Options{Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
+	options := mirror.Options{Prune: f.prune.pruning, Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
 		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 		JournalDir: settings.StateDir, TempDir: app.tempDir(), Now: app.Now,
 	}}
@@ -113,6 +123,9 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		return planErr
 	}
 	if err := plan.Err(); err != nil {
+		if errors.Is(err, mirror.ErrTooManyDeletions) {
+			return fmt.Errorf("%w; nothing was copied or deleted; raise --max-delete, or correct the configuration", err)
+		}
 		return fmt.Errorf("%w\n%w", err, errConflicts)
 	}
 	progress, err := app.newProgress()
@@ -149,13 +162,21 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	result := struct {
 		Hash   string  `json:"hash"`
 		Images []image `json:"images"`
-	}{string(report.Hash), images}
+		// Deleted is what was pruned.
+		Deleted []mirror.Deleted `json:"deleted,omitempty"`
+	}{string(report.Hash), images, report.Deleted}
+	for _, d := range report.Deleted {
+		fmt.Fprintf(&text, "deleted  %s%s\n", d.Repository, printable(d.ImageName.String()))
+	}
 	if err := app.PrintResult(result, text.String()); err != nil {
 		return err
 	}
 	kept := 0
 	for _, r := range plan.Repositories {
 		kept += r.Kept
+	}
+	if plan.Prune != nil {
+		app.Messagef("deleted %s", english.Plural(len(report.Deleted), "tag or untagged image", "tags and untagged images"))
 	}
 	app.Messagef("mirrored %s; %s already equal", english.Plural(copied, "image", ""), english.Plural(kept, "tag", ""))
 	if err = errors.Join(planErr, err); err != nil {

@@ -25,6 +25,11 @@ plan has the tags that would be added or moved, those that differ and stay, conf
 of tags that are equal on both sides, and what is missing there: blobs, bytes, signatures and
 other referrers where both sides are Amazon ECR.
 
+--max-delete also plans to delete, at the destinations, what the configuration does not select: at
+most so many tags and untagged images in all, 10 or 10%. If it would be more, that is a conflict.
+prune in the configuration and --in-use protect images. If anything cannot be planned, nothing is
+deleted.
+
 --explain shows for each tag of a source the rule that selected or dropped it. --save writes the
 plan to a file, which ecrkit mirror apply does exactly or refuses.
 
@@ -37,6 +42,7 @@ a conflict. If some repositories cannot be read, the others are planned (exit co
 type mirrorPlanFlags struct {
 	explain bool
 	save    string
+	prune   pruneFlags
 }
 
 func newMirrorPlanCommand(app *App) *cobra.Command {
@@ -49,6 +55,7 @@ func newMirrorPlanCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.planMirror(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show which rule selected or dropped each tag")
+	f.prune.add(cmd)
 	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to this `file`, for ecrkit mirror apply")
 	return cmd
 }
@@ -58,12 +65,15 @@ func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) 
 	if err != nil {
 		return err
 	}
+	if f.prune.pruning, err = f.prune.read(app); err != nil {
+		return err
+	}
 	return app.showPlan(ctx, config, &mirrorOpener{app: app}, f)
 }
 
 // showPlan makes a plan and prints it.
 func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirror.Opener, f mirrorPlanFlags) error {
-	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now})
+	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning})
 	if f.save != "" && planErr == nil {
 		if err := app.saveMirrorPlan(f.save, plan); err != nil {
 			return err
@@ -117,6 +127,9 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		for _, image := range r.Images {
 			s.WriteString(mirrorImageText(image))
 		}
+		for _, d := range r.Delete {
+			s.WriteString(mirrorDeletionText(d))
+		}
 		fmt.Fprintf(&s, "  %s already equal; to send: %s\n", english.Plural(r.Kept, "tag", ""), blobs(r.Blobs, r.Bytes))
 		if explain && !explained[r.From] {
 			explained[r.From] = true
@@ -131,6 +144,10 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 	}
 	fmt.Fprintf(&s, "%s to add, %d to move, %d different and left, %d in conflict\n",
 		english.Plural(p.Count(mirror.Add), "tag", ""), p.Count(mirror.Move), p.Count(mirror.Leave), p.Count(mirror.Conflict))
+	if p.Prune != nil {
+		n, present := p.Deletions()
+		fmt.Fprintf(&s, "%d of %s to delete, at most %s\n", n, english.Plural(present, "tag and untagged image", "tags and untagged images"), p.Prune.MaxDelete)
+	}
 	if least, operation := ecr.LeastTime(p.Calls); least.Seconds() >= 1 {
 		fmt.Fprintf(&s, "at least %.0f s by the quota of %s\n", least.Seconds(), operation)
 	}
