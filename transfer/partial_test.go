@@ -132,7 +132,7 @@ func TestSweep(t *testing.T) {
 	old := filepath.Join(dst, partial.Prefix+strings.Repeat("a", 64))
 	young := filepath.Join(dst, partial.Prefix+strings.Repeat("b", 64))
 	for _, name := range []string{complete, complete + partial.SpansSuffix, complete + partial.LockSuffix, old, old + partial.SpansSuffix, young, young + partial.SpansSuffix, filepath.Join(dst, partial.Prefix+"ABC")} {
-		fixture.Check(t, os.WriteFile(name, []byte("x"), 0o666))
+		fixture.Check(t, os.WriteFile(name, make([]byte, 64<<10), 0o666)) // large enough to be worth resuming
 	}
 	past := time.Now().Add(-8 * 24 * time.Hour)
 	fixture.Check(t, os.Chtimes(old, past, past))
