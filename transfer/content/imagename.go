@@ -13,8 +13,17 @@ const (
 	// AnnotationContainerdName has the name in full:
 	// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
 	AnnotationContainerdName = "io.containerd.image.name"
-	// AnnotationKind is that of cosign save: image, image index, signatures, attestations.
+	// AnnotationKind tells the entries of a layout of cosign save apart, which have no name:
+	// https://github.com/sigstore/cosign/blob/v3.1.3/pkg/oci/layout/index.go.
 	AnnotationKind = "kind"
+)
+
+// Values of [AnnotationKind].
+const (
+	KindCosignImage        = "dev.cosignproject.cosign/image"
+	KindCosignIndex        = "dev.cosignproject.cosign/imageIndex"
+	KindCosignSignatures   = "dev.cosignproject.cosign/sigs"
+	KindCosignAttestations = "dev.cosignproject.cosign/atts"
 )
 
 // NamedImage is an image in a file, which has names.

@@ -83,8 +83,12 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 	if err != nil {
 		return nil, err
 	}
+	unlisted, err := l.unlisted(ctx, index)
+	if err != nil {
+		return nil, err
+	}
 	var found []content.Descriptor
-	for _, d := range append(index, listed...) {
+	for _, d := range slices.Concat(index, listed, unlisted) {
 		if content.HasDescriptor(found, d) {
 			continue
 		}

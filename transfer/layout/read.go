@@ -204,6 +204,7 @@ func (l Reader) Index() ([]content.Descriptor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: index.json: %w", l.name, err)
 	}
+	nameCosign(entries)
 	return entries, nil
 }
 

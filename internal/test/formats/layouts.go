@@ -25,3 +25,21 @@ func ctrExport(m *maker) {
 		named("2", m.image("linux/amd64", "c"), containerdName, "docker.io/library/c:2"),
 	)
 }
+
+// cosignSave is `cosign save` of an image with a signature of the old form and a bundle:
+// the entries have kinds and no names, and the bundle's manifest has no entry.
+func cosignSave(m *maker) {
+	const kind, cosign = "kind", "dev.cosignproject.cosign/"
+	image := m.image("linux/amd64", "signed")
+	subject := object{"mediaType": image["mediaType"], "digest": image["digest"], "size": image["size"]}
+	bundle := m.blob("application/vnd.dev.sigstore.bundle.v0.3+json", []byte(`{"made":"bundle"}`))
+	m.jsonBlob(ociManifest, object{
+		"schemaVersion": 2, "mediaType": ociManifest, "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+		"config": m.blob("application/vnd.oci.empty.v1+json", []byte("{}")), "layers": []object{bundle}, "subject": subject,
+	})
+	signature := m.manifest(m.imageConfig("linux/amd64", layerOf("sig")), m.blob("application/vnd.dev.cosign.simplesigning.v1+json", layerOf("sig")))
+	m.layout(
+		with(image, "annotations", object{kind: cosign + "image"}),
+		with(signature, "annotations", object{kind: cosign + "sigs"}),
+	)
+}

@@ -25,6 +25,7 @@ var tools = map[string]func(*maker){
 	"skopeo":               skopeo,
 	"buildx-same":          buildxSame,
 	"ctr-export":           ctrExport,
+	"cosign-save":          cosignSave,
 
 	// Docker.
 	"docker-25-no-layers":   docker25NoLayers,

@@ -1,0 +1,82 @@
+package layout
+
+import (
+	"context"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// nameCosign gives the signatures and attestations of a layout of cosign save the tags
+// that they have in a registry: there the image that they belong to is in the tag, here it is
+// the only entry of its kind.
+func nameCosign(index []content.Descriptor) {
+	var subject digest.Digest
+	for _, d := range index {
+		switch d.Annotations[content.AnnotationKind] {
+		case content.KindCosignImage, content.KindCosignIndex:
+			if subject != "" && subject != d.Digest {
+				return // none of them is certain
+			}
+			subject = d.Digest
+		}
+	}
+	if subject == "" {
+		return
+	}
+	kinds := map[string]string{content.KindCosignSignatures: content.DigestTagSignatures, content.KindCosignAttestations: content.DigestTagAttestation}
+	for i, d := range index {
+		kind, ok := kinds[d.Annotations[content.AnnotationKind]]
+		if !ok || d.Annotations[ocispec.AnnotationRefName] != "" {
+			continue
+		}
+		index[i].Annotations = maps.Clone(d.Annotations)
+		index[i].Annotations[ocispec.AnnotationRefName] = content.DigestTag(subject, kind)
+	}
+}
+
+// maxManifestBlobs bounds the size in bytes of blobs in which a manifest is looked for
+// that index.json does not name: the manifest of a bundle has about 1 KiB.
+const maxManifestBlobs = 64 << 10
+
+// unlisted returns the manifests of a layout of cosign save that are blobs without an
+// entry in index.json, as it leaves bundles; nothing for other layouts.
+func (l Reader) unlisted(ctx context.Context, index []content.Descriptor) ([]content.Descriptor, error) {
+	if !slices.ContainsFunc(index, func(d content.Descriptor) bool {
+		kind := d.Annotations[content.AnnotationKind]
+		return kind == content.KindCosignImage || kind == content.KindCosignIndex
+	}) {
+		return nil, nil
+	}
+	files, err := fs.ReadDir(l.files, path.Dir(BlobPath(index[0].Digest)))
+	if err != nil {
+		return nil, nil // a tar has no such list
+	}
+	var found []content.Descriptor
+	for _, file := range files {
+		d := content.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.NewDigestFromEncoded(digest.SHA256, file.Name())}
+		info, err := file.Info()
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxManifestBlobs || content.CheckDescriptor(d) != nil || content.HasDescriptor(index, d) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		d.Size = info.Size()
+		read, err := l.Manifests(ctx, []content.Descriptor{d})
+		if err != nil || content.VerifyManifest(read[0], d) != nil {
+			continue
+		}
+		if c, err := content.DecodeManifest(read[0].Content, ""); err == nil && c.Manifests == nil {
+			d.MediaType = c.MediaType
+			found = append(found, d)
+		}
+	}
+	return found, nil
+}
