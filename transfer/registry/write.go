@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -66,19 +65,7 @@ func (r *Repository) UploadBlob(ctx context.Context, d content.Descriptor, conte
 }
 
 func (r *Repository) putLayer(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) error {
-	var from string
-	if src, ok := how.From.(*Repository); ok && src.registry == r.registry && src.repository != r.repository {
-		from = src.repository
-	}
-	var upload *url.URL
-	mounted, err := r.state.Mount(ctx, from, func() (mounted bool, err error) {
-		c, err := r.client(ctx, actionsPush, from)
-		if err != nil {
-			return false, err
-		}
-		upload, mounted, err = c.Begin(ctx, r.repository, d.Digest, from)
-		return mounted, err
-	})
+	upload, mounted, err := r.mount(ctx, d, how.From)
 	if err != nil {
 		return err
 	}
