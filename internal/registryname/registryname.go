@@ -41,8 +41,8 @@ var (
 
 // Host returns the canonical spelling of host[:port]: in lower case, without a final
 // dot, an address in its shortest form, the port without leading zeros, and none if it
-// is 443, except for this machine, where plain HTTP has port 80. Every host of Docker
-// Hub is [DockerHub].
+// is 443, except for this machine, where plain HTTP has port 80, and for a name without
+// a dot, which is no host in a reference without its port. Every host of Docker Hub is [DockerHub].
 func Host(host string) (string, error) {
 	name, port, err := split(host)
 	if err != nil {
@@ -51,7 +51,7 @@ func Host(host string) (string, error) {
 	switch {
 	case slices.Contains(hubHosts, name) && (port == "" || port == httpsPort):
 		return DockerHub, nil
-	case port == "" || port == httpsPort && !loopback.Is(name):
+	case port == "" || port == httpsPort && !loopback.Is(name) && strings.ContainsAny(name, ".:"):
 		return name, nil
 	}
 	return name + ":" + port, nil

@@ -11,7 +11,7 @@ func TestHost(t *testing.T) {
 		"docker.io": "docker.io", "Docker.IO": "docker.io", "docker.io.": "docker.io", "docker.io:443": "docker.io", "docker.io.:0443": "docker.io",
 		"index.docker.io": "docker.io", "registry-1.docker.io": "docker.io", "INDEX.docker.io.:443": "docker.io", "registry.hub.docker.com": "docker.io",
 		"docker.io:5000": "docker.io:5000", "evil-docker.io": "evil-docker.io", "docker.io.example": "docker.io.example", "auth.docker.io": "auth.docker.io",
-		"ghcr.io:443": "ghcr.io", "ghcr.io:80": "ghcr.io:80", "ghcr.io:08443": "ghcr.io:8443",
+		"ghcr.io:443": "ghcr.io", "registry:443": "registry:443", "ghcr.io:80": "ghcr.io:80", "ghcr.io:08443": "ghcr.io:8443",
 		"localhost:443": "localhost:443", "localhost.:05000": "localhost:5000", "127.0.0.1:80": "127.0.0.1:80",
 		"[0:0:0:0:0:0:0:1]:5000": "[::1]:5000", "[::FFFF:7f00:1]:5000": "127.0.0.1:5000", "[::ffff:127.0.0.1]": "127.0.0.1", "[2001:db8::0:1]:443": "[2001:db8::1]",
 	} {

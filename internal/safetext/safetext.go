@@ -16,7 +16,8 @@ import (
 // Writer passes text on in which control characters, characters that change the
 // direction of a line, and bytes that are not UTF-8 are written as escapes: \u001b,
 // \x9b. Newlines and tabs stay. Inside a JSON string the escape of a character is the
-// character, so JSON stays what it was. A Writer is safe for concurrent use.
+// character, so JSON stays what it was, if no carriage return is between its strings. A
+// Writer is safe for concurrent use.
 type Writer struct {
 	mu   sync.Mutex
 	w    io.Writer

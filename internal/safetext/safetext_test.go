@@ -1,6 +1,7 @@
 package safetext
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -64,7 +65,7 @@ func FuzzWriter(f *testing.F) {
 				t.Errorf("%q became %q", text, got)
 			}
 			var before, after string
-			if json.Unmarshal(text, &before) == nil {
+			if !bytes.ContainsRune(text, '\r') && json.Unmarshal(text, &before) == nil {
 				if err := json.Unmarshal([]byte(got), &after); err != nil || after != before {
 					t.Errorf("%s became %s: %v", text, got, err)
 				}

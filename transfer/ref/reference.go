@@ -201,7 +201,9 @@ func parseOtherRegistry(host, rest string) (Reference, error) {
 }
 
 // looksLikeHost tells "ghcr.io" and "localhost:5000" from the first element of a path.
+// A dot at the end of a name alone, which a host's canonical spelling does not have, is no sign of one.
 func looksLikeHost(s string) bool {
+	s = strings.TrimSuffix(s, ".")
 	return strings.Trim(s, ".") != "" && !strings.HasSuffix(s, ":") && (strings.ContainsAny(s, ".:") || strings.EqualFold(s, "localhost"))
 }
 
