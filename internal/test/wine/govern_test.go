@@ -31,7 +31,6 @@ func testSign(t *testing.T, m *machine) {
 	s.run(t, ecrkit, "verify", "oci:out:1", "--key", "release.pub")
 	s.tag(t, "app", "unsigned", 1, 1000)
 	s.refused(t, 4, "", ecrkit, "pull", s.image("app:unsigned"), "oci:refused:1", "--verify", "--key", "kms.pub")
-	s.write(t, "policy.yaml", "version: 1\r\npolicies:\r\n  - images: [\""+s.server.Registry+"/**\"]\r\n    require:\r\n      - key: release.pub\r\n")
 }
 
 // with keeps the site of the user.
