@@ -54,6 +54,11 @@ var arrows = []struct {
 		only:  []string{"delta/internal/...", "internal/strictjson", "transfer/content"},
 		why:   "a delta is made of bytes and makes bytes: it knows neither images nor where layers come from",
 	}, {
+		from:  []string{"proxy"},
+		never: append([]string{aws, "auth/...", "transfer/ref"}, endpoints...),
+		only:  []string{"internal/files", "internal/loopback", "internal/registryname", "internal/safetext", "transfer", "transfer/content"},
+		why:   "a proxy serves what the engine reads, whatever the endpoint",
+	}, {
 		from:  []string{"sign"},
 		never: append([]string{"transfer", "transfer/ref"}, endpoints...),
 		only: []string{"auth", "internal/calls/...", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",
@@ -110,6 +115,7 @@ var importers = []struct {
 	{[]string{"internal/test/...", "internal/tools/..."}, nil, "the product needs neither its tests nor its tools"},
 	{[]string{"transfer/internal/fixture"}, nil, "it is for tests"},
 	{[]string{"internal/credhelper"}, []string{"cmd/docker-credential-ecrkit"}, "the credential helper is a program"},
+	{[]string{"proxy"}, []string{"internal/cli"}, "a server is not part of its clients, and the credential helper starts without it"},
 	{[]string{"localecr"}, []string{"internal/cli"}, "a server is not part of its clients"},
 	{[]string{"transfer/archive"}, []string{"transfer/ref", "internal/cli", "mirror/media"}, "only the parser of references knows all endpoints; a set has an archive in it"},
 	{[]string{"transfer/registry", "transfer/docker"}, []string{"transfer/ref", "internal/cli"}, "only the parser of references knows all endpoints; the command line sets its own up"},

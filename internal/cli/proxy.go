@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/registryname"
+	"github.com/ecrkit/ecrkit/internal/startup"
+	"github.com/ecrkit/ecrkit/proxy"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+)
+
+const defaultProxyAddr = "127.0.0.1:4511"
+
+const proxyHelp = `Serve images of Amazon ECR to docker, podman and containerd on this machine.
+
+  ecrkit proxy                                     # in one terminal
+  docker pull 127.0.0.1:4511/123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1.2
+
+An engine reads a layer over one connection. The proxy reads it over several, once for all
+clients, and passes the bytes on as they arrive. The last bytes of a layer wait until its digest
+agrees. What was read is kept in a cache; a digest is then answered without the registry, and a
+tag asks the registry each time.
+
+Name an image by registry and repository as above, and write the port of a registry with an
+underscore: 127.0.0.1:4511/127.0.0.1_4510/app:1.2. Clients with mirrors, such as containerd, name
+the registry by the query ns=HOST.
+
+Only registries of Amazon ECR are served, those of ECRKIT_REGISTRIES too, and the hosts of
+--allow. The proxy has the credentials of ecrkit; those of clients are ignored. Whoever reaches
+its address reads with these credentials: another address than a loopback one needs
+--allow-remote.
+
+It serves until SIGINT or SIGTERM, and then finishes answers for up to 30 seconds. When it is
+ready it prints one line with its URL. With --verbose it writes a line of JSON for each request
+to stderr.`
+
+// proxyFlags are the flags of `ecrkit proxy`.
+type proxyFlags struct {
+	addr, cache, cacheSize string
+	allow                  []string
+	remote, prefetch       bool
+	connections            int
+}
+
+func newProxyCommand(app *App) *cobra.Command {
+	var f proxyFlags
+	cmd := &cobra.Command{
+		Use:   "proxy",
+		Short: "Serve images to the engines on this machine, fast and verified",
+		Long:  proxyHelp,
+		Args:  arguments(0),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return app.serveProxy(cmd.Context(), f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.addr, "addr", defaultProxyAddr, "`host:port` to listen on; port 0 picks a free one")
+	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
+	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
+	flags.StringVar(&f.cache, "cache", "", "`directory` of the cache (default proxy in ecrkit's cache directory)")
+	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
+	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
+	flags.IntVar(&f.connections, "connections", 0, "connections for one layer (default 8)")
+	return cmd
+}
+
+// proxyStop is how long answers may take after the command was asked to end.
+const proxyStop = 30 * time.Second
+
+func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
+	options, err := app.proxyOptions(f)
+	if err != nil {
+		return err
+	}
+	cache, err := app.proxyCache(f)
+	if err != nil {
+		return err
+	}
+	defer cache.Close()
+	l, err := net.Listen("tcp", f.addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; use another --addr, or --addr 127.0.0.1:0 for a free port", err)
+	}
+	if err != nil {
+		return err
+	}
+	handler := proxy.New(cache, options)
+	defer handler.Close()
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	ready := struct {
+		URL string `json:"url"`
+	}{"http://" + l.Addr().String()}
+	if err = app.PrintResult(ready, "ecrkit proxy: "+ready.URL+"\n"); err == nil {
+		err = app.flushResult(nil) // clients wait for it
+	}
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), proxyStop)
+	defer cancel()
+	if err := server.Shutdown(stopping); err != nil {
+		return server.Close() // who has not got an answer until now gets none
+	}
+	return nil
+}
+
+// proxyOptions turns flags into options.
+func (app *App) proxyOptions(f proxyFlags) (proxy.Options, error) {
+	local := onLoopback(f.addr)
+	if !local && !f.remote {
+		return proxy.Options{}, usagef("--addr %s can be reached from other machines, which would read with your credentials; use a loopback address, or add --allow-remote", f.addr)
+	}
+	if f.connections < 0 {
+		return proxy.Options{}, usagef("--connections %d: must be more than 0", f.connections)
+	}
+	config, err := app.settings()
+	if err != nil {
+		return proxy.Options{}, err
+	}
+	opener, err := app.opener()
+	if err != nil {
+		return proxy.Options{}, err
+	}
+	more := map[string]bool{}
+	for _, host := range f.allow {
+		canonical, err := registryname.Host(host)
+		if err != nil {
+			return proxy.Options{}, usagef("--allow %s: %w", host, err)
+		}
+		more[canonical] = true
+	}
+	parse := func(place string) (ref.Reference, error) { return ref.Parse(place, config.Registries, nil) }
+	level := slog.LevelWarn
+	if app.Verbose {
+		level = slog.LevelInfo
+	}
+	return proxy.Options{
+		Allowed: func(host string) bool {
+			r, err := parse(host + "/repository")
+			return more[host] || err == nil && r.Kind == ref.KindECR
+		},
+		Open: func(ctx context.Context, host, repository string) (content.Source, error) {
+			r, err := parse(host + "/" + repository)
+			if err != nil {
+				return nil, err
+			}
+			if !r.IsRepository() {
+				return nil, fmt.Errorf("%s: %w: not a repository of a registry", r, content.ErrUnsupported)
+			}
+			return opener.Source(ctx, r)
+		},
+		Connections: f.connections, Prefetch: f.prefetch, AnyHost: !local,
+		Logger: slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level})),
+	}, nil
+}
+
+// proxyCache opens the cache.
+func (app *App) proxyCache(f proxyFlags) (*proxy.Cache, error) {
+	size, err := humanize.ParseBytes(f.cacheSize)
+	if err != nil || size == 0 || size > 1<<50 {
+		return nil, usagef("--cache-size %s: write bytes, such as 20GiB", f.cacheSize)
+	}
+	dir := f.cache
+	if dir == "" {
+		root := startup.Environment(app.Env).DefaultCache()
+		if root == "" {
+			return nil, usagef("neither XDG_CACHE_HOME nor %s is set to an absolute path: use --cache DIRECTORY", startup.HomeVariable)
+		}
+		dir = filepath.Join(root, "proxy")
+	}
+	cache, err := proxy.OpenCache(dir, int64(size))
+	if errors.Is(err, files.ErrLocked) {
+		return nil, fmt.Errorf("%w; is `ecrkit proxy` running already? Use another --cache", err)
+	}
+	return cache, err
+}

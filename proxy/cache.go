@@ -1,0 +1,259 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Cache keeps blobs and manifests by their digest in a directory that it alone uses. What
+// was used least recently is removed first. Files that an ended process left incomplete are
+// removed when it is opened.
+//
+// The first use of an entry after the cache was opened hashes it; one whose bytes have
+// another digest is removed, and fetched again.
+type Cache struct {
+	dir  string
+	max  int64 // in bytes
+	lock *files.Lock
+	now  func() time.Time
+
+	mu      sync.Mutex
+	used    int64 // bytes of entries and of reserved room
+	entries map[digest.Digest]*entry
+}
+
+// entry is one file of the cache.
+type entry struct {
+	size     int64
+	lastUse  time.Time
+	modified time.Time // of the file when it was checked; zero is not checked
+}
+
+// errNoRoom reports that something is not kept.
+var errNoRoom = errors.New("the cache has no room")
+
+// errMoved reports that what was on its way has just become an entry.
+var errMoved = errors.New("it is in the cache now")
+
+const (
+	blobsDir   = "blobs"
+	partialDir = "partial"
+	lockName   = "lock"
+	// leaveFree is how many bytes of the file system are left to others.
+	leaveFree = 256 << 20
+)
+
+// OpenCache opens the cache in dir, which is created with mode 0700, for at most size
+// bytes. The error wraps [files.ErrLocked] if another process has it.
+func OpenCache(dir string, size int64) (*Cache, error) {
+	for _, d := range []string{dir, filepath.Join(dir, blobsDir), filepath.Join(dir, partialDir)} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	if err := files.PrivateDir(dir); err != nil {
+		return nil, err
+	}
+	lock, err := files.Try(filepath.Join(dir, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("cache %s: %w", dir, err)
+	}
+	c := &Cache{dir: dir, max: size, lock: lock, now: time.Now, entries: map[digest.Digest]*entry{}}
+	if err := c.load(); err != nil {
+		lock.Release()
+		return nil, fmt.Errorf("cache %s: %w", dir, err)
+	}
+	return c, nil
+}
+
+// Close gives the directory to other processes.
+func (c *Cache) Close() { c.lock.Release() }
+
+// load finds what earlier processes left, and removes what is incomplete or too much.
+func (c *Cache) load() error {
+	left, err := os.ReadDir(filepath.Join(c.dir, partialDir))
+	if err != nil {
+		return err
+	}
+	for _, f := range left {
+		if err := os.Remove(filepath.Join(c.dir, partialDir, f.Name())); err != nil {
+			return err
+		}
+	}
+	kept, err := os.ReadDir(filepath.Join(c.dir, blobsDir))
+	if err != nil {
+		return err
+	}
+	for _, f := range kept {
+		info, err := f.Info()
+		if err != nil {
+			return err
+		}
+		d := digest.NewDigestFromEncoded(digest.SHA256, f.Name())
+		if !info.Mode().IsRegular() || d.Validate() != nil {
+			continue
+		}
+		c.entries[d] = &entry{size: info.Size(), lastUse: info.ModTime()}
+		c.used += info.Size()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.makeRoom(0)
+	return nil
+}
+
+func (c *Cache) path(d digest.Digest) string { return filepath.Join(c.dir, blobsDir, d.Encoded()) }
+
+// makeRoom removes what was used least recently until n more bytes fit, and reports
+// whether they do. The caller holds the lock.
+func (c *Cache) makeRoom(n int64) bool {
+	if n > c.max {
+		return false
+	}
+	if c.used+n <= c.max {
+		return true
+	}
+	oldest := make([]digest.Digest, 0, len(c.entries))
+	for d := range c.entries {
+		oldest = append(oldest, d)
+	}
+	slices.SortFunc(oldest, func(a, b digest.Digest) int {
+		return cmp.Or(c.entries[a].lastUse.Compare(c.entries[b].lastUse), cmp.Compare(a, b))
+	})
+	for _, d := range oldest {
+		if c.used+n <= c.max {
+			break
+		}
+		c.remove(d)
+	}
+	return c.used+n <= c.max
+}
+
+// remove removes an entry. Who reads it keeps its open file. The caller holds the lock.
+func (c *Cache) remove(d digest.Digest) {
+	if e := c.entries[d]; e != nil {
+		if err := os.Remove(c.path(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return // it still takes its room
+		}
+		c.used -= e.size
+		delete(c.entries, d)
+	}
+}
+
+// open opens an entry, whose bytes are those of d. The error wraps [content.ErrNotFound] if
+// there is none.
+func (c *Cache) open(ctx context.Context, d digest.Digest) (*os.File, error) {
+	c.mu.Lock()
+	e := c.entries[d]
+	c.mu.Unlock()
+	if e == nil {
+		return nil, content.ErrNotFound
+	}
+	f, err := files.OpenOwn(c.path(d), os.O_RDONLY, 0)
+	if err != nil {
+		c.drop(d)
+		return nil, fmt.Errorf("%w: %w", content.ErrNotFound, err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		c.mu.Lock()
+		checked := e.size == info.Size() && e.modified.Equal(info.ModTime())
+		c.mu.Unlock()
+		if !checked {
+			_, err = io.Copy(io.Discard, content.NewVerifyingReader(ctx, f, content.Descriptor{Digest: d, Size: e.size}))
+		}
+	}
+	if err != nil {
+		f.Close()
+		if ctx.Err() == nil {
+			c.drop(d)
+		}
+		return nil, fmt.Errorf("%w: %w", content.ErrNotFound, err)
+	}
+	c.mu.Lock()
+	e.lastUse, e.modified = c.now(), info.ModTime()
+	c.mu.Unlock()
+	return f, nil
+}
+
+func (c *Cache) drop(d digest.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.remove(d)
+}
+
+// partial is an entry that is being written.
+type partial struct {
+	*os.File
+	cache *Cache
+	d     content.Descriptor
+}
+
+// create reserves the room for d and opens a file for it. The error is [errNoRoom] if it
+// cannot be kept, [errMoved] if it is there.
+func (c *Cache) create(d content.Descriptor) (*partial, error) {
+	if free, _, err := files.Free(c.dir); err == nil && free-d.Size < leaveFree {
+		return nil, errNoRoom
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries[d.Digest] != nil {
+		return nil, errMoved
+	}
+	if !c.makeRoom(d.Size) {
+		return nil, errNoRoom
+	}
+	f, err := os.CreateTemp(filepath.Join(c.dir, partialDir), "*")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoRoom, err)
+	}
+	c.used += d.Size
+	return &partial{File: f, cache: c, d: d}, nil
+}
+
+// discard removes what was written. Who reads it has a file of his own.
+func (p *partial) discard() {
+	p.Close()
+	_ = os.Remove(p.Name()) // if this fails, it is swept at the next start
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+	p.cache.used -= p.d.Size
+}
+
+// commit makes the file, which has the digest of its descriptor, an entry.
+func (p *partial) commit() error {
+	c := p.cache
+	if err := p.Sync(); err != nil {
+		p.discard()
+		return err
+	}
+	info, err := p.Stat()
+	if err == nil {
+		err = p.Close()
+	}
+	if err == nil {
+		err = files.Rename(p.Name(), c.path(p.d.Digest))
+	}
+	if err != nil {
+		p.discard()
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries[p.d.Digest] = &entry{size: p.d.Size, lastUse: c.now(), modified: info.ModTime()}
+	return nil
+}

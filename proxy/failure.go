@@ -1,0 +1,50 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/ecrkit/ecrkit/internal/safetext"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// failure is a refusal in the form of the distribution API.
+type failure struct {
+	status  int
+	code    string // of https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes
+	message string
+}
+
+// failureOf makes the error of an upstream registry a failure of a request of this kind.
+func failureOf(kind string, err error) *failure {
+	f := &failure{http.StatusBadGateway, "UNKNOWN", safetext.Line(safetext.MaskUsers(err.Error()))}
+	switch {
+	case errors.Is(err, content.ErrNotFound):
+		f.status = http.StatusNotFound
+		f.code = map[string]string{"blobs": "BLOB_UNKNOWN", "manifests": "MANIFEST_UNKNOWN"}[kind]
+		if f.code == "" {
+			f.code = "NAME_UNKNOWN"
+		}
+	case errors.Is(err, content.ErrUnsupported):
+		f.status, f.code = http.StatusBadRequest, "UNSUPPORTED"
+	}
+	return f
+}
+
+// write answers a request with the failure.
+func (f *failure) write(w http.ResponseWriter) {
+	type entry struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	data, err := json.Marshal(map[string][]entry{"errors": {{f.code, f.message}}})
+	if err != nil {
+		data = []byte(`{"errors":[]}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(f.status)
+	_, _ = w.Write(data) // a client that has gone needs no answer
+}

@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// heldBack is how many bytes at the end of a blob wait until its digest agrees.
+const heldBack = 4 << 10
+
+// fetch is one blob on its way into the cache, for any number of clients.
+type fetch struct {
+	d      content.Descriptor
+	path   string
+	cancel context.CancelFunc
+
+	readers int // guarded by that of fetches
+
+	mu      sync.Mutex
+	ready   int64 // bytes that may be read
+	done    bool
+	err     error
+	changed chan struct{} // closed when one of these changes
+}
+
+// fetches are those that run, by digest. No two are of the same blob.
+type fetches struct {
+	mu  sync.Mutex
+	all map[digest.Digest]*fetch
+	run sync.WaitGroup
+}
+
+// follow opens the blob d, which is not in the cache, while it comes from src. The error is
+// [errNoRoom] if the cache cannot keep it, [errMoved] if it has it now.
+func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, error) {
+	h.fetches.mu.Lock()
+	defer h.fetches.mu.Unlock()
+	f := h.fetches.all[d.Digest]
+	if f == nil {
+		file, err := h.cache.create(d)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithCancel(h.life)
+		f = &fetch{d: d, path: file.Name(), cancel: cancel, changed: make(chan struct{})}
+		h.fetches.all[d.Digest] = f
+		h.fetches.run.Go(func() { h.fill(ctx, src, f, file) })
+	}
+	file, err := os.Open(f.path)
+	if err != nil {
+		if f.readers == 0 {
+			f.cancel()
+		}
+		return nil, errors.Join(errMoved, err)
+	}
+	f.readers++
+	return &follower{f: f, file: file, leave: func() { h.leave(f) }}, nil
+}
+
+// fill brings the blob of f into file.
+func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch, file *partial) {
+	defer f.cancel()
+	err := transfer.FollowBlob(ctx, src, f.d, file, f.advance, transfer.Options{Connections: h.options.Connections})
+	// What is right is for the clients to have, whether or not it can be kept.
+	f.end(err)
+	if err != nil {
+		file.discard()
+	} else if err := file.commit(); err != nil {
+		h.options.Logger.Warn("cache", "digest", f.d.Digest, "error", err.Error())
+	}
+	h.fetches.mu.Lock()
+	defer h.fetches.mu.Unlock()
+	if h.fetches.all[f.d.Digest] == f {
+		delete(h.fetches.all, f.d.Digest)
+	}
+}
+
+// leave ends a fetch that no client wants any more.
+func (h *Handler) leave(f *fetch) {
+	h.fetches.mu.Lock()
+	defer h.fetches.mu.Unlock()
+	if f.readers--; f.readers == 0 && !h.options.Prefetch && !f.isDone() {
+		f.cancel()
+		// Who comes now begins again.
+		delete(h.fetches.all, f.d.Digest)
+	}
+}
+
+func (f *fetch) isDone() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// advance notes that n bytes from the beginning on are in the file.
+func (f *fetch) advance(n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if ready := min(n, f.d.Size-heldBack); ready > f.ready {
+		f.ready = ready
+		f.tell()
+	}
+}
+
+// end notes that the blob is complete and right, or why it is not.
+func (f *fetch) end(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done, f.err = true, err; err == nil {
+		f.ready = f.d.Size
+	}
+	f.tell()
+}
+
+func (f *fetch) tell() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// wait waits until bytes behind at may be read, and returns up to where.
+func (f *fetch) wait(ctx context.Context, at int64) (int64, error) {
+	for {
+		f.mu.Lock()
+		ready, done, err, changed := f.ready, f.done, f.err, f.changed
+		f.mu.Unlock()
+		switch {
+		case err != nil:
+			return 0, err
+		case done || ready > at:
+			return ready, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// follower is an [io.ReadSeeker] of a blob that is on its way.
+type follower struct {
+	f     *fetch
+	file  *os.File
+	leave func()
+	ctx   context.Context // of the client's request
+	at    int64
+}
+
+// Read waits for the bytes.
+func (r *follower) Read(p []byte) (int, error) {
+	if r.at >= r.f.d.Size {
+		return 0, io.EOF
+	}
+	end, err := r.f.wait(r.ctx, r.at)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.file.ReadAt(p[:min(int64(len(p)), end-r.at)], r.at)
+	r.at += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek moves to where the next byte is read.
+func (r *follower) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.at
+	case io.SeekEnd:
+		offset += r.f.d.Size
+	}
+	if offset < 0 {
+		return 0, errors.New("before the first byte")
+	}
+	r.at = offset
+	return offset, nil
+}
+
+// Close ends the reading.
+func (r *follower) Close() error {
+	r.leave()
+	return r.file.Close()
+}

@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/registryname"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// namespace is the parameter of the query by which clients of a mirror name the registry.
+const namespace = "ns"
+
+// target is what a request is about.
+type target struct {
+	host       string // in its canonical spelling
+	repository string // at the host
+	name       string // as the client calls the repository
+	kind       string // manifests, blobs, referrers or tags
+	reference  string // tag or digest; "list" of tags
+}
+
+// parseTarget reads the path and the query of a request. The spec has no name that needs
+// an escape, and what is not in its plain form may mean something else upstream.
+func parseTarget(r *http.Request) (target, *failure) {
+	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v2/")
+	if !ok || strings.Contains(path, "%") {
+		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path has no plain name of a repository"}
+	}
+	parts := strings.Split(path, "/")
+	if len(parts) < 3 {
+		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path names no repository"}
+	}
+	names, t := parts[:len(parts)-2], target{kind: parts[len(parts)-2], reference: parts[len(parts)-1]}
+	t.name = strings.Join(names, "/")
+	host := ""
+	switch ns, given := r.URL.Query()[namespace]; {
+	case len(ns) > 1:
+		return t, &failure{http.StatusBadRequest, "NAME_INVALID", "the query names more than one registry"}
+	case given:
+		host = ns[0]
+	default:
+		host, names = withPort(names[0]), names[1:]
+	}
+	canonical, err := registryname.Host(host)
+	if err != nil {
+		return t, &failure{http.StatusBadRequest, "NAME_INVALID", fmt.Sprintf("registry %.100q: %v", host, err)}
+	}
+	t.host, t.repository = canonical, registryname.Repository(canonical, strings.Join(names, "/"))
+	if !content.IsRepositoryName(t.repository) {
+		return t, &failure{http.StatusBadRequest, "NAME_INVALID", fmt.Sprintf("%.100q is not the name of a repository; write HOST/REPOSITORY", t.name)}
+	}
+	return t, t.checkReference()
+}
+
+// withPort returns the host that HOST_PORT stands for: a name with a colon is none to clients.
+func withPort(s string) string {
+	i := strings.LastIndexByte(s, '_')
+	if i < 0 {
+		return s
+	}
+	return s[:i] + ":" + s[i+1:]
+}
+
+func (t target) checkReference() *failure {
+	switch t.kind {
+	case "manifests":
+		if !t.isDigest() && !content.IsTag(t.reference) {
+			return &failure{http.StatusBadRequest, "MANIFEST_INVALID", fmt.Sprintf("%.100q is neither a tag nor a sha256 digest", t.reference)}
+		}
+	case "blobs", "referrers":
+		if !t.isDigest() {
+			return &failure{http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("%.100q is not a sha256 digest", t.reference)}
+		}
+	case "tags":
+		if t.reference != "list" {
+			return &failure{http.StatusNotFound, "UNSUPPORTED", "there is only tags/list"}
+		}
+	default:
+		return &failure{http.StatusNotFound, "UNSUPPORTED", "not a path of the distribution API"}
+	}
+	return nil
+}
+
+func (t target) isDigest() bool {
+	d, err := digest.Parse(t.reference)
+	return err == nil && d.Algorithm() == digest.SHA256
+}

@@ -1,0 +1,443 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const registryHost = "registry.example"
+
+// upstream is a repository with one blob and one manifest.
+type upstream struct {
+	blob     []byte
+	wrong    bool          // send other bytes
+	noRanges bool          // send whole blobs only
+	gate     chan struct{} // nil, or closed when bytes may come
+	manifest content.Manifest
+
+	mu       sync.Mutex
+	resolved int
+	sent     int64
+	ended    chan struct{} // gets one for each range whose context ended at the gate
+}
+
+func (u *upstream) String() string { return registryHost + "/team/app" }
+
+func (u *upstream) Resolve(_ context.Context, reference string) (content.Manifest, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.resolved++
+	if reference != "1.0" && reference != string(u.manifest.Descriptor.Digest) {
+		return content.Manifest{}, content.ErrNotFound
+	}
+	return u.manifest, nil
+}
+
+func (u *upstream) Manifests(context.Context, []content.Descriptor) ([]content.Manifest, error) {
+	return nil, errors.New("not asked for")
+}
+
+func (u *upstream) StatBlob(_ context.Context, d digest.Digest) (content.Descriptor, error) {
+	if d != digest.FromBytes(u.blob) {
+		return content.Descriptor{}, content.ErrNotFound
+	}
+	return content.Descriptor{Digest: d, Size: int64(len(u.blob))}, nil
+}
+
+func (u *upstream) part(first, n int64) io.ReadCloser {
+	data := bytes.Clone(u.blob[first : first+n])
+	if u.wrong {
+		data[0]++
+	}
+	u.mu.Lock()
+	u.sent += n
+	u.mu.Unlock()
+	return io.NopCloser(bytes.NewReader(data))
+}
+
+func (u *upstream) Blob(context.Context, content.Descriptor) (io.ReadCloser, error) {
+	return u.part(0, int64(len(u.blob))), nil
+}
+
+func (u *upstream) Ranges(context.Context, content.Descriptor) (content.RangeOpener, error) {
+	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
+		if u.noRanges {
+			return nil, content.ErrNoRanges
+		}
+		if u.gate != nil && first > 0 {
+			select {
+			case <-u.gate:
+			case <-ctx.Done():
+				select {
+				case u.ended <- struct{}{}:
+				default:
+				}
+				return nil, content.Permanent(ctx.Err())
+			}
+		}
+		return u.part(first, n), nil
+	}, nil
+}
+
+func (u *upstream) Tags(context.Context) ([]string, error) { return []string{"1.0", "1.1", "2.0"}, nil }
+
+func newUpstream(size int) *upstream {
+	blob := make([]byte, size)
+	random := rand.NewChaCha8([32]byte{1})
+	random.Read(blob)
+	d := digest.FromBytes(blob)
+	data, err := json.Marshal(map[string]any{
+		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+		"config": map[string]any{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": d, "size": size}, "layers": []any{},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return &upstream{blob: blob, ended: make(chan struct{}, 100), manifest: content.Manifest{Content: data, Descriptor: content.Descriptor{
+		MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest.FromBytes(data), Size: int64(len(data)),
+	}}}
+}
+
+func (u *upstream) path() string {
+	return "/v2/" + registryHost + "/team/app/blobs/" + string(digest.FromBytes(u.blob))
+}
+
+// site is a proxy before an upstream.
+type site struct {
+	*httptest.Server
+	t     *testing.T
+	dir   string
+	cache *Cache
+}
+
+func start(t *testing.T, u *upstream, dir string, size int64) *site {
+	cache, err := OpenCache(dir, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := New(cache, Options{
+		Allowed: func(host string) bool { return host == registryHost },
+		Open: func(_ context.Context, host, repository string) (content.Source, error) {
+			if host != registryHost || repository != "team/app" {
+				return nil, content.ErrNotFound
+			}
+			return u, nil
+		},
+	})
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() { server.Close(); handler.Close(); cache.Close() })
+	return &site{server, t, dir, cache}
+}
+
+// send sends a request. err is that of the body.
+func (s *site) send(method, path string, header map[string]string) (*http.Response, []byte, error) {
+	request, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+path, nil)
+	if err != nil {
+		s.t.Error(err)
+		return nil, nil, err
+	}
+	for name, value := range header {
+		if name == "Host" {
+			request.Host = value
+		}
+		request.Header.Set(name, value)
+	}
+	response, err := s.Client().Do(request)
+	if err != nil {
+		s.t.Error(err)
+		return nil, nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return response, body, err
+}
+
+// stored counts the bytes in the directories of a cache.
+func stored(t *testing.T, dir string) (sum int64) {
+	for _, sub := range []string{blobsDir, partialDir} {
+		left, err := os.ReadDir(filepath.Join(dir, sub))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range left {
+			info, err := f.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
+func TestManifests(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(100)
+	s := start(t, u, t.TempDir(), 1<<20)
+	d := string(u.manifest.Descriptor.Digest)
+	for _, path := range []string{"/v2/registry.example/team/app/manifests/1.0", "/v2/team/app/manifests/1.0?ns=registry.example", "/v2/registry.example/team/app/manifests/" + d} {
+		for _, method := range []string{http.MethodHead, http.MethodGet} {
+			r, body, err := s.send(method, path, map[string]string{"Authorization": "Basic c2VjcmV0"})
+			if err != nil || r.StatusCode != http.StatusOK || r.Header.Get("Docker-Content-Digest") != d || r.Header.Get("ETag") != `"`+d+`"` ||
+				r.ContentLength != u.manifest.Descriptor.Size || r.Header.Get("Content-Type") != u.manifest.Descriptor.MediaType {
+				t.Errorf("%s %s: %s %v %v", method, path, r.Status, r.Header, err)
+			}
+			if method == http.MethodGet && !bytes.Equal(body, u.manifest.Content) {
+				t.Errorf("%s: other bytes", path)
+			}
+		}
+	}
+	if u.resolved != 4 {
+		t.Errorf("the registry was asked %d times, want once for each of 4 requests by tag", u.resolved)
+	}
+	if r, _, _ := s.send(http.MethodGet, "/v2/registry.example/team/app/manifests/"+d, map[string]string{"If-None-Match": `"` + d + `"`}); r.StatusCode != http.StatusNotModified {
+		t.Errorf("If-None-Match: %s", r.Status)
+	}
+	r, body, _ := s.send(http.MethodGet, "/v2/registry.example/team/app/tags/list?n=1&last=1.0", nil)
+	if want := `{"name":"registry.example/team/app","tags":["1.1"]}`; string(body) != want || r.Header.Get("Link") == "" {
+		t.Errorf("tags: %s, Link %q", body, r.Header.Get("Link"))
+	}
+}
+
+// TestBlobs reads a blob whole and by ranges, before and after it is in the cache.
+func TestBlobs(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int{"one byte": 1, "held back": heldBack, "several ranges": 5<<20 + 1} {
+		for _, noRanges := range []bool{false, true} {
+			u := newUpstream(size)
+			u.noRanges = noRanges
+			s := start(t, u, t.TempDir(), 16<<20)
+			for range 2 {
+				r, body, err := s.send(http.MethodGet, u.path(), nil)
+				if err != nil || r.StatusCode != http.StatusOK || !bytes.Equal(body, u.blob) || r.ContentLength != int64(size) {
+					t.Fatalf("%s: %s, %d bytes, %v", name, r.Status, len(body), err)
+				}
+			}
+			if u.sent != int64(size) {
+				t.Errorf("%s: the registry sent %d bytes of %d", name, u.sent, size)
+			}
+			r, body, _ := s.send(http.MethodGet, u.path(), map[string]string{"Range": "bytes=0-0"})
+			if r.StatusCode != http.StatusPartialContent || !bytes.Equal(body, u.blob[:1]) {
+				t.Errorf("%s: a range: %s", name, r.Status)
+			}
+			if r, _, _ := s.send(http.MethodGet, u.path(), map[string]string{"Range": "bytes=99999999-"}); r.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+				t.Errorf("%s: a range behind the end: %s", name, r.Status)
+			}
+		}
+	}
+}
+
+func TestHundredClients(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(5 << 20)
+	u.gate = make(chan struct{})
+	s := start(t, u, t.TempDir(), 16<<20)
+	var clients sync.WaitGroup
+	for i := range 100 {
+		clients.Go(func() {
+			if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
+				t.Errorf("client %d: %d bytes, %v", i, len(body), err)
+			}
+		})
+	}
+	close(u.gate)
+	clients.Wait()
+	if u.sent != int64(len(u.blob)) {
+		t.Errorf("the registry sent %d bytes of %d", u.sent, len(u.blob))
+	}
+}
+
+// TestWrongBytes has the registry send another blob: no client completes it, and it is not kept.
+func TestWrongBytes(t *testing.T) {
+	t.Parallel()
+	for _, cacheSize := range []int64{16 << 20, 10} {
+		for _, size := range []int{10, 5 << 20} {
+			u := newUpstream(size)
+			u.wrong = true
+			s := start(t, u, t.TempDir(), cacheSize)
+			response, body, err := s.send(http.MethodGet, u.path(), nil)
+			if err == nil && response.StatusCode == http.StatusOK || len(body) == size {
+				t.Errorf("%d bytes with room for %d: %s, %d bytes, %v", size, cacheSize, response.Status, len(body), err)
+			}
+			if _, err := s.cache.open(t.Context(), digest.FromBytes(u.blob)); !errors.Is(err, content.ErrNotFound) {
+				t.Errorf("%d bytes with room for %d: it is kept: %v", size, cacheSize, err)
+			}
+		}
+	}
+}
+
+// TestNoRoom passes a blob on that the cache cannot keep.
+func TestNoRoom(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(5 << 20)
+	s := start(t, u, t.TempDir(), 1<<20)
+	if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+	if n := stored(t, s.dir); n != 0 {
+		t.Errorf("%d bytes are kept", n)
+	}
+}
+
+// TestAborted has the only client go away: the fetch ends, leaves nothing, and the next client succeeds.
+func TestAborted(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(5 << 20)
+	u.gate = make(chan struct{})
+	s := start(t, u, t.TempDir(), 16<<20)
+	ctx, cancel := context.WithCancel(t.Context())
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+u.path(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := s.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {
+		t.Error(err)
+	}
+	cancel()
+	response.Body.Close()
+	<-u.ended
+	close(u.gate)
+	if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
+		t.Errorf("%d bytes, %v", len(body), err)
+	}
+}
+
+// TestRestart damages the cache between two processes.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	u, dir := newUpstream(5<<20), t.TempDir()
+	d := digest.FromBytes(u.blob)
+	cache, err := OpenCache(dir, 16<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Clone(u.blob)
+	damaged[len(damaged)/2]++
+	for path, data := range map[string][]byte{cache.path(d): damaged, filepath.Join(dir, partialDir, "left"): []byte("x")} {
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := OpenCache(dir, 1); err == nil {
+		t.Error("two processes have the cache")
+	}
+	cache.Close()
+	s := start(t, u, dir, 16<<20)
+	for range 2 {
+		if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
+			t.Errorf("%d bytes, %v", len(body), err)
+		}
+	}
+	if n := stored(t, dir); u.sent != int64(len(u.blob)) || n != int64(len(u.blob)) {
+		t.Errorf("the registry sent %d bytes, %d are kept", u.sent, n)
+	}
+}
+
+// TestLeastRecentlyUsed fills a cache with more than it keeps.
+func TestLeastRecentlyUsed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cache, err := OpenCache(dir, 25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	var all []digest.Digest
+	for _, text := range []string{"0123456789", "abcdefghij", "ABCDEFGHIJ"} {
+		if len(all) == 2 { // the first is used again
+			f, err := cache.open(t.Context(), all[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+		}
+		d := digest.FromString(text)
+		all = append(all, d)
+		p, err := cache.create(content.Descriptor{Digest: d, Size: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		if n := stored(t, dir); n > 25 {
+			t.Errorf("%d bytes of at most 25", n)
+		}
+		if err := p.commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cache.entries[all[0]] == nil || cache.entries[all[1]] != nil || cache.entries[all[2]] == nil {
+		t.Error("another than the second was removed")
+	}
+}
+
+// TestRefused sends what a hostile client may send.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(10)
+	s := start(t, u, t.TempDir(), 1<<20)
+	blob := "/blobs/" + string(digest.FromBytes(u.blob))
+	tests := map[string]struct {
+		method, path, host string
+		status             int
+	}{
+		"other host by name":     {path: "/v2/169.254.169.254/team/app" + blob, status: 403},
+		"other host by ns":       {path: "/v2/team/app" + blob + "?ns=evil.example", status: 403},
+		"port of allowed host":   {path: "/v2/registry.example_22/team/app" + blob, status: 403},
+		"two ns":                 {path: "/v2/team/app" + blob + "?ns=registry.example&ns=evil.example", status: 400},
+		"user in ns":             {path: "/v2/team/app" + blob + "?ns=registry.example@evil.example", status: 400},
+		"path in ns":             {path: "/v2/team/app" + blob + "?ns=registry.example/../evil", status: 400},
+		"empty ns":               {path: "/v2/team/app" + blob + "?ns=", status: 400},
+		"encoded slash":          {path: "/v2/registry.example/team%2fapp" + blob, status: 404},
+		"encoded dots":           {path: "/v2/registry.example/%2e%2e/app" + blob, status: 404},
+		"dots":                   {path: "/v2/registry.example/../app" + blob, status: 400},
+		"empty segment":          {path: "/v2/registry.example//app" + blob, status: 400},
+		"not a digest":           {path: "/v2/registry.example/team/app/blobs/latest", status: 400},
+		"path as digest":         {path: "/v2/registry.example/team/app/blobs/sha256:..", status: 400},
+		"no repository":          {path: "/v2/registry.example/manifests/1.0", status: 400},
+		"catalog":                {path: "/v2/_catalog", status: 404},
+		"another path":           {path: "/etc/passwd", status: 404},
+		"missing tag":            {path: "/v2/registry.example/team/app/manifests/9", status: 404},
+		"missing repository":     {path: "/v2/registry.example/team/other/manifests/9", status: 404},
+		"push":                   {method: http.MethodPost, path: "/v2/registry.example/team/app/blobs/uploads/", status: 405},
+		"page with another name": {path: "/v2/registry.example/team/app" + blob, host: "rebound.example", status: 403},
+	}
+	for name, tt := range tests {
+		header := map[string]string{}
+		if tt.host != "" {
+			header["Host"] = tt.host
+		}
+		if tt.method == "" {
+			tt.method = http.MethodGet
+		}
+		r, body, err := s.send(tt.method, tt.path, header)
+		var refusal struct {
+			Errors []struct{ Code, Message string }
+		}
+		if err != nil || r.StatusCode != tt.status || json.Unmarshal(body, &refusal) != nil || len(refusal.Errors) != 1 || refusal.Errors[0].Code == "" {
+			t.Errorf("%s: %s, want %d: %s", name, r.Status, tt.status, body)
+		}
+	}
+	if u.sent > 0 {
+		t.Error("a blob was read")
+	}
+}
