@@ -198,6 +198,31 @@ func TestReplicationFails(t *testing.T) {
 	}
 }
 
+// TestRefusedReplicationLeavesNothing has the quota of images at the destination end a replication: the
+// repository that it would have created is not there.
+func TestRefusedReplicationLeavesNothing(t *testing.T) {
+	t.Parallel()
+	limits := localecr.DefaultLimits()
+	limits.Repositories = 1
+	r := newRig(t, localecr.Options{ReplicationTime: time.Minute, Limits: &limits})
+	user := localecr.DefaultAccounts()[0].Users[0]
+	r.repository("app")
+	near := r.api
+	r.api = r.in(user, far)
+	r.repository("taken")
+	r.api = near
+	r.mustReplicate("", destination("000000000000", far))
+	m := r.image("app", aws.String("1.0"))
+	r.advance(2 * time.Minute)
+	if got := r.status("app", m); got != "000000000000 eu-west-1 FAILED LimitExceededException" {
+		t.Error(got)
+	}
+	out, err := r.in(user, far).DescribeRepositories(context.Background(), &ecr.DescribeRepositoriesInput{})
+	if err != nil || len(out.Repositories) != 1 {
+		t.Errorf("%+v, %v", out, err)
+	}
+}
+
 func TestReplicationToAnotherAccount(t *testing.T) {
 	t.Parallel()
 	statement := func(effect, principal, action, resource, more string) string {

@@ -59,10 +59,11 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	var deltas *deltaMaker
 	if opts.Delta != nil {
 		deltas, err = collected.makeDeltas(ctx, c, o, selected, sources, opts)
-		defer deltas.Close() // they are written
 		if err != nil {
+			deltas.Close()
 			return Set{}, err
 		}
+		defer deltas.Close() // they are written
 	}
 	p, err := collected.plan(opts.Have)
 	if err != nil {

@@ -91,7 +91,6 @@ type describer struct {
 	limit  int64
 	queue  []event
 	tokens int64
-	ends   int64 // of the member whose events are queued
 }
 
 func (d *describer) read(in *reader) error {

@@ -26,7 +26,6 @@ type rebuilder struct {
 	in       *rangeDecoder
 	plain    io.Reader
 	plainErr error
-	plainEnd bool
 	out      *bitWriter
 	lit      encoder
 	dist     encoder

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,29 +38,48 @@ func finishJobs[T any](s *Store, bucket []byte, finish func(tx *bolt.Tx, job T, 
 	}
 	s.blobs.Lock()
 	defer s.blobs.Unlock()
-	return s.db.Update(func(tx *bolt.Tx) error {
+	for more := true; more && err == nil; {
+		more, err = finishJob(s, bucket, isDue, finish)
+	}
+	return err
+}
+
+// refusal ends a job that cannot be done: what finish has written is undone, and note is written.
+type refusal struct{ note func(tx *bolt.Tx) error }
+
+func (*refusal) Error() string { return "refused" }
+
+// finishJob does the first job that is due, and reports whether there was one.
+func finishJob[T any](s *Store, bucket []byte, isDue func(key []byte) bool, finish func(tx *bolt.Tx, job T, due time.Time) error) (more bool, err error) {
+	first := func(tx *bolt.Tx, do func(job T, due time.Time) error) error {
 		jobs := tx.Bucket(bucket)
-		for {
-			key, _ := jobs.Cursor().First()
-			if !isDue(key) {
-				return nil
-			}
-			var job T
-			if _, err := getJSON(jobs, key, &job); err != nil {
-				return err
-			}
-			due, err := time.Parse(dueFormat, string(key[:len(now)]))
-			if err != nil {
-				return err
-			}
-			if err := finish(tx, job, due); err != nil {
-				return err
-			}
-			if err := jobs.Delete(key); err != nil {
-				return err
-			}
+		key, _ := jobs.Cursor().First()
+		if more = isDue(key); !more {
+			return nil
 		}
+		var job T
+		if _, err := getJSON(jobs, key, &job); err != nil {
+			return err
+		}
+		due, err := time.Parse(dueFormat, string(key[:len(dueFormat)]))
+		if err == nil {
+			err = do(job, due)
+		}
+		if err != nil {
+			return err
+		}
+		return jobs.Delete(key)
+	}
+	err = s.db.Update(func(tx *bolt.Tx) error {
+		return first(tx, func(job T, due time.Time) error { return finish(tx, job, due) })
 	})
+	var refused *refusal
+	if errors.As(err, &refused) {
+		err = s.db.Update(func(tx *bolt.Tx) error {
+			return first(tx, func(T, time.Time) error { return refused.note(tx) })
+		})
+	}
+	return more, err
 }
 
 // finishDue does what is due by now, in all registries.

@@ -227,18 +227,34 @@ func (s *Store) finishReplication(tx *bolt.Tx, job replicationJob, _ time.Time) 
 		return ignoreNoRepository(err)
 	}
 	rec, err := from.image(job.Digest)
-	if err != nil || rec == nil {
+	if err != nil || rec == nil || !rec.active(from.registry.now()) {
 		return err
 	}
-	status := replication{Account: job.ToAccount, Region: job.ToRegion, Status: types.ReplicationStatusComplete}
 	err = s.Registry(job.ToAccount, job.ToRegion).receive(tx, from, rec, job.Tag)
 	var refused smithy.APIError
 	if errors.As(err, &refused) {
-		status.Status, status.Failure = types.ReplicationStatusFailed, refused.ErrorCode()
-		err = nil
+		return &refusal{func(tx *bolt.Tx) error { return s.noteReplication(tx, job, refused.ErrorCode()) }}
 	}
 	if err != nil {
 		return err
+	}
+	return s.noteReplication(tx, job, "")
+}
+
+// noteReplication notes in the image at the source that a replication has ended: well, or with the code of
+// a failure.
+func (s *Store) noteReplication(tx *bolt.Tx, job replicationJob, failure string) error {
+	from, err := s.Registry(job.Account, job.Region).repository(tx, job.Repository)
+	if err != nil {
+		return err
+	}
+	rec, err := from.image(job.Digest)
+	if err != nil || rec == nil {
+		return err
+	}
+	status := replication{Account: job.ToAccount, Region: job.ToRegion, Status: types.ReplicationStatusComplete, Failure: failure}
+	if failure != "" {
+		status.Status = types.ReplicationStatusFailed
 	}
 	rec.setReplication(status)
 	return from.saveImage(rec)
@@ -267,6 +283,9 @@ func (r *Registry) receive(tx *bolt.Tx, from *repository, rec *imageRecord, tag 
 		return repo.immutableTag(tag)
 	}
 	have, err := repo.receiveImage(from, rec)
+	if err == nil && !have.active(r.now()) {
+		err = repo.pushAgain(have)
+	}
 	if err != nil {
 		return err
 	}
@@ -274,6 +293,9 @@ func (r *Registry) receive(tx *bolt.Tx, from *repository, rec *imageRecord, tag 
 		if err := repo.setTag(have, tag); err != nil {
 			return err
 		}
+	}
+	if len(have.Tags) > r.store.limits.TagsPerImage {
+		return limitExceeded("The image with digest '%s' in the repository with name '%s' already has the maximum allowed number of tags, %d", have.Digest, repo.record.Name, r.store.limits.TagsPerImage)
 	}
 	return repo.saveImage(have)
 }
