@@ -1,4 +1,4 @@
-// Package repopolicy reads the repository policies of Amazon ECR: whether two mean the same, and which
+// Package repopolicy reads the repository and registry policies of Amazon ECR: whether two mean the same, and which
 // of their statements let in everybody. It fails closed: a policy that it does not understand is an
 // error.
 package repopolicy
@@ -36,6 +36,9 @@ type Statement struct {
 	NotPrincipals map[string][]string
 	Actions       []string
 	NotActions    []string
+	// Resources and NotResources are those of a registry policy; one of a repository has none.
+	Resources    []string
+	NotResources []string
 	// Conditions are the values by operator and key. All of them must hold.
 	Conditions map[string]map[string][]string
 }
@@ -79,6 +82,7 @@ type writtenStatement struct {
 	Sid, Effect             string
 	Principal, NotPrincipal json.RawMessage
 	Action, NotAction       json.RawMessage
+	Resource, NotResource   json.RawMessage
 	Condition               map[string]map[string]json.RawMessage
 }
 
@@ -104,6 +108,12 @@ func (w writtenStatement) statement() (Statement, error) {
 	}
 	if s.NotActions, err = oneOrMany[string](w.NotAction); err != nil {
 		return s, fmt.Errorf("its NotAction: %w", err)
+	}
+	if s.Resources, err = oneOrMany[string](w.Resource); err != nil {
+		return s, fmt.Errorf("its Resource: %w", err)
+	}
+	if s.NotResources, err = oneOrMany[string](w.NotResource); err != nil {
+		return s, fmt.Errorf("its NotResource: %w", err)
 	}
 	for operator, keys := range w.Condition {
 		for key, raw := range keys {
