@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -82,9 +80,6 @@ func (app *App) compareLayers(ctx context.Context, before, after string) error {
 		return err
 	}
 	w := delta.NewWorkspace(app.tempDir())
-	open := func(src content.Source, d content.Descriptor) delta.Layer {
-		return delta.Layer{Digest: d.Digest, Size: d.Size, Open: func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }}
-	}
 	var bases []*delta.Plaintext
 	defer func() {
 		for _, b := range bases {
@@ -99,7 +94,7 @@ func (app *App) compareLayers(ctx context.Context, before, after string) error {
 	layers = slices.DeleteFunc(layers, func(d content.Descriptor) bool { return known[d.Digest] })
 	if len(layers) > 0 {
 		for _, d := range old {
-			base, err := w.Plaintext(ctx, open(from, d))
+			base, err := w.Plaintext(ctx, media.LayerOf(from, d))
 			if err != nil {
 				return err
 			}
@@ -108,23 +103,17 @@ func (app *App) compareLayers(ctx context.Context, before, after string) error {
 	}
 	for _, d := range layers {
 		start := app.Now()
-		entry := media.LayerDelta{Layer: d.Digest, Size: d.Size}
-		made, err := w.Make(ctx, open(to, d), bases)
-		switch {
-		case errors.Is(err, delta.ErrWhole):
-			entry.Whole = err.Error()
-			result.Delta += d.Size
-		case err != nil:
+		made, err := w.Make(ctx, media.LayerOf(to, d), bases)
+		entry, err := media.NewLayerDelta(d, made, err, app.Now().Sub(start))
+		if err != nil {
 			return err
-		default:
-			entry.Delta, entry.Encoder = made.Size, made.EncoderName()
-			for _, b := range made.Bases {
-				entry.Bases = append(entry.Bases, b.Digest)
-			}
+		}
+		if entry.Whole != "" {
+			result.Delta += d.Size
+		} else {
 			result.Delta += made.Size
 			made.Close() // it is removed
 		}
-		entry.Seconds = app.Now().Sub(start).Seconds()
 		result.Size += d.Size
 		result.Layers = append(result.Layers, entry)
 	}

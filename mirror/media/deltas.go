@@ -40,6 +40,24 @@ type LayerDelta struct {
 	Seconds float64         `json:"seconds"`
 }
 
+// NewLayerDelta describes what [delta.Workspace.Make] has returned for a layer after so long. An error that
+// is no [delta.ErrWhole] is returned.
+func NewLayerDelta(layer content.Descriptor, made *delta.Delta, err error, took time.Duration) (LayerDelta, error) {
+	entry := LayerDelta{Layer: layer.Digest, Size: layer.Size, Seconds: took.Seconds()}
+	switch {
+	case errors.Is(err, delta.ErrWhole):
+		entry.Whole = err.Error()
+	case err != nil:
+		return LayerDelta{}, err
+	default:
+		entry.Delta, entry.Encoder = made.Size, made.EncoderName()
+		for _, base := range made.Bases {
+			entry.Bases = append(entry.Bases, base.Digest)
+		}
+	}
+	return entry, nil
+}
+
 // Delta is a layer that the set does not have, and what it is rebuilt from.
 type Delta struct {
 	Layer   digest.Digest `json:"layer"`
@@ -199,32 +217,27 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 // try makes the delta of a layer and reports whether it is to be used.
 func (m *deltaMaker) try(ctx context.Context, src content.Source, blob content.Descriptor) (bool, error) {
 	start := m.opts.Now()
-	result := LayerDelta{Layer: blob.Digest, Size: blob.Size}
 	d, err := m.make(ctx, src, blob)
-	switch {
-	case errors.Is(err, delta.ErrWhole):
-		result.Whole = err.Error()
-	case err != nil:
+	result, err := NewLayerDelta(blob, d, err, m.opts.Now().Sub(start))
+	if err != nil {
 		return false, err
-	default:
+	}
+	if result.Whole == "" {
 		m.made = append(m.made, d)
-		entry := Delta{Layer: blob.Digest, Size: blob.Size, Bytes: d.Size, Encoder: d.EncoderName()}
+		entry := Delta{Layer: blob.Digest, Size: blob.Size, Bytes: d.Size, Encoder: result.Encoder}
 		if entry.Delta, err = digest.SHA256.FromReader(io.NewSectionReader(d.File, 0, d.Size)); err != nil {
 			return false, err
 		}
-		for _, base := range d.Bases {
-			i := slices.IndexFunc(m.candidates, func(c candidate) bool { return c.Digest == base.Digest })
+		for _, base := range result.Bases {
+			i := slices.IndexFunc(m.candidates, func(c candidate) bool { return c.Digest == base })
 			entry.Bases = append(entry.Bases, m.candidates[i].Need)
-			result.Bases = append(result.Bases, base.Digest)
 		}
 		m.deltas = append(m.deltas, entry)
-		result.Delta, result.Encoder = d.Size, d.EncoderName()
 	}
-	result.Seconds = m.opts.Now().Sub(start).Seconds()
 	if m.opts.Report != nil {
 		m.opts.Report(result)
 	}
-	return err == nil, nil
+	return result.Whole == "", nil
 }
 
 func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.Descriptor) (*delta.Delta, error) {
@@ -239,7 +252,7 @@ func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.
 		p := m.plain[c.Digest]
 		if p == nil {
 			var err error
-			if p, err = m.workspace.Plaintext(ctx, layerOf(c.src, c.descriptor)); err != nil {
+			if p, err = m.workspace.Plaintext(ctx, LayerOf(c.src, c.descriptor)); err != nil {
 				if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
 					continue // the source cannot read it any more, or it is no tar that can be unpacked
 				}
@@ -249,7 +262,7 @@ func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.
 		}
 		bases = append(bases, p)
 	}
-	d, err := m.workspace.Make(ctx, layerOf(src, blob), bases)
+	d, err := m.workspace.Make(ctx, LayerOf(src, blob), bases)
 	if err == nil && !slices.Contains(m.encoders, d.EncoderName()) {
 		d.Close() // it is removed
 		return nil, fmt.Errorf("%w: the other side's ecrkit does not have the encoder %s", delta.ErrWhole, d.EncoderName())
@@ -259,8 +272,8 @@ func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.
 
 func distance(a, b int64) int64 { return max(a, b) - min(a, b) }
 
-// layerOf is a blob of a repository as a layer.
-func layerOf(src content.Source, d content.Descriptor) delta.Layer {
+// LayerOf is a blob of a repository as a layer.
+func LayerOf(src content.Source, d content.Descriptor) delta.Layer {
 	return delta.Layer{Digest: d.Digest, Size: d.Size, Open: func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }}
 }
 

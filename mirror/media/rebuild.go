@@ -102,7 +102,7 @@ func (b *rebuilder) base(ctx context.Context, need Need) (*delta.Plaintext, erro
 	if err != nil {
 		return nil, err
 	}
-	p, err := b.workspace.Plaintext(ctx, layerOf(src, content.Descriptor{MediaType: "application/octet-stream", Digest: need.Digest, Size: need.Size}))
+	p, err := b.workspace.Plaintext(ctx, LayerOf(src, content.Descriptor{MediaType: "application/octet-stream", Digest: need.Digest, Size: need.Size}))
 	if err == nil {
 		b.bases[need.Digest] = p
 	}
