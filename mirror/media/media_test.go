@@ -402,13 +402,18 @@ func TestJournalTornLine(t *testing.T) {
 // FuzzDecodeSet looks for a description that is accepted and names a file elsewhere.
 func FuzzDecodeSet(f *testing.F) {
 	f.Add([]byte(`{"version":1,"size":3,"parts":[{"name":"images.tar","size":3,"digest":"sha256:` + strings.Repeat("0", 64) + `"}],"images":[]}`))
+	zero := "sha256:" + strings.Repeat("0", 64)
+	f.Add(fmt.Appendf(nil, `{"version":1,"size":1024,"parts":[{"name":"images.tar","size":1024,"digest":%q}],"images":[],"parity":{"dataShards":2,"parityShards":1,"shardSize":512,"blockSize":512,"sums":%q,"parts":[{"name":"parity.001","size":512,"digest":%q}]}}`, zero, zero, zero))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := decodeSet(data)
 		if err != nil {
 			return
 		}
-		for _, p := range s.Parts {
-			if !strings.HasPrefix(p.Name, tarFile) || strings.ContainsAny(p.Name, `/\`) {
+		if p := s.Parity; p != nil && (p.sumsSize() <= 0 || p.size() <= 0 || p.shards() > maxShards) {
+			t.Errorf("%+v", p)
+		}
+		for _, p := range s.Files() {
+			if !strings.HasPrefix(p.Name, tarFile) && !strings.HasPrefix(p.Name, "parity.") || strings.ContainsAny(p.Name, `/\`) {
 				t.Errorf("%q", p.Name)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -70,7 +71,7 @@ func (p *Parity) check(size int64) error {
 	if p.DataShards < 1 || p.ParityShards < 1 || p.DataShards > maxShards || p.ParityShards > maxShards || p.shards() > maxShards {
 		return fmt.Errorf("%d data and %d parity shards cannot be right", p.DataShards, p.ParityShards)
 	}
-	if p.BlockSize < minBlock || p.BlockSize > maxBlock || p.ShardSize < p.BlockSize || p.ShardSize%p.BlockSize != 0 ||
+	if size > math.MaxInt64/maxShards/2 || p.BlockSize < minBlock || p.BlockSize > maxBlock || p.ShardSize < p.BlockSize || p.ShardSize%p.BlockSize != 0 ||
 		p.ShardSize > size+maxBlock || int64(p.DataShards) != (size+p.ShardSize-1)/p.ShardSize {
 		return fmt.Errorf("parity in shards of %d bytes and blocks of %d cannot be right", p.ShardSize, p.BlockSize)
 	}

@@ -207,6 +207,13 @@ func TestParityLater(t *testing.T) {
 		_, err = Verify(t.Context(), dir, ReadOptions{})
 		check(t, err)
 	}
+	// What is written again has no signature of what was there before.
+	check(t, os.WriteFile(filepath.Join(dir, SignatureFile), []byte("old"), 0o666))
+	_, err := Export(t.Context(), c, w, dir, ExportOptions{PartSize: 1 << 20, Parity: 0.3})
+	check(t, err)
+	if _, err := os.Stat(filepath.Join(dir, SignatureFile)); err == nil {
+		t.Error("the signature of another description was left")
+	}
 	if _, err := Export(t.Context(), c, w, dir, ExportOptions{Parity: 1.1}); !errors.Is(err, content.ErrUnsupported) {
 		t.Error(err)
 	}

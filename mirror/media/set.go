@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -187,6 +189,10 @@ func (s Set) write(dir string, sums blockSums) error {
 	}
 	data = append(data, '\n')
 	derived := s.derived(data, sums)
+	// A signature is of what was there before.
+	if err := os.Remove(filepath.Join(dir, SignatureFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	// If a process is killed in between, two of set.json, its copy and SHA256SUMS are of the same set.
 	for _, name := range []string{paritySumsFile, paritySumsCopy, setCopyFile, sumsFile, SetFile} {
 		if text, ok := derived[name]; ok {
