@@ -165,7 +165,7 @@ func TestReplicationDoesNotChain(t *testing.T) {
 	wantError(t, err, "RepositoryNotFoundException", "app")
 }
 
-// TestReplicationFails keeps an immutable tag at the destination, and what a template gives it.
+// TestReplicationFails keeps an immutable tag at the destination, whose settings are those of a template.
 func TestReplicationFails(t *testing.T) {
 	t.Parallel()
 	r, ctx := newRig(t, localecr.Options{ReplicationTime: time.Minute}), context.Background()

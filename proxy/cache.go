@@ -80,7 +80,7 @@ func OpenCache(dir string, size int64) (*Cache, error) {
 	return c, nil
 }
 
-// Close gives the directory to other processes.
+// Close lets other processes use the directory.
 func (c *Cache) Close() { c.lock.Release() }
 
 // load finds what earlier processes left, and removes what is incomplete or too much.

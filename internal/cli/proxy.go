@@ -117,7 +117,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), proxyStop)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
-		return server.Close() // who has not got an answer until now gets none
+		return server.Close() // clients without an answer get none
 	}
 	return nil
 }

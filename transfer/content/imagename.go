@@ -13,7 +13,7 @@ const (
 	// AnnotationContainerdName has the name in full:
 	// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
 	AnnotationContainerdName = "io.containerd.image.name"
-	// AnnotationKind tells the entries of a layout of cosign save apart, which have no name:
+	// AnnotationKind is the kind of an entry of a layout of cosign save, which has no name:
 	// https://github.com/sigstore/cosign/blob/v3.1.3/pkg/oci/layout/index.go.
 	AnnotationKind = "kind"
 )

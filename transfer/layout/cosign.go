@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// nameCosign gives the signatures and attestations of a layout of cosign save the tags
+// nameCosign sets for the signatures and attestations of a layout of cosign save the tags
 // that they have in a registry: there the image that they belong to is in the tag, here it is
 // the only entry of its kind.
 func nameCosign(index []content.Descriptor) {
