@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/delta"
+	"github.com/ecrkit/ecrkit/internal/test/layers"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -88,18 +89,11 @@ func (nopCloser) Close() error { return nil }
 
 func compress(t *testing.T, data []byte, open func(w io.Writer) (io.WriteCloser, error)) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w, err := open(&out)
+	out, err := layers.Compress(data, open)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return out
 }
 
 func layer(data []byte) delta.Layer {

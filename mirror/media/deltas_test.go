@@ -1,7 +1,6 @@
 package media
 
 import (
-	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -9,16 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/delta"
+	"github.com/ecrkit/ecrkit/internal/test/layers"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -28,27 +26,11 @@ import (
 // layerOfVersion is a layer of twelve files, of which one differs from version to version.
 func layerOfVersion(t *testing.T, version int) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	plain, err := layers.Tar(version, 400)
 	check(t, err)
-	w := tar.NewWriter(z)
-	for i := range 12 {
-		seed := uint64(i)
-		if i == 5 {
-			seed = uint64(1000 + version)
-		}
-		rng := rand.New(rand.NewPCG(seed, 0))
-		var text strings.Builder
-		for range 400 {
-			fmt.Fprintf(&text, "key%d = %x\n", rng.IntN(100), rng.Uint64())
-		}
-		check(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprintf("etc/conf%d", i), Size: int64(text.Len()), Mode: 0o644}))
-		_, err := io.WriteString(w, text.String())
-		check(t, err)
-	}
-	check(t, w.Close())
-	check(t, z.Close())
-	return out.Bytes()
+	layer, err := layers.Compress(plain, func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriterLevel(w, gzip.BestSpeed) })
+	check(t, err)
+	return layer
 }
 
 // putLayer stores an image of one layer and returns the layer's digest.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/pgzip"
+
+	"github.com/ecrkit/ecrkit/internal/test/layers"
 )
 
 // text is plaintext that compresses like code: words of a small vocabulary, and runs.
@@ -80,18 +82,11 @@ func roundTrip(t *testing.T, stream []byte, e Encoder) Result {
 
 func compress(t *testing.T, data []byte, open func(w io.Writer) (io.WriteCloser, error)) []byte {
 	t.Helper()
-	var out bytes.Buffer
-	w, err := open(&out)
+	out, err := layers.Compress(data, open)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(data); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return out
 }
 
 func goGzip(t *testing.T, data []byte, level int) []byte {
