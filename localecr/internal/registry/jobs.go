@@ -88,5 +88,8 @@ func (s *Store) finishDue() error {
 	if err == nil {
 		err = finishJobs(s, bucketReplications, s.finishReplication)
 	}
+	if err == nil {
+		err = finishJobs(s, bucketBackfillSteps, s.stepBackfill)
+	}
 	return err
 }

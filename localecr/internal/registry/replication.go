@@ -246,7 +246,7 @@ func (s *Store) finishReplication(tx *bolt.Tx, job replicationJob, _ time.Time) 
 func (s *Store) noteReplication(tx *bolt.Tx, job replicationJob, failure string) error {
 	from, err := s.Registry(job.Account, job.Region).repository(tx, job.Repository)
 	if err != nil {
-		return err
+		return ignoreNoRepository(err)
 	}
 	rec, err := from.image(job.Digest)
 	if err != nil || rec == nil {

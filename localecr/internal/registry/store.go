@@ -174,7 +174,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.db = db
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings, bucketReplications} {
+		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings, bucketReplications, bucketBackfills, bucketBackfillResults, bucketBackfillSteps} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return err
 			}
