@@ -17,13 +17,20 @@ type failure struct {
 	message string
 }
 
-// failureOf makes the error of an upstream registry a failure of a request of this kind.
+// Error returns the message.
+func (f *failure) Error() string { return f.message }
+
+// failureOf returns the failure that err is, or makes the error of an upstream registry one
+// of a request of this kind.
 func failureOf(kind string, err error) *failure {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f
+	}
 	f := &failure{http.StatusBadGateway, "UNKNOWN", safetext.Line(safetext.MaskUsers(err.Error()))}
 	switch {
 	case errors.Is(err, content.ErrNotFound):
 		f.status = http.StatusNotFound
-		f.code = map[string]string{"blobs": "BLOB_UNKNOWN", "manifests": "MANIFEST_UNKNOWN"}[kind]
+		f.code = map[string]string{kindBlobs: "BLOB_UNKNOWN", kindUploads: "BLOB_UPLOAD_UNKNOWN", kindManifests: "MANIFEST_UNKNOWN"}[kind]
 		if f.code == "" {
 			f.code = "NAME_UNKNOWN"
 		}

@@ -81,21 +81,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(&failure{http.StatusForbidden, "DENIED", "the Host header is not a loopback address"}).write(answer)
 		return
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		answer.Header().Set("Allow", "GET, HEAD")
-		(&failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "the proxy only reads; push to the registry itself"}).write(answer)
+	if h.fixed(answer, r) {
 		return
 	}
-	switch r.URL.Path {
-	case "/healthz":
-		writeJSON(answer, r, "application/json", []byte(`{"status":"ok"}`))
-		return
-	case "/v2/", "/v2":
-		writeJSON(answer, r, "application/json", []byte(`{}`))
-		return
-	}
-	t, refused := parseTarget(r)
-	if refused != nil {
+	var refused *failure
+	if t, refused = parseTarget(r); refused != nil {
 		refused.write(answer)
 		return
 	}
@@ -106,23 +96,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Has(namespace) {
 		answer.Header().Set("OCI-Namespace", t.host)
 	}
-	h.serve(answer, r, t)
-}
-
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) {
-	var err error
-	switch t.kind {
-	case "manifests":
-		err = h.manifest(w, r, t)
-	case "blobs":
-		err = h.blob(w, r, t)
-	case "tags":
-		err = h.tags(w, r, t)
-	case "referrers":
-		err = h.referrers(w, r, t)
-	}
-	if err != nil {
-		failureOf(t.kind, err).write(w)
+	if err := h.route(answer, r, t); err != nil {
+		failureOf(t.kind, err).write(answer)
 	}
 }
 
@@ -164,6 +139,9 @@ type loggedAnswer struct {
 	status int
 	bytes  int64
 }
+
+// Unwrap lets an [http.ResponseController] find the connection.
+func (a *loggedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *loggedAnswer) WriteHeader(status int) {
 	a.status = status

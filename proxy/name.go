@@ -14,13 +14,22 @@ import (
 // namespace is the parameter of the query by which clients of a mirror name the registry.
 const namespace = "ns"
 
+// The kinds of paths.
+const (
+	kindManifests = "manifests"
+	kindBlobs     = "blobs"
+	kindUploads   = "uploads"
+	kindReferrers = "referrers"
+	kindTags      = "tags"
+)
+
 // target is what a request is about.
 type target struct {
 	host       string // in its canonical spelling
 	repository string // at the host
 	name       string // as the client calls the repository
-	kind       string // manifests, blobs, referrers or tags
-	reference  string // tag or digest; "list" of tags
+	kind       string // manifests, blobs, uploads, referrers or tags
+	reference  string // tag or digest; "list" of tags; ID of an upload, "" of a new one
 }
 
 // parseTarget reads the path and the query of a request. The spec has no name that needs
@@ -35,6 +44,9 @@ func parseTarget(r *http.Request) (target, *failure) {
 		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path names no repository"}
 	}
 	names, t := parts[:len(parts)-2], target{kind: parts[len(parts)-2], reference: parts[len(parts)-1]}
+	if n := len(names); t.kind == kindUploads && n > 1 && names[n-1] == kindBlobs {
+		names = names[:n-1]
+	}
 	t.name = strings.Join(names, "/")
 	host := ""
 	switch ns, given := r.URL.Query()[namespace]; {
@@ -67,15 +79,16 @@ func withPort(s string) string {
 
 func (t target) checkReference() *failure {
 	switch t.kind {
-	case "manifests":
+	case kindManifests:
 		if !t.isDigest() && !content.IsTag(t.reference) {
 			return &failure{http.StatusBadRequest, "MANIFEST_INVALID", fmt.Sprintf("%.100q is neither a tag nor a sha256 digest", t.reference)}
 		}
-	case "blobs", "referrers":
+	case kindBlobs, kindReferrers:
 		if !t.isDigest() {
 			return &failure{http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("%.100q is not a sha256 digest", t.reference)}
 		}
-	case "tags":
+	case kindUploads: // an ID is checked where it is known
+	case kindTags:
 		if t.reference != "list" {
 			return &failure{http.StatusNotFound, "UNSUPPORTED", "there is only tags/list"}
 		}

@@ -181,7 +181,7 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, src content.Sourc
 	held := &heldWriter{w: w}
 	// One connection: chunks that wait for their turn are in memory.
 	if err := transfer.StreamBlob(r.Context(), src, d, held, transfer.Options{Connections: 1}); err != nil {
-		h.options.Logger.Warn("blob", "digest", d.Digest, "error", failureOf("blobs", err).message)
+		h.options.Logger.Warn("blob", "digest", d.Digest, "error", failureOf(kindBlobs, err).message)
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = w.Write(held.last) // a client that has gone needs no answer

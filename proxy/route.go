@@ -1,0 +1,48 @@
+package proxy
+
+import "net/http"
+
+// fixed answers requests of paths that name no repository, and reports whether it did.
+func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
+	answer := ""
+	switch r.URL.Path {
+	case "/healthz":
+		answer = `{"status":"ok"}`
+	case "/v2/", "/v2":
+		answer = `{}`
+	default:
+		return false
+	}
+	if !reads(r) {
+		notAllowed(w).write(w)
+		return true
+	}
+	writeJSON(w, r, "application/json", []byte(answer))
+	return true
+}
+
+// route answers a request about a repository of an allowed host. An error is one that can
+// still be answered.
+func (h *Handler) route(w http.ResponseWriter, r *http.Request, t target) error {
+	if !reads(r) || t.kind == kindUploads {
+		return h.push(w, r, t)
+	}
+	switch t.kind {
+	case kindManifests:
+		return h.manifest(w, r, t)
+	case kindBlobs:
+		return h.blob(w, r, t)
+	case kindTags:
+		return h.tags(w, r, t)
+	}
+	return h.referrers(w, r, t)
+}
+
+// reads reports whether the method of a request only reads.
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+// notAllowed refuses the method of a request.
+func notAllowed(w http.ResponseWriter) *failure {
+	w.Header().Set("Allow", "GET, HEAD")
+	return &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "the proxy only reads; push to the registry itself"}
+}
