@@ -155,6 +155,13 @@ func (s *script) set(faults []Fault) {
 	s.faults, s.seen = faults, make([]int, len(faults))
 }
 
+// restart counts the calls that the faults wait for from the beginning.
+func (s *script) restart() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.seen)
+}
+
 // errReset is what the reader of a body sees of a connection that a fault cuts.
 var errReset = errors.New("connection reset by a scripted fault")
 

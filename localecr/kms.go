@@ -71,7 +71,7 @@ func (s *Server) keys(account, region string) (*keys.Store, error) {
 	if k := s.keyStores[id]; k != nil {
 		return k, nil
 	}
-	k, err := keys.Open(filepath.Join(s.dir, "kms", id), account, region, s.clock.Now)
+	k, err := keys.Open(filepath.Join(s.keysDir(), id), account, region, s.clock.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package localecr
 
 import (
 	"cmp"
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
@@ -69,7 +71,9 @@ type Options struct {
 	// ECR and these, since any other name may be that of a web page that was made to lead there. On other addresses it
 	// answers to any name.
 	HostNames []string
-	Logger    *slog.Logger // receives failures of the server itself; default none
+	// Seed puts in what the server begins with. [Server.Seed] and [Server.Reset] call it; New does not.
+	Seed   func(context.Context, *Server) error
+	Logger *slog.Logger // receives failures of the server itself; default none
 }
 
 // A Server is a local ECR. [Server.Start] and [Server.Listen] serve it on ports of its own; as an http.Handler it serves
@@ -102,6 +106,11 @@ type Server struct {
 	hostNames      []string // in lower case
 	logger         *slog.Logger
 
+	control http.Handler
+	states  sync.Mutex // held while the whole state is copied or replaced
+	seed    func(context.Context, *Server) error
+	seeding atomic.Int32 // how many calls of Seed and Reset run
+
 	keysMu    sync.Mutex
 	keyStores map[string]*keys.Store
 
@@ -127,8 +136,9 @@ func New(o Options) (_ *Server, err error) {
 	s := &Server{
 		dir: o.Dir, clock: o.Clock, limits: registry.DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: cmp.Or(o.URLLifetime, DefaultURLLifetime), downloadAddr: o.DownloadAddr,
-		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}),
+		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
 	}
+	s.control = s.newControl()
 	for _, name := range o.HostNames {
 		s.hostNames = append(s.hostNames, hostName(name))
 	}
@@ -169,6 +179,9 @@ func New(o Options) (_ *Server, err error) {
 	}
 	if err = s.openIdentities(); err != nil {
 		return nil, errors.Join(err, s.store.Close())
+	}
+	if err = s.removeUnfinished(); err != nil {
+		return nil, errors.Join(fmt.Errorf("local ECR data: %w", err), s.store.Close())
 	}
 	s.close = sync.OnceValue(s.closeOnce)
 	s.running.Go(s.expire)
@@ -228,7 +241,7 @@ func (s *Server) SetFaults(faults ...Fault) error {
 	return nil
 }
 
-// ServeHTTP answers a request to the AWS API, to /v2/ or for a download, by its path.
+// ServeHTTP answers a request to the AWS API, to /v2/, for a download or to /_ecrkit/, by its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !s.answersTo(r):
@@ -237,6 +250,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveV2(w, r)
 	case strings.HasPrefix(r.URL.Path, downloadPath):
 		s.serveS3(w, r)
+	case strings.HasPrefix(r.URL.Path, controlPath):
+		s.control.ServeHTTP(w, r)
 	default:
 		s.serveAPI(w, r)
 	}

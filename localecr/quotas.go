@@ -104,3 +104,10 @@ func (b *buckets) take(account, region, op string) bool {
 	b.mu.Unlock()
 	return l.AllowN(time.Now(), 1)
 }
+
+// refill makes all buckets full.
+func (b *buckets) refill() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.byKey)
+}

@@ -24,8 +24,13 @@ func (s *Store) uploadsDir() string { return filepath.Join(s.dir, "uploads") }
 
 // blobPath is the file of a layer's bytes. The digest is a valid one.
 func (s *Store) blobPath(digest string) string {
+	return blobPath(filepath.Join(s.dir, "blobs"), digest)
+}
+
+// blobPath is the file of a layer's bytes in a directory of layers.
+func blobPath(dir, digest string) string {
 	hex := strings.TrimPrefix(digest, "sha256:")
-	return filepath.Join(s.blobsDir(), hex[:2], hex)
+	return filepath.Join(dir, "sha256", hex[:2], hex)
 }
 
 // retain counts one more repository that has the blob.
@@ -103,16 +108,7 @@ func (s *Store) placeBlob(upload, digest string) error {
 // killed between a file and its transaction. It cuts uploads down to what was acknowledged.
 func (s *Store) removeOrphans() error {
 	return s.db.Update(func(tx *bolt.Tx) error {
-		err := filepath.WalkDir(s.blobsDir(), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			if tx.Bucket(bucketBlobs).Get([]byte("sha256:"+d.Name())) == nil {
-				return os.Remove(path)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := s.removeOrphanBlobs(tx); err != nil {
 			return err
 		}
 		entries, err := os.ReadDir(s.uploadsDir())
@@ -135,6 +131,19 @@ func (s *Store) removeOrphans() error {
 			if err := os.Truncate(path, rec.Received); err != nil {
 				return err
 			}
+		}
+		return nil
+	})
+}
+
+// removeOrphanBlobs removes the files of layers that the database does not name.
+func (s *Store) removeOrphanBlobs(tx *bolt.Tx) error {
+	return filepath.WalkDir(s.blobsDir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if tx.Bucket(bucketBlobs).Get([]byte("sha256:"+d.Name())) == nil {
+			return os.Remove(path)
 		}
 		return nil
 	})

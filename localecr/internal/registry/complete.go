@@ -72,6 +72,9 @@ func (r *Registry) takeLayer(u *upload, digest string) (exists bool, err error) 
 		return false, fmt.Errorf("layer %s: %w", digest, err)
 	}
 	err = r.updateBlobs(&u.record.Repository, func(repo *repository) error {
+		if repo.bucket.Tx().Bucket(bucketUploads).Get([]byte(u.record.ID)) == nil { // the store was cleared or restored
+			return r.uploadNotFound(u.record.Repository, u.record.ID)
+		}
 		have, layer, err := repo.availability(digest, r.now())
 		if err != nil {
 			return err

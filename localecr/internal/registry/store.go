@@ -173,14 +173,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
 	}
 	s.db = db
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, b := range [][]byte{bucketRegistries, bucketBlobs, bucketUploads, bucketSignings, bucketReplications, bucketBackfills, bucketBackfillResults, bucketBackfillSteps} {
-			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err = db.Update(createTopBuckets)
 	if err == nil {
 		err = s.removeOrphans()
 	}

@@ -113,7 +113,11 @@ func (s *Store) upload(id string) (*upload, error) {
 func (r *Registry) acknowledge(u *upload, rec uploadRecord) error {
 	rec.TouchedAt = r.now()
 	err := r.store.db.Update(func(tx *bolt.Tx) error {
-		return putJSON(tx.Bucket(bucketUploads), []byte(rec.ID), rec)
+		b := tx.Bucket(bucketUploads)
+		if b.Get([]byte(rec.ID)) == nil { // the store was cleared or restored
+			return r.uploadNotFound(rec.Repository, rec.ID)
+		}
+		return putJSON(b, []byte(rec.ID), rec)
 	})
 	if err != nil {
 		return err
