@@ -72,6 +72,7 @@ func newProxyCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
 	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
 	flags.IntVar(&f.connections, "connections", 0, "connections for one layer (default 8)")
+	cmd.AddCommand(newProxySetupCommand(app))
 	return cmd
 }
 

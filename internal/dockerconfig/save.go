@@ -36,29 +36,13 @@ func (f *File) Save() (backup string, err error) {
 	if statErr == nil {
 		mode = info.Mode().Perm()
 		backup = f.path + BackupExtension
-		if err := replace(backup, f.original, 0o600, info); err != nil {
+		if err := files.Replace(backup, f.original, 0o600, info); err != nil {
 			return "", err
 		}
 	}
-	if err := replace(f.path, f.text, mode, info); err != nil {
+	if err := files.Replace(f.path, f.text, mode, info); err != nil {
 		return backup, err
 	}
 	f.original = bytes.Clone(f.text)
 	return backup, nil
-}
-
-// replace writes a file, which then belongs to whom like belonged to.
-func replace(path string, data []byte, mode fs.FileMode, like fs.FileInfo) error {
-	f, err := files.Create(path, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(mode), keepOwner(f.File, like)); err != nil {
-		return err
-	}
-	return f.Commit()
 }

@@ -108,6 +108,24 @@ func write(path string, data []byte, perm fs.FileMode, commit func(*File) error)
 	return commit(f)
 }
 
+// Replace puts data in the place of the file at path, whole or not at all, with exactly the
+// permissions perm. If root runs it and like is not nil, the file belongs to whom like
+// belongs to.
+func Replace(path string, data []byte, perm fs.FileMode, like fs.FileInfo) error {
+	f, err := Create(path, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(perm), keepOwner(f.File, like)); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
 // Publish renames the open file f, once it is on disk, to path, in the place of any
 // file there. It fails if another file has taken the name of f in the meantime. f is
 // closed in any case.

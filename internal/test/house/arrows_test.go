@@ -59,6 +59,11 @@ var arrows = []struct {
 		only:  []string{"internal/files", "internal/loopback", "internal/registryname", "internal/safetext", "transfer", "transfer/content"},
 		why:   "a proxy serves what the engine reads, whatever the endpoint",
 	}, {
+		from:  []string{"proxy/setup"},
+		never: append([]string{aws, "auth/...", "transfer", "transfer/ref"}, endpoints...),
+		only:  []string{"internal/files", "internal/loopback", "internal/safetext", "transfer/content"},
+		why:   "files of engines are edited without knowing what a proxy serves",
+	}, {
 		from:  []string{"sign"},
 		never: append([]string{"transfer", "transfer/ref"}, endpoints...),
 		only: []string{"auth", "internal/calls/...", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson", "internal/strictyaml",

@@ -1,0 +1,253 @@
+package setup
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Reading is how an engine reads a registry.
+type Reading string
+
+// How an engine reads a registry.
+const (
+	// ThroughProxy is as it was set up.
+	ThroughProxy Reading = "ok"
+	// NotConfigured is not through the proxy.
+	NotConfigured Reading = "not configured"
+	// Bypassed is through the proxy, but not only.
+	Bypassed Reading = "bypassed"
+)
+
+// Check returns how the files have the engine read a registry, in its canonical spelling,
+// and what is wrong with them. It asks no engine, which may have been started before they
+// were written.
+func (s *Setup) Check(host string) (Reading, string, error) {
+	if err := checkHost(host); err != nil {
+		return "", "", err
+	}
+	switch s.Engine {
+	case Docker:
+		state, detail, err := s.checkHosts(host)
+		if state == ThroughProxy {
+			return s.checkDaemon(host)
+		}
+		return state, detail, err
+	case Containerd:
+		state, detail, err := s.checkHosts(host)
+		if state == ThroughProxy {
+			return s.checkConfigPath()
+		}
+		return state, detail, err
+	case Podman:
+		return s.checkPodman(host)
+	}
+	return s.checkBuildkit(host)
+}
+
+// Hosts returns the registries that the engine's files have our part for.
+func (s *Setup) Hosts() ([]string, error) {
+	pattern := s.files("*")[0].path
+	if s.Engine == Podman || s.Engine == BuildKit {
+		f, err := load(pattern)
+		if err != nil {
+			return nil, err
+		}
+		return slices.DeleteFunc(blockKeys(f.original), func(key string) bool { return key == s.Proxy.Host }), nil
+	}
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return nil, err
+	}
+	var hosts []string
+	for _, path := range paths {
+		f, err := load(path)
+		if err != nil {
+			return nil, err
+		}
+		if host := filepath.Base(filepath.Dir(path)); slices.Contains(blockKeys(f.original), host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
+}
+
+// isProxy reports whether an endpoint of a hosts.toml is the proxy.
+func (s *Setup) isProxy(url string) bool {
+	return strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/v2") == s.Proxy.String()
+}
+
+func (s *Setup) checkHosts(host string) (Reading, string, error) {
+	path := s.files(host)[0].path
+	f, err := load(path)
+	if err != nil {
+		return "", "", err
+	}
+	if f.original == nil {
+		return NotConfigured, path + " does not exist", nil
+	}
+	list, err := endpoints(f.original, host)
+	if err != nil {
+		return NotConfigured, fmt.Sprintf("%s is not TOML: %v", path, err), nil
+	}
+	list = slices.DeleteFunc(list, func(e endpoint) bool { return !e.pull })
+	switch i := slices.IndexFunc(list, func(e endpoint) bool { return s.isProxy(e.url) }); {
+	case i < 0:
+		return NotConfigured, path + " does not name the proxy", nil
+	case i > 0:
+		return Bypassed, fmt.Sprintf("%s names %s before the proxy", path, list[0].url), nil
+	}
+	other := slices.IndexFunc(list, func(e endpoint) bool { return !s.isProxy(e.url) })
+	if other >= 0 && !s.Fallback {
+		return Bypassed, fmt.Sprintf("%s: the engine falls back to %s when the proxy refuses an image or does not answer", path, list[other].url), nil
+	}
+	return ThroughProxy, "", nil
+}
+
+func (s *Setup) checkDaemon(host string) (Reading, string, error) {
+	for _, m := range s.files(host)[1:] {
+		f, err := load(m.path)
+		if err != nil {
+			return "", "", err
+		}
+		have, err := insecure(f.original)
+		if err != nil || !slices.Contains(have, s.Proxy.Host) {
+			return NotConfigured, fmt.Sprintf("%s: %s does not name %s, so docker does not speak plain HTTP to it", m.path, insecureKey, s.Proxy.Host), err
+		}
+	}
+	return ThroughProxy, "", nil
+}
+
+// checkConfigPath reports whether containerd's CRI plugin, which pulls for Kubernetes, reads
+// hosts.toml. containerd 1.x does not unless it is told to; from 2.0 on it does.
+func (s *Setup) checkConfigPath() (Reading, string, error) {
+	path := s.path("etc/containerd/config.toml")
+	f, err := load(path)
+	if err != nil {
+		return "", "", err
+	}
+	var config struct {
+		Version  int            `toml:"version"`
+		Disabled []string       `toml:"disabled_plugins"`
+		Plugins  map[string]any `toml:"plugins"`
+	}
+	if err := toml.Unmarshal(f.original, &config); err != nil {
+		return NotConfigured, fmt.Sprintf("%s is not TOML: %v", path, err), nil
+	}
+	const plugin = "io.containerd.grpc.v1.cri"
+	if f.original == nil || config.Version > 2 || slices.Contains(config.Disabled, plugin) || slices.Contains(config.Disabled, "cri") {
+		return ThroughProxy, "", nil
+	}
+	cri, _ := config.Plugins[plugin].(map[string]any)
+	registry, _ := cri["registry"].(map[string]any)
+	if dirs, _ := registry["config_path"].(string); !slices.Contains(filepath.SplitList(dirs), "/etc/containerd/certs.d") {
+		return NotConfigured, fmt.Sprintf(`%s does not have Kubernetes read hosts.toml: set config_path = "/etc/containerd/certs.d" in [plugins.%q.registry] and restart containerd`, path, plugin), nil
+	}
+	return ThroughProxy, "", nil
+}
+
+// podmanRegistry is a registry of registries.conf.
+type podmanRegistry struct {
+	Prefix   string `toml:"prefix"`
+	Location string `toml:"location"`
+	Mirror   []struct {
+		Location string `toml:"location"`
+	} `toml:"mirror"`
+	file string
+}
+
+func (s *Setup) checkPodman(host string) (Reading, string, error) {
+	registries, err := s.podmanRegistries()
+	if err != nil {
+		return NotConfigured, err.Error(), nil
+	}
+	r, ok := registries[host]
+	if !ok {
+		return NotConfigured, s.files(host)[0].path + " does not name it", nil
+	}
+	ours := s.location(host)
+	var more []string
+	for prefix, other := range registries {
+		if strings.HasPrefix(prefix, host+"/") && !strings.HasPrefix(other.Location, ours) {
+			more = append(more, fmt.Sprintf("%s sends %s elsewhere", other.file, prefix))
+		}
+	}
+	slices.Sort(more)
+	switch {
+	case len(more) > 0:
+		return Bypassed, more[0], nil
+	case len(r.Mirror) == 0 && r.Location == ours:
+		return ThroughProxy, "", nil
+	case len(r.Mirror) > 0 && r.Mirror[0].Location == ours:
+		if s.Fallback {
+			return ThroughProxy, "", nil
+		}
+		return Bypassed, fmt.Sprintf("%s: podman falls back to %s when the proxy refuses an image or does not answer", r.file, host), nil
+	case r.file != s.files(host)[0].path:
+		return Bypassed, fmt.Sprintf("%s names it too and is read later", r.file), nil
+	}
+	return NotConfigured, r.file + " names another proxy", nil
+}
+
+// podmanRegistries returns the registries by prefix, as podman merges its files: a later one
+// replaces the entry of an earlier one.
+func (s *Setup) podmanRegistries() (map[string]podmanRegistry, error) {
+	paths, err := filepath.Glob(s.path("etc/containers/registries.conf.d", "*.conf"))
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(paths)
+	all := map[string]podmanRegistry{}
+	for _, path := range append([]string{s.path("etc/containers/registries.conf")}, paths...) {
+		f, err := load(path)
+		if err != nil {
+			return nil, err
+		}
+		var config struct {
+			Registry []podmanRegistry `toml:"registry"`
+		}
+		if err := toml.Unmarshal(f.original, &config); err != nil {
+			return nil, fmt.Errorf("%s is not TOML: %w", path, err)
+		}
+		for _, r := range config.Registry {
+			if r.Prefix == "" {
+				r.Prefix = r.Location
+			}
+			r.file = path
+			all[r.Prefix] = r
+		}
+	}
+	return all, nil
+}
+
+func (s *Setup) checkBuildkit(host string) (Reading, string, error) {
+	path := s.files(host)[0].path
+	f, err := load(path)
+	if err != nil {
+		return "", "", err
+	}
+	var config struct {
+		Registry map[string]struct {
+			Mirrors []string `toml:"mirrors"`
+			HTTP    bool     `toml:"http"`
+		} `toml:"registry"`
+	}
+	if err := toml.Unmarshal(f.original, &config); err != nil {
+		return NotConfigured, fmt.Sprintf("%s is not TOML: %v", path, err), nil
+	}
+	mirrors := config.Registry[host].Mirrors
+	switch i := slices.Index(mirrors, s.Proxy.Host); {
+	case i < 0:
+		return NotConfigured, path + " does not name the proxy as a mirror", nil
+	case s.Proxy.Scheme == "http" && !config.Registry[s.Proxy.Host].HTTP:
+		return NotConfigured, fmt.Sprintf("%s: [registry.%q] lacks http = true", path, s.Proxy.Host), nil
+	case i > 0:
+		return Bypassed, fmt.Sprintf("%s names %s before the proxy", path, mirrors[0]), nil
+	case !s.Fallback:
+		return Bypassed, fmt.Sprintf("%s: %v", path, ErrFallback), nil
+	}
+	return ThroughProxy, "", nil
+}

@@ -1,0 +1,141 @@
+package setup
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/tailscale/hujson"
+)
+
+const insecureKey = "insecure-registries"
+
+// daemonFile is the configuration of the docker engine, which speaks plain HTTP to another
+// machine only if it is told to. A proxy on this machine needs no entry.
+func (s *Setup) daemonFile() managed {
+	return managed{
+		path:   s.path("etc/docker/daemon.json"),
+		set:    func(text []byte) ([]byte, error) { return addInsecure(text, s.Proxy.Host) },
+		remove: func(text []byte) ([]byte, error) { return cutInsecure(text, s.Proxy.Host) },
+	}
+}
+
+// newDaemon is the file that is written if there is none.
+func newDaemon(host string) []byte {
+	return fmt.Appendf(nil, "{\n  %q: [%q]\n}\n", insecureKey, host)
+}
+
+// insecure returns the registries that a daemon.json names.
+func insecure(text []byte) ([]string, error) {
+	var file struct {
+		Insecure []string `json:"insecure-registries"`
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, nil
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return nil, fmt.Errorf("not a configuration of docker: %w", err)
+	}
+	return file.Insecure, nil
+}
+
+// daemonObject parses a daemon.json. members has one element for each insecure-registries.
+func daemonObject(text []byte) (value hujson.Value, root *hujson.Object, members []*hujson.ObjectMember, err error) {
+	if value, err = hujson.Parse(text); err != nil {
+		return value, nil, nil, err
+	}
+	root, ok := value.Value.(*hujson.Object)
+	if !ok {
+		return value, nil, nil, errors.New("not a JSON object")
+	}
+	for i := range root.Members {
+		if name, ok := root.Members[i].Name.Value.(hujson.Literal); ok && name.String() == insecureKey {
+			members = append(members, &root.Members[i])
+		}
+	}
+	if len(members) > 1 {
+		return value, nil, nil, fmt.Errorf("%s is there more than once; leave one", insecureKey)
+	}
+	return value, root, members, nil
+}
+
+// addInsecure adds a registry to insecure-registries.
+func addInsecure(text []byte, host string) ([]byte, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return newDaemon(host), nil
+	}
+	have, err := insecure(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, registry := range have {
+		if registry == host {
+			return text, nil
+		}
+	}
+	value, root, members, err := daemonObject(text)
+	if err != nil {
+		return nil, err
+	}
+	entry := hujson.Value{Value: hujson.String(host)}
+	if len(members) == 0 {
+		m := hujson.ObjectMember{
+			Name:  hujson.Value{Value: hujson.String(insecureKey)},
+			Value: hujson.Value{BeforeExtra: hujson.Extra(" "), Value: &hujson.Array{Elements: []hujson.ArrayElement{entry}}},
+		}
+		if n := len(root.Members); n > 0 {
+			// Before the first one: what stands before the brace at the end stays there.
+			m.Name.BeforeExtra = bytes.Clone(root.Members[0].Name.BeforeExtra)
+		}
+		root.Members = append([]hujson.ObjectMember{m}, root.Members...)
+		return value.Pack(), nil
+	}
+	array, ok := members[0].Value.Value.(*hujson.Array)
+	if !ok {
+		return nil, fmt.Errorf("%s is not an array", insecureKey)
+	}
+	if len(array.Elements) > 0 {
+		entry.BeforeExtra = bytes.Clone(array.Elements[0].BeforeExtra)
+	} else {
+		// This tells an array that was empty from one that was not there.
+		entry.BeforeExtra = hujson.Extra(" ")
+	}
+	array.Elements = append([]hujson.ArrayElement{entry}, array.Elements...)
+	return value.Pack(), nil
+}
+
+// cutInsecure removes a registry from insecure-registries, and that if nothing is left of it.
+func cutInsecure(text []byte, host string) ([]byte, error) {
+	if bytes.Equal(text, newDaemon(host)) {
+		return nil, nil
+	}
+	have, err := insecure(text)
+	if err != nil || len(have) == 0 {
+		return text, err
+	}
+	value, root, members, err := daemonObject(text)
+	if err != nil {
+		return nil, err
+	}
+	array, ok := members[0].Value.Value.(*hujson.Array)
+	if !ok {
+		return nil, fmt.Errorf("%s is not an array", insecureKey)
+	}
+	for i, e := range array.Elements {
+		if l, ok := e.Value.(hujson.Literal); !ok || l.String() != host {
+			continue
+		}
+		array.Elements = append(array.Elements[:i:i], array.Elements[i+1:]...)
+		if len(array.Elements) == 0 && len(e.BeforeExtra) == 0 {
+			for j := range root.Members {
+				if &root.Members[j] == members[0] {
+					root.Members = append(root.Members[:j:j], root.Members[j+1:]...)
+					break
+				}
+			}
+		}
+		return value.Pack(), nil
+	}
+	return text, nil
+}

@@ -1,0 +1,153 @@
+package setup
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
+)
+
+// Engine is a program that pulls images.
+type Engine string
+
+// The engines.
+const (
+	Docker     Engine = "docker"
+	Podman     Engine = "podman"
+	Containerd Engine = "containerd"
+	BuildKit   Engine = "buildkit"
+)
+
+// Engines returns all of them.
+func Engines() []Engine { return []Engine{Docker, Podman, Containerd, BuildKit} }
+
+// Setup is how one engine reaches a proxy.
+type Setup struct {
+	Engine Engine
+	// Root is the directory that has etc; "" is the root of the file system.
+	Root string
+	// Proxy is the URL of the proxy, with a port and without a path.
+	Proxy *url.URL
+	// Fallback has the engine read from the registry itself when the proxy does not answer
+	// or refuses.
+	Fallback bool
+}
+
+// New returns the setup of an engine for the proxy at proxyURL, such as
+// http://127.0.0.1:4511.
+func New(engine Engine, root, proxyURL string, fallback bool) (*Setup, error) {
+	u, err := url.Parse(proxyURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" || u.Hostname() == "" ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.ContainsAny(u.Host, `"\ `) {
+		return nil, fmt.Errorf("%.200q is not the URL of a proxy; write it as http://127.0.0.1:4511", proxyURL)
+	}
+	u.Path = ""
+	s := &Setup{Engine: engine, Root: root, Proxy: u, Fallback: fallback}
+	if s.files("registry.example") == nil {
+		return nil, fmt.Errorf("%q is not an engine; write docker, podman, containerd or buildkit", engine)
+	}
+	return s, nil
+}
+
+// State is what has become of a file.
+type State string
+
+// What becomes of a file.
+const (
+	Written   State = "written"
+	Removed   State = "removed"
+	Unchanged State = "unchanged"
+)
+
+// Change is one file and what has become of it.
+type Change struct {
+	File  string `json:"file"`
+	State State  `json:"state"`
+}
+
+// managed is a file of an engine with our part in it.
+type managed struct {
+	path string
+	set  edit
+	// remove takes our part out. Nothing that is left means that the file goes.
+	remove edit
+}
+
+// edit returns a file as it is to be. A file that does not exist is nil.
+type edit func(text []byte) ([]byte, error)
+
+// files returns the files that are about a registry.
+func (s *Setup) files(host string) []managed {
+	switch s.Engine {
+	case Docker:
+		list := []managed{s.hostsFile("etc/docker/certs.d", host)}
+		if s.Proxy.Scheme == "http" && !loopback.Is(s.Proxy.Hostname()) {
+			list = append(list, s.daemonFile())
+		}
+		return list
+	case Containerd:
+		return []managed{s.hostsFile("etc/containerd/certs.d", host)}
+	case Podman:
+		return []managed{s.podmanFile(host)}
+	case BuildKit:
+		return []managed{s.buildkitFile(host)}
+	}
+	return nil
+}
+
+func (s *Setup) path(elements ...string) string {
+	return filepath.Join(append([]string{s.Root, string(filepath.Separator)}, elements...)...)
+}
+
+// Set has the engine read a registry, in its canonical spelling, through the proxy.
+func (s *Setup) Set(host string) ([]Change, error) {
+	if err := checkHost(host); err != nil {
+		return nil, err
+	}
+	return change(s.files(host), func(m managed) edit { return m.set })
+}
+
+// Remove restores the files as they were before [Setup.Set].
+func (s *Setup) Remove(host string) ([]Change, error) {
+	if err := checkHost(host); err != nil {
+		return nil, err
+	}
+	return change(s.files(host), func(m managed) edit { return m.remove })
+}
+
+// checkHost refuses what is no part of a path of the proxy, and of no file name.
+func checkHost(host string) error {
+	if host == "" || host[0] == '.' || strings.ContainsAny(host, "/\\[]\"\n ") {
+		return fmt.Errorf("registry %.100q cannot be named in a path of the proxy; use a host name", host)
+	}
+	return nil
+}
+
+// change edits files: it writes none unless all can be edited.
+func change(list []managed, which func(managed) edit) ([]Change, error) {
+	texts := make([]*textFile, len(list))
+	for i, m := range list {
+		f, err := load(m.path)
+		if err != nil {
+			return nil, err
+		}
+		if f.text, err = which(m)(f.original); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.path, err)
+		}
+		texts[i] = f
+	}
+	changes := make([]Change, 0, len(list))
+	for i, f := range texts {
+		state, err := f.save()
+		if err != nil {
+			return changes, err
+		}
+		changes = append(changes, Change{File: list[i].path, State: state})
+	}
+	return changes, nil
+}
+
+// byName returns how clients write a registry in a name of the proxy.
+func byName(host string) string { return strings.Replace(host, ":", "_", 1) }

@@ -1,0 +1,319 @@
+package setup
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const (
+	registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+	local    = "127.0.0.1:4510"
+	address  = "http://127.0.0.1:4511"
+	remote   = "http://10.0.0.5:4511"
+)
+
+func newSetup(t *testing.T, engine Engine, proxy string, fallback bool) *Setup {
+	t.Helper()
+	s, err := New(engine, t.TempDir(), proxy, fallback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *Setup) write(t *testing.T, path, text string) {
+	t.Helper()
+	path = s.path(path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tree returns all files below the root, by path.
+func (s *Setup) tree(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(s.Root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		name, _ := filepath.Rel(s.Root, path)
+		all[filepath.ToSlash(name)] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func same(a, b map[string]string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for k, v := range a {
+		if w, ok := b[k]; !ok || v != w {
+			return false
+		}
+	}
+	return true
+}
+
+const (
+	hostsPath   = "etc/containerd/certs.d/" + registry + "/hosts.toml"
+	podmanPath  = "etc/containers/registries.conf.d/" + podmanName
+	buildPath   = "etc/buildkit/buildkitd.toml"
+	daemonPath  = "etc/docker/daemon.json"
+	mirrorHosts = "# the mirror of the office\nserver = \"https://" + registry + "\"\nx = [\n  1,\n]\n\n# first\n[host.\"https://mirror.example\"]\n  capabilities = [\"pull\"]   # slow\n  [host.\"https://mirror.example\".header]\n    x-team = [\"a\"]\n"
+)
+
+// TestSetAndRemove sets up each engine over each kind of file that may be there, twice and for
+// two registries, and removes it again: the files are as they were.
+func TestSetAndRemove(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		engine Engine
+		proxy  string
+		file   string
+		texts  []string
+	}{
+		"containerd": {Containerd, address, hostsPath, []string{
+			mirrorHosts, strings.ReplaceAll(mirrorHosts, "\n", "\r\n"), "server = \"https://a.example\"", "# nothing", "[host]\n", "\n\n",
+			"[host]\n[host.'https://mirror.example']\n", "v = \"\"\"\n[no table]\n# no comment\n\"\"\"\n[host.\"https://b.example\"]", "capabilities = [\n\"pull\"\n]",
+		}},
+		"podman": {Podman, address, podmanPath, []string{"# mine\n", "[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example\""}},
+		"buildkit": {BuildKit, address, buildPath, []string{
+			"debug = true # yes\n", "[registry.\"" + registry + "\"]\n  insecure = false\n[worker.oci]\n  enabled = true",
+			"[registry.\"127.0.0.1:4511\"]\n  http = true\r\n", "[worker]\r\nx = 1",
+		}},
+		"docker": {Docker, remote, daemonPath, []string{
+			"{}", "{ }\n", "{\"debug\":true}", "{\n  \"debug\": true,\n\t\"insecure-registries\" : [ ]\n}", "{\n  \"insecure-registries\": [\n    \"a.example\",\n    \"b.example\"\n  ],\n  \"debug\": false\n}\n",
+			"{\"insecure-registries\":[]}",
+		}},
+	}
+	for name, c := range cases {
+		for _, fallback := range []bool{false, true} {
+			if c.engine == BuildKit && !fallback {
+				continue
+			}
+			for _, text := range append([]string{"-"}, c.texts...) {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					s := newSetup(t, c.engine, c.proxy, fallback)
+					if text != "-" {
+						s.write(t, c.file, text)
+					}
+					before := s.tree(t)
+					for range 2 {
+						for _, host := range []string{registry, local} {
+							if _, err := s.Set(host); err != nil {
+								t.Fatalf("over %q: %v", text, err)
+							}
+							if state, detail, err := s.Check(host); state != ThroughProxy || err != nil {
+								t.Errorf("over %q: %s is %q: %s, %v\n%v", text, host, state, detail, err, s.tree(t))
+							}
+						}
+					}
+					if hosts, err := s.Hosts(); err != nil || len(hosts) != 2 {
+						t.Errorf("set up are %q, %v", hosts, err)
+					}
+					// The other mode in between leaves no trace either.
+					s.Fallback = !fallback
+					if _, err := s.Set(registry); err != nil && !errors.Is(err, ErrFallback) {
+						t.Fatal(err)
+					}
+					for _, host := range []string{registry, local} {
+						if _, err := s.Remove(host); err != nil {
+							t.Fatalf("over %q: %v", text, err)
+						}
+					}
+					if after := s.tree(t); !same(before, after) {
+						t.Errorf("over %q: before\n%q, after\n%q", text, before, after)
+					}
+				})
+			}
+		}
+	}
+}
+
+// TestOnlyEndpoint checks that without a fallback no other endpoint is left, and that with one
+// those of the user are.
+func TestOnlyEndpoint(t *testing.T) {
+	t.Parallel()
+	for _, fallback := range []bool{false, true} {
+		s := newSetup(t, Containerd, address, fallback)
+		s.write(t, hostsPath, mirrorHosts)
+		if _, err := s.Set(registry); err != nil {
+			t.Fatal(err)
+		}
+		list, err := endpoints([]byte(s.tree(t)[hostsPath]), registry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var urls []string
+		for _, e := range list {
+			urls = append(urls, e.url)
+		}
+		want := address + " " + address
+		if fallback {
+			want = address + " https://mirror.example https://" + registry
+		}
+		if got := strings.Join(urls, " "); got != want {
+			t.Errorf("fallback %t: the endpoints are %s, want %s", fallback, got, want)
+		}
+		info, err := os.Stat(s.path(hostsPath))
+		if err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("the mode is %v, %v; it was 0640", info.Mode(), err)
+		}
+	}
+}
+
+// TestCheckFinds checks that a setup that is not as wanted is told apart.
+func TestCheckFinds(t *testing.T) {
+	t.Parallel()
+	other := "[[registry]]\nprefix = \"" + registry + "\"\nlocation = \"mirror.example\"\n"
+	cases := map[string]struct {
+		engine Engine
+		proxy  string
+		set    bool // ours is written, with a fallback
+		file   string
+		text   string
+		want   Reading
+		detail string
+	}{
+		"nothing, containerd":      {Containerd, address, false, "", "", NotConfigured, "does not exist"},
+		"nothing, docker":          {Docker, address, false, "", "", NotConfigured, "does not exist"},
+		"nothing, podman":          {Podman, address, false, "", "", NotConfigured, "does not name it"},
+		"nothing, buildkit":        {BuildKit, address, false, "", "", NotConfigured, "does not name the proxy"},
+		"other mirror":             {Containerd, address, false, hostsPath, mirrorHosts, NotConfigured, "does not name the proxy"},
+		"mirror before":            {Containerd, address, false, hostsPath, mirrorHosts + "[host.\"" + address + "\"]\n", Bypassed, "names https://mirror.example before"},
+		"server":                   {Containerd, address, true, "", "", Bypassed, "falls back to https://" + registry},
+		"broken":                   {Containerd, address, false, hostsPath, "server = ", NotConfigured, "not TOML"},
+		"fallback, docker":         {Docker, address, true, "", "", Bypassed, "falls back to https://" + registry},
+		"fallback, podman":         {Podman, address, true, "", "", Bypassed, "falls back to " + registry},
+		"fallback, buildkit":       {BuildKit, address, true, "", "", Bypassed, "always falls back"},
+		"later file":               {Podman, address, true, "etc/containers/registries.conf.d/zzz.conf", other, Bypassed, "zzz.conf names it too"},
+		"part of a registry":       {Podman, address, true, "etc/containers/registries.conf", "[[registry]]\nprefix = \"" + registry + "/team\"\nlocation = \"mirror.example\"\n", Bypassed, "sends " + registry + "/team elsewhere"},
+		"Kubernetes, containerd 1": {Containerd, address, false, "etc/containerd/config.toml", "version = 2\n[plugins]\n", NotConfigured, "config_path"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, c.engine, c.proxy, c.set)
+			if c.set || strings.HasPrefix(name, "Kubernetes") {
+				if _, err := s.Set(registry); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.file != "" {
+				s.write(t, c.file, c.text)
+			}
+			s.Fallback = false
+			state, detail, err := s.Check(registry)
+			if err != nil || state != c.want || !strings.Contains(detail, c.detail) {
+				t.Errorf("%q: %s, %v; want %q with %q", state, detail, err, c.want, c.detail)
+			}
+		})
+	}
+	t.Run("docker and a proxy elsewhere", func(t *testing.T) {
+		s := newSetup(t, Docker, remote, false)
+		if _, err := s.Set(registry); err != nil {
+			t.Fatal(err)
+		}
+		s.write(t, daemonPath, "{}")
+		if state, detail, err := s.Check(registry); state != NotConfigured || !strings.Contains(detail, insecureKey) || err != nil {
+			t.Errorf("%q: %s, %v", state, detail, err)
+		}
+	})
+}
+
+// TestSetRefuses checks that a file that cannot be added to stays as it is.
+func TestSetRefuses(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		engine       Engine
+		proxy        string
+		file, text   string
+		wantContains string
+	}{
+		"not TOML":          {Containerd, address, hostsPath, "server =", "TOML"},
+		"cut block":         {Containerd, address, hostsPath, beginMark + registry + "\n", "is missing"},
+		"other mirrors":     {BuildKit, address, buildPath, "[registry.\"" + registry + "\"]\nmirrors = [\"a.example\"]\n", "change it by hand"},
+		"dotted keys":       {BuildKit, address, buildPath, "registry.\"" + registry + "\".insecure = true\n", "by hand"},
+		"inline":            {Containerd, address, hostsPath, "host = {\"https://a.example\" = {}}\n", "TOML"},
+		"JSON":              {Docker, remote, daemonPath, "[]", "docker"},
+		"comments in JSON":  {Docker, remote, daemonPath, "{ // no\n}", "docker"},
+		"twice":             {Docker, remote, daemonPath, "{\"insecure-registries\":[],\"insecure-registries\":[]}", "more than once"},
+		"array of a number": {Docker, remote, daemonPath, "{\"insecure-registries\":1}", "docker"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, c.engine, c.proxy, true)
+			s.write(t, c.file, c.text)
+			before := s.tree(t)
+			if _, err := s.Set(registry); err == nil || !strings.Contains(err.Error(), c.wantContains) || !strings.Contains(err.Error(), filepath.Base(c.file)) {
+				t.Errorf("the error is %v; want one about %s with %q", err, c.file, c.wantContains)
+			}
+			if after := s.tree(t); !same(before, after) {
+				t.Errorf("the files are %q, they were %q", after, before)
+			}
+		})
+	}
+	for _, host := range []string{"", "..", "a/b", "[::1]:4510", "a\"b", "a\nb"} {
+		if _, err := newSetup(t, Podman, address, false).Set(host); err == nil {
+			t.Errorf("the registry %q is written", host)
+		}
+	}
+	for _, proxy := range []string{"", "127.0.0.1:4511", "http://127.0.0.1", "ftp://a:1", "http://a:1/path", "http://u:p@a:1", "http://a\"b:1"} {
+		if _, err := New(Podman, "", proxy, false); err == nil {
+			t.Errorf("the proxy %q is accepted", proxy)
+		}
+	}
+}
+
+// TestRunning checks that a proxy that does not run, something else in its place, and one that
+// does not serve a registry are told apart.
+func TestRunning(t *testing.T) {
+	t.Parallel()
+	answer := http.StatusNotFound
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/healthz" {
+			return
+		}
+		if r.URL.Query().Get("ns") != registry {
+			t.Errorf("the query is %q", r.URL.RawQuery)
+		}
+		w.WriteHeader(answer)
+		_, _ = w.Write([]byte(`{"errors":[{"code":"DENIED","message":"the proxy does not read from there"}]}`))
+	}))
+	defer server.Close()
+	s := newSetup(t, Podman, server.URL, false)
+	if err := s.Running(t.Context(), server.Client()); err != nil {
+		t.Error(err)
+	}
+	if err := s.Serves(t.Context(), server.Client(), registry); err != nil {
+		t.Error(err)
+	}
+	answer = http.StatusForbidden
+	if err := s.Serves(t.Context(), server.Client(), registry); err == nil || !strings.Contains(err.Error(), "does not read from there") {
+		t.Errorf("the error is %v", err)
+	}
+	elsewhere := httptest.NewServer(http.NotFoundHandler())
+	if s := newSetup(t, Podman, elsewhere.URL, false); s.Running(t.Context(), server.Client()) == nil {
+		t.Error("another server is taken for the proxy")
+	}
+	elsewhere.Close()
+	if err := newSetup(t, Podman, elsewhere.URL, false).Running(t.Context(), server.Client()); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("the error is %v", err)
+	}
+}
