@@ -19,6 +19,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/ci"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
+	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -117,6 +118,9 @@ func (app *App) end(ctx context.Context, cmd *cobra.Command, args []string, err 
 	if err != nil {
 		text := app.message(ctx, cmd, err)
 		app.sayError(text)
+		if caret := strictyaml.Caret(err); caret != "" {
+			app.say(caret)
+		}
 		if app.wantsJSON(args) && !app.streamed {
 			made := newFailure(objectOf(cmd.Flags().Args(), text), err)
 			made.Code, made.Message = failureCode(err), text
