@@ -1,0 +1,242 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// planner makes a plan. Each item of the configuration has its own places in the slices.
+type planner struct {
+	config       Config
+	opener       Opener
+	opts         Options
+	repositories [][]Repository
+	calls        []map[string]int
+}
+
+// images plans one item of the configuration for all destinations.
+func (p *planner) images(ctx context.Context, i int) error {
+	item := p.config.Images[i]
+	platforms, err := item.platforms()
+	if err != nil {
+		return err // was checked
+	}
+	repositories := make([]Repository, len(p.config.Destinations))
+	for k, destination := range p.config.Destinations {
+		repositories[k] = Repository{From: item.From, To: destination + "/" + item.name(), platforms: platforms, referrers: item.referrers()}
+	}
+	p.repositories[i] = repositories
+	p.calls[i] = map[string]int{}
+	var errs []error
+	src, err := p.opener.Source(ctx, item.From)
+	var source listing
+	if err == nil {
+		source, err = p.selected(ctx, item, src, &repositories[0])
+	}
+	for k := range repositories {
+		r := &repositories[k]
+		repositoryErr := err
+		if err == nil {
+			repositoryErr = p.compare(ctx, item, src, source, repositories[0].Decisions, r, p.calls[i])
+		}
+		if repositoryErr != nil {
+			r.Error, r.Images, r.Delete, r.Blobs, r.Bytes = repositoryErr.Error(), nil, nil, 0, 0
+			errs = append(errs, fmt.Errorf("%s to %s: %w", r.From, r.To, repositoryErr))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// selected lists the source and decides about its tags; the decisions are stored in first.
+func (p *planner) selected(ctx context.Context, item Images, src content.Source, first *Repository) (listing, error) {
+	source, err := list(ctx, src)
+	if err != nil {
+		return source, err
+	}
+	if !source.exists {
+		return source, fmt.Errorf("repository %s: %w", item.From, content.ErrNotFound)
+	}
+	if len(item.Digests) > 0 && item.Tags.isZero() {
+		return source, nil
+	}
+	if first.Decisions, err = item.Tags.Select(source.tags, p.opts.now()); err != nil {
+		return source, err
+	}
+	var names []string
+	for _, d := range first.Decisions {
+		if d.Selected {
+			names = append(names, d.Tag)
+		}
+	}
+	if err := source.find(ctx, src, names); err != nil {
+		return source, err
+	}
+	for k, d := range first.Decisions {
+		first.Decisions[k].Digest = source.digests[d.Tag]
+	}
+	return source, nil
+}
+
+// compare finds out what r misses of the selected images.
+func (p *planner) compare(ctx context.Context, item Images, src content.Source, source listing, decisions []Decision, r *Repository, calls map[string]int) error {
+	target, err := p.opener.Target(ctx, r.To)
+	if err != nil {
+		return err
+	}
+	there, err := list(ctx, target)
+	if err != nil {
+		return err
+	}
+	r.Create = !there.exists
+	wanted, order := wanted(item, decisions)
+	tags := slices.Concat(slices.Collect(maps.Values(wanted))...)
+	if there.exists {
+		if resolver, ok := target.(content.Resolver); ok {
+			if err := there.find(ctx, resolver, tags); err != nil {
+				return err
+			}
+		}
+	}
+	arrives := map[digest.Digest]digest.Digest{} // the digest at the destination
+	for _, d := range order {
+		arrives[d] = d
+	}
+	if len(r.platforms) > 0 {
+		if err := p.choosePlatforms(ctx, src, target, r, order, arrives); err != nil {
+			return err
+		}
+	}
+	if r.Create && p.config.Repositories.IsSet() {
+		if r.Settings, err = p.settings(ctx, r); err != nil {
+			return err
+		}
+	}
+	occupied := occupiedTags{policy: p.config.Existing, target: target, there: &there}
+	if err := occupied.prepare(ctx, order, wanted, arrives); err != nil {
+		return err
+	}
+	for _, d := range order {
+		image := Image{Digest: d, Tags: []TagChange{}}
+		for _, tag := range wanted[d] {
+			change, equal := occupied.change(tag, arrives[d])
+			if equal {
+				r.Kept++
+			} else {
+				image.Tags = append(image.Tags, change)
+			}
+		}
+		present := there.images != nil && there.images[arrives[d]].Digest != ""
+		if len(image.Tags) > 0 || len(wanted[d]) == 0 && !present {
+			r.Images = append(r.Images, image)
+		}
+	}
+	if r.referrers {
+		if err := addReferrers(ctx, src, source, there, r, order); err != nil {
+			return err
+		}
+	}
+	if p.opts.Prune != nil {
+		if err := p.prune(ctx, target, &there, r, kept{tags: occupied.names(order, wanted, arrives), images: slices.Collect(maps.Values(arrives))}); err != nil {
+			return fmt.Errorf("what to delete: %w", err)
+		}
+	}
+	return r.count(ctx, src, source, target, calls)
+}
+
+// choosePlatforms finds out which digests the images have when only some platforms are copied.
+func (p *planner) choosePlatforms(ctx context.Context, src content.Source, target content.Target, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) error {
+	for _, d := range order {
+		planned := transfer.Preview(ctx, src, []transfer.Destination{{Target: target}}, transfer.Options{Reference: string(d), Platforms: r.platforms})[0]
+		if planned.Err != nil {
+			return fmt.Errorf("%s@%s: %w", r.From, d, planned.Err)
+		}
+		arrives[d] = planned.Digest
+	}
+	return nil
+}
+
+// addReferrers adds the images of which the destination misses signatures and the like, where both
+// sides list all images.
+func addReferrers(ctx context.Context, src content.Source, source, there listing, r *Repository, order []digest.Digest) error {
+	by := source.referrers()
+	if len(by) == 0 || there.images == nil {
+		return nil
+	}
+	// What refers to a root is found without reading it.
+	subjects := map[digest.Digest][]digest.Digest{}
+	direct := map[digest.Digest]bool{}
+	for _, d := range order {
+		subjects[d] = []digest.Digest{d}
+		direct[d] = true
+	}
+	if slices.ContainsFunc(slices.Collect(maps.Keys(by)), func(subject digest.Digest) bool { return !direct[subject] }) {
+		if err := source.trees.read(ctx, src, order, source.manifests); err != nil {
+			return err
+		}
+		for _, d := range order {
+			subjects[d] = source.trees.under(d)
+		}
+	}
+	for _, d := range order {
+		missing := 0
+		for next := slices.Clone(subjects[d]); len(next) > 0; next = next[1:] {
+			for _, referrer := range by[next[0]] {
+				if there.images[referrer].Digest == "" {
+					missing++
+				}
+				if !slices.Contains(next, referrer) {
+					next = append(next, referrer) // a signature of a bill of materials
+				}
+			}
+		}
+		if missing == 0 {
+			continue
+		}
+		at := slices.IndexFunc(r.Images, func(image Image) bool { return image.Digest == d })
+		if at < 0 {
+			at = len(r.Images)
+			r.Images = append(r.Images, Image{Digest: d, Tags: []TagChange{}})
+		}
+		r.Images[at].Referrers = missing
+	}
+	return nil
+}
+
+// count finds out which blobs are missing at the destination.
+func (r *Repository) count(ctx context.Context, src content.Source, source listing, target content.Target, calls map[string]int) error {
+	var roots []digest.Digest
+	for _, image := range r.Images {
+		if image.Copies() {
+			roots = append(roots, image.Digest)
+		}
+	}
+	if len(roots) == 0 || len(r.platforms) > 0 {
+		return nil
+	}
+	if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
+		return err
+	}
+	missing, manifests := source.trees.blobs(roots)
+	if !r.Create {
+		var err error
+		if missing, err = target.MissingBlobs(ctx, missing); err != nil {
+			return err
+		}
+	}
+	r.Blobs, r.Bytes = len(missing), content.TotalSize(missing)
+	if e, ok := src.(content.ReadEstimator); ok {
+		addCalls(calls, e.EstimateReads(missing, 0))
+	}
+	if e, ok := target.(content.WriteEstimator); ok {
+		addCalls(calls, e.EstimateWrites(missing, manifests))
+	}
+	return nil
+}
