@@ -35,6 +35,8 @@ type Report struct {
 	Images []Mirrored    `json:"images"`
 	// Deleted is what was deleted.
 	Deleted []Deleted `json:"deleted,omitempty"`
+	// Shard is not nil if the plan was of one shard.
+	Shard *ShardReport `json:"shard,omitempty"`
 }
 
 // Mirrored is what became of an image at one destination.
@@ -46,17 +48,48 @@ type Mirrored struct {
 }
 
 // Check makes the plan again and compares it: the error wraps [ErrChanged] if the changes are not the
-// same any more.
+// same any more. With [Options.Shard] it is the part of that shard that is made and compared. The others may
+// be done already.
 func (p Plan) Check(ctx context.Context, o Opener, opts Options) (Plan, error) {
 	opts.Prune = p.Prune
-	now, err := NewPlan(ctx, p.Config, o, opts)
+	saved := &p
+	if p.Shard != nil {
+		if opts.Shard != (Shard{}) && opts.Shard != p.Shard.Shard {
+			return p, problem("the plan is of shard %s, not of %s", p.Shard.Shard, opts.Shard)
+		}
+		opts.Shard, saved = p.Shard.Shard, nil // dealt out by the sources, as before
+	}
+	now, err := newPlan(ctx, p.Config, o, opts, saved)
 	if err != nil {
 		return now, err
 	}
-	if now.Hash != p.Hash {
-		return now, changedError{p.Hash, now.Hash}
+	want := p
+	if now.Shard != nil && saved != nil {
+		if now.Shard.All != len(p.Repositories) {
+			return now, fmt.Errorf("%w: other repositories are selected: %w", ErrChanged, content.ErrConflict)
+		}
+		want = p.with(now.Repositories)
+	}
+	if now.Hash != want.Hash {
+		return now, changedError{want.Hash, now.Hash}
 	}
 	return now, nil
+}
+
+// with returns the part of the plan about the same repositories.
+func (p Plan) with(repositories []Repository) Plan {
+	of := map[string]Repository{}
+	for _, r := range p.Repositories {
+		of[r.To] = r
+	}
+	p.Repositories = nil
+	for _, r := range repositories {
+		if planned, ok := of[r.To]; ok {
+			p.Repositories = append(p.Repositories, planned)
+		}
+	}
+	p.Hash = p.hash()
+	return p
 }
 
 // Apply does what a plan of this process says: it comes from [NewPlan] or [Plan.Check]. An image that
@@ -91,11 +124,13 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 		}
 	}
 	errs = append(errs, ctx.Err())
+	report.Shard = p.shardReport(opts.now())
 	if err := errors.Join(errs...); err != nil {
 		return report, errors.Join(err, p.notDeleted())
 	}
 	var err error
 	report.Deleted, err = p.delete(ctx, o)
+	report.Shard = p.shardReport(opts.now())
 	return report, err
 }
 

@@ -30,6 +30,8 @@ type Options struct {
 	// Prune, if not nil, also deletes at the destinations what the configuration does not select. A plan that
 	// was read keeps its own.
 	Prune *Pruning
+	// Shard is which part of the mirror this process does. A plan of a shard that was read keeps its own.
+	Shard Shard
 	// Copy is how images are copied: connections, journal, progress. What is copied is the plan's.
 	Copy transfer.Options
 	// Prepare, if not nil, is called before each copy, and may set Verify and BeforeTags of its options;
@@ -69,6 +71,8 @@ type Plan struct {
 	Repositories []Repository `json:"repositories"`
 	// Prune is not nil if the plan deletes.
 	Prune *Pruning `json:"prune,omitempty"`
+	// Shard is not nil if the plan is of one shard.
+	Shard *Dealt `json:"shard,omitempty"`
 	// Calls are the requests of the copies by operation, as far as the endpoints know them before.
 	Calls map[string]int `json:"calls"`
 }
@@ -184,12 +188,14 @@ func (p Plan) Err() error {
 
 // NewPlan compares the sources with the destinations, and changes nothing. A repository that cannot be
 // compared does not keep the others from being planned: the error is about all such repositories, and
-// the plan about all others.
+// the plan about all others. With [Options.Shard] the plan is of that shard, see [Dealt].
 func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error) {
-	if err := c.Validate(); err != nil {
-		return Plan{}, err
-	}
-	if err := opts.Prune.Validate(); err != nil {
+	return newPlan(ctx, c, o, opts, nil)
+}
+
+// newPlan makes a plan; saved, if not nil, is the one that it is compared with.
+func newPlan(ctx context.Context, c Config, o Opener, opts Options, saved *Plan) (Plan, error) {
+	if err := errors.Join(c.Validate(), opts.Prune.Validate(), opts.Shard.Validate()); err != nil {
 		return Plan{}, err
 	}
 	written := c
@@ -202,27 +208,50 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 			return Plan{}, err
 		}
 	}
-	p := planner{config: c, opener: o, opts: opts, repositories: make([][]Repository, len(c.Images)), calls: make([]map[string]int, len(c.Images))}
+	p := planner{config: c, opener: o, opts: opts, repositories: make([][]Repository, len(c.Images)), calls: make([]map[string]int, len(c.Images)),
+		sources: make([]*decided, len(c.Images))}
+	plan := Plan{Config: written, Prune: opts.Prune, Calls: map[string]int{}}
+	all := true
+	if opts.Shard.isSet() {
+		if plan.Shard, err = p.dealOut(ctx, saved); err != nil {
+			return Plan{}, err
+		}
+		// How much may be deleted is of all that would be deleted.
+		all = opts.Prune != nil && saved == nil
+	}
 	errs := make([]error, len(c.Images))
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
 	for i := range c.Images {
+		if !all && !p.isMine(i) {
+			continue
+		}
 		group.Go(func() error {
 			errs[i] = p.images(ctx, i)
 			return nil
 		})
 	}
 	_ = group.Wait() // the errors are in errs
-	plan := Plan{Config: written, Prune: opts.Prune, Repositories: slices.Concat(p.repositories...), Calls: map[string]int{}}
-	for _, calls := range p.calls {
-		addCalls(plan.Calls, calls)
+	failed := errors.Join(append(errs, ctx.Err())...)
+	plan.Repositories = slices.Concat(p.repositories...)
+	if plan.Shard != nil {
+		whole := plan
+		if saved != nil {
+			whole = *saved
+		}
+		plan.Shard.Deletions, plan.Shard.Present = whole.deletions()
+		plan.Repositories = p.own(p.repositories)
 	}
-	errs = append(errs, ctx.Err())
-	if err := errors.Join(errs...); err != nil {
+	if failed != nil {
 		plan.keepAll()
 	}
+	for i, calls := range p.calls {
+		if p.isMine(i) {
+			addCalls(plan.Calls, calls)
+		}
+	}
 	plan.Hash = plan.hash()
-	return plan, errors.Join(errs...)
+	return plan, failed
 }
 
 // hash is of what a plan changes. What was kept and what it costs does not count: that may change while

@@ -20,6 +20,8 @@ type planner struct {
 	opts         Options
 	repositories [][]Repository
 	calls        []map[string]int
+	sources      []*decided // made for the deal
+	mine         []bool     // which items this shard does; nil is all
 }
 
 // images plans one item of the configuration for all destinations.
@@ -37,15 +39,17 @@ func (p *planner) images(ctx context.Context, i int) error {
 	p.calls[i] = map[string]int{}
 	var errs []error
 	src, err := p.opener.Source(ctx, item.From)
-	var source listing
+	var source decidedSource
 	if err == nil {
-		source, err = p.selected(ctx, item, src, &repositories[0])
+		source, err = p.selected(ctx, item, src, p.sources[i])
+		p.sources[i] = nil
+		repositories[0].Decisions = source.decisions
 	}
 	for k := range repositories {
 		r := &repositories[k]
 		repositoryErr := err
 		if err == nil {
-			repositoryErr = p.compare(ctx, item, src, source, repositories[0].Decisions, r, p.calls[i])
+			repositoryErr = p.compare(ctx, item, src, source, r, p.calls[i])
 		}
 		if repositoryErr != nil {
 			r.Error, r.Images, r.Delete, r.Blobs, r.Bytes = repositoryErr.Error(), nil, nil, 0, 0
@@ -55,10 +59,21 @@ func (p *planner) images(ctx context.Context, i int) error {
 	return errors.Join(errs...)
 }
 
-// selected lists the source and decides about its tags; the decisions are stored in first.
-func (p *planner) selected(ctx context.Context, item Images, src content.Source, first *Repository) (listing, error) {
-	source, err := list(ctx, src)
-	if err != nil {
+// decidedSource is a source with the decision about each of its tags.
+type decidedSource struct {
+	listing
+	decisions []Decision
+}
+
+// decided is a [decidedSource] that was made for the deal, or why it could not be.
+type decided struct {
+	source decidedSource
+	err    error
+}
+
+// decide lists the source and decides about its tags.
+func (p *planner) decide(ctx context.Context, item Images, src content.Source) (source decidedSource, err error) {
+	if source.listing, err = list(ctx, src); err != nil {
 		return source, err
 	}
 	if !source.exists {
@@ -67,11 +82,22 @@ func (p *planner) selected(ctx context.Context, item Images, src content.Source,
 	if len(item.Digests) > 0 && item.Tags.isZero() {
 		return source, nil
 	}
-	if first.Decisions, err = item.Tags.Select(source.tags, p.opts.now()); err != nil {
+	source.decisions, err = item.Tags.Select(source.tags, p.opts.now())
+	return source, err
+}
+
+// selected returns what was decided about the source, with the digests of the selected tags.
+func (p *planner) selected(ctx context.Context, item Images, src content.Source, known *decided) (source decidedSource, err error) {
+	if known != nil {
+		source, err = known.source, known.err
+	} else {
+		source, err = p.decide(ctx, item, src)
+	}
+	if err != nil {
 		return source, err
 	}
 	var names []string
-	for _, d := range first.Decisions {
+	for _, d := range source.decisions {
 		if d.Selected {
 			names = append(names, d.Tag)
 		}
@@ -79,14 +105,14 @@ func (p *planner) selected(ctx context.Context, item Images, src content.Source,
 	if err := source.find(ctx, src, names); err != nil {
 		return source, err
 	}
-	for k, d := range first.Decisions {
-		first.Decisions[k].Digest = source.digests[d.Tag]
+	for k, d := range source.decisions {
+		source.decisions[k].Digest = source.digests[d.Tag]
 	}
 	return source, nil
 }
 
 // compare finds out what r misses of the selected images.
-func (p *planner) compare(ctx context.Context, item Images, src content.Source, source listing, decisions []Decision, r *Repository, calls map[string]int) error {
+func (p *planner) compare(ctx context.Context, item Images, src content.Source, source decidedSource, r *Repository, calls map[string]int) error {
 	target, err := p.opener.Target(ctx, r.To)
 	if err != nil {
 		return err
@@ -96,7 +122,7 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 		return err
 	}
 	r.Create = !there.exists
-	wanted, order := wanted(item, decisions)
+	wanted, order := wanted(item, source.decisions)
 	tags := slices.Concat(slices.Collect(maps.Values(wanted))...)
 	if there.exists {
 		if resolver, ok := target.(content.Resolver); ok {
@@ -139,7 +165,7 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 		}
 	}
 	if r.referrers {
-		if err := addReferrers(ctx, src, source, there, r, order); err != nil {
+		if err := addReferrers(ctx, src, source.listing, there, r, order); err != nil {
 			return err
 		}
 	}
@@ -148,7 +174,7 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 			return fmt.Errorf("what to delete: %w", err)
 		}
 	}
-	return r.count(ctx, src, source, target, calls)
+	return r.count(ctx, src, source.listing, target, calls)
 }
 
 // choosePlatforms finds out which digests the images have when only some platforms are copied.

@@ -94,8 +94,17 @@ func (p *Pruning) limit(present int) (int, error) {
 	return n, nil
 }
 
-// Deletions returns how many tags, and images without one, are deleted, of how many.
+// Deletions returns how many tags, and images without one, are deleted, of how many: in all shards, if the
+// plan is of one.
 func (p Plan) Deletions() (n, present int) {
+	if p.Shard != nil {
+		return p.Shard.Deletions, p.Shard.Present
+	}
+	return p.deletions()
+}
+
+// deletions is Deletions of the repositories of the plan.
+func (p Plan) deletions() (n, present int) {
 	for _, r := range p.Repositories {
 		present += r.Present
 		for _, d := range r.Delete {
@@ -140,7 +149,7 @@ func (p *Plan) keepAll() {
 
 // notDeleted is an [ErrNotDeleted] if the plan deletes anything.
 func (p Plan) notDeleted() error {
-	if n, _ := p.Deletions(); n > 0 {
+	if n, _ := p.deletions(); n > 0 {
 		return ErrNotDeleted
 	}
 	return nil

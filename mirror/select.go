@@ -70,16 +70,15 @@ func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
 	if err != nil {
 		return s, err
 	}
-	var r Repository
-	source, err := p.selected(ctx, item, src, &r)
+	source, err := p.selected(ctx, item, src, nil)
 	if err != nil {
 		return s, err
 	}
 	if source.images != nil {
 		s.Listed = slices.AppendSeq([]content.Image{}, maps.Values(source.images))
 	}
-	s.Decisions = r.Decisions
-	tags, order := wanted(item, r.Decisions)
+	s.Decisions = source.decisions
+	tags, order := wanted(item, source.decisions)
 	for _, d := range order {
 		s.Images = append(s.Images, SelectedImage{Digest: d, Tags: tags[d]})
 	}

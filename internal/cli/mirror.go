@@ -39,7 +39,7 @@ func newMirrorCommand(app *App) *cobra.Command {
 		Args:  arguments(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorSchemaCommand(app), newMirrorApplyCommand(app), newMirrorExportCommand(app),
+	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorSchemaCommand(app), newMirrorApplyCommand(app), newMirrorReportCommand(app), newMirrorExportCommand(app),
 		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorDeltaCommand(app), newMirrorInventoryCommand(app), newMirrorListCommand(app))
 	return cmd
 }

@@ -34,6 +34,11 @@ Nothing is deleted without --max-delete. With it, what the configuration does no
 at the destinations when everything else is done: see ecrkit mirror plan. What a signing policy
 requires of a source or a destination applies here too.
 
+--shard 3/8 does the third of eight parts: run all of them, on any machines. Each process finds out
+by itself which repositories are its own, those that share layers together, and keeps to an eighth
+of the quotas of Amazon ECR. In a job of Kubernetes or AWS Batch, --shard auto takes the part from
+the environment. ecrkit mirror report merges what they print with --output json.
+
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
 images, which have from, to, and what ecrkit copy prints of an image, or error. If some images
 cannot be copied, the others are (exit code 3). A plan with conflicts copies nothing (exit code
@@ -45,6 +50,7 @@ type mirrorApplyFlags struct {
 	trust    trustFlags
 	atOnce   int
 	prune    pruneFlags
+	shard    shardFlag
 }
 
 func newMirrorApplyCommand(app *App) *cobra.Command {
@@ -57,6 +63,7 @@ func newMirrorApplyCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.applyMirror(cmd.Context(), args[0], f) },
 	}
 	f.prune.add(cmd)
+	f.shard.add(cmd)
 	f.add(cmd, app)
 	return cmd
 }
@@ -109,8 +116,18 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	if err != nil {
 		return err
 	}
+	shard, err := f.shard.read(app)
+	if err != nil {
+		return err
+	}
+	if saved != nil && saved.Shard != nil && f.shard.text == "" {
+		shard = saved.Shard.Shard
+	}
+	if err := app.divide(shard); err != nil {
+		return err
+	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := mirror.Options{Prune: f.prune.pruning, Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
+	options := mirror.Options{Prune: f.prune.pruning, Shard: shard, Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
 		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 		JournalDir: settings.StateDir, TempDir: app.tempDir(), Now: app.Now,
 	}}
@@ -164,7 +181,9 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 		Images []image `json:"images"`
 		// Deleted is what was pruned.
 		Deleted []mirror.Deleted `json:"deleted,omitempty"`
-	}{string(report.Hash), images, report.Deleted}
+		// Shard is there if other processes do the rest.
+		Shard *mirror.ShardReport `json:"shard,omitempty"`
+	}{string(report.Hash), images, report.Deleted, report.Shard}
 	for _, d := range report.Deleted {
 		fmt.Fprintf(&text, "deleted  %s%s\n", d.Repository, printable(d.ImageName.String()))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
@@ -31,7 +32,8 @@ prune in the configuration and --in-use protect images. If anything cannot be pl
 deleted.
 
 --explain shows for each tag of a source the rule that selected or dropped it. --save writes the
-plan to a file, which ecrkit mirror apply does exactly or refuses.
+plan to a file, which ecrkit mirror apply does exactly or refuses. --shard 3/8 plans the third of
+eight parts: see ecrkit mirror apply.
 
 Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
 kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers; blobs,
@@ -43,6 +45,7 @@ type mirrorPlanFlags struct {
 	explain bool
 	save    string
 	prune   pruneFlags
+	shard   shardFlag
 }
 
 func newMirrorPlanCommand(app *App) *cobra.Command {
@@ -56,6 +59,7 @@ func newMirrorPlanCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show which rule selected or dropped each tag")
 	f.prune.add(cmd)
+	f.shard.add(cmd)
 	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to this `file`, for ecrkit mirror apply")
 	return cmd
 }
@@ -73,7 +77,14 @@ func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) 
 
 // showPlan makes a plan and prints it.
 func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirror.Opener, f mirrorPlanFlags) error {
-	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning})
+	shard, err := f.shard.read(app)
+	if err != nil {
+		return err
+	}
+	if err := app.divide(shard); err != nil {
+		return err
+	}
+	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning, Shard: shard})
 	if f.save != "" && planErr == nil {
 		if err := app.saveMirrorPlan(f.save, plan); err != nil {
 			return err
@@ -148,7 +159,12 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		n, present := p.Deletions()
 		fmt.Fprintf(&s, "%d of %s to delete, at most %s\n", n, english.Plural(present, "tag and untagged image", "tags and untagged images"), p.Prune.MaxDelete)
 	}
-	if least, operation := ecr.LeastTime(p.Calls); least.Seconds() >= 1 {
+	least, operation := ecr.LeastTime(p.Calls)
+	if p.Shard != nil {
+		fmt.Fprintf(&s, "shard %s: %d of %s\n", p.Shard.Shard, len(p.Repositories), english.Plural(p.Shard.All, "repository", "repositories"))
+		least *= time.Duration(p.Shard.Count) // it has its share of the quota
+	}
+	if least.Seconds() >= 1 {
 		fmt.Fprintf(&s, "at least %.0f s by the quota of %s\n", least.Seconds(), operation)
 	}
 	return s.String()

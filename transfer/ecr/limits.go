@@ -9,7 +9,17 @@ import (
 
 // NewLimits returns limits for one registry of Amazon ECR, that is for one account
 // and region. All of its repositories share them.
-func NewLimits() *Limits { return &Limits{calls.Limits{Rates: quotas, Charged: charged}} }
+func NewLimits() *Limits { return NewSharedLimits(1) }
+
+// NewSharedLimits returns limits for one of so many processes that call one registry at the same time, on
+// any machines: each gets an equal share of the quotas. Less than one process is one.
+func NewSharedLimits(processes int) *Limits {
+	share := map[string]float64{}
+	for operation, rate := range quotas {
+		share[operation] = rate / float64(max(1, processes))
+	}
+	return &Limits{calls.Limits{Rates: share, Charged: charged}}
+}
 
 // Limits keep calls to Amazon ECR within its quotas, see [NewLimits]. The zero value
 // is no limit until the service throttles.

@@ -34,3 +34,16 @@ func TestPutImageRate(t *testing.T) {
 		t.Errorf("101 manifests went in %s, want 10 a second", took)
 	}
 }
+
+// TestSharedLimits has eight processes: each gets an eighth of the quota.
+func TestSharedLimits(t *testing.T) {
+	shared, alone := NewSharedLimits(8), NewLimits()
+	for operation, rate := range alone.Rates {
+		if shared.Rates[operation] != rate/8 {
+			t.Errorf("%s: %v a second, want an eighth of %v", operation, shared.Rates[operation], rate)
+		}
+	}
+	if zero := NewSharedLimits(0); zero.Rates["PutImage"] != alone.Rates["PutImage"] {
+		t.Error("no process is not one")
+	}
+}

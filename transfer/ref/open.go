@@ -41,6 +41,9 @@ type Opener struct {
 	// Archive are the options for archives of docker. Its TempDir is where every
 	// endpoint puts temporary files; "" is os.TempDir.
 	Archive docker.ArchiveOptions
+	// Processes is how many processes share the quotas of Amazon ECR, this one included; 0 is 1. It is set
+	// before the first endpoint is opened.
+	Processes int
 	// Stdin is what StandardStream reads, Stdout what it writes; nil is an error.
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -184,7 +187,7 @@ func (o *Opener) limitsOf(r auth.Registry) *ecr.Limits {
 		if o.limits == nil {
 			o.limits = map[string]*ecr.Limits{}
 		}
-		l = ecr.NewLimits()
+		l = ecr.NewSharedLimits(o.Processes)
 		o.limits[key] = l
 	}
 	return l

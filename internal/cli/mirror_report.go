@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/mirror"
+)
+
+const mirrorReportHelp = `Merge the reports of the shards of a mirror into one, and check that nothing is missing.
+
+  ecrkit mirror apply mirror.yaml --shard 1/2 --output json > 1.json     on one machine
+  ecrkit mirror apply mirror.yaml --shard 2/2 --output json > 2.json     on another one
+  ecrkit mirror report 1.json 2.json
+
+FILE is what ecrkit mirror apply --output json wrote with --shard, or a log that has it, - is stdin.
+A shard that was run again may have several reports: the last one says what failed.
+
+Prints a line DIGEST and DESTINATION for each image, or with --output json one object: deal,
+shards, missing, repositories, kept, and images and deleted, as ecrkit mirror apply prints them.
+The exit code is 3 if an image failed, if a shard has no report, or if the shards divided the work
+in different ways.`
+
+func newMirrorReportCommand(app *App) *cobra.Command {
+	return &cobra.Command{
+		Use:   "report FILE...",
+		Short: "Merge the reports of the shards of a mirror",
+		Long:  mirrorReportHelp,
+		Args:  atLeast("FILE"),
+		RunE:  func(_ *cobra.Command, args []string) error { return app.mergeMirrorReports(args) },
+	}
+}
+
+func (app *App) mergeMirrorReports(paths []string) error {
+	var reports []mirror.WrittenReport
+	for _, path := range paths {
+		in, closeFile, err := app.openInput(path)
+		if err != nil {
+			return err
+		}
+		read, err := mirror.ReadReports(in, showFile(path))
+		closeFile()
+		if err != nil {
+			return err
+		}
+		reports = append(reports, read...)
+	}
+	merged, err := mirror.MergeReports(reports)
+	var text strings.Builder
+	for _, image := range merged.Copied {
+		fmt.Fprintf(&text, "%s  %s\n", image.Digest, printable(image.To+tagList(image.Tags)))
+	}
+	for _, d := range merged.Deleted {
+		fmt.Fprintf(&text, "deleted  %s%s\n", d.Repository, printable(d.ImageName.String()))
+	}
+	if err := app.PrintResult(merged, text.String()); err != nil {
+		return err
+	}
+	app.Messagef("%s of %s: mirrored %s; %s already equal", english.Plural(merged.Shards-len(merged.Missing), "shard", ""),
+		english.Plural(merged.Repositories, "repository", "repositories"), english.Plural(len(merged.Copied), "image", ""), english.Plural(merged.Kept, "tag", ""))
+	if err != nil {
+		return partlyError{err}
+	}
+	return nil
+}

@@ -1,0 +1,246 @@
+package mirror
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
+)
+
+// MaxReport bounds a report that is read, in bytes.
+const MaxReport = 256 << 20
+
+// The errors of reports.
+var (
+	// ErrNoReport reports that a document has no report of a mirror.
+	ErrNoReport = errors.New("there is no report of a mirror")
+	// ErrNotWhole reports that the reports of shards do not make a whole mirror.
+	ErrNotWhole = errors.New("the reports are not of the whole mirror")
+)
+
+// WrittenReport is a [Report] of a shard that was read again.
+type WrittenReport struct {
+	Name  string // of the file, for messages
+	Shard ShardReport
+	// Images are the images of the report: their JSON as it was written.
+	Images  []WrittenImage
+	Deleted []Deleted
+}
+
+// WrittenImage is an image of a report.
+type WrittenImage struct {
+	From   string        `json:"from"`
+	To     string        `json:"to"`
+	Digest digest.Digest `json:"digest"`
+	Tags   []string      `json:"tags"`
+	Error  *struct {
+		Message string `json:"message"`
+	} `json:"error"`
+	JSON json.RawMessage `json:"-"`
+}
+
+// MergedReport is the report of all shards. Its JSON form is stable: fields are only added.
+type MergedReport struct {
+	Deal   digest.Digest `json:"deal"` // as in [Dealt]
+	Shards int           `json:"shards"`
+	// Missing are the shards of which there is no report.
+	Missing []int `json:"missing,omitempty"`
+	// Repositories is how many repositories of destinations the shards have.
+	Repositories int `json:"repositories"`
+	Kept         int `json:"kept"` // tags that were equal
+	// Images are as the shards wrote them, in the order of destination and source.
+	Images  []json.RawMessage `json:"images"`
+	Deleted []Deleted         `json:"deleted,omitempty"`
+
+	// Copied are the images without an error.
+	Copied []WrittenImage `json:"-"`
+}
+
+// ReadReports reads the reports in what a shard wrote: JSON, or a log in which it is one line. A line that the
+// log cut into pieces, one after the other, is put together. name is for messages. The error wraps
+// [ErrNoReport] if there is none.
+func ReadReports(r io.Reader, name string) (reports []WrittenReport, err error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxReport+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(data) > MaxReport {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, MaxReport)
+	}
+	lines := [][]byte{bytes.TrimSpace(data)}
+	if !json.Valid(data) {
+		lines = reportLines(data)
+	}
+	for _, line := range lines {
+		report, ok, err := readReport(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		if ok {
+			report.Name = name
+			reports = append(reports, report)
+		}
+	}
+	if len(reports) == 0 {
+		return nil, fmt.Errorf("%s: %w of a shard", name, ErrNoReport)
+	}
+	return reports, nil
+}
+
+// reportLines returns the JSON objects that begin at the beginning of a line.
+func reportLines(log []byte) (objects [][]byte) {
+	var object []byte
+	in := bufio.NewScanner(bytes.NewReader(log))
+	in.Buffer(nil, MaxReport+1)
+	for in.Scan() {
+		line := bytes.TrimSuffix(in.Bytes(), []byte("\r"))
+		if bytes.HasPrefix(line, []byte(`{"`)) {
+			object = nil // a piece before it was cut off
+		} else if object == nil {
+			continue
+		}
+		object = append(object, line...)
+		if bytes.HasSuffix(line, []byte("}")) && json.Valid(object) {
+			objects = append(objects, object)
+			object = nil
+		}
+	}
+	if object != nil {
+		objects = append(objects, object) // is cut off, which is an error
+	}
+	return objects
+}
+
+// readReport reads one object; ok is whether it is a report of a shard.
+func readReport(data []byte) (report WrittenReport, ok bool, err error) {
+	var w struct {
+		Images  []json.RawMessage `json:"images"`
+		Deleted []Deleted         `json:"deleted"`
+		Shard   *ShardReport      `json:"shard"`
+	}
+	if !bytes.Contains(data, []byte(`"shard"`)) {
+		return report, false, nil
+	}
+	if err := strictjson.Unmarshal(data, &w); err != nil {
+		return report, false, err
+	}
+	if w.Shard == nil {
+		return report, false, nil
+	}
+	if err := w.Shard.Validate(); err != nil || !w.Shard.isSet() || w.Images == nil {
+		return report, false, errors.Join(ErrNoReport, err)
+	}
+	report = WrittenReport{Shard: *w.Shard, Deleted: w.Deleted}
+	for _, raw := range w.Images {
+		image := WrittenImage{JSON: raw}
+		if err := json.Unmarshal(raw, &image); err != nil {
+			return report, false, err
+		}
+		report.Images = append(report.Images, image)
+	}
+	return report, true, nil
+}
+
+// MergeReports makes one report of those of all shards, in any order. A shard that was run again may have
+// several: its images are those of all of them, and the last one says what failed. The error is about all that
+// keeps the mirror from being whole, and about each image that failed: it wraps [ErrNotWhole] if a shard is
+// missing, if a repository was in several shards or in none, or if the shards divided the work in different
+// ways, because a source changed between them. The report is about what there is.
+func MergeReports(reports []WrittenReport) (MergedReport, error) {
+	m := MergedReport{Images: []json.RawMessage{}}
+	if len(reports) == 0 {
+		return m, ErrNoReport
+	}
+	reports = slices.Clone(reports)
+	slices.SortStableFunc(reports, func(a, b WrittenReport) int {
+		return cmp.Or(cmp.Compare(a.Shard.Index, b.Shard.Index), a.Shard.Finished.Compare(b.Shard.Finished))
+	})
+	first := reports[0]
+	m.Deal, m.Shards = first.Shard.Deal, first.Shard.Count
+	var problems, failures []error
+	var all []WrittenImage
+	for _, r := range reports {
+		if r.Shard.Count != first.Shard.Count {
+			return m, fmt.Errorf("%w: %s is of shard %s, and %s of shard %s", ErrNotWhole, first.Name, first.Shard.Shard, r.Name, r.Shard.Shard)
+		}
+		if r.Shard.Deal != first.Shard.Deal {
+			problems = append(problems, fmt.Errorf("%w: shard %s (%s) and shard %s (%s) divided the work in different ways, as a source changed between them: run all shards again, or apply a saved plan",
+				ErrNotWhole, first.Shard.Shard, first.Name, r.Shard.Shard, r.Name))
+		}
+	}
+	owners := map[string]WrittenReport{}
+	for index := 1; index <= m.Shards; index++ {
+		own := slices.DeleteFunc(slices.Clone(reports), func(r WrittenReport) bool { return r.Shard.Index != index })
+		if len(own) == 0 {
+			m.Missing = append(m.Missing, index)
+			continue
+		}
+		last := own[len(own)-1]
+		m.Kept += last.Shard.Kept
+		for _, repository := range last.Shard.Repositories {
+			if other, taken := owners[repository]; taken {
+				problems = append(problems, fmt.Errorf("%w: %s is in shard %s and in shard %s", ErrNotWhole, repository, other.Shard.Shard, last.Shard.Shard))
+			}
+			owners[repository] = last
+		}
+		images, failed := imagesOfShard(own)
+		all, failures = append(all, images...), append(failures, failed...)
+		for _, r := range own {
+			m.Deleted = append(m.Deleted, r.Deleted...)
+		}
+	}
+	m.Repositories = len(owners)
+	switch {
+	case len(m.Missing) > 0:
+		problems = append(problems, fmt.Errorf("%w: of %d shards these have no report: %s", ErrNotWhole, m.Shards, numbers(m.Missing)))
+	case m.Repositories != first.Shard.All && len(problems) == 0:
+		problems = append(problems, fmt.Errorf("%w: the shards have %d repositories of %d", ErrNotWhole, m.Repositories, first.Shard.All))
+	}
+	slices.SortStableFunc(all, func(a, b WrittenImage) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) })
+	for _, image := range all {
+		m.Images = append(m.Images, image.JSON)
+		if image.Error == nil {
+			m.Copied = append(m.Copied, image)
+		}
+	}
+	return m, errors.Join(append(problems, failures...)...)
+}
+
+// imagesOfShard returns the images of the reports of one shard, the last one last, and what failed.
+func imagesOfShard(own []WrittenReport) (images []WrittenImage, failures []error) {
+	copied := map[string]bool{}
+	for i, r := range own {
+		for _, image := range r.Images {
+			key := image.From + " " + image.To
+			switch {
+			case image.Error == nil && !copied[key]:
+				copied[key] = true
+				images = append(images, image)
+			case image.Error != nil && i == len(own)-1:
+				failures = append(failures, fmt.Errorf("%s to %s: %s", image.From, image.To, image.Error.Message))
+				images = append(images, image)
+			}
+		}
+	}
+	return images, failures
+}
+
+// numbers is a list of numbers for people.
+func numbers(of []int) string {
+	text := ""
+	for i, n := range of {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprint(n)
+	}
+	return text
+}
