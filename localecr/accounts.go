@@ -1,6 +1,10 @@
 package localecr
 
-import "github.com/ecrkit/ecrkit/localecr/internal/identity"
+import (
+	"fmt"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/identity"
+)
 
 // DefaultRegion is the region of the default registry: the one that a host name without account and region stands for.
 const DefaultRegion = "us-east-1"
@@ -48,6 +52,34 @@ func DefaultAccounts() []Account {
 		Users: []User{{Name: "ecrkit", AccessKeyID: "AKIAECRKITLOCALFAKE0", SecretAccessKey: "ecrkit+local/this+key+pair+is+not+secret"}},
 		Roles: []Role{{Name: "ecrkit", WebIdentity: &WebIdentity{Audience: "sts.amazonaws.com"}}},
 	}}
+}
+
+// callers are those who may call the server.
+type callers struct {
+	accounts   []Account
+	identities *identity.Identities
+}
+
+func (s *Server) accounts() []Account              { return s.callers.Load().accounts }
+func (s *Server) identities() *identity.Identities { return s.callers.Load().identities }
+
+// SetAccounts replaces the accounts while the server runs. The first one has the default registry, and so its ID cannot
+// change. Tokens and temporary keys of users and roles that remain stay valid. After an error the accounts are as
+// they were.
+func (s *Server) SetAccounts(accounts []Account) error {
+	if len(accounts) > 0 && accounts[0].ID != s.account {
+		return fmt.Errorf("accounts of the local ECR: the first account must remain %s, which has the default registry", s.account)
+	}
+	return s.setCallers(accounts)
+}
+
+func (s *Server) setCallers(accounts []Account) error {
+	identities, err := identity.New(identityAccounts(accounts), s.key, s.clock.Now)
+	if err != nil {
+		return fmt.Errorf("accounts of the local ECR: %w", err)
+	}
+	s.callers.Store(&callers{accounts, identities})
+	return nil
 }
 
 // identityAccounts returns the accounts as package identity checks and uses them.

@@ -119,7 +119,7 @@ func (x *exchange) claim(service string) (*claim, error) {
 	if !regionPattern.MatchString(req.Region) {
 		return nil, commonError(codeInvalidSignature, "Credential should be scoped to a valid region, not '%s'.", req.Region)
 	}
-	principal, secret, err := x.server.identities.Resolve(req.AccessKeyID, req.SessionToken)
+	principal, secret, err := x.server.identities().Resolve(req.AccessKeyID, req.SessionToken)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ var isolation = []string{
 // account. It panics if the server has no URL.
 func (s *Server) Env() []string {
 	s.needURL("Env")
-	return Env(s.Registry, s.accounts)
+	return Env(s.Registry, s.accounts())
 }
 
 // Env returns the environment of a client of the local ECR that listens on addr, HOST:PORT, in another process, and has
@@ -71,7 +71,7 @@ func Env(addr string, accounts []Account) []string {
 func (s *Server) AWSConfig() aws.Config {
 	s.needURL("AWSConfig")
 	cfg := aws.Config{Region: DefaultRegion, BaseEndpoint: aws.String(s.URL), Credentials: aws.AnonymousCredentials{}}
-	if users := s.accounts[0].Users; len(users) > 0 {
+	if users := s.accounts()[0].Users; len(users) > 0 {
 		keys := aws.Credentials{AccessKeyID: users[0].AccessKeyID, SecretAccessKey: users[0].SecretAccessKey, Source: "localecr"}
 		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
 	}
@@ -82,15 +82,15 @@ func (s *Server) AWSConfig() aws.Config {
 // clients of /v2/ take it. It is what GetAuthorizationToken would return to the first user of the first account, and
 // is good for 12 hours by the server's clock.
 func (s *Server) Password() (string, error) {
-	account := s.accounts[0]
+	account := s.accounts()[0]
 	if len(account.Users) == 0 {
 		return "", fmt.Errorf("local ECR: account %s has no user", account.ID)
 	}
-	principal, _, err := s.identities.Resolve(account.Users[0].AccessKeyID, "")
+	principal, _, err := s.identities().Resolve(account.Users[0].AccessKeyID, "")
 	if err != nil {
 		return "", fmt.Errorf("local ECR: %w", err)
 	}
-	token, _ := s.identities.IssueToken(principal, DefaultRegion, s.clock.Now())
+	token, _ := s.identities().IssueToken(principal, DefaultRegion, s.clock.Now())
 	text, err := base64.StdEncoding.DecodeString(token)
 	if err != nil {
 		return "", fmt.Errorf("local ECR: %w", err)

@@ -5,13 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
-
-	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
 // PutImage stores an image in a repository of the default registry, which it creates if it does not exist, and puts the
@@ -32,23 +27,18 @@ func (s *Server) PutIndex(ctx context.Context, repository, tag string, index v1.
 }
 
 func (s *Server) put(ctx context.Context, repository string, f func(*putter) error) error {
-	p := &putter{registry: s.store.Registry(s.account, DefaultRegion), repository: repository}
-	_, err := p.registry.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository})
-	var exists *types.RepositoryAlreadyExistsException
-	if err == nil || errors.As(err, &exists) {
-		err = f(p)
-	}
+	r, err := s.Repository(ctx, repository)
 	if err != nil {
+		return err
+	}
+	if err := f(&putter{r}); err != nil {
 		return fmt.Errorf("local ECR: repository %s: %w", repository, err)
 	}
 	return nil
 }
 
-// A putter stores images in one repository.
-type putter struct {
-	registry   *registry.Registry
-	repository string
-}
+// A putter stores images of go-containerregistry in one repository.
+type putter struct{ *Repository }
 
 func (p *putter) index(ctx context.Context, tag string, index v1.ImageIndex) error {
 	doc, err := index.IndexManifest()
@@ -118,16 +108,7 @@ func (p *putter) manifest(ctx context.Context, tag string, m interface {
 	if err != nil {
 		return fmt.Errorf("manifest: %w", err)
 	}
-	in := &ecr.PutImageInput{RepositoryName: &p.repository, ImageManifest: aws.String(string(data)), ImageManifestMediaType: aws.String(string(mediaType))}
-	if tag != "" {
-		in.ImageTag = &tag
-	}
-	_, err = p.registry.PutImage(ctx, in)
-	var exists *types.ImageAlreadyExistsException
-	if errors.As(err, &exists) {
-		return nil
-	}
-	return err
+	return p.PutManifest(ctx, tag, string(mediaType), data)
 }
 
 // layer stores a layer, or an image's config, unless the repository has it.
@@ -136,36 +117,13 @@ func (p *putter) layer(ctx context.Context, layer v1.Layer) error {
 	if err != nil {
 		return fmt.Errorf("layer: %w", err)
 	}
-	out, err := p.registry.BatchCheckLayerAvailability(ctx, &ecr.BatchCheckLayerAvailabilityInput{RepositoryName: &p.repository, LayerDigests: []string{digest.String()}})
-	if err != nil {
-		return fmt.Errorf("layer %s: %w", digest, err)
-	}
-	if len(out.Layers) == 1 && out.Layers[0].LayerAvailability == types.LayerAvailabilityAvailable {
-		return nil
-	}
-	if err := p.upload(ctx, layer, digest.String()); err != nil {
-		return fmt.Errorf("layer %s: %w", digest, err)
-	}
-	return nil
-}
-
-func (p *putter) upload(ctx context.Context, layer v1.Layer, digest string) (err error) {
-	started, err := p.registry.InitiateLayerUpload(ctx, &ecr.InitiateLayerUploadInput{RepositoryName: &p.repository})
-	if err != nil {
+	missing, err := p.MissingLayers(ctx, []string{digest.String()})
+	if err != nil || len(missing) == 0 {
 		return err
 	}
 	body, err := layer.Compressed()
 	if err != nil {
-		return err
+		return fmt.Errorf("layer %s: %w", digest, err)
 	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	if _, err := p.registry.AppendUpload(ctx, p.repository, *started.UploadId, -1, body, false); err != nil {
-		return err
-	}
-	_, err = p.registry.CompleteLayerUpload(ctx, &ecr.CompleteLayerUploadInput{RepositoryName: &p.repository, UploadId: started.UploadId, LayerDigests: []string{digest}})
-	var exists *types.LayerAlreadyExistsException
-	if errors.As(err, &exists) {
-		return nil
-	}
-	return err
+	return errors.Join(p.PutLayer(ctx, digest.String(), body), body.Close())
 }

@@ -55,7 +55,7 @@ func (x *exchange) ownKey(name string) error {
 	if len(parts) != 6 || parts[4] == x.principal.Account {
 		return nil
 	}
-	for _, account := range x.server.accounts {
+	for _, account := range x.server.accounts() {
 		if account.ID == parts[4] {
 			return x.accessDenied("kms:"+x.call.Op, name)
 		}

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
@@ -84,13 +83,13 @@ type Server struct {
 	URL      string
 	Registry string
 
-	accounts []Account
-	account  string // of the default registry, which is in DefaultRegion
+	callers atomic.Pointer[callers]
+	account string // of the default registry, which is in DefaultRegion
 
 	dir            string
 	temporary      bool
 	store          *registry.Store
-	identities     *identity.Identities
+	key            []byte // of tokens and temporary keys
 	clock          *Clock
 	limits         registry.Limits
 	buckets        buckets
@@ -174,10 +173,10 @@ func New(o Options) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.accounts = o.Accounts; s.accounts == nil {
-		s.accounts = DefaultAccounts()
+	if o.Accounts == nil {
+		o.Accounts = DefaultAccounts()
 	}
-	if err = s.openIdentities(); err != nil {
+	if err = s.openIdentities(o.Accounts); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	if err = s.removeUnfinished(); err != nil {
@@ -189,7 +188,7 @@ func New(o Options) (_ *Server, err error) {
 }
 
 // openIdentities reads the server's key, which it makes at first, and sets up who may call.
-func (s *Server) openIdentities() error {
+func (s *Server) openIdentities(accounts []Account) error {
 	path := filepath.Join(s.dir, "server.key")
 	key, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -200,10 +199,11 @@ func (s *Server) openIdentities() error {
 	if err != nil {
 		return fmt.Errorf("key of the local ECR: %w", err)
 	}
-	if s.identities, err = identity.New(identityAccounts(s.accounts), key, s.clock.Now); err != nil {
-		return fmt.Errorf("accounts of the local ECR: %w", err)
+	s.key = key
+	if err := s.setCallers(accounts); err != nil {
+		return err
 	}
-	s.account = s.accounts[0].ID
+	s.account = accounts[0].ID
 	secret, err := hkdf.Key(sha256.New, key, nil, "ecrkit local ECR: pre-signed URLs", 32)
 	s.downloadSecret = hex.EncodeToString(secret)
 	return err

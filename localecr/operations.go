@@ -93,7 +93,7 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 	}
 	out := &ecr.GetAuthorizationTokenOutput{}
 	for _, id := range ids {
-		token, expires := x.server.identities.IssueToken(x.principal, x.region, x.server.clock.Now())
+		token, expires := x.server.identities().IssueToken(x.principal, x.region, x.server.clock.Now())
 		out.AuthorizationData = append(out.AuthorizationData, types.AuthorizationData{
 			AuthorizationToken: aws.String(token),
 			ExpiresAt:          aws.Time(expires),

@@ -87,12 +87,13 @@ type buckets struct {
 // take reports whether the call is within its quota. It goes by the machine's time: a clock that was set
 // does not fill a bucket.
 func (b *buckets) take(account, region, op string) bool {
+	b.mu.Lock()
 	quota, limited := b.quotas[op]
 	if !limited {
+		b.mu.Unlock()
 		return true
 	}
 	key := account + "/" + region + "/" + op
-	b.mu.Lock()
 	l := b.byKey[key]
 	if l == nil {
 		if b.byKey == nil {
@@ -103,6 +104,14 @@ func (b *buckets) take(account, region, op string) bool {
 	}
 	b.mu.Unlock()
 	return l.AllowN(time.Now(), 1)
+}
+
+// SetQuotas replaces the quotas while the server runs. All buckets are full then.
+func (s *Server) SetQuotas(q Quotas) {
+	s.buckets.mu.Lock()
+	s.buckets.quotas = q
+	s.buckets.mu.Unlock()
+	s.buckets.refill()
 }
 
 // refill makes all buckets full.

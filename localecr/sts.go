@@ -64,7 +64,7 @@ func (x *exchange) sts(action string, form url.Values, body []byte) (any, error)
 	if !slices.Contains(stsActions, action) {
 		return nil, &identity.Error{Code: "InvalidAction", Message: "Could not find operation " + strconv.Quote(action) + ". " + whatIsHere}
 	}
-	ids := x.server.identities
+	ids := x.server.identities()
 	duration, err := identity.ParseDuration(form.Get("DurationSeconds"))
 	if err != nil {
 		return nil, err

@@ -150,7 +150,7 @@ func (x *exchange) authenticateV2(host registryName) error {
 	if !ok || user != "AWS" {
 		return errUnauthorized
 	}
-	p, err := x.server.identities.CheckToken(password, host.region, x.server.clock.Now())
+	p, err := x.server.identities().CheckToken(password, host.region, x.server.clock.Now())
 	if err != nil {
 		return err
 	}

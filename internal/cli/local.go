@@ -32,7 +32,13 @@ store on disk, as strict as the real one. It needs no Docker and no AWS account.
   aws ecr create-repository --repository-name app --endpoint-url "$AWS_ENDPOINT_URL_ECR"
   docker push "$ECRKIT_REGISTRY/app:1.0"     # with a credHelpers entry in docker's config.json
 
-It serves until SIGINT or SIGTERM. When it is ready it prints one line with its URL.
+It serves until SIGINT or SIGTERM. When it is ready it prints one line with its URL. SIGHUP makes it
+read the files of --faults, --quotas and --accounts again.
+
+With images to begin with, from a layout, an archive or a registry, by any reference (see
+ecrkit --help):
+
+  ecrkit local --ephemeral --seed build --seed base/alpine:3=docker.io/library/alpine:3
 
 For tests of what can go wrong:
 
@@ -73,6 +79,7 @@ type localFlags struct {
 	findings    string
 	quirksOff   []string
 	hostNames   []string
+	seeds       []string
 }
 
 func newLocalCommand(app *App) *cobra.Command {
@@ -104,6 +111,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
 	flags.StringSliceVar(&f.quirksOff, "quirks-off", nil, "`names` of ECR's oddities on /v2/ to leave out: "+quirkNames())
+	flags.StringArrayVar(&f.seeds, "seed", nil, "`[REPOSITORY[:TAG]=]SOURCE`: an image to begin with; may be repeated")
 	cmd.AddCommand(newLocalEnvCommand(app))
 	return cmd
 }
@@ -122,6 +130,11 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFiles()) }()
+	seeds, err := app.parseSeeds(f.seeds)
+	if err != nil {
+		return err
+	}
+	o.Seed = func(ctx context.Context, srv *localecr.Server) error { return app.seedServer(ctx, srv, seeds) }
 	srv, err := localecr.New(o)
 	if errors.Is(err, localecr.ErrInUse) {
 		return fmt.Errorf("%w; is `ecrkit local` running already? Use another --data, or --ephemeral", err)
@@ -140,22 +153,33 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if !onLoopback(f.addr) {
 		app.Messagef("ecrkit local: %s can be reached from other machines: whoever knows the published test keys may use it", f.addr)
 	}
+	defer app.reloadOnHangup(ctx, srv, f)()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- l.Serve(ctx) }()
+	if err := srv.Seed(ctx); err != nil {
+		stop()
+		return errors.Join(err, <-ended)
+	}
 	ready := struct {
 		URL      string `json:"url"`
 		Registry string `json:"registry"`
 	}{srv.URL, srv.Registry}
-	if err := app.PrintResult(ready, "ecrkit local: "+srv.URL+"\n"); err != nil {
-		return err
+	err = app.PrintResult(ready, "ecrkit local: "+srv.URL+"\n")
+	if err == nil {
+		err = app.flushResult(nil) // clients wait for it
 	}
-	if err := app.flushResult(nil); err != nil { // clients wait for it
-		return err
+	if err != nil {
+		stop()
+		return errors.Join(err, <-ended)
 	}
 	where := "data in " + o.Dir
 	if o.Dir == "" {
 		where = "no data is kept"
 	}
 	app.Messagef("ecrkit local: %s; for clients: eval \"$(ecrkit local env --addr %s)\"; Ctrl-C ends it", where, srv.Registry)
-	return l.Serve(ctx)
+	return <-ended
 }
 
 // onLoopback reports whether only this machine can reach a listener at addr.
