@@ -11,6 +11,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/safetext"
+	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -102,6 +103,9 @@ var advices = []struct {
 	{err: index.ErrDockerList, text: "make an OCI index with `ecrkit index create --type oci`"},
 	{err: index.ErrNotIndex, text: "make an index of it with `ecrkit index create`"},
 	{err: content.ErrNoRoom, text: "set TMPDIR to a directory with more room, or unpack the file first"},
+	{err: media.ErrFull, text: "free space there, or export to another disk"},
+	{err: media.ErrTooLarge, flag: "part-size", text: "write a directory with smaller files: --to DIR --part-size fat32"},
+	{err: media.ErrStream, text: "write the stream to a file, and import that"},
 	{err: errNoSignatures},
 	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
 	{err: sign.ErrUnsigned, text: "sign it with `ecrkit sign`"},

@@ -51,6 +51,8 @@ type mirrorApplyFlags struct {
 	atOnce   int
 	prune    pruneFlags
 	shard    shardFlag
+	// before, if not nil, is called with the plan before anything is copied.
+	before func(ctx context.Context, plan mirror.Plan) error
 }
 
 func newMirrorApplyCommand(app *App) *cobra.Command {
@@ -144,6 +146,11 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 			return fmt.Errorf("%w; nothing was copied or deleted; raise --max-delete, or correct the configuration", err)
 		}
 		return fmt.Errorf("%w\n%w", err, errConflicts)
+	}
+	if f.before != nil {
+		if err := f.before(ctx, plan); err != nil {
+			return err
+		}
 	}
 	progress, err := app.newProgress()
 	if err != nil {

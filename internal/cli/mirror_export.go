@@ -16,15 +16,18 @@ import (
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/transfer"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-const mirrorExportHelp = `Write images of many repositories into a directory, to carry them across an air gap.
+const mirrorExportHelp = `Write images of many repositories into a directory or one file, to carry them across an air gap.
 
   ecrkit mirror export mirror.yaml --to usb/
   ecrkit mirror export HOST/web:1 HOST/db --to usb/
   ecrkit mirror export mirror.yaml --to usb/ --part-size fat32
   ecrkit mirror export mirror.yaml --to usb/ --have inventory.json --delta
   ecrkit mirror export mirror.yaml --to usb/ --parity 5% --sign alias/release
+  ecrkit mirror export HOST/web:1 HOST/db --to images.tar
+  ecrkit mirror export mirror.yaml --to - | ssh gate ecrkit mirror import - HOST/PREFIX
 
 CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
 without a tag is all tags. Signatures and other referrers come along.
@@ -34,6 +37,10 @@ images.tar.001, images.tar.002. SHA256SUMS has their sums, set.json the images. 
 with a unit (700MiB, 4.7GB), or fat32, dvd or bd25. cat joins the parts, and skopeo reads the tar:
 skopeo copy oci-archive:images.tar:HOST/web:1 ...
 
+A --to that ends in .tar is one file: that tar, with set.json, its sum and its signature inside. -
+is the same on stdout, in one pass and without a copy on the disk; messages go to stderr. Parts and
+parity need a directory.
+
 --have leaves out the blobs that an inventory of the destination has. The set can be imported only
 where they are. --delta, with --have, also replaces layers that have changed only a little: the set
 has what differs from layers that the destination has, and ecrkit mirror import makes the same bytes
@@ -41,7 +48,8 @@ with the same digest again. Each delta is proved first; other layers are carried
 message says why. ecrkit mirror delta shows what it would save.
 
 Each blob is written once, to its place. Before the set is complete, it is read back and compared.
-An export that was interrupted resumes when it is run again. The same images make the same bytes.
+An export that was interrupted resumes when it is run again; one to stdout starts over. The same
+images make the same bytes.
 
 --parity adds files from which ecrkit mirror verify --repair rebuilds damaged ones: with 5%, a lost
 piece of a twentieth of the set, or many small ones. A lost part is rebuilt if it is no larger than
@@ -66,13 +74,13 @@ type mirrorExportFlags struct {
 func newMirrorExportCommand(app *App) *cobra.Command {
 	var f mirrorExportFlags
 	cmd := &cobra.Command{
-		Use:   "export CONFIG|REF... --to DIR",
-		Short: "Write images into a directory, for an air gap",
+		Use:   "export CONFIG|REF... --to DIR|FILE|-",
+		Short: "Write images into a directory or a file, for an air gap",
 		Long:  mirrorExportHelp,
 		Args:  atLeast("CONFIG|REF"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.exportMirror(cmd.Context(), args, f) },
 	}
-	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set")
+	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set, a file that ends in .tar, or - for stdout")
 	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
 	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
 	cmd.Flags().BoolVar(&f.delta, "delta", false, "with --have: send only what has changed inside of layers, where they can be rebuilt exactly")
@@ -121,7 +129,14 @@ func parseParity(s string) (float64, error) {
 
 func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportFlags) error {
 	if f.to == "" {
-		return usagef("--to DIR is missing: the directory that gets the images")
+		return usagef("--to DIR is missing: the directory that gets the images, a file that ends in .tar, or - for stdout")
+	}
+	kind := app.setKind(f.to)
+	if kind != setInDirectory && (f.partSize != "" || f.parity != "") {
+		return usagef("--part-size and --parity need a directory: --to %s is one file", f.to)
+	}
+	if kind == setInStream && isTerminal(app.rawStdout()) {
+		return usagef("--to - writes a tar to stdout, which is a terminal; name a directory or a file, or pipe it: ecrkit mirror export ... --to - | ssh HOST ecrkit mirror import - HOST/PREFIX")
 	}
 	size, err := parsePartSize(f.partSize)
 	if err != nil {
@@ -158,11 +173,29 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if f.delta {
 		options.Delta = &media.DeltaOptions{TempDir: app.tempDir(), Now: app.Now, Report: func(d media.LayerDelta) { tried = append(tried, d) }}
 	}
-	set, err := media.Export(ctx, config, &mirrorOpener{app: app}, f.to, options)
+	if signer != nil && kind != setInDirectory {
+		options.Sign = signDescription(signer)
+	}
+	var set media.Set
+	opener := &mirrorOpener{app: app}
+	switch kind {
+	case setInDirectory:
+		set, err = media.Export(ctx, config, opener, f.to, options)
+	case setInFile:
+		set, err = media.ExportFile(ctx, config, opener, f.to, options)
+	case setInStream:
+		out := app.rawStdout()
+		app.Stdout, app.RawStdout = app.Stderr, nil
+		set, err = media.ExportStream(ctx, config, opener, out, options)
+	}
 	progress.Close()
 	trusting.tell()
 	if err == nil && signer != nil {
-		err = app.signSet(ctx, f.to, signer)
+		if kind == setInDirectory {
+			err = app.signSet(ctx, f.to, signer)
+		} else {
+			app.Messagef("signed the set with %s", signer.Key.Name)
+		}
 	}
 	if err != nil {
 		return err
@@ -184,8 +217,35 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		}
 		app.Messagef("%s instead of %s; import the set with ecrkit, where the bases are", english.Plural(len(set.Deltas), "delta", ""), whole)
 	}
-	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), f.to, f.to)
+	to := f.to
+	if kind == setInStream {
+		to = "stdout"
+	}
+	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), to, f.to)
 	return nil
+}
+
+// setKind is where a set is.
+type setKind int
+
+const (
+	setInDirectory setKind = iota
+	setInFile
+	setInStream
+)
+
+// setKind returns where --to has a set written.
+func (app *App) setKind(to string) setKind {
+	info, err := os.Stat(to)
+	switch {
+	case to == ref.StandardStream:
+		return setInStream
+	case err == nil && info.IsDir():
+		return setInDirectory
+	case err == nil, strings.HasSuffix(to, ".tar"):
+		return setInFile
+	}
+	return setInDirectory
 }
 
 // tagged is how many images of a set are there for themselves: those with a tag, or that refer to none.

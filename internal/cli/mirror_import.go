@@ -11,11 +11,14 @@ import (
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export wrote, to a registry.
 
   ecrkit mirror import usb/ HOST/PREFIX
+  ecrkit mirror import images.tar HOST/PREFIX
+  ecrkit mirror export mirror.yaml --to - | ssh gate ecrkit mirror import - HOST/PREFIX
   ecrkit mirror import usb/ HOST --dry-run
   ecrkit mirror import usb/ HOST/PREFIX --existing error
   ecrkit mirror import usb/ HOST/PREFIX --receipt have.json
@@ -26,6 +29,10 @@ without (--have, --delta); if some are missing, the exit code is 5. Each byte is
 digest on the way; to check the whole set first, run ecrkit mirror verify. The set is only read, so
 it can be on a medium that cannot be written. Layers that the set has as deltas are made again from
 those at the destination, in temporary files in TMPDIR, and compared with their digests.
+
+- is a set on stdin, which is read once. Its manifests, deltas and small blobs are kept in a
+temporary file in TMPDIR; other blobs go to the registry as they come. If the stream ends early, no
+tag was written. Run again, it does not upload blobs that have arrived.
 
 With --key, the set must be signed by that key (ecrkit mirror export --sign). Otherwise nothing else
 of it is read: exit code 4.
@@ -52,10 +59,10 @@ type mirrorImportFlags struct {
 func newMirrorImportCommand(app *App) *cobra.Command {
 	var f mirrorImportFlags
 	cmd := &cobra.Command{
-		Use:   "import DIR HOST[/PREFIX]",
+		Use:   "import DIR|FILE|- HOST[/PREFIX]",
 		Short: "Copy the images of a set to a registry",
 		Long:  mirrorImportHelp,
-		Args:  arguments(0, "DIR", "HOST[/PREFIX]"),
+		Args:  arguments(0, "DIR|FILE|-", "HOST[/PREFIX]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return app.importMirror(cmd.Context(), args[0], args[1], f)
 		},
@@ -79,7 +86,7 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	if err != nil {
 		return err
 	}
-	set, err := media.Open(dir, options)
+	set, err := app.openSet(ctx, dir, options)
 	if err != nil {
 		return noSet(dir, err)
 	}
@@ -108,6 +115,7 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
 		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
 	})
+	f.before = func(ctx context.Context, plan mirror.Plan) error { return storeStream(ctx, set, plan, opener) }
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}
@@ -141,9 +149,42 @@ func writeReceipt(ctx context.Context, set *media.Reader, out *outputFile) error
 	return nil
 }
 
+// openSet opens a set; - is stdin.
+func (app *App) openSet(ctx context.Context, path string, options media.ReadOptions) (*media.Reader, error) {
+	kind, err := app.openSetKind(path)
+	if err != nil {
+		return nil, err
+	}
+	if kind == setInStream {
+		return media.OpenStream(ctx, app.stdin(), "stdin", app.tempDir(), options)
+	}
+	return media.Open(path, options)
+}
+
+// storeStream has the blobs of a set on stdin go to the registry, where the plan needs them.
+func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opener mirror.Opener) error {
+	var placements []media.Placement
+	for _, r := range plan.Repositories {
+		for _, image := range r.Images {
+			if !image.Copies() || r.Error != "" {
+				continue
+			}
+			target, err := opener.Target(ctx, r.To)
+			if err != nil {
+				return err
+			}
+			placements = append(placements, media.Placement{Repository: r.From, Image: image.Digest, Target: target})
+		}
+	}
+	return set.Store(ctx, placements)
+}
+
 // noSet makes a usage error of err if the directory has no set.
 func noSet(dir string, err error) error {
 	if errors.Is(err, media.ErrNoSet) {
+		if dir == ref.StandardStream {
+			return usagef("%w; ecrkit mirror export --to - writes one", err)
+		}
 		return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", dir, err, dir)
 	}
 	return err

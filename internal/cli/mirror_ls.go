@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -33,10 +31,10 @@ has contentSize too, in bytes.`
 func newMirrorListCommand(app *App) *cobra.Command {
 	var keys []string
 	cmd := &cobra.Command{
-		Use:   "ls DIR...",
+		Use:   "ls DIR|FILE...",
 		Short: "List the images of sets",
 		Long:  mirrorListHelp,
-		Args:  atLeast("DIR"),
+		Args:  atLeast("DIR|FILE"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.listSets(cmd.Context(), args, keys) },
 	}
 	addSetKeyFlag(cmd, &keys)
@@ -95,9 +93,7 @@ func listSet(ctx context.Context, dir string, options media.ReadOptions) (s list
 		return s, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	s = listedSet{Path: dir, Set: r.Set, Bases: r.Bases(), Images: []listedImage{}}
-	_, missing := os.Lstat(filepath.Join(dir, media.SignatureFile))
-	s.Signed = missing == nil
+	s = listedSet{Path: dir, Signed: r.Signed(), Set: r.Set, Bases: r.Bases(), Images: []listedImage{}}
 	for _, image := range r.Images {
 		contents, err := r.Contents(ctx, image)
 		if err != nil {
@@ -115,7 +111,7 @@ func listSet(ctx context.Context, dir string, options media.ReadOptions) (s list
 // print writes the set for people.
 func (s listedSet) print(out *strings.Builder, columns int) {
 	fmt.Fprintf(out, "%s: set %s\n", printable(s.Path), s.ID)
-	fmt.Fprintf(out, "  %s, %s in %s", english.Plural(tagged(s.Set), "image", ""), blobs(s.Blobs, s.Size), english.Plural(len(s.Parts), "part", ""))
+	fmt.Fprintf(out, "  %s, %s in %s", english.Plural(tagged(s.Set), "image", ""), blobs(s.Blobs, s.Size), english.Plural(max(1, len(s.Parts)), "part", ""))
 	if s.Parity != nil {
 		out.WriteString(", with parity")
 	}

@@ -43,6 +43,14 @@ func (app *App) signSet(ctx context.Context, dir string, signer *sign.Signer) er
 	return nil
 }
 
+// signDescription signs the description of a set in one file.
+func signDescription(signer *sign.Signer) func(ctx context.Context, set []byte) ([]byte, error) {
+	return func(ctx context.Context, set []byte) ([]byte, error) {
+		signed, err := sign.SignBlob(ctx, sign.Blob{Content: bytes.NewReader(set)}, signer)
+		return signed.Bundle, err
+	}
+}
+
 // setOptions are how a set is read that has to be signed by one of the keys, if there are any.
 func (app *App) setOptions(ctx context.Context, names []string) (media.ReadOptions, error) {
 	if len(names) == 0 {

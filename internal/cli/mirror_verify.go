@@ -18,6 +18,8 @@ const mirrorVerifyHelp = `Read a set, which ecrkit mirror export wrote, and comp
   ecrkit mirror verify usb/
   ecrkit mirror verify usb/ --key release.pub
   ecrkit mirror verify usb/ --repair
+  ecrkit mirror verify images.tar week1/ week2/
+  ssh HOST cat images.tar | ecrkit mirror verify -
 
 A damaged, short or missing part is named (exit code 4). The set is only read. sha256sum --check
 SHA256SUMS in the directory does the same.
@@ -29,8 +31,11 @@ old one, which takes space. What cannot be rebuilt stays as it is (exit code 4).
 --key requires that the set is signed (ecrkit mirror export --sign). Otherwise nothing of it is read
 (exit code 4).
 
-Prints a line, or with --output json one object: id, size, parts, images, blobs, needs, parity, and
-with --repair the names of the files that were rebuilt (repaired).`
+A set in one file, or - on stdin, is read from its first byte to the last; each damaged blob is
+named. Nothing is written.
+
+Prints a line for each set, or with --output json an object: id, size, parts, images, blobs, needs,
+parity, and with --repair the names of the files that were rebuilt (repaired).`
 
 // mirrorVerifyFlags are the flags of `ecrkit mirror verify`.
 type mirrorVerifyFlags struct {
@@ -47,15 +52,31 @@ type verifiedSet struct {
 func newMirrorVerifyCommand(app *App) *cobra.Command {
 	var f mirrorVerifyFlags
 	cmd := &cobra.Command{
-		Use:   "verify DIR",
+		Use:   "verify DIR|FILE|-...",
 		Short: "Check the files of a set, and repair them",
 		Long:  mirrorVerifyHelp,
-		Args:  arguments(0, "DIR"),
-		RunE:  func(cmd *cobra.Command, args []string) error { return app.verifySet(cmd.Context(), args[0], f) },
+		Args:  atLeast("DIR|FILE|-"),
+		RunE:  func(cmd *cobra.Command, args []string) error { return app.verifySets(cmd.Context(), args, f) },
 	}
 	cmd.Flags().BoolVar(&f.repair, "repair", false, "rebuild damaged files from the parity")
 	addSetKeyFlag(cmd, &f.keys)
 	return cmd
+}
+
+func (app *App) verifySets(ctx context.Context, sets []string, f mirrorVerifyFlags) error {
+	if len(sets) == 1 {
+		return app.verifySet(ctx, sets[0], f)
+	}
+	var failures []error
+	for _, set := range sets {
+		if err := app.verifySet(ctx, set, f); err != nil {
+			failures = append(failures, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return partly(len(sets)-len(failures), failures)
 }
 
 func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) error {
@@ -64,6 +85,17 @@ func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) 
 		return err
 	}
 	var result verifiedSet
+	switch kind, err := app.openSetKind(dir); {
+	case err != nil:
+		return err
+	case kind != setInDirectory && f.repair:
+		return usagef("--repair needs a set in a directory, with parity: %s is one file; get it again", printable(dir))
+	case kind == setInStream:
+		if result.Set, err = media.VerifyStream(ctx, app.stdin(), options); err != nil {
+			return noSet(dir, fmt.Errorf("stdin: %w", err))
+		}
+		return app.printVerified("stdin", result)
+	}
 	if f.repair {
 		result.Set, result.Repaired, err = media.Repair(ctx, dir, options)
 		for _, name := range result.Repaired {
@@ -78,6 +110,20 @@ func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) 
 	if err != nil {
 		return noSet(dir, err)
 	}
-	return app.PrintResult(result, fmt.Sprintf("%s: ok: %s, %s in %s\n", dir,
-		english.Plural(tagged(result.Set), "image", ""), humanize.IBytes(uint64(result.Size)), english.Plural(len(result.Parts), "part", "")))
+	return app.printVerified(dir, result)
+}
+
+// printVerified prints that a set is whole.
+func (app *App) printVerified(name string, result verifiedSet) error {
+	return app.PrintResult(result, fmt.Sprintf("%s: ok: %s, %s in %s\n", name,
+		english.Plural(tagged(result.Set), "image", ""), humanize.IBytes(uint64(result.Size)), english.Plural(max(1, len(result.Parts)), "part", "")))
+}
+
+// openSetKind returns where a set is that is read.
+func (app *App) openSetKind(path string) (setKind, error) {
+	kind := app.setKind(path)
+	if kind == setInStream && isTerminal(app.Stdin) {
+		return kind, usagef("- reads a set from stdin, which is a terminal; name a directory or a file, or pipe one")
+	}
+	return kind, nil
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/opencontainers/go-digest"
@@ -48,7 +47,7 @@ type checker struct {
 	plan    *plan
 	at      int64
 	current int // in plan.members
-	hash    hash.Hash
+	hash    digest.Verifier
 	wrong   []digest.Digest // blobs that are not what they should be
 }
 
@@ -66,7 +65,7 @@ func (c *checker) see(p []byte) error {
 			}
 		case c.at < m.first()+m.size:
 			if c.hash == nil {
-				c.hash = sha256.New()
+				c.hash = m.contentDigest().Verifier()
 			}
 			n = min(int64(len(p)), m.first()+m.size-c.at)
 			c.hash.Write(p[:n])
@@ -76,8 +75,8 @@ func (c *checker) see(p []byte) error {
 		c.at += n
 		p = p[n:]
 		if c.hash != nil && c.at >= m.first()+m.size {
-			if m.digest != "" && digest.NewDigest(digest.SHA256, c.hash) != m.digest {
-				c.wrong = append(c.wrong, m.digest)
+			if !c.hash.Verified() {
+				c.wrong = append(c.wrong, m.contentDigest())
 			}
 			c.hash = nil
 		}

@@ -144,13 +144,9 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	if err := m.find(ctx, conf, o, has, opts); err != nil {
 		return m, err
 	}
-	from := map[digest.Digest]content.Source{}
+	from := map[string]content.Source{}
 	for i, s := range selected {
-		for d := range c.blobs {
-			if c.users[d][s.Name] && from[d] == nil {
-				from[d] = sources[i]
-			}
-		}
+		from[s.From] = sources[i]
 	}
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		blob := c.blobs[d]
@@ -161,7 +157,7 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 		if known || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {
 			continue
 		}
-		made, err := m.try(ctx, from[d], blob)
+		made, err := m.try(ctx, from[c.from[d]], blob)
 		if err != nil {
 			return m, err
 		}

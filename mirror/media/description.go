@@ -43,7 +43,7 @@ func readSet(dir string, opts ReadOptions) (Set, []byte, error) {
 	if err != nil {
 		return Set{}, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	s, err := decodeSet(data)
+	s, err := decodeSet(data, false)
 	if err != nil {
 		return Set{}, nil, fmt.Errorf("%s: %w", path, err)
 	}

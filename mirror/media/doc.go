@@ -8,6 +8,9 @@
 //	set.json.sigstore.json              signature of set.json, if the set is signed
 //	parity.001, parity.sums, *.copy     [Parity], if it was asked for
 //
+// A set can also be one file, or a stream: the same tar with the description inside, behind index.json; see
+// [ExportFile], [ExportStream] and [OpenStream].
+//
 // All sizes are known before the first blob is fetched, and so is the place of each blob in the tar: it
 // is written once, where it belongs, by several connections, and an export that was killed resumes. The
 // same images make the same bytes. set.json appears when everything else is complete.

@@ -30,6 +30,9 @@ type ExportOptions struct {
 	// Parity is the share of the set, from 0 to 1, that can be lost in one piece and rebuilt from files with
 	// parity. 0 is no parity.
 	Parity float64
+	// Sign, if not nil, returns the signature of the description of a set in one file, a Sigstore bundle.
+	// That of a set in a directory is signed by its caller, see [SignatureFile].
+	Sign func(ctx context.Context, set []byte) ([]byte, error)
 }
 
 // Export writes the images that a configuration selects into dir, as a set. Destinations of the
@@ -44,37 +47,14 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if !(opts.Parity >= 0 && opts.Parity <= 1) {
 		return Set{}, fmt.Errorf("a parity of %v is not from 0 to 1: %w", opts.Parity, content.ErrUnsupported)
 	}
-	selected, err := mirror.Select(ctx, c, o, opts.Options)
+	e, err := prepare(ctx, c, o, opts)
 	if err != nil {
 		return Set{}, err
 	}
-	sources, err := openSources(ctx, selected, o)
-	if err != nil {
-		return Set{}, err
-	}
-	collected, err := collect(ctx, selected, sources, opts)
-	if err != nil {
-		return Set{}, err
-	}
-	var deltas *deltaMaker
-	if opts.Delta != nil {
-		deltas, err = collected.makeDeltas(ctx, c, o, selected, sources, opts)
-		if err != nil {
-			deltas.Close()
-			return Set{}, err
-		}
-		defer deltas.Close() // they are written
-	}
-	p, err := collected.plan(opts.Have)
-	if err != nil {
-		return Set{}, err
-	}
-	if len(p.images) == 0 {
-		return Set{}, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
-	}
-	s, err := existing(dir, p, opts.PartSize)
+	defer e.close()
+	s, err := existing(dir, e.plan, opts.PartSize)
 	if err == nil && s == nil {
-		s, err = write(ctx, dir, p, selected, sources, deltas, opts)
+		s, err = e.write(ctx, inDirectory(dir, e.plan, opts.PartSize), func(s Set) error { return s.write(dir, blockSums{}) })
 	}
 	if err == nil && opts.Parity > 0 {
 		err = s.protect(ctx, dir, opts)
@@ -85,17 +65,70 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	return *s, nil
 }
 
-// write writes the set without parity.
-func write(ctx context.Context, dir string, p *plan, selected []mirror.Selected, sources []content.Source, deltas *deltaMaker, opts ExportOptions) (*Set, error) {
-	w, err := openWriter(ctx, dir, p, opts.PartSize)
+// exporter is an export whose plan is made.
+type exporter struct {
+	opts      ExportOptions
+	collected *collection
+	plan      *plan
+	selected  []mirror.Selected
+	sources   []content.Source
+	deltas    *deltaMaker
+}
+
+// prepare reads what is selected, and makes the deltas and the plan. The caller closes the result.
+func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, opts ExportOptions) (_ *exporter, err error) {
+	e := &exporter{opts: opts}
+	if e.selected, err = mirror.Select(ctx, c, o, opts.Options); err != nil {
+		return nil, err
+	}
+	if e.sources, err = openSources(ctx, e.selected, o); err != nil {
+		return nil, err
+	}
+	if e.collected, err = collect(ctx, e.selected, e.sources, opts); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			e.close()
+		}
+	}()
+	if opts.Delta != nil {
+		if e.deltas, err = e.collected.makeDeltas(ctx, c, o, e.selected, e.sources, opts); err != nil {
+			return nil, temporaryRoom(err)
+		}
+	}
+	if e.plan, err = e.collected.plan(opts.Have); err != nil {
+		return nil, err
+	}
+	if len(e.plan.images) == 0 {
+		return nil, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
+	}
+	return e, nil
+}
+
+// close removes temporary files.
+func (e *exporter) close() { _ = e.deltas.Close() } // what is needed of them is written
+
+// write writes the set, without parity. describe writes what is beside the parts.
+func (e *exporter) write(ctx context.Context, to place, describe func(s Set) error) (*Set, error) {
+	w, err := openWriter(ctx, to, e.plan, e.opts.PartSize)
 	if err != nil {
 		return nil, err
 	}
 	var s Set
-	if err = deltas.write(ctx, w); err == nil {
-		s, err = w.fill(ctx, selected, sources, opts)
+	if err = e.deltas.write(ctx, w); err == nil {
+		err = w.fill(ctx, e.selected, e.sources, e.opts)
 	}
-	return &s, errors.Join(err, w.Close())
+	if err == nil {
+		s, err = w.seal(ctx)
+	}
+	if err == nil {
+		err = describe(s)
+	}
+	if err == nil {
+		err = w.done()
+	}
+	return &s, errors.Join(room(to.name, err), w.Close())
 }
 
 // openSources opens the repositories and reads the manifests of the selected images.
@@ -156,9 +189,9 @@ func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage
 	return options
 }
 
-// fill copies all images into the set and completes it. Repositories are copied at the same time, the
+// fill copies all images into the set. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
-func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (Set, error) {
+func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(cmp.Or(opts.Repositories, repositoriesAtOnce))
 	for i, s := range selected {
@@ -171,10 +204,7 @@ func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources [
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return Set{}, err
-	}
-	return w.seal(ctx)
+	return group.Wait()
 }
 
 // repositoriesAtOnce is how many repositories are read at once, unless the options say.

@@ -237,7 +237,7 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	p, err := all.plan(nil)
 	check(t, err)
-	out, err := openWriter(t.Context(), dir, p, 0)
+	out, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0)
 	check(t, err)
 	for _, s := range selected {
 		for _, image := range s.Images {
@@ -357,13 +357,13 @@ func TestHostileSets(t *testing.T) {
 		change(&s)
 		data, err := json.Marshal(s)
 		check(t, err)
-		if _, err := decodeSet(data); !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, content.ErrUnsupported) {
+		if _, err := decodeSet(data, false); !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, content.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	data, err := json.Marshal(good)
 	check(t, err)
-	if _, err := decodeSet(data); err != nil {
+	if _, err := decodeSet(data, false); err != nil {
 		t.Error(err)
 	}
 }
@@ -405,7 +405,7 @@ func FuzzDecodeSet(f *testing.F) {
 	zero := "sha256:" + strings.Repeat("0", 64)
 	f.Add(fmt.Appendf(nil, `{"version":1,"size":1024,"parts":[{"name":"images.tar","size":1024,"digest":%q}],"images":[],"parity":{"dataShards":2,"parityShards":1,"shardSize":512,"blockSize":512,"sums":%q,"parts":[{"name":"parity.001","size":512,"digest":%q}]}}`, zero, zero, zero))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := decodeSet(data)
+		s, err := decodeSet(data, false)
 		if err != nil {
 			return
 		}

@@ -142,7 +142,7 @@ func (s *Set) protect(ctx context.Context, dir string, opts ExportOptions) error
 	}
 	sums, err := s.addParity(ctx, dir, want, opts.PartSize)
 	if err != nil {
-		return err
+		return room(dir, err)
 	}
 	return s.write(dir, sums)
 }

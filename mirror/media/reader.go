@@ -23,28 +23,75 @@ type Reader struct {
 	dir     string
 	parts   parts
 	archive *archive.Archive
+	signed  bool
+	stream  *stream // nil if the set can be read at any offset
 	// rebuilder is nil unless Rebuild was called.
 	rebuilder *rebuilder
 }
 
-// Open opens the set in a directory. Each part must have its size; the bytes are checked when they are
-// read, or by [Verify]. The error wraps [ErrNoSet], or [content.ErrIntegrity] with the part that is
-// missing or short, or what opts.Verify returned. The caller closes the set.
-func Open(dir string, opts ReadOptions) (*Reader, error) {
-	s, _, err := readSet(dir, opts)
+// Open opens the set in a directory, or in one file. Each part must have its size; the bytes are checked
+// when they are read, or by [Verify]. The error wraps [ErrNoSet], or [content.ErrIntegrity] with the part
+// that is missing or short, or what opts.Verify returned. The caller closes the set.
+func Open(path string, opts ReadOptions) (*Reader, error) {
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{Set: s, dir: dir}
+	if f != nil {
+		return openOne(f, path, opts)
+	}
+	s, _, err := readSet(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{Set: s, dir: path}
+	_, missing := os.Lstat(filepath.Join(path, SignatureFile))
+	r.signed = missing == nil
 	if err := r.openParts(); err != nil {
 		_ = r.parts.Close() // the first error counts
 		return nil, err
 	}
-	if r.archive, err = archive.New(tarball{r.parts, r.Size}, filepath.Join(dir, tarFile)); err != nil {
+	if r.archive, err = archive.New(tarball{r.parts, r.Size}, filepath.Join(path, tarFile)); err != nil {
 		return nil, err // it has closed the parts
 	}
 	return r, nil
 }
+
+// openFile opens path if it is a regular file, and returns nil if it is none.
+func openFile(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, nil // a directory, or none: that is reported where the set is looked for
+	}
+	return os.Open(path)
+}
+
+// openOne opens a set in one file.
+func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
+	fail := func(err error) (*Reader, error) {
+		_ = f.Close() // opened for reading
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return fail(err)
+	}
+	q, err := readSequence(io.NewSectionReader(f, 0, info.Size()), nil, opts)
+	if err != nil {
+		return fail(err)
+	}
+	if want := q.Size + q.beside; info.Size() != want {
+		return fail(damaged("it has %d bytes, not %d", info.Size(), want))
+	}
+	r := &Reader{Set: q.Set, dir: path, signed: q.signed, parts: parts{{f, 0, info.Size()}}}
+	if r.archive, err = archive.New(tarball{r.parts, info.Size()}, path); err != nil {
+		return nil, err // it has closed the file
+	}
+	return r, nil
+}
+
+// Signed reports whether the set has a signature. By whom is known only if it was read with
+// [ReadOptions].Verify.
+func (r *Reader) Signed() bool { return r.signed }
 
 func (r *Reader) openParts() error {
 	first := int64(0)
@@ -80,7 +127,9 @@ type tarball struct {
 func (t tarball) Size() int64 { return t.size }
 
 // Close closes the set.
-func (r *Reader) Close() error { return errors.Join(r.rebuilder.Close(), r.archive.Close()) }
+func (r *Reader) Close() error {
+	return errors.Join(r.rebuilder.Close(), r.archive.Close(), r.stream.close())
+}
 
 // Repositories returns the repositories of the set, HOST/REPOSITORY, with their names under a
 // destination, sorted.
@@ -95,7 +144,7 @@ func (r *Reader) Repositories() (repositories [][2]string) {
 // Repository returns the images of one repository of the set. The error wraps [content.ErrNotFound] if
 // the set has none of it.
 func (r *Reader) Repository(repository string) (content.Source, error) {
-	view := &view{archive: r.archive, rebuilder: r.rebuilder, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
+	view := &view{archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
 	for _, image := range r.Images {
 		if image.Repository != repository {
 			continue
@@ -116,6 +165,7 @@ func (r *Reader) Repository(repository string) (content.Source, error) {
 type view struct {
 	archive   *archive.Archive
 	rebuilder *rebuilder
+	stream    *stream
 	name      string
 	order     []Image
 	images    map[digest.Digest]Image
@@ -163,6 +213,9 @@ func (v *view) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, e
 		}
 		return io.NopCloser(io.NewSectionReader(f, 0, d.Size)), nil
 	}
+	if err := v.stream.check(d); err != nil {
+		return nil, err
+	}
 	return v.archive.Blob(ctx, d)
 }
 
@@ -170,6 +223,9 @@ func (v *view) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, e
 func (v *view) BlobFile(ctx context.Context, d content.Descriptor) (content.BlobFile, error) {
 	if v.rebuilder.has(d) {
 		return v.rebuilder.file(ctx, v, d)
+	}
+	if err := v.stream.check(d); err != nil {
+		return nil, err
 	}
 	return v.archive.BlobFile(ctx, d)
 }

@@ -87,7 +87,7 @@ func (b *rebuilder) file(ctx context.Context, v *view, d content.Descriptor) (co
 	}
 	_ = os.Remove(f.Name()) // where that cannot be done, Close does it
 	if err := b.workspace.Apply(ctx, in, entry.Bytes, bases, f); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", v.name, err), f.Close(), removed(f))
+		return nil, errors.Join(fmt.Errorf("%s: %w", v.name, temporaryRoom(err)), f.Close(), removed(f))
 	}
 	b.layers[d.Digest] = f
 	return layer{f}, nil
@@ -106,7 +106,7 @@ func (b *rebuilder) base(ctx context.Context, need Need) (*delta.Plaintext, erro
 	if err == nil {
 		b.bases[need.Digest] = p
 	}
-	return p, err
+	return p, temporaryRoom(err)
 }
 
 // removed removes a temporary file that could not be removed while it was open.

@@ -43,10 +43,13 @@ type Set struct {
 	Version int `json:"version"`
 	// ID is of the content: sets with the same ID have the same images in the same bytes.
 	ID     digest.Digest `json:"id"`
-	Size   int64         `json:"size"` // of the tar, in bytes
-	Parts  []Part        `json:"parts"`
+	Size   int64         `json:"size"`  // of the tar in bytes, without the description in a set in one file
+	Parts  []Part        `json:"parts"` // [] inside of a set in one file
 	Images []Image       `json:"images"`
 	Blobs  int           `json:"blobs"`
+	// Head is, of a set in one file, how many blobs at its beginning are manifests, deltas, or of up to 64
+	// KiB. Who imports it from a stream keeps them in a temporary file.
+	Head int `json:"head,omitempty"`
 	// Needs are blobs that were left out because the destination has them, sorted.
 	Needs []Need `json:"needs,omitempty"`
 	// Deltas are layers that the set does not have, but what they are rebuilt from.
@@ -93,7 +96,8 @@ func ReadSet(dir string) (Set, error) {
 	return s, err
 }
 
-func decodeSet(data []byte) (Set, error) {
+// decodeSet decodes set.json, of a set in a directory or in one file.
+func decodeSet(data []byte, inFile bool) (Set, error) {
 	var s Set
 	if err := strictjson.Unmarshal(data, &s); err != nil {
 		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
@@ -101,7 +105,7 @@ func decodeSet(data []byte) (Set, error) {
 	if s.Version != version {
 		return Set{}, fmt.Errorf("%w: the set has version %d; this ecrkit reads version %d", content.ErrUnsupported, s.Version, version)
 	}
-	if err := s.check(); err != nil {
+	if err := s.check(inFile); err != nil {
 		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
 	}
 	return s, nil
@@ -123,9 +127,14 @@ func checkParts(list []Part, size int64, name func(i, of int) string) error {
 	return nil
 }
 
-func (s Set) check() error {
-	if err := checkParts(s.Parts, s.Size, partName); err != nil {
-		return err
+func (s Set) check(inFile bool) error {
+	switch {
+	case !inFile:
+		if err := checkParts(s.Parts, s.Size, partName); err != nil {
+			return err
+		}
+	case len(s.Parts) > 0 || s.Parity != nil || s.Size <= 0 || s.Head < 0 || s.Head > s.Blobs || s.ID.Validate() != nil:
+		return errors.New("what it says of its file cannot be right")
 	}
 	if s.Parity != nil {
 		if err := s.Parity.check(s.Size); err != nil {
@@ -180,14 +189,19 @@ func (s Set) sums(set []byte) []byte {
 	return []byte(out.String())
 }
 
+// encode returns the content of set.json.
+func (s Set) encode() ([]byte, error) {
+	data, err := json.MarshalIndent(s, "", "  ")
+	return append(data, '\n'), err
+}
+
 // write writes the description of the set and what follows from it into dir. sums are those of the
 // parity, if it has one.
 func (s Set) write(dir string, sums blockSums) error {
-	data, err := json.MarshalIndent(s, "", "  ")
+	data, err := s.encode()
 	if err != nil {
 		return err
 	}
-	data = append(data, '\n')
 	derived := s.derived(data, sums)
 	// A signature is of what was there before.
 	if err := os.Remove(filepath.Join(dir, SignatureFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -35,6 +35,9 @@ type member struct {
 	digest  digest.Digest // of a blob
 }
 
+// contentDigest is the digest of the content.
+func (m *member) contentDigest() digest.Digest { return cmp.Or(m.digest, digest.FromBytes(m.content)) }
+
 // first is where the content begins.
 func (m *member) first() int64 { return m.at + int64(len(m.header)) }
 
@@ -49,8 +52,13 @@ type plan struct {
 	members []*member // in their order
 	blobs   map[digest.Digest]*member
 	size    int64
+	layout  int64 // size without the description of a set in one file
 	id      digest.Digest
+	head    int // see [Set]
 }
+
+// smallBlob is the largest blob that counts as the head of a set, in bytes: configs, signatures.
+const smallBlob = 64 << 10
 
 // collection is what goes into a set.
 type collection struct {
@@ -58,12 +66,13 @@ type collection struct {
 	manifests map[digest.Digest]content.Manifest
 	blobs     map[digest.Digest]content.Descriptor
 	users     map[digest.Digest]map[string]bool // names of the repositories that have a blob
+	from      map[digest.Digest]string          // repository of the source that has a blob
 	deltas    []Delta                           // of layers that were taken out of blobs
 }
 
 func newCollection() *collection {
 	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest]content.Manifest{}, blobs: map[digest.Digest]content.Descriptor{},
-		users: map[digest.Digest]map[string]bool{}}
+		users: map[digest.Digest]map[string]bool{}, from: map[digest.Digest]string{}}
 }
 
 // add adds an image with its tags, and what belongs to it.
@@ -73,6 +82,7 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 			return fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
 		}
 		c.blobs[blob.Digest] = blob
+		c.from[blob.Digest] = repository
 		if c.users[blob.Digest] == nil {
 			c.users[blob.Digest] = map[string]bool{}
 		}
@@ -131,7 +141,6 @@ func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
 func (c *collection) plan(inventories []Inventory) (*plan, error) {
 	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(inventories), deltas: c.deltas}
 	for _, d := range c.deltas {
-		c.blobs[d.Delta] = d.descriptor()
 		for _, need := range d.Bases {
 			if !slices.Contains(p.needs, need) {
 				p.needs = append(p.needs, need)
@@ -151,42 +160,108 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes := map[digest.Digest]int64{}
-	for d, blob := range c.blobs {
-		sizes[d] = blob.Size
-	}
-	for d, m := range c.manifests {
-		sizes[d] = m.Descriptor.Size
-	}
-	layout := fmt.Appendf(nil, `{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
 	p.members = []*member{
-		{name: ocispec.ImageLayoutFile, size: int64(len(layout)), content: layout},
+		{name: ocispec.ImageLayoutFile, size: int64(len(layoutFile)), content: layoutFile},
 		{name: ocispec.ImageIndexFile, size: int64(len(index)), content: index},
 	}
-	for _, d := range slices.Sorted(maps.Keys(sizes)) {
-		m := &member{name: ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded(), size: sizes[d], digest: d}
-		p.blobs[d] = m
+	for _, blob := range c.ordered() {
+		m := &member{name: blobName(blob.Digest), size: blob.Size, digest: blob.Digest}
+		p.blobs[blob.Digest] = m
 		p.members = append(p.members, m)
-	}
-	hash := sha256.New()
-	for _, m := range p.members {
-		m.at = p.size
-		if m.header, err = headerOf(m); err != nil {
-			return nil, err
+		if blob.class != wholeBlob || blob.Size <= smallBlob {
+			p.head++
 		}
-		hash.Write(m.header)
-		p.size = m.end()
 	}
-	hash.Write(index)
-	p.size += 2 * block // the end of a tar
-	p.id = digest.NewDigest(digest.SHA256, hash)
+	if err := p.place(); err != nil {
+		return nil, err
+	}
+	p.layout, p.id = p.size, p.identity(index)
 	return p, nil
 }
 
+// layoutFile is the content of oci-layout.
+var layoutFile = fmt.Appendf(nil, `{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
+
+// place decides where each member is.
+func (p *plan) place() (err error) {
+	p.size = 0
+	for _, m := range p.members {
+		m.at = p.size
+		if m.header, err = headerOf(m.name, m.size); err != nil {
+			return err
+		}
+		p.size = m.end()
+	}
+	p.size += 2 * block // the end of a tar
+	return nil
+}
+
+// set is the description of the set, without its parts.
+func (p *plan) set() Set {
+	return Set{Version: version, ID: p.id, Size: p.layout, Parts: []Part{}, Images: p.images, Blobs: len(p.blobs), Needs: p.needs, Deltas: p.deltas}
+}
+
+// identity is the ID of the set: the digest of all headers and index.json.
+func (p *plan) identity(index []byte) digest.Digest {
+	hash := sha256.New()
+	for _, m := range p.members {
+		hash.Write(m.header)
+	}
+	hash.Write(index)
+	return digest.NewDigest(digest.SHA256, hash)
+}
+
+// The classes of blobs, in the order of a set: who reads one from a stream needs the manifests and deltas
+// first.
+const (
+	manifestBlob = iota
+	deltaBlob
+	wholeBlob
+)
+
+// classified is a blob with its class.
+type classified struct {
+	content.Descriptor
+	class int
+}
+
+// ordered returns all blobs in their order: by class, then manifests and deltas by digest, and others by
+// size.
+func (c *collection) ordered() (all []classified) {
+	for _, m := range c.manifests {
+		all = append(all, classified{m.Descriptor, manifestBlob})
+	}
+	deltas := map[digest.Digest]bool{}
+	for _, d := range c.deltas {
+		if !deltas[d.Delta] {
+			deltas[d.Delta] = true
+			all = append(all, classified{d.descriptor(), deltaBlob})
+		}
+	}
+	for d, blob := range c.blobs {
+		if _, isManifest := c.manifests[d]; !isManifest && !deltas[d] {
+			all = append(all, classified{blob, wholeBlob})
+		}
+	}
+	slices.SortFunc(all, func(a, b classified) int {
+		size := 0
+		if a.class == wholeBlob {
+			size = cmp.Compare(a.Size, b.Size)
+		}
+		return cmp.Or(cmp.Compare(a.class, b.class), size, cmp.Compare(a.Digest, b.Digest))
+	})
+	return all
+}
+
+// blobName is the name of a blob in a layout.
+func blobName(d digest.Digest) string {
+	return ocispec.ImageBlobsDir + "/" + d.Algorithm().String() + "/" + d.Encoded()
+}
+
 // headerOf returns the header of a member as package tar writes it.
-func headerOf(m *member) ([]byte, error) {
+func headerOf(name string, size int64) ([]byte, error) {
 	var out bytes.Buffer
-	err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: m.name, Size: m.size, Mode: 0o644})
+	err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644})
 	return out.Bytes(), err
 }
 

@@ -16,10 +16,20 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Verify reads the whole set in a directory once and compares each file with its sum. The error has a
-// line for each file that is damaged, short or missing, and wraps [content.ErrIntegrity], or [ErrNoSet],
-// or what opts.Verify returned.
+// Verify reads the whole set in a directory once and compares each file with its sum; one in a file is read
+// by [VerifyStream]. The error has a line for each file that is damaged, short or missing, and wraps
+// [content.ErrIntegrity], or [ErrNoSet], or what opts.Verify returned.
 func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
+	if f, err := openFile(dir); err != nil {
+		return Set{}, err
+	} else if f != nil {
+		defer f.Close() // opened for reading
+		s, err := VerifyStream(ctx, f, opts)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", dir, err)
+		}
+		return s, err
+	}
 	s, data, err := readSet(dir, opts)
 	if err != nil {
 		return Set{}, err

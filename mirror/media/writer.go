@@ -16,17 +16,37 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
+// partialSuffix ends the names of parts until the set is complete.
+const partialSuffix = ".partial"
+
+// place is where a set is written.
+type place struct {
+	name    string // for messages
+	dir     string
+	journal string
+	lock    string
+	parts   []string // paths, when they are complete
+}
+
 const (
-	// partialSuffix ends the names of parts until the set is complete.
-	partialSuffix = ".partial"
-	journalFile   = files.TempPrefix + "export.journal"
-	lockFile      = files.TempPrefix + "export.lock"
+	journalFile = files.TempPrefix + "export.journal"
+	lockFile    = files.TempPrefix + "export.lock"
 )
+
+// inDirectory is the place of a set in a directory.
+func inDirectory(dir string, p *plan, partSize int64) place {
+	to := place{name: dir, dir: dir, journal: filepath.Join(dir, journalFile), lock: filepath.Join(dir, lockFile)}
+	sizes := split(p.size, partSize)
+	for i := range sizes {
+		to.parts = append(to.parts, filepath.Join(dir, partName(i, len(sizes))))
+	}
+	return to
+}
 
 // writer is a set that is being written, as the target of copies. All that may be copied to it is in its
 // plan.
 type writer struct {
-	dir      string
+	place    place
 	plan     *plan
 	partSize int64
 	parts    parts
@@ -39,28 +59,30 @@ var (
 	_ content.FileWriter = (*writer)(nil)
 )
 
-// openWriter begins a set in dir, or resumes the one that a killed process has left. A directory that has
-// another set is refused: the error wraps [content.ErrConflict].
-func openWriter(ctx context.Context, dir string, p *plan, partSize int64) (w *writer, err error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// openWriter begins a set, or resumes the one that a killed process has left there.
+func openWriter(ctx context.Context, to place, p *plan, partSize int64) (w *writer, err error) {
+	if err := os.MkdirAll(to.dir, 0o777); err != nil {
 		return nil, err
 	}
-	w = &writer{dir: dir, plan: p, partSize: partSize}
-	if w.lock, err = files.Acquire(ctx, filepath.Join(dir, lockFile)); err != nil {
+	w = &writer{place: to, plan: p, partSize: partSize}
+	if w.lock, err = files.Acquire(ctx, to.lock); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
+			err = room(to.name, err)
 			_ = w.Close() // the first error counts
 		}
 	}()
-	if w.journal, err = openJournal(filepath.Join(dir, journalFile), p.id, partSize); err != nil {
+	if w.journal, err = openJournal(to.journal, p.id, partSize); err != nil {
 		return nil, err
 	}
-	sizes := split(p.size, partSize)
+	if err := w.checkRoom(files.Free); err != nil {
+		return nil, err
+	}
 	first := int64(0)
-	for i, size := range sizes {
-		f, err := files.OpenOwn(filepath.Join(dir, partName(i, len(sizes))+partialSuffix), os.O_RDWR|os.O_CREATE, 0o666)
+	for i, size := range split(p.size, partSize) {
+		f, err := files.OpenOwn(to.parts[i]+partialSuffix, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, err
 		}
@@ -97,8 +119,8 @@ func existing(dir string, p *plan, partSize int64) (*Set, error) {
 	return &s, nil
 }
 
-// String is the directory.
-func (w *writer) String() string { return w.dir }
+// String is the directory or the file.
+func (w *writer) String() string { return w.place.name }
 
 // Close leaves what was written for a later process.
 func (w *writer) Close() error {
@@ -114,7 +136,7 @@ func (w *writer) Close() error {
 func (w *writer) member(d content.Descriptor) (*member, error) {
 	m := w.plan.blobs[d.Digest]
 	if m == nil || m.size != d.Size {
-		return nil, fmt.Errorf("%s: %w: %s, of %d bytes, is not in the plan of the set", w.dir, content.ErrConflict, d.Digest, d.Size)
+		return nil, fmt.Errorf("%s: %w: %s, of %d bytes, is not in the plan of the set", w.place.name, content.ErrConflict, d.Digest, d.Size)
 	}
 	return m, nil
 }

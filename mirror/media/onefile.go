@@ -1,0 +1,103 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// A set in one file is the layout in a tar, with the description right behind index.json: set.json, its sum
+// in SHA256SUMS, and its signature. So it can be written to a stream and read from one. All that the
+// description says is known before the first blob is fetched; the digest of the tar is not in it, as each
+// byte of the tar follows from the description, its ID and the digests of the blobs.
+
+// signatureRoom is the unit of the room for a signature, in bytes: a signature of another length leaves all
+// blobs where they are, so that an export resumes.
+const signatureRoom = 16 << 10
+
+// embed adds the description to the plan.
+func (p *plan) embed(ctx context.Context, sign func(ctx context.Context, set []byte) ([]byte, error)) error {
+	s := p.set()
+	s.Head = p.head
+	data, err := s.encode()
+	if err != nil {
+		return err
+	}
+	members := []*member{{name: SetFile, content: data}, {name: sumsFile, content: s.sums(data)}}
+	if sign != nil {
+		signature, err := sign(ctx, data)
+		if err != nil {
+			return fmt.Errorf("the set is not signed, and not written: %w", err)
+		}
+		padding := signatureRoom - len(signature)%signatureRoom
+		members = append(members, &member{name: SignatureFile, content: append(bytes.Clone(signature), bytes.Repeat([]byte("\n"), padding)...)})
+	}
+	for _, m := range members {
+		m.size = int64(len(m.content))
+	}
+	p.members = slices.Insert(p.members, 2, members...)
+	return p.place()
+}
+
+// ExportFile is [Export] into one file, without parts and parity. A regular file at path that is not this set is an
+// error that wraps [content.ErrConflict].
+func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (Set, error) {
+	e, err := prepareOne(ctx, c, o, opts)
+	if err != nil {
+		return Set{}, err
+	}
+	defer e.close()
+	s, err := existingFile(ctx, path, e.plan, opts.Sign != nil)
+	if err == nil && s == nil {
+		if err := e.plan.embed(ctx, opts.Sign); err != nil {
+			return Set{}, err
+		}
+		dir, base := filepath.Dir(path), filepath.Base(path)
+		hidden := filepath.Join(dir, files.TempPrefix+base)
+		s, err = e.write(ctx, place{name: path, dir: dir, journal: hidden + ".journal", lock: hidden + ".lock", parts: []string{path}}, func(Set) error { return nil })
+	}
+	if err != nil {
+		return Set{}, err
+	}
+	return *s, nil
+}
+
+func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, opts ExportOptions) (*exporter, error) {
+	if opts.PartSize != 0 || opts.Parity != 0 {
+		return nil, fmt.Errorf("a set in one file has neither parts nor parity: %w", content.ErrUnsupported)
+	}
+	return prepare(ctx, c, o, opts)
+}
+
+// existingFile returns the set that is at path already, nil if there is no file.
+func existingFile(ctx context.Context, path string, p *plan, signed bool) (*Set, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	r, err := Open(path, ReadOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%s exists, and is not this set: %w; name another file: %w", path, content.ErrConflict, err)
+	}
+	defer r.Close() // opened for reading
+	if r.ID != p.id || r.Signed() != signed {
+		return nil, fmt.Errorf("%s has another set: %w; name another file", path, content.ErrConflict)
+	}
+	s, err := Verify(ctx, path, ReadOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("%w; remove it, or name another file", err)
+	}
+	digests, err := hashParts(ctx, r.parts, nil)
+	if err == nil {
+		s.Parts = []Part{{Name: filepath.Base(path), Size: r.parts[0].size, Digest: digests[0]}}
+	}
+	return &s, err
+}

@@ -1,0 +1,51 @@
+//go:build unix
+
+package media
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// TestRoom refuses a disk that has no room before anything is written, and accepts one that has it for what is
+// missing.
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	p := &plan{members: []*member{{name: "a", size: 10 << 20, digest: "sha256:a"}, {name: "b", at: 10 << 20, size: 1 << 20, digest: "sha256:b"}}}
+	w := &writer{plan: p, journal: &journal{}}
+	disk := func(n, total int64, err error) func(string) (int64, int64, error) {
+		return func(string) (int64, int64, error) { return n, total, err }
+	}
+	if err := w.checkRoom(disk(10<<20, 1<<40, nil)); !errors.Is(err, ErrFull) {
+		t.Errorf("too small: %v", err)
+	}
+	for name, free := range map[string]func(string) (int64, int64, error){
+		"enough": disk(11<<20, 1<<40, nil), "unknown": disk(0, 0, nil), "an error": disk(0, 0, errors.ErrUnsupported),
+	} {
+		if err := w.checkRoom(free); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.journal.done = map[digest.Digest]bool{"sha256:a": true}
+	if err := w.checkRoom(disk(2<<20, 1<<40, nil)); err != nil {
+		t.Errorf("the rest: %v", err)
+	}
+}
+
+// TestRoomErrors explains errors of the file system.
+func TestRoomErrors(t *testing.T) {
+	t.Parallel()
+	if err := room("usb", &os.PathError{Op: "write", Path: "images.tar", Err: syscall.ENOSPC}); !errors.Is(err, ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
+	}
+	if err := room("usb", &os.PathError{Op: "truncate", Path: "images.tar", Err: syscall.EFBIG}); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+	if err := room("usb", os.ErrPermission); !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrFull) {
+		t.Error(err)
+	}
+}
