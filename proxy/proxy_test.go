@@ -124,7 +124,7 @@ type site struct {
 	cache *Cache
 }
 
-func start(t *testing.T, u *upstream, dir string, size int64) *site {
+func start(t *testing.T, u content.Source, dir string, size int64) *site {
 	cache, err := OpenCache(dir, size)
 	if err != nil {
 		t.Fatal(err)

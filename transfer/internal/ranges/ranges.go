@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,22 +33,18 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 	connections = max(connections, 1)
 	todo := plan(f.Done(), size, connections)
 	group, ctx := errgroup.WithContext(ctx)
-	// The hash follows the ranges and reads what they have just written, which
-	// the operating system still has in memory.
+	// The hash follows the bytes and reads what was just written, which the operating
+	// system still has in memory.
 	group.Go(func() error {
+		buffer := make([]byte, 64<<10)
 		for _, r := range todo {
-			select {
-			case <-r.done:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if _, err := io.Copy(hash, io.NewSectionReader(f, r.First, r.Length)); err != nil {
+			if err := r.hash(ctx, f, hash, buffer); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	missing := make(chan piece, len(todo))
+	missing := make(chan *piece, len(todo))
 	for _, r := range todo {
 		if !r.there {
 			missing <- r
@@ -60,6 +57,7 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 		group.Go(func() error {
 			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
 			for r := range missing {
+				w.grown = r.add
 				got, err := w.fetch(ctx, r.Span)
 				if got > 0 { // also of a range that breaks off: a later process resumes there
 					err = errors.Join(err, f.AddDone(content.Span{First: r.First, Length: got}))
@@ -67,7 +65,6 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 				if err != nil {
 					return err
 				}
-				close(r.done)
 			}
 			return nil
 		})
@@ -82,30 +79,69 @@ func Count(size int64, connections int) int { return len(plan(nil, size, max(con
 type piece struct {
 	content.Span
 	there bool
-	done  chan struct{} // closed when it is there
+	ready atomic.Int64  // bytes from its beginning that f has
+	more  chan struct{} // has one element after ready grew
+}
+
+func newPiece(s content.Span, there bool) *piece {
+	p := &piece{Span: s, there: there, more: make(chan struct{}, 1)}
+	if there {
+		p.ready.Store(s.Length)
+	}
+	return p
+}
+
+// add notes that n more bytes are in the file.
+func (p *piece) add(n int) {
+	p.ready.Add(int64(n))
+	select {
+	case p.more <- struct{}{}:
+	default:
+	}
+}
+
+// hash writes the bytes of the piece to w as they arrive in f.
+func (p *piece) hash(ctx context.Context, f io.ReaderAt, w io.Writer, buffer []byte) error {
+	for at := int64(0); at < p.Length; {
+		n := min(p.ready.Load()-at, int64(len(buffer)))
+		if n == 0 {
+			select {
+			case <-p.more:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			continue
+		}
+		if m, err := f.ReadAt(buffer[:n], p.First+at); int64(m) < n {
+			return err
+		}
+		if _, err := w.Write(buffer[:n]); err != nil {
+			return err
+		}
+		at += n
+	}
+	return ctx.Err()
 }
 
 // plan cuts size bytes into pieces, in their order.
-func plan(done []content.Span, size int64, connections int) []piece {
+func plan(done []content.Span, size int64, connections int) []*piece {
 	missing := size
 	for _, s := range done {
 		missing -= s.Length
 	}
 	n := int64(connections)
 	length := min(max((missing+n-1)/n, minSize), maxSize)
-	var pieces []piece
+	var pieces []*piece
 	at := int64(0)
 	cut := func(end int64) {
 		for ; at < end; at += length {
-			pieces = append(pieces, piece{Span: content.Span{First: at, Length: min(length, end-at)}, done: make(chan struct{})})
+			pieces = append(pieces, newPiece(content.Span{First: at, Length: min(length, end-at)}, false))
 		}
 		at = end
 	}
 	for _, s := range done {
 		cut(s.First)
-		there := piece{Span: s, there: true, done: make(chan struct{})}
-		close(there.done)
-		pieces = append(pieces, there)
+		pieces = append(pieces, newPiece(s, true))
 		at = s.End()
 	}
 	cut(size)
@@ -120,6 +156,7 @@ type fetcher struct {
 	watch    *watchdog
 	idle     time.Duration // how long a request may bring nothing while others bring bytes
 	progress func(n int)
+	grown    func(n int) // is called when n more bytes of the range are in f
 }
 
 // fetch reads one range, with as many tries as it needs as long as they bring
@@ -194,6 +231,7 @@ func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err erro
 		got += int64(m)
 		w.watch.progress(alive, m)
 		w.progress(m)
+		w.grown(m)
 		if err == io.EOF {
 			return got, nil
 		}
@@ -216,7 +254,7 @@ func stalled(ctx context.Context, err error) error {
 func Read(ctx context.Context, buffer []byte, first int64, open content.RangeOpener) error {
 	watch := newWatchdog()
 	defer watch.stop()
-	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}}
+	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}, grown: func(int) {}}
 	_, err := w.fetch(ctx, content.Span{First: first, Length: int64(len(buffer))})
 	return err
 }
