@@ -30,9 +30,13 @@ type Cache struct {
 	max  int64 // in bytes
 	lock *files.Lock
 	now  func() time.Time
+	free func() (int64, error) // bytes of the file system
+	// written returns the error of a write at an offset; nil is that of the disk.
+	written func(off int64) error
 
 	mu      sync.Mutex
 	used    int64 // bytes of entries and of reserved room
+	corrupt int   // entries that had other bytes
 	entries map[digest.Digest]*entry
 }
 
@@ -60,7 +64,7 @@ const (
 // OpenCache opens the cache in dir, which is created with mode 0700, for at most size
 // bytes. The error wraps [files.ErrLocked] if another process has it.
 func OpenCache(dir string, size int64) (*Cache, error) {
-	for _, d := range []string{dir, filepath.Join(dir, blobsDir), filepath.Join(dir, partialDir)} {
+	for _, d := range []string{dir, filepath.Join(dir, blobsDir), filepath.Join(dir, partialDir), filepath.Join(dir, grantsDir)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, err
 		}
@@ -73,6 +77,7 @@ func OpenCache(dir string, size int64) (*Cache, error) {
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
 	}
 	c := &Cache{dir: dir, max: size, lock: lock, now: time.Now, entries: map[digest.Digest]*entry{}}
+	c.free = func() (int64, error) { free, _, err := files.Free(dir); return free, err }
 	if err := c.load(); err != nil {
 		lock.Release()
 		return nil, fmt.Errorf("cache %s: %w", dir, err)
@@ -93,6 +98,9 @@ func (c *Cache) load() error {
 		if err := os.Remove(filepath.Join(c.dir, partialDir, f.Name())); err != nil {
 			return err
 		}
+	}
+	if err := pruneGrants(c.dir); err != nil {
+		return err
 	}
 	kept, err := os.ReadDir(filepath.Join(c.dir, blobsDir))
 	if err != nil {
@@ -174,13 +182,16 @@ func (c *Cache) open(ctx context.Context, d digest.Digest) (*os.File, error) {
 		checked := e.size == info.Size() && e.modified.Equal(info.ModTime())
 		c.mu.Unlock()
 		if !checked {
-			_, err = io.Copy(io.Discard, content.NewVerifyingReader(ctx, f, content.Descriptor{Digest: d, Size: e.size}))
+			_, err = io.Copy(io.Discard, content.NewVerifyingReader(ctx, io.NewSectionReader(f, 0, info.Size()), content.Descriptor{Digest: d, Size: e.size}))
 		}
 	}
 	if err != nil {
 		f.Close()
 		if ctx.Err() == nil {
 			c.drop(d)
+			c.mu.Lock()
+			c.corrupt++
+			c.mu.Unlock()
 		}
 		return nil, fmt.Errorf("%w: %w", content.ErrNotFound, err)
 	}
@@ -188,6 +199,14 @@ func (c *Cache) open(ctx context.Context, d digest.Digest) (*os.File, error) {
 	e.lastUse, e.modified = c.now(), info.ModTime()
 	c.mu.Unlock()
 	return f, nil
+}
+
+// usage returns the bytes that are used or reserved, the number of entries, and of those that
+// had other bytes.
+func (c *Cache) usage() (used int64, entries, corrupt int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used, len(c.entries), c.corrupt
 }
 
 func (c *Cache) drop(d digest.Digest) {
@@ -206,7 +225,7 @@ type partial struct {
 // create reserves the room for d and opens a file for it. The error is [errNoRoom] if it
 // cannot be kept, [errMoved] if it is there.
 func (c *Cache) create(d content.Descriptor) (*partial, error) {
-	if free, _, err := files.Free(c.dir); err == nil && free-d.Size < leaveFree {
+	if free, err := c.free(); err == nil && free-d.Size < leaveFree {
 		return nil, errNoRoom
 	}
 	c.mu.Lock()
@@ -223,6 +242,16 @@ func (c *Cache) create(d content.Descriptor) (*partial, error) {
 	}
 	c.used += d.Size
 	return &partial{File: f, cache: c, d: d}, nil
+}
+
+// WriteAt writes to the file.
+func (p *partial) WriteAt(b []byte, off int64) (int, error) {
+	if p.cache.written != nil {
+		if err := p.cache.written(off); err != nil {
+			return 0, err
+		}
+	}
+	return p.File.WriteAt(b, off)
 }
 
 // discard removes what was written. Who reads it has a file of his own.

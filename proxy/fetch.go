@@ -54,6 +54,9 @@ func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, e
 		h.fetches.all[d.Digest] = f
 		h.fetches.run.Go(func() { h.fill(ctx, src, f, file) })
 	}
+	if f.d.Size != d.Size { // one of two manifests lies
+		return nil, errNoRoom
+	}
 	file, err := os.Open(f.path)
 	if err != nil {
 		if f.readers == 0 {
@@ -68,7 +71,7 @@ func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, e
 // fill brings the blob of f into file.
 func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch, file *partial) {
 	defer f.cancel()
-	err := transfer.FollowBlob(ctx, src, f.d, file, f.advance, transfer.Options{Connections: h.options.Connections})
+	err := transfer.FollowBlob(ctx, boundedSource{h.counted(src), h.slots}, f.d, file, f.advance, transfer.Options{Connections: h.options.Connections})
 	// What is right is for the clients to have, whether or not it can be kept.
 	f.end(err)
 	if err != nil {
@@ -92,6 +95,16 @@ func (h *Handler) leave(f *fetch) {
 		// Who comes now begins again.
 		delete(h.fetches.all, f.d.Digest)
 	}
+}
+
+// following returns how many blobs are on their way, and how many clients read them.
+func (h *Handler) following() (fetching, followers int) {
+	h.fetches.mu.Lock()
+	defer h.fetches.mu.Unlock()
+	for _, f := range h.fetches.all {
+		followers += f.readers
+	}
+	return len(h.fetches.all), followers
 }
 
 func (f *fetch) isDone() bool {
@@ -152,6 +165,10 @@ type follower struct {
 	leave func()
 	ctx   context.Context // of the client's request
 	at    int64
+
+	// resume reads the rest from the registry, where the disk of the cache is full.
+	resume func(at int64) (io.ReadCloser, error)
+	rest   io.ReadCloser
 }
 
 // Read waits for the bytes.
@@ -159,7 +176,17 @@ func (r *follower) Read(p []byte) (int, error) {
 	if r.at >= r.f.d.Size {
 		return 0, io.EOF
 	}
+	if r.rest != nil {
+		n, err := r.rest.Read(p)
+		r.at += int64(n)
+		return n, err
+	}
 	end, err := r.f.wait(r.ctx, r.at)
+	if isDiskFailure(err) {
+		if r.rest, err = r.resume(r.at); err == nil {
+			return r.Read(p)
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -189,5 +216,8 @@ func (r *follower) Seek(offset int64, whence int) (int64, error) {
 // Close ends the reading.
 func (r *follower) Close() error {
 	r.leave()
+	if r.rest != nil {
+		r.rest.Close()
+	}
 	return r.file.Close()
 }

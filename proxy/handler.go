@@ -6,9 +6,12 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -22,9 +25,18 @@ type Options struct {
 	Open func(ctx context.Context, host, repository string) (content.Source, error)
 	// Allowed reports whether clients may read from the registry at host.
 	Allowed func(host string) bool
+	// Demand returns what is required of the images of a repository; nil requires nothing. An
+	// error keeps them from being answered.
+	Demand func(ctx context.Context, host, repository string) (Demand, error)
 	// Connections is the number of connections for one blob; 0 is that of package
 	// transfer.
 	Connections int
+	// AllConnections is the number of connections for all blobs that are fetched into the
+	// cache; 0 is 64.
+	AllConnections int
+	// OfflineTags has a tag answered as it was last, from the cache, if the registry cannot
+	// be reached.
+	OfflineTags bool
 	// Prefetch has a blob fetched to its end when its last client has gone.
 	Prefetch bool
 	// AnyHost has requests answered whatever their Host header says. Otherwise it must
@@ -34,19 +46,24 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// maxSources bounds how many repositories are open.
-const maxSources = 256
-
 // Handler is the proxy as an [http.Handler].
 type Handler struct {
-	options Options
-	cache   *Cache
-	life    context.Context
-	end     context.CancelFunc
-	fetches fetches
+	options   Options
+	cache     *Cache
+	metrics   *metrics
+	patience  time.Duration // with clients
+	life      context.Context
+	end       context.CancelFunc
+	fetches   fetches
+	slots     *semaphore.Weighted // connections of all fetches
+	passes    *semaphore.Weighted // blobs that are passed on without the cache
+	verifying singleflight.Group
+	dirty     chan struct{} // has an element if something is to be written
+	kept      sync.WaitGroup
+	answering atomic.Int64 // requests that are being answered
 
-	mu      sync.Mutex
-	sources map[string]content.Source // by HOST/REPOSITORY
+	mu           sync.Mutex
+	repositories map[string]*repository // by HOST/REPOSITORY
 }
 
 // New returns a proxy that keeps what it fetches in cache. It is closed by the caller.
@@ -54,25 +71,37 @@ func New(cache *Cache, options Options) *Handler {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	life, end := context.WithCancel(context.Background())
-	return &Handler{
-		options: options, cache: cache, life: life, end: end,
-		fetches: fetches{all: map[digest.Digest]*fetch{}}, sources: map[string]content.Source{},
+	if options.AllConnections <= 0 {
+		options.AllConnections = defaultAllConnections
 	}
+	life, end := context.WithCancel(context.Background())
+	h := &Handler{
+		options: options, cache: cache, patience: clientPatience, life: life, end: end,
+		fetches: fetches{all: map[digest.Digest]*fetch{}}, repositories: map[string]*repository{},
+		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
+		dirty: make(chan struct{}, 1),
+	}
+	h.metrics = newMetrics(h)
+	h.kept.Go(h.keep)
+	return h
 }
 
 // Close ends what is being fetched and waits for it. The server has been shut down.
 func (h *Handler) Close() {
 	h.end()
 	h.fetches.run.Wait()
+	h.kept.Wait()
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	answer := &loggedAnswer{ResponseWriter: w}
+	answer := &answer{ResponseWriter: w, patience: h.patience}
 	t := target{}
+	h.answering.Add(1)
 	defer func() {
+		h.answering.Add(-1)
+		h.metrics.request(t.kind, r.Method, answer)
 		h.options.Logger.Info("request", "method", r.Method, "host", t.host, "repository", t.repository, "kind", t.kind,
 			"reference", t.reference, "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
 	}()
@@ -108,48 +137,4 @@ func isLoopback(host string) bool {
 		name = host
 	}
 	return loopback.Is(name)
-}
-
-// source returns the repository of a request, which stays open: it knows where its
-// registry is and has a token for it.
-func (h *Handler) source(ctx context.Context, t target) (content.Source, error) {
-	key := t.host + "/" + t.repository
-	h.mu.Lock()
-	s := h.sources[key]
-	h.mu.Unlock()
-	if s != nil {
-		return s, nil
-	}
-	s, err := h.options.Open(ctx, t.host, t.repository)
-	if err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.sources) >= maxSources {
-		clear(h.sources)
-	}
-	h.sources[key] = s
-	return s, nil
-}
-
-// loggedAnswer notes what is answered.
-type loggedAnswer struct {
-	http.ResponseWriter
-	status int
-	bytes  int64
-}
-
-// Unwrap lets an [http.ResponseController] find the connection.
-func (a *loggedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
-
-func (a *loggedAnswer) WriteHeader(status int) {
-	a.status = status
-	a.ResponseWriter.WriteHeader(status)
-}
-
-func (a *loggedAnswer) Write(p []byte) (int, error) {
-	n, err := a.ResponseWriter.Write(p)
-	a.bytes += int64(n)
-	return n, err
 }

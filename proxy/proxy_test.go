@@ -31,6 +31,8 @@ type upstream struct {
 
 	mu       sync.Mutex
 	resolved int
+	stats    int
+	down     error // nil, or what each request ends with
 	sent     int64
 	ended    chan struct{} // gets one for each range whose context ended at the gate
 }
@@ -41,6 +43,9 @@ func (u *upstream) Resolve(_ context.Context, reference string) (content.Manifes
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.resolved++
+	if u.down != nil {
+		return content.Manifest{}, u.down
+	}
 	if reference != "1.0" && reference != string(u.manifest.Descriptor.Digest) {
 		return content.Manifest{}, content.ErrNotFound
 	}
@@ -52,6 +57,12 @@ func (u *upstream) Manifests(context.Context, []content.Descriptor) ([]content.M
 }
 
 func (u *upstream) StatBlob(_ context.Context, d digest.Digest) (content.Descriptor, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.stats++
+	if u.down != nil {
+		return content.Descriptor{}, u.down
+	}
 	if d != digest.FromBytes(u.blob) {
 		return content.Descriptor{}, content.ErrNotFound
 	}
@@ -119,17 +130,18 @@ func (u *upstream) path() string {
 // site is a proxy before an upstream.
 type site struct {
 	*httptest.Server
-	t     *testing.T
-	dir   string
-	cache *Cache
+	t       *testing.T
+	dir     string
+	cache   *Cache
+	handler *Handler
 }
 
-func start(t *testing.T, u content.Source, dir string, size int64) *site {
+func start(t *testing.T, u content.Source, dir string, size int64, change ...func(*Options)) *site {
 	cache, err := OpenCache(dir, size)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler := New(cache, Options{
+	options := Options{
 		Allowed: func(host string) bool { return host == registryHost },
 		Open: func(_ context.Context, host, repository string) (content.Source, error) {
 			if host != registryHost || repository != "team/app" {
@@ -137,10 +149,21 @@ func start(t *testing.T, u content.Source, dir string, size int64) *site {
 			}
 			return u, nil
 		},
-	})
-	server := httptest.NewServer(handler)
-	t.Cleanup(func() { server.Close(); handler.Close(); cache.Close() })
-	return &site{server, t, dir, cache}
+	}
+	for _, f := range change {
+		f(&options)
+	}
+	handler := New(cache, options)
+	s := &site{httptest.NewServer(handler), t, dir, cache, handler}
+	t.Cleanup(s.stop)
+	return s
+}
+
+// stop ends the proxy, which may be started again with the same directory.
+func (s *site) stop() {
+	s.Server.Close()
+	s.handler.Close()
+	s.cache.Close()
 }
 
 // send sends a request. err is that of the body.

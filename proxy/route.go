@@ -10,6 +10,11 @@ func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
 		answer = `{"status":"ok"}`
 	case "/v2/", "/v2":
 		answer = `{}`
+	case "/metrics":
+		if reads(r) {
+			h.metrics.handler.ServeHTTP(w, r)
+			return true
+		}
 	default:
 		return false
 	}

@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	// clientPatience is how long a client may take no byte of an answer.
+	clientPatience = time.Minute
+	// answerChunk is how many bytes of a file a client may take in that time.
+	answerChunk = 256 << 10
+)
+
+// answer is an [http.ResponseWriter] that notes what is answered, and gives up on clients
+// that do not read.
+type answer struct {
+	http.ResponseWriter
+	patience time.Duration
+	status   int
+	bytes    int64
+}
+
+// Unwrap lets an [http.ResponseController] find the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.extend()
+	n, err := a.ResponseWriter.Write(p)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// extend lets the next write take as long as a client may. What writes elsewhere than to a
+// connection has no such limit.
+func (a *answer) extend() {
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.patience))
+}
+
+// ReadFrom sends a part of a file, of which the operating system copies the bytes, or else
+// passes on what src has as soon as it has it.
+func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
+	if part, ok := src.(*io.LimitedReader); ok {
+		if _, ok := part.R.(*os.File); ok {
+			return a.sendFile(part)
+		}
+	}
+	buffer := make([]byte, 32<<10)
+	for {
+		m, err := src.Read(buffer)
+		if m > 0 {
+			if m, err := a.Write(buffer[:m]); err != nil {
+				return n + int64(m), err
+			}
+			n += int64(m)
+			if err := http.NewResponseController(a.ResponseWriter).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+				return n, err
+			}
+		}
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+func (a *answer) sendFile(part *io.LimitedReader) (n int64, err error) {
+	for part.N > 0 && err == nil {
+		a.extend()
+		var m int64
+		m, err = io.Copy(a.ResponseWriter, &io.LimitedReader{R: part.R, N: min(part.N, answerChunk)})
+		part.N -= m
+		n += m
+		a.bytes += m
+		if m == 0 {
+			break // the file is shorter
+		}
+	}
+	return n, err
+}

@@ -1,0 +1,144 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/safetext"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// Demand is what the images of a repository must satisfy. The zero value is nothing.
+type Demand struct {
+	// ID names the requirements: what was verified under one is verified again under another.
+	ID string
+	// Verify returns why the image that m is, in src, does not satisfy them. The error wraps
+	// [ErrRefused] if the image is to blame; any other means that it could not be found out.
+	// Both keep the image from being answered. nil is never called.
+	Verify func(ctx context.Context, src content.Source, m content.Manifest) error
+}
+
+// ErrRefused is wrapped by errors about an image that is not as required.
+var ErrRefused = errors.New("refused by the policy")
+
+const (
+	// verifyTime bounds one verification.
+	verifyTime = 2 * time.Minute
+	// maxUnread is how many manifests are read to find out whether one of them names a blob.
+	maxUnread = 64
+)
+
+// demand returns what is required in a repository.
+func (h *Handler) demand(ctx context.Context, repo *repository) (Demand, error) {
+	if h.options.Demand == nil {
+		return Demand{}, nil
+	}
+	d, err := h.options.Demand(ctx, repo.host, repo.name)
+	if err != nil {
+		return Demand{}, h.refuse(ctx, repo.host+"/"+repo.name, err)
+	}
+	return d, nil
+}
+
+// verify grants the manifest m if it is as required. Any number of clients share one
+// verification.
+func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manifest, demand Demand) error {
+	why := grant{Demand: demand.ID}
+	if demand.Verify == nil || repo.grants.manifest(m.Descriptor.Digest, why) {
+		h.grant(repo, m, why)
+		return nil
+	}
+	name := fmt.Sprintf("%s/%s@%s", repo.host, repo.name, m.Descriptor.Digest)
+	result := h.verifying.DoChan(demand.ID+" "+name, func() (any, error) {
+		if repo.grants.manifest(m.Descriptor.Digest, why) {
+			return nil, nil
+		}
+		ctx, cancel := context.WithTimeout(h.life, verifyTime)
+		defer cancel()
+		src, err := h.source(ctx, repo)
+		if err == nil {
+			err = demand.Verify(ctx, src, m)
+		}
+		if err == nil {
+			h.grant(repo, m, why)
+		}
+		return nil, err
+	})
+	var err error
+	select {
+	case r := <-result:
+		err = r.Err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return h.refuse(ctx, name, err)
+	}
+	return nil
+}
+
+// refuse returns the failure of an image that is not as required, or of which that could not
+// be found out.
+func (h *Handler) refuse(ctx context.Context, name string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	f := &failure{http.StatusServiceUnavailable, "DENIED", ""}
+	reason := "it could not be verified: "
+	if errors.Is(err, ErrRefused) {
+		f.status, reason = http.StatusForbidden, ""
+	}
+	f.message = safetext.Line(safetext.MaskUsers(name + ": " + reason + err.Error()))
+	h.metrics.refused.Inc()
+	h.options.Logger.Warn("refused", "image", name, "status", f.status, "error", f.message)
+	return f
+}
+
+// grant notes that a manifest, which h.verify or an index stands for, may be answered.
+func (h *Handler) grant(repo *repository, m content.Manifest, why grant) {
+	repo.grants.add(m, why)
+	h.changed()
+}
+
+// grantedBlob reports whether a blob may be answered, and its size in bytes if that is known. Under
+// a demand a verified manifest must name it.
+func (h *Handler) grantedBlob(ctx context.Context, repo *repository, d digest.Digest) (size int64, known bool, err error) {
+	demand, err := h.demand(ctx, repo)
+	if err != nil {
+		return 0, false, err
+	}
+	if b, ok := repo.grants.blob(d); ok && b.Demand == demand.ID {
+		return b.Size, true, nil
+	}
+	// The client may have the manifests from before this proxy was started.
+	for _, m := range repo.grants.unread(demand.ID, maxUnread) {
+		kept, err := h.cachedManifest(ctx, m)
+		switch {
+		case err == nil:
+			h.grant(repo, kept, grant{demand.ID, true})
+		case demand.Verify == nil:
+			continue // the registry is asked for the blob itself
+		default:
+			_, err = h.manifestByDigest(ctx, repo, m, demand)
+		}
+		if errors.Is(err, content.ErrNotFound) {
+			repo.grants.drop(m)
+			continue
+		}
+		if err != nil {
+			return 0, false, h.refuse(ctx, fmt.Sprintf("%s/%s, blob %s", repo.host, repo.name, d), err)
+		}
+		if b, ok := repo.grants.blob(d); ok && b.Demand == demand.ID {
+			return b.Size, true, nil
+		}
+	}
+	if demand.Verify == nil {
+		return 0, false, nil
+	}
+	return 0, false, &failure{http.StatusForbidden, "DENIED", fmt.Sprintf("blob %s: no verified image of %s/%s names it; pull the image again", d, repo.host, repo.name)}
+}
