@@ -58,6 +58,8 @@ func TestDiskFull(t *testing.T) {
 			if off < 3<<20 {
 				return nil
 			}
+			u.mu.Lock()
+			defer u.mu.Unlock()
 			u.wrong = wrong
 			return full
 		}

@@ -71,12 +71,12 @@ func (u *upstream) StatBlob(_ context.Context, d digest.Digest) (content.Descrip
 
 func (u *upstream) part(first, n int64) io.ReadCloser {
 	data := bytes.Clone(u.blob[first : first+n])
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if u.wrong {
 		data[0]++
 	}
-	u.mu.Lock()
 	u.sent += n
-	u.mu.Unlock()
 	return io.NopCloser(bytes.NewReader(data))
 }
 
@@ -266,7 +266,7 @@ func TestBlobs(t *testing.T) {
 
 func TestHundredClients(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(5 << 20)
+	u := newUpstream(1<<20 + 1<<16)
 	u.gate = make(chan struct{})
 	s := start(t, u, t.TempDir(), 16<<20)
 	var clients sync.WaitGroup
