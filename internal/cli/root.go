@@ -70,7 +70,7 @@ func newRootCommand(app *App) *cobra.Command {
 			newInspectCommand(app), newDigestCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
 		}},
 		{"Govern images:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
-		{"Registries:", []*cobra.Command{newRepoCommand(app), newSigningCommand(app), newAuthCommand(app), newDoctorCommand(app), newLocalCommand(app), newProxyCommand(app)}},
+		{"Registries:", []*cobra.Command{newRepoCommand(app), newRegistryCommand(app), newSigningCommand(app), newAuthCommand(app), newDoctorCommand(app), newLocalCommand(app), newProxyCommand(app)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, cmd := range group.commands {
