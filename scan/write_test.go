@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/junit"
 )
 
-var update = flag.Bool("update", false, "write what is in testdata/golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/golden")
 
 // judged is a verdict in which there is one of everything, and hostile texts.
 func judged(t testing.TB) Verdict {
