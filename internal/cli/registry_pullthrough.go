@@ -31,7 +31,7 @@ const pullThroughSetHelp = `Create a pull-through cache rule, or replace its cre
 
   ecrkit registry pull-through set ecr-public public.ecr.aws
   ecrkit registry pull-through set docker-hub registry-1.docker.io --credential ARN
-  ecrkit registry pull-through set team 222222222222.dkr.ecr.us-east-1.amazonaws.com --custom-role ARN
+  ecrkit registry pull-through set team OTHER-HOST --custom-role ARN
 
 Repositories whose names begin with PREFIX/ become caches of UPSTREAM, the host of a registry;
 the prefix ROOT is for all names. --credential is a secret of AWS Secrets Manager whose name begins
