@@ -21,6 +21,7 @@ const repoHelp = `Create repositories in Amazon ECR, look at them and change the
   ecrkit repo audit 'team/*'
   ecrkit repo set HOST/team/app --immutable-tags
   ecrkit repo scanning set --on-push '*'
+  ecrkit repo export > repositories.yaml
   ecrkit repo apply repositories.yaml --dry-run
 
 A NAME without HOST is one in the registry $ECRKIT_REGISTRY. Settings of a repository
@@ -35,7 +36,7 @@ func newRepoCommand(app *App) *cobra.Command {
 		newRepoCreateCommand(app), newRepoDescribeCommand(app), newRepoLsCommand(app), newRepoSetCommand(app), newRepoRmCommand(app),
 		newRepoPolicyCommand(app), newRepoTagCommand(app), newRepoUntagCommand(app),
 		newRepoScanningCommand(app), newRepoTemplateCommand(app), newRepoAccountCommand(app),
-		newRepoAuditCommand(app), newRepoApplyCommand(app),
+		newRepoAuditCommand(app), newRepoApplyCommand(app), newRepoExportCommand(app),
 	)
 }
 
@@ -47,6 +48,9 @@ type settingChange struct {
 }
 
 func (c settingChange) String() string {
+	if isJSONObject(c.From) || isJSONObject(c.To) {
+		return c.Setting + ":\n" + documentDiff(c.From, c.To)
+	}
 	switch {
 	case c.From == "":
 		return c.Setting + ": " + c.To
@@ -77,7 +81,7 @@ func (c repositoryChanges) text() string {
 			text.WriteString(r.Repository + ": no changes\n")
 		}
 		for _, change := range r.Changes {
-			text.WriteString(printable(r.Repository+": "+change.String()) + "\n")
+			text.WriteString(printableLines(r.Repository+": "+change.String()) + "\n")
 		}
 	}
 	return text.String()
@@ -93,8 +97,8 @@ func (app *App) openGoverned(ctx context.Context, name string) (*governance.Regi
 	return r, reference, err
 }
 
-// parsePattern reads a pattern of repositories: HOST/PATTERN, HOST for all, or PATTERN in
-// the registry of the environment, of which "" is all.
+// parsePattern reads a pattern of repositories: HOST/PATTERN, HOST, or PATTERN in the
+// registry of the environment. The pattern is "" if none is written, which means all.
 func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 	config, err := app.settings()
 	if err != nil {
@@ -106,9 +110,6 @@ func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 		if first, _, slash := strings.Cut(text, "/"); slash && strings.ContainsAny(first, ".:") {
 			return auth.Registry{}, "", usagef("%s names no registry of Amazon ECR; write HOST/PATTERN, or set %s", text, registryVariable)
 		}
-	}
-	if pattern == "" {
-		pattern = "*"
 	}
 	r, err := app.parseRegistry(host)
 	return r, pattern, err

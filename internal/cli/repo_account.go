@@ -78,7 +78,7 @@ func (c registryChanges) text() string {
 	}
 	var text strings.Builder
 	for _, change := range c.Changes {
-		text.WriteString(printable(c.Registry+": "+change.String()) + "\n")
+		text.WriteString(printableLines(c.Registry+": "+change.String()) + "\n")
 	}
 	return text.String()
 }

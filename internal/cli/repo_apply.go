@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -48,19 +49,22 @@ images, nothing at all is changed (exit code 5). So it is with a repository poli
 lets in everybody, without --allow-everybody. The encryption of a repository cannot be
 changed: the rest is done, and the exit code is 5.
 
---dry-run shows the differences and changes nothing; with --fail-on-drift the exit code is
-5 if there are any. The registry is HOST, else the one that FILE names, else
+On a terminal it shows the differences and asks; --yes does not ask. Where there is no terminal it
+does not ask either. --dry-run shows the differences and changes nothing, with the exit code
+of a run that does; with --fail-on-drift the exit code is 5 if there are any differences. The registry is HOST, else the one that FILE names, else
 $ECRKIT_REGISTRY.
 
-Prints a line for each change, or with --output json one object: dryRun, applied (false
+ecrkit repo export writes such a file of what exists.
+
+Prints each change, for policies line by line, or with --output json one object: dryRun, applied (false
 for a dry run or if it was refused), registry, host, steps (object, action: create,
 change, remove or impossible, setting, from, to, effect: what ecrkit lifecycle evaluate
 has as summary, error). If some steps fail, the others are done (exit code 3).`
 
 // repoApplyFlags are the flags of `ecrkit repo apply`.
 type repoApplyFlags struct {
-	dryRun, failOnDrift, everybody bool
-	maxExpire                      string
+	dryRun, failOnDrift, everybody, yes bool
+	maxExpire                           string
 }
 
 func newRepoApplyCommand(app *App) *cobra.Command {
@@ -76,6 +80,7 @@ func newRepoApplyCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "show what differs, and change nothing")
+	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.failOnDrift, "fail-on-drift", false, "with --dry-run: exit code 5 if anything differs")
 	flags.StringVar(&f.maxExpire, "max-expire", "0", "change nothing if a lifecycle policy would expire more images of a repository: a `number`, or a share, as 10%")
 	flags.BoolVar(&f.everybody, "allow-everybody", false, "set repository policies that let in everybody, too")
@@ -116,6 +121,10 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 		return usagef("--max-expire %w", err)
 	case f.failOnDrift && !f.dryRun:
 		return usagef("--fail-on-drift needs --dry-run")
+	case f.yes && f.dryRun:
+		return usagef("--yes and --dry-run exclude each other")
+	case path == "-" && app.Interactive && !f.yes && !f.dryRun:
+		return usagef("repo apply asks before it changes anything, and stdin is the file; pass --yes, or --dry-run to see what would change")
 	}
 	desired, err := app.readDesired(path)
 	if err != nil {
@@ -142,12 +151,23 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 	result := applied{DryRun: f.dryRun, Registry: r.String(), Host: r.Host}
 	refused := refusals(steps, limit, f.everybody)
 	done, failures := 0, []error(nil)
+	possible := slices.ContainsFunc(steps, func(s governance.Step) bool { return s.Action != governance.ActionImpossible })
+	asks := app.Interactive && !f.yes && !f.dryRun && refused == nil && possible
+	if asks {
+		if err := app.confirmSteps(ctx, r.String(), steps); err != nil {
+			return err
+		}
+	}
 	if !f.dryRun && refused == nil {
 		result.Applied = true
 		done, failures = r.Do(ctx, steps)
 	}
 	result.Steps = appliedSteps(steps)
-	if err := app.PrintResult(result, stepsText(steps)); err != nil {
+	text := stepsText(steps)
+	if asks && len(failures) == 0 { // it was shown with the question
+		text = ""
+	}
+	if err := app.PrintResult(result, text); err != nil {
 		return err
 	}
 	app.Messagef("%s", summaryOfSteps(r.String(), steps, f.dryRun, done))
@@ -164,6 +184,17 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 		return partly(done, append(failures, impossible...))
 	}
 	return errors.Join(impossible...)
+}
+
+// confirmSteps shows the steps and asks whether to do them.
+func (app *App) confirmSteps(ctx context.Context, registry string, steps []governance.Step) error {
+	fmt.Fprint(app.Stderr, stepsText(steps))
+	app.Messagef("%s", summaryOfSteps(registry, steps, true, 0))
+	yes, err := app.ask(ctx, "Apply?")
+	if err == nil && !yes {
+		err = errors.New("nothing was changed")
+	}
+	return err
 }
 
 // readDesired reads the file; files that it names are beside it.
@@ -234,7 +265,7 @@ func stepsText(steps []governance.Step) string {
 		if step.Action == governance.ActionImpossible {
 			line += " is impossible"
 		}
-		text.WriteString(printable(line) + "\n")
+		text.WriteString(printableLines(line) + "\n")
 		if step.Effect != nil {
 			text.WriteString("    " + summaryLine(*step.Effect) + "\n")
 		}

@@ -94,6 +94,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	if err != nil {
 		return err
 	}
+	pattern = cmp.Or(pattern, "*")
 	r, err := app.governanceOf(ctx, registry)
 	if err != nil {
 		return err

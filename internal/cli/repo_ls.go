@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -41,5 +42,5 @@ func (app *App) listMatching(ctx context.Context, text string, f lsFlags) error 
 	if r.Public {
 		return usagef("%s: the repositories of ECR Public cannot be listed; name one of them", r.Host)
 	}
-	return app.listRepositories(ctx, r, pattern, f)
+	return app.listRepositories(ctx, r, cmp.Or(pattern, "*"), f)
 }

@@ -51,37 +51,37 @@ type DesiredTemplate struct {
 
 // desiredFile is the form of the file.
 type desiredFile struct {
-	Version         int                    `yaml:"version"`
-	Registry        string                 `yaml:"registry"`
-	Defaults        repositorySettings     `yaml:"defaults"`
-	Repositories    []writtenRepository    `yaml:"repositories"`
-	Scanning        *ScanningConfiguration `yaml:"scanning"`
-	Templates       []writtenTemplate      `yaml:"templates"`
-	AccountSettings map[string]string      `yaml:"accountSettings"`
+	Version         int                    `yaml:"version,omitempty"`
+	Registry        string                 `yaml:"registry,omitempty"`
+	Defaults        repositorySettings     `yaml:"defaults,omitempty"`
+	Repositories    []writtenRepository    `yaml:"repositories,omitempty"`
+	Scanning        *ScanningConfiguration `yaml:"scanning,omitempty"`
+	Templates       []writtenTemplate      `yaml:"templates,omitempty"`
+	AccountSettings map[string]string      `yaml:"accountSettings,omitempty"`
 }
 
 type repositorySettings struct {
-	TagMutability        string            `yaml:"tagMutability"`
-	MutabilityExclusions []string          `yaml:"mutabilityExclusions"`
-	Encryption           string            `yaml:"encryption"`
-	KMSKey               string            `yaml:"kmsKey"`
-	ResourceTags         map[string]string `yaml:"resourceTags"`
-	Policy               any               `yaml:"policy"` // a policy, or none
-	PolicyFile           string            `yaml:"policyFile"`
-	LifecyclePolicy      any               `yaml:"lifecyclePolicy"`
-	LifecyclePolicyFile  string            `yaml:"lifecyclePolicyFile"`
+	TagMutability        string            `yaml:"tagMutability,omitempty"`
+	MutabilityExclusions []string          `yaml:"mutabilityExclusions,omitempty"`
+	Encryption           string            `yaml:"encryption,omitempty"`
+	KMSKey               string            `yaml:"kmsKey,omitempty"`
+	ResourceTags         map[string]string `yaml:"resourceTags,omitempty"`
+	Policy               any               `yaml:"policy,omitempty"` // a policy, or none
+	PolicyFile           string            `yaml:"policyFile,omitempty"`
+	LifecyclePolicy      any               `yaml:"lifecyclePolicy,omitempty"`
+	LifecyclePolicyFile  string            `yaml:"lifecyclePolicyFile,omitempty"`
 }
 
 type writtenRepository struct {
-	Name     string             `yaml:"name"`
+	Name     string             `yaml:"name,omitempty"`
 	Settings repositorySettings `yaml:",inline"`
 }
 
 type writtenTemplate struct {
-	Prefix      string             `yaml:"prefix"`
-	Description string             `yaml:"description"`
-	AppliedFor  []string           `yaml:"appliedFor"`
-	RoleARN     string             `yaml:"customRoleArn"`
+	Prefix      string             `yaml:"prefix,omitempty"`
+	Description string             `yaml:"description,omitempty"`
+	AppliedFor  []string           `yaml:"appliedFor,omitempty"`
+	RoleARN     string             `yaml:"customRoleArn,omitempty"`
 	Settings    repositorySettings `yaml:",inline"`
 }
 
