@@ -40,9 +40,9 @@ func ExampleEvaluate() {
 		fmt.Printf("%s: %s\n", v.Outcome, e.Reason(i))
 	}
 	// Output:
-	// EXPIRE: rule 1 keeps the newest 1 of 2, and it is number 2
-	// KEEP: rule 1 keeps the newest 1 of 2, and it is number 1; so rule 2 cannot expire it
-	// EXPIRE: rule 2 keeps what was pushed in the last 14 days, and it was pushed 27 days ago
+	// EXPIRE: number 2 of 2, and rule 1 keeps the newest 1
+	// KEEP: number 1 of 2, and rule 1 keeps the newest 1; so rule 2 cannot expire it
+	// EXPIRE: pushed 27 days ago, older than 14 days (rule 2)
 }
 
 // Explain how each rule treats one image.
@@ -56,8 +56,8 @@ func ExampleEvaluation_Explain() {
 		fmt.Printf("rule %d: %s: %s\n", view.Rule.Priority, view.Effect, view.Reason)
 	}
 	// Output:
-	// rule 1: keeps: rule 1 keeps the newest 1 of 2, and it is number 1
-	// rule 2: shielded: rule 2 keeps what was pushed in the last 14 days, and it was pushed 22 days ago
+	// rule 1: keeps: number 1 of 2, and rule 1 keeps the newest 1
+	// rule 2: shielded: pushed 22 days ago, older than 14 days (rule 2)
 }
 
 // Lint a policy before it deletes images.

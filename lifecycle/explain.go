@@ -177,23 +177,27 @@ func (a Action) verb() string {
 func (e Evaluation) count(image *Image, rule Rule, number, of int) string {
 	s := rule.Selection
 	if s.CountType == ImageCountMoreThan {
-		return fmt.Sprintf("rule %d keeps the newest %d of %d, and it is number %d", rule.Priority, s.Count, of, number)
+		return fmt.Sprintf("number %d of %d, and rule %d keeps the newest %d", number, of, rule.Priority, s.Count)
 	}
 	from := image.countedFrom(s.CountType)
 	what := map[CountType]string{SinceImagePushed: "pushed", SinceImageTransitioned: "archived", SinceImagePulled: "pulled"}[s.CountType]
-	since := what
+	since, more := what, ""
 	if s.CountType == SinceImagePulled {
 		switch {
 		case image.LastActivatedAt.After(image.LastPulledAt):
-			since = "restored, and not pulled since,"
+			since, more = "restored", " and not pulled since"
 		case image.LastPulledAt.IsZero():
-			since = "pushed, and never pulled,"
+			since, more = "pushed", " and never pulled"
 		}
 	}
 	if from.IsZero() {
-		return fmt.Sprintf("rule %d keeps what was %s in the last %s, and when it was %s is not known", rule.Priority, what, days(s.Count), what)
+		return fmt.Sprintf("it is not known when it was %s, and rule %d keeps %s", what, rule.Priority, days(s.Count))
 	}
-	return fmt.Sprintf("rule %d keeps what was %s in the last %s, and it was %s %s", rule.Priority, what, days(s.Count), since, ago(e.At.Sub(from)))
+	compared := "not older than"
+	if from.Before(e.At.AddDate(0, 0, -s.Count)) {
+		compared = "older than"
+	}
+	return fmt.Sprintf("%s %s%s, %s %s (rule %d)", since, ago(e.At.Sub(from)), more, compared, days(s.Count), rule.Priority)
 }
 
 func days(n int) string { return english.Plural(n, "day", "") }

@@ -35,11 +35,11 @@ func TestExplain(t *testing.T) {
 		shieldedBy    []int
 		effects       []Effect
 	}{
-		{"alpha-1", "rule 2 keeps the newest 1 of 2, and it is number 2", nil, []Effect{EffectNone, EffectActs, EffectShielded}},
-		{digestOf("b").String(), "rule 1 keeps what was pushed in the last 1 day, and it was pushed 3 days ago", nil, []Effect{EffectActs, EffectNone, EffectShielded}},
-		{"cccccccc", "rule 2 keeps the newest 1 of 2, and it is number 1; so rule 3 cannot expire it", []int{2}, []Effect{EffectNone, EffectKeeps, EffectShielded}},
-		{"other", "rule 3 keeps the newest 1 of 5, and it is number 2", nil, []Effect{EffectNone, EffectNone, EffectActs}},
-		{"latest", "rule 3 keeps the newest 1 of 5, and it is number 1", nil, []Effect{EffectNone, EffectNone, EffectKeeps}},
+		{"alpha-1", "number 2 of 2, and rule 2 keeps the newest 1", nil, []Effect{EffectNone, EffectActs, EffectShielded}},
+		{digestOf("b").String(), "pushed 3 days ago, older than 1 day (rule 1)", nil, []Effect{EffectActs, EffectNone, EffectShielded}},
+		{"cccccccc", "number 1 of 2, and rule 2 keeps the newest 1; so rule 3 cannot expire it", []int{2}, []Effect{EffectNone, EffectKeeps, EffectShielded}},
+		{"other", "number 2 of 5, and rule 3 keeps the newest 1", nil, []Effect{EffectNone, EffectNone, EffectActs}},
+		{"latest", "number 1 of 5, and rule 3 keeps the newest 1", nil, []Effect{EffectNone, EffectNone, EffectKeeps}},
 	} {
 		i, err := e.Find(x.image)
 		if err != nil {
@@ -79,9 +79,9 @@ func TestReasons(t *testing.T) {
 	want := []string{
 		"KEEP no rule identifies it",
 		"KEEP index " + digestOf("1").String() + " lists it, and keeps it until the index is gone",
-		"EXPIRE rule 1 keeps what was pushed in the last 1 day, and it was pushed 9 days ago",
+		"EXPIRE pushed 9 days ago, older than 1 day (rule 1)",
 		"EXPIRE it follows its subject " + digestOf("3").String(),
-		"EXPIRE rule 1 keeps what was pushed in the last 1 day, and it was pushed 9 days ago",
+		"EXPIRE pushed 9 days ago, older than 1 day (rule 1)",
 		"KEEP it is being restored from the archive",
 		"KEEP no rule identifies it",
 		"TRANSITION its subject " + digestOf("7").String() + " is in the archive",

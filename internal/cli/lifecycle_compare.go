@@ -49,7 +49,7 @@ func differencesText(differences []previewDifference, columns int) string {
 		}
 		return fmt.Sprintf("%s (rule %d)", actionWord(o), rule)
 	}
-	t := table{header: []string{"DIGEST", "HERE", "AMAZON ECR", "TAGS", "WHY"}}
+	t := table{header: []string{"DIGEST", "HERE", "AMAZON ECR", "TAGS", "WHY"}, wrap: true}
 	for _, d := range differences {
 		t.add(showDigest(d.ImageDigest, columns), action(d.Action, d.RulePriority), action(d.PreviewAction, d.PreviewRulePriority), cut(showTags(d.ImageTags), 40, columns > 0), d.Reason)
 	}

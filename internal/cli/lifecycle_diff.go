@@ -99,7 +99,7 @@ func newPolicyDifference(in evaluationInput, before, after lifecycle.Evaluation,
 // differenceTable shows the images to people.
 func differenceTable(inventory lifecycle.Inventory, before, after lifecycle.Evaluation, columns int) string {
 	d := lifecycle.Diff(before, after)
-	t := table{header: []string{"CHANGE", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}}
+	t := table{header: []string{"CHANGE", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}, wrap: true}
 	for _, list := range []struct {
 		change  string
 		numbers []int

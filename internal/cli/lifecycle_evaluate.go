@@ -173,7 +173,7 @@ func (app *App) printEvaluation(inventory lifecycle.Inventory, e lifecycle.Evalu
 		return app.PrintResult(result, "")
 	}
 	columns := app.columns()
-	t := table{header: []string{"ACTION", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}}
+	t := table{header: []string{"ACTION", "DIGEST", "PUSHED", "SIZE", "TAGS", "WHY"}, wrap: true}
 	for _, i := range evaluationOrder(inventory.Images, e) {
 		image, v := inventory.Images[i], e.Verdicts[i]
 		if v.Outcome != lifecycle.Keep || all {

@@ -104,7 +104,7 @@ func (app *App) explanationText(at time.Time, x lifecycle.Explanation) string {
 	field("Action", fmt.Sprintf("%s, at %s", action, at.Format("2006-01-02 15:04:05 UTC")))
 	field("Why", x.Reason)
 	out.WriteByte('\n')
-	t := table{header: []string{"RULE", "EFFECT", "SELECTS", "WHY"}}
+	t := table{header: []string{"RULE", "EFFECT", "SELECTS", "WHY"}, wrap: true}
 	for _, r := range x.Rules {
 		t.add(strconv.Itoa(r.Rule.Priority), string(r.Effect), ruleWords(r.Rule), r.Reason)
 	}

@@ -58,6 +58,9 @@ func (app *App) explainReference(s string, err error) error {
 		info, statErr = os.Stat(path)
 	}
 	if statErr != nil {
+		if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") || filepath.IsAbs(s) {
+			return fmt.Errorf("there is no file or directory %s", s)
+		}
 		if host, _ := app.Env(registryVariable); host != "" && errors.Is(err, ref.ErrUnknownPlace) && repositoryWord.MatchString(s) {
 			return fmt.Errorf("there is no file or directory %s; for the repository of that name write %s/%s", s, host, s)
 		}

@@ -51,15 +51,15 @@ changed: the rest is done, and the exit code is 5.
 
 On a terminal it shows the differences and asks; --yes does not ask. Where there is no terminal it
 does not ask either. --dry-run shows the differences and changes nothing, with the exit code
-of a run that does; with --fail-on-drift the exit code is 5 if there are any differences. The registry is HOST, else the one that FILE names, else
-$ECRKIT_REGISTRY.
+of a run that does; with --fail-on-drift the exit code is 5 if there are any differences.
+The registry is HOST, else the one that FILE names, else $ECRKIT_REGISTRY.
 
 ecrkit repo export writes such a file of what exists.
 
-Prints each change, for policies line by line, or with --output json one object: dryRun, applied (false
-for a dry run or if it was refused), registry, host, steps (object, action: create,
-change, remove or impossible, setting, from, to, effect: what ecrkit lifecycle evaluate
-has as summary, error). If some steps fail, the others are done (exit code 3).`
+Prints each change, for policies line by line, or with --output json one object: dryRun,
+applied (false for a dry run or if it was refused), registry, host, steps (object, action:
+create, change, remove or impossible, setting, from, to, effect: what ecrkit lifecycle
+evaluate has as summary, error). If some steps fail, the others are done (exit code 3).`
 
 // repoApplyFlags are the flags of `ecrkit repo apply`.
 type repoApplyFlags struct {

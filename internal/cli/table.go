@@ -17,6 +17,7 @@ import (
 type table struct {
 	header []string
 	rows   [][]string
+	wrap   bool // the last column goes on in further lines instead
 }
 
 func (t *table) add(cells ...string) {
@@ -46,6 +47,9 @@ func (t *table) print(w io.Writer, columns int) error {
 	}
 	rows := append([][]string{t.header}, t.rows...)
 	last := len(t.header) - 1
+	if t.wrap && columns > 0 {
+		return t.printWrapped(w, columns)
+	}
 	width := make([]int, last)
 	before := 0
 	for i := range width {

@@ -10,6 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
@@ -52,7 +53,7 @@ func TestArchiveRefuses(t *testing.T) {
 	if err := open([]byte("no tar at all, but text that is long enough to be looked at as one")); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("text: %v", err)
 	}
-	if err := open(nil); !errors.Is(err, fs.ErrNotExist) {
+	if err := open(nil); !errors.Is(err, tarball.ErrEmpty) {
 		t.Errorf("nothing: %v", err)
 	}
 	if _, err := Open(t.Context(), filepath.Join(t.TempDir(), "none"), ""); !errors.Is(err, fs.ErrNotExist) {

@@ -264,7 +264,7 @@ func TestDockerArchiveRefuses(t *testing.T) {
 			tt.File("repositories", []byte("{}"))
 			return tt.Save()
 		}(), content.ErrUnsupported, "docker before 1.10"},
-		"no tar": {fixture.TempFileOf(t, bytes.Repeat([]byte("text "), 1000)), content.ErrIntegrity, "not a tar file"},
+		"no tar": {fixture.TempFileOf(t, bytes.Repeat([]byte("text "), 1000)), content.ErrIntegrity, "not a tar archive"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ var (
 // New returns the layout in dir. Nothing is read or made yet: the first
 // write makes the directory.
 func New(dir string) *Layout {
-	return &Layout{Reader{files: os.DirFS(dir), name: "oci:" + dir, last: new(lastIndex)}, dir}
+	return &Layout{Reader{files: os.DirFS(dir), dir: dir, name: "oci:" + dir, last: new(lastIndex)}, dir}
 }
 
 // NewNamed is New with another name in messages.
@@ -152,7 +152,7 @@ func (l *Layout) putManifest(ctx context.Context, m content.Manifest) error {
 func (l *Layout) create(ctx context.Context) error {
 	err := CheckVersion(l.files)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return wrap(l, err)
+		return wrap(l, l.explain(err))
 	}
 	if err := l.mayCreate(); err != nil {
 		return wrap(l, err)

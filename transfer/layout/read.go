@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ const MaxIndexSize = 64 << 20
 // https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md.
 type Reader struct {
 	files fs.FS
+	dir   string // "" if the files are not in a directory
 	name  string // in messages
 	last  *lastIndex
 }
@@ -194,7 +196,7 @@ func listed(index []content.Descriptor) []string {
 // Index reads the entries of index.json.
 func (l Reader) Index() ([]content.Descriptor, error) {
 	if err := CheckVersion(l.files); err != nil {
-		return nil, fmt.Errorf("%s: %w", l.name, err)
+		return nil, fmt.Errorf("%s: %w", l.name, l.explain(err))
 	}
 	data, err := imagefs.ReadFile(l.files, ocispec.ImageIndexFile, MaxIndexSize)
 	if err != nil {
@@ -222,11 +224,44 @@ func DecodeIndex(data []byte) ([]content.Descriptor, error) {
 	return index.Manifests, nil
 }
 
+// noLayoutError reports that there is no file oci-layout.
+type noLayoutError struct{ error }
+
+func (noLayoutError) Error() string {
+	return "no OCI image layout here: there is no file " + ocispec.ImageLayoutFile
+}
+
+func (e noLayoutError) Unwrap() error { return e.error }
+
+// placeError is what is wrong with the place of a layout.
+type placeError struct {
+	text string
+	error
+}
+
+func (e placeError) Error() string { return e.text }
+
+func (e placeError) Unwrap() error { return e.error }
+
+// explain returns the error of [CheckVersion], or what is wrong with the directory itself.
+func (l Reader) explain(err error) error {
+	if err == nil || l.dir == "" {
+		return err
+	}
+	switch info, statErr := os.Stat(l.dir); {
+	case errors.Is(statErr, fs.ErrNotExist):
+		return placeError{"there is no such directory", err}
+	case statErr == nil && !info.IsDir():
+		return placeError{"this is a file, not the directory of an OCI image layout", err}
+	}
+	return err
+}
+
 // CheckVersion reads the file oci-layout, which makes a directory a layout.
 func CheckVersion(files fs.FS) error {
 	data, err := imagefs.ReadFile(files, ocispec.ImageLayoutFile, 1<<16)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("no OCI image layout here (%w)", err)
+		return noLayoutError{err}
 	}
 	if err != nil {
 		return err

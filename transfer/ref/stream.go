@@ -2,6 +2,7 @@ package ref
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -11,12 +12,19 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 )
 
+// ErrNothingRead reports a stream that ended before its first byte.
+var ErrNothingRead = errors.New("nothing arrived on stdin")
+
 // OpenStream reads a tar to its end, compressed or not, and opens it as an
 // [Archive] or a [docker.Archive], whichever it is; if it is both and kind is not
 // "", as that. The content is in a temporary file until it is closed.
+// An error wraps [ErrNothingRead] if the stream has no bytes.
 func OpenStream(ctx context.Context, r io.Reader, kind Kind, options docker.ArchiveOptions) (content.SourceCloser, error) {
 	f, err := tarball.Spool(ctx, r, options.TempDir)
-	if err != nil {
+	switch {
+	case errors.Is(err, tarball.ErrEmpty):
+		return nil, fmt.Errorf("%w; did the command before the pipe fail?", ErrNothingRead)
+	case err != nil:
 		return nil, fmt.Errorf("%s:%s: %w", kind, StandardStream, err)
 	}
 	found := kindOf(f.Files)
@@ -25,7 +33,7 @@ func OpenStream(ctx context.Context, r io.Reader, kind Kind, options docker.Arch
 	}
 	if found == "" {
 		f.Close()
-		return nil, fmt.Errorf("%s:%s: %w: neither an OCI image layout nor an archive of docker", kind, StandardStream, content.ErrUnsupported)
+		return nil, fmt.Errorf("%s:%s: %w: a tar archive without an image: it has neither oci-layout nor manifest.json", kind, StandardStream, content.ErrUnsupported)
 	}
 	return docker.NewArchive(f, StandardStream, options)
 }

@@ -44,7 +44,7 @@ func TestOpenStream(t *testing.T) {
 			t.Errorf("a broken pipe: %v", err)
 		}
 	}
-	if _, err := OpenStream(t.Context(), strings.NewReader(""), KindArchive, docker.ArchiveOptions{}); !errors.Is(err, content.ErrUnsupported) {
+	if _, err := OpenStream(t.Context(), strings.NewReader(""), KindArchive, docker.ArchiveOptions{}); !errors.Is(err, ErrNothingRead) {
 		t.Errorf("nothing: %v", err)
 	}
 }

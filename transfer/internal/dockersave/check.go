@@ -57,7 +57,7 @@ func Read(files tarball.Files) ([]Image, error) {
 		case tarball.HasFile(files, "repositories"):
 			return nil, fmt.Errorf("%w: an archive of docker before 1.10; load it with a current docker and save it again", content.ErrUnsupported)
 		}
-		return nil, fmt.Errorf("no archive of docker: %w", err)
+		return nil, fmt.Errorf("no archive of docker: it has no %s (%w)", tarball.DockerManifestFile, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err

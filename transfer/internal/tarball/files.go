@@ -49,7 +49,17 @@ func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader)
 			return nil
 		}
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
-			return fmt.Errorf("%w: not a tar file, or only a part of one: %w", content.ErrIntegrity, err)
+			switch {
+			case members == 0 && errors.Is(err, io.ErrUnexpectedEOF):
+				err = fmt.Errorf("not a tar archive, or only the beginning of one (%w)", err)
+			case members == 0 && errors.Is(err, tar.ErrHeader):
+				err = fmt.Errorf("not a tar archive (%w)", err)
+			case errors.Is(err, io.ErrUnexpectedEOF):
+				err = fmt.Errorf("the tar archive ends too early; copy or make it again (%w)", err)
+			default:
+				err = fmt.Errorf("the tar archive is damaged: %w", err)
+			}
+			return fmt.Errorf("%w: %w", content.ErrIntegrity, err)
 		}
 		members++
 		names += len(h.Name) + len(h.Linkname)

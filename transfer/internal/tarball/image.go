@@ -3,6 +3,7 @@ package tarball
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,10 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 			f.Close()
 			return nil, err
 		}
+		if bytes.HasPrefix(first[:n], []byte("PK\x03\x04")) {
+			f.Close()
+			return nil, fmt.Errorf("%w: a zip file, not a tar archive", content.ErrUnsupported)
+		}
 		if compress.Detect(first[:n]) == compress.None {
 			return New(f, f)
 		}
@@ -51,8 +56,17 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 	return Spool(ctx, f, tempDir)
 }
 
-// New reads the headers of a tar. The image closes c; an error closes it too.
+// ErrEmpty reports a file or a stream without a single byte, which is what a shell leaves of
+// a command that failed.
+var ErrEmpty = errors.New("it is empty; did the command that writes it fail?")
+
+// New reads the headers of a tar. The image closes c; an error closes it too, and wraps
+// [ErrEmpty] if there is nothing in it.
 func New(r io.ReaderAt, c io.Closer) (*Image, error) {
+	if n, err := r.ReadAt(make([]byte, 1), 0); n == 0 && err == io.EOF {
+		c.Close()
+		return nil, ErrEmpty
+	}
 	files, err := Index(r)
 	if err != nil {
 		c.Close()

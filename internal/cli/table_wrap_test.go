@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// The whole reason is shown at every width, and no line is longer than the terminal.
+func TestTableWraps(t *testing.T) {
+	reason := "pushed 30 days ago, older than 7 days (rule 1); so rule 4 cannot expire it"
+	tab := table{header: []string{"CHANGE", "DIGEST", "TAGS", "WHY"}, wrap: true}
+	tab.add("+ expire", "sha256:0123456789ab", "release-candidate-1, release-candidate-2…", reason)
+	tab.add("- expire", "sha256:0123456789ac", "-", "number 3 of 3, and rule 2 keeps the newest 2")
+	for columns, want := range map[int]string{
+		0: `CHANGE    DIGEST               TAGS                                       WHY
++ expire  sha256:0123456789ab  release-candidate-1, release-candidate-2…  pushed 30 days ago, older than 7 days (rule 1); so rule 4 cannot expire it
+- expire  sha256:0123456789ac  -                                          number 3 of 3, and rule 2 keeps the newest 2
+`,
+		110: `CHANGE    DIGEST               TAGS                                       WHY
++ expire  sha256:0123456789ab  release-candidate-1, release-candidate-2…  pushed 30 days ago, older than 7
+                                                                          days (rule 1); so rule 4 cannot
+                                                                          expire it
+- expire  sha256:0123456789ac  -                                          number 3 of 3, and rule 2 keeps the
+                                                                          newest 2
+`,
+		60: `CHANGE    DIGEST               TAGS
++ expire  sha256:0123456789ab  release-candidate-1, release…
+    pushed 30 days ago, older than 7 days (rule 1); so rule
+    4 cannot expire it
+- expire  sha256:0123456789ac  -
+    number 3 of 3, and rule 2 keeps the newest 2
+`,
+	} {
+		var out strings.Builder
+		if err := tab.print(&out, columns); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); columns > 0 && n > columns {
+				t.Errorf("%d columns: %d: %s", columns, n, line)
+			}
+		}
+		if out.String() != want {
+			t.Errorf("%d columns:\n%s\n%s", columns, out.String(), want)
+		}
+	}
+}
