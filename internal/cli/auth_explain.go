@@ -11,19 +11,22 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/dockerconfig"
 	"github.com/ecrkit/ecrkit/internal/doctor"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 const authExplainHelp = `Explain where the token of a registry comes from: which rule of config.yaml counts, which
 AWS profile, what kind of credentials, which endpoint is called, and whether a
-token is kept and until when. Nothing is sent, unless --try: then the token is got
+token is kept and until when; and from where docker takes its credentials for the host: its file,
+and there credHelpers, credsStore or auths. Nothing is sent, unless --try: then the token is got
 and shown to the registry.
 
   ecrkit auth explain 123456789012.dkr.ecr.us-east-1.amazonaws.com
   ecrkit auth explain HOST --try --output json
 
-Ends with 1 if a get would fail as things are, as far as that can be known.`
+Ends with 1 if a get would fail as things are, as far as that can be known; ecrkit auth
+setup --check ends with 1 if docker does not ask ecrkit.`
 
 // explanation is the result of ecrkit auth explain.
 type explanation struct {
@@ -45,6 +48,8 @@ type explanation struct {
 	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
 	Calls      []string   `json:"calls"` // that a get would make
 	Problem    string     `json:"problem,omitempty"`
+	// Docker is from where docker takes the credentials; nil if its file cannot be found.
+	Docker *dockerAnswer `json:"docker,omitempty"`
 	Tried      string     `json:"tried,omitempty"` // what the registry said
 }
 
@@ -65,6 +70,7 @@ func newAuthExplainCommand(app *App) *cobra.Command {
 				return err
 			}
 			e, problem := app.explain(cmd.Context(), tokens, r)
+			e.Docker = app.dockerAnswer(r.Host)
 			if try && problem == nil {
 				e.Tried, problem = tryToken(cmd.Context(), tokens, r)
 			}
@@ -79,6 +85,24 @@ func newAuthExplainCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&try, "try", false, "get the token and show it to the registry")
 	return cmd
+}
+
+// dockerAnswer returns from where docker takes the credentials of a host; nil, with a message, if its
+// file cannot be read.
+func (app *App) dockerAnswer(host string) *dockerAnswer {
+	path, err := configPath(app.Env, false)
+	if err != nil {
+		return nil // docker has no file without a home directory either
+	}
+	file, err := dockerconfig.Load(path)
+	if err == nil {
+		var d dockerAnswer
+		if d, err = newDockerAnswer(file, host); err == nil {
+			return &d
+		}
+	}
+	app.Messagef("docker's configuration: %v", err)
+	return nil
 }
 
 // explain makes the explanation; the error is why a get would fail.
@@ -149,6 +173,12 @@ func (e explanation) text() string {
 	}
 	if e.Problem == "" {
 		line("calls", calls)
+	}
+	if e.Docker != nil {
+		line("docker", e.Docker.String())
+		if e.Docker.Problem != "" {
+			line("", fmt.Sprintf("%s; run `ecrkit auth setup %s`", e.Docker.Problem, e.Host))
+		}
 	}
 	line("problem", e.Problem)
 	line("tried", e.Tried)

@@ -20,10 +20,17 @@ const authSetupHelp = `Have docker get the tokens of registries automatically: w
 of it is kept next to it as config.json.ecrkit-backup. Again it changes nothing.
 
   ecrkit auth setup 123456789012.dkr.ecr.us-east-1.amazonaws.com public.ecr.aws
-  ecrkit auth setup --check HOST      ends with 1 if an entry is missing
+  ecrkit auth setup --check HOST
   ecrkit auth setup --remove HOST
 
-docker-credential-ecrkit has to be in the PATH of docker.`
+--check changes nothing. It shows for each host from where docker takes its credentials:
+credHelpers, else credsStore (a helper for all hosts), else a password in auths. It ends
+with 1 unless that is docker-credential-ecrkit and it is in PATH. The PATH of docker can be
+shorter than that of your shell.
+
+Prints the file and a line for each host, or with --output json one object: file, backup, changed,
+hosts (host, helper: the entry as it was, state: added, removed, unchanged, missing or no-program,
+docker: setBy, helper, program, stored, problem).`
 
 type setupResult struct {
 	File    string      `json:"file"`
@@ -35,7 +42,9 @@ type setupResult struct {
 type setupHost struct {
 	Host   string `json:"host"`
 	Helper string `json:"helper"` // as it was before
-	State  string `json:"state"`  // added, removed, unchanged, missing
+	State  string `json:"state"`  // added, removed, unchanged, missing, no-program
+	// Docker is what docker does with the file as it is now.
+	Docker dockerAnswer `json:"docker"`
 }
 
 func newAuthSetupCommand(app *App) *cobra.Command {
@@ -62,14 +71,14 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 				return err
 			}
 			result := setupResult{File: file.Path()}
-			missing := 0
+			missing := []setupHost{}
 			for _, r := range hosts {
 				h, err := setUp(file, r.Host, check, remove)
 				if err != nil {
 					return err
 				}
-				if h.State == "missing" {
-					missing++
+				if check && h.State != "unchanged" {
+					missing = append(missing, h)
 				}
 				result.Changed = result.Changed || h.State == "added" || h.State == "removed"
 				result.Hosts = append(result.Hosts, h)
@@ -79,15 +88,19 @@ func newAuthSetupCommand(app *App) *cobra.Command {
 			}
 			var text strings.Builder
 			for _, h := range result.Hosts {
-				fmt.Fprintf(&text, "%-9s %s\n", h.State, h.Host)
+				fmt.Fprintf(&text, "%-9s %s", h.State, h.Host)
+				if check {
+					fmt.Fprintf(&text, ": %s", h.Docker)
+				}
+				text.WriteByte('\n')
 			}
 			if err := app.PrintResult(result, text.String()); err != nil {
 				return err
 			}
-			if missing > 0 {
-				return fmt.Errorf("%s: %d of %d hosts are without docker-credential-ecrkit; run ecrkit auth setup without --check", file.Path(), missing, len(hosts))
+			if !check && !remove {
+				app.warnAboutDocker(result.Hosts)
 			}
-			return nil
+			return notSetUp(file.Path(), missing, len(hosts))
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "change nothing, end with 1 if an entry is missing")
@@ -118,8 +131,6 @@ func setUp(file *dockerconfig.File, host string, check, remove bool) (setupHost,
 	h := setupHost{Host: host, Helper: before, State: "unchanged"}
 	changed := false
 	switch {
-	case check && before != helperName:
-		h.State = "missing"
 	case check:
 	case remove:
 		if changed, err = file.RemoveHelper(host, helperName); changed {
@@ -130,7 +141,46 @@ func setUp(file *dockerconfig.File, host string, check, remove bool) (setupHost,
 			h.State = "added"
 		}
 	}
+	if err != nil {
+		return h, err
+	}
+	h.Docker, err = newDockerAnswer(file, host)
+	switch {
+	case !check:
+	case h.Docker.Helper != helperName:
+		h.State = "missing"
+	case h.Docker.Program == "":
+		h.State = "no-program"
+	}
 	return h, err
+}
+
+// warnAboutDocker says what stands in the way of entries that are there.
+func (app *App) warnAboutDocker(hosts []setupHost) {
+	program := false
+	for _, h := range hosts {
+		if h.Docker.Program == "" && !program {
+			program = true
+			app.Messagef("warning: docker-credential-ecrkit is not in PATH; docker fails until it is")
+		}
+		if h.Docker.Stored {
+			app.Messagef("warning: %s: programs without helpers use the password in auths, which expires; remove it with `docker logout %s`", h.Docker.File, h.Host)
+		}
+	}
+}
+
+// notSetUp is the error of --check.
+func notSetUp(file string, missing []setupHost, of int) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	advice := "install docker-credential-ecrkit in a directory of PATH"
+	for _, h := range missing {
+		if h.State == "missing" {
+			advice = "run ecrkit auth setup without --check"
+		}
+	}
+	return fmt.Errorf("%s: %d of %d hosts are without docker-credential-ecrkit; %s", file, len(missing), of, advice)
 }
 
 // hosts finds the registries of the hosts on the command line.
