@@ -50,7 +50,7 @@ type explanation struct {
 	Problem    string     `json:"problem,omitempty"`
 	// Docker is from where docker takes the credentials; nil if its file cannot be found.
 	Docker *dockerAnswer `json:"docker,omitempty"`
-	Tried      string     `json:"tried,omitempty"` // what the registry said
+	Tried  string        `json:"tried,omitempty"` // what the registry said
 }
 
 func newAuthExplainCommand(app *App) *cobra.Command {
