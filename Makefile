@@ -33,6 +33,7 @@ demo: ## show the main features: push, sign, verify and pull a multi-platform im
 test: ## run the tests, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
 	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -C internal/test/jobs ./...
 
 # Trials are in files *_trial_test.go, with the build tag trial, and are named TestTrial…
 trial: ## run the long tests: kills, fault matrices, random cases by the hundred thousand
@@ -84,12 +85,14 @@ lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulnche
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet -trimpath -tags trial ./... || exit 1; \
 	done
 	$(GO) vet -C bench ./...
+	$(GO) vet -C internal/test/jobs ./...
 	$(GO) mod verify
 	@mkdir -p $(TOOLS)
 	$(GO) build -C bench -o ../$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck github.com/rhysd/actionlint/cmd/actionlint golang.org/x/vuln/cmd/govulncheck
 	$(TOOLS)/staticcheck -tags interop,interop_windows,trial ./...
 	@echo "actionlint, on the jobs of docs/ci.md"; \
 	awk '/^## /{p=/^## GitHub Actions/} /^```/{y=/^```yaml/; next} p&&y' docs/ci.md | $(TOOLS)/actionlint -
+	$(TOOLS)/actionlint mirror/job/testdata/github*.yaml
 	@echo $(TOOLS)/govulncheck ./...; \
 	report=$$($(TOOLS)/govulncheck ./... 2>&1); code=$$?; echo "$$report"; \
 	case "$$code $$report" in \

@@ -234,6 +234,15 @@ func (c *Config) expand(lookup func(string) (string, bool)) error {
 // variable is ${NAME}, ${NAME:-DEFAULT} or ${NAME:?MESSAGE}, as in a shell.
 var variable = lazyregexp.New(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}`)
 
+// VariablesOf returns the names of the variables that the text of a configuration has, sorted.
+func VariablesOf(config []byte) (names []string) {
+	for _, found := range variable.FindAllString(string(config), -1) {
+		names = append(names, variable.FindStringSubmatch(found)[1])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 func expandVariables(s string, lookup func(string) (string, bool)) (string, error) {
 	var missing error
 	expanded := variable.ReplaceAllStringFunc(s, func(found string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func newMirrorCommand(app *App) *cobra.Command {
 		Args:  arguments(0),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorSchemaCommand(app), newMirrorApplyCommand(app), newMirrorReportCommand(app), newMirrorExportCommand(app),
+	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorSchemaCommand(app), newMirrorApplyCommand(app), newMirrorReportCommand(app), newMirrorJobCommand(app), newMirrorExportCommand(app),
 		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorDeltaCommand(app), newMirrorInventoryCommand(app), newMirrorListCommand(app))
 	return cmd
 }
@@ -130,10 +131,17 @@ func (app *App) readMirrorFile(path string, read readConfig) (mirror.Config, err
 	return app.decodeMirrorConfig(path, in, read)
 }
 
-// openInput opens a file that the command line names; - is stdin.
+// openInput opens a file that the command line names; - is stdin, and env://NAME the value of a variable.
 func (app *App) openInput(path string) (in io.Reader, closeFile func(), err error) {
 	if path == "-" {
 		return app.stdin(), func() {}, nil
+	}
+	if name, ok := strings.CutPrefix(path, environmentKey); ok {
+		value, set := app.Env(name)
+		if !set {
+			return nil, nil, usagef("%s: the environment variable is not set", path)
+		}
+		return strings.NewReader(value), func() {}, nil
 	}
 	f, err := files.Open(path)
 	if err != nil {

@@ -25,7 +25,7 @@ a file in PEM, or env://NAME, an environment variable with such PEM.`
 const (
 	// passwordVariable has the password of an encrypted key, as for cosign.
 	passwordVariable = "COSIGN_PASSWORD"
-	// environmentKey begins the name of a key that is in an environment variable.
+	// environmentKey begins the name of a key or file that is in an environment variable.
 	environmentKey = "env://"
 	// maxKeyFile bounds a key in PEM, in bytes.
 	maxKeyFile = 1 << 20

@@ -44,6 +44,10 @@ var arrows = []struct {
 		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
+		from:  []string{"mirror/job"},
+		never: []string{"net/http", aws, "auth/...", "transfer/...", "mirror"},
+		why:   "a job is a text for an engine",
+	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
 		only:  []string{"delta", "internal/files", "internal/strictjson", "mirror", "transfer", "transfer/archive", "transfer/content"},
