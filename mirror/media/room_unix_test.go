@@ -5,6 +5,7 @@ package media
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -47,5 +48,19 @@ func TestRoomErrors(t *testing.T) {
 	}
 	if err := room("usb", os.ErrPermission); !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrFull) {
 		t.Error(err)
+	}
+}
+
+// TestOpenWriterFails leaves nothing where a set cannot be begun.
+func TestOpenWriterFails(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	check(t, os.Mkdir(filepath.Join(dir, "images.tar.partial"), 0o700))
+	p := &plan{id: "sha256:a", size: 1024, members: []*member{{name: "a", size: 1}}}
+	if _, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0); err == nil {
+		t.Error("a directory was written as a part")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, lockFile)); err == nil {
+		t.Error("the lock is left")
 	}
 }

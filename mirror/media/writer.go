@@ -60,47 +60,52 @@ var (
 )
 
 // openWriter begins a set, or resumes the one that a killed process has left there.
-func openWriter(ctx context.Context, to place, p *plan, partSize int64) (w *writer, err error) {
+func openWriter(ctx context.Context, to place, p *plan, partSize int64) (*writer, error) {
 	if err := os.MkdirAll(to.dir, 0o777); err != nil {
 		return nil, err
 	}
-	w = &writer{place: to, plan: p, partSize: partSize}
-	if w.lock, err = files.Acquire(ctx, to.lock); err != nil {
-		return nil, err
+	w := &writer{place: to, plan: p, partSize: partSize}
+	if err := w.open(ctx); err != nil {
+		_ = w.Close() // the first error counts
+		return nil, room(to.name, err)
 	}
-	defer func() {
-		if err != nil {
-			err = room(to.name, err)
-			_ = w.Close() // the first error counts
-		}
-	}()
-	if w.journal, err = openJournal(to.journal, p.id, partSize); err != nil {
-		return nil, err
+	return w, nil
+}
+
+func (w *writer) open(ctx context.Context) (err error) {
+	if w.lock, err = files.Acquire(ctx, w.place.lock); err != nil {
+		return err
+	}
+	if w.journal, err = openJournal(w.place.journal, w.plan.id, w.partSize); err != nil {
+		return err
 	}
 	if err := w.checkRoom(files.Free); err != nil {
-		return nil, err
+		if len(w.journal.done) == 0 && len(w.journal.spans) == 0 {
+			err = errors.Join(err, w.done()) // there is nothing to resume
+		}
+		return err
 	}
 	first := int64(0)
-	for i, size := range split(p.size, partSize) {
-		f, err := files.OpenOwn(to.parts[i]+partialSuffix, os.O_RDWR|os.O_CREATE, 0o666)
+	for i, size := range split(w.plan.size, w.partSize) {
+		f, err := files.OpenOwn(w.place.parts[i]+partialSuffix, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.parts = append(w.parts, part{f, first, size})
 		if err := f.Truncate(size); err != nil {
-			return nil, err
+			return err
 		}
 		first += size
 	}
-	for _, m := range p.members {
+	for _, m := range w.plan.members {
 		if _, err := w.parts.WriteAt(m.header, m.at); err != nil {
-			return nil, err
+			return err
 		}
 		if _, err := w.parts.WriteAt(m.content, m.first()); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 // existing returns the set that dir has already, nil if it has none; one of another plan is an error that
@@ -129,7 +134,9 @@ func (w *writer) Close() error {
 	if w.journal != nil {
 		errs = append(errs, w.journal.file.Close())
 	}
-	w.lock.Remove()
+	if w.lock != nil {
+		w.lock.Remove()
+	}
 	return errors.Join(errs...)
 }
 

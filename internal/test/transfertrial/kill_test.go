@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -77,10 +78,15 @@ func report(t *testing.T, again []int64, limit int64) {
 // whether it was killed; if not, it has done its work.
 func (s *site) killAfter(n int64, args ...string) bool {
 	s.t.Helper()
-	cmd := s.command(args...)
+	return s.kill(s.command(args...), n, 0)
+}
+
+// kill is killAfter of a command, and so much later.
+func (s *site) kill(cmd *exec.Cmd, n int64, later time.Duration) bool {
+	s.t.Helper()
 	output := newOutput(cmd)
 	check(s.t, cmd.Start())
-	s.meter.after(n, func() { _ = cmd.Process.Kill() }) // fails if it has ended
+	s.meter.after(n, func() { time.AfterFunc(later, func() { _ = cmd.Process.Kill() }) }) // fails if it has ended
 	err := cmd.Wait()
 	s.meter.after(1<<60, nil)
 	s.meter.wait() // the server still works on what it has got

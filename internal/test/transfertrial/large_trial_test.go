@@ -25,6 +25,11 @@ func TestTrialKill(t *testing.T) {
 	kill(t, 10, 96*mib, 8)
 }
 
+func TestTrialMirrorKill(t *testing.T) {
+	t.Parallel()
+	mirrorKill(t, 20, 16*mib, 3*mib, mib)
+}
+
 func TestTrialInterrupt(t *testing.T) {
 	t.Parallel()
 	interrupt(t, 96*mib, 8, syscall.SIGTERM, syscall.SIGINT)

@@ -165,7 +165,7 @@ func (s *site) layerCalls(op string) (calls []localecr.Call) {
 // have passed.
 type meter struct {
 	next http.Handler
-	up   atomic.Int64 // of bodies of UploadLayerPart
+	up   atomic.Int64 // of bodies of UploadLayerPart, and of blobs and manifests in /v2/
 	down atomic.Int64 // of answers to GET
 
 	mu      sync.Mutex
@@ -223,7 +223,7 @@ func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.count(1)
 	defer m.count(-1)
 	switch {
-	case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UploadLayerPart"):
+	case strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".UploadLayerPart"), r.Method == http.MethodPut, r.Method == http.MethodPatch:
 		r.Body = &meteredBody{r.Body, m}
 	case r.Method == http.MethodGet:
 		w = &meteredWriter{w, m}

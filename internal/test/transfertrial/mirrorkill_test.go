@@ -1,0 +1,153 @@
+//go:build linux
+
+package transfertrial
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ecrkit/ecrkit/localecr"
+)
+
+func TestMirrorKill(t *testing.T) {
+	t.Parallel()
+	mirrorKill(t, 2, 3*mib, mib)
+}
+
+// mirrorKill kills exports and imports of a set at so many random points: after a number of bytes, or a while after
+// the last one. What is there then is no set, or the whole; no image that is not whole has a tag. Run
+// again, they end with the same bytes.
+func mirrorKill(t *testing.T, points int, sizes ...int64) {
+	s := start(t, localecr.Options{})
+	m := makeImage(t, random, sizes...)
+	s.run("push", "-q", "oci:"+m.dir, s.image("app", "x"))
+	total := int64(0)
+	for _, size := range sizes {
+		total += size
+	}
+	dice := rand.New(rand.NewPCG(7, 8))
+	// point is where a run is killed. One in four is so late that all bytes have been moved.
+	point := func() (after int64, later time.Duration) {
+		if dice.IntN(4) == 0 {
+			return total, time.Duration(dice.Int64N(int64(60 * time.Millisecond)))
+		}
+		return dice.Int64N(total), 0
+	}
+	dir := t.TempDir()
+	want := map[string][]byte{} // by the form of a set
+	for _, form := range []string{"set", "set.tar"} {
+		t.Run("export to "+form, func(t *testing.T) {
+			reference := filepath.Join(dir, "reference", form)
+			check(t, os.MkdirAll(filepath.Dir(reference), 0o777))
+			s.run("mirror", "export", s.image("app", "x"), "--to", reference)
+			want[form] = setBytes(t, reference)
+			killed, again := 0, []int64{}
+			for i := range points {
+				to := filepath.Join(dir, fmt.Sprint(i), form)
+				check(t, os.MkdirAll(filepath.Dir(to), 0o777))
+				export := func() *exec.Cmd {
+					return s.command("mirror", "export", s.image("app", "x"), "--to", to, "--quiet", "--progress", "none")
+				}
+				before := s.meter.down.Load()
+				after, later := point()
+				if s.kill(export(), after, later) {
+					killed++
+					if out, err := s.command("mirror", "verify", to).CombinedOutput(); err == nil && !bytes.Equal(setBytes(t, to), want[form]) {
+						t.Errorf("killed after %d bytes, another set is whole: %s", after, out)
+					}
+					if s.kill(export(), 1<<60, 0) {
+						t.Error("it was killed again")
+					}
+				}
+				if !bytes.Equal(setBytes(t, to), want[form]) {
+					t.Errorf("killed after %d bytes: the set has other bytes", after)
+				}
+				again = append(again, s.meter.down.Load()-before-total)
+				left, err := os.ReadDir(filepath.Dir(to))
+				check(t, err)
+				if len(left) != 1 {
+					t.Errorf("left behind: %v", left)
+				}
+				check(t, os.RemoveAll(filepath.Dir(to)))
+			}
+			t.Logf("%d of %d exports were killed", killed, points)
+			if killed == 0 {
+				t.Error("no export was killed")
+			}
+			report(t, again, 8*partSize) // what is on its way over the connections of a layer
+		})
+	}
+	reference := filepath.Join(dir, "reference")
+	for _, form := range []string{"set", "set.tar", "-"} {
+		t.Run("import from "+form, func(t *testing.T) {
+			killed, again := 0, []int64{}
+			for i := range points {
+				prefix := fmt.Sprintf("%s/%s%d", s.registry, strings.Trim(strings.ReplaceAll(form, "-", "stdin"), "."), i)
+				load := func() *exec.Cmd {
+					from := form
+					if form != "-" {
+						from = filepath.Join(reference, form)
+					}
+					cmd := s.command("mirror", "import", from, prefix, "--quiet", "--progress", "none")
+					if form == "-" {
+						in, err := os.Open(filepath.Join(reference, "set.tar"))
+						check(t, err)
+						t.Cleanup(func() { _ = in.Close() }) // opened for reading
+						cmd.Stdin = in
+					}
+					return cmd
+				}
+				pull := func() ([]byte, error) {
+					dst := filepath.Join(t.TempDir(), "dst")
+					out, err := s.command("pull", "-q", prefix+"/app:x", "oci:"+dst).CombinedOutput()
+					if err == nil {
+						m.checkLayout(t, dst)
+					}
+					return out, err
+				}
+				before := s.meter.up.Load()
+				after, later := point()
+				if s.kill(load(), after, later) {
+					killed++
+					if out, err := pull(); err != nil && !bytes.Contains(out, []byte("not found")) && !bytes.Contains(out, []byte("does not exist")) {
+						t.Errorf("killed after %d bytes: %s", after, out)
+					}
+					if s.kill(load(), 1<<60, 0) {
+						t.Error("it was killed again")
+					}
+				}
+				if out, err := pull(); err != nil {
+					t.Errorf("killed after %d bytes: %s", after, out)
+				}
+				again = append(again, max(0, s.meter.up.Load()-before-total))
+			}
+			t.Logf("%d of %d imports were killed", killed, points)
+			if killed == 0 {
+				t.Error("no import was killed")
+			}
+			report(t, again, 8*partSize) // what is on its way over the connections of a layer
+			s.nothingLeft()
+		})
+	}
+}
+
+// setBytes are the bytes of a set: of a file, or of the files in a directory.
+func setBytes(t *testing.T, path string) (all []byte) {
+	t.Helper()
+	check(t, filepath.WalkDir(path, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all = append(append(all, entry.Name()...), data...)
+		return err
+	}))
+	return all
+}
