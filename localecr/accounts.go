@@ -1,6 +1,7 @@
 package localecr
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
@@ -21,6 +22,42 @@ type User struct {
 	Name            string `json:"name" yaml:"name"`
 	AccessKeyID     string `json:"access_key_id" yaml:"access_key_id"` // 16 to 128 of A-Z and 0-9; ASIA… is reserved for temporary keys
 	SecretAccessKey string `json:"secret_access_key" yaml:"secret_access_key"`
+	// Policies are what the user may do. If no user and no role of any account has policies, none is evaluated: everyone
+	// may do everything in their own account. Otherwise repository and registry policies count too; the users and roles
+	// of an account in which nobody has policies may do everything there, and those without policies in any other account
+	// only what a repository or registry policy allows them.
+	Policies []Policy `json:"policies,omitempty" yaml:"policies,omitempty"`
+}
+
+// A Policy is the JSON of an IAM policy. In a file it is an object, or a text that has the JSON.
+type Policy string
+
+// UnmarshalYAML reads an object or a text.
+func (p *Policy) UnmarshalYAML(unmarshal func(any) error) error {
+	var document any
+	if err := unmarshal(&document); err != nil {
+		return err
+	}
+	if text, ok := document.(string); ok {
+		*p = Policy(text)
+		return nil
+	}
+	text, err := json.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("policy: %w", err)
+	}
+	*p = Policy(text)
+	return nil
+}
+
+// UnmarshalJSON reads an object or a text.
+func (p *Policy) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		text = string(data)
+	}
+	*p = Policy(text)
+	return nil
 }
 
 // A Role is an IAM role. In place of a trust policy it lists who may assume it.
@@ -33,6 +70,8 @@ type Role struct {
 	TrustedPrincipals []string `json:"trusted_principals,omitempty" yaml:"trusted_principals,omitempty"`
 	// WebIdentity, if set, allows AssumeRoleWithWebIdentity.
 	WebIdentity *WebIdentity `json:"web_identity,omitempty" yaml:"web_identity,omitempty"`
+	// Policies are what sessions of the role may do; see [User].
+	Policies []Policy `json:"policies,omitempty" yaml:"policies,omitempty"`
 }
 
 // A WebIdentity describes the OpenID Connect tokens that may assume a role.
@@ -88,16 +127,27 @@ func identityAccounts(accounts []Account) []identity.Account {
 	for i, a := range accounts {
 		out[i].ID = a.ID
 		for _, u := range a.Users {
-			out[i].Users = append(out[i].Users, identity.User(u))
+			out[i].Users = append(out[i].Users, identity.User{Name: u.Name, AccessKeyID: u.AccessKeyID, SecretAccessKey: u.SecretAccessKey, Policies: texts(u.Policies)})
 		}
 		for _, r := range a.Roles {
-			role := identity.Role{Name: r.Name, ExternalID: r.ExternalID, TrustedPrincipals: r.TrustedPrincipals}
+			role := identity.Role{Name: r.Name, ExternalID: r.ExternalID, TrustedPrincipals: r.TrustedPrincipals, Policies: texts(r.Policies)}
 			if r.WebIdentity != nil {
 				web := identity.WebIdentity(*r.WebIdentity)
 				role.WebIdentity = &web
 			}
 			out[i].Roles = append(out[i].Roles, role)
 		}
+	}
+	return out
+}
+
+func texts(policies []Policy) []string {
+	if policies == nil {
+		return nil
+	}
+	out := []string{} // an empty list is one
+	for _, p := range policies {
+		out = append(out, string(p))
 	}
 	return out
 }

@@ -107,7 +107,13 @@ func TestAccountNames(t *testing.T) {
 	const config = `
 - id: "111111111111"
   users:
-  - {name: a, access_key_id: AKIAALICE00000000000, secret_access_key: s}
+  - name: a
+    access_key_id: AKIAALICE00000000000
+    secret_access_key: s
+    policies:
+    - {Version: 2012-10-17, Statement: {Effect: Allow, Action: "ecr:*", Resource: "*"}}
+    - |
+      {"Statement": []}
   roles:
   - name: r
     external_id: xx
@@ -122,9 +128,18 @@ func TestAccountNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `[{"id":"111111111111","users":[{"name":"a","access_key_id":"AKIAALICE00000000000","secret_access_key":"s"}],` +
+	const want = `[{"id":"111111111111","users":[{"name":"a","access_key_id":"AKIAALICE00000000000","secret_access_key":"s",` +
+		`"policies":["{\"Statement\":{\"Action\":\"ecr:*\",\"Effect\":\"Allow\",\"Resource\":\"*\"},\"Version\":\"2012-10-17\"}","{\"Statement\": []}\n"]}],` +
 		`"roles":[{"name":"r","external_id":"xx","trusted_principals":["222222222222"],"web_identity":{"issuer":"https://i","audience":"a","subject":"s*"}}]}]`
 	if string(asJSON) != want {
 		t.Errorf("got  %s\nwant %s", asJSON, want)
+	}
+	var again []Account
+	if err := json.Unmarshal([]byte(want), &again); err != nil || !reflect.DeepEqual(again, accounts) {
+		t.Errorf("%v: %+v", err, again)
+	}
+	var policies []Policy
+	if err := json.Unmarshal([]byte(`[{"Statement":[]}, "text"]`), &policies); err != nil || policies[0] != `{"Statement":[]}` || policies[1] != "text" {
+		t.Errorf("%v: %s", err, policies)
 	}
 }

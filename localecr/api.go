@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -148,7 +147,7 @@ type operation func(ctx context.Context, x *exchange, body []byte) (any, error)
 func on[In, Out any](method func(*registry.Registry, context.Context, *In) (*Out, error)) operation {
 	return func(ctx context.Context, x *exchange, body []byte) (any, error) {
 		in := new(In)
-		if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		if err := x.decodeECR(body, in); err != nil {
 			return nil, err
 		}
 		out, err := method(x.registry(), ctx, in)
@@ -160,16 +159,21 @@ func on[In, Out any](method func(*registry.Registry, context.Context, *In) (*Out
 	}
 }
 
-// decode reads an operation's input and checks that it is about the caller's own registry.
+// decode reads the input of an operation.
 func (x *exchange) decode(body []byte, in any, c wire.Case) error {
 	if err := wire.Decode(body, in, c); err != nil {
 		return commonError(codeSerialization, "the request does not have the shape of %s: %v", x.call.Op, err)
 	}
 	x.note(in)
-	if id := stringMember(in, "RegistryId"); id != "" && id != x.principal.Account {
-		return x.accessDenied("ecr:"+x.call.Op, fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", x.region, id, x.call.Repository))
-	}
 	return nil
+}
+
+// decodeECR reads the input of an operation of ECR and checks that the caller may do it.
+func (x *exchange) decodeECR(body []byte, in any) error {
+	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+		return err
+	}
+	return x.authorizeInput(in)
 }
 
 // note keeps for the audit log what an input or output says of repository and digest.

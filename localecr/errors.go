@@ -33,8 +33,11 @@ func commonError(code, format string, args ...any) error {
 func throttled() error { return commonError(codeThrottling, "Rate exceeded") }
 
 func (x *exchange) accessDenied(action, resource string) error {
-	return commonError(codeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s because no resource-based policy allows the %s action",
-		x.principal.ARN, action, resource, action)
+	return x.notAuthorized(action, resource, "because no resource-based policy allows the "+action+" action")
+}
+
+func (x *exchange) notAuthorized(action, resource, reason string) error {
+	return commonError(codeAccessDenied, "User: %s is not authorized to perform: %s on resource: %s %s", x.principal.ARN, action, resource, reason)
 }
 
 // asAPIError converts any error to the code and message of an AWS error. What is nobody's fault but the

@@ -24,6 +24,7 @@ type exchange struct {
 
 	principal identity.Principal
 	region    string
+	account   string // whose registry the call is about
 
 	received *countingBody
 	sent     *answerWriter
@@ -155,13 +156,13 @@ func (x *exchange) internal(err error) {
 
 // authenticated notes who calls, and in which region.
 func (x *exchange) authenticated(p identity.Principal, region string) {
-	x.principal, x.region = p, region
+	x.principal, x.region, x.account = p, region, p.Account
 	x.call.Principal, x.call.Account = p.ARN, p.Account
 }
 
-// registry is the caller's own registry.
+// registry is the registry that the call is about.
 func (x *exchange) registry() *registry.Registry {
-	return x.server.store.Registry(x.principal.Account, x.region)
+	return x.server.store.Registry(x.account, x.region)
 }
 
 // countingBody counts the bytes of a request's body, and keeps the error on which it broke off.

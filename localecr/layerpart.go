@@ -11,8 +11,6 @@ import (
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-
-	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
 
 // maxPartRequest bounds the body of UploadLayerPart in bytes: the largest part in base64, and its
@@ -52,7 +50,7 @@ func (x *exchange) uploadLayerPart() (any, error) {
 		return nil, throttled()
 	}
 	in := new(ecr.UploadLayerPartInput)
-	if err := x.decode(members, in, wire.LowerCamel); err != nil {
+	if err := x.decodeECR(members, in); err != nil {
 		return nil, err
 	}
 	if in.PartFirstByte != nil && in.PartLastByte != nil {

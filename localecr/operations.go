@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
-	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
 
 // operations are those of ECR that the server has; UploadLayerPart is among them for its name only,
@@ -80,7 +79,7 @@ const maxRegistryIDs = 10
 
 func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, error) {
 	in := new(ecr.GetAuthorizationTokenInput)
-	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+	if err := x.decodeECR(body, in); err != nil {
 		return nil, err
 	}
 	ids := in.RegistryIds //lint:ignore SA1019 deprecated, but still sent
@@ -106,7 +105,7 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 // batchGetImage is a pull, of which the registry keeps the time.
 func batchGetImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 	in := new(ecr.BatchGetImageInput)
-	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+	if err := x.decodeECR(body, in); err != nil {
 		return nil, err
 	}
 	out, err := x.registry().BatchGetImage(ctx, in)
@@ -119,7 +118,7 @@ func batchGetImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 // putImage differs from that of /v2/ in what it answers to an image that exists.
 func putImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 	in := new(ecr.PutImageInput)
-	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+	if err := x.decodeECR(body, in); err != nil {
 		return nil, err
 	}
 	out, err := x.registry().PutImage(ctx, in)
@@ -136,7 +135,7 @@ func putImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 
 func getDownloadURLForLayer(ctx context.Context, x *exchange, body []byte) (any, error) {
 	in := new(ecr.GetDownloadUrlForLayerInput)
-	if err := x.decode(body, in, wire.LowerCamel); err != nil {
+	if err := x.decodeECR(body, in); err != nil {
 		return nil, err
 	}
 	if err := x.registry().CheckDownload(ctx, in); err != nil {

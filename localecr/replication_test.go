@@ -234,17 +234,19 @@ func TestReplicationToAnotherAccount(t *testing.T) {
 		statements []string
 		allowed    bool
 	}{
-		"no policy":         {nil, false},
-		"allowed":           {[]string{allow}, true},
-		"one statement":     {[]string{statement("Allow", `{"AWS":["111111111111"]}`, `"ecr:*"`, `"*"`, "")}, true},
-		"everybody":         {[]string{statement("Allow", `"*"`, `"ecr:Replicate*"`, `["arn:aws:ecr:us-east-1:222222222222:repository/a?p"]`, "")}, true},
-		"another account":   {[]string{statement("Allow", `{"AWS":"333333333333"}`, `"ecr:*"`, all, "")}, false},
-		"another action":    {[]string{statement("Allow", root, `"ecr:CreateRepository"`, all, "")}, false},
-		"another resource":  {[]string{statement("Allow", root, `"ecr:ReplicateImage"`, `"arn:aws:ecr:us-east-1:222222222222:repository/[a]pp"`, "")}, false},
-		"denied":            {[]string{allow, statement("Deny", root, `"ecr:ReplicateImage"`, all, "")}, false},
-		"another is denied": {[]string{allow, statement("Deny", `{"AWS":"333333333333"}`, `"ecr:ReplicateImage"`, all, "")}, true},
-		"on a condition":    {[]string{statement("Allow", root, `"ecr:*"`, all, `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`)}, false},
-		"unclear denial":    {[]string{allow, `{"Effect":"Deny","Principal":"*","NotAction":"ecr:ReplicateImage","Resource":"*"}`}, false},
+		"no policy":            {nil, false},
+		"allowed":              {[]string{allow}, true},
+		"one statement":        {[]string{statement("Allow", `{"AWS":["111111111111"]}`, `"ecr:*"`, `"*"`, "")}, true},
+		"everybody":            {[]string{statement("Allow", `"*"`, `["ecr:Replicate*","ecr:CreateRepository"]`, `["arn:aws:ecr:us-east-1:222222222222:repository/a?p"]`, "")}, true},
+		"another account":      {[]string{statement("Allow", `{"AWS":"333333333333"}`, `"ecr:*"`, all, "")}, false},
+		"another action":       {[]string{statement("Allow", root, `"ecr:CreateRepository"`, all, "")}, false},
+		"another resource":     {[]string{statement("Allow", root, `"ecr:ReplicateImage"`, `"arn:aws:ecr:us-east-1:222222222222:repository/[a]pp"`, "")}, false},
+		"no creation":          {[]string{statement("Allow", root, `"ecr:ReplicateImage"`, all, "")}, false},
+		"condition that holds": {[]string{statement("Allow", root, `"ecr:*"`, all, `,"Condition":{"StringEquals":{"aws:PrincipalAccount":"111111111111"}}`)}, true},
+		"denied":               {[]string{allow, statement("Deny", root, `"ecr:ReplicateImage"`, all, "")}, false},
+		"another is denied":    {[]string{allow, statement("Deny", `{"AWS":"333333333333"}`, `"ecr:ReplicateImage"`, all, "")}, true},
+		"on a condition":       {[]string{statement("Allow", root, `"ecr:*"`, all, `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`)}, false},
+		"unclear denial":       {[]string{allow, `{"Effect":"Deny","Principal":"*","NotAction":"ecr:ReplicateImage","Resource":"*"}`}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -283,6 +285,27 @@ func TestReplicationToAnotherAccount(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestReplicationToAnExistingRepository needs no permission to create one.
+func TestReplicationToAnExistingRepository(t *testing.T) {
+	t.Parallel()
+	r, ctx := newRig(t, localecr.Options{Accounts: twoAccounts(), ReplicationTime: time.Minute}), context.Background()
+	there := r.in(twoAccounts()[1].Users[0], far)
+	text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::000000000000:root"},"Action":"ecr:ReplicateImage","Resource":"*"}]}`
+	if _, err := there.PutRegistryPolicy(ctx, &ecr.PutRegistryPolicyInput{PolicyText: &text}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := there.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String("app")}); err != nil {
+		t.Fatal(err)
+	}
+	r.repository("app")
+	r.mustReplicate("", destination("111111111111", far))
+	m := r.image("app", aws.String("1.0"))
+	r.advance(time.Minute + time.Second)
+	if got := r.status("app", m); got != "111111111111 eu-west-1 COMPLETE" {
+		t.Error(got)
 	}
 }
 

@@ -2,7 +2,6 @@ package localecr
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -72,28 +71,29 @@ func parseRoute(path string) route {
 
 // A v2Handler answers one method of one route.
 type v2Handler struct {
-	charged string // the operation that the call is charged to, and that a policy would allow; "" for none
+	action  string // the operation that a policy must allow; "" for none
+	charged string // the operation that the call is charged to; "" for none
 	answer  func(*exchange, route)
 }
 
 // v2Handlers are what /v2/ has, by method and template. ECR has no DELETE of layers.
 var v2Handlers = map[string]v2Handler{
-	"GET " + routePing:        {"", (*exchange).ping},
-	"HEAD " + routePing:       {"", (*exchange).ping},
-	"GET " + routeCatalog:     {"DescribeRepositories", (*exchange).catalog},
-	"GET " + routeTags:        {"ListImages", (*exchange).tags},
-	"GET " + routeReferrers:   {"ListImageReferrers", (*exchange).referrers},
-	"GET " + routeManifest:    {"BatchGetImage", (*exchange).getManifest},
-	"HEAD " + routeManifest:   {"BatchGetImage", (*exchange).getManifest},
-	"PUT " + routeManifest:    {"PutImage", (*exchange).putManifest},
-	"DELETE " + routeManifest: {"BatchDeleteImage", (*exchange).deleteManifest},
-	"HEAD " + routeBlob:       {"BatchCheckLayerAvailability", (*exchange).headBlob},
-	"GET " + routeBlob:        {"GetDownloadUrlForLayer", (*exchange).getBlob},
-	"POST " + routeUploads:    {"InitiateLayerUpload", (*exchange).startUpload},
-	"GET " + routeUpload:      {"", (*exchange).uploadStatus},
-	"PATCH " + routeUpload:    {"UploadLayerPart", (*exchange).patchUpload},
-	"PUT " + routeUpload:      {"CompleteLayerUpload", (*exchange).finishUpload},
-	"DELETE " + routeUpload:   {"", (*exchange).cancelUpload},
+	"GET " + routePing:        {"", "", (*exchange).ping},
+	"HEAD " + routePing:       {"", "", (*exchange).ping},
+	"GET " + routeCatalog:     {"DescribeRepositories", "DescribeRepositories", (*exchange).catalog},
+	"GET " + routeTags:        {"ListImages", "ListImages", (*exchange).tags},
+	"GET " + routeReferrers:   {"ListImageReferrers", "ListImageReferrers", (*exchange).referrers},
+	"GET " + routeManifest:    {"BatchGetImage", "BatchGetImage", (*exchange).getManifest},
+	"HEAD " + routeManifest:   {"BatchGetImage", "BatchGetImage", (*exchange).getManifest},
+	"PUT " + routeManifest:    {"PutImage", "PutImage", (*exchange).putManifest},
+	"DELETE " + routeManifest: {"BatchDeleteImage", "BatchDeleteImage", (*exchange).deleteManifest},
+	"HEAD " + routeBlob:       {"BatchCheckLayerAvailability", "BatchCheckLayerAvailability", (*exchange).headBlob},
+	"GET " + routeBlob:        {"GetDownloadUrlForLayer", "GetDownloadUrlForLayer", (*exchange).getBlob},
+	"POST " + routeUploads:    {"InitiateLayerUpload", "InitiateLayerUpload", (*exchange).startUpload},
+	"GET " + routeUpload:      {"UploadLayerPart", "", (*exchange).uploadStatus},
+	"PATCH " + routeUpload:    {"UploadLayerPart", "UploadLayerPart", (*exchange).patchUpload},
+	"PUT " + routeUpload:      {"CompleteLayerUpload", "CompleteLayerUpload", (*exchange).finishUpload},
+	"DELETE " + routeUpload:   {"UploadLayerPart", "", (*exchange).cancelUpload},
 }
 
 // serveV2 serves the registry: the OCI distribution API as ECR speaks it.
@@ -110,12 +110,14 @@ func (s *Server) serveV2(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		h, ok := v2Handlers[r.Method+" "+rt.template]
+		if ok {
+			err = x.authorizeV2(host.account, h.action, rt)
+		}
 		switch {
 		case !ok:
 			x.fail(errUnsupported)
-		case rt.name != "" && host.account != x.principal.Account:
-			resource := fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", host.region, host.account, rt.name)
-			x.fail(x.accessDenied("ecr:"+h.charged, resource))
+		case err != nil:
+			x.fail(err)
 		case rt.template != routePing && rt.template != routeCatalog && !registry.ValidRepositoryName(rt.name):
 			x.fail(errNameInvalid)
 		case h.charged != "" && !s.buckets.take(x.principal.Account, x.region, h.charged):

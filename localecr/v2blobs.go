@@ -77,7 +77,7 @@ func (x *exchange) getBlob(rt route) {
 
 func (x *exchange) startUpload(rt route) {
 	q := x.r.URL.Query()
-	if digest := q.Get("mount"); digest != "" && q.Get("from") != "" {
+	if digest := q.Get("mount"); digest != "" && x.mayMount(q.Get("from")) {
 		mounted, err := x.registry().MountLayer(x.r.Context(), rt.name, q.Get("from"), digest)
 		if err != nil {
 			x.fail(err)

@@ -61,7 +61,7 @@ Files, in YAML or JSON:
               [{"status": "PENDING"}, {"status": "COMPLETE", "after": "1m"}]}
   --quotas    {PutImage: {rate: 10, burst: 10}, ...}; what is not named is not limited
   --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key:
-              ...}], roles: [...]}]
+              ..., policies: [{Version: "2012-10-17", Statement: [...]}]}], roles: [...]}]
   --audit     one JSON object a call is appended: time, op, endpoint, status, account,
               principal, repository, digest, range, bytesIn, bytesOut, error`
 

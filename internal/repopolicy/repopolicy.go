@@ -1,6 +1,6 @@
-// Package repopolicy reads the repository and registry policies of Amazon ECR: whether two mean the same, and which
-// of their statements let in everybody. It fails closed: a policy that it does not understand is an
-// error.
+// Package repopolicy reads the repository and registry policies of Amazon ECR and the policies of identities: whether two
+// mean the same, and which of their statements let in everybody. It fails closed: a policy that it does not understand is
+// an error.
 package repopolicy
 
 import (
@@ -43,22 +43,30 @@ type Statement struct {
 	Conditions map[string]map[string][]string
 }
 
-// Parse reads the JSON of a repository policy. A name that appears twice in an object, in whatever
-// case, is an error.
-func Parse(text []byte) (Policy, error) {
+// Parse reads the JSON of a repository or registry policy. A name that appears twice in an object, in
+// whatever case, is an error, and so is one that policies do not have.
+func Parse(text []byte) (Policy, error) { return parse(text, writtenStatement.checkResource) }
+
+// ParseIdentity reads the JSON of a policy of a user or role, whose statements have resources and no principal.
+func ParseIdentity(text []byte) (Policy, error) { return parse(text, writtenStatement.checkIdentity) }
+
+func parse(text []byte, check func(writtenStatement) error) (Policy, error) {
 	if n := utf8.RuneCount(text); n > MaxLength {
-		return Policy{}, fmt.Errorf("it has %d characters; a repository policy has at most %d", n, MaxLength)
+		return Policy{}, fmt.Errorf("it has %d characters; a policy has at most %d", n, MaxLength)
 	}
 	// AWS does not distinguish the case of the names of condition keys.
 	if err := strictjson.CheckFold(text); err != nil {
 		return Policy{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
 	}
 	var written struct {
-		Version   string
-		Statement json.RawMessage
+		Version, ID string
+		Statement   json.RawMessage
 	}
-	if err := json.Unmarshal(text, &written); err != nil {
+	if err := known(text, &written); err != nil {
 		return Policy{}, fmt.Errorf("it is not the JSON of a policy: %w", err)
+	}
+	if !slices.Contains([]string{"", versionWithoutVariables, VersionWithVariables}, written.Version) {
+		return Policy{}, fmt.Errorf("its Version %q is neither %s nor %s", written.Version, VersionWithVariables, versionWithoutVariables)
 	}
 	statements, err := oneOrMany[writtenStatement](written.Statement)
 	if err != nil {
@@ -70,12 +78,48 @@ func Parse(text []byte) (Policy, error) {
 	policy := Policy{Version: written.Version}
 	for i, w := range statements {
 		s, err := w.statement()
+		if err == nil {
+			err = check(w)
+		}
 		if err != nil {
 			return Policy{}, fmt.Errorf("statement %d: %w", i+1, err)
 		}
 		policy.Statements = append(policy.Statements, s)
 	}
 	return policy, nil
+}
+
+// The versions of the policy language. Only the newer one has variables.
+const (
+	VersionWithVariables    = "2012-10-17"
+	versionWithoutVariables = "2008-10-17" // what the absence of a version means
+)
+
+// known reads an object that has no other members than v.
+func known(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	return d.Decode(v)
+}
+
+func (w writtenStatement) checkResource() error {
+	if (w.Principal == nil) == (w.NotPrincipal == nil) {
+		return errors.New("it needs either Principal or NotPrincipal")
+	}
+	if w.Resource != nil && w.NotResource != nil {
+		return errors.New("it has both Resource and NotResource")
+	}
+	return nil
+}
+
+func (w writtenStatement) checkIdentity() error {
+	if w.Principal != nil || w.NotPrincipal != nil {
+		return errors.New("it has a principal, which the policy of a user or role does not have")
+	}
+	if (w.Resource == nil) == (w.NotResource == nil) {
+		return errors.New("it needs either Resource or NotResource")
+	}
+	return nil
 }
 
 type writtenStatement struct {
@@ -91,8 +135,6 @@ func (w writtenStatement) statement() (Statement, error) {
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return s, fmt.Errorf("its Effect %q is neither Allow nor Deny", s.Effect)
-	case (w.Principal == nil) == (w.NotPrincipal == nil):
-		return s, errors.New("it needs either Principal or NotPrincipal")
 	case (w.Action == nil) == (w.NotAction == nil):
 		return s, errors.New("it needs either Action or NotAction")
 	}
@@ -173,11 +215,11 @@ func oneOrMany[T any](raw json.RawMessage) ([]T, error) {
 	}
 	var many []T
 	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")) {
-		err := json.Unmarshal(raw, &many)
+		err := known(raw, &many)
 		return many, err
 	}
 	var one T
-	if err := json.Unmarshal(raw, &one); err != nil {
+	if err := known(raw, &one); err != nil {
 		return nil, err
 	}
 	return []T{one}, nil
@@ -206,7 +248,7 @@ func Same(a, b []byte) bool {
 func (p Policy) normalized() Policy {
 	out := Policy{Version: p.Version}
 	if out.Version == "" {
-		out.Version = "2008-10-17" // what its absence means
+		out.Version = versionWithoutVariables
 	}
 	normalizedKinds := func(kinds map[string][]string) map[string][]string {
 		if kinds == nil {

@@ -20,6 +20,7 @@ type User struct {
 	Name            string
 	AccessKeyID     string // 16 to 128 of A-Z, 0-9; ASIA… is kept for temporary keys
 	SecretAccessKey string
+	Policies        []string // JSON; nil: the user has none
 }
 
 // Role is an IAM role: who may assume it, in place of a trust policy.
@@ -33,6 +34,7 @@ type Role struct {
 	TrustedPrincipals []string
 	// WebIdentity, if set, allows AssumeRoleWithWebIdentity.
 	WebIdentity *WebIdentity
+	Policies    []string // JSON; nil: the role has none
 }
 
 // WebIdentity selects the OpenID Connect tokens that may assume a role.

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/policy"
 )
 
 var (
@@ -52,6 +54,9 @@ type Identities struct {
 	users    map[string]user // by access key ID
 	clock    func() time.Time
 
+	policies   map[string]accountPolicies // by account; nil: nobody has any
+	everything *policy.Document
+
 	sessions, tokens, secrets []byte // keys derived from the server's key, one a purpose
 }
 
@@ -77,6 +82,13 @@ func New(accounts []Account, serverKey []byte, clock func() time.Time) (*Identit
 		sessions: deriveKey(serverKey, "session token"),
 		tokens:   deriveKey(serverKey, "authorization token"),
 		secrets:  deriveKey(serverKey, "secret access key"),
+	}
+	var err error
+	if ids.policies, err = readPolicies(accounts); err != nil {
+		return nil, err
+	}
+	if ids.everything, err = policy.ParseIdentity(everything); err != nil {
+		return nil, err
 	}
 	for _, a := range accounts {
 		ids.accounts[a.ID] = a

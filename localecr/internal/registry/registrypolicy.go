@@ -13,8 +13,7 @@ import (
 // keyPolicy is where a registry has its policy, as text.
 var keyPolicy = []byte("registryPolicy")
 
-// PutRegistryPolicy stores a policy; nothing here evaluates it. Errors: InvalidParameter (not a policy
-// document).
+// PutRegistryPolicy stores a policy. Errors: InvalidParameter (not a policy document).
 func (r *Registry) PutRegistryPolicy(_ context.Context, in *ecr.PutRegistryPolicyInput) (*ecr.PutRegistryPolicyOutput, error) {
 	switch {
 	case in.PolicyText == nil || len(*in.PolicyText) > maxPolicyLength:

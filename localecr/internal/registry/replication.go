@@ -262,19 +262,21 @@ func (s *Store) noteReplication(tx *bolt.Tx, job replicationJob, failure string)
 
 // receive stores an image of another registry, and moves its tag.
 func (r *Registry) receive(tx *bolt.Tx, from *repository, rec *imageRecord, tag string) error {
-	if r.account != from.registry.account {
-		allowed, err := r.allowsReplication(tx, from.registry.account, from.record.Name)
-		if err != nil {
-			return err
+	allow := func(action string) error {
+		if r.account == from.registry.account {
+			return nil
 		}
-		if !allowed {
-			return &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "the policy of the registry does not allow ecr:ReplicateImage"}
-		}
+		return r.authorizeReplication(tx, from.registry.account, action, from.record.Name)
+	}
+	if err := allow("ecr:ReplicateImage"); err != nil {
+		return err
 	}
 	repo, err := r.repository(tx, from.record.Name)
 	var missing *types.RepositoryNotFoundException
 	if errors.As(err, &missing) {
-		repo, err = r.createReplica(tx, from.record.Name)
+		if err = allow("ecr:CreateRepository"); err == nil {
+			repo, err = r.createReplica(tx, from.record.Name)
+		}
 	}
 	if err != nil {
 		return err

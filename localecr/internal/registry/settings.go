@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -10,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
 // maxPolicyLength is the length of a repository policy in characters (API reference).
@@ -35,7 +36,7 @@ func (r *Registry) PutImageScanningConfiguration(_ context.Context, in *ecr.PutI
 	}, nil
 }
 
-// SetRepositoryPolicy stores a policy; nothing here evaluates it. Errors: RepositoryNotFound,
+// SetRepositoryPolicy stores a policy. Errors: RepositoryNotFound,
 // InvalidParameter (not a policy document).
 func (r *Registry) SetRepositoryPolicy(_ context.Context, in *ecr.SetRepositoryPolicyInput) (*ecr.SetRepositoryPolicyOutput, error) {
 	if err := checkRepositoryPolicy("PolicyText", in.PolicyText); err != nil {
@@ -61,32 +62,13 @@ func checkRepositoryPolicy(member string, text *string) error {
 	return nil
 }
 
-// isPolicy reports whether text has the outline of a policy: a statement with an effect, a principal
-// and an action each. A registry policy has resources, a repository policy takes none.
+// isPolicy reports whether text is a policy. The statements of a registry policy have resources, those of a repository
+// policy have none.
 func isPolicy(text string, resources bool) bool {
-	var doc struct {
-		Version   string
-		Statement json.RawMessage
-	}
-	if json.Unmarshal([]byte(text), &doc) != nil || !slices.Contains([]string{"", "2008-10-17", "2012-10-17"}, doc.Version) {
-		return false
-	}
-	type statement struct{ Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource any }
-	var statements []statement
-	if json.Unmarshal(doc.Statement, &statements) != nil {
-		var one statement
-		if json.Unmarshal(doc.Statement, &one) != nil {
-			return false
-		}
-		statements = []statement{one}
-	}
-	valid := func(s statement) bool {
-		return (s.Effect == "Allow" || s.Effect == "Deny") &&
-			(s.Principal != nil) != (s.NotPrincipal != nil) &&
-			(s.Action != nil) != (s.NotAction != nil) &&
-			(s.Resource != nil || s.NotResource != nil) == resources && (s.Resource == nil || s.NotResource == nil)
-	}
-	return len(statements) > 0 && !slices.ContainsFunc(statements, func(s statement) bool { return !valid(s) })
+	p, err := repopolicy.Parse([]byte(text))
+	return err == nil && !slices.ContainsFunc(p.Statements, func(s repopolicy.Statement) bool {
+		return (s.Resources != nil || s.NotResources != nil) != resources
+	})
 }
 
 func (r *Registry) policyNotFound(name string) error {
