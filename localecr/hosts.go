@@ -33,7 +33,7 @@ var ecrHost = lazyregexp.New(`^(?:[0-9]{12}\.dkr[.-]ecr|(?:api\.)?ecr)(?:-fips)?
 // network it answers to any, since the names of this machine there are not known.
 func (s *Server) answersTo(r *http.Request) bool {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok || !loopback(local) {
+	if !ok || !isLoopback(local) {
 		return true
 	}
 	host := hostName(r.Host)
@@ -46,7 +46,7 @@ func (s *Server) answersTo(r *http.Request) bool {
 	return slices.Contains(ecrSuffixes, host[len(ecrHost.FindString(host)):])
 }
 
-func loopback(a net.Addr) bool {
+func isLoopback(a net.Addr) bool {
 	tcp, ok := a.(*net.TCPAddr)
 	return ok && tcp.IP.IsLoopback()
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
@@ -59,6 +60,8 @@ type Options struct {
 	ScanTime    time.Duration // of a scan whose fixture has no steps; default DefaultScanTime
 	// ReplicationTime is until a pushed image is at a destination of replication; default DefaultReplicationTime.
 	ReplicationTime time.Duration
+	// Upstreams are the registries that pull-through cache rules read from.
+	Upstreams Upstreams
 	// ScanFindings are what scans find. The fixture with an image's digest is preferred to the first one that matches
 	// the image. The scan of an image without a fixture finds nothing. See also Server.SetScanFindings.
 	ScanFindings []ScanFixture
@@ -103,6 +106,9 @@ type Server struct {
 	downloadAddr   string   // where to listen
 	downloads      net.Addr // where Listen does; nil for a handler
 	hostNames      []string // in lower case
+	upstreams      Upstreams
+	direct         http.RoundTripper // to upstream registries
+	imports        imports
 	logger         *slog.Logger
 
 	control http.Handler
@@ -132,10 +138,14 @@ func New(o Options) (_ *Server, err error) {
 	if err := checkFaults(o.Faults); err != nil {
 		return nil, err
 	}
+	if err := o.Upstreams.check(); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		dir: o.Dir, clock: o.Clock, limits: registry.DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: cmp.Or(o.URLLifetime, DefaultURLLifetime), downloadAddr: o.DownloadAddr,
 		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
+		upstreams: o.Upstreams, direct: loopback.NewTransport(),
 	}
 	s.control = s.newControl()
 	for _, name := range o.HostNames {
@@ -166,7 +176,7 @@ func New(o Options) (_ *Server, err error) {
 		}
 	}()
 	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), ReplicationTime: cmp.Or(o.ReplicationTime, DefaultReplicationTime), SignPayload: s.signPayload,
-		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey,
+		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey, IsUpstream: s.isUpstream, HasSecret: s.hasSecret,
 		Quirks: registry.Quirks{NoConfigAnnotations: s.quirk(QuirkNoConfigAnnotations), EmptyIndex: s.quirk(QuirkEmptyIndex), AnySize: s.quirk(QuirkAnySize),
 			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)},
 		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})

@@ -20,9 +20,11 @@ var operations = map[string]operation{
 	"BatchGetImage":                           batchGetImage,
 	"BatchGetRepositoryScanningConfiguration": on((*registry.Registry).BatchGetRepositoryScanningConfiguration),
 	"CompleteLayerUpload":                     on((*registry.Registry).CompleteLayerUpload),
+	"CreatePullThroughCacheRule":              on((*registry.Registry).CreatePullThroughCacheRule),
 	"CreateRepository":                        on((*registry.Registry).CreateRepository),
 	"CreateRepositoryCreationTemplate":        on((*registry.Registry).CreateRepositoryCreationTemplate),
 	"DeleteLifecyclePolicy":                   on((*registry.Registry).DeleteLifecyclePolicy),
+	"DeletePullThroughCacheRule":              on((*registry.Registry).DeletePullThroughCacheRule),
 	"DeleteRegistryPolicy":                    on((*registry.Registry).DeleteRegistryPolicy),
 	"DeleteRepository":                        on((*registry.Registry).DeleteRepository),
 	"DeleteRepositoryCreationTemplate":        on((*registry.Registry).DeleteRepositoryCreationTemplate),
@@ -33,6 +35,7 @@ var operations = map[string]operation{
 	"DescribeImageScanFindings":               on((*registry.Registry).DescribeImageScanFindings),
 	"DescribeImageSigningStatus":              on((*registry.Registry).DescribeImageSigningStatus),
 	"DescribeImages":                          on((*registry.Registry).DescribeImages),
+	"DescribePullThroughCacheRules":           on((*registry.Registry).DescribePullThroughCacheRules),
 	"DescribeRegistry":                        on((*registry.Registry).DescribeRegistry),
 	"DescribeReplicationBackfillResults":      on((*registry.Registry).DescribeReplicationBackfillResults),
 	"DescribeRepositories":                    on((*registry.Registry).DescribeRepositories),
@@ -70,9 +73,14 @@ var operations = map[string]operation{
 	"TagResource":                             on((*registry.Registry).TagResource),
 	"UntagResource":                           on((*registry.Registry).UntagResource),
 	"UpdateImageStorageClass":                 on((*registry.Registry).UpdateImageStorageClass),
+	"UpdatePullThroughCacheRule":              on((*registry.Registry).UpdatePullThroughCacheRule),
 	"UpdateRepositoryCreationTemplate":        on((*registry.Registry).UpdateRepositoryCreationTemplate),
 	"UploadLayerPart":                         nil,
+	"ValidatePullThroughCacheRule":            validatePullThroughCacheRule,
 }
+
+// maxImageIDs is how many images one BatchGetImage may name (API reference).
+const maxImageIDs = 100
 
 // maxRegistryIDs is how many registries one GetAuthorizationToken may name (API reference).
 const maxRegistryIDs = 10
@@ -102,16 +110,38 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 	return out, nil
 }
 
-// batchGetImage is a pull, of which the registry keeps the time.
+// batchGetImage is a pull, through the cache if a rule is for the repository. The registry keeps its time.
 func batchGetImage(ctx context.Context, x *exchange, body []byte) (any, error) {
 	in := new(ecr.BatchGetImageInput)
 	if err := x.decodeECR(body, in); err != nil {
 		return nil, err
 	}
+	var failures []types.ImageFailure
+	wanted := in.ImageIds
+	if len(wanted) > maxImageIDs { // which the registry refuses
+		wanted = nil
+	} else {
+		in.ImageIds = nil
+	}
+	for _, id := range wanted {
+		failure, err := x.pullThrough(ctx, aws.ToString(in.RepositoryName), id)
+		switch {
+		case err != nil:
+			return nil, err
+		case failure != nil:
+			failures = append(failures, *failure)
+		default:
+			in.ImageIds = append(in.ImageIds, id)
+		}
+	}
+	if len(failures) > 0 && len(in.ImageIds) == 0 {
+		return &ecr.BatchGetImageOutput{Images: []types.Image{}, Failures: failures}, nil
+	}
 	out, err := x.registry().BatchGetImage(ctx, in)
 	if err != nil {
 		return nil, err
 	}
+	out.Failures = append(out.Failures, failures...)
 	return out, x.registry().RecordPull(ctx, *in.RepositoryName, x.principal.ARN, out.Images)
 }
 

@@ -39,6 +39,7 @@ var v2Codes = map[string]struct {
 	"LimitExceededException":            {http.StatusMethodNotAllowed, "UNSUPPORTED"},
 	"ReferencedImagesNotFoundException": {http.StatusNotFound, "MANIFEST_BLOB_UNKNOWN"},
 	"RepositoryNotFoundException":       {http.StatusNotFound, "NAME_UNKNOWN"},
+	"UnableToGetUpstreamImageException": {http.StatusForbidden, "DENIED"},
 	"UploadNotFoundException":           {http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN"},
 }
 

@@ -54,6 +54,14 @@ func (x *exchange) getManifest(rt route) {
 		x.fail(err)
 		return
 	}
+	failure, err := x.pullThrough(x.r.Context(), rt.name, id)
+	if failure != nil {
+		err = upstreamFailure(failure)
+	}
+	if err != nil {
+		x.fail(err)
+		return
+	}
 	out, err := x.registry().BatchGetImage(x.r.Context(), &ecr.BatchGetImageInput{
 		RepositoryName: &rt.name, ImageIds: []types.ImageIdentifier{id}, AcceptedMediaTypes: acceptedMediaTypes(x.r),
 	})

@@ -62,6 +62,9 @@ Files, in YAML or JSON:
   --quotas    {PutImage: {rate: 10, burst: 10}, ...}; what is not named is not limited
   --accounts  [{id: "111111111111", users: [{name: ci, access_key_id: ..., secret_access_key:
               ..., policies: [{Version: "2012-10-17", Statement: [...]}]}], roles: [...]}]
+  --upstreams what pull-through cache rules may read from:
+              {hosts: {registry-1.docker.io: "http://127.0.0.1:5000"}, secrets: {"arn:aws:
+              secretsmanager:...": {username: ..., accessToken: ...}}}
   --audit     one JSON object a call is appended: time, op, endpoint, status, account,
               principal, repository, digest, range, bytesIn, bytesOut, error`
 
@@ -77,6 +80,7 @@ type localFlags struct {
 	restore     time.Duration
 	scan        time.Duration
 	findings    string
+	upstreams   string
 	quirksOff   []string
 	hostNames   []string
 	seeds       []string
@@ -107,6 +111,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.DurationVar(&f.restore, "restore-time", localecr.DefaultRestoreTime, "how long an image takes from the archive back")
 	flags.DurationVar(&f.scan, "scan-time", localecr.DefaultScanTime, "how long a scan takes")
 	flags.StringVar(&f.findings, "scan-findings", "", "`file`, or directory of files *.json, of what scans find")
+	flags.StringVar(&f.upstreams, "upstreams", "", "`file` of the registries behind pull-through cache rules")
 	flags.StringVar(&f.faults, "faults", "", "`file` of failures to happen")
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
@@ -241,6 +246,11 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	if f.findings != "" {
 		if o.ScanFindings, err = localecr.LoadScanFindings(f.findings); err != nil {
 			return o, closeFiles, usagef("%w", err)
+		}
+	}
+	if f.upstreams != "" {
+		if o.Upstreams, err = readFile(f.upstreams, localecr.ReadUpstreams); err != nil {
+			return o, closeFiles, err
 		}
 	}
 	if o.Accounts, err = readAccountsFile(f.accounts); err != nil {

@@ -159,12 +159,26 @@ func errNotAuthorized() error {
 	return stsError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 }
 
-func (ids *Identities) startSession(account string, role Role, name string, life time.Duration) (AssumedRoleUser, Credentials) {
+// RoleSession returns a session of a role that a service of AWS has assumed.
+func (ids *Identities) RoleSession(roleARN, name string) (Principal, error) {
+	account, role, ok := ids.findRole(roleARN)
+	if !ok {
+		return Principal{}, fmt.Errorf("the role %s does not exist", roleARN)
+	}
+	_, p := sessionOf(account, role, name)
+	return p, nil
+}
+
+func sessionOf(account string, role Role, name string) (AssumedRoleUser, Principal) {
 	u := AssumedRoleUser{
 		AssumedRoleID: uniqueID("AROA", "arn:aws:iam::"+account+":role/"+role.Name) + ":" + name,
 		Arn:           "arn:aws:sts::" + account + ":assumed-role/" + role.Name + "/" + name,
 	}
-	p := Principal{ARN: u.Arn, Account: account, UserID: u.AssumedRoleID, Type: AssumedRole}
+	return u, Principal{ARN: u.Arn, Account: account, UserID: u.AssumedRoleID, Type: AssumedRole}
+}
+
+func (ids *Identities) startSession(account string, role Role, name string, life time.Duration) (AssumedRoleUser, Credentials) {
+	u, p := sessionOf(account, role, name)
 	return u, ids.issueSession(p, life)
 }
 

@@ -275,7 +275,7 @@ func (r *Registry) receive(tx *bolt.Tx, from *repository, rec *imageRecord, tag 
 	var missing *types.RepositoryNotFoundException
 	if errors.As(err, &missing) {
 		if err = allow("ecr:CreateRepository"); err == nil {
-			repo, err = r.createReplica(tx, from.record.Name)
+			repo, err = r.createAs(tx, from.record.Name, types.RCTAppliedForReplication)
 		}
 	}
 	if err != nil {
@@ -302,10 +302,10 @@ func (r *Registry) receive(tx *bolt.Tx, from *repository, rec *imageRecord, tag 
 	return repo.saveImage(have)
 }
 
-// createReplica makes a repository for what is replicated into it: of a template, or with the presets.
-// "Replication doesn't replicate settings of repositories" (user guide).
-func (r *Registry) createReplica(tx *bolt.Tx, name string) (*repository, error) {
-	t, err := r.templateFor(tx, name, types.RCTAppliedForReplication)
+// createAs makes a repository that comes into being in a way: of a template, or with the presets. "Replication
+// doesn't replicate settings of repositories" (user guide).
+func (r *Registry) createAs(tx *bolt.Tx, name string, way types.RCTAppliedFor) (*repository, error) {
+	t, err := r.templateFor(tx, name, way)
 	if err != nil {
 		return nil, err
 	}

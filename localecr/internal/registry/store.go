@@ -40,6 +40,11 @@ type Options struct {
 	DefaultKey func(account, region string) (string, error)
 	// CheckKey fails if a KMS key with which a repository is to be encrypted does not exist; default: all do.
 	CheckKey func(account, region, key string) error
+	// IsUpstream reports whether a pull-through cache rule may name a host that is none of Amazon ECR's upstream registries;
+	// default: no.
+	IsUpstream func(host string) bool
+	// HasSecret reports whether AWS Secrets Manager has a secret; default: no.
+	HasSecret func(arn string) bool
 	// Quirks are answers of ECR that are not settled.
 	Quirks Quirks
 	// RepositoryURI returns the name under which clients reach a repository; default none.
@@ -103,6 +108,8 @@ type Store struct {
 	signPayload     func(profile, repository string) *SigningFailure
 	defaultKey      func(account, region string) (string, error)
 	checkKey        func(account, region, key string) error
+	isUpstream      func(host string) bool
+	hasSecret       func(arn string) bool
 	quirks          Quirks
 
 	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
@@ -149,6 +156,12 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	if s.checkKey = o.CheckKey; s.checkKey == nil {
 		s.checkKey = func(_, _, _ string) error { return nil }
+	}
+	if s.isUpstream = o.IsUpstream; s.isUpstream == nil {
+		s.isUpstream = func(string) bool { return false }
+	}
+	if s.hasSecret = o.HasSecret; s.hasSecret == nil {
+		s.hasSecret = func(string) bool { return false }
 	}
 	if s.defaultKey = o.DefaultKey; s.defaultKey == nil {
 		s.defaultKey = func(account, region string) (string, error) {

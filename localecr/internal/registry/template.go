@@ -87,8 +87,8 @@ func (r *Registry) templateNotFound(prefix string) error {
 		"The repository creation template with prefix '%s' does not exist in the registry with id '%s'", prefix, r.account))}
 }
 
-// CreateRepositoryCreationTemplate makes a template of repositories that come into being by a push or by
-// replication; the pull through cache is not served here. Errors: TemplateAlreadyExists, InvalidParameter.
+// CreateRepositoryCreationTemplate makes a template of repositories that come into being by a push, by
+// replication or by a pull through the cache. Errors: TemplateAlreadyExists, InvalidParameter.
 func (r *Registry) CreateRepositoryCreationTemplate(_ context.Context, in *ecr.CreateRepositoryCreationTemplateInput) (*ecr.CreateRepositoryCreationTemplateOutput, error) {
 	now := r.now()
 	t := &types.RepositoryCreationTemplate{
@@ -295,20 +295,24 @@ func (r *Registry) createOnPush(name *string) error {
 	return err
 }
 
-// templateFor finds the template for a repository that comes into being in a way, or nil.
-func (r *Registry) templateFor(tx *bolt.Tx, name string, way types.RCTAppliedFor) (*types.RepositoryCreationTemplate, error) {
-	b, err := r.templates(tx)
-	if err != nil || b == nil {
-		return nil, err
-	}
-	var prefixes []string
+// prefixesOf returns the prefixes of a repository's name, the longest first, and ROOT.
+func prefixesOf(name string) (prefixes []string) {
 	for i, char := range name {
 		if char == '/' {
 			prefixes = append(prefixes, name[:i])
 		}
 	}
 	slices.Reverse(prefixes)
-	for _, prefix := range append(prefixes, rootPrefix) {
+	return append(prefixes, rootPrefix)
+}
+
+// templateFor finds the template for a repository that comes into being in a way, or nil.
+func (r *Registry) templateFor(tx *bolt.Tx, name string, way types.RCTAppliedFor) (*types.RepositoryCreationTemplate, error) {
+	b, err := r.templates(tx)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	for _, prefix := range prefixesOf(name) {
 		var t types.RepositoryCreationTemplate
 		ok, err := getJSON(b, []byte(prefix), &t)
 		if err != nil {
