@@ -59,6 +59,8 @@ func TestInterop(t *testing.T) {
 		t.Run("STS", s.testSTS)
 		t.Run("KMS", s.testKMS)
 		t.Run("Governing", s.testGoverning)
+		t.Run("FarSide", s.testFarSide)
+		t.Run("Policies", s.testPolicies)
 		t.Run("Refused", s.testRefused)
 		t.Run("LargeLayer", s.testLargeLayer)
 		t.Run("Cosign", s.testCosign)
