@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -338,6 +339,6 @@ func TestSettings(t *testing.T) {
 	if err != nil || *reg.RegistryId != "000000000000" || reg.ReplicationConfiguration == nil {
 		t.Errorf("%+v %v", reg, err)
 	}
-	_, err = r.api.DescribePullThroughCacheRules(ctx, &ecr.DescribePullThroughCacheRulesInput{})
-	wantError(t, err, "UnknownOperationException", "DescribePullThroughCacheRules is not an operation of the local ECR")
+	_, err = r.api.DescribeRegistry(ctx, &ecr.DescribeRegistryInput{}, ecr.WithAPIOptions(smithyhttp.SetHeaderValue("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.MakeCoffee")))
+	wantError(t, err, "UnknownOperationException", "MakeCoffee is not an operation of the local ECR")
 }
