@@ -1,4 +1,4 @@
-package localecr
+package layerpart
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func TestLayerPartIsRead(t *testing.T) {
 		` { "partFirstByte" : 0 , "layerPartBlob" : "` + escaped + `" } `,
 	} {
 		var blob bytes.Buffer
-		members, err := readLayerPart(strings.NewReader(body), &blob)
+		members, err := Read(strings.NewReader(body), &blob)
 		if err != nil || string(members) != `{"partFirstByte":0}` || !bytes.Equal(blob.Bytes(), data) {
 			t.Errorf("%.40s…: members %s, %d bytes, %v", body, members, blob.Len(), err)
 		}
@@ -32,13 +32,13 @@ func TestABlobThatIsNotBase64IsRefused(t *testing.T) {
 	for _, at := range []int{0, 1, 31, 32, 1000, 65_535, 65_536, len(text) - 1} {
 		for _, c := range []string{" ", "\n", "\r", "!", "=", "-", `\u0041`, "\x80"} {
 			body := fmt.Sprintf(`{"layerPartBlob":"%s%s%s"}`, text[:at], c, text[at+1:])
-			if _, err := readLayerPart(strings.NewReader(body), &bytes.Buffer{}); err == nil && (c != "=" || at != len(text)-1) {
+			if _, err := Read(strings.NewReader(body), &bytes.Buffer{}); err == nil && (c != "=" || at != len(text)-1) {
 				t.Errorf("%q at %d was taken", c, at)
 			}
 		}
 	}
 	for _, body := range []string{"", "{", "[]", `{"layerPartBlob":"QUJ"}`, `{"layerPartBlob":"QUI=QUJD"}`, `{"layerPartBlob":"QUJD"`, `{"layerPartBlob":"QUJD" "x":1}`, `{"x":"` + strings.Repeat("y", maxMembers) + `"}`} {
-		if _, err := readLayerPart(strings.NewReader(body), &bytes.Buffer{}); err == nil {
+		if _, err := Read(strings.NewReader(body), &bytes.Buffer{}); err == nil {
 			t.Errorf("%.60s was taken", body)
 		}
 	}

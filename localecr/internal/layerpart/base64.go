@@ -1,4 +1,4 @@
-package localecr
+package layerpart
 
 import (
 	"bytes"
