@@ -138,6 +138,10 @@ func TestAccountNames(t *testing.T) {
 	if err := json.Unmarshal([]byte(want), &again); err != nil || !reflect.DeepEqual(again, accounts) {
 		t.Errorf("%v: %+v", err, again)
 	}
+	var none Account
+	if err := yaml.Unmarshal([]byte(`{id: "1", users: [{name: a, policies: []}, {name: b}]}`), &none); err != nil || none.Users[0].Policies == nil || none.Users[1].Policies != nil {
+		t.Errorf("%v: an empty list of policies differs from none: %+v", err, none)
+	}
 	var policies []Policy
 	if err := json.Unmarshal([]byte(`[{"Statement":[]}, "text"]`), &policies); err != nil || policies[0] != `{"Statement":[]}` || policies[1] != "text" {
 		t.Errorf("%v: %s", err, policies)

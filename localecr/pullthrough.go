@@ -117,9 +117,6 @@ func (x *exchange) importUpstream(ctx context.Context, name string, id types.Ima
 			return upstream.Classify(err)
 		}
 	}
-	if tag == "" {
-		return nil
-	}
 	return x.registry().NoteUpstreamCheck(ctx, name, tag)
 }
 

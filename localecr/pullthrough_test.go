@@ -195,6 +195,18 @@ func TestPullThroughCacheByDigest(t *testing.T) {
 	if got := r.images(r.api, "hub/library/app"); len(got) != 3 || got[digest] != "" {
 		t.Errorf("%v", got)
 	}
+	// A layer of the cache cannot be mounted: the client uploads it.
+	if _, err := r.api.PutAccountSetting(ctx, &ecr.PutAccountSettingInput{Name: aws.String("BLOB_MOUNTING"), Value: aws.String("ENABLED")}); err != nil {
+		t.Fatal(err)
+	}
+	r.repository("own")
+	for image := range r.images(r.api, "hub/library/app") {
+		for _, layer := range layersOf(t, r.v2(http.MethodGet, "/v2/hub/library/app/manifests/"+image, nil).body) {
+			if got := r.v2(http.MethodPost, "/v2/own/blobs/uploads/?mount="+layer+"&from=hub/library/app", nil); got.status != http.StatusAccepted {
+				t.Errorf("mount of a layer of the cache: %d", got.status)
+			}
+		}
+	}
 	h.status.Store(http.StatusInternalServerError)
 	if got := r.v2(http.MethodHead, "/v2/hub/library/app/manifests/"+digest, nil); got.status != 200 {
 		t.Error("the second time:", got.status)

@@ -64,29 +64,8 @@ func TestEveryRequestSnapshotIsServedOrRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.Start(t)
-	send := func(op string, body []byte) (int, map[string]any) {
-		req, err := http.NewRequest("POST", srv.URL+"/", bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		req.Header.Set("X-Amz-Target", targetECR+op)
-		user := DefaultAccounts()[0].Users[0]
-		key := aws.Credentials{AccessKeyID: user.AccessKeyID, SecretAccessKey: user.SecretAccessKey}
-		if err := v4.NewSigner().SignHTTP(context.Background(), key, req, strings.TrimPrefix(registry.Digest(body), "sha256:"), "ecr", "us-east-1", time.Now()); err != nil {
-			t.Fatal(err)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		var doc map[string]any
-		if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
-			t.Fatalf("%s: %d: %v", op, resp.StatusCode, err)
-		}
-		return resp.StatusCode, doc
-	}
+	user := DefaultAccounts()[0].Users[0]
+	send := func(op string, body []byte) (int, map[string]any) { return sendSigned(t, srv, user, op, body) }
 	// The placeholders as they are, and as something that gets behind the first check.
 	plausible := strings.NewReplacer(
 		`"registryId":"__RegistryId__",`, "", `,"registryId":"__RegistryId__"`, "", `{"registryId":"__RegistryId__"}`, "{}",
@@ -114,6 +93,31 @@ func TestEveryRequestSnapshotIsServedOrRefusedByName(t *testing.T) {
 	if served != len(operations) {
 		t.Errorf("%d of the %d operations have a snapshot", served, len(operations))
 	}
+}
+
+// sendSigned calls an operation of ECR and returns the status and the JSON of the answer.
+func sendSigned(t *testing.T, srv *Server, user User, op string, body []byte) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequest("POST", srv.URL+"/", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", targetECR+op)
+	key := aws.Credentials{AccessKeyID: user.AccessKeyID, SecretAccessKey: user.SecretAccessKey}
+	if err := v4.NewSigner().SignHTTP(context.Background(), key, req, strings.TrimPrefix(registry.Digest(body), "sha256:"), "ecr", "us-east-1", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var doc map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+		t.Fatalf("%s: %d: %v", op, resp.StatusCode, err)
+	}
+	return resp.StatusCode, doc
 }
 
 // answering makes a client that gets the snapshot of a response for whatever it asks.

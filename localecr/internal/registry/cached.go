@@ -94,6 +94,9 @@ func (r *Registry) upstreamOf(tx *bolt.Tx, name string) (*Upstream, error) {
 	return nil, nil
 }
 
+// cached reports whether images have come to the repository through the cache.
+func (repo *repository) cached() bool { return repo.bucket.Bucket(bucketChecks) != nil }
+
 func (repo *repository) checkedAt(tag string) (at time.Time, ok bool) {
 	if b := repo.bucket.Bucket(bucketChecks); b != nil {
 		at, err := time.Parse(time.RFC3339Nano, string(b.Get([]byte(tag))))
@@ -102,11 +105,12 @@ func (repo *repository) checkedAt(tag string) (at time.Time, ok bool) {
 	return at, false
 }
 
-// NoteUpstreamCheck notes that a tag was compared with its upstream registry just now. Errors: RepositoryNotFound.
+// NoteUpstreamCheck notes that an image came from its upstream registry, or that its tag, unless it is "", was compared
+// with it, just now. Errors: RepositoryNotFound.
 func (r *Registry) NoteUpstreamCheck(_ context.Context, name, tag string) error {
 	return r.update(&name, func(repo *repository) error {
 		b, err := repo.bucket.CreateBucketIfNotExists(bucketChecks)
-		if err != nil {
+		if err != nil || tag == "" {
 			return err
 		}
 		return b.Put([]byte(tag), []byte(r.now().Format(time.RFC3339Nano)))

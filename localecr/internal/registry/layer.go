@@ -140,7 +140,8 @@ func (s *Store) OpenLayer(digest string) (*os.File, error) {
 
 // MountLayer adds a layer of another repository of the same registry, as /v2/ does with the
 // account setting BLOB_MOUNTING, and reports whether it could: the setting is on, both repositories are
-// encrypted alike, and an active image of the source names the layer (Amazon ECR user guide, blob mounting).
+// encrypted alike, an active image of the source names the layer, and the source is no pull-through cache (Amazon ECR
+// user guide, blob mounting).
 // Errors: RepositoryNotFound of the target.
 func (r *Registry) MountLayer(ctx context.Context, target, source, digest string) (bool, error) {
 	setting, err := r.GetAccountSetting(ctx, &ecr.GetAccountSettingInput{Name: aws.String("BLOB_MOUNTING")})
@@ -167,7 +168,7 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 		}
 		rec, err := from.layer(digest)
 		if err != nil || rec == nil ||
-			from.record.EncryptionType != repo.record.EncryptionType || from.record.KMSKey != repo.record.KMSKey {
+			from.cached() || from.record.EncryptionType != repo.record.EncryptionType || from.record.KMSKey != repo.record.KMSKey {
 			return err
 		}
 		if accessible, err := from.accessible(digest, r.now()); err != nil || !accessible {
