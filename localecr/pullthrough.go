@@ -47,12 +47,15 @@ func validatePullThroughCacheRule(ctx context.Context, x *exchange, body []byte)
 // for an image that the cache does not have and cannot get. An image that the cache has is served even if the upstream
 // registry refuses.
 func (x *exchange) pullThrough(ctx context.Context, name string, id types.ImageIdentifier) (*types.ImageFailure, error) {
+	if up, err := x.registry().Upstream(ctx, name, id); err != nil || up == nil {
+		return nil, err
+	}
 	done, err := x.server.imports.begin(ctx, x.account+"/"+x.region+"/"+name)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	up, err := x.registry().Upstream(ctx, name, id)
+	up, err := x.registry().Upstream(ctx, name, id) // another call may have brought the image
 	if err != nil || up == nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type hub struct {
 	status    atomic.Int32 // what it answers to everything, 0 for what it has
 	manifests atomic.Int32
 	password  string
+	hold      chan struct{} // if set, a request for the tag "slow" is announced and waits here
 }
 
 func newHub(t *testing.T) *hub {
@@ -48,6 +49,10 @@ func newHub(t *testing.T) *hub {
 			w.Header().Set("WWW-Authenticate", `Basic realm="hub"`)
 			w.WriteHeader(http.StatusUnauthorized)
 		default:
+			if h.hold != nil && strings.HasSuffix(r.URL.Path, "/manifests/slow") {
+				h.hold <- struct{}{}
+				<-h.hold
+			}
 			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/manifests/") {
 				h.manifests.Add(1)
 			}
@@ -281,6 +286,33 @@ func TestPullThroughCacheAtOnce(t *testing.T) {
 	clients.Wait()
 	if n := h.manifests.Load(); n != 3 {
 		t.Errorf("%d manifests were read, want the index and its two images once", n)
+	}
+}
+
+// TestPullThroughCacheServesWhileItImports pulls a cached image while another one of its repository is on its way.
+func TestPullThroughCacheServesWhileItImports(t *testing.T) {
+	t.Parallel()
+	h := newHub(t)
+	r := newRig(t, localecr.Options{Upstreams: h.upstreams()})
+	r.hubRule()
+	h.push("library/app:1.0")
+	h.push("library/app:slow")
+	if got := r.v2(http.MethodGet, "/v2/hub/library/app/manifests/1.0", nil); got.status != 200 {
+		t.Fatal(got.status)
+	}
+	h.hold = make(chan struct{})
+	slow := make(chan int)
+	go func() {
+		got, _ := r.try(http.MethodGet, r.srv.URL+"/v2/hub/library/app/manifests/slow", nil)
+		slow <- got.status
+	}()
+	<-h.hold
+	if got := r.v2(http.MethodGet, "/v2/hub/library/app/manifests/1.0", nil); got.status != 200 {
+		t.Error(got.status)
+	}
+	h.hold <- struct{}{}
+	if status := <-slow; status != 200 {
+		t.Error(status)
 	}
 }
 
