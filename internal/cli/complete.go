@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/layout"
@@ -146,7 +147,7 @@ func directories(kind, prefix string) []string {
 func completeEnumerations(cmd *cobra.Command) {
 	complete := func(f *pflag.Flag) {
 		values := strings.Split(f.Value.Type(), "|")
-		if known := enumerations[f.Name]; len(known) > 0 && cmd.Name() == "ls" {
+		if known := enumerations(cmd, f.Name); known != nil {
 			values = known
 		}
 		if len(values) > 1 {
@@ -160,5 +161,28 @@ func completeEnumerations(cmd *cobra.Command) {
 	}
 }
 
-// enumerations are the values of flags of ls whose type does not list them.
-var enumerations = map[string][]string{"sort": {"pushed", "pulled", "size", "tag", "name"}}
+// enumerations returns the values of a flag whose type does not list them.
+func enumerations(cmd *cobra.Command, flag string) []string {
+	switch cmd.Name() + " " + flag {
+	case "ls sort":
+		return []string{"pushed", "pulled", "size", "tag", "name"}
+	case "create type":
+		return []string{"oci", "docker"}
+	case "import existing":
+		return []string{"overwrite", "skip", "retag", "error"}
+	case "export part-size":
+		return []string{"fat32", "dvd", "bd25"}
+	case "local quotas":
+		return []string{"off", "default"}
+	case "local quirks-off":
+		var names []string
+		for _, q := range localecr.Quirks() {
+			names = append(names, string(q))
+		}
+		return names
+	}
+	if flag == "encryption" {
+		return []string{"AES256", "KMS", "KMS_DSSE"}
+	}
+	return nil
+}

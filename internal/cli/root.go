@@ -82,6 +82,7 @@ func newRootCommand(app *App) *cobra.Command {
 	root.AddCommand(newTopics()...)
 	addHelpCommand(root)
 	root.InitDefaultCompletionCmd()
+	completeWithoutPackages(app, root)
 	root.SetUsageFunc(app.printUsage)
 	splitExamples(root)
 	completeReferences(app, root)
