@@ -350,6 +350,7 @@ func TestSignOptions(t *testing.T) {
 		"a format that is read only":   {Options{Formats: []Format{FormatOCI11}}, `"oci-1-1"`},
 		"a layout without repository":  {Options{Formats: []Format{FormatLegacy}}, "names the repository"},
 		"a repository with a digest":   {Options{Formats: []Format{FormatLegacy}, Repository: "h.example/app@" + string(m.Descriptor.Digest)}, "names the repository"},
+		"a repository with a tag":      {Options{Formats: []Format{FormatLegacy}, Repository: "h.example/app:1.0"}, "names the repository"},
 		"an annotation without a name": {Options{Annotations: map[string]string{"": "x"}}, "annotation"},
 		"an annotation not in UTF-8":   {Options{Annotations: map[string]string{"a": "\xff"}}, "annotation"},
 	} {

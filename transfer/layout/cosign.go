@@ -13,9 +13,9 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// nameCosign sets for the signatures and attestations of a layout of cosign save the tags
-// that they have in a registry: there the image that they belong to is in the tag, here it is
-// the only entry of its kind.
+// nameCosign adds the tags that signatures and attestations have in a registry to the index of
+// a layout that cosign save wrote. In a registry the tag says which image they belong to; in
+// such a layout that is the only image.
 func nameCosign(index []content.Descriptor) {
 	var subject digest.Digest
 	for _, d := range index {
