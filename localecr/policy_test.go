@@ -318,3 +318,29 @@ func layersOf(t *testing.T, manifest []byte) (digests []string) {
 	}
 	return digests
 }
+
+// TestTokensNeedAnIdentityPolicy has the policy of a registry neither allow nor deny GetAuthorizationToken.
+func TestTokensNeedAnIdentityPolicy(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t, userNamed("alice"), userNamed("bob", mayLogIn))
+	for effect, user := range map[string]string{"Allow": "alice", "Deny": "bob"} {
+		text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":%q,"Principal":{"AWS":"arn:aws:iam::%s:user/%s"},"Action":"ecr:*","Resource":"*"}]}`, effect, ourAccount, user)
+		if _, err := p.as("admin").PutRegistryPolicy(context.Background(), &ecr.PutRegistryPolicyInput{PolicyText: &text}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := p.as(user).GetAuthorizationToken(context.Background(), &ecr.GetAuthorizationTokenInput{})
+		if (err == nil) != (user == "bob") {
+			t.Errorf("%s, whose registry has %s: %v", user, effect, err)
+		}
+	}
+}
+
+// TestPutOfAnUploadNeedsTwoPermissions has a PUT with bytes need the permission for a part, too.
+func TestPutOfAnUploadNeedsTwoPermissions(t *testing.T) {
+	t.Parallel()
+	p := newPoliced(t, userNamed("user", mayLogIn, policyOf("Allow", `"ecr:InitiateLayerUpload","ecr:CompleteLayerUpload"`, `"*"`)))
+	p.token = p.login(p.as("user"))
+	to := p.startV2(theRepo) + "?digest=" + digestOf([]byte("layer"))
+	wantReply(t, p.v2(http.MethodPut, to, []byte("layer")), http.StatusForbidden, "DENIED", "not authorized to perform: ecr:UploadLayerPart")
+	wantReply(t, p.v2(http.MethodPut, to, nil), http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "")
+}
