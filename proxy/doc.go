@@ -1,5 +1,5 @@
-// Package proxy serves the pull half of the OCI distribution API on this machine, for
-// engines that read each layer over one connection: docker, podman, containerd. It reads
+// Package proxy serves the OCI distribution API on this machine, for engines that read and
+// send each layer over one connection: docker, podman, containerd. It reads
 // layers from the registry over several connections, once for all clients, checks their
 // digests and keeps them in a cache.
 //
@@ -9,6 +9,9 @@
 //
 // The last bytes of a blob are held back until its digest agrees: a client never completes
 // a layer that is not the one that it asked for.
+//
+// A blob that a client pushes goes to its registry in parts, several at once, while it
+// arrives. It is stored only if its digest is the one that the client names at the end.
 //
 // The API is that of https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 package proxy

@@ -28,6 +28,11 @@ type Options struct {
 	// Demand returns what is required of the images of a repository; nil requires nothing. An
 	// error keeps them from being answered.
 	Demand func(ctx context.Context, host, repository string) (Demand, error)
+	// Push lets clients push, with our own credentials.
+	Push bool
+	// BeforeTag, if not nil, is called before a pushed image gets a tag: dst has it by its
+	// digest. An error keeps the tag from being set.
+	BeforeTag func(ctx context.Context, host, repository string, dst content.Target, image content.Manifest) error
 	// Connections is the number of connections for one blob; 0 is that of package
 	// transfer.
 	Connections int
@@ -55,6 +60,7 @@ type Handler struct {
 	life      context.Context
 	end       context.CancelFunc
 	fetches   fetches
+	uploads   uploads
 	slots     *semaphore.Weighted // connections of all fetches
 	passes    *semaphore.Weighted // blobs that are passed on without the cache
 	verifying singleflight.Group
@@ -77,7 +83,7 @@ func New(cache *Cache, options Options) *Handler {
 	life, end := context.WithCancel(context.Background())
 	h := &Handler{
 		options: options, cache: cache, patience: clientPatience, life: life, end: end,
-		fetches: fetches{all: map[digest.Digest]*fetch{}}, repositories: map[string]*repository{},
+		fetches: fetches{all: map[digest.Digest]*fetch{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
 		dirty: make(chan struct{}, 1),
 	}
@@ -89,6 +95,7 @@ func New(cache *Cache, options Options) *Handler {
 // Close ends what is being fetched and waits for it. The server has been shut down.
 func (h *Handler) Close() {
 	h.end()
+	h.uploads.close()
 	h.fetches.run.Wait()
 	h.kept.Wait()
 }

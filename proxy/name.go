@@ -28,6 +28,7 @@ type target struct {
 	host       string // in its canonical spelling
 	repository string // at the host
 	name       string // as the client calls the repository
+	mirrored   bool   // the query names the host
 	kind       string // manifests, blobs, uploads, referrers or tags
 	reference  string // tag or digest; "list" of tags; ID of an upload, "" of a new one
 }
@@ -53,7 +54,7 @@ func parseTarget(r *http.Request) (target, *failure) {
 	case len(ns) > 1:
 		return t, &failure{http.StatusBadRequest, "NAME_INVALID", "the query names more than one registry"}
 	case given:
-		host = ns[0]
+		host, t.mirrored = ns[0], true
 	default:
 		host, names = withPort(names[0]), names[1:]
 	}

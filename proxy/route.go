@@ -32,6 +32,11 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, t target) error 
 	if !reads(r) || t.kind == kindUploads {
 		return h.push(w, r, t)
 	}
+	if h.options.Push && r.Method == http.MethodHead && t.isDigest() && (t.kind == kindBlobs || t.kind == kindManifests) {
+		if done, err := h.head(w, r, t); done {
+			return err
+		}
+	}
 	switch t.kind {
 	case kindManifests:
 		return h.manifest(w, r, t)

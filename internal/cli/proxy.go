@@ -43,6 +43,10 @@ Only registries of Amazon ECR are served, those of ECRKIT_REGISTRIES too, and th
 its address reads with these credentials: another address than a loopback one needs
 --allow-remote.
 
+With --allow-push clients also push by these names: docker push 127.0.0.1:4511/HOST/app:1.2. A layer
+goes to Amazon ECR in parts, several at once, while the client sends it. Whoever reaches the address
+then writes with these credentials.
+
 It serves until SIGINT or SIGTERM, and then finishes answers for up to 30 seconds. When it is
 ready it prints one line with its URL. With --verbose it writes a line of JSON for each request
 to stderr.`
@@ -51,7 +55,7 @@ to stderr.`
 type proxyFlags struct {
 	addr, cache, cacheSize string
 	allow                  []string
-	remote, prefetch       bool
+	remote, prefetch, push bool
 	connections            int
 }
 
@@ -68,6 +72,7 @@ func newProxyCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.addr, "addr", defaultProxyAddr, "`host:port` to listen on; port 0 picks a free one")
 	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
 	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
+	flags.BoolVar(&f.push, "allow-push", false, "let clients push, with the credentials of ecrkit")
 	flags.StringVar(&f.cache, "cache", "", "`directory` of the cache (default proxy in ecrkit's cache directory)")
 	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
 	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
@@ -168,7 +173,7 @@ func (app *App) proxyOptions(f proxyFlags) (proxy.Options, error) {
 			}
 			return opener.Source(ctx, r)
 		},
-		Connections: f.connections, Prefetch: f.prefetch, AnyHost: !local,
+		Connections: f.connections, Prefetch: f.prefetch, Push: f.push, AnyHost: !local,
 		Logger: slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level})),
 	}, nil
 }

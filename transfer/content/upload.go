@@ -3,6 +3,8 @@ package content
 import (
 	"context"
 	"io"
+
+	"github.com/opencontainers/go-digest"
 )
 
 // DefaultPartSize is the size of a part where nobody proposes another, in bytes.
@@ -73,4 +75,38 @@ type UploadNote interface {
 	Close() error
 	// Remove removes the note.
 	Remove() error
+}
+
+// BlobStreamer is a [Target] that takes a blob while it arrives, before its size and digest
+// are known.
+type BlobStreamer interface {
+	// StreamBlob begins a blob. ctx is that of the whole upload.
+	StreamBlob(ctx context.Context, how Streaming) BlobStream
+}
+
+// Streaming describes how a blob goes to a target while it arrives.
+type Streaming struct {
+	// Connections is the most that one blob uses.
+	Connections int
+	// Memory returns a buffer of n bytes, and what gives it back. It waits until there is
+	// memory.
+	Memory func(ctx context.Context, n int64) (buffer []byte, release func(), err error)
+}
+
+// BlobStream is a blob on its way to a target. One goroutine at a time uses it.
+type BlobStream interface {
+	// Write takes what comes next. It waits while the target is slower than the bytes come.
+	io.Writer
+	// Commit stores what was written as the blob d. The error wraps [ErrIntegrity], and
+	// nothing is stored, if it has another digest. It ends the stream.
+	Commit(ctx context.Context, d digest.Digest) error
+	// Abort ends the stream, unless it has ended. Nothing is stored.
+	Abort()
+}
+
+// BlobMounter is a [Target] that may take a blob from another repository of its registry.
+type BlobMounter interface {
+	// MountBlob reports whether the target has taken the blob d from another repository. A
+	// registry that does not is no error.
+	MountBlob(ctx context.Context, d digest.Digest, from Source) (bool, error)
 }

@@ -4,16 +4,15 @@ import (
 	"context"
 	"net/url"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // mount asks the registry to take a blob from another of its repositories. If it was
 // asked and does not, upload is where the blob is to be sent.
 func (r *Repository) mount(ctx context.Context, d content.Descriptor, source content.Source) (upload *url.URL, mounted bool, err error) {
-	var from string
-	if src, ok := source.(*Repository); ok && src.registry == r.registry && src.repository != r.repository {
-		from = src.repository
-	}
+	from := r.mountable(source)
 	mounted, err = r.state.Mount(ctx, from, func() (mounted bool, err error) {
 		c, err := r.client(ctx, actionsPush, from)
 		if err != nil {
@@ -23,4 +22,30 @@ func (r *Repository) mount(ctx context.Context, d content.Descriptor, source con
 		return mounted, err
 	})
 	return upload, mounted, err
+}
+
+// mountable returns the repository that a blob of a source can be mounted from, "" if it is
+// in none of the registry.
+func (r *Repository) mountable(source content.Source) string {
+	if src, ok := source.(*Repository); ok && src.registry == r.registry && src.repository != r.repository {
+		return src.repository
+	}
+	return ""
+}
+
+// MountBlob has the registry mount a blob, if it does. That it refused another one says
+// nothing: the caller may guess where blobs are.
+func (r *Repository) MountBlob(ctx context.Context, d digest.Digest, source content.Source) (mounted bool, err error) {
+	from := r.mountable(source)
+	if from == "" {
+		return false, nil
+	}
+	c, err := r.client(ctx, actionsPush, from)
+	if err == nil {
+		_, mounted, err = c.Begin(ctx, r.repository, d, from)
+	}
+	if err != nil {
+		return false, r.fail("blob "+string(d), err)
+	}
+	return mounted, nil
 }
