@@ -8,6 +8,9 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 )
 
 // hostsFile is the hosts.toml of a registry, for containerd
@@ -33,8 +36,10 @@ func (s *Setup) hostsFile(dir, host string) managed {
 				fmt.Sprintf("[host.%q]", s.Proxy), `  capabilities = ["pull", "resolve"]`,
 			}
 			if !s.Fallback {
-				// Everything else is another endpoint, or belongs to one.
+				// Everything else is another endpoint, or belongs to one. containerd does not
+				// name the registry when it pushes, so pushes go there themselves.
 				only := append([]string{fmt.Sprintf("server = %q", s.Proxy)}, endpoints...)
+				only = append(only, fmt.Sprintf("[host.%q]", registryURL(host)), `  capabilities = ["push"]`)
 				return checked(addBlock(turnOff(clean), 0, host, only...))
 			}
 			at, err := firstTable(clean)
@@ -48,6 +53,17 @@ func (s *Setup) hostsFile(dir, host string) managed {
 			return edited, sameBesides(clean, edited, "host", s.Proxy.String())
 		},
 	}
+}
+
+// registryURL is where containerd finds a registry by itself.
+func registryURL(host string) string {
+	switch {
+	case host == registryname.DockerHub:
+		return "https://registry-1.docker.io"
+	case loopback.Is(host):
+		return "http://" + host
+	}
+	return "https://" + host
 }
 
 // checked returns a text unless it is no TOML.
@@ -158,7 +174,7 @@ func endpoints(text []byte, host string) ([]endpoint, error) {
 	}
 	server := file.Server
 	if server == "" {
-		server = "https://" + host
+		server = registryURL(host)
 	}
 	return append(list, endpoint{server, canPull(file.Capabilities)}), nil
 }

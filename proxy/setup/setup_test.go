@@ -161,7 +161,9 @@ func TestOnlyEndpoint(t *testing.T) {
 		}
 		var urls []string
 		for _, e := range list {
-			urls = append(urls, e.url)
+			if e.pull {
+				urls = append(urls, e.url)
+			}
 		}
 		want := address + " " + address
 		if fallback {

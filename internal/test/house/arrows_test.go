@@ -65,7 +65,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"proxy/setup"},
 		never: append([]string{aws, "auth/...", "transfer", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/files", "internal/loopback", "internal/safetext", "transfer/content"},
+		only:  []string{"internal/files", "internal/loopback", "internal/registryname", "internal/safetext", "transfer/content"},
 		why:   "files of engines are edited without knowing what a proxy serves",
 	}, {
 		from:  []string{"sign"},
