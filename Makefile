@@ -41,7 +41,7 @@ trial: ## run the long tests: kills, fault matrices, random cases by the hundred
 	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
 	set -x; $(GO) test $(TESTFLAGS) -tags trial -run '^TestTrial' -timeout 20m $$packages
 
-interop: ## test the binaries with docker, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
+interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
 	@sh internal/test/interop/peers.sh
 	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/
 
