@@ -1,0 +1,260 @@
+//go:build linux
+
+// Proxybench measures how fast engines pull and push one large layer directly and through
+// `ecrkit proxy`, with a local ECR whose connections are slow, and prints a section of
+// docs/benchmarks.md. It needs root, and docker, podman, containerd or skopeo: what is missing is left
+// out.
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/ecrkit/ecrkit/internal/test/stage"
+)
+
+const mib = 1 << 20
+
+// bench is one run of the whole.
+type bench struct {
+	bin, dir string
+	size     int64 // of the layer, in bytes
+	rate     int64 // of a connection, in bytes per second
+	latency  time.Duration
+	runs     int
+	progress io.Writer
+
+	local   *stage.Local // with slow connections
+	near    *stage.Local // as fast as it is
+	token   string       // for local
+	env     []string
+	engines []engine
+	number  int // of repositories that were made
+}
+
+func main() {
+	b := &bench{progress: os.Stderr}
+	size := flag.Int64("size", 512, "`MiB` of the layer")
+	rate := flag.Int64("rate", 10, "`MiB` per second of a connection")
+	flag.StringVar(&b.bin, "bin", "bin", "`directory` of ecrkit and docker-credential-ecrkit")
+	flag.DurationVar(&b.latency, "latency", 20*time.Millisecond, "time before each answer")
+	flag.IntVar(&b.runs, "runs", 1, "`number` of runs; the median counts")
+	flag.Parse()
+	b.size, b.rate = *size*mib, *rate*mib
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := b.run(ctx, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "proxybench:", err)
+		os.Exit(1)
+	}
+}
+
+// run prints the section.
+func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
+	if b.bin, err = filepath.Abs(b.bin); err != nil {
+		return err
+	}
+	// The path of a socket has at most 107 bytes.
+	if b.dir, err = os.MkdirTemp("", "proxybench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	if err := b.start(ctx); err != nil {
+		return err
+	}
+	defer b.local.Stop()
+	defer b.near.Stop()
+	if b.engines, err = b.startEngines(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		for _, e := range b.engines {
+			e.stop()
+		}
+	}()
+	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull, and docker compresses what it pushes.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
+	fmt.Fprintln(out, "| Operation | Direct | Through the proxy | Faster | From the proxy's cache |\n|---|---:|---:|---:|---:|")
+	for _, e := range b.engines {
+		if e.pull == nil {
+			continue
+		}
+		var direct, proxied, again []float64
+		for range b.runs {
+			d, p, a, err := b.pull(ctx, e)
+			if err != nil {
+				return fmt.Errorf("pull by %s: %w", e.name, err)
+			}
+			direct, proxied, again = append(direct, d), append(proxied, p), append(again, a)
+		}
+		fmt.Fprintf(out, "| pull by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", e.name, median(direct), median(proxied), median(direct)/median(proxied), median(again))
+	}
+	fmt.Fprintln(out, "\n| Operation | Direct | Through the proxy | Faster | Direct to a registry that is not slow |\n|---|---:|---:|---:|---:|")
+	for _, e := range b.engines {
+		if e.push == nil {
+			continue
+		}
+		var direct, proxied, fast []float64
+		for range b.runs {
+			d, p, f, err := b.push(ctx, e)
+			if err != nil {
+				return fmt.Errorf("push by %s: %w", e.name, err)
+			}
+			direct, proxied, fast = append(direct, d), append(proxied, p), append(fast, f)
+		}
+		fmt.Fprintf(out, "| push by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", e.name, median(direct), median(proxied), median(direct)/median(proxied), median(fast))
+	}
+	return nil
+}
+
+func median(list []float64) float64 {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
+
+// start starts the registries and pushes the image that is pulled.
+func (b *bench) start(ctx context.Context) (err error) {
+	ecrkit := filepath.Join(b.bin, "ecrkit")
+	args := []string{"--addr", "127.0.0.1:0", "--quiet", "--data", filepath.Join(b.dir, "registry"),
+		"--latency", b.latency.String(), "--per-connection-rate", fmt.Sprint(b.rate)}
+	if b.local, err = stage.StartLocal(ctx, ecrkit, os.Stderr, args...); err != nil {
+		return err
+	}
+	if b.near, err = stage.StartLocal(ctx, ecrkit, os.Stderr, "--addr", "127.0.0.1:0", "--quiet", "--data", filepath.Join(b.dir, "near")); err != nil {
+		return err
+	}
+	path := "PATH=" + b.bin + ":/usr/bin:/usr/sbin:/bin:/sbin:" + os.Getenv("PATH")
+	docker := filepath.Join(b.dir, ".docker")
+	b.env = b.near.Environ([]string{path, "HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DOCKER_CONFIG=" + docker})
+	near, err := b.output(ctx, "ecrkit", "auth", "token", b.near.Addr)
+	if err != nil {
+		return err
+	}
+	b.env = b.local.Environ([]string{path, "HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DOCKER_CONFIG=" + docker})
+	if err := os.Mkdir(docker, 0o700); err != nil {
+		return err
+	}
+	config := fmt.Sprintf(`{"credHelpers":{%q:"ecrkit"},"auths":{%q:{"auth":%q}}}`,
+		b.local.Addr, b.near.Addr, base64.StdEncoding.EncodeToString([]byte("AWS:"+strings.TrimSpace(near))))
+	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {
+		return err
+	}
+	if err := writeImage(filepath.Join(b.dir, "image"), b.size); err != nil {
+		return err
+	}
+	if _, err := b.local.ECR().CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: new("source")}); err != nil {
+		return err
+	}
+	if err := b.command(ctx, "ecrkit", "push", "oci:"+filepath.Join(b.dir, "image")+":x", b.local.Addr+"/source:x"); err != nil {
+		return err
+	}
+	token, err := b.output(ctx, "ecrkit", "auth", "token", b.local.Addr)
+	b.token = strings.TrimSpace(token)
+	return err
+}
+
+// pull measures one pull directly, and two by a proxy that has nothing.
+func (b *bench) pull(ctx context.Context, e engine) (direct, proxied, again float64, err error) {
+	timed := func(image string) float64 {
+		if err != nil {
+			return 0
+		}
+		begin := time.Now()
+		err = b.command(ctx, e.pull(image)...)
+		took := time.Since(begin).Seconds()
+		if err == nil {
+			err = b.command(ctx, e.remove(image)...)
+		}
+		fmt.Fprintf(b.progress, "pull by %s of %s: %.1f s\n", e.name, image, took)
+		return took
+	}
+	direct = timed(b.local.Addr + "/source:x")
+	if err != nil {
+		return direct, 0, 0, err
+	}
+	p, err := b.startProxy(ctx)
+	if err != nil {
+		return direct, 0, 0, err
+	}
+	defer p.stop()
+	image := p.image(b.local.Addr, "source:x")
+	proxied = timed(image)
+	again = timed(image)
+	return direct, proxied, again, err
+}
+
+// push measures one push directly, one by a proxy, and one to the registry that is not slow.
+func (b *bench) push(ctx context.Context, e engine) (direct, proxied, fast float64, err error) {
+	timed := func(registry *stage.Local, name func(repository string) string) float64 {
+		if err != nil {
+			return 0
+		}
+		b.number++
+		repository := fmt.Sprintf("push-%d", b.number)
+		if _, err = registry.ECR().CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: &repository}); err != nil {
+			return 0
+		}
+		image := name(repository + ":x")
+		if err = e.prepare(ctx, image); err != nil {
+			return 0
+		}
+		begin := time.Now()
+		err = b.command(ctx, e.push(image)...)
+		took := time.Since(begin).Seconds()
+		fmt.Fprintf(b.progress, "push by %s to %s: %.1f s\n", e.name, image, took)
+		return took
+	}
+	direct = timed(b.local, func(name string) string { return b.local.Addr + "/" + name })
+	if err != nil {
+		return direct, 0, 0, err
+	}
+	p, err := b.startProxy(ctx)
+	if err != nil {
+		return direct, 0, 0, err
+	}
+	defer p.stop()
+	proxied = timed(b.local, func(name string) string { return p.image(b.local.Addr, name) })
+	fast = timed(b.near, func(name string) string { return b.near.Addr + "/" + name })
+	return direct, proxied, fast, err
+}
+
+func (b *bench) cmd(ctx context.Context, argv ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	if argv[0] == "ecrkit" {
+		cmd.Path = filepath.Join(b.bin, "ecrkit")
+		cmd.Err = nil
+	}
+	cmd.Env = b.env
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// command runs a command that must succeed.
+func (b *bench) command(ctx context.Context, argv ...string) error {
+	_, err := b.output(ctx, argv...)
+	return err
+}
+
+// output runs a command that must succeed, and returns its output.
+func (b *bench) output(ctx context.Context, argv ...string) (string, error) {
+	var out, messages strings.Builder
+	cmd := b.cmd(ctx, argv...)
+	cmd.Stdout, cmd.Stderr = &out, &messages
+	if err := cmd.Run(); err != nil {
+		text := strings.ReplaceAll(strings.Join(argv, " ")+": "+err.Error()+"\n"+out.String()+messages.String(), b.token+" ", "")
+		return "", fmt.Errorf("%.2000s", text)
+	}
+	return out.String(), nil
+}
