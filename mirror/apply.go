@@ -107,6 +107,9 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 		// Memory grows with the connections: all copies together have as many as one copy may have.
 		opts.Copy.AllConnections = max(2, connectionsOfAll/min(len(sources), opts.atOnce()))
 	}
+	if opts.Copy.Memory == nil {
+		opts.Copy.Memory = transfer.NewMemory(memoryOfAll)
+	}
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
 	for i, repositories := range sources {
@@ -134,8 +137,12 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	return report, err
 }
 
-// connectionsOfAll is over how many connections all copies together move, unless the options say.
-const connectionsOfAll = 16
+const (
+	// connectionsOfAll is over how many connections all copies together move, unless the options say.
+	connectionsOfAll = 16
+	// memoryOfAll is for the parts of all copies together, in bytes: as much as four parts.
+	memoryOfAll = 40 << 20
+)
 
 // bySource groups repositories that come from the same one.
 func bySource(repositories []Repository) (groups [][]Repository) {

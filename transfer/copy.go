@@ -63,6 +63,9 @@ type Options struct {
 	// AllConnections is over how many connections all blobs move; 0 means 16. There
 	// are fewer for a while after requests had to be retried.
 	AllConnections int
+	// Memory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
+	// for this copy.
+	Memory *Memory
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy resumes the ones and
 	// asks first for the others; "" is none.

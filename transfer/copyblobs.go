@@ -31,7 +31,7 @@ type copier struct {
 
 func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	c := &copier{
-		src: src, memory: parts.NewMemory(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
+		src: src, memory: opts.Memory.parts(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: opts.connections(),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),

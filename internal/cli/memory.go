@@ -1,12 +1,18 @@
 package cli
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"runtime/metrics"
+)
 
 const (
 	// copyMemory is from how many bytes on the garbage collector works harder during a copy:
 	// one between registries holds 80 MiB of parts, which would let the heap grow to twice
 	// that. More is used if it is needed.
 	copyMemory = 112 << 20
+
+	// mirrorMemory and mirrorParts are the same for a mirror, whose copies share 40 MiB for their parts.
+	mirrorMemory, mirrorParts = 68 << 20, 40 << 20
 
 	// copyGrowth is by how many percent the heap of a copy may grow before it is collected.
 	// Little of it is garbage, so that half of Go's default saves 1 MiB and costs no
@@ -17,10 +23,13 @@ const (
 // limitMemory sets the soft limit and the growth of a copy, unless GOMEMLIMIT and GOGC set
 // them, and returns what ends that. Other commands have no such limits: a server or a long
 // report that needs more would only be slow.
-func (app *App) limitMemory() (end func()) {
+func (app *App) limitMemory() (end func()) { return app.limitMemoryTo(copyMemory) }
+
+// limitMemoryTo is limitMemory with another soft limit, in bytes.
+func (app *App) limitMemoryTo(most int64) (end func()) {
 	limit, growth := debug.SetMemoryLimit(-1), -1
 	if value, _ := app.Env("GOMEMLIMIT"); value == "" {
-		debug.SetMemoryLimit(copyMemory)
+		debug.SetMemoryLimit(most)
 	}
 	if value, _ := app.Env("GOGC"); value == "" {
 		growth = debug.SetGCPercent(copyGrowth)
@@ -31,4 +40,11 @@ func (app *App) limitMemory() (end func()) {
 			debug.SetGCPercent(growth)
 		}
 	}
+}
+
+// liveMemory returns how many bytes the heap has: the plan of a mirror, before it is applied.
+func liveMemory() int64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return int64(sample[0].Value.Uint64())
 }

@@ -113,7 +113,6 @@ func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags
 
 // applyConfig plans and copies; saved, if not nil, must be the plan.
 func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mirror.Plan, opener mirror.Opener, f mirrorApplyFlags) error {
-	defer app.limitMemory()()
 	settings, err := app.settings()
 	if err != nil {
 		return err
@@ -157,6 +156,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		return err
 	}
 	options.Copy.Progress = progress.Handle
+	defer app.limitMemoryTo(max(mirrorMemory, liveMemory()*3/2+mirrorParts))()
 	report, err := mirror.Apply(ctx, plan, opener, options)
 	progress.Close()
 	trusting.tell()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
@@ -31,36 +32,61 @@ type Memory struct {
 
 	mu   sync.Mutex
 	free [][]byte
+	held int64 // in all buffers, those in use included
+	most int64 // the budget
 }
 
 // maxPartMemory is the budget in bytes: eight parts of 10 MiB, or four of the
 // largest.
 const maxPartMemory = 80 << 20
 
-func NewMemory() *Memory {
-	return &Memory{budget: semaphore.NewWeighted(maxPartMemory)}
+// minPartMemory is what the largest part needs, in bytes.
+const minPartMemory = 20 << 20
+
+// NewMemory returns the memory of one copy.
+func NewMemory() *Memory { return NewMemoryOf(maxPartMemory) }
+
+// NewMemoryOf returns memory of so many bytes, or enough for the largest part.
+func NewMemoryOf(bytes int64) *Memory {
+	bytes = max(bytes, minPartMemory)
+	return &Memory{budget: semaphore.NewWeighted(bytes), most: bytes}
 }
 
 func (m *Memory) Get(ctx context.Context, n int64) ([]byte, func(), error) {
 	if err := m.budget.Acquire(ctx, n); err != nil {
 		return nil, nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var buffer []byte
-	if last := len(m.free) - 1; last >= 0 {
-		buffer, m.free = m.free[last], m.free[:last]
-	}
-	if int64(cap(buffer)) < n {
-		buffer = make([]byte, n) // the first of their size, or smaller ones before
-	}
-	buffer = buffer[:n]
+	buffer := m.buffer(n)
 	return buffer, func() {
 		m.mu.Lock()
 		m.free = append(m.free, buffer)
 		m.mu.Unlock()
 		m.budget.Release(n)
 	}, nil
+}
+
+// buffer returns a buffer that is free and not much larger than n, or a new one, for which free ones of other sizes are
+// given up.
+func (m *Memory) buffer(n int64) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	best := -1
+	for i, b := range m.free {
+		if size := int64(cap(b)); size >= n && size <= 2*n && (best < 0 || size < int64(cap(m.free[best]))) {
+			best = i
+		}
+	}
+	if best >= 0 {
+		b := m.free[best]
+		m.free = slices.Delete(m.free, best, best+1)
+		return b[:n]
+	}
+	for len(m.free) > 0 && m.held+n > m.most {
+		m.held -= int64(cap(m.free[0]))
+		m.free = slices.Delete(m.free, 0, 1)
+	}
+	m.held += n
+	return make([]byte, n)
 }
 
 // Ranges is a blob that is read by ranges.
