@@ -1,7 +1,6 @@
 package delta
 
 import (
-	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -11,8 +10,8 @@ import (
 const (
 	minChunk = 512
 	maxChunk = 16 << 10
-	// chunkMask makes chunks of 2 KiB on average behind the smallest.
-	chunkMask = 1<<11 - 1
+	// chunkBits makes chunks of 2 KiB on average behind the smallest.
+	chunkBits = 11
 	tarBlock  = 512
 )
 
@@ -108,7 +107,7 @@ func cut(p []byte) int {
 	h := uint64(0)
 	for i := minChunk - 64; i < len(p); i++ {
 		h = h<<1 + gear[p[i]]
-		if i >= minChunk && bits.Reverse64(h)&chunkMask == 0 {
+		if i >= minChunk && h>>(64-chunkBits) == 0 {
 			return i + 1
 		}
 	}

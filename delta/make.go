@@ -2,6 +2,8 @@ package delta
 
 import (
 	"bufio"
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +32,7 @@ type Delta struct {
 func (d *Delta) Close() error { return d.File.Close() }
 
 // Make makes the delta of a layer from the plaintexts of bases, of which it uses those that have most of its
-// content, and proves it. The error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would
+// content, and proves it: the patch makes the plaintext, and from that the description makes the stream. The error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would
 // not be smaller.
 func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *Delta, err error) {
 	target, compressed, err := w.read(ctx, l, true)
@@ -71,19 +73,22 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 		if _, err := w.diff(groupCtx, target, chosen, out); err != nil {
 			return err
 		}
-		return out.w.Flush()
+		if err := out.w.Flush(); err != nil {
+			return err
+		}
+		return target.provePatch(groupCtx, patch, chosen)
 	})
 	if target.encoding == encodingGzip {
 		group.Go(func() error {
 			out := &limited{w: bufio.NewWriterSize(description, 64<<10), left: l.Size}
-			if err := d.describe(groupCtx, compressed, target.survey, out); err != nil {
+			if err := d.describe(groupCtx, compressed, target, out); err != nil {
 				return err
 			}
 			return out.w.Flush()
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, cmp.Or(context.Cause(ctx), err)
 	}
 	for _, b := range chosen {
 		d.Bases = append(d.Bases, Part{b.Digest, b.Size})
@@ -94,17 +99,43 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 	if d.Size >= l.Size {
 		return nil, fmt.Errorf("%w: the delta has %d bytes, and the layer %d", ErrWhole, d.Size, l.Size)
 	}
-	if err := w.Apply(ctx, d.File, d.Size, chosen, io.Discard); err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("%w: it was not rebuilt: %w", ErrWhole, err)
+	if _, err := ReadHeader(d.File, d.Size); err != nil {
+		return nil, notRebuilt(err)
 	}
 	return d, nil
 }
 
-// describe writes the description of the stream.
-func (d *Delta) describe(ctx context.Context, compressed *os.File, survey deflate.Survey, out io.Writer) error {
+func notRebuilt(err error) error { return fmt.Errorf("%w: it was not rebuilt: %w", ErrWhole, err) }
+
+// provePatch makes the plaintext from the patch, and compares it.
+func (p *Plaintext) provePatch(ctx context.Context, patch io.ReaderAt, bases []*Plaintext) error {
+	made := newPatchReader(ctx, io.NewSectionReader(patch, 0, 1<<62), bases, p.Plain)
+	want, got := make([]byte, 256<<10), make([]byte, 256<<10)
+	for at := int64(0); ; {
+		n, err := io.ReadFull(made, got)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return notRebuilt(err)
+		}
+		if _, err := p.file.ReadAt(want[:n], at); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		if !bytes.Equal(want[:n], got[:n]) {
+			return notRebuilt(errors.New("the patch makes other bytes"))
+		}
+		at += int64(n)
+		if err != nil {
+			if at != p.Plain {
+				return notRebuilt(errors.New("the patch ends early"))
+			}
+			return nil
+		}
+	}
+}
+
+// describe writes the description of the stream. Meanwhile, the stream is rebuilt from what was written, and
+// compared.
+func (d *Delta) describe(ctx context.Context, compressed *os.File, target *Plaintext, out io.Writer) error {
+	survey := target.survey
 	open := func() (io.ReadCloser, error) {
 		return io.NopCloser(&reader{ctx, io.NewSectionReader(compressed, 0, d.Layer.Size)}), nil
 	}
@@ -114,9 +145,38 @@ func (d *Delta) describe(ctx context.Context, compressed *os.File, survey deflat
 	}
 	d.Encoder = &encoder
 	in, _ := open() // it cannot fail
-	result, err := deflate.Describe(in, survey, encoder, out, 0)
+	again, written := io.Pipe()
+	var group errgroup.Group
+	group.Go(func() error {
+		err := d.proveStream(ctx, target, again)
+		if err == nil { // the last bytes of a range coder do not count
+			_, err = io.Copy(io.Discard, again)
+		}
+		again.CloseWithError(cmp.Or(err, io.ErrClosedPipe))
+		return err
+	})
+	result, err := deflate.Describe(in, survey, encoder, io.MultiWriter(out, written), 0)
 	d.Tokens, d.Misses = result.Tokens, result.Misses
+	written.CloseWithError(err)
+	if proof := group.Wait(); proof != nil && (err == nil || !errors.Is(err, ErrWhole)) {
+		return proof
+	}
 	return err
+}
+
+// proveStream rebuilds the stream from the plaintext and its description.
+func (d *Delta) proveStream(ctx context.Context, target *Plaintext, description io.Reader) error {
+	verifier := d.Layer.Digest.Verifier()
+	plain := bufio.NewReaderSize(&reader{ctx, io.NewSectionReader(target.file, 0, target.Plain)}, 256<<10)
+	to := &counted{w: verifier, left: d.Layer.Size}
+	err := deflate.Rebuild(plain, description, *d.Encoder, to, d.Layer.Size)
+	if err == nil && (to.left != 0 || !verifier.Verified()) {
+		err = errors.New("the description makes other bytes")
+	}
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return notRebuilt(err)
 }
 
 // join makes the file of the delta.

@@ -112,6 +112,9 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	}); err != nil {
 		return err
 	}
+	if err := set.CheckDeltas(ctx); err != nil {
+		return err
+	}
 	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
 		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
 	})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/delta"
 	"github.com/ecrkit/ecrkit/mirror"
@@ -108,8 +109,9 @@ func encoders(inventories []Inventory) []string {
 const (
 	// minLayer is the smallest layer that a delta is tried for, in bytes.
 	minLayer = 16 << 10
-	// maxCandidates is how many layers are read to find the bases of one.
+	// maxCandidates is how many layers are read to find the bases of one, and layersAtOnce how many at once.
 	maxCandidates = 6
+	layersAtOnce  = 4
 )
 
 // IsLayer reports whether blobs of a media type are layers of an image.
@@ -243,20 +245,9 @@ func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.
 	nearest := slices.SortedStableFunc(slices.Values(m.candidates), func(a, b candidate) int {
 		return cmp.Compare(distance(a.Size, blob.Size), distance(b.Size, blob.Size))
 	})
-	var bases []*delta.Plaintext
-	for _, c := range nearest[:min(len(nearest), maxCandidates)] {
-		p := m.plain[c.Digest]
-		if p == nil {
-			var err error
-			if p, err = m.workspace.Plaintext(ctx, LayerOf(c.src, c.descriptor)); err != nil {
-				if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
-					continue // the source cannot read it any more, or it is no tar that can be unpacked
-				}
-				return nil, err
-			}
-			m.plain[c.Digest] = p
-		}
-		bases = append(bases, p)
+	bases, err := m.bases(ctx, nearest[:min(len(nearest), maxCandidates)])
+	if err != nil {
+		return nil, err
 	}
 	d, err := m.workspace.Make(ctx, LayerOf(src, blob), bases)
 	if err == nil && !slices.Contains(m.encoders, d.EncoderName()) {
@@ -264,6 +255,32 @@ func (m *deltaMaker) make(ctx context.Context, src content.Source, blob content.
 		return nil, fmt.Errorf("%w: the other side's ecrkit does not have the encoder %s", delta.ErrWhole, d.EncoderName())
 	}
 	return d, err
+}
+
+// bases returns the plaintexts of candidates, each of which is read once, some at the same time.
+func (m *deltaMaker) bases(ctx context.Context, candidates []candidate) ([]*delta.Plaintext, error) {
+	bases := make([]*delta.Plaintext, len(candidates))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(layersAtOnce)
+	for i, c := range candidates {
+		if bases[i] = m.plain[c.Digest]; bases[i] != nil {
+			continue
+		}
+		group.Go(func() (err error) {
+			bases[i], err = m.workspace.Plaintext(groupCtx, LayerOf(c.src, c.descriptor))
+			if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
+				err = nil // the source cannot read it any more, or it is no tar that can be unpacked
+			}
+			return err
+		})
+	}
+	err := group.Wait()
+	for i, p := range bases {
+		if p != nil {
+			m.plain[candidates[i].Digest] = p
+		}
+	}
+	return slices.DeleteFunc(bases, func(p *delta.Plaintext) bool { return p == nil }), err
 }
 
 func distance(a, b int64) int64 { return max(a, b) - min(a, b) }

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -57,6 +59,7 @@ type gap struct {
 	config    mirror.Config
 	temp      string
 	tried     []LayerDelta
+	wrong     digest.Digest // a base that the far side has with other bytes
 }
 
 func newGap(t *testing.T) *gap {
@@ -88,7 +91,13 @@ func (g *gap) load(t *testing.T, dir string) error {
 	if err := r.CheckNeeds(t.Context(), target); err != nil {
 		return err
 	}
-	r.Rebuild(g.temp, func(ctx context.Context, name string) (content.Source, error) { return g.far.Source(ctx, name) })
+	if err := r.CheckDeltas(t.Context()); err != nil {
+		return err
+	}
+	r.Rebuild(g.temp, func(ctx context.Context, name string) (content.Source, error) {
+		src, err := g.far.Source(ctx, name)
+		return wrongBlob{src, g.wrong}, err
+	})
 	src, err := r.Repository("a.example/web")
 	check(t, err)
 	for _, image := range r.Images {
@@ -183,4 +192,84 @@ func TestDeltaRefused(t *testing.T) {
 			t.Errorf("an inventory that %s: %+v %+v", name, s.Deltas, g.tried)
 		}
 	}
+}
+
+// TestDeltaDamaged refuses a set whose deltas are damaged, or are of another encoder, before anything is written, and
+// writes no image where the base has other bytes than its digest says.
+func TestDeltaDamaged(t *testing.T) {
+	t.Parallel()
+	g := newGap(t)
+	web := g.near["a.example/web"]
+	base := web.putLayer(t, "v0", layerOfVersion(t, 0))
+	first := t.TempDir()
+	_, err := Export(t.Context(), g.config, g.near, first, ExportOptions{})
+	check(t, err)
+	check(t, g.load(t, first))
+	layer := web.putLayer(t, "v1", layerOfVersion(t, 1))
+	dir := t.TempDir()
+	s := g.export(t, dir, g.inventory(t))
+	path := filepath.Join(dir, "images.tar")
+	good, err := os.ReadFile(path)
+	check(t, err)
+	at := bytes.Index(good, []byte("ecrkit delta 1"))
+	if at < 0 || len(s.Deltas) != 1 {
+		t.Fatalf("%+v", s.Deltas)
+	}
+	sent := g.far["web"].Sent()
+	for n := range 24 {
+		bad := bytes.Clone(good)
+		bad[at+n*int(s.Deltas[0].Bytes)/24] ^= 1 << (n % 8)
+		check(t, os.WriteFile(path, bad, 0o600))
+		if err := g.load(t, dir); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), string(layer)) {
+			t.Errorf("flip %d: %v", n, err)
+		}
+	}
+	check(t, os.WriteFile(path, good, 0o600))
+	changed := s
+	changed.Deltas = slices.Clone(s.Deltas)
+	for want, change := range map[string]func(d *Delta){
+		`it needs the encoder "go-1-new"`: func(d *Delta) { d.Encoder = "go-1-new" },
+		"its encoder is go-1":             func(d *Delta) { d.Encoder = "go-6" },
+		"other bases":                     func(d *Delta) { d.Bases = nil },
+	} {
+		changed.Deltas[0] = s.Deltas[0]
+		change(&changed.Deltas[0])
+		check(t, changed.write(dir, blockSums{}))
+		if err := g.load(t, dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), string(layer)) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if now := g.far["web"].Sent(); now != sent {
+		t.Errorf("%d bytes were written", now-sent)
+	}
+	check(t, s.write(dir, blockSums{}))
+	g.wrong = base
+	if err := g.load(t, dir); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), string(base)) {
+		t.Errorf("a base with other bytes: %v", err)
+	}
+	if _, err := g.far["web"].Resolve(t.Context(), "v1"); err == nil {
+		t.Error("the image is there")
+	}
+	g.wrong = ""
+	check(t, g.load(t, dir))
+}
+
+// wrongBlob has other bytes in one blob.
+type wrongBlob struct {
+	content.Source
+	digest digest.Digest
+}
+
+func (w wrongBlob) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	in, err := w.Source.Blob(ctx, d)
+	if err != nil || d.Digest != w.digest {
+		return in, err
+	}
+	defer in.Close() // opened for reading
+	data, err := io.ReadAll(in)
+	if err != nil {
+		return nil, err
+	}
+	data[len(data)/2] ^= 1
+	return io.NopCloser(bytes.NewReader(data)), nil
 }

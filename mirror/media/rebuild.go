@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/delta"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -70,16 +72,12 @@ func (b *rebuilder) file(ctx context.Context, v *view, d content.Descriptor) (co
 	if err != nil {
 		return nil, fmt.Errorf("%s: delta of layer %s: %w: %w", v.name, d.Digest, content.ErrIntegrity, err)
 	}
-	if h.Layer != (delta.Part{Digest: d.Digest, Size: d.Size}) {
-		return nil, fmt.Errorf("%s: delta of layer %s: %w: it is the delta of %s", v.name, d.Digest, content.ErrIntegrity, h.Layer.Digest)
+	if err := entry.checkHeader(h); err != nil {
+		return nil, fmt.Errorf("%s: delta of layer %s: %w", v.name, d.Digest, err)
 	}
-	var bases []*delta.Plaintext
-	for _, need := range entry.Bases {
-		base, err := b.base(ctx, need)
-		if err != nil {
-			return nil, fmt.Errorf("delta of layer %s: base in %s: %w", d.Digest, need.Name, err)
-		}
-		bases = append(bases, base)
+	bases, err := b.basesOf(ctx, entry)
+	if err != nil {
+		return nil, err
 	}
 	f, err := os.CreateTemp(b.dir, ".ecrkit-layer-*")
 	if err != nil {
@@ -93,19 +91,40 @@ func (b *rebuilder) file(ctx context.Context, v *view, d content.Descriptor) (co
 	return layer{f}, nil
 }
 
-// base returns the plaintext of a base, which is read once.
-func (b *rebuilder) base(ctx context.Context, need Need) (*delta.Plaintext, error) {
-	if p := b.bases[need.Digest]; p != nil {
-		return p, nil
+// basesOf returns the plaintexts of the bases of a delta, each of which is read once, all at the same time.
+func (b *rebuilder) basesOf(ctx context.Context, entry Delta) ([]*delta.Plaintext, error) {
+	bases := make([]*delta.Plaintext, len(entry.Bases))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, need := range entry.Bases {
+		if bases[i] = b.bases[need.Digest]; bases[i] != nil || slices.ContainsFunc(entry.Bases[:i], func(other Need) bool { return other.Digest == need.Digest }) {
+			continue
+		}
+		group.Go(func() (err error) {
+			if bases[i], err = b.base(groupCtx, need); err != nil {
+				return fmt.Errorf("delta of layer %s: base %s in %s: %w", entry.Layer, need.Digest, need.Name, err)
+			}
+			return nil
+		})
 	}
+	err := group.Wait()
+	for i, p := range bases {
+		if p != nil {
+			b.bases[entry.Bases[i].Digest] = p
+		}
+	}
+	for i, need := range entry.Bases { // one that is named twice
+		bases[i] = b.bases[need.Digest]
+	}
+	return bases, err
+}
+
+// base reads a base.
+func (b *rebuilder) base(ctx context.Context, need Need) (*delta.Plaintext, error) {
 	src, err := b.open(ctx, need.Name)
 	if err != nil {
 		return nil, err
 	}
 	p, err := b.workspace.Plaintext(ctx, LayerOf(src, content.Descriptor{MediaType: "application/octet-stream", Digest: need.Digest, Size: need.Size}))
-	if err == nil {
-		b.bases[need.Digest] = p
-	}
 	return p, temporaryRoom(err)
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"io"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // rounds are how much plaintext is described to compare encoders, in bytes, and how many of the best go on
@@ -13,8 +15,11 @@ var rounds = []struct {
 	keep   int
 }{{32 << 10, 8}, {256 << 10, 2}, {3 << 20, 1}}
 
+// modelsAtOnce is how many models are tried at once: each has a window.
+const modelsAtOnce = 4
+
 // Estimate returns the encoder whose model describes the beginning of a stream best. open opens the stream
-// at its beginning.
+// at its beginning; it is called concurrently.
 func Estimate(open func() (io.ReadCloser, error), s Survey) (Encoder, error) {
 	var candidates []Encoder
 	for _, name := range Models() {
@@ -55,17 +60,23 @@ func (s Survey) segment() int64 {
 
 // rank sorts encoders by the size of what they cannot predict of the first bytes of plaintext.
 func rank(open func() (io.ReadCloser, error), s Survey, encoders []Encoder, sample int64) (all []ranked, err error) {
-	for _, e := range encoders {
-		in, err := open()
-		if err != nil {
-			return nil, err
-		}
-		result, err := Describe(in, s, e, io.Discard, sample)
-		in.Close() // opened for reading
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, ranked{e, result.Size})
+	all = make([]ranked, len(encoders))
+	var group errgroup.Group
+	group.SetLimit(modelsAtOnce)
+	for i, e := range encoders {
+		group.Go(func() error {
+			in, err := open()
+			if err != nil {
+				return err
+			}
+			defer in.Close() // opened for reading
+			result, err := Describe(in, s, e, io.Discard, sample)
+			all[i] = ranked{e, result.Size}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(a.size, b.size) })
 	return all, nil
