@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -33,7 +34,19 @@ func (p inProcess) Do(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer := httptest.NewRecorder()
-	p.ServeHTTP(answer, received.WithContext(r.Context()))
+	aborted := func() (aborted any) {
+		defer func() { aborted = recover() }()
+		p.ServeHTTP(answer, received.WithContext(r.Context()))
+		return nil
+	}()
+	switch {
+	case r.Context().Err() != nil:
+		return nil, r.Context().Err()
+	case aborted == http.ErrAbortHandler:
+		return nil, io.ErrUnexpectedEOF // by a fault, whatever was done before
+	case aborted != nil:
+		panic(aborted)
+	}
 	return answer.Result(), nil
 }
 

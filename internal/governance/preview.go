@@ -27,7 +27,8 @@ const previewPage = 100
 // policy of the repository, and the error wraps [ErrNoLifecyclePolicy] if it has none.
 // It returns the text of the policy, too. A repository has one preview at a time: one that
 // is in progress is waited for, and one that takes the place of ours is an error, which
-// wraps [ErrPreview] as does one that fails or takes longer than limit.
+// wraps [ErrPreview] as does one that fails or takes longer than limit. limit bounds the
+// requests and their retries, too.
 func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string, limit time.Duration) (lifecycle.Preview, string, error) {
 	object := fmt.Sprintf("preview of the lifecycle policy of %s/%s", r.Host, repository)
 	in := &ecr.StartLifecyclePolicyPreviewInput{RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository)}
@@ -35,7 +36,7 @@ func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string
 		in.LifecyclePolicyText = aws.String(text)
 	}
 	until := time.Now().Add(limit)
-	started, err := await(ctx, limit, func(ctx context.Context) (bool, error) {
+	started, err := await(ctx, limit, firstPause, func(ctx context.Context) (bool, error) {
 		out, err := r.api.StartLifecyclePolicyPreview(ctx, in)
 		var running *types.LifecyclePolicyPreviewInProgressException
 		switch {
@@ -56,7 +57,7 @@ func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string
 		return nil, "", fmt.Errorf("%s: %w after %v: another one is still in progress; try again later", object, ErrPreview, limit)
 	}
 	var preview lifecycle.Preview
-	done, err := await(ctx, time.Until(until), func(ctx context.Context) (bool, error) {
+	done, err := await(ctx, left(limit, until), firstPause, func(ctx context.Context) (bool, error) {
 		var err error
 		preview, err = r.preview(ctx, object, repository, text)
 		return preview != nil, err

@@ -23,7 +23,7 @@ const scansAtOnce = 8
 
 // ScanWait describes how scans are waited for.
 type ScanWait struct {
-	// Limit is for how long. 0 looks once.
+	// Limit is for how long, requests and their retries included. 0 looks once.
 	Limit time.Duration
 	// Start starts the scan of an image of which there is none and will be none by itself.
 	Start bool
@@ -43,7 +43,7 @@ func (r *Registry) Scans(ctx context.Context, repository string, images []Scanne
 	until := time.Now().Add(o.Limit)
 	for i, image := range images {
 		group.Go(func() error {
-			one, err := w.image(ctx, image, max(0, time.Until(until)))
+			one, err := w.image(ctx, image, left(o.Limit, until))
 			if image.Platform != "" {
 				one.Platform = image.Platform
 			}
@@ -68,7 +68,7 @@ type scanWait struct {
 func (w *scanWait) image(ctx context.Context, image ScannedImage, limit time.Duration) (scan.Report, error) {
 	var report scan.Report
 	started := false
-	_, err := await(ctx, limit, func(ctx context.Context) (done bool, err error) {
+	_, err := await(ctx, limit, firstPause, func(ctx context.Context) (done bool, err error) {
 		report, err = w.ScanReport(ctx, w.repository, image.Digest)
 		switch {
 		case err != nil:

@@ -132,41 +132,27 @@ func signingState(statuses []SigningStatus) SigningState {
 	return SigningComplete
 }
 
-// Between two looks at a signing there is a second at first and then more and more,
-// up to ten: Amazon ECR takes seconds, rarely minutes.
-const (
-	firstSigningPoll = time.Second
-	maxSigningPoll   = 10 * time.Second
-)
+// firstSigningPause is the first pause between two looks at a signing, which takes
+// Amazon ECR seconds, rarely minutes.
+const firstSigningPause = time.Second
 
 // WaitSigned looks at the managed signing of an image until none of its profiles is
-// in progress, or limit is over: then it returns what it saw last, and an error that wraps
-// [ErrSigningUnfinished]. Whether the image is signed is for [ImageSigning.Err] to say.
+// in progress, or limit is over, which bounds the requests and their retries, too: then it
+// returns what it saw last, and an error that wraps [ErrSigningUnfinished], or why nothing
+// was seen. Whether the image is signed is for [ImageSigning.Err] to say.
 func (r *Registry) WaitSigned(ctx context.Context, repository string, image content.ImageName, limit time.Duration) (ImageSigning, error) {
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
 	var last ImageSigning
-	for pause := firstSigningPoll; ; pause = min(pause*3/2, maxSigningPoll) {
-		signing, err := r.SigningStatus(limited, repository, image)
-		switch {
-		case err == nil && signing.State != SigningInProgress:
-			return signing, nil
-		case err == nil:
-			last = signing
-			image = content.ImageName{Digest: signing.Digest} // the tag may move meanwhile
-		case limited.Err() == nil && !mayPass(limited, err) || last.State == "":
-			return last, err
+	done, err := await(ctx, limit, firstSigningPause, func(ctx context.Context) (bool, error) {
+		signing, err := r.SigningStatus(ctx, repository, image)
+		if err != nil {
+			return false, err
 		}
-		next := time.NewTimer(pause)
-		select {
-		case <-next.C:
-			continue
-		case <-limited.Done():
-			next.Stop()
-		}
-		if ctx.Err() != nil {
-			return last, ctx.Err()
-		}
-		return last, fmt.Errorf("%s/%s%s: %w after %v", r.Host, repository, image, ErrSigningUnfinished, limit)
+		last = signing
+		image = content.ImageName{Digest: signing.Digest} // the tag may move meanwhile
+		return signing.State != SigningInProgress, nil
+	})
+	if err == nil && !done {
+		err = fmt.Errorf("%s/%s%s: %w after %v", r.Host, repository, image, ErrSigningUnfinished, limit)
 	}
+	return last, err
 }
