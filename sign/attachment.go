@@ -43,7 +43,8 @@ type Attachment struct {
 	// Problem is why it cannot be read, "" if it can.
 	Problem string `json:"problem,omitempty"`
 
-	layers []content.Descriptor // one for each of Contents
+	layers  []content.Descriptor // one for each of Contents
+	missing bool                 // the problem is that it is listed, but not there
 }
 
 // Content is one signature or attestation. What it says is not verified.

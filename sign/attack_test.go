@@ -123,11 +123,6 @@ func TestVerifyWithstands(t *testing.T) {
 			w.data[layer.Digest] = good
 			w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
 		}},
-		{name: "bundle that is not there", reason: "not found", set: func(w *verifyWorld) {
-			layer := w.put(bundleMediaType, bundleOf(w))
-			w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
-			delete(w.data, layer.Digest)
-		}},
 		{name: "manifest that is too large", reason: "its manifest has 1048577 bytes", set: func(w *verifyWorld) {
 			d := w.bundle(w.image, bundleOf(w))
 			w.referrers[w.image.Descriptor.Digest][0].Size = maxReferrerSize + 1
@@ -136,13 +131,6 @@ func TestVerifyWithstands(t *testing.T) {
 		{name: "manifest with another digest", reason: "integrity check failed: its bytes have the digest", set: func(w *verifyWorld) {
 			d := w.bundle(w.image, bundleOf(w))
 			w.data[d.Digest] = []byte(strings.ToUpper(string(w.data[d.Digest])))
-		}},
-		{name: "manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
-			delete(w.data, w.bundle(w.image, bundleOf(w)).Digest)
-		}},
-		{name: "untyped manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
-			d := w.refer(w.image, "", "", nil, w.put(bundleMediaType, bundleOf(w)))
-			delete(w.data, d.Digest)
 		}},
 		{name: "manifest that is none", reason: "it is not JSON", set: func(w *verifyWorld) {
 			d := w.put("application/vnd.oci.image.manifest.v1+json", []byte("<html>"))
@@ -161,6 +149,39 @@ func TestVerifyWithstands(t *testing.T) {
 		c.want = StatusUntrusted
 		t.Run(c.name, c.run)
 		set := c.set
+		c.want, c.set = StatusVerified, func(w *verifyWorld) { set(w); w.signBundle(w.a) }
+		t.Run(c.name+", beside a good one", c.run)
+	}
+}
+
+// TestVerifyMissing has signatures that are listed, but not there: without them it cannot be found out whether the image is
+// signed.
+func TestVerifyMissing(t *testing.T) {
+	for _, c := range []verifyCase{
+		{name: "bundle that is not there", reason: "not found", set: func(w *verifyWorld) {
+			layer := w.put(bundleMediaType, w.a.bundle(signatureOf(w.image, nil)))
+			w.refer(w.image, bundleMediaType, bundleMediaType, nil, layer)
+			delete(w.data, layer.Digest)
+		}},
+		{name: "manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
+			delete(w.data, w.bundle(w.image, w.a.bundle(signatureOf(w.image, nil))).Digest)
+		}},
+		{name: "untyped manifest that is not there", reason: "not found", set: func(w *verifyWorld) {
+			d := w.refer(w.image, "", "", nil, w.put(bundleMediaType, w.a.bundle(signatureOf(w.image, nil))))
+			delete(w.data, d.Digest)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.run(t)
+			w := newVerifyWorld(t)
+			c.set(w)
+			if _, err := Verify(t.Context(), w, w.image, Requirements{Keys: []*Key{w.a.Key}}); !errors.Is(err, content.ErrNotFound) {
+				t.Error(err)
+			}
+		})
+		set := c.set
+		c.set = func(w *verifyWorld) { set(w); w.signBundle(w.b) }
+		t.Run(c.name+", beside one by another key", c.run)
 		c.want, c.set = StatusVerified, func(w *verifyWorld) { set(w); w.signBundle(w.a) }
 		t.Run(c.name+", beside a good one", c.run)
 	}

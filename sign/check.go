@@ -3,6 +3,7 @@ package sign
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,8 +40,9 @@ func (v checker) verify(ctx context.Context, m content.Manifest, depth int) (Ver
 // findings are what was found about an image.
 type findings struct {
 	Verification
-	signatures   int      // how many there are, good or not
-	attestations []string // predicate types of all
+	signatures   int         // how many there are, good or not
+	attestations []string    // predicate types of all
+	missing      []Rejection // those that are listed, but not there
 }
 
 // find reads and verifies all that is attached to an image.
@@ -64,7 +66,7 @@ func (v checker) find(ctx context.Context, image digest.Digest) (findings, error
 	}
 	for i, a := range attached {
 		if a.Problem != "" {
-			f.add(outcome{kind: a.suspected(), reason: a.Problem}, a, v.requirements)
+			f.add(outcome{kind: a.suspected(), reason: a.Problem, missing: a.missing}, a, v.requirements)
 		}
 		for _, o := range read[i] {
 			f.add(o, a, v.requirements)
@@ -79,12 +81,16 @@ type outcome struct {
 	predicateType string
 	signature     Signature
 	reason        string // "" if it counts
+	missing       bool   // the reason is that it is listed, but not there
 }
 
 // add sorts an outcome in.
 func (f *findings) add(o outcome, a Attachment, r Requirements) {
 	o.signature.Format, o.signature.Manifest, o.signature.Tag = a.Format, a.Digest, a.Tag
 	rejection := Rejection{Format: a.Format, Manifest: a.Digest, Tag: a.Tag, Reason: o.reason}
+	if o.missing && (o.kind == KindSignature || o.kind == KindAttestation) {
+		f.missing = append(f.missing, rejection)
+	}
 	switch {
 	case o.kind == KindSignature && o.reason == "":
 		f.signatures++
@@ -109,7 +115,7 @@ func (v checker) check(image digest.Digest, a Attachment, e evidence) outcome {
 		if e.predicateType == "" {
 			o.kind = a.Kind
 		}
-		o.reason = e.err.Error()
+		o.reason, o.missing = e.err.Error(), errors.Is(e.err, content.ErrNotFound)
 		return o
 	}
 	what, mine := e.about(image)

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -158,16 +159,17 @@ func openReferrers(ctx context.Context, src Source, listed []content.Descriptor)
 	found := make([]Attachment, len(listed))
 	next := 0
 	for i, d := range listed {
-		problem := fmt.Sprintf("its manifest has %d bytes; at most %d are read", d.Size, maxReferrerSize)
+		problem := fmt.Errorf("its manifest has %d bytes; at most %d are read", d.Size, maxReferrerSize)
 		if d.Size <= maxReferrerSize {
-			if problem = problems[next]; problem == "" {
+			if problem = problems[next]; problem == nil {
 				found[i] = attachmentOf(content.Manifest{Descriptor: d, Content: manifests[next].Content}, "")
 			}
 			next++
 		}
-		if problem != "" {
+		if problem != nil {
 			found[i] = Attachment{
-				Digest: d.Digest, MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: d.Size, Annotations: d.Annotations, Problem: problem,
+				Digest: d.Digest, MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: d.Size, Annotations: d.Annotations,
+				Problem: problem.Error(), missing: errors.Is(problem, content.ErrNotFound),
 			}
 			found[i].Kind = found[i].kindByType(nil)
 		}
@@ -177,11 +179,11 @@ func openReferrers(ctx context.Context, src Source, listed []content.Descriptor)
 
 // readManifests reads and checks manifests with as few requests as src needs for all
 // of them. A problem is what is wrong with one of them, "" if nothing is.
-func readManifests(ctx context.Context, src content.ManifestReader, list []content.Descriptor) (manifests []content.Manifest, problems []string, err error) {
+func readManifests(ctx context.Context, src content.ManifestReader, list []content.Descriptor) (manifests []content.Manifest, problems []error, err error) {
 	if len(list) == 0 {
 		return nil, nil, nil
 	}
-	problems = make([]string, len(list))
+	problems = make([]error, len(list))
 	manifests, err = src.Manifests(ctx, list)
 	if len(list) > 1 && (isMalformed(err) || errors.Is(err, content.ErrNotFound)) {
 		manifests = nil
@@ -195,7 +197,7 @@ func readManifests(ctx context.Context, src content.ManifestReader, list []conte
 		return manifests, problems, nil
 	}
 	if isMalformed(err) || errors.Is(err, content.ErrNotFound) {
-		return make([]content.Manifest, 1), []string{err.Error()}, nil
+		return make([]content.Manifest, 1), []error{err}, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -205,7 +207,7 @@ func readManifests(ctx context.Context, src content.ManifestReader, list []conte
 	}
 	for i, d := range list {
 		if err := checkContent(d, manifests[i].Content); err != nil {
-			problems[i] = fmt.Sprintf("its manifest: %v", err)
+			problems[i] = fmt.Errorf("its manifest: %w", err)
 		}
 	}
 	return manifests, problems, nil
@@ -228,22 +230,18 @@ func checkContent(d content.Descriptor, data []byte) error {
 	return nil
 }
 
-// blobTries is how often a blob is read whose connection breaks.
-const blobTries = 3
-
-// readBlob reads and checks a blob, whose size must have been bounded.
+// readBlob reads and checks a blob, whose size must have been bounded. It is read again if its connection breaks; what
+// src itself has given up is not.
 func readBlob(ctx context.Context, src content.BlobReader, d content.Descriptor) (data []byte, err error) {
-	for range blobTries {
-		r, openErr := src.Blob(ctx, d)
-		if openErr != nil {
-			return nil, openErr
+	err = retry.Do(ctx, retry.Default(), func(ctx context.Context) error {
+		r, err := src.Blob(ctx, d)
+		if err != nil {
+			return content.Permanent(err)
 		}
+		defer r.Close()
 		data, err = io.ReadAll(io.LimitReader(r, d.Size+1))
-		r.Close()
-		if err == nil || ctx.Err() != nil {
-			break
-		}
-	}
+		return err
+	})
 	if err == nil {
 		err = checkContent(d, data)
 	}

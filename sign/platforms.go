@@ -69,8 +69,11 @@ func (v checker) verifyEntry(ctx context.Context, d content.Descriptor, depth in
 		if err != nil {
 			return Verification{}, err
 		}
-		if problems[0] != "" {
-			return Verification{}, fmt.Errorf("%s@%s: %w: %s", v.src, d.Digest, content.ErrIntegrity, problems[0])
+		switch problem := problems[0]; {
+		case errors.Is(problem, content.ErrNotFound):
+			return Verification{}, fmt.Errorf("%s@%s: the index lists it, but it is missing: %w", v.src, d.Digest, problem)
+		case problem != nil:
+			return Verification{}, fmt.Errorf("%s@%s: %w: %w", v.src, d.Digest, content.ErrIntegrity, problem)
 		}
 		m.Content = manifests[0].Content
 	}

@@ -90,8 +90,10 @@ type Rejection struct {
 // found is returned with these two as well.
 //
 // A signature that is malformed or about another image does not count, and does not
-// keep others from counting. What the registry refuses to show does: it is an error,
-// since nobody knows what it is.
+// keep others from counting. One that is listed and missing does not either, but an image
+// that is not verified without it is neither unsigned nor untrusted: the error wraps
+// [content.ErrNotFound]. What the registry refuses to show keeps others from counting: it is
+// an error, since nobody knows what it is.
 func Verify(ctx context.Context, src Source, m content.Manifest, r Requirements) (Verification, error) {
 	keys, err := r.check()
 	if err != nil {

@@ -33,9 +33,14 @@ type verifyWorld struct {
 	other content.Manifest // another image
 }
 
-func (c verifyCase) run(t *testing.T) {
+func newVerifyWorld(t *testing.T) *verifyWorld {
 	w := &verifyWorld{memory: newMemory(), a: newTestKey(t, "A"), b: newTestKey(t, "B")}
 	w.image, w.other = w.memory.image("image"), w.memory.image("other")
+	return w
+}
+
+func (c verifyCase) run(t *testing.T) {
+	w := newVerifyWorld(t)
 	c.set(w)
 	r := Requirements{Keys: []*Key{w.a.Key}}
 	if c.require != nil {

@@ -59,7 +59,7 @@ func (c *Call) End(ctx context.Context, v retry.Verdict, notBefore time.Time) (a
 	case retry.Transient:
 		outcome = pace.Unknown
 	}
-	c.Limits.done(c.Op, c.last, outcome, notBefore)
+	c.tries.ThrottledSince(c.Limits.done(c.Op, c.last, outcome, notBefore))
 	return c.tries.Again(ctx, v, notBefore)
 }
 

@@ -119,3 +119,64 @@ func TestRetryAfterForAll(t *testing.T) {
 		}
 	})
 }
+
+// TestThrottledTogether sends several requests, one after the other, to a service that throttles all of them: they
+// are given up together. An accepted one, or a pause, begins again.
+func TestThrottledTogether(t *testing.T) {
+	policy := retry.Default()
+	for name, send := range map[string]func(t *testing.T, c Caller, answers func() *http.Response) (refused bool){
+		"calls": func(t *testing.T, c Caller, answers func() *http.Response) bool {
+			response, err := c.NewCall("op").Send(t.Context(), func(context.Context) (*http.Response, error) { return answers(), nil })
+			check(t, err)
+			return response.StatusCode != 200
+		},
+		"transport": func(t *testing.T, c Caller, answers func() *http.Response) bool {
+			transport := c.Transport(Sender(func(*http.Request) (*http.Response, error) { return answers(), nil }), func(*http.Request) string { return "op" })
+			err := retry.Do(t.Context(), policy, func(ctx context.Context) error {
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry.test/", nil)
+				check(t, err)
+				response, err := transport.RoundTrip(request)
+				check(t, err)
+				if response.StatusCode != 200 {
+					return retry.As(retry.Throttled, errors.New("throttled"))
+				}
+				return nil
+			})
+			return err != nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := Caller{&Limits{}, &Log{}, policy}
+				throttles := func() *http.Response { return answer(429, "", nil) }
+				began := time.Now()
+				for range 5 {
+					if !send(t, c, throttles) {
+						t.Error("a request has succeeded")
+					}
+				}
+				if took := time.Since(began); took < policy.Throttled-policy.MaxPause || took > policy.Throttled+time.Minute {
+					t.Errorf("five requests were given up after %v", took)
+				}
+				if send(t, c, func() *http.Response { return answer(200, "", nil) }) {
+					t.Error("a request was refused")
+				}
+				for range 2 { // the second one after a pause
+					n := 0
+					if send(t, c, func() *http.Response {
+						if n++; n < 20 {
+							return throttles()
+						}
+						return answer(200, "", nil)
+					}) {
+						t.Error("a request was given up")
+					}
+					if !send(t, c, throttles) {
+						t.Error("a request has succeeded")
+					}
+					time.Sleep(10 * time.Minute)
+				}
+			})
+		})
+	}
+}

@@ -37,9 +37,11 @@ func (l *Limits) wait(ctx context.Context, op string) (time.Time, error) {
 }
 
 // done reports what became of the call of that time, and until when no other one is wanted; the zero time
-// if that was not said.
-func (l *Limits) done(op string, sent time.Time, o pace.Outcome, retryAfter time.Time) {
-	l.bucket(op).Done(sent, o, retryAfter)
+// if that was not said. It returns since when all calls of the operation have been throttled.
+func (l *Limits) done(op string, sent time.Time, o pace.Outcome, retryAfter time.Time) (throttledSince time.Time) {
+	b := l.bucket(op)
+	b.Done(sent, o, retryAfter)
+	return b.ThrottledSince()
 }
 
 func (l *Limits) bucket(op string) *pace.Bucket {

@@ -61,7 +61,7 @@ func (c Caller) Transport(next http.RoundTripper, operation func(*http.Request) 
 				outcome, notBefore = pace.Accepted, time.Time{}
 			}
 		}
-		c.Limits.done(op, sent, outcome, notBefore)
+		retry.ThrottledSince(r.Context(), c.Limits.done(op, sent, outcome, notBefore))
 		return response, err
 	})
 }

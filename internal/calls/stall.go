@@ -63,14 +63,37 @@ func (e *sourceError) Unwrap() error { return e.error }
 // Permanent makes the error final for [retry.Judge].
 func (e *sourceError) Permanent() bool { return true }
 
+// lastTry is how much time there is at most for a last try.
+const lastTry = 4 * time.Second
+
+// within returns the policy of a try that is made now by a caller whose context has a deadline: one that stands still
+// leaves half of the time for the next ones.
+func within(ctx context.Context, p retry.Policy) retry.Policy {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return p
+	}
+	rest := time.Until(deadline)
+	if rest <= lastTry {
+		return p
+	}
+	for _, d := range []*time.Duration{&p.Answer, &p.Bytes, &p.Document} {
+		if *d > 0 {
+			*d = min(*d, rest/2)
+		}
+	}
+	return p
+}
+
 // Watched returns a sender that ends requests whose connection stands still: no
 // byte of the body is taken, no answer comes, or no byte of it, or too few of them
 // for the policy's rate. The time that our own side takes for the body or with the
-// answer does not count.
+// answer does not count. Where the context has a deadline, it waits no longer than half of
+// the time until then.
 func Watched(next Sender, patience func() retry.Policy) Sender {
 	return func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancelCause(r.Context())
-		w := &stallWatch{patience: patience(), cancel: cancel, began: time.Now()}
+		w := &stallWatch{patience: within(ctx, patience()), cancel: cancel, began: time.Now()}
 		r = r.WithContext(ctx)
 		if r.Body != nil && r.Body != http.NoBody {
 			r.Body = &sentBody{r.Body, w}

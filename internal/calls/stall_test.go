@@ -246,3 +246,52 @@ func TestRateHasNoCredit(t *testing.T) {
 		}
 	})
 }
+
+// TestStallBeforeADeadline has a server be silent, or stop in the middle of an answer, three times, to a caller that has
+// a minute.
+func TestStallBeforeADeadline(t *testing.T) {
+	for name, limit := range map[string]time.Duration{"a minute": time.Minute, "a quarter": 15 * time.Second} {
+		for _, half := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					stalls := 3
+					if limit < time.Minute {
+						stalls = 1
+					}
+					send := Watched(func(r *http.Request) (*http.Response, error) {
+						if stalls--; stalls < 0 {
+							return answer(200, "whole", nil), nil
+						}
+						if half {
+							return &http.Response{StatusCode: 200, Body: io.NopCloser(&silent{r.Context()})}, nil
+						}
+						<-r.Context().Done()
+						return nil, r.Context().Err()
+					}, retry.Default)
+					ctx, cancel := context.WithTimeout(t.Context(), limit)
+					defer cancel()
+					err := retry.Do(ctx, retry.Default(), func(ctx context.Context) error {
+						request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry.test/", nil)
+						check(t, err)
+						response, err := send(request)
+						if err != nil {
+							return err
+						}
+						defer response.Body.Close()
+						_, err = io.ReadAll(response.Body)
+						return err
+					})
+					check(t, err)
+				})
+			})
+		}
+	}
+}
+
+// silent is a body that never brings a byte.
+type silent struct{ ctx context.Context }
+
+func (s *silent) Read([]byte) (int, error) {
+	<-s.ctx.Done()
+	return 0, s.ctx.Err()
+}

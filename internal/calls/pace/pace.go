@@ -36,6 +36,8 @@ const (
 	// burst is how many seconds' worth of calls may go at once: half of what the
 	// service allows if it allows a second's worth, as other processes call it too.
 	burst = 0.5
+	// forgotten is how long after a call was throttled this says nothing about the next one.
+	forgotten = 5 * time.Minute
 	// window is for how long accepted calls are counted together.
 	window = 2 * time.Second
 )
@@ -57,6 +59,8 @@ type Bucket struct {
 	lowered  time.Time // when the rate was lowered
 	crowded  time.Time // when a call had to wait for its token
 	accepted counter
+
+	throttledFrom, throttledTo time.Time // all calls that were answered between were throttled; zero if none was
 }
 
 // counter counts what happened in this window and the one before.
@@ -157,10 +161,15 @@ func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 	now := b.clock.Now()
 	switch o {
 	case Accepted:
+		b.throttledFrom, b.throttledTo = time.Time{}, time.Time{}
 		b.accepted.move(now)
 		b.accepted.now++
 		b.raise(now)
 	case Throttled:
+		if b.throttledFrom.IsZero() || now.Sub(b.throttledTo) > forgotten {
+			b.throttledFrom = now
+		}
+		b.throttledTo = now
 		b.lower(sent, now)
 	}
 	if retryAfter.After(now) && retryAfter.After(b.filled) {
@@ -169,6 +178,14 @@ func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 		b.filled = retryAfter.Add(jitter(min(retryAfter.Sub(now)/10, time.Second)))
 		b.tokens = 1
 	}
+}
+
+// ThrottledSince returns since when the service has throttled each call that it answered;
+// the zero time if it has accepted the last one.
+func (b *Bucket) ThrottledSince() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.throttledFrom
 }
 
 func (b *Bucket) raise(now time.Time) {

@@ -13,7 +13,8 @@ type Policy struct {
 	Tries int
 	// Pause is the wait before a request is retried; it doubles with each time up to MaxPause.
 	Pause, MaxPause time.Duration
-	// Throttled is how long a request is retried after it was throttled for the first time.
+	// Throttled is how long a request is retried after it was throttled for the first time, or all requests like it
+	// were, see [Tries.ThrottledSince].
 	Throttled time.Duration
 	// Lag is how long a request is retried that is [Lagging].
 	Lag time.Duration
@@ -110,6 +111,14 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 	return again && ctx.Err() == nil
 }
 
+// ThrottledSince notes since when the service has throttled all requests like this one; the zero time is that it has
+// not. Many requests to a service that throttles them all are thus given up together, and not one after the other.
+func (t *Tries) ThrottledSince(since time.Time) {
+	if !since.IsZero() && (t.throttled.IsZero() || since.Before(t.throttled)) {
+		t.throttled = since
+	}
+}
+
 func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
 	t.next = now.Add(pause)
 	if notBefore.After(t.next) {
@@ -130,7 +139,7 @@ func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) err
 		if err := tries.Wait(ctx); err != nil {
 			return err
 		}
-		err := send(Repeated(ctx, n))
+		err := send(context.WithValue(Repeated(ctx, n), triesKey{}, tries))
 		v, notBefore := Judge(ctx, err)
 		if v == Final {
 			return err
@@ -138,6 +147,15 @@ func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) err
 		if !tries.Again(ctx, v, notBefore) {
 			return &GaveUp{err}
 		}
+	}
+}
+
+type triesKey struct{}
+
+// ThrottledSince is [Tries.ThrottledSince] for the request with this context, if [Do] sends it.
+func ThrottledSince(ctx context.Context, since time.Time) {
+	if tries, ok := ctx.Value(triesKey{}).(*Tries); ok {
+		tries.ThrottledSince(since)
 	}
 }
 
