@@ -6,11 +6,24 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
+
+// beginTime is how long the registry's /v2/ may take to begin an upload, or to mount a layer, before the ECR API does the
+// work instead.
+const beginTime = time.Minute
+
+// boundBegin bounds what begins an upload by the registry's /v2/, unless nothing can take its place.
+func (e *Repository) boundBegin(ctx context.Context) (context.Context, context.CancelFunc) {
+	if e.Upload == UploadV2 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, beginTime)
+}
 
 // putV2 uploads or mounts a layer by the registry's /v2/, if that is how it goes
 // there; if not, the caller does it by parts.
@@ -20,7 +33,9 @@ func (e *Repository) putV2(ctx context.Context, d content.Descriptor, data conte
 	}
 	whole := e.usesV2(d)
 	client := v2.NewClient(e.registry.Scheme(), e.registry.Host, e.caller().Transport(e.V2, v2.Operation))
-	upload, mounted, err := e.mount(ctx, client, d, how.From)
+	beginning, cancel := e.boundBegin(ctx)
+	defer cancel()
+	upload, mounted, err := e.mount(beginning, client, d, how.From)
 	switch {
 	case mounted:
 		how.Mounted()
@@ -49,7 +64,9 @@ func (e *Repository) orNative(ctx context.Context, d content.Descriptor, err err
 // leaves it to the ECR API if it does not go at a pace.
 func (e *Repository) putWhole(ctx context.Context, client *v2.Client, d content.Descriptor, data content.PartReader, how content.Upload, upload *url.URL, pace *v2.Pace) (done bool, err error) {
 	if upload == nil {
-		if upload, _, err = client.Begin(ctx, e.repository, d.Digest, ""); err != nil {
+		beginning, cancel := e.boundBegin(ctx)
+		defer cancel()
+		if upload, _, err = client.Begin(beginning, e.repository, d.Digest, ""); err != nil {
 			return e.orNative(ctx, d, err)
 		}
 	}

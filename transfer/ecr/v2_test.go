@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -72,6 +74,36 @@ func putAll(t *testing.T, e *Repository, dir string, mode UploadMode) error {
 		}
 	}
 	return nil
+}
+
+// TestPushWithoutV2 has each request that begins an upload by /v2/ be throttled, or find no answer: the ECR API does the
+// work, after less than the ten minutes for which a throttled request is retried.
+func TestPushWithoutV2(t *testing.T) {
+	t.Parallel()
+	src, _ := fixture.NewImage(t, 100_000, 200_000, 300_000)
+	for name, fault := range map[string]localecr.Fault{
+		"throttled":       {Op: postUpload, Count: -1, Status: 429},
+		"throttled later": {Op: postUpload, Count: -1, Status: 429, RetryAfter: "20"},
+		"broken":          {Op: postUpload, Count: -1, Status: 500},
+	} {
+		for mode, slow := range map[UploadMode]bool{UploadAuto: false, UploadV2: strings.HasPrefix(name, "throttled")} {
+			t.Run(name+" "+string(mode), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, localecr.Options{})
+				fixture.Check(t, w.Server.SetFaults(fault))
+				e := w.v2Repository("app")
+				e.Upload = mode
+				var clock fastclock.Clock
+				_, err := transfer.Copy(retry.WithClock(t.Context(), &clock), layout.New(src), e, transfer.Options{Reference: "x", Tags: []string{"x"}})
+				if (err == nil) != (mode == UploadAuto) {
+					t.Error(err)
+				}
+				if waited := clock.Jumped(); waited > 5*time.Minute != slow {
+					t.Errorf("it waited %v", waited)
+				}
+			})
+		}
+	}
 }
 
 func TestUploadModes(t *testing.T) {
