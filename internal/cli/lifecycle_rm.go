@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -103,10 +104,12 @@ func (app *App) removeLifecycle(ctx context.Context, names []string, yes, dryRun
 			continue
 		}
 		if !dryRun {
-			if policy, err = r.registry.DeleteLifecyclePolicy(ctx, r.name); err != nil {
+			deleted, err := r.registry.DeleteLifecyclePolicy(ctx, r.name)
+			if err != nil {
 				fail(r.place, err)
 				continue
 			}
+			policy = cmp.Or(deleted, policy) // "" if the answer was lost
 		}
 		removed := removedLifecycle{r.place, true, nil}
 		if json.Valid([]byte(policy)) {

@@ -80,10 +80,12 @@ func (app *App) deleteSigning(ctx context.Context, host string, f signingDeleteF
 		if err != nil {
 			return err
 		}
-		if text, err = app.signingText(deleted); err != nil {
-			return err
+		if deleted.Rules != nil { // nil if the answer was lost
+			if text, err = app.signingText(deleted); err != nil {
+				return err
+			}
+			c = &deleted
 		}
-		c = &deleted
 	}
 	return app.PrintResult(changedSigning{f.dryRun, true, signingOf(r, c)}, text)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -45,13 +46,18 @@ func (r *Registry) PutLifecyclePolicy(ctx context.Context, repository, text stri
 }
 
 // DeleteLifecyclePolicy deletes the lifecycle policy of a repository and returns its
-// text. The error wraps [ErrNoLifecyclePolicy] if it had none.
+// text. The error wraps [ErrNoLifecyclePolicy] if it had none. If it was deleted and the
+// answer was lost, the text is "".
 func (r *Registry) DeleteLifecyclePolicy(ctx context.Context, repository string) (string, error) {
-	out, err := r.api.DeleteLifecyclePolicy(ctx, &ecr.DeleteLifecyclePolicyInput{
+	calling, earlier := awscalls.WithEarlier(ctx)
+	out, err := r.api.DeleteLifecyclePolicy(calling, &ecr.DeleteLifecyclePolicyInput{
 		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository),
 	})
 	if err != nil {
-		return "", r.failLifecycle(repository, err)
+		if err = r.failLifecycle(repository, err); errors.Is(err, ErrNoLifecyclePolicy) && earlier.MayHaveRun() {
+			return "", nil
+		}
+		return "", err
 	}
 	return aws.ToString(out.LifecyclePolicyText), nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 )
 
 // ErrNoPolicy reports that a repository has no repository policy.
@@ -39,13 +41,18 @@ func (r *Registry) PutRepositoryPolicy(ctx context.Context, repository, text str
 }
 
 // DeleteRepositoryPolicy deletes the policy of a repository and returns it. The
-// error wraps [ErrNoPolicy] if it had none.
+// error wraps [ErrNoPolicy] if it had none. If it was deleted and the answer was lost, it
+// returns nil.
 func (r *Registry) DeleteRepositoryPolicy(ctx context.Context, repository string) (json.RawMessage, error) {
-	out, err := r.api.DeleteRepositoryPolicy(ctx, &ecr.DeleteRepositoryPolicyInput{
+	calling, earlier := awscalls.WithEarlier(ctx)
+	out, err := r.api.DeleteRepositoryPolicy(calling, &ecr.DeleteRepositoryPolicyInput{
 		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository),
 	})
 	if err != nil {
-		return nil, r.failPolicy(repository, err)
+		if err = r.failPolicy(repository, err); errors.Is(err, ErrNoPolicy) && earlier.MayHaveRun() {
+			return nil, nil
+		}
+		return nil, err
 	}
 	return document(r.policyObject(repository), aws.ToString(out.PolicyText))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -37,9 +38,12 @@ func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string
 	}
 	until := time.Now().Add(limit)
 	started, err := await(ctx, limit, firstPause, func(ctx context.Context) (bool, error) {
-		out, err := r.api.StartLifecyclePolicyPreview(ctx, in)
+		calling, earlier := awscalls.WithEarlier(ctx)
+		out, err := r.api.StartLifecyclePolicyPreview(calling, in)
 		var running *types.LifecyclePolicyPreviewInProgressException
 		switch {
+		case errors.As(err, &running) && text != "" && earlier.MayHaveRun():
+			return true, nil // it is ours, or found to be of another policy
 		case errors.As(err, &running):
 			return false, nil
 		case err != nil:

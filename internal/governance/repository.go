@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 	ecrrepo "github.com/ecrkit/ecrkit/transfer/ecr"
 )
@@ -165,13 +166,20 @@ func (r *Registry) CreateRepository(ctx context.Context, name string, s ecrrepo.
 var ErrNotEmpty = errors.New("it has images")
 
 // DeleteRepository deletes a repository; one that has images only with force, and the
-// images with it. The error wraps [ErrNotEmpty] otherwise.
+// images with it. The error wraps [ErrNotEmpty] otherwise. If an answer was lost, that there
+// is no repository any more is success.
 func (r *Registry) DeleteRepository(ctx context.Context, name string, force bool) error {
-	_, err := r.api.DeleteRepository(ctx, &ecr.DeleteRepositoryInput{
+	calling, earlier := awscalls.WithEarlier(ctx)
+	_, err := r.api.DeleteRepository(calling, &ecr.DeleteRepositoryInput{
 		RegistryId: aws.String(r.Account), RepositoryName: aws.String(name), Force: force,
 	})
-	var notEmpty *types.RepositoryNotEmptyException
+	var (
+		notEmpty *types.RepositoryNotEmptyException
+		missing  *types.RepositoryNotFoundException
+	)
 	switch {
+	case errors.As(err, &missing) && earlier.MayHaveRun():
+		return nil
 	case errors.As(err, &notEmpty):
 		return fmt.Errorf("repository %s/%s: %w", r.Host, name, ErrNotEmpty)
 	case err != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -12,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/scan"
@@ -30,7 +32,10 @@ const (
 	findingsPage     = 1000 // the most of DescribeImageScanFindings
 	maxFindingsPages = 1000
 	findingsReadings = 3 // how often findings that change are read
-	maxIndexDepth    = 8
+
+	// clockDifference is how far the clock of this machine may be from that of Amazon ECR.
+	clockDifference = 5 * time.Minute
+	maxIndexDepth   = 8
 )
 
 // ScannedImage is an image that is scanned: one that an index lists for a platform, or
@@ -111,9 +116,12 @@ func (r *Registry) scanObject(repository string, image digest.Digest) string {
 }
 
 // StartScan starts the scan of an image, and returns its status. The error may wrap
-// [ErrScannedToday], [ErrEnhancedScanning] or [ErrNotScannable].
+// [ErrScannedToday], [ErrEnhancedScanning] or [ErrNotScannable]. If an answer was lost, a scan
+// that is running or has just ended is taken for the one that the call has started.
 func (r *Registry) StartScan(ctx context.Context, repository string, image digest.Digest) (scan.Status, error) {
-	out, err := r.api.StartImageScan(ctx, &ecr.StartImageScanInput{
+	began := time.Now()
+	calling, earlier := awscalls.WithEarlier(ctx)
+	out, err := r.api.StartImageScan(calling, &ecr.StartImageScanInput{
 		RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository), ImageId: &types.ImageIdentifier{ImageDigest: aws.String(string(image))},
 	})
 	object := r.scanObject(repository, image)
@@ -124,6 +132,12 @@ func (r *Registry) StartScan(ctx context.Context, repository string, image diges
 		archived    *types.ImageArchivedException
 	)
 	switch {
+	case errors.As(err, &limit) && earlier.MayHaveRun():
+		report, err := r.ScanReport(ctx, repository, image)
+		if err == nil && (report.Status.Waiting() || report.CompletedAt != nil && report.CompletedAt.After(began.Add(-clockDifference))) {
+			return report.Status, nil
+		}
+		fallthrough
 	case errors.As(err, &limit):
 		return "", fmt.Errorf("%s: %w: %s", object, ErrScannedToday, auth.Redact(limit.ErrorMessage()))
 	case errors.As(err, &invalid):

@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 )
 
 // ErrNoSigningConfiguration reports that managed signing is not configured in a registry.
@@ -94,17 +96,21 @@ func (r *Registry) PutSigningConfiguration(ctx context.Context, c SigningConfigu
 }
 
 // DeleteSigningConfiguration removes the registry's and returns what it was. Signatures
-// stay. The error wraps [ErrNoSigningConfiguration] if there was none.
+// stay. The error wraps [ErrNoSigningConfiguration] if there was none. If it was removed and
+// the answer was lost, it returns no rules.
 func (r *Registry) DeleteSigningConfiguration(ctx context.Context) (SigningConfiguration, error) {
 	if err := r.checkAccount(ctx); err != nil {
 		return SigningConfiguration{}, err
 	}
-	out, err := r.api.DeleteSigningConfiguration(ctx, &ecr.DeleteSigningConfigurationInput{})
+	calling, earlier := awscalls.WithEarlier(ctx)
+	out, err := r.api.DeleteSigningConfiguration(calling, &ecr.DeleteSigningConfigurationInput{})
 	var none *types.SigningConfigurationNotFoundException
-	if errors.As(err, &none) {
+	switch {
+	case errors.As(err, &none) && earlier.MayHaveRun():
+		return SigningConfiguration{}, nil
+	case errors.As(err, &none):
 		return SigningConfiguration{}, r.noSigningConfiguration()
-	}
-	if err != nil {
+	case err != nil:
 		return SigningConfiguration{}, r.fail(signingObject, "", err)
 	}
 	return r.signingConfiguration(out.SigningConfiguration)

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
@@ -134,21 +135,33 @@ func (r *Registry) Template(ctx context.Context, prefix string) (Template, error
 	return Template{}, r.noTemplate(prefix)
 }
 
+// hasTemplate reports whether the registry has the template t.
+func (r *Registry) hasTemplate(ctx context.Context, t Template) bool {
+	existing, err := r.Template(ctx, t.Prefix)
+	return err == nil && existing.Equal(t)
+}
+
 func (r *Registry) noTemplate(prefix string) error {
 	return fmt.Errorf("%w: %s in %s", ErrNoTemplate, prefix, r.Registry)
 }
 
-// CreateTemplate creates a template.
+// CreateTemplate creates a template. If an answer was lost, the same one is taken for the
+// one that the call has created.
 func (r *Registry) CreateTemplate(ctx context.Context, t Template) error {
 	m, err := r.beforeTemplate(ctx, t)
 	if err != nil {
 		return err
 	}
-	_, err = r.api.CreateRepositoryCreationTemplate(ctx, &ecr.CreateRepositoryCreationTemplateInput{
+	calling, earlier := awscalls.WithEarlier(ctx)
+	_, err = r.api.CreateRepositoryCreationTemplate(calling, &ecr.CreateRepositoryCreationTemplateInput{
 		Prefix: aws.String(t.Prefix), AppliedFor: purposes(t.AppliedFor), Description: given(t.Description), CustomRoleArn: given(t.RoleARN),
 		EncryptionConfiguration: t.encryption(), ImageTagMutability: types.ImageTagMutability(m.Mode()), ImageTagMutabilityExclusionFilters: m.filters(),
 		LifecyclePolicy: given(string(t.LifecyclePolicy)), RepositoryPolicy: given(string(t.Policy)), ResourceTags: resourceTags(t.ResourceTags),
 	})
+	var exists *types.TemplateAlreadyExistsException
+	if errors.As(err, &exists) && earlier.MayHaveRun() && r.hasTemplate(ctx, t) {
+		return nil
+	}
 	if err != nil {
 		return r.fail("repository creation template "+t.Prefix, "", err)
 	}
@@ -180,8 +193,12 @@ func (r *Registry) DeleteTemplate(ctx context.Context, prefix string) error {
 	if err := r.checkAccount(ctx); err != nil {
 		return err
 	}
-	_, err := r.api.DeleteRepositoryCreationTemplate(ctx, &ecr.DeleteRepositoryCreationTemplateInput{Prefix: aws.String(prefix)})
-	return r.failTemplate(prefix, err)
+	calling, earlier := awscalls.WithEarlier(ctx)
+	_, err := r.api.DeleteRepositoryCreationTemplate(calling, &ecr.DeleteRepositoryCreationTemplateInput{Prefix: aws.String(prefix)})
+	if err = r.failTemplate(prefix, err); errors.Is(err, ErrNoTemplate) && earlier.MayHaveRun() {
+		return nil // an answer was lost
+	}
+	return err
 }
 
 func (r *Registry) failTemplate(prefix string, err error) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -91,7 +92,8 @@ func (e *Repository) Delete(ctx context.Context, names []content.ImageName) (con
 		var referenced []*content.DeleteError
 		before := len(result.Deleted)
 		for chunk := range slices.Chunk(names, batchSize) {
-			out, err := e.api.BatchDeleteImage(ctx, &ecr.BatchDeleteImageInput{
+			calling, earlier := awscalls.WithEarlier(ctx)
+			out, err := e.api.BatchDeleteImage(calling, &ecr.BatchDeleteImageInput{
 				RegistryId: &e.registry.Account, RepositoryName: &e.repository, ImageIds: identifiers(chunk),
 			})
 			if err != nil {
@@ -103,9 +105,13 @@ func (e *Repository) Delete(ctx context.Context, names []content.ImageName) (con
 			}
 			for _, f := range out.Failures {
 				failure := e.deleteError(f)
-				if failure.Code == content.CodeReferenced {
+				switch {
+				case failure.Code == content.CodeReferenced:
 					again, referenced = append(again, failure.Name), append(referenced, failure)
-				} else if !deletedAs(result, failure) {
+				case deletedAs(result, failure):
+				case failure.Code == content.CodeImageNotFound && earlier.MayHaveRun(): // an answer was lost
+					result.Deleted = append(result.Deleted, failure.Name)
+				default:
 					result.Failures = append(result.Failures, failure)
 				}
 			}

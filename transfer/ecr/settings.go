@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -151,16 +152,23 @@ func (e *RepositoryExistsError) Error() string {
 func (e *RepositoryExistsError) Is(target error) bool { return target == content.ErrConflict }
 
 // CreateRepository creates the repository, with one call. The error is a
-// [RepositoryExistsError] if there is one.
+// [RepositoryExistsError] if there is one. If an answer was lost, one with these settings is
+// taken for the one that the call has created.
 func (e *Repository) CreateRepository(ctx context.Context, s Settings) (Description, error) {
 	if err := s.Validate(); err != nil {
 		return Description{}, fmt.Errorf("%s: %w", e, err)
 	}
 	in := s.input()
 	in.RegistryId, in.RepositoryName = &e.registry.Account, &e.repository
-	out, err := e.api.CreateRepository(ctx, in)
+	calling, earlier := awscalls.WithEarlier(ctx)
+	out, err := e.api.CreateRepository(calling, in)
 	var exists *types.RepositoryAlreadyExistsException
 	switch {
+	case errors.As(err, &exists) && earlier.MayHaveRun():
+		if d, err := e.created(ctx, s); err == nil {
+			return d, nil
+		}
+		fallthrough
 	case errors.As(err, &exists):
 		return Description{}, &RepositoryExistsError{Registry: e.registry, Repository: e.repository}
 	case err != nil:
@@ -169,6 +177,40 @@ func (e *Repository) CreateRepository(ctx context.Context, s Settings) (Descript
 		return Description{}, fmt.Errorf("%s: CreateRepository answered without a repository", e)
 	}
 	return newDescription(e.registry, *out.Repository), nil
+}
+
+// errOther reports that a repository has other settings.
+var errOther = errors.New("it has other settings")
+
+// created describes the repository, and fails unless it has the settings s.
+func (e *Repository) created(ctx context.Context, s Settings) (Description, error) {
+	d, err := e.Describe(ctx)
+	if err != nil {
+		return d, err
+	}
+	in := s.input()
+	encryption := types.EncryptionTypeAes256
+	if in.EncryptionConfiguration != nil {
+		encryption = in.EncryptionConfiguration.EncryptionType
+	}
+	// A key in another form than its ARN, which is what is described, cannot be compared.
+	sameKey := d.KMSKey == s.KMSKey || !strings.HasPrefix(s.KMSKey, "arn:")
+	if d.TagMutability != string(in.ImageTagMutability) || !slices.Equal(d.MutabilityExclusions, s.MutabilityExclusions) ||
+		d.ScanOnPush != s.ScanOnPush || d.Encryption != string(encryption) || !sameKey {
+		return d, errOther
+	}
+	out, err := e.api.ListTagsForResource(ctx, &ecr.ListTagsForResourceInput{ResourceArn: &d.ARN})
+	if err != nil {
+		return d, e.fail("resource tags", err)
+	}
+	tags := map[string]string{}
+	for _, t := range out.Tags {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	if !maps.Equal(tags, s.Tags) {
+		return d, errOther
+	}
+	return d, nil
 }
 
 // Describe tells the settings of the repository, with one call. The error is a

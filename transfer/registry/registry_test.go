@@ -282,6 +282,31 @@ func TestRegistryDelete(t *testing.T) {
 	}
 }
 
+// TestRegistryDeleteAgain has the answer to a deletion be lost, and then a deletion be throttled of what is not there.
+func TestRegistryDeleteAgain(t *testing.T) {
+	src, _ := fixture.NewImage(t, 1000)
+	n := newNeutralRegistry(t)
+	r := n.repository("app")
+	mustCopy(t, layout.New(src), r, transfer.Options{Reference: "x", Tags: []string{"1"}})
+	for status, want := range map[int]error{http.StatusInternalServerError: nil, http.StatusTooManyRequests: content.ErrNotFound} {
+		answers := 0
+		n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodDelete {
+				return false
+			}
+			if answers++; answers == 1 {
+				w.WriteHeader(status)
+			} else {
+				w.WriteHeader(http.StatusNotFound)
+			}
+			return true
+		})
+		if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, want) || answers != 2 {
+			t.Errorf("%d: %v after %d answers", status, err, answers)
+		}
+	}
+}
+
 // TestDockerHubNames checks how short names are read.
 func TestDockerHubNames(t *testing.T) {
 	for _, host := range []string{"docker.io", "index.docker.io", "registry-1.docker.io", "Docker.io.:443", "registry.hub.docker.com"} {

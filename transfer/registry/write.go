@@ -158,14 +158,14 @@ func (r *Repository) HasImage(ctx context.Context, d content.Descriptor, tags []
 }
 
 // Delete removes a tag, or with a digest an image with all its tags. The error
-// wraps [content.ErrNotFound] if it is not there, and [content.ErrUnsupported] if the registry
+// wraps [content.ErrNotFound] if it was not there, and [content.ErrUnsupported] if the registry
 // deletes nothing, or no tags.
 func (r *Repository) Delete(ctx context.Context, reference string) error {
 	c, err := r.client(ctx, actionsDelete, "")
 	if err != nil {
 		return err
 	}
-	_, err = c.Send(ctx, http.MethodDelete, r.repository+"/manifests/"+reference, nil, nil, http.StatusAccepted, http.StatusOK, http.StatusNoContent)
+	err = c.Delete(ctx, r.repository+"/manifests/"+reference)
 	var refused *v2.Error
 	if errors.As(err, &refused) && (refused.Status == http.StatusMethodNotAllowed || refused.Code == "UNSUPPORTED") {
 		err = fmt.Errorf("%w: the registry does not delete it; many delete by digest only, or not at all: %w", content.ErrUnsupported, err)

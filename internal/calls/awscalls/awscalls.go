@@ -71,6 +71,7 @@ func (c *Client) try(ctx context.Context, in middleware.FinalizeInput, next midd
 		return out, metadata, nil
 	}
 	v, notBefore := c.judge(ctx, call.Op, err, began)
+	noteEarlier(ctx, v)
 	return out, metadata, &tryError{error: err, ctx: ctx, call: call, again: call.End(ctx, v, notBefore)}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -204,4 +205,26 @@ func (c *Client) Send(ctx context.Context, method, path string, header http.Head
 		return nil
 	})
 	return h, err
+}
+
+// Delete deletes what path names. That it is missing is success if an answer was lost before.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	mayHaveRun := false
+	return Retry(ctx, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodDelete, c.URL(path, nil).String(), nil)
+		if err != nil {
+			return err
+		}
+		response, err := c.Do(request, http.StatusAccepted, http.StatusOK, http.StatusNoContent)
+		switch {
+		case err == nil:
+			Drop(response)
+		case mayHaveRun && errors.Is(err, content.ErrNotFound):
+			return nil
+		default:
+			v, _ := retry.Judge(ctx, err)
+			mayHaveRun = mayHaveRun || v == retry.Transient
+		}
+		return err
+	})
 }
