@@ -38,7 +38,8 @@ type Transport struct {
 
 const (
 	// minAgeRefused is how old a token is at least that could be refused for itself.
-	// A younger one is refused for what it may not do, and so would the next be.
+	// A younger one is refused for what it may not do, and so would the next be, unless the
+	// registry says that it has expired: this machine's clock may have stood still.
 	minAgeRefused = time.Minute
 	// askAgain is how long a token is used before Tokens is asked again: it reads the
 	// AWS configuration each time. Tokens are returned no later than a minute before
@@ -63,8 +64,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	response, err := t.base().RoundTrip(withToken(req.Context(), req, token))
-	if err != nil || !isRefusal(response) || t.Tokens.now().Sub(token.IssuedAt) < minAgeRefused {
+	if err != nil {
 		return response, err
+	}
+	refused, expired := isRefusal(response)
+	if !refused || !expired && t.Tokens.now().Sub(token.IssuedAt) < minAgeRefused {
+		return response, nil
 	}
 	t.forget(token)
 	if err := t.Tokens.Reject(req.Context(), t.Registry, token); err != nil {
@@ -122,30 +127,34 @@ func (t *Transport) base() http.RoundTripper {
 // defaultTransport is shared, as its connections are.
 var defaultTransport = sync.OnceValue(loopback.NewTransport)
 
-// isRefusal reports whether the token was refused. One that is cut off or otherwise damaged
-// gets 400 from Amazon ECR, as many other mistakes do; the code in the body is DENIED:
+// isRefusal reports whether the token was refused, and whether the registry says that it has
+// expired. One that is cut off or otherwise damaged gets 400 from Amazon ECR, as many other
+// mistakes do; the code in the body is DENIED:
 // https://github.com/aws/aws-cli/issues/4962.
-func isRefusal(r *http.Response) bool {
+func isRefusal(r *http.Response) (refused, expired bool) {
 	switch r.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return true
+		refused = true
 	case http.StatusBadRequest:
-		head, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
-		r.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
-		var answer struct{ Errors []struct{ Code string } }
-		if json.Unmarshal(head, &answer) != nil {
-			return false
-		}
-		for _, e := range answer.Errors {
-			if e.Code == "DENIED" || e.Code == "UNAUTHORIZED" {
-				return true
-			}
+	default:
+		return false, false
+	}
+	head, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal))
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
+	var answer struct{ Errors []struct{ Code, Message string } }
+	if json.Unmarshal(head, &answer) != nil {
+		return refused, false
+	}
+	for _, e := range answer.Errors {
+		if e.Code == "DENIED" || e.Code == "UNAUTHORIZED" {
+			refused = true
+			expired = expired || strings.Contains(strings.ToLower(e.Message), "token has expired")
 		}
 	}
-	return false
+	return refused, expired
 }
 
 // maxRefusal is how much of the body of a refusal is read.

@@ -121,8 +121,44 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestTransportReadsConfigurationOnce sends many requests: the AWS configuration is read for the first one, and again
-// after some time.
+// TestExpiredToken has the registry say of a token that is new by this machine's clock that it has expired, as after a
+// machine slept: one call and one more request, and no third one.
+func TestExpiredToken(t *testing.T) {
+	isolate(t)
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest} {
+		for _, always := range []bool{false, true} {
+			calls := mintServer(t)
+			requests := 0
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				if requests++; requests == 1 || always {
+					w.WriteHeader(status)
+					io.WriteString(w, `{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}`)
+				}
+			}))
+			defer server.Close()
+			r := local
+			r.Host = strings.TrimPrefix(server.URL, "http://")
+			tokens := &Tokens{Store: &tokenstore.Store{Dir: filepath.Join(t.TempDir(), "cache")}}
+			tokens.Minter.AWS.Registries = apiElsewhere(r)
+			first, err := tokens.Token(t.Context(), r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := (&http.Client{Transport: &Transport{Tokens: tokens, Registry: r}}).Get(server.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if succeeded := response.StatusCode == http.StatusOK; succeeded == always || calls.Load() != 2 || requests != 2 {
+				t.Errorf("%s after %d requests and %d calls", response.Status, requests, calls.Load())
+			}
+			if cached, _, err := tokens.Cached(t.Context(), r); err != nil || cached.Secret == first.Secret {
+				t.Errorf("the cache still has the first token: %v", err)
+			}
+		}
+	}
+}
+
 // TestOtherMistakesKeepTheToken answers 400 to a request with a good token: it is neither
 // forgotten nor is the body of the answer changed.
 func TestOtherMistakesKeepTheToken(t *testing.T) {
@@ -160,6 +196,8 @@ func TestOtherMistakesKeepTheToken(t *testing.T) {
 	}
 }
 
+// TestTransportReadsConfigurationOnce sends many requests: the AWS configuration is read for the first one, and again
+// after some time.
 func TestTransportReadsConfigurationOnce(t *testing.T) {
 	isolate(t)
 	mintServer(t)
