@@ -178,7 +178,7 @@ func (b *blobCopy) run(ctx context.Context) error {
 		return err
 	}
 	defer data.Close()
-	return b.t.Target.PutBlob(ctx, b.d, &movedReader{content.NewVerifyingReader(ctx, data, b.d), b.moved})
+	return b.t.Target.PutBlob(ctx, b.d, &movedReader{verified(ctx, b.src, data, b.d), b.moved})
 }
 
 // openBlob opens a blob. If the connection to the source breaks the reader opens it again.
@@ -188,6 +188,15 @@ func openBlob(ctx context.Context, src content.BlobReader, d content.Descriptor)
 		return nil, err
 	}
 	return ranges.Reopen(ctx, body, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }), nil
+}
+
+// verified returns what data brings, whose errors name src, that it is not what d says among them.
+func verified(ctx context.Context, src fmt.Stringer, data io.ReadCloser, d content.Descriptor) io.Reader {
+	verifying := content.NewVerifyingReader(ctx, data, d)
+	return &blamedBody{struct {
+		io.Reader
+		io.Closer
+	}{verifying, data}, src}
 }
 
 // movedReader counts what is read.
@@ -297,17 +306,17 @@ func (b *blobCopy) ranges(ctx context.Context, src content.RangeReader, dst cont
 
 // fetch reads the blob by ranges into f and checks it.
 func (b *blobCopy) fetch(ctx context.Context, f content.PartialFile, open content.RangeOpener) error {
-	return fetchRanges(ctx, f, b.d, b.limit(open), b.connections, b.moved)
+	return fetchRanges(ctx, f, b.src, b.d, b.limit(open), b.connections, b.moved)
 }
 
-// fetchRanges reads a blob by ranges into f and checks it.
-func fetchRanges(ctx context.Context, f content.PartialFile, d content.Descriptor, open content.RangeOpener, connections int, moved func(n int64)) error {
+// fetchRanges reads a blob of src by ranges into f and checks it. Errors of reading name src.
+func fetchRanges(ctx context.Context, f content.PartialFile, src fmt.Stringer, d content.Descriptor, open content.RangeOpener, connections int, moved func(n int64)) error {
 	hash := d.Digest.Verifier()
-	if err := ranges.Fetch(ctx, f, hash, d.Size, open, connections, func(n int) { moved(int64(n)) }); err != nil {
+	if err := ranges.Fetch(ctx, f, hash, d.Size, blamed(src, open), connections, func(n int) { moved(int64(n)) }); err != nil {
 		return err
 	}
 	if !hash.Verified() {
-		return fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest)
+		return blameSource(src, fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest))
 	}
 	return nil
 }

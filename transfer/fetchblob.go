@@ -98,7 +98,7 @@ func (f *blobFetch) fill(ctx context.Context, p *partial.File) error {
 		err = p.FillAgain(func(file content.PartialFile) error {
 			f.resumed(p.Resumed - before)
 			before = p.Resumed
-			return fetchRanges(ctx, file, f.d, open, f.connections, f.moved)
+			return fetchRanges(ctx, file, f.src, f.d, open, f.connections, f.moved)
 		})
 		if !errors.Is(err, content.ErrNoRanges) {
 			return err
@@ -113,6 +113,6 @@ func (f *blobFetch) fill(ctx context.Context, p *partial.File) error {
 		return err
 	}
 	defer data.Close()
-	_, err = io.Copy(p, &movedReader{content.NewVerifyingReader(ctx, data, f.d), f.moved})
+	_, err = io.Copy(p, &movedReader{verified(ctx, f.src, data, f.d), f.moved})
 	return err
 }

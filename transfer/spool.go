@@ -35,7 +35,7 @@ func (c *copier) spool(ctx context.Context, from content.Source, d content.Descr
 	if src, ok := from.(content.RangeReader); ok {
 		open, err := src.Ranges(ctx, d)
 		if err == nil {
-			err = fetchRanges(ctx, wholeFile(file), d, c.limit(open), connections, func(int64) {})
+			err = fetchRanges(ctx, wholeFile(file), from, d, c.limit(open), connections, func(int64) {})
 		}
 		if !errors.Is(err, content.ErrNoRanges) {
 			return s, err
@@ -46,7 +46,7 @@ func (c *copier) spool(ctx context.Context, from content.Source, d content.Descr
 		return s, err
 	}
 	defer data.Close()
-	_, err = io.Copy(io.NewOffsetWriter(file, 0), content.NewVerifyingReader(ctx, data, d))
+	_, err = io.Copy(io.NewOffsetWriter(file, 0), verified(ctx, from, data, d))
 	return s, err
 }
 

@@ -1,0 +1,85 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
+	"github.com/ecrkit/ecrkit/transfer/layout"
+)
+
+// failingSource is a source whose blobs break off, with or without ranges.
+type failingSource struct {
+	*layout.Layout
+	err error
+}
+
+// String implements fmt.Stringer.
+func (failingSource) String() string { return "source.test/app" }
+
+// Blob implements content.BlobReader.
+func (s failingSource) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
+	body, err := s.Layout.Blob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	body.Close()
+	return io.NopCloser(brokenReader{s.err}), nil
+}
+
+// brokenReader is a reader that fails.
+type brokenReader struct{ err error }
+
+// Read implements io.Reader.
+func (r brokenReader) Read([]byte) (int, error) { return 0, r.err }
+
+// streamSource has no ranges and no files.
+type streamSource struct{ content.Source }
+
+// rangeSource has ranges and no files.
+type rangeSource struct {
+	content.Source
+	err error
+}
+
+// Ranges implements content.RangeReader.
+func (s rangeSource) Ranges(context.Context, content.Descriptor) (content.RangeOpener, error) {
+	return func(context.Context, int64, int64) (io.ReadCloser, error) {
+		return io.NopCloser(brokenReader{s.err}), nil
+	}, nil
+}
+
+// TestSourceIsNamed has a source fail for good: the error names it, whatever the destination is and however it is read.
+func TestSourceIsNamed(t *testing.T) {
+	t.Parallel()
+	dir, _ := fixture.NewImage(t, 100_000)
+	for name, broken := range map[string]error{"stalls": errors.New("no byte came for 30s"), "throttled": &retry.GaveUp{Err: errors.New("429")}} {
+		source := failingSource{layout.New(dir), broken}
+		for kind, src := range map[string]content.Source{"stream": streamSource{source}, "ranges": rangeSource{streamSource{source}, broken}} {
+			for many, targets := range map[string]int{"one": 1, "two": 2} {
+				t.Run(strings.Join([]string{name, kind, many}, " "), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						var destinations []Destination
+						for range targets {
+							destinations = append(destinations, Destination{Target: memory.New("destination"), Tags: []string{"x"}})
+						}
+						var err error
+						for _, r := range CopyAll(t.Context(), src, destinations, Options{Reference: "x"}) {
+							err = errors.Join(err, r.Err)
+						}
+						if err == nil || !strings.Contains(err.Error(), "source.test/app: ") || strings.Count(err.Error(), "source.test/app") > targets {
+							t.Errorf("got %v", err)
+						}
+					})
+				})
+			}
+		}
+	}
+}
