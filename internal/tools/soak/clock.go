@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
@@ -66,7 +68,9 @@ func runClock(ctx context.Context, s *soak) error {
 
 // jump runs a command at the right time, has clocks jump, and runs it again.
 func (s *soak) jump(t *tally, c clockCase, programs, who string, jump time.Duration, during bool, what string, n int) (err error) {
-	st, err := s.site(localecr.Options{Accounts: helperAccounts(), ScanTime: time.Millisecond})
+	// The local ECR measures a scan by its clock. One that is complete from two days before its start stays so.
+	scanned := localecr.ScanFixture{Steps: []localecr.ScanStep{{After: -48 * time.Hour, Status: types.ScanStatusComplete}}}
+	st, err := s.site(localecr.Options{Accounts: helperAccounts(), ScanFindings: []localecr.ScanFixture{scanned}})
 	if err != nil {
 		return err
 	}
