@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
@@ -68,9 +66,7 @@ func runClock(ctx context.Context, s *soak) error {
 
 // jump runs a command at the right time, has clocks jump, and runs it again.
 func (s *soak) jump(t *tally, c clockCase, programs, who string, jump time.Duration, during bool, what string, n int) (err error) {
-	// The local ECR measures a scan by its clock. One that is complete from two days before its start stays so.
-	scanned := localecr.ScanFixture{Steps: []localecr.ScanStep{{After: -48 * time.Hour, Status: types.ScanStatusComplete}}}
-	st, err := s.site(localecr.Options{Accounts: helperAccounts(), ScanFindings: []localecr.ScanFixture{scanned}})
+	st, err := s.site(localecr.Options{Accounts: helperAccounts(), ScanTime: time.Millisecond})
 	if err != nil {
 		return err
 	}
@@ -207,8 +203,12 @@ func clockCases(old, new *image) []clockCase {
 		{
 			name: "scan gate",
 			renew: func(st *site, n int) error {
+				// The local ECR measures a scan by its clock: one of two days ago is complete whatever the jump.
+				st.server.Clock().Advance(-48 * time.Hour)
 				c := &cell{site: st, repo: repo(n)}
-				return errors.Join(c.startScan(old), os.WriteFile(policy(st), []byte("version: 1\nblock:\n  - severity: CRITICAL\n"), 0o666))
+				err := c.startScan(old)
+				st.server.Clock().Advance(48 * time.Hour)
+				return errors.Join(err, os.WriteFile(policy(st), []byte("version: 1\nblock:\n  - severity: CRITICAL\n"), 0o666))
 			},
 			args: func(st *site, n int) []string {
 				return []string{"ecrkit", "scan", "gate", st.image(repo(n), "x"), "--policy", policy(st), "--timeout", "1m"}
