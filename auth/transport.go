@@ -45,6 +45,8 @@ const (
 	// AWS configuration each time. Tokens are returned no later than a minute before
 	// their end.
 	askAgain = 30 * time.Second
+	// replaceTries is how often a refused token is taken out of the cache.
+	replaceTries = 3
 )
 
 // RoundTrip sends a request. Its errors are those of [Tokens.Token],
@@ -71,22 +73,37 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !refused || !expired && t.Tokens.now().Sub(token.IssuedAt) < minAgeRefused {
 		return response, nil
 	}
-	t.forget(token)
-	if err := t.Tokens.Reject(req.Context(), t.Registry, token); err != nil {
-		return response, nil // the registry's answer is the better one
-	}
 	again, ok := repeat(req)
 	if !ok {
+		t.forget(token)
+		_ = t.Tokens.Reject(req.Context(), t.Registry, token) // the registry's answer is the better one
 		return response, nil
 	}
-	if token, err = t.current(req.Context()); err != nil {
+	other, err := t.replace(req.Context(), token)
+	if err != nil {
 		closeBody(again)
 		return response, nil
 	}
 	// The connection can be used again if the answer is read; a refusal is short.
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 	response.Body.Close()
-	return t.base().RoundTrip(withToken(req.Context(), again, token))
+	return t.base().RoundTrip(withToken(req.Context(), again, other))
+}
+
+// replace returns another token than the refused one, which it takes out of the cache. A
+// request beside it may have read that from the cache just before, and have put it back
+// where it was in memory.
+func (t *Transport) replace(ctx context.Context, refused Token) (Token, error) {
+	for try := 1; ; try++ {
+		t.forget(refused)
+		if err := t.Tokens.Reject(ctx, t.Registry, refused); err != nil {
+			return Token{}, err
+		}
+		token, err := t.current(ctx)
+		if err != nil || token.Secret != refused.Secret || try == replaceTries {
+			return token, err
+		}
+	}
 }
 
 // current returns the token for a request that is sent now.

@@ -2,12 +2,14 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,6 +158,46 @@ func TestExpiredToken(t *testing.T) {
 				t.Errorf("the cache still has the first token: %v", err)
 			}
 		}
+	}
+}
+
+// TestExpiredTokenTogether has the registry refuse the token of many requests at the same time: all of them are sent
+// again with one other token.
+func TestExpiredTokenTogether(t *testing.T) {
+	isolate(t)
+	calls := mintServer(t)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if _, secret, _ := req.BasicAuth(); secret == password+"1" {
+			w.WriteHeader(http.StatusForbidden)
+			io.WriteString(w, `{"errors":[{"code":"DENIED","message":"Your authorization token has expired. Reauthenticate and try again."}]}`)
+		}
+	}))
+	t.Cleanup(server.Close)
+	r := local
+	r.Host = strings.TrimPrefix(server.URL, "http://")
+	tokens := &Tokens{Store: &tokenstore.Store{Dir: filepath.Join(t.TempDir(), "cache")}}
+	tokens.Minter.AWS.Registries = apiElsewhere(r)
+	if _, err := tokens.Token(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &Transport{Tokens: tokens, Registry: r}}
+	var group sync.WaitGroup
+	for i := range 64 {
+		group.Go(func() {
+			response, err := client.Get(fmt.Sprintf("%s/%d", server.URL, i))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Error(response.Status)
+			}
+		})
+	}
+	group.Wait()
+	if n := calls.Load(); n != 2 {
+		t.Errorf("%d calls", n)
 	}
 }
 

@@ -82,7 +82,7 @@ func (st *site) cacheLeftovers(dir string) (found []string) {
 			found = append(found, e.Name())
 		}
 	}
-	return append(found, st.leftovers()...)
+	return found
 }
 
 // killHelper has four processes ask for the token of a user that the cache does not have yet, and kills one or two
@@ -173,7 +173,7 @@ func (s *soak) killHelper(ctx context.Context, t *tally, kills int) (err error) 
 			}
 			acknowledged[i] = secret
 		}
-		if found := st.cacheLeftovers(st.path("home", ".cache", "ecrkit", "v1")); len(found) > 0 {
+		if found := append(st.cacheLeftovers(st.path("home", ".cache", "ecrkit", "v1")), st.leftovers()...); len(found) > 0 {
 			t.found(left, "%d: %s", n, strings.Join(found, " "))
 			for _, name := range found { // so that it is counted once
 				_ = os.RemoveAll(st.path("home", ".cache", "ecrkit", "v1", name))
