@@ -161,7 +161,9 @@ func isRefusal(r *http.Response) (refused, expired bool) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(head), r.Body), r.Body}
-	var answer struct{ Errors []struct{ Code, Message string } }
+	var answer struct {
+		Errors []struct{ Code, Message string }
+	}
 	if json.Unmarshal(head, &answer) != nil {
 		return refused, false
 	}
