@@ -38,18 +38,38 @@ func blameSource(src fmt.Stringer, err error) error {
 	return &sourceFailure{src, err}
 }
 
-// blamed returns an opener whose errors, and those of what it opens, name src.
-func blamed(src fmt.Stringer, open content.RangeOpener) content.RangeOpener {
+// readFailure marks an error of reading ranges, as opposed to one of the file that they are
+// written to.
+type readFailure struct{ error }
+
+// Unwrap returns what the failure means for retries, too.
+func (e *readFailure) Unwrap() error { return e.error }
+
+// marked returns an opener whose errors are marked as those of reading, as are those of what
+// it opens.
+func marked(open content.RangeOpener) content.RangeOpener {
 	return func(ctx context.Context, first, n int64) (io.ReadCloser, error) {
 		body, err := open(ctx, first, n)
 		if err != nil {
-			return nil, blameSource(src, err)
+			return nil, &readFailure{err}
 		}
-		return &blamedBody{body, src}, nil
+		return &markedBody{body}, nil
 	}
 }
 
-// blamedBody is a blob, or a part of one, whose errors name the source.
+// markedBody is a range whose errors are marked.
+type markedBody struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (b *markedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &readFailure{err}
+	}
+	return n, err
+}
+
+// blamedBody is a blob whose errors name the source.
 type blamedBody struct {
 	io.ReadCloser
 	src fmt.Stringer

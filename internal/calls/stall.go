@@ -63,23 +63,20 @@ func (e *sourceError) Unwrap() error { return e.error }
 // Permanent makes the error final for [retry.Judge].
 func (e *sourceError) Permanent() bool { return true }
 
-// lastTry is how much time there is at most for a last try.
-const lastTry = 4 * time.Second
+// leastTry is how long a try may stand still at least before another one is made.
+const leastTry = 10 * time.Second
 
 // within returns the policy of a try that is made now by a caller whose context has a deadline: one that stands still
-// leaves half of the time for the next ones.
+// leaves half of the time for the next ones, unless that is short.
 func within(ctx context.Context, p retry.Policy) retry.Policy {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return p
 	}
-	rest := time.Until(deadline)
-	if rest <= lastTry {
-		return p
-	}
+	limit := max(time.Until(deadline)/2, leastTry)
 	for _, d := range []*time.Duration{&p.Answer, &p.Bytes, &p.Document} {
 		if *d > 0 {
-			*d = min(*d, rest/2)
+			*d = min(*d, limit)
 		}
 	}
 	return p
@@ -89,7 +86,7 @@ func within(ctx context.Context, p retry.Policy) retry.Policy {
 // byte of the body is taken, no answer comes, or no byte of it, or too few of them
 // for the policy's rate. The time that our own side takes for the body or with the
 // answer does not count. Where the context has a deadline, it waits no longer than half of
-// the time until then.
+// the time until then, or ten seconds.
 func Watched(next Sender, patience func() retry.Policy) Sender {
 	return func(r *http.Request) (*http.Response, error) {
 		ctx, cancel := context.WithCancelCause(r.Context())
