@@ -17,6 +17,7 @@ import (
 // changes are all calls that change something and are refused when they are made twice.
 func changes() map[string]func(ctx context.Context, g *governed) error {
 	template := Template{Prefix: "team/", AppliedFor: []string{"CREATE_ON_PUSH"}, TagMutability: "IMMUTABLE", Encryption: "AES256"}
+	rule := CacheRule{Prefix: "quay", Upstream: "quay.io"}
 	return map[string]func(ctx context.Context, g *governed) error{
 		"CreateRepository": func(ctx context.Context, g *governed) error {
 			d, err := g.CreateRepository(ctx, "new", ecrrepo.Settings{ImmutableTags: true, ScanOnPush: true, Tags: map[string]string{"team": "core"}})
@@ -28,6 +29,10 @@ func changes() map[string]func(ctx context.Context, g *governed) error {
 		"CreateRepositoryCreationTemplate": func(ctx context.Context, g *governed) error { return g.CreateTemplate(ctx, template) },
 		"DeleteRepositoryCreationTemplate": func(ctx context.Context, g *governed) error {
 			return errors.Join(g.CreateTemplate(ctx, template), g.DeleteTemplate(ctx, template.Prefix))
+		},
+		"CreatePullThroughCacheRule": func(ctx context.Context, g *governed) error { return g.CreateCacheRule(ctx, rule) },
+		"DeletePullThroughCacheRule": func(ctx context.Context, g *governed) error {
+			return errors.Join(g.CreateCacheRule(ctx, rule), g.DeleteCacheRule(ctx, rule.Prefix))
 		},
 		"DeleteRepository": func(ctx context.Context, g *governed) error { return g.DeleteRepository(ctx, "app", true) },
 		"DeleteRepositoryPolicy": func(ctx context.Context, g *governed) error {
@@ -112,6 +117,9 @@ func TestTakenMeanwhile(t *testing.T) {
 		}, content.ErrConflict},
 		"CreateRepositoryCreationTemplate": {func(ctx context.Context, g *governed) error {
 			return g.CreateTemplate(ctx, Template{Prefix: "team/", AppliedFor: []string{"REPLICATION"}, TagMutability: "IMMUTABLE", Encryption: "AES256"})
+		}, nil},
+		"CreatePullThroughCacheRule": {func(ctx context.Context, g *governed) error {
+			return g.CreateCacheRule(ctx, CacheRule{Prefix: "quay", Upstream: "public.ecr.aws"})
 		}, nil},
 		"StartImageScan": {func(ctx context.Context, g *governed) error {
 			_, err := g.StartScan(ctx, "app", g.empty["app"].Digest)

@@ -37,7 +37,7 @@ func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string
 		in.LifecyclePolicyText = aws.String(text)
 	}
 	until := time.Now().Add(limit)
-	started, err := await(ctx, limit, firstPause, func(ctx context.Context) (bool, error) {
+	started, err := await(ctx, limit, func(ctx context.Context) (bool, error) {
 		calling, earlier := awscalls.WithEarlier(ctx)
 		out, err := r.api.StartLifecyclePolicyPreview(calling, in)
 		var running *types.LifecyclePolicyPreviewInProgressException
@@ -61,7 +61,7 @@ func (r *Registry) LifecyclePreview(ctx context.Context, repository, text string
 		return nil, "", fmt.Errorf("%s: %w after %v: another one is still in progress; try again later", object, ErrPreview, limit)
 	}
 	var preview lifecycle.Preview
-	done, err := await(ctx, left(limit, until), firstPause, func(ctx context.Context) (bool, error) {
+	done, err := await(ctx, left(limit, until), func(ctx context.Context) (bool, error) {
 		var err error
 		preview, err = r.preview(ctx, object, repository, text)
 		return preview != nil, err

@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
@@ -95,17 +97,35 @@ func (r *Registry) failCacheRule(prefix string, err error) error {
 	return r.fail(strings.TrimSpace(cacheRuleObject+" "+prefix), "", err)
 }
 
-// CreateCacheRule creates a rule.
+// CreateCacheRule creates a rule. If an answer was lost, the same one is taken for the one
+// that the call has created.
 func (r *Registry) CreateCacheRule(ctx context.Context, c CacheRule) error {
 	in := &ecr.CreatePullThroughCacheRuleInput{
 		RegistryId: aws.String(r.Account), EcrRepositoryPrefix: aws.String(c.Prefix), UpstreamRegistryUrl: aws.String(c.Upstream),
 		UpstreamRegistry: types.UpstreamRegistry(c.Registry), CredentialArn: optionalString(c.Credential),
 		CustomRoleArn: optionalString(c.CustomRole), UpstreamRepositoryPrefix: optionalString(c.UpstreamPrefix),
 	}
-	if _, err := r.api.CreatePullThroughCacheRule(ctx, in); err != nil {
+	calling, earlier := awscalls.WithEarlier(ctx)
+	_, err := r.api.CreatePullThroughCacheRule(calling, in)
+	var exists *types.PullThroughCacheRuleAlreadyExistsException
+	if errors.As(err, &exists) && earlier.MayHaveRun() && r.hasCacheRule(ctx, c) {
+		return nil
+	}
+	if err != nil {
 		return r.failCacheRule(c.Prefix, err)
 	}
 	return nil
+}
+
+// hasCacheRule reports whether the registry has the rule c.
+func (r *Registry) hasCacheRule(ctx context.Context, c CacheRule) bool {
+	rules, err := r.CacheRules(ctx, c.Prefix)
+	if err != nil || len(rules) != 1 {
+		return false
+	}
+	e := rules[0]
+	return e.Upstream == c.Upstream && cmp.Or(e.UpstreamPrefix, RootPrefix) == cmp.Or(c.UpstreamPrefix, RootPrefix) && (e.Registry == c.Registry || c.Registry == "") &&
+		e.Credential == c.Credential && e.CustomRole == c.CustomRole
 }
 
 // UpdateCacheRule replaces the credentials of a rule. The error wraps [ErrNoCacheRule] if it does not exist.
@@ -124,10 +144,14 @@ func (r *Registry) UpdateCacheRule(ctx context.Context, c CacheRule) error {
 // not exist.
 func (r *Registry) DeleteCacheRule(ctx context.Context, prefix string) error {
 	in := &ecr.DeletePullThroughCacheRuleInput{RegistryId: aws.String(r.Account), EcrRepositoryPrefix: aws.String(prefix)}
-	if _, err := r.api.DeletePullThroughCacheRule(ctx, in); err != nil {
-		return r.failCacheRule(prefix, err)
+	calling, earlier := awscalls.WithEarlier(ctx)
+	_, err := r.api.DeletePullThroughCacheRule(calling, in)
+	if err != nil {
+		if err = r.failCacheRule(prefix, err); errors.Is(err, ErrNoCacheRule) && earlier.MayHaveRun() {
+			return nil // an answer was lost
+		}
 	}
-	return nil
+	return err
 }
 
 // ValidateCacheRule has Amazon ECR try the upstream registry with the rule's credentials. The error wraps

@@ -68,7 +68,7 @@ type scanWait struct {
 func (w *scanWait) image(ctx context.Context, image ScannedImage, limit time.Duration) (scan.Report, error) {
 	var report scan.Report
 	started := false
-	_, err := await(ctx, limit, firstPause, func(ctx context.Context) (done bool, err error) {
+	_, err := await(ctx, limit, func(ctx context.Context) (done bool, err error) {
 		report, err = w.ScanReport(ctx, w.repository, image.Digest)
 		switch {
 		case err != nil:

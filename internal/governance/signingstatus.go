@@ -142,7 +142,7 @@ const firstSigningPause = time.Second
 // was seen. Whether the image is signed is for [ImageSigning.Err] to say.
 func (r *Registry) WaitSigned(ctx context.Context, repository string, image content.ImageName, limit time.Duration) (ImageSigning, error) {
 	var last ImageSigning
-	done, err := await(ctx, limit, firstSigningPause, func(ctx context.Context) (bool, error) {
+	done, err := awaitAfter(ctx, limit, firstSigningPause, func(ctx context.Context) (bool, error) {
 		signing, err := r.SigningStatus(ctx, repository, image)
 		if err != nil {
 			return false, err

@@ -17,11 +17,16 @@ const (
 	lastLook = 2 * time.Second
 )
 
-// await looks until what it waits for is done, look fails, or limit is over; then done
+// await is awaitAfter with [firstPause].
+func await(ctx context.Context, limit time.Duration, look func(context.Context) (done bool, err error)) (done bool, err error) {
+	return awaitAfter(ctx, limit, firstPause, look)
+}
+
+// awaitAfter looks until what it waits for is done, look fails, or limit is over; then done
 // is false. It looks at least once, and with a limit of 0 only once. The first pause
 // is first. The limit ends a look, too, with all its requests and their retries. A
 // transient error ends the wait only when the limit is over.
-func await(ctx context.Context, limit, first time.Duration, look func(context.Context) (done bool, err error)) (done bool, err error) {
+func awaitAfter(ctx context.Context, limit, first time.Duration, look func(context.Context) (done bool, err error)) (done bool, err error) {
 	if limit <= 0 {
 		return look(ctx)
 	}
