@@ -56,7 +56,8 @@ type want struct {
 	children []int
 }
 
-// match finds the children for each platform. One that is not there is an error.
+// match finds the children for each platform, or those of a lower variant that run there. A platform
+// without either is an error.
 func match(root digest.Digest, children []content.Entry, platforms []content.Platform) ([]want, error) {
 	var wanted []want
 	for _, p := range platforms {
@@ -71,11 +72,32 @@ func match(root digest.Digest, children []content.Entry, platforms []content.Pla
 			}
 		}
 		if len(w.children) == 0 {
+			w.children = compatible(children, p)
+		}
+		if len(w.children) == 0 {
 			return nil, fmt.Errorf("%s: %w: it is for %s, not for %s", root, content.ErrNotFound, content.PlatformList(children), p)
 		}
 		wanted = append(wanted, w)
 	}
 	return wanted, nil
+}
+
+// compatible returns the children that run where p is wanted, of the best variant below it.
+func compatible(children []content.Entry, p content.Platform) []int {
+	var found []int
+	best := 1
+	for i, c := range children {
+		if !c.HasPlatform {
+			continue
+		}
+		switch n := p.Compatible(c.RunsOn); {
+		case n > best:
+			best, found = n, []int{i}
+		case n == best:
+			found = append(found, i)
+		}
+	}
+	return found
 }
 
 // onlyImage returns the manifest of the one image that is wanted.

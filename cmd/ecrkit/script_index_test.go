@@ -36,7 +36,7 @@ func makePlatforms(ts *testscript.TestScript, _ bool, args []string) {
 		config, err := image.ConfigFile()
 		ts.Check(err)
 		config = config.DeepCopy()
-		config.OS, config.Architecture, config.Variant = platform.OS, platform.Architecture, platform.Variant
+		config.OS, config.Architecture, config.Variant, config.OSVersion = platform.OS, platform.Architecture, platform.Variant, platform.OSVersion
 		image, err = mutate.ConfigFile(image, config)
 		ts.Check(err)
 		image = mutate.ConfigMediaType(mutate.MediaType(image, types.DockerManifestSchema2), types.DockerConfigJSON)

@@ -70,8 +70,10 @@ func (app *App) explainReference(s string, err error) error {
 	switch {
 	case info.IsDir():
 		why = "a directory without an OCI layout (it has no file oci-layout)"
+	case info.Mode()&os.ModeNamedPipe != 0:
+		why = fmt.Sprintf("a named pipe; say what comes through it: oci-archive:%s or docker-archive:%s", path, path)
 	case !info.Mode().IsRegular():
-		return err
+		why = "a device or a socket, not a file with an image"
 	case info.Size() == 0:
 		why = "an empty file; did the program that wrote it fail?"
 	default:

@@ -3,6 +3,7 @@ package content
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -27,8 +28,13 @@ var platformField = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // ParsePlatform reads OS/ARCHITECTURE[/VARIANT][:OS-VERSION], such as linux/amd64,
 // linux/arm/v7, linux/arm/* or windows/amd64:10.0.17763.1457. Other names that
-// people have for an architecture are understood: x86_64, aarch64, arm64/v8.
+// people have for an architecture are understood: x86_64, aarch64, arm64/v8. An architecture
+// alone, arm64 or arm/v7, is that of linux. containerd's windows(10.0.17763)/amd64 is understood too.
 func ParsePlatform(s string) (Platform, error) {
+	s = windowsBuild.ReplaceAllString(s, "$1/$3:$2")
+	if first, _, _ := strings.Cut(s, "/"); isArchitecture(first) {
+		s = "linux/" + s
+	}
 	name, version, versioned := strings.Cut(s, ":")
 	fields := strings.Split(name, "/")
 	bad := len(fields) < 2 || len(fields) > 3 || versioned && !platformField.MatchString(version)
@@ -43,6 +49,47 @@ func ParsePlatform(s string) (Platform, error) {
 		p.Variant = fields[2]
 	}
 	return p.Normal(), nil
+}
+
+// windowsBuild is a platform with a build as containerd writes it:
+// https://github.com/containerd/platforms/blob/v1.0.0-rc.1/platforms.go.
+var windowsBuild = lazyregexp.New(`^([A-Za-z]+)\(([0-9.]+)\)/([^:]+)$`)
+
+// isArchitecture reports whether s is an architecture that images are built for, not an operating
+// system.
+func isArchitecture(s string) bool {
+	switch (Platform{Architecture: s}).Normal().Architecture {
+	case "386", "amd64", "arm", "arm64", "loong64", "mips64le", "ppc64le", "riscv64", "s390x":
+		return true
+	}
+	return false
+}
+
+// Compatible reports how well an image for other runs where p is wanted and no image matches p: on an
+// arm/v7 also arm/v6, on an amd64/v3 also amd64/v2 and amd64. 0 is not at all; of two images the one
+// with the greater number is the better, as docker and containerd choose.
+func (p Platform) Compatible(other Platform) int {
+	p, other = p.Normal(), other.Normal()
+	wanted, has := variantNumber(p), variantNumber(other)
+	same := p
+	same.Variant = other.Variant
+	if has == 0 || has > wanted || !same.Matches(other) {
+		return 0
+	}
+	return has
+}
+
+// variantNumber is N of the variant vN; 0 is not a number.
+func variantNumber(p Platform) int {
+	variant := p.Variant
+	if variant == "" {
+		variant = map[string]string{"amd64": "v1", "arm64": "v8"}[p.Architecture]
+	}
+	n, err := strconv.Atoi(strings.TrimPrefix(variant, "v"))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
 }
 
 // String is the platform as ParsePlatform reads it.

@@ -23,6 +23,15 @@ func TestParsePlatform(t *testing.T) {
 		"linux/i686":                      "linux/386",
 		"macos/arm64":                     "darwin/arm64",
 		"linux/ppc64le":                   "linux/ppc64le",
+		"arm64":                           "linux/arm64",
+		"x86_64":                          "linux/amd64",
+		"amd64/v2":                        "linux/amd64/v2",
+		"arm/v6":                          "linux/arm/v6",
+		"armhf":                           "linux/arm/v7",
+		"arm/*":                           "linux/arm/*",
+		"windows(10.0.17763)/amd64":       "windows/amd64:10.0.17763",
+		"windows(10.0.17763)/amd64:1":     "",
+		"windows":                         "",
 		"windows/amd64:10.0.17763.1457":   "windows/amd64:10.0.17763.1457",
 		"windows/arm64/v8:10.0.17763":     "windows/arm64:10.0.17763",
 		"":                                "",
@@ -52,6 +61,34 @@ func TestParsePlatform(t *testing.T) {
 		}
 		if err != nil || p.String() != want {
 			t.Errorf("%q: %s, %v, want %s", s, p, err, want)
+		}
+	}
+}
+
+// Like platforms.Only of containerd, but never another architecture (arm for arm64).
+func TestPlatformCompatible(t *testing.T) {
+	for _, tt := range []struct {
+		want, have string
+		n          int
+	}{
+		{"linux/arm", "linux/arm/v6", 6},
+		{"linux/arm/v7", "linux/arm/v5", 5},
+		{"linux/arm/v6", "linux/arm/v7", 0},
+		{"linux/amd64/v2", "linux/amd64", 1},
+		{"linux/amd64/v3", "linux/amd64/v2", 2},
+		{"linux/amd64", "linux/amd64/v2", 0},
+		{"linux/arm64/v9", "linux/arm64", 8},
+		{"linux/arm64", "linux/arm/v7", 0},
+		{"linux/arm64", "linux/arm64/v9", 0},
+		{"linux/arm", "windows/arm/v6", 0},
+		{"linux/arm/*", "linux/arm/v6", 0},
+		{"linux/s390x", "linux/s390x", 0},
+		{"linux/amd64/v2", "linux/386", 0},
+	} {
+		want, err1 := ParsePlatform(tt.want)
+		have, err2 := ParsePlatform(tt.have)
+		if err1 != nil || err2 != nil || want.Compatible(have) != tt.n {
+			t.Errorf("%s of %s: %d (%v, %v), want %d", tt.want, tt.have, want.Compatible(have), err1, err2, tt.n)
 		}
 	}
 }
