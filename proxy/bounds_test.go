@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -91,15 +92,23 @@ func TestDiskNearlyFull(t *testing.T) {
 // TestSlowReader has a client that does not read: its connection ends, others get the blob.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
-	u := newUpstream(24 << 20) // more than the buffers of a connection
+	u := newUpstream(8 << 20) // more than the buffers of a connection
 	s := start(t, u, t.TempDir(), 64<<20)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return conn, conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+	}}}
+	defer client.CloseIdleConnections()
 	s.handler.patience = 50 * time.Millisecond
 	slow := func() {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+u.path(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		response, err := s.Client().Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
