@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -15,7 +16,7 @@ import (
 
 // Demand is what the images of a repository must satisfy. The zero value is nothing.
 type Demand struct {
-	// ID names the requirements: what was verified under one is verified again under another.
+	// ID names the requirements, and is not empty if Verify is set: what was verified under one is verified again under another.
 	ID string
 	// Verify returns why the image that m is, in src, does not satisfy them. The error wraps
 	// [ErrRefused] if the image is to blame; any other means that it could not be found out.
@@ -39,6 +40,9 @@ func (h *Handler) demand(ctx context.Context, repo *repository) (Demand, error) 
 		return Demand{}, nil
 	}
 	d, err := h.options.Demand(ctx, repo.host, repo.name)
+	if err == nil && d.Verify != nil && d.ID == "" {
+		err = errors.New("the requirements have no ID")
+	}
 	if err != nil {
 		return Demand{}, h.refuse(ctx, repo.host+"/"+repo.name, err)
 	}
@@ -93,7 +97,10 @@ func (h *Handler) refuse(ctx context.Context, name string, err error) error {
 	if errors.Is(err, ErrRefused) {
 		f.status, reason = http.StatusForbidden, ""
 	}
-	f.message = safetext.Line(safetext.MaskUsers(name + ": " + reason + err.Error()))
+	if !strings.Contains(err.Error(), name) {
+		reason = name + ": " + reason
+	}
+	f.message = safetext.Line(safetext.MaskUsers(reason + err.Error()))
 	h.metrics.refused.Inc()
 	h.options.Logger.Warn("refused", "image", name, "status", f.status, "error", f.message)
 	return f

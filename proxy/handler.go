@@ -26,7 +26,7 @@ type Options struct {
 	// Allowed reports whether clients may read from the registry at host.
 	Allowed func(host string) bool
 	// Demand returns what is required of the images of a repository; nil requires nothing. An
-	// error keeps them from being answered.
+	// error keeps them from being answered: one that wraps [ErrRefused] whatever they are.
 	Demand func(ctx context.Context, host, repository string) (Demand, error)
 	// Push lets clients push, with our own credentials.
 	Push bool
@@ -57,6 +57,7 @@ type Handler struct {
 	cache     *Cache
 	metrics   *metrics
 	patience  time.Duration // with clients
+	since     time.Time
 	life      context.Context
 	end       context.CancelFunc
 	fetches   fetches
@@ -82,7 +83,7 @@ func New(cache *Cache, options Options) *Handler {
 	}
 	life, end := context.WithCancel(context.Background())
 	h := &Handler{
-		options: options, cache: cache, patience: clientPatience, life: life, end: end,
+		options: options, cache: cache, patience: clientPatience, since: time.Now(), life: life, end: end,
 		fetches: fetches{all: map[digest.Digest]*fetch{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
 		dirty: make(chan struct{}, 1),

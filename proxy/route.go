@@ -1,15 +1,18 @@
 package proxy
 
-import "net/http"
+import (
+	"encoding/json"
+	"net/http"
+)
 
 // fixed answers requests of paths that name no repository, and reports whether it did.
 func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
-	answer := ""
+	var answer any
 	switch r.URL.Path {
 	case "/healthz":
-		answer = `{"status":"ok"}`
+		answer = h.Status()
 	case "/v2/", "/v2":
-		answer = `{}`
+		answer = struct{}{}
 	case "/metrics":
 		if reads(r) {
 			h.metrics.handler.ServeHTTP(w, r)
@@ -22,7 +25,12 @@ func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
 		notAllowed(w).write(w)
 		return true
 	}
-	writeJSON(w, r, "application/json", []byte(answer))
+	data, err := json.Marshal(answer)
+	if err != nil {
+		failureOf("", err).write(w)
+		return true
+	}
+	writeJSON(w, r, "application/json", data)
 	return true
 }
 

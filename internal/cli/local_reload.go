@@ -3,39 +3,19 @@ package cli
 import (
 	"context"
 	"errors"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
 // reloadOnHangup reads the files of --faults, --quotas and --accounts again at each SIGHUP, until the context ends.
 func (app *App) reloadOnHangup(ctx context.Context, server *localecr.Server, f localFlags) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP) // never comes on Windows
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangups:
-				if err := reload(server, f); err != nil {
-					app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
-				} else {
-					app.Messagef("ecrkit local: SIGHUP: read faults, quotas and accounts again")
-				}
-			}
+	return onHangup(ctx, func() {
+		if err := reload(server, f); err != nil {
+			app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
+		} else {
+			app.Messagef("ecrkit local: SIGHUP: read faults, quotas and accounts again")
 		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		cancel()
-		<-done
-	}
+	})
 }
 
 // reload reads the files that flags name. One that is wrong changes nothing; the others count.

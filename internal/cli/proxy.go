@@ -5,21 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/proxy"
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const defaultProxyAddr = "127.0.0.1:4511"
@@ -39,24 +35,29 @@ underscore: 127.0.0.1:4511/127.0.0.1_4510/app:1.2. Clients with mirrors, such as
 the registry by the query ns=HOST.
 
 Only registries of Amazon ECR are served, those of ECRKIT_REGISTRIES too, and the hosts of
---allow. The proxy has the credentials of ecrkit; those of clients are ignored. Whoever reaches
-its address reads with these credentials: another address than a loopback one needs
---allow-remote.
+--allow and --allow-file (one a line; # begins a comment). The proxy has the credentials of
+ecrkit; those of clients are ignored. Whoever reaches its address reads with these credentials:
+another address than a loopback one needs --allow-remote.
 
 With --allow-push clients also push by these names: docker push 127.0.0.1:4511/HOST/app:1.2. A layer
 goes to Amazon ECR in parts, several at once, while the client sends it. Whoever reaches the address
 then writes with these credentials.
 
-It serves until SIGINT or SIGTERM, and then finishes answers for up to 30 seconds. When it is
-ready it prints one line with its URL. With --verbose it writes a line of JSON for each request
-to stderr.`
+With --policy a manifest is answered only if it is signed as the policy requires. Otherwise the
+client gets the status 403 with the reason, or 503 if the signatures cannot be checked.
 
-// proxyFlags are the flags of `ecrkit proxy`.
+It serves until SIGINT or SIGTERM, and then finishes answers for up to 30 seconds. SIGHUP makes
+it read the policy, its keys and --allow-file again. When it is ready it prints one line with its
+URL. It writes lines of JSON to stderr: warnings, and with --verbose one for each request.
+/healthz and /metrics (for Prometheus) are for supervisors; ` + "`ecrkit proxy status`" + ` shows both.`
+
+// proxyFlags are the flags of ` + "`ecrkit proxy`" + `.
 type proxyFlags struct {
-	addr, cache, cacheSize string
-	allow                  []string
-	remote, prefetch, push bool
-	connections            int
+	addr, socket, cache, cacheSize, allowFile string
+	allow                                     []string
+	policy                                    policyFlags
+	remote, prefetch, push, offlineTags       bool
+	connections, allConnections               int
 }
 
 func newProxyCommand(app *App) *cobra.Command {
@@ -66,18 +67,29 @@ func newProxyCommand(app *App) *cobra.Command {
 		Short: "Serve images to the engines on this machine, fast and verified",
 		Long:  proxyHelp,
 		Args:  arguments(0),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return app.serveProxy(cmd.Context(), f) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f.socket != "" && cmd.Flags().Changed("addr") {
+				return usagef("--addr and --socket exclude each other")
+			}
+			return app.serveProxy(cmd.Context(), f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", defaultProxyAddr, "`host:port` to listen on; port 0 picks a free one")
+	flags.StringVar(&f.socket, "socket", "", "listen on a Unix socket at this `path` instead, for this user")
 	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
 	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
 	flags.BoolVar(&f.push, "allow-push", false, "let clients push, with the credentials of ecrkit")
+	flags.StringVar(&f.allowFile, "allow-file", "", "`file` with further hosts of registries to serve")
+	addPolicyFlag(cmd, &f.policy)
+	addNoPolicyFlag(cmd, &f.policy)
 	flags.StringVar(&f.cache, "cache", "", "`directory` of the cache (default proxy in ecrkit's cache directory)")
 	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
 	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
+	flags.BoolVar(&f.offlineTags, "offline-tags", false, "answer a tag as it was last if the registry cannot be reached")
 	flags.IntVar(&f.connections, "connections", 0, "connections for one layer (default 8)")
-	cmd.AddCommand(newProxySetupCommand(app))
+	flags.IntVar(&f.allConnections, "all-connections", 0, "connections for all layers together (default 64)")
+	cmd.AddCommand(newProxySetupCommand(app), newProxyStatusCommand(app), newProxyUnitCommand(app))
 	return cmd
 }
 
@@ -85,7 +97,11 @@ func newProxyCommand(app *App) *cobra.Command {
 const proxyStop = 30 * time.Second
 
 func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
-	options, err := app.proxyOptions(f)
+	rules, err := app.proxyRules(f)
+	if err != nil {
+		return err
+	}
+	options, err := app.proxyOptions(f, rules)
 	if err != nil {
 		return err
 	}
@@ -94,21 +110,22 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 		return err
 	}
 	defer cache.Close()
-	l, err := net.Listen("tcp", f.addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; use another --addr, or --addr 127.0.0.1:0 for a free port", err)
-	}
+	listeners, err := app.proxyListeners(f)
 	if err != nil {
 		return err
 	}
+	defer closeListeners(listeners) // those that are not served
 	handler := proxy.New(cache, options)
 	defer handler.Close()
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- server.Serve(l) }()
+	}
+	defer onHangup(ctx, func() { app.reloadProxy(rules, f, options.Logger) })()
 	ready := struct {
 		URL string `json:"url"`
-	}{"http://" + l.Addr().String()}
+	}{listenerURL(listeners[0])}
 	if err = app.PrintResult(ready, "ecrkit proxy: "+ready.URL+"\n"); err == nil {
 		err = app.flushResult(nil) // clients wait for it
 	}
@@ -129,42 +146,30 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 }
 
 // proxyOptions turns flags into options.
-func (app *App) proxyOptions(f proxyFlags) (proxy.Options, error) {
-	local := onLoopback(f.addr)
+func (app *App) proxyOptions(f proxyFlags, rules *proxyRules) (proxy.Options, error) {
+	local := f.socket != "" || onLoopback(f.addr)
 	if !local && !f.remote {
 		return proxy.Options{}, usagef("--addr %s can be reached from other machines, which would read with your credentials; use a loopback address, or add --allow-remote", f.addr)
 	}
 	if f.connections < 0 {
 		return proxy.Options{}, usagef("--connections %d: must be more than 0", f.connections)
 	}
-	config, err := app.settings()
-	if err != nil {
-		return proxy.Options{}, err
+	if f.allConnections < 0 {
+		return proxy.Options{}, usagef("--all-connections %d: must be more than 0", f.allConnections)
 	}
 	opener, err := app.opener()
 	if err != nil {
 		return proxy.Options{}, err
 	}
-	more := map[string]bool{}
-	for _, host := range f.allow {
-		canonical, err := registryname.Host(host)
-		if err != nil {
-			return proxy.Options{}, usagef("--allow %s: %w", host, err)
-		}
-		more[canonical] = true
-	}
-	parse := func(place string) (ref.Reference, error) { return ref.Parse(place, config.Registries, nil) }
 	level := slog.LevelWarn
 	if app.Verbose {
 		level = slog.LevelInfo
 	}
 	return proxy.Options{
-		Allowed: func(host string) bool {
-			r, err := parse(host + "/repository")
-			return more[host] || err == nil && r.Kind == ref.KindECR
-		},
+		Allowed: rules.allowed,
+		Demand:  rules.demand,
 		Open: func(ctx context.Context, host, repository string) (content.Source, error) {
-			r, err := parse(host + "/" + repository)
+			r, err := rules.parse(host + "/" + repository)
 			if err != nil {
 				return nil, err
 			}
@@ -173,8 +178,9 @@ func (app *App) proxyOptions(f proxyFlags) (proxy.Options, error) {
 			}
 			return opener.Source(ctx, r)
 		},
-		Connections: f.connections, Prefetch: f.prefetch, Push: f.push, AnyHost: !local,
-		Logger: slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level})),
+		Connections: f.connections, AllConnections: f.allConnections, Prefetch: f.prefetch, OfflineTags: f.offlineTags, Push: f.push,
+		AnyHost: !local || f.socket != "", // no web page reaches a socket
+		Logger:  slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level})),
 	}, nil
 }
 

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/registryname"
+	"github.com/ecrkit/ecrkit/proxy"
+	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ref"
+)
+
+// maxAllowFile bounds the file of allowed hosts in bytes.
+const maxAllowFile = 1 << 20
+
+// proxyRules are what a proxy may answer. They can be replaced while it runs.
+type proxyRules struct {
+	app   *App
+	parse func(place string) (ref.Reference, error)
+
+	mu      sync.Mutex
+	current *proxyRuleSet
+}
+
+// proxyRuleSet is what the files said when they were read.
+type proxyRuleSet struct {
+	allow  map[string]bool
+	policy *imagePolicy // nil requires nothing
+
+	mu      sync.Mutex // keys are loaded one at a time
+	demands map[string]proxy.Demand
+}
+
+// proxyRules reads what the flags name.
+func (app *App) proxyRules(f proxyFlags) (*proxyRules, error) {
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
+	}
+	set, err := app.readProxyRules(f)
+	if err != nil {
+		return nil, err
+	}
+	parse := func(place string) (ref.Reference, error) { return ref.Parse(place, config.Registries, nil) }
+	return &proxyRules{app: app, parse: parse, current: set}, nil
+}
+
+func (app *App) readProxyRules(f proxyFlags) (*proxyRuleSet, error) {
+	set := &proxyRuleSet{allow: map[string]bool{}, demands: map[string]proxy.Demand{}}
+	for _, host := range f.allow {
+		if err := set.add(host); err != nil {
+			return nil, usagef("--allow %s: %w", host, err)
+		}
+	}
+	if f.allowFile != "" {
+		data, err := files.Read(f.allowFile, maxAllowFile)
+		if err != nil {
+			return nil, fmt.Errorf("--allow-file: %w", err)
+		}
+		lines := bufio.NewScanner(bytes.NewReader(data))
+		for n := 1; lines.Scan(); n++ {
+			host, _, _ := strings.Cut(lines.Text(), "#")
+			if host = strings.TrimSpace(host); host == "" {
+				continue
+			}
+			if err := set.add(host); err != nil {
+				return nil, usagef("--allow-file %s, line %d: %q: %w", f.allowFile, n, host, err)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("--allow-file %s: %w", f.allowFile, err)
+		}
+	}
+	var err error
+	set.policy, err = app.policy(f.policy, app.keysFor())
+	return set, err
+}
+
+func (s *proxyRuleSet) add(host string) error {
+	canonical, err := registryname.Host(host)
+	if err == nil {
+		s.allow[canonical] = true
+	}
+	return err
+}
+
+// reloadProxy reads the files again. With an error what was read before holds.
+func (app *App) reloadProxy(rules *proxyRules, f proxyFlags, log *slog.Logger) {
+	set, err := app.readProxyRules(f)
+	if err != nil {
+		log.Error("reload", "error", err.Error())
+		return
+	}
+	rules.mu.Lock()
+	rules.current = set
+	rules.mu.Unlock()
+	log.Warn("reload", "allowed", len(set.allow), "policy", set.policy != nil)
+}
+
+func (r *proxyRules) set() *proxyRuleSet {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+// allowed reports whether the registry at host is served.
+func (r *proxyRules) allowed(host string) bool {
+	place, err := r.parse(host + "/repository")
+	return r.set().allow[host] || err == nil && place.Kind == ref.KindECR
+}
+
+// demand returns what the policy requires of the images of a repository.
+func (r *proxyRules) demand(ctx context.Context, host, repository string) (proxy.Demand, error) {
+	set := r.set()
+	if set.policy == nil {
+		return proxy.Demand{}, nil
+	}
+	place, err := r.parse(host + "/" + repository)
+	if err != nil {
+		return proxy.Demand{}, err
+	}
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	if d, ok := set.demands[place.Place()]; ok {
+		return d, nil
+	}
+	d, err := r.makeDemand(ctx, set.policy, place)
+	if err != nil {
+		return proxy.Demand{}, err
+	}
+	if d.ID == unknownKeys {
+		return d, nil // they may be known the next time
+	}
+	if len(set.demands) >= maxDemands {
+		clear(set.demands)
+	}
+	set.demands[place.Place()] = d
+	return d, nil
+}
+
+// maxDemands bounds of how many repositories it is remembered what is required.
+const maxDemands = 1000
+
+// makeDemand loads the keys of the rule of a repository.
+func (r *proxyRules) makeDemand(ctx context.Context, policy *imagePolicy, place ref.Reference) (proxy.Demand, error) {
+	rule := policy.rule(place)
+	switch rule.Action {
+	case sign.ActionAccept:
+		return proxy.Demand{}, nil
+	case sign.ActionReject:
+		return proxy.Demand{}, fmt.Errorf("%w: the policy %s takes no image from there", proxy.ErrRefused, policy.path)
+	}
+	warn := rule.Enforcement == sign.EnforceWarn
+	required, err := rule.Requirements(ctx, r.app.keysFor(place).public)
+	if isWarning(ctx, err, warn) {
+		return proxy.Demand{ID: unknownKeys, Verify: func(ctx context.Context, _ content.Source, _ content.Manifest) error {
+			return r.app.refuse(ctx, err, true)
+		}}, nil
+	}
+	if err != nil {
+		return proxy.Demand{}, err
+	}
+	id, err := demandID(required, warn)
+	if err != nil {
+		return proxy.Demand{}, err
+	}
+	return proxy.Demand{ID: id, Verify: func(ctx context.Context, src content.Source, m content.Manifest) error {
+		_, err := verifyImage(ctx, src, m, required)
+		if isRefusal(err) {
+			err = fmt.Errorf("%w %s: %w", proxy.ErrRefused, policy.path, err)
+		}
+		return r.app.refuse(ctx, err, warn)
+	}}, nil
+}
+
+// unknownKeys is the ID of what is only to be warned of, where the keys cannot be loaded.
+const unknownKeys = "warn, unknown keys"
+
+// demandID returns another digest for each other requirement.
+func demandID(r sign.Requirements, warn bool) (string, error) {
+	keys := make([]digest.Digest, len(r.Keys))
+	for i, k := range r.Keys {
+		keys[i] = k.Fingerprint()
+	}
+	r.Keys = nil
+	data, err := json.Marshal(struct {
+		Keys     []digest.Digest
+		Required sign.Requirements
+		Warn     bool
+	}{keys, r, warn})
+	return string(digest.FromBytes(data)), err
+}

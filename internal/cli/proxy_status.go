@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/ecrkit/ecrkit/proxy"
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+const proxyStatusHelp = `Show what a running proxy does: requests, layers on their way, and its cache.
+
+  ecrkit proxy status
+  ecrkit proxy status --socket /run/user/1000/ecrkit.sock --output json
+
+It ends with 1 if no proxy answers. With --output json one object, that of /healthz: status,
+since, requestsInProgress, fetches, followers, cache {bytes, limit, entries, corrupt}.`
+
+// maxStatus bounds the answer of a proxy in bytes, statusTime how long it may take.
+const (
+	maxStatus  = 64 << 10
+	statusTime = 10 * time.Second
+)
+
+func newProxyStatusCommand(app *App) *cobra.Command {
+	var addr, socket string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what a running proxy does",
+		Long:  proxyStatusHelp,
+		Args:  arguments(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if socket != "" && cmd.Flags().Changed("addr") {
+				return usagef("--addr and --socket exclude each other")
+			}
+			return app.proxyStatus(cmd.Context(), addr, socket)
+		},
+	}
+	cmd.Flags().StringVar(&addr, "addr", defaultProxyAddr, "`host:port` of the proxy")
+	cmd.Flags().StringVar(&socket, "socket", "", "`path` of the Unix socket of the proxy")
+	return cmd
+}
+
+func (app *App) proxyStatus(ctx context.Context, addr, socket string) error {
+	network, place := "tcp", addr
+	if socket != "" {
+		network, place = "unix", socket
+	}
+	client := &http.Client{Timeout: statusTime, Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, place)
+		},
+	}}
+	defer client.CloseIdleConnections()
+	host := addr
+	if socket != "" {
+		host = "localhost"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+host+"/healthz", nil)
+	if err != nil {
+		return usagef("--addr %s: %w", addr, err)
+	}
+	response, err := client.Do(request)
+	if refused(err) || errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("nothing listens at %s; is `ecrkit proxy` running?", place)
+	}
+	if err != nil {
+		return fmt.Errorf("proxy at %s: %w", place, err)
+	}
+	defer response.Body.Close()
+	data, err := content.ReadLimited(response.Body, maxStatus)
+	if err != nil {
+		return fmt.Errorf("proxy at %s: %w", place, err)
+	}
+	var s proxy.Status
+	if response.StatusCode != http.StatusOK || json.Unmarshal(data, &s) != nil || s.Since.IsZero() {
+		return fmt.Errorf("what listens at %s is not a proxy of ecrkit: it answered %s", place, response.Status)
+	}
+	text := fmt.Sprintf("ecrkit proxy at %s, since %s\nrequests  %d in progress\nlayers    %d on their way, for %d clients\ncache     %s of %s, %d entries\n",
+		place, s.Since.Format(time.RFC3339), s.Requests, s.Fetches, s.Followers,
+		humanize.IBytes(uint64(s.Cache.Bytes)), humanize.IBytes(uint64(s.Cache.Limit)), s.Cache.Entries)
+	if s.Cache.Corrupt > 0 {
+		text += fmt.Sprintf("          %d entries were corrupt and were removed: check the disk\n", s.Cache.Corrupt)
+	}
+	return app.PrintResult(s, text)
+}

@@ -1,0 +1,27 @@
+package proxy
+
+import "time"
+
+// Status is what /healthz answers, in JSON. Fields are only added.
+type Status struct {
+	Status    string    `json:"status"` // ok
+	Since     time.Time `json:"since"`  // when the proxy was started
+	Requests  int64     `json:"requestsInProgress"`
+	Fetches   int       `json:"fetches"`   // blobs on their way into the cache
+	Followers int       `json:"followers"` // clients that read them
+	Cache     struct {
+		Bytes   int64 `json:"bytes"`
+		Limit   int64 `json:"limit"` // in bytes
+		Entries int   `json:"entries"`
+		Corrupt int   `json:"corrupt"` // entries whose bytes had changed, since the start
+	} `json:"cache"`
+}
+
+// Status returns what the proxy does now.
+func (h *Handler) Status() Status {
+	s := Status{Status: "ok", Since: h.since.UTC().Truncate(time.Second), Requests: h.answering.Load()}
+	s.Fetches, s.Followers = h.following()
+	s.Cache.Bytes, s.Cache.Entries, s.Cache.Corrupt = h.cache.usage()
+	s.Cache.Limit = h.cache.max
+	return s
+}
