@@ -175,6 +175,8 @@ func pushFailure(t target, err error) error {
 	}
 	f := failureOf(t.kind, err)
 	switch {
+	case errors.Is(err, ErrRefused):
+		f.status, f.code = http.StatusForbidden, "DENIED"
 	case errors.Is(err, content.ErrIntegrity):
 		f.status, f.code = http.StatusBadRequest, "DIGEST_INVALID"
 	case errors.Is(err, content.ErrConflict):

@@ -44,7 +44,8 @@ goes to Amazon ECR in parts, several at once, while the client sends it. Whoever
 then writes with these credentials.
 
 With --policy a manifest is answered only if it is signed as the policy requires. Otherwise the
-client gets the status 403 with the reason, or 503 if the signatures cannot be checked.
+client gets the status 403 with the reason, or 503 if the signatures cannot be checked. An image
+that is pushed is signed and verified as ecrkit push does, before its tag is set.
 
 It serves until SIGINT or SIGTERM, and then finishes answers for up to 30 seconds. SIGHUP makes
 it read the policy, its keys and --allow-file again. When it is ready it prints one line with its
@@ -165,6 +166,7 @@ func (app *App) proxyOptions(f proxyFlags, rules *proxyRules) (proxy.Options, er
 	if app.Verbose {
 		level = slog.LevelInfo
 	}
+	logger := slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
 	return proxy.Options{
 		Allowed: rules.allowed,
 		Demand:  rules.demand,
@@ -179,8 +181,8 @@ func (app *App) proxyOptions(f proxyFlags, rules *proxyRules) (proxy.Options, er
 			return opener.Source(ctx, r)
 		},
 		Connections: f.connections, AllConnections: f.allConnections, Prefetch: f.prefetch, OfflineTags: f.offlineTags, Push: f.push,
-		AnyHost: !local || f.socket != "", // no web page reaches a socket
-		Logger:  slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level})),
+		AnyHost:   !local || f.socket != "", // no web page reaches a socket
+		BeforeTag: proxyBeforeTag(rules, logger), Logger: logger,
 	}, nil
 }
 
