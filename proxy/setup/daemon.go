@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tailscale/hujson"
 )
@@ -13,11 +14,18 @@ const insecureKey = "insecure-registries"
 
 // daemonFile is the configuration of the docker engine, which speaks plain HTTP to another
 // machine only if it is told to. A proxy on this machine needs no entry.
-func (s *Setup) daemonFile() managed {
+// All registries share the entry.
+func (s *Setup) daemonFile(host string) managed {
 	return managed{
-		path:   s.path("etc/docker/daemon.json"),
-		set:    func(text []byte) ([]byte, error) { return addInsecure(text, s.Proxy.Host) },
-		remove: func(text []byte) ([]byte, error) { return cutInsecure(text, s.Proxy.Host) },
+		path: s.path("etc/docker/daemon.json"),
+		set:  func(text []byte) ([]byte, error) { return addInsecure(text, s.Proxy.Host) },
+		remove: func(text []byte) ([]byte, error) {
+			hosts, err := s.Hosts()
+			if err != nil || slices.ContainsFunc(hosts, func(other string) bool { return other != host }) {
+				return text, err
+			}
+			return cutInsecure(text, s.Proxy.Host)
+		},
 	}
 }
 
@@ -69,10 +77,8 @@ func addInsecure(text []byte, host string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, registry := range have {
-		if registry == host {
-			return text, nil
-		}
+	if slices.Contains(have, host) {
+		return text, nil
 	}
 	value, root, members, err := daemonObject(text)
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *Setup) files(host string) []managed {
 	case Docker:
 		list := []managed{s.hostsFile("etc/docker/certs.d", host)}
 		if s.Proxy.Scheme == "http" && !loopback.Is(s.Proxy.Hostname()) {
-			list = append(list, s.daemonFile())
+			list = append(list, s.daemonFile(host))
 		}
 		return list
 	case Containerd:

@@ -283,6 +283,28 @@ func TestSetRefuses(t *testing.T) {
 	}
 }
 
+// TestRemoveOne removes one of two registries: what the other one needs stays.
+func TestRemoveOne(t *testing.T) {
+	t.Parallel()
+	for engine, proxy := range map[Engine]string{Docker: remote, Podman: address, Containerd: address, BuildKit: address} {
+		s := newSetup(t, engine, proxy, true)
+		for _, host := range []string{registry, local} {
+			if _, err := s.Set(host); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Remove(registry); err != nil {
+			t.Fatal(err)
+		}
+		if state, detail, err := s.Check(local); state != ThroughProxy || err != nil {
+			t.Errorf("%s: %q: %s, %v", engine, state, detail, err)
+		}
+		if state, _, err := s.Check(registry); state != NotConfigured || err != nil {
+			t.Errorf("%s: what was removed is %q, %v", engine, state, err)
+		}
+	}
+}
+
 // TestRunning checks that a proxy that does not run, something else in its place, and one that
 // does not serve a registry are told apart.
 func TestRunning(t *testing.T) {
