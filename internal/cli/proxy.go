@@ -52,7 +52,7 @@ it read the policy, its keys and --allow-file again. When it is ready it prints 
 URL. It writes lines of JSON to stderr: warnings, and with --verbose one for each request.
 /healthz and /metrics (for Prometheus) are for supervisors; ` + "`ecrkit proxy status`" + ` shows both.`
 
-// proxyFlags are the flags of ` + "`ecrkit proxy`" + `.
+// proxyFlags are the flags of `ecrkit proxy`.
 type proxyFlags struct {
 	addr, socket, cache, cacheSize, allowFile string
 	allow                                     []string
