@@ -172,6 +172,7 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	var text strings.Builder
 	images := []image{}
 	copied := 0
+	var foreign []mirror.Mirrored
 	for _, m := range report.Images {
 		entry := image{Mirrored: m}
 		if m.Err != nil {
@@ -179,6 +180,9 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 			entry.Error = &f
 		} else {
 			copied++
+			if len(m.Foreign) > 0 {
+				foreign = append(foreign, m)
+			}
 			fmt.Fprintf(&text, "%s  %s\n", m.Digest, m.To+tagList(m.Tags))
 		}
 		images = append(images, entry)
@@ -196,6 +200,10 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	}
 	if err := app.PrintResult(result, text.String()); err != nil {
 		return err
+	}
+	for _, m := range foreign {
+		app.Messagef("%s of %s: not copied to %s; whoever pulls the image reads non-distributable layers from their URLs",
+			english.Plural(len(m.Foreign), "foreign layer", ""), m.From, m.To)
 	}
 	kept := 0
 	for _, r := range plan.Repositories {

@@ -278,6 +278,10 @@ func checkPath(path string) error {
 	if err := files.CheckName(path); err != nil {
 		return fmt.Errorf("cannot be used: %w", err)
 	}
+	// On every system, so that what is written here can be carried to Windows.
+	if name := path[strings.LastIndexAny(path, `/\`)+1:]; files.IsDevice(name) {
+		return fmt.Errorf("cannot be used: Windows takes the name %s for a device; choose another name", name)
+	}
 	return nil
 }
 
