@@ -79,7 +79,7 @@ func (p *planner) decide(ctx context.Context, item Images, src content.Source) (
 	if !source.exists {
 		return source, fmt.Errorf("repository %s: %w", item.From, content.ErrNotFound)
 	}
-	if len(item.Digests) > 0 && item.Tags.isZero() {
+	if len(item.Digests) > 0 && item.Tags.IsZero() {
 		return source, nil
 	}
 	source.decisions, err = item.Tags.Select(source.tags, p.opts.now())

@@ -278,7 +278,7 @@ func version(tag string) *semver.Version {
 	return v
 }
 
-// isZero reports whether there is no rule.
-func (r TagRules) isZero() bool {
+// IsZero reports whether there is no rule: every tag is selected.
+func (r TagRules) IsZero() bool {
 	return len(r.Match)+len(r.Exclude)+r.Latest+r.AtLeast == 0 && strings.Join([]string{r.Semver, r.Since, string(r.By)}, "") == ""
 }

@@ -35,6 +35,9 @@ deleted.
 plan to a file, which ecrkit mirror apply does exactly or refuses. --shard 3/8 plans the third of
 eight parts: see ecrkit mirror apply.
 
+--advice asks nobody. Within one account, replication or a pull-through cache of Amazon ECR may do
+the same: it prints their configuration, and which part of the mirror they cannot do.
+
 Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
 kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers; blobs,
 bytes, decisions: tag, digest, selected, rule; error) and calls. The exit code is 5 if the plan has
@@ -43,6 +46,7 @@ a conflict. If some repositories cannot be read, the others are planned (exit co
 // mirrorPlanFlags are the flags of `ecrkit mirror plan`.
 type mirrorPlanFlags struct {
 	explain bool
+	advice  bool
 	save    string
 	prune   pruneFlags
 	shard   shardFlag
@@ -58,6 +62,7 @@ func newMirrorPlanCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.planMirror(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().BoolVar(&f.explain, "explain", false, "show which rule selected or dropped each tag")
+	cmd.Flags().BoolVar(&f.advice, "advice", false, "print how Amazon ECR can do this by itself, instead of a plan")
 	f.prune.add(cmd)
 	f.shard.add(cmd)
 	cmd.Flags().StringVar(&f.save, "save", "", "write the plan to this `file`, for ecrkit mirror apply")
@@ -68,6 +73,14 @@ func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) 
 	config, err := app.readMirrorConfig(path)
 	if err != nil {
 		return err
+	}
+	if f.advice {
+		settings, err := app.settings()
+		if err != nil {
+			return err
+		}
+		advice := adviseMirror(config, settings.Registries)
+		return app.PrintResult(advice, mirrorAdviceText(advice))
 	}
 	if f.prune.pruning, err = f.prune.read(app); err != nil {
 		return err
