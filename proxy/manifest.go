@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -103,6 +104,10 @@ func (h *Handler) resolve(ctx context.Context, repo *repository, reference strin
 	m, err := content.ResolveTyped(ctx, src, reference)
 	if err != nil {
 		return content.Manifest{}, err
+	}
+	// A document that is an image to one client and an index to another is none.
+	if m, err = content.CheckManifest(m); err != nil {
+		return content.Manifest{}, fmt.Errorf("%s: %w", src, err)
 	}
 	h.keepManifest(m)
 	return m, nil
