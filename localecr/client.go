@@ -2,9 +2,13 @@ package localecr
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +44,9 @@ var isolation = []string{
 // account. It panics if the server has no URL.
 func (s *Server) Env() []string {
 	s.needURL("Env")
+	if s.authority != nil {
+		return EnvTLS(s.Registry, s.accounts(), s.tlsDir)
+	}
 	return Env(s.Registry, s.accounts())
 }
 
@@ -49,7 +56,24 @@ func Env(addr string, accounts []Account) []string {
 	if len(accounts) == 0 {
 		accounts = DefaultAccounts()
 	}
-	url, account := scheme+"://"+addr, accounts[0]
+	return environment("http://"+addr, addr, accounts)
+}
+
+// EnvTLS is [Env] for a server with Options.TLSDir, whose directory is tlsDir. It also names the files of certificates, by
+// the variables that AWS SDKs, OpenSSL, Go, Python, curl and Node.js read.
+func EnvTLS(addr string, accounts []Account, tlsDir string) []string {
+	if len(accounts) == 0 {
+		accounts = DefaultAccounts()
+	}
+	bundle := filepath.Join(tlsDir, CABundleFile)
+	return append(environment("https://"+addr, addr, accounts),
+		"AWS_CA_BUNDLE="+bundle, "SSL_CERT_FILE="+bundle, "REQUESTS_CA_BUNDLE="+bundle, "CURL_CA_BUNDLE="+bundle,
+		"NODE_EXTRA_CA_CERTS="+filepath.Join(tlsDir, CAFile))
+}
+
+// environment is that of a client of a server at url, whose registry is at addr.
+func environment(url, addr string, accounts []Account) []string {
+	account := accounts[0]
 	env := []string{
 		"AWS_ENDPOINT_URL_ECR=" + url,
 		"AWS_ENDPOINT_URL_KMS=" + url,
@@ -71,6 +95,13 @@ func Env(addr string, accounts []Account) []string {
 func (s *Server) AWSConfig() aws.Config {
 	s.needURL("AWSConfig")
 	cfg := aws.Config{Region: DefaultRegion, BaseEndpoint: aws.String(s.URL), Credentials: aws.AnonymousCredentials{}}
+	if s.authority != nil {
+		pool := x509.NewCertPool()
+		pool.AddCert(s.authority.certificate)
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		cfg.HTTPClient = &http.Client{Transport: transport}
+	}
 	if users := s.accounts()[0].Users; len(users) > 0 {
 		keys := aws.Credentials{AccessKeyID: users[0].AccessKeyID, SecretAccessKey: users[0].SecretAccessKey, Source: "localecr"}
 		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })

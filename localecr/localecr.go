@@ -73,6 +73,9 @@ type Options struct {
 	// ECR and these, since any other name may be that of a web page that was made to lead there. On other addresses it
 	// answers to any name.
 	HostNames []string
+	// TLSDir, unless empty, makes the ports answer to HTTPS too, with certificates of an authority in this directory: the
+	// one there, or a new one. Clients trust [CAFile], or take [CABundleFile].
+	TLSDir string
 	// Seed puts in what the server begins with. [Server.Seed] and [Server.Reset] call it; New does not.
 	Seed   func(context.Context, *Server) error
 	Logger *slog.Logger // receives failures of the server itself; default none
@@ -111,6 +114,9 @@ type Server struct {
 	imports        imports
 	logger         *slog.Logger
 
+	tlsDir    string
+	authority *authority // nil without TLS
+
 	control http.Handler
 	states  sync.Mutex // held while the whole state is copied or replaced
 	seed    func(context.Context, *Server) error
@@ -148,6 +154,12 @@ func New(o Options) (_ *Server, err error) {
 		upstreams: o.Upstreams, direct: loopback.NewTransport(),
 	}
 	s.control = s.newControl()
+	if o.TLSDir != "" {
+		if s.authority, err = openAuthority(o.TLSDir); err != nil {
+			return nil, fmt.Errorf("certificates of the local ECR: %w", err)
+		}
+		s.tlsDir = o.TLSDir
+	}
 	for _, name := range o.HostNames {
 		s.hostNames = append(s.hostNames, hostName(name))
 	}
@@ -276,8 +288,21 @@ func (s *Server) serveDownloads(w http.ResponseWriter, r *http.Request) {
 	s.serveS3(w, r)
 }
 
-// scheme is that of all URLs: TLS is for whoever puts a proxy before the server.
-const scheme = "http"
+// scheme is that of the URLs by which clients call the server.
+func (s *Server) scheme() string {
+	if s.authority != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// schemeOf is that of the URLs in an answer: that of the request, whose client may not speak the other.
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
 
 // registryHost is the host name, with port, of an account's registry in a region.
 func (s *Server) registryHost(account, region string) string {

@@ -25,7 +25,7 @@ const (
 // downloadURL signs a URL for the bytes of a layer.
 func (x *exchange) downloadURL(digest string) (string, error) {
 	s := x.server
-	base := scheme + "://" + s.downloadHost(x.r.Host)
+	base := schemeOf(x.r) + "://" + s.downloadHost(x.r.Host)
 	key := aws.Credentials{AccessKeyID: downloadAccessKey, SecretAccessKey: s.downloadSecret}
 	return sigv4.Presign(x.r.Context(), http.MethodGet, base+downloadPath+digest, key, x.region, s.clock.Now(), s.urlLifetime)
 }

@@ -89,9 +89,12 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 		return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
 	}
 	s.Registry = reachable(registry.Addr())
-	s.URL = scheme + "://" + s.Registry
+	s.URL = s.scheme() + "://" + s.Registry
 	s.downloads = downloads.Addr()
 	l := &Listener{server: s, registry: shaping.Listener(registry, shaping.Shape(s.shape)), downloads: shaping.Listener(downloads, shaping.Shape(s.shape))}
+	if s.authority != nil {
+		l.registry, l.downloads = serveBoth(l.registry, s.authority.config()), serveBoth(l.downloads, s.authority.config())
+	}
 	s.listeners = append(s.listeners, l)
 	return l, nil
 }

@@ -87,7 +87,7 @@ func (x *exchange) internalIfOurs(v2 *v2Error, err error) {
 func (x *exchange) failV2(err error) {
 	if errors.Is(err, errUnauthorized) {
 		x.call.Error = "UNAUTHORIZED: " + err.Error()
-		x.w.Header().Set("WWW-Authenticate", `Basic realm="`+scheme+`://`+x.r.Host+`/",service="ecr.amazonaws.com"`)
+		x.w.Header().Set("WWW-Authenticate", `Basic realm="`+schemeOf(x.r)+`://`+x.r.Host+`/",service="ecr.amazonaws.com"`)
 		http.Error(x.w, "Not Authorized", http.StatusUnauthorized)
 		return
 	}

@@ -170,7 +170,7 @@ func (x *exchange) deleteManifest(rt route) {
 }
 
 // url is an absolute URL of the registry as the client has called it.
-func (x *exchange) url(path string) string { return scheme + "://" + x.r.Host + path }
+func (x *exchange) url(path string) string { return schemeOf(x.r) + "://" + x.r.Host + path }
 
 // quirk reports whether the quirk is on.
 func (s *Server) quirk(q Quirk) bool { return !slices.Contains(s.quirksOff, q) }

@@ -84,6 +84,8 @@ type localFlags struct {
 	quirksOff   []string
 	hostNames   []string
 	seeds       []string
+	tls         bool
+	tlsDir      string
 }
 
 func newLocalCommand(app *App) *cobra.Command {
@@ -116,6 +118,8 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.time, "time", "", "start the service's clock at an RFC 3339 `time`, or ahead of now (+13h)")
 	flags.StringVar(&f.accounts, "accounts", "", "`file` of accounts, keys and roles (default: account 000000000000)")
 	flags.StringSliceVar(&f.quirksOff, "quirks-off", nil, "`names` of ECR's oddities on /v2/ to leave out: "+quirkNames())
+	flags.BoolVar(&f.tls, "tls", false, "answer to HTTPS too, with certificates of an authority of its own")
+	flags.StringVar(&f.tlsDir, "tls-dir", "", "`directory` of the authority (default $XDG_DATA_HOME/ecrkit/local-tls)")
 	flags.StringArrayVar(&f.seeds, "seed", nil, "`[REPOSITORY[:TAG]=]SOURCE`: an image to begin with; may be repeated")
 	cmd.AddCommand(newLocalEnvCommand(app))
 	return cmd
@@ -170,7 +174,16 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	ready := struct {
 		URL      string `json:"url"`
 		Registry string `json:"registry"`
-	}{srv.URL, srv.Registry}
+		CA       string `json:"ca,omitempty"` // file
+	}{URL: srv.URL, Registry: srv.Registry}
+	env := "ecrkit local env --addr " + srv.Registry
+	if o.TLSDir != "" {
+		ready.CA = filepath.Join(o.TLSDir, localecr.CAFile)
+		env += " --tls"
+		if f.tlsDir != "" {
+			env += " --tls-dir " + shellQuote(f.tlsDir)
+		}
+	}
 	err = app.PrintResult(ready, "ecrkit local: "+srv.URL+"\n")
 	if err == nil {
 		err = app.flushResult(nil) // clients wait for it
@@ -183,7 +196,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if o.Dir == "" {
 		where = "no data is kept"
 	}
-	app.Messagef("ecrkit local: %s; for clients: eval \"$(ecrkit local env --addr %s)\"; Ctrl-C ends it", where, srv.Registry)
+	app.Messagef("ecrkit local: %s; for clients: eval \"$(%s)\"; Ctrl-C ends it", where, env)
 	return <-ended
 }
 
@@ -266,6 +279,13 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 			return o, closeFiles, err
 		}
 	}
+	if f.tls {
+		if o.TLSDir, err = app.localTLSDir(f.tlsDir); err != nil {
+			return o, closeFiles, err
+		}
+	} else if f.tlsDir != "" {
+		return o, closeFiles, usagef("--tls-dir needs --tls")
+	}
 	if f.audit != "" {
 		file, err := os.OpenFile(f.audit, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -326,6 +346,17 @@ func readAccounts(r io.Reader) ([]localecr.Account, error) {
 		return nil, errors.New("accounts: the list is empty")
 	}
 	return accounts, nil
+}
+
+// localTLSDir is where the authority is kept: the flag's, or beside the store.
+func (app *App) localTLSDir(flag string) (string, error) {
+	if flag != "" {
+		return filepath.Abs(flag)
+	}
+	if dir := startup.Environment(app.Env).DataDir(); dir != "" {
+		return filepath.Join(dir, "local-tls"), nil
+	}
+	return "", usagef("neither XDG_DATA_HOME nor %s is set to an absolute path: use --tls-dir DIRECTORY", startup.HomeVariable)
 }
 
 // localDataDir is where the store is kept: the flag's, or the user's data directory.
