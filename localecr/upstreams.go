@@ -90,7 +90,7 @@ func (r rerouted) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.URL.Scheme, req.URL.Host, req.Host = at.Scheme, at.Host, at.Host
 	} else if _, ours := r.server.ownRegistry(host); ours {
 		req = req.Clone(req.Context())
-		req.URL.Scheme, req.URL.Host, req.Host = scheme, r.server.Registry, host
+		req.URL.Scheme, req.URL.Host, req.Host = "http", r.server.Registry, host
 	}
 	return r.next.RoundTrip(req)
 }
