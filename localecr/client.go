@@ -97,7 +97,7 @@ func (s *Server) AWSConfig() aws.Config {
 	cfg := aws.Config{Region: DefaultRegion, BaseEndpoint: aws.String(s.URL), Credentials: aws.AnonymousCredentials{}}
 	if s.authority != nil {
 		pool := x509.NewCertPool()
-		pool.AddCert(s.authority.certificate)
+		pool.AddCert(s.authority.Certificate)
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 		cfg.HTTPClient = &http.Client{Transport: transport}

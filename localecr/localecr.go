@@ -21,8 +21,15 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/localecr/internal/authority"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
+)
+
+// The files in Options.TLSDir.
+const (
+	CAFile       = authority.CAFile       // the certificate of the authority, in PEM
+	CABundleFile = authority.CABundleFile // the certificates that the machine trusts, and that of the authority
 )
 
 // ErrInUse means that another process has the data directory open.
@@ -115,7 +122,7 @@ type Server struct {
 	logger         *slog.Logger
 
 	tlsDir    string
-	authority *authority // nil without TLS
+	authority *authority.Authority // nil without TLS
 
 	control http.Handler
 	states  sync.Mutex // held while the whole state is copied or replaced
@@ -155,7 +162,7 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s.control = s.newControl()
 	if o.TLSDir != "" {
-		if s.authority, err = openAuthority(o.TLSDir); err != nil {
+		if s.authority, err = authority.Open(o.TLSDir); err != nil {
 			return nil, fmt.Errorf("certificates of the local ECR: %w", err)
 		}
 		s.tlsDir = o.TLSDir

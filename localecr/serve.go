@@ -93,7 +93,7 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 	s.downloads = downloads.Addr()
 	l := &Listener{server: s, registry: shaping.Listener(registry, shaping.Shape(s.shape)), downloads: shaping.Listener(downloads, shaping.Shape(s.shape))}
 	if s.authority != nil {
-		l.registry, l.downloads = serveBoth(l.registry, s.authority.config()), serveBoth(l.downloads, s.authority.config())
+		l.registry, l.downloads = s.authority.Listen(l.registry), s.authority.Listen(l.downloads)
 	}
 	s.listeners = append(s.listeners, l)
 	return l, nil

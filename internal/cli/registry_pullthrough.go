@@ -128,7 +128,7 @@ func (app *App) cacheRules(rules []governance.CacheRule) (string, error) {
 	t := table{header: []string{"PREFIX", "UPSTREAM", "CREDENTIALS"}}
 	for _, rule := range rules {
 		upstream := rule.Upstream
-		if rule.UpstreamPrefix != "" {
+		if rule.UpstreamPrefix != "" && rule.UpstreamPrefix != governance.RootPrefix {
 			upstream += "/" + rule.UpstreamPrefix
 		}
 		t.add(rule.Prefix, upstream, strings.TrimSpace(rule.Credential+" "+rule.CustomRole))

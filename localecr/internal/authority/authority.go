@@ -1,7 +1,8 @@
-package localecr
+// Package authority issues certificates for the names by which clients call a local ECR, and serves HTTPS and plain HTTP
+// on one port.
+package authority
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -45,19 +46,19 @@ var systemBundles = []string{
 	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
 }
 
-// authority issues certificates for the names by which clients call the server.
-type authority struct {
-	certificate *x509.Certificate
+// Authority issues certificates for the names by which clients call the server.
+type Authority struct {
+	Certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 
 	mu     sync.Mutex
 	leaves map[string]*tls.Certificate // by host name, or by address for clients that send no name
 }
 
-// openAuthority reads the authority in dir, or makes one that is valid for ten years. Whoever has its key can act as any
+// Open reads the authority in dir, or makes one that is valid for ten years. Whoever has its key can act as any
 // host to clients that trust the authority, so only the owner can read it.
-func openAuthority(dir string) (*authority, error) {
-	a := &authority{leaves: map[string]*tls.Certificate{}}
+func Open(dir string) (*Authority, error) {
+	a := &Authority{leaves: map[string]*tls.Certificate{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -70,17 +71,17 @@ func openAuthority(dir string) (*authority, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
-	a.certificate = pair.Leaf
+	a.Certificate = pair.Leaf
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
 	switch {
-	case !ok || !a.certificate.IsCA:
+	case !ok || !a.Certificate.IsCA:
 		return nil, fmt.Errorf("%s has the certificate of another program; use another directory", dir)
-	case time.Now().Add(leafLifetime).After(a.certificate.NotAfter):
+	case time.Now().Add(leafLifetime).After(a.Certificate.NotAfter):
 		return nil, fmt.Errorf("the certificate %s expires on %s: remove %s and %s to have another one made",
-			filepath.Join(dir, CAFile), a.certificate.NotAfter.Format(time.DateOnly), CAFile, caKeyFile)
+			filepath.Join(dir, CAFile), a.Certificate.NotAfter.Format(time.DateOnly), CAFile, caKeyFile)
 	}
 	a.key = key
-	return a, writeBundle(dir, a.certificate)
+	return a, writeBundle(dir, a.Certificate)
 }
 
 func createAuthority(dir string) (tls.Certificate, error) {
@@ -134,12 +135,12 @@ func serialNumber() *big.Int {
 }
 
 // config is that of a server whose clients call it by any name.
-func (a *authority) config() *tls.Config {
+func (a *Authority) config() *tls.Config {
 	return &tls.Config{GetCertificate: a.leaf, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 }
 
 // leaf returns a certificate for the name that a client has called, or for the address if it sends no name.
-func (a *authority) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+func (a *Authority) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	template := &x509.Certificate{}
 	name := hello.ServerName
 	if name == "" {
@@ -166,7 +167,7 @@ func (a *authority) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	template.SerialNumber, template.Subject = serialNumber(), pkix.Name{CommonName: "ecrkit local"}
 	template.NotBefore, template.NotAfter = now.Add(-time.Hour), now.Add(leafLifetime)
 	template.KeyUsage, template.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, key.Public(), a.key)
 	if err != nil {
 		return nil, err
 	}
@@ -180,128 +181,3 @@ func (a *authority) leaf(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	}
 	return leaf, nil
 }
-
-// bothListener accepts connections of HTTPS and of plain HTTP on one port: the first byte of a TLS handshake is no letter.
-// Clients that use plain HTTP on loopback, as docker and ecrkit do, need no certificate.
-type bothListener struct {
-	net.Listener
-	config *tls.Config
-
-	accepted chan net.Conn
-	failed   chan error
-	done     chan struct{}
-	close    func() error // once
-
-	mu      sync.Mutex
-	waiting map[net.Conn]bool // that have not sent a byte
-}
-
-// firstByteTime is how long a connection may take to send its first byte.
-const firstByteTime = 30 * time.Second
-
-// handshakeRecord is the first byte of a TLS handshake: RFC 8446, section 5.1.
-const handshakeRecord = 22
-
-func serveBoth(l net.Listener, config *tls.Config) net.Listener {
-	b := &bothListener{
-		Listener: l, config: config, accepted: make(chan net.Conn), failed: make(chan error, 1), done: make(chan struct{}), waiting: map[net.Conn]bool{},
-	}
-	b.close = sync.OnceValue(b.closeOnce)
-	go b.run()
-	return b
-}
-
-func (b *bothListener) run() {
-	for {
-		conn, err := b.Listener.Accept()
-		if err != nil {
-			b.failed <- err
-			return
-		}
-		go b.sort(conn)
-	}
-}
-
-// sort waits for the first byte of a connection.
-func (b *bothListener) sort(conn net.Conn) {
-	if !b.wait(conn) {
-		_ = conn.Close() // nothing was sent on it
-		return
-	}
-	peeked := &peekedConn{Conn: conn, r: bufio.NewReaderSize(conn, 1)}
-	_ = conn.SetReadDeadline(time.Now().Add(firstByteTime)) // fails only on a closed connection
-	first, err := peeked.r.Peek(1)
-	_ = conn.SetReadDeadline(time.Time{})
-	b.mu.Lock()
-	delete(b.waiting, conn)
-	b.mu.Unlock()
-	if err != nil {
-		_ = conn.Close()
-		return
-	}
-	var sorted net.Conn = peeked
-	if first[0] == handshakeRecord {
-		sorted = tls.Server(peeked, b.config)
-	}
-	select {
-	case b.accepted <- sorted:
-	case <-b.done:
-		_ = conn.Close()
-	}
-}
-
-// wait notes a connection that has not sent a byte, and reports whether the listener is open.
-func (b *bothListener) wait(conn net.Conn) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.waiting == nil {
-		return false
-	}
-	b.waiting[conn] = true
-	return true
-}
-
-func (b *bothListener) Accept() (net.Conn, error) {
-	select {
-	case conn := <-b.accepted:
-		return conn, nil
-	case err := <-b.failed:
-		return nil, err
-	case <-b.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (b *bothListener) Close() error { return b.close() }
-
-func (b *bothListener) closeOnce() error {
-	err := b.Listener.Close()
-	close(b.done)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for conn := range b.waiting {
-		_ = conn.Close() // nothing was sent on it
-	}
-	b.waiting = nil
-	return err
-}
-
-// peekedConn is a connection whose first byte was looked at.
-type peekedConn struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (c *peekedConn) Read(p []byte) (int, error) {
-	if c.r == nil {
-		return c.Conn.Read(p)
-	}
-	if c.r.Buffered() == 0 {
-		c.r = nil
-		return c.Conn.Read(p)
-	}
-	return c.r.Read(p)
-}
-
-// NetConn returns the connection below, which faults reset.
-func (c *peekedConn) NetConn() net.Conn { return c.Conn }
