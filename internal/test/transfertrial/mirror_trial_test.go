@@ -3,9 +3,15 @@
 package transfertrial
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -26,7 +32,8 @@ func TestTrialMirrorScale(t *testing.T) {
 	requests := map[int]int{}
 	for _, repositories := range []int{100, 1000} {
 		s := start(t, localecr.Options{})
-		config := manyImages{repositories: repositories, tags: 100, all: []int{100}}.put(t, s)
+		putSmall(t, s, repositories, 100)
+		config := s.mirrorConfig(t, "copy")
 		saved := filepath.Join(t.TempDir(), "plan.json")
 		s.calls.Reset()
 		s.memory(t, maxMemoryPlan, "--output", "json", "mirror", "plan", config, "--save", saved)
@@ -41,6 +48,26 @@ func TestTrialMirrorScale(t *testing.T) {
 	}
 	if few, many := requests[100], requests[1000]; many > 10*few {
 		t.Errorf("%d requests for 10,000 tags, %d for 100,000", few, many)
+	}
+}
+
+// putSmall puts in images that differ in an annotation only, so that putting them in takes one request each.
+func putSmall(t *testing.T, s *site, repositories, tags int) {
+	t.Helper()
+	config := []byte(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers"}}`)
+	for i := range repositories {
+		r, err := s.server.Repository(t.Context(), fmt.Sprintf("src/repo%04d", i))
+		check(t, err)
+		layer := bytesOf(100, i)
+		m := ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
+			Config: ocispec.Descriptor{MediaType: ocispec.MediaTypeImageConfig, Digest: digest.FromBytes(config), Size: int64(len(config))},
+			Layers: []ocispec.Descriptor{{MediaType: ocispec.MediaTypeImageLayerGzip, Digest: digest.FromBytes(layer), Size: int64(len(layer))}}}
+		check(t, r.PutLayer(t.Context(), string(m.Config.Digest), bytes.NewReader(config)))
+		check(t, r.PutLayer(t.Context(), string(m.Layers[0].Digest), bytes.NewReader(layer)))
+		for tag := range tags {
+			m.Annotations = map[string]string{"tag": fmt.Sprint(tag)}
+			putManifest(t, r, fmt.Sprintf("v%d.0.0", tag), m.MediaType, m)
+		}
 	}
 }
 
