@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/startup"
@@ -78,20 +79,25 @@ func newProxyCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", defaultProxyAddr, "`host:port` to listen on; port 0 picks a free one")
 	flags.StringVar(&f.socket, "socket", "", "listen on a Unix socket at this `path` instead, for this user")
-	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
-	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
-	flags.BoolVar(&f.push, "allow-push", false, "let clients push, with the credentials of ecrkit")
-	flags.StringVar(&f.allowFile, "allow-file", "", "`file` with further hosts of registries to serve")
+	f.add(flags)
 	addPolicyFlag(cmd, &f.policy)
 	addNoPolicyFlag(cmd, &f.policy)
 	flags.StringVar(&f.cache, "cache", "", "`directory` of the cache (default proxy in ecrkit's cache directory)")
-	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
-	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
-	flags.BoolVar(&f.offlineTags, "offline-tags", false, "answer a tag as it was last if the registry cannot be reached")
 	flags.IntVar(&f.connections, "connections", 0, "connections for one layer (default 8)")
 	flags.IntVar(&f.allConnections, "all-connections", 0, "connections for all layers together (default 64)")
 	cmd.AddCommand(newProxySetupCommand(app), newProxyStatusCommand(app), newProxyUnitCommand(app))
 	return cmd
+}
+
+// add adds the flags that the units of systemd pass on.
+func (f *proxyFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
+	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
+	flags.StringVar(&f.allowFile, "allow-file", "", "`file` with further hosts of registries to serve")
+	flags.BoolVar(&f.push, "allow-push", false, "let clients push, with the credentials of ecrkit")
+	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
+	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
+	flags.BoolVar(&f.offlineTags, "offline-tags", false, "answer a tag as it was last if the registry cannot be reached")
 }
 
 // proxyStop is how long answers may take after the command was asked to end.

@@ -45,13 +45,8 @@ func newProxyUnitCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", defaultProxyAddr, "`host:port` to listen on")
-	flags.BoolVar(&f.remote, "allow-remote", false, "listen on an address that other machines can reach")
-	flags.StringSliceVar(&f.allow, "allow", nil, "further `hosts` of registries to serve, such as ghcr.io")
-	flags.StringVar(&f.allowFile, "allow-file", "", "`file` with further hosts of registries to serve")
+	f.add(flags)
 	flags.StringVar(&f.policy.file, "policy", "", "`file` with the signing policy")
-	flags.StringVar(&f.cacheSize, "cache-size", "20GiB", "most `bytes` that the cache keeps")
-	flags.BoolVar(&f.prefetch, "prefetch", false, "fetch a layer to its end when its last client has gone")
-	flags.BoolVar(&f.offlineTags, "offline-tags", false, "answer a tag as it was last if the registry cannot be reached")
 	flags.StringVar(&user, "service-user", "", "`user` of the service (default one of its own)")
 	return cmd
 }
@@ -103,7 +98,7 @@ func proxyService(program string, f proxyFlags, user string) string {
 	for _, o := range []struct {
 		flag string
 		set  bool
-	}{{"--allow-remote", f.remote}, {"--offline-tags", f.offlineTags}, {"--prefetch", f.prefetch}} {
+	}{{"--allow-remote", f.remote}, {"--allow-push", f.push}, {"--offline-tags", f.offlineTags}, {"--prefetch", f.prefetch}} {
 		if o.set {
 			command = append(command, o.flag)
 		}
