@@ -22,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ecrkit": main, "ecrkit-session": session})
+	testscript.Main(m, map[string]func(){"ecrkit": main, "ecrkit-session": session, "ecrkit-request": request})
 }
 
 // TestScripts runs testdata/script, each against a local ECR of its own, whose
