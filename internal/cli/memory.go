@@ -14,6 +14,9 @@ const (
 	// mirrorMemory and mirrorParts are the same for a mirror, whose copies share 40 MiB for their parts.
 	mirrorMemory, mirrorParts = 68 << 20, 40 << 20
 
+	// planMemory is the soft limit of planning a mirror: what the plan of 100,000 tags needs, and little garbage.
+	planMemory = 176 << 20
+
 	// copyGrowth is by how many percent the heap of a copy may grow before it is collected.
 	// Little of it is garbage, so that half of Go's default saves 1 MiB and costs no
 	// measurable CPU time.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -97,13 +98,9 @@ func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirro
 	if err := app.divide(shard); err != nil {
 		return err
 	}
+	defer app.limitMemoryTo(planMemory)()
 	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning, Shard: shard})
-	if f.save != "" && planErr == nil {
-		if err := app.saveMirrorPlan(f.save, plan); err != nil {
-			return err
-		}
-	}
-	if err := app.PrintResult(plan, mirrorPlanText(plan, f.explain)); err != nil {
+	if err := app.writeMirrorPlan(plan, f, planErr == nil); err != nil {
 		return err
 	}
 	app.dryRunDone()
@@ -113,16 +110,30 @@ func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirro
 	return plan.Err()
 }
 
-func (app *App) saveMirrorPlan(path string, plan mirror.Plan) error {
-	data, err := json.Marshal(plan)
-	if err != nil {
-		return err
+// writeMirrorPlan prints a plan, and saves it if that is asked for and it is whole.
+func (app *App) writeMirrorPlan(plan mirror.Plan, f mirrorPlanFlags, whole bool) error {
+	save := f.save != "" && whole
+	var document []byte // large: made once, and only if it is needed
+	if save || app.Output == outputJSON {
+		var err error
+		if document, err = json.Marshal(plan); err != nil {
+			return err
+		}
 	}
-	out, err := createOutput(path)
-	if err != nil {
-		return err
+	if save {
+		out, err := createOutput(f.save)
+		if err != nil {
+			return err
+		}
+		if err := out.commit(append(document, '\n')); err != nil {
+			return err
+		}
 	}
-	return out.commit(append(data, '\n'))
+	if app.Output == outputJSON {
+		return app.printJSON(document)
+	}
+	_, err := io.WriteString(app.Stdout, mirrorPlanText(plan, f.explain))
+	return err
 }
 
 // planned is how many repositories could be planned.
