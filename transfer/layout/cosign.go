@@ -2,6 +2,8 @@ package layout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"path"
@@ -55,8 +57,11 @@ func (l Reader) unlisted(ctx context.Context, index []content.Descriptor) ([]con
 		return nil, nil
 	}
 	files, err := fs.ReadDir(l.files, path.Dir(BlobPath(index[0].Digest)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, nil // a tar has no such list
+		return nil, fmt.Errorf("%s: its blobs cannot be listed, and some may be signatures: %w", l.name, err)
 	}
 	var found []content.Descriptor
 	for _, file := range files {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +147,26 @@ func (t Files) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	return File{tempfile.NewSection(section), path.Base(name)}, nil
+}
+
+// ReadDir implements [fs.ReadDirFS] with the files of a directory, and links to files;
+// directories in it are left out.
+func (t Files) ReadDir(name string) ([]fs.DirEntry, error) {
+	dir := CleanName(name)
+	var entries []fs.DirEntry
+	for _, file := range slices.AppendSeq(slices.Collect(maps.Keys(t.Files)), maps.Keys(t.Links)) {
+		if path.Dir("/"+file) != "/"+dir {
+			continue
+		}
+		if section, err := t.Lookup(file); err == nil { // else a link to nothing
+			entries = append(entries, fs.FileInfoToDirEntry(File{tempfile.NewSection(section), path.Base(file)}))
+		}
+	}
+	if entries == nil {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
 }
 
 // File is an open file and its own [fs.FileInfo].
