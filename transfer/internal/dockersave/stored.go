@@ -3,6 +3,7 @@ package dockersave
 import (
 	"context"
 	"io"
+	"strings"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
@@ -21,17 +22,22 @@ const original = "original"
 
 // IsOriginal reports whether the manifest that an entry of index.json names is that of
 // the image in a registry: its layers are not to be compressed. So it is unless docker
-// made it; c is what it names.
+// made it, which makes nothing but images: no signature, no attestation. c is what it names.
 func IsOriginal(files tarball.Files, entry content.Descriptor, c content.Contents) bool {
 	if c.Manifests != nil || len(c.Blobs) < 2 || entry.Annotations[AnnotationOriginal] == original {
 		return true
 	}
 	for _, layer := range c.Blobs[1:] {
-		if IsCompressed(files, layer) {
+		if !isLayer(layer.MediaType) || IsCompressed(files, layer) {
 			return true
 		}
 	}
 	return false
+}
+
+// isLayer reports whether a media type is that of a layer of an image, which is a tar.
+func isLayer(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "application/vnd.oci.image.layer.") || strings.HasPrefix(mediaType, "application/vnd.docker.image.rootfs.")
 }
 
 // IsCompressed reports whether the bytes of a layer in the archive are compressed,
