@@ -202,7 +202,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			if at < 0 {
 				continue
 			}
-			options.Platforms, options.Referrers = r.platforms, r.referrers
+			options.Platforms, options.Referrers, options.ReferrerFilter = r.platforms, r.referrers, r.filter
 			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied()})
 			to = append(to, r.To)
 			report = append(report, Mirrored{From: r.From + "@" + string(wanted), To: r.To})

@@ -27,6 +27,8 @@ type Config struct {
 	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
 	// changed.
 	Repositories RepositorySettings `yaml:"repositories" json:"repositories,omitzero"`
+	// Referrers are the rules for items that have none of their own; nil selects all.
+	Referrers *ReferrerRules `yaml:"referrers" json:"referrers,omitempty"`
 	// Prune limits what is deleted when [Options.Prune] asks for it.
 	Prune PruneRules `yaml:"prune" json:"prune,omitzero"`
 }
@@ -47,9 +49,9 @@ type Images struct {
 	// Platforms are those of which the images are mirrored; none is all. A choice of several changes the
 	// digest of an index.
 	Platforms []string `yaml:"platforms" json:"platforms,omitempty"`
-	// Referrers is whether signatures, attestations and what else refers to the images comes with them;
-	// nil is true.
-	Referrers *bool `yaml:"referrers" json:"referrers,omitempty"`
+	// Referrers selects which signatures, attestations and what else refers to the images come with them;
+	// nil is as in [Config.Referrers].
+	Referrers *ReferrerRules `yaml:"referrers" json:"referrers,omitempty"`
 }
 
 // Existing is what becomes of a tag that names another image at a destination.
@@ -86,6 +88,12 @@ func readConfig(r io.Reader, lookup func(string) (string, bool), validate func(C
 	}
 	if err == nil {
 		err = c.expand(lookup)
+	}
+	if err == nil {
+		var at keyError
+		if err = c.checkReferrers(); errors.As(err, &at) {
+			err = strictyaml.At(data, at.key, err)
+		}
 	}
 	if err == nil {
 		err = validate(c)
@@ -139,6 +147,9 @@ func problem(format string, args ...any) error {
 func (c Config) imageProblems() (problems []error) {
 	if len(c.Images) == 0 {
 		problems = append(problems, problem("images is empty"))
+	}
+	if err := c.checkReferrers(); err != nil {
+		problems = append(problems, problem("%w", err))
 	}
 	names := map[string]string{}
 	for i, images := range c.Images {
@@ -195,8 +206,6 @@ func (s Images) name() string {
 	_, repository, _ := strings.Cut(s.From, "/")
 	return repository
 }
-
-func (s Images) referrers() bool { return s.Referrers == nil || *s.Referrers }
 
 func (s Images) platforms() (platforms []content.Platform, err error) {
 	for _, text := range s.Platforms {

@@ -22,13 +22,13 @@ func TestReadConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Images[0].name() != "src/repo00" || c.Images[1].name() != "team/one" || !c.Images[0].referrers() ||
+	if c.Images[0].name() != "src/repo00" || c.Images[1].name() != "team/one" || c.ReferrersOf(c.Images[0]).None ||
 		c.Images[1].Tags.Match[0] != "v*" || c.Images[1].Tags.Latest != 5 || c.Images[1].Tags.By != BySemver {
 		t.Errorf("%+v", c)
 	}
 	c, err = ReadConfig(strings.NewReader(`{"destinations": ["a.example:5000"], "images": [{"from": "b/c",
 		"tags": {"match": ["1.10", "2"]}, "platforms": ["linux/amd64"], "referrers": false}]}`), noVariables)
-	if err != nil || c.Images[0].Tags.Match[0] != "1.10" || c.Images[0].referrers() {
+	if err != nil || c.Images[0].Tags.Match[0] != "1.10" || !c.ReferrersOf(c.Images[0]).None {
 		t.Errorf("%+v %v", c, err)
 	}
 }

@@ -83,13 +83,37 @@ func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []st
 	return nil
 }
 
-// referrers returns the images that refer to each subject; empty if the endpoint does not list images.
-func (l listing) referrers() map[digest.Digest][]digest.Digest {
-	by := map[digest.Digest][]digest.Digest{}
+// referrers returns the images that refer to each subject and that filter takes, if it is not nil, and the
+// artifact types; empty if the endpoint does not list images. Where the list has no type that the filter
+// could look at, the manifest is read.
+func (l listing) referrers(ctx context.Context, src content.Source, filter func(types []string) bool) (by map[digest.Digest][]digest.Digest, types map[digest.Digest]string, err error) {
+	types = map[digest.Digest]string{}
+	var untyped []digest.Digest
 	for _, d := range slices.Sorted(maps.Keys(l.images)) {
-		if subject := l.images[d].Subject; subject != "" {
-			by[subject] = append(by[subject], d)
+		switch image := l.images[d]; {
+		case image.Subject == "":
+		case filter != nil && image.ArtifactType == "":
+			untyped = append(untyped, d)
+		default:
+			types[d] = image.ArtifactType
 		}
 	}
-	return by
+	read, err := readRoots(ctx, src, untyped, l.manifests)
+	if err != nil {
+		return nil, nil, fmt.Errorf("types of referrers: %w", err)
+	}
+	for _, m := range read {
+		entry, _, err := content.ReferrerOf(m)
+		if err != nil {
+			return nil, nil, fmt.Errorf("referrer %s: %w", m.Descriptor.Digest, err)
+		}
+		types[m.Descriptor.Digest] = entry.ArtifactType
+	}
+	by = map[digest.Digest][]digest.Digest{}
+	for _, d := range slices.Sorted(maps.Keys(types)) {
+		if filter == nil || filter([]string{types[d]}) {
+			by[l.images[d].Subject] = append(by[l.images[d].Subject], d)
+		}
+	}
+	return by, types, nil
 }

@@ -101,6 +101,7 @@ type Repository struct {
 
 	platforms []content.Platform
 	referrers bool
+	filter    func(types []string) bool // of referrers; nil takes all
 }
 
 // Image is an image that would be copied, or get tags.
@@ -110,6 +111,8 @@ type Image struct {
 	// Referrers is how many of the images that refer to it are missing; those of its platforms are
 	// included. It is known only where both sides list all images.
 	Referrers int `json:"referrers,omitempty"`
+	// ReferrerTypes is how many of them have which artifact type; "unknown" is where the list has none.
+	ReferrerTypes map[string]int `json:"referrerTypes,omitempty"`
 }
 
 // TagChange is what would become of a tag at a destination.

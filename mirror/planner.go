@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,9 +32,14 @@ func (p *planner) images(ctx context.Context, i int) error {
 	if err != nil {
 		return err // was checked
 	}
+	rules := p.config.ReferrersOf(item)
+	filter, err := rules.Filter()
+	if err != nil {
+		return err // was checked
+	}
 	repositories := make([]Repository, len(p.config.Destinations))
 	for k, destination := range p.config.Destinations {
-		repositories[k] = Repository{From: item.From, To: destination + "/" + item.name(), platforms: platforms, referrers: item.referrers()}
+		repositories[k] = Repository{From: item.From, To: destination + "/" + item.name(), platforms: platforms, referrers: !rules.None, filter: filter}
 	}
 	p.repositories[i] = repositories
 	p.calls[i] = map[string]int{}
@@ -192,9 +198,12 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, targe
 // addReferrers adds the images of which the destination misses signatures and the like, where both
 // sides list all images.
 func addReferrers(ctx context.Context, src content.Source, source, there listing, r *Repository, order []digest.Digest) error {
-	by := source.referrers()
-	if len(by) == 0 || there.images == nil {
+	if there.images == nil {
 		return nil
+	}
+	by, types, err := source.referrers(ctx, src, r.filter)
+	if err != nil || len(by) == 0 {
+		return err
 	}
 	// What refers to a root is found without reading it.
 	subjects := map[digest.Digest][]digest.Digest{}
@@ -212,11 +221,12 @@ func addReferrers(ctx context.Context, src content.Source, source, there listing
 		}
 	}
 	for _, d := range order {
-		missing := 0
+		missing, byType := 0, map[string]int{}
 		for next := slices.Clone(subjects[d]); len(next) > 0; next = next[1:] {
 			for _, referrer := range by[next[0]] {
 				if there.images[referrer].Digest == "" {
 					missing++
+					byType[cmp.Or(types[referrer], "unknown")]++
 				}
 				if !slices.Contains(next, referrer) {
 					next = append(next, referrer) // a signature of a bill of materials
@@ -231,7 +241,7 @@ func addReferrers(ctx context.Context, src content.Source, source, there listing
 			at = len(r.Images)
 			r.Images = append(r.Images, Image{Digest: d, Tags: []TagChange{}})
 		}
-		r.Images[at].Referrers = missing
+		r.Images[at].Referrers, r.Images[at].ReferrerTypes = missing, byType
 	}
 	return nil
 }

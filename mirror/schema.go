@@ -15,6 +15,7 @@ type schema struct {
 	Type       string            `json:"type,omitempty"`
 	Enum       []string          `json:"enum,omitempty"`
 	Minimum    *int              `json:"minimum,omitempty"`
+	MinItems   int               `json:"minItems,omitempty"`
 	AnyOf      []schema          `json:"anyOf,omitempty"`
 	Items      *schema           `json:"items,omitempty"`
 	Properties map[string]schema `json:"properties,omitempty"`
@@ -43,6 +44,14 @@ func schemaOf(t reflect.Type) schema {
 		return schema{Enum: []string{string(Overwrite), string(Skip), string(Refuse), string(Retag)}}
 	case reflect.TypeFor[Order]():
 		return schema{Enum: []string{string(BySemver), string(ByPushed)}}
+	}
+	if t == reflect.TypeFor[ReferrerRules]() {
+		rules := schemaOf(reflect.TypeFor[referrerPatterns]())
+		for key, patterns := range rules.Properties {
+			patterns.AnyOf[1].MinItems = 1
+			rules.Properties[key] = patterns
+		}
+		return schema{AnyOf: []schema{{Type: "boolean"}, rules}}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -20,7 +20,9 @@ type Selected struct {
 	Images    []SelectedImage
 	Platforms []content.Platform
 	Referrers bool
-	Decisions []Decision
+	// ReferrerFilter reports whether a referrer of these types is selected; nil selects all.
+	ReferrerFilter func(types []string) bool
+	Decisions      []Decision
 	// Listed are all images of the repository; nil if it lists only tags.
 	Listed []content.Image
 }
@@ -65,7 +67,12 @@ func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
 	if err != nil {
 		return Selected{}, err
 	}
-	s := Selected{From: item.From, Name: item.name(), Platforms: platforms, Referrers: item.referrers()}
+	rules := p.config.ReferrersOf(item)
+	filter, err := rules.Filter()
+	if err != nil {
+		return Selected{}, err
+	}
+	s := Selected{From: item.From, Name: item.name(), Platforms: platforms, Referrers: !rules.None, ReferrerFilter: filter}
 	src, err := p.opener.Source(ctx, item.From)
 	if err != nil {
 		return s, err

@@ -37,6 +37,11 @@ type Options struct {
 	// the tags. To signatures that a destination has by such a tag those of the
 	// source are added; what is no list of signatures there is [content.ErrConflict].
 	Referrers bool
+	// ReferrerFilter, if not nil, is asked of which types a referrer must be to be copied, and with it what refers
+	// to that. The type of what has a subject is its artifact type, or else the media type of its config; what
+	// belongs to an image by a tag and is an image itself, as signatures of cosign are, has the media types
+	// of its layers.
+	ReferrerFilter func(types []string) bool
 	// Verify, if not nil, is asked when it is known which image is copied, before
 	// anything is written anywhere, and by [Preview] too; an error of it is that of
 	// every destination. resolved is what Reference names; chosen is what is copied:

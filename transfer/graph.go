@@ -23,7 +23,7 @@ func readGraph(ctx context.Context, src content.Source, root content.Manifest, o
 		}
 	}
 	if err == nil && opts.Referrers {
-		err = g.addReferrers(ctx, src, opts.Foreign != nil)
+		err = g.addReferrers(ctx, src, opts)
 	}
 	return g, err
 }

@@ -16,7 +16,7 @@ const referrerListsAtOnce = 8
 
 // addReferrers adds what refers to the manifests of the graph or is attached to them
 // by a tag, what refers to that, and so on.
-func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bool) error {
+func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Options) error {
 	lister, ok := src.(content.ReferrerLister)
 	if !ok {
 		return fmt.Errorf("%w: it cannot tell what refers to an image", content.ErrUnsupported)
@@ -30,11 +30,11 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bo
 		blobs[d.Digest] = true
 	}
 	for subjects := g.Manifests; len(subjects) > 0; {
-		roots, err := freshReferrers(ctx, src, lister, subjects, known)
+		roots, err := freshReferrers(ctx, src, lister, subjects, known, opts.ReferrerFilter)
 		if err != nil {
 			return err
 		}
-		attached, err := attachedTo(ctx, src, subjects)
+		attached, err := attachedTo(ctx, src, subjects, opts.ReferrerFilter)
 		if err != nil {
 			return err
 		}
@@ -43,7 +43,7 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, foreign bo
 		}
 		subjects = nil
 		take := func(root content.Manifest) ([]content.Manifest, error) {
-			tree, err := content.ReadBelow(ctx, src, root, foreign)
+			tree, err := content.ReadBelow(ctx, src, root, opts.Foreign != nil)
 			if err != nil {
 				return nil, err
 			}
@@ -92,8 +92,9 @@ func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.att
 
 // freshReferrers reads the referrers of all subjects that are not known, and makes
 // them known. A list may name anything: what does not itself refer to one of the
-// subjects is none, and is not copied as one with what is attached to it.
-func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool) ([]content.Manifest, error) {
+// subjects is none, and is not copied as one with what is attached to it. Nor is what
+// filter does not take.
+func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool, filter func(types []string) bool) ([]content.Manifest, error) {
 	found, err := referrersOf(ctx, lister, subjects)
 	if err != nil {
 		return nil, err
@@ -124,8 +125,8 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	}
 	var referrers []content.Manifest
 	for _, m := range manifests {
-		_, subject, err := content.ReferrerOf(m)
-		if err == nil && wanted[subject] {
+		entry, subject, err := content.ReferrerOf(m)
+		if err == nil && wanted[subject] && (filter == nil || filter([]string{entry.ArtifactType})) {
 			referrers = append(referrers, m)
 		} else {
 			delete(known, m.Descriptor.Digest)
@@ -134,8 +135,8 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	return referrers, nil
 }
 
-// attachedTo returns what is attached to all subjects by tags made of their digests.
-func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest) ([]content.TaggedManifest, error) {
+// attachedTo returns what is attached to all subjects by tags made of their digests, and that filter takes.
+func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest, filter func(types []string) bool) ([]content.TaggedManifest, error) {
 	tags := attachedTags(subjects)
 	found, err := findTags(ctx, src, tags)
 	if err != nil {
@@ -143,11 +144,42 @@ func attachedTo(ctx context.Context, src content.Source, subjects []content.Mani
 	}
 	var attached []content.TaggedManifest
 	for _, tag := range tags {
-		if m, ok := found[tag]; ok {
-			attached = append(attached, content.TaggedManifest{Manifest: m, Tag: tag})
+		m, ok := found[tag]
+		if !ok {
+			continue
 		}
+		if filter != nil {
+			types, err := attachedTypes(m)
+			if err != nil {
+				return nil, fmt.Errorf("tag %s: %w", tag, err)
+			}
+			if !filter(types) {
+				continue
+			}
+		}
+		attached = append(attached, content.TaggedManifest{Manifest: m, Tag: tag})
 	}
 	return attached, nil
+}
+
+// attachedTypes returns the artifact type of what is attached by a tag, or of an image the media types of its
+// layers; one that is empty if there are none.
+func attachedTypes(m content.Manifest) ([]string, error) {
+	if artifact := content.ArtifactType(m.Content); artifact != "" {
+		return []string{artifact}, nil
+	}
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil {
+		return nil, err
+	}
+	types := []string{}
+	for _, d := range slices.Concat(c.Blobs[min(1, len(c.Blobs)):], c.Foreign) { // without the config
+		types = append(types, d.MediaType)
+	}
+	if len(types) == 0 {
+		types = append(types, "")
+	}
+	return types, nil
 }
 
 // referrersOf asks for the referrers of all subjects.

@@ -71,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"watch":         watchTag,
 			"watched":       watched,
 			"signfault":     setSigningFault,
+			"attach":        attachArtifact,
 			"dockerarchive": makeDockerArchive,
 			"made":          makeFormat,
 			"platforms":     makePlatforms,

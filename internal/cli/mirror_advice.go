@@ -113,8 +113,8 @@ func whyNotReplicated(c mirror.Config, item mirror.Images, repository string) st
 		return "all tags would be copied"
 	case len(item.Platforms) > 0:
 		return "all platforms would be copied"
-	case item.Referrers != nil && !*item.Referrers:
-		return "referrers would be copied"
+	case !c.ReferrersOf(item).All():
+		return "all referrers would be copied"
 	case strings.Contains(pattern, "*") || len(item.Except) > 0:
 		return "repositories are chosen by a prefix only"
 	case c.Existing != "" && c.Existing != mirror.Overwrite:

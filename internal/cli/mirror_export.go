@@ -30,7 +30,8 @@ const mirrorExportHelp = `Write images of many repositories into a directory or 
   ecrkit mirror export mirror.yaml --to - | ssh gate ecrkit mirror import - HOST/PREFIX
 
 CONFIG selects images as in ecrkit mirror plan; its destinations do not count. HOST/REPOSITORY
-without a tag is all tags. Signatures and other referrers come along.
+without a tag is all tags. Signatures and other referrers come along, if CONFIG does not
+leave them out.
 
 The directory gets one OCI image layout in a tar, each blob once, which --part-size cuts into parts:
 images.tar.001, images.tar.002. SHA256SUMS has their sums, set.json the images. Sizes are numbers

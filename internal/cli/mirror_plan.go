@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,9 +42,10 @@ eight parts: see ecrkit mirror apply.
 the same: it prints their configuration, and which part of the mirror they cannot do.
 
 Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
-kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers; blobs,
-bytes, decisions: tag, digest, selected, rule; error) and calls. The exit code is 5 if the plan has
-a conflict. If some repositories cannot be read, the others are planned (exit code 3).`
+kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers,
+referrerTypes; blobs, bytes, decisions: tag, digest, selected, rule; error) and calls. The exit
+code is 5 if the plan has a conflict. If some repositories cannot be read, the others are
+planned (exit code 3).`
 
 // mirrorPlanFlags are the flags of `ecrkit mirror plan`.
 type mirrorPlanFlags struct {
@@ -211,11 +214,20 @@ func mirrorImageText(image mirror.Image) string {
 	}
 	switch {
 	case image.Referrers > 0:
-		fmt.Fprintf(&s, "  %-8s  %s of %s\n", "add", english.Plural(image.Referrers, "referrer", ""), showDigest(image.Digest, 1))
+		fmt.Fprintf(&s, "  %-8s  %s of %s (%s)\n", "add", english.Plural(image.Referrers, "referrer", ""), showDigest(image.Digest, 1), typesText(image.ReferrerTypes))
 	case len(image.Tags) == 0:
 		fmt.Fprintf(&s, "  %-8s  %s\n", "add", image.Digest)
 	}
 	return s.String()
+}
+
+// typesText is "1 TYPE, 2 TYPE".
+func typesText(counts map[string]int) string {
+	var texts []string
+	for _, artifactType := range slices.Sorted(maps.Keys(counts)) {
+		texts = append(texts, fmt.Sprintf("%d %s", counts[artifactType], artifactType))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // errConflicts is the advice for a plan with conflicts.

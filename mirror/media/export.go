@@ -186,6 +186,7 @@ const readersAtOnce = 16
 func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage) transfer.Options {
 	options := opts.Copy
 	options.Reference, options.Platforms, options.Referrers = string(image.Digest), s.Platforms, s.Referrers
+	options.ReferrerFilter = s.ReferrerFilter
 	return options
 }
 

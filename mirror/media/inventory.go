@@ -95,7 +95,7 @@ func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts m
 		found[s.Name] = digests
 		for _, image := range s.Images {
 			group.Go(func() error {
-				contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers})
+				contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers, ReferrerFilter: s.ReferrerFilter})
 				if err != nil {
 					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 				}
