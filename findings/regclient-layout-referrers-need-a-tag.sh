@@ -7,10 +7,12 @@
 #          could be missing: everything that is needed is in index.json and blobs. oras-go works so.
 # Really:  regclient looks only for an entry that is named sha256-HEX, the fallback tag for registries without the
 #          referrers API. Without it the list is empty, no error. A copy with referrers from such a layout leaves the
-#          signatures behind. After tagging an index of referrers by that name, regclient finds them.
+#          signatures behind. After tagging an index of referrers by that name, regclient finds them. Its slow search
+#          (regctl artifact list --slow-referrers) finds them without the tag; image copy does not offer it.
 # Seen:    2026-11-28, Go 1.26.8, regclient v0.11.7, oras-go v2.7.0
 # Output:  oras-go: 1 referrer(s)
 #          regclient: 0 referrer(s)
+#          regclient with a slow search: 1 referrer(s)
 #          regclient with the tag sha256-HEX: 1 referrer(s)
 set -euo pipefail
 export GOFLAGS=-mod=mod GOTOOLCHAIN=local
@@ -40,6 +42,7 @@ import (
 
 	specs "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/regclient/regclient"
+	"github.com/regclient/regclient/scheme"
 	"github.com/regclient/regclient/types/ref"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content/oci"
@@ -72,12 +75,13 @@ func main() {
 	signature := must(oras.PackManifest(ctx, store, oras.PackManifestVersion1_1, "application/vnd.example.signature",
 		oras.PackManifestOptions{Subject: &image}))
 
-	count := func() string {
-		list := must(regclient.New().ReferrerList(ctx, must(ref.New("ocidir://layout:1"))))
+	count := func(options ...scheme.ReferrerOpts) string {
+		list := must(regclient.New().ReferrerList(ctx, must(ref.New("ocidir://layout:1")), options...))
 		return fmt.Sprint(len(list.Descriptors), " referrer(s)")
 	}
 	want("oras-go", fmt.Sprint(len(must(store.Predecessors(ctx, image))), " referrer(s)"), "1 referrer(s)")
 	want("regclient", count(), "0 referrer(s)")
+	want("regclient with a slow search", count(scheme.WithReferrerSlowSearch()), "1 referrer(s)")
 
 	signature.ArtifactType = "application/vnd.example.signature"
 	index := specs.Index{MediaType: specs.MediaTypeImageIndex, Manifests: []specs.Descriptor{signature}}

@@ -1,5 +1,7 @@
 package formats
 
+import "strings"
+
 // Layouts, which differ in how their entries are named.
 
 // skopeo is `skopeo copy` and `podman push` to oci:DIR:NAME with a name in full.
@@ -42,4 +44,17 @@ func cosignSave(m *maker) {
 		with(image, "annotations", object{kind: cosign + "image"}),
 		with(signature, "annotations", object{kind: cosign + "sigs"}),
 	)
+}
+
+// regctlReferrers is `regctl artifact put --subject ocidir://DIR:1`: the list of referrers
+// has an entry by the tag that registries without the API have it under, and the manifest
+// of the referrer has none.
+func regctlReferrers(m *maker) {
+	const sbom = "application/vnd.example.sbom"
+	image := m.image("linux/amd64", "app")
+	subject := object{"mediaType": image["mediaType"], "digest": image["digest"], "size": image["size"]}
+	referrer := m.jsonBlob(ociManifest, object{"schemaVersion": 2, "mediaType": ociManifest, "artifactType": sbom,
+		"config": m.blob(emptyJSON, []byte("{}")), "layers": []object{m.blob("text/plain", []byte("bom"))}, "subject": subject})
+	list := m.jsonBlob(ociIndex, object{"schemaVersion": 2, "mediaType": ociIndex, "manifests": []object{with(referrer, "artifactType", sbom)}})
+	m.layout(named("1", image), named(strings.Replace(image["digest"].(string), ":", "-", 1), list))
 }

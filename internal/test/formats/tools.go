@@ -26,6 +26,7 @@ var tools = map[string]func(*maker){
 	"buildx-same":          buildxSame,
 	"ctr-export":           ctrExport,
 	"cosign-save":          cosignSave,
+	"regctl-referrers":     regctlReferrers,
 
 	// Docker.
 	"docker-25-no-layers":   docker25NoLayers,
