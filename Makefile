@@ -22,7 +22,7 @@ TESTFLAGS := $(RACE) -vet=off -ldflags=-w
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test trial interop interop-windows bench fuzz soak lint release install clean help
+.PHONY: build demo test trial interop interop-windows bench fuzz soak lint release image install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -104,6 +104,9 @@ lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulnche
 
 release: ## build archives for linux, darwin and windows on amd64 and arm64 in DIST (dist), with SBOMs, provenance and SHA256SUMS; sign them with KEY
 	$(GO) run ./internal/tools/release -o $(DIST) $(if $(KEY),-key '$(KEY)')
+
+image: ## build an OCI image of the local ECR for linux/amd64 and linux/arm64 in DIST/image, without docker; see docs/local-ecr.md
+	$(GO) run ./internal/tools/image -o $(DIST)/image
 
 install: ## install into PREFIX (default: /usr/local if you can write to it, otherwise ~/.local)
 	sh install.sh $(if $(PREFIX),--prefix '$(PREFIX)')

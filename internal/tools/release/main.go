@@ -26,12 +26,11 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tools/commit"
 )
 
 type platform struct{ os, arch string }
@@ -93,7 +92,7 @@ func release(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	statement := file{name: "ecrkit_" + version(binaries[0].info) + ".provenance.json"}
+	statement := file{name: "ecrkit_" + commit.Version(binaries[0].info) + ".provenance.json"}
 	if statement.data, err = encode(made); err != nil {
 		return err
 	}
@@ -165,7 +164,7 @@ func archiveFor(ctx context.Context, work string, p platform, shared func(time.T
 		files = append(files, file{b.name, 0o755, b.data})
 	}
 	info := result.binaries[0].info
-	modified, err := commitTime(info)
+	modified, err := commit.Time(info)
 	if err != nil {
 		return built{}, err
 	}
@@ -185,7 +184,7 @@ func archiveFor(ctx context.Context, work string, p platform, shared func(time.T
 		}
 		files = append(files, shared...)
 	}
-	base := fmt.Sprintf("ecrkit_%s_%s_%s", version(info), p.os, p.arch)
+	base := fmt.Sprintf("ecrkit_%s_%s_%s", commit.Version(info), p.os, p.arch)
 	for i := range files {
 		files[i].name = base + "/" + files[i].name
 	}
@@ -200,29 +199,4 @@ func archiveFor(ctx context.Context, work string, p platform, shared func(time.T
 	result.sbom.name = result.archive.name + ".spdx.json"
 	result.sbom.data, err = sbom(result.archive.name, result.archive.data, result.binaries, modified)
 	return result, err
-}
-
-// version is the module's version as the build knows it from the tag or commit, without the leading v.
-func version(info *debug.BuildInfo) string {
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return strings.TrimPrefix(v, "v")
-	}
-	return "devel"
-}
-
-// commitTime is the one time that an archive's entries carry.
-func commitTime(info *debug.BuildInfo) (time.Time, error) {
-	if epoch := os.Getenv("SOURCE_DATE_EPOCH"); epoch != "" {
-		seconds, err := strconv.ParseInt(epoch, 10, 64)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("SOURCE_DATE_EPOCH=%q is not a number of seconds", epoch)
-		}
-		return time.Unix(seconds, 0).UTC(), nil
-	}
-	for _, setting := range info.Settings {
-		if setting.Key == "vcs.time" {
-			return time.Parse(time.RFC3339, setting.Value)
-		}
-	}
-	return time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), nil // the earliest time that a zip can hold
 }

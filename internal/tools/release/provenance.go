@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/tools/commit"
 )
 
 const (
@@ -66,12 +68,12 @@ func provenance(builder string, files []file, binaries []binary) (statement, err
 		settings[setting.Key] = setting.Value
 	}
 	source := descriptor{URI: "git+" + repository}
-	if commit := settings["vcs.revision"]; commit != "" {
-		source.URI += "@" + commit
-		source.Digest = map[string]string{"gitCommit": commit}
+	if revision := settings["vcs.revision"]; revision != "" {
+		source.URI += "@" + revision
+		source.Digest = map[string]string{"gitCommit": revision}
 	}
 	p.BuildDefinition.ExternalParameters = map[string]any{
-		"source": source.URI, "version": version(info), "modified": settings["vcs.modified"] == "true",
+		"source": source.URI, "version": commit.Version(info), "modified": settings["vcs.modified"] == "true",
 	}
 	p.BuildDefinition.ResolvedDependencies = []descriptor{source}
 	seen := map[string]bool{}

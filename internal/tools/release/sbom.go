@@ -16,6 +16,8 @@ import (
 	spdxjson "github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	"github.com/spdx/tools-golang/spdx/v2/v2_3"
+
+	"github.com/ecrkit/ecrkit/internal/tools/commit"
 )
 
 // A binary is a program of an archive, and what Go noted in it when it was built.
@@ -30,7 +32,7 @@ type binary struct {
 // (https://spdx.github.io/spdx-spec/v2.3/). Licenses of modules are not looked up.
 func sbom(archiveName string, archive []byte, binaries []binary, created time.Time) ([]byte, error) {
 	sum := sha256.Sum256(archive)
-	main := newPackage("archive", archiveName, version(binaries[0].info))
+	main := newPackage("archive", archiveName, commit.Version(binaries[0].info))
 	main.PackageFileName, main.PackageChecksums = archiveName, checksums(archive)
 	main.PackageLicenseDeclared, main.PrimaryPackagePurpose = "Apache-2.0", "ARCHIVE"
 	doc := &v2_3.Document{
@@ -49,7 +51,7 @@ func sbom(archiveName string, archive []byte, binaries []binary, created time.Ti
 	}
 	modules := map[common.ElementID]*v2_3.Package{}
 	for _, b := range binaries {
-		program := newPackage("program-"+b.name, b.name, version(b.info))
+		program := newPackage("program-"+b.name, b.name, commit.Version(b.info))
 		program.PackageFileName, program.PackageChecksums = b.name, checksums(b.data)
 		program.PackageLicenseDeclared, program.PrimaryPackagePurpose = "Apache-2.0", "APPLICATION"
 		doc.Packages = append(doc.Packages, program)
