@@ -133,8 +133,7 @@ func (d *dealer) choose(p portion, fixed, limit float64) int {
 func joined(portions []portion) (groups [][]int) {
 	group := make([]int, len(portions))
 	by := map[string]int{} // the first portion with a repository
-	var root func(i int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for group[i] != i {
 			i = group[i]
 		}
