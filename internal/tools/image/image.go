@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ const user = 65532
 
 // entrypoint listens on all interfaces of the container: what reaches it is up to the ports that are published. The
 // port of the downloads is fixed, since it has to be published too.
-var entrypoint = []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4511", "--data", "/data"}
+var entrypoint = []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4512", "--data", "/data"}
 
 // A binary is ecrkit for one architecture of Linux.
 type binary struct {
@@ -93,13 +94,21 @@ func write(ctx context.Context, out string, binaries []binary, from source) ([]i
 	if _, err := made.Put(ctx, layout.New(complete), []string{tag}, transfer.Options{}); err != nil {
 		return nil, err
 	}
-	if layout.Is(out) {
-		if err := os.Rename(out, filepath.Join(work, "old")); err != nil {
+	old := filepath.Join(work, "old")
+	replaced := layout.Is(out)
+	if replaced {
+		if err := os.Rename(out, old); err != nil {
 			return nil, err
 		}
 	}
 	// Rename refuses a directory with anything else in it.
-	return sizes, os.Rename(complete, out)
+	if err := os.Rename(complete, out); err != nil {
+		if replaced {
+			err = errors.Join(err, os.Rename(old, out))
+		}
+		return nil, err
+	}
+	return sizes, nil
 }
 
 // putImage stores the image of a binary under its architecture, and returns the compressed size of its layer in bytes.
@@ -115,7 +124,7 @@ func putImage(ctx context.Context, l *layout.Layout, b binary, from source) (int
 			User:         fmt.Sprintf("%d:%d", user, user),
 			Entrypoint:   entrypoint,
 			WorkingDir:   "/",
-			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4511/tcp": {}},
+			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4512/tcp": {}},
 			Labels:       from.labels(),
 		},
 		RootFS:  ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},

@@ -75,9 +75,9 @@ func TestImage(t *testing.T) {
 		}
 		wantConfig := ocispec.ImageConfig{
 			User:         "65532:65532",
-			Entrypoint:   []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4511", "--data", "/data"},
+			Entrypoint:   []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4512", "--data", "/data"},
 			WorkingDir:   "/",
-			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4511/tcp": {}},
+			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4512/tcp": {}},
 			Labels:       built.labels(),
 		}
 		if !reflect.DeepEqual(config.Config, wantConfig) {
