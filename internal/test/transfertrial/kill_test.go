@@ -86,7 +86,12 @@ func (s *site) kill(cmd *exec.Cmd, n int64, later time.Duration) bool {
 	s.t.Helper()
 	output := newOutput(cmd)
 	check(s.t, cmd.Start())
-	s.meter.after(n, func() { time.AfterFunc(later, func() { _ = cmd.Process.Kill() }) }) // fails if it has ended
+	kill := func() { _ = cmd.Process.Kill() } // fails if it has ended
+	if later > 0 {
+		now := kill
+		kill = func() { time.AfterFunc(later, now) }
+	}
+	s.meter.after(n, kill) // before the server goes on
 	err := cmd.Wait()
 	s.meter.after(1<<60, nil)
 	s.meter.wait() // the server still works on what it has got

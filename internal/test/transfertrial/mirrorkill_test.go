@@ -33,9 +33,9 @@ func mirrorKill(t *testing.T, points int, sizes ...int64) {
 		total += size
 	}
 	dice := rand.New(rand.NewPCG(7, 8))
-	// point is where a run is killed. One in four is so late that all bytes have been moved.
-	point := func() (after int64, later time.Duration) {
-		if dice.IntN(4) == 0 {
+	// point is where run i is killed. One in four is so late that all bytes have been moved, but not the first.
+	point := func(i int) (after int64, later time.Duration) {
+		if late := dice.IntN(4) == 0; late && i > 0 {
 			return total, time.Duration(dice.Int64N(int64(60 * time.Millisecond)))
 		}
 		return dice.Int64N(total), 0
@@ -56,7 +56,7 @@ func mirrorKill(t *testing.T, points int, sizes ...int64) {
 					return s.command("mirror", "export", s.image("app", "x"), "--to", to, "--quiet", "--progress", "none")
 				}
 				before := s.meter.down.Load()
-				after, later := point()
+				after, later := point(i)
 				if s.kill(export(), after, later) {
 					killed++
 					if out, err := s.command("mirror", "verify", to).CombinedOutput(); err == nil && !bytes.Equal(setBytes(t, to), want[form]) {
@@ -113,7 +113,7 @@ func mirrorKill(t *testing.T, points int, sizes ...int64) {
 					return out, err
 				}
 				before := s.meter.up.Load()
-				after, later := point()
+				after, later := point(i)
 				if s.kill(load(), after, later) {
 					killed++
 					if out, err := pull(); err != nil && !bytes.Contains(out, []byte("not found")) && !bytes.Contains(out, []byte("does not exist")) {
