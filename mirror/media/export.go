@@ -52,9 +52,13 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 		return Set{}, err
 	}
 	defer e.close()
+	to := inDirectory(dir, e.plan, opts.PartSize)
 	s, err := existing(dir, e.plan, opts.PartSize)
-	if err == nil && s == nil {
-		s, err = e.write(ctx, inDirectory(dir, e.plan, opts.PartSize), func(s Set) error { return s.write(dir, blockSums{}) })
+	switch {
+	case err == nil && s == nil:
+		s, err = e.write(ctx, to, func(s Set) error { return s.write(dir, blockSums{}) })
+	case err == nil:
+		err = to.tidy(ctx)
 	}
 	if err == nil && opts.Parity > 0 {
 		err = s.protect(ctx, dir, opts)

@@ -56,14 +56,18 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 		return Set{}, err
 	}
 	defer e.close()
+	dir, base := filepath.Dir(path), filepath.Base(path)
+	hidden := filepath.Join(dir, files.TempPrefix+base)
+	to := place{name: path, dir: dir, journal: hidden + ".journal", lock: hidden + ".lock", parts: []string{path}}
 	s, err := existingFile(ctx, path, e.plan, opts.Sign != nil)
-	if err == nil && s == nil {
+	switch {
+	case err == nil && s == nil:
 		if err := e.plan.embed(ctx, opts.Sign); err != nil {
 			return Set{}, err
 		}
-		dir, base := filepath.Dir(path), filepath.Base(path)
-		hidden := filepath.Join(dir, files.TempPrefix+base)
-		s, err = e.write(ctx, place{name: path, dir: dir, journal: hidden + ".journal", lock: hidden + ".lock", parts: []string{path}}, func(Set) error { return nil })
+		s, err = e.write(ctx, to, func(Set) error { return nil })
+	case err == nil:
+		err = to.tidy(ctx)
 	}
 	if err != nil {
 		return Set{}, err

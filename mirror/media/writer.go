@@ -87,7 +87,13 @@ func (w *writer) open(ctx context.Context) (err error) {
 	}
 	first := int64(0)
 	for i, size := range split(w.plan.size, w.partSize) {
-		f, err := files.OpenOwn(w.place.parts[i]+partialSuffix, os.O_RDWR|os.O_CREATE, 0o666)
+		partial := w.place.parts[i] + partialSuffix
+		if len(w.journal.done) > 0 {
+			if err := unseal(w.place.parts[i], partial, size); err != nil {
+				return err
+			}
+		}
+		f, err := files.OpenOwn(partial, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return err
 		}
@@ -104,6 +110,41 @@ func (w *writer) open(ctx context.Context) (err error) {
 		if _, err := w.parts.WriteAt(m.content, m.first()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// unseal makes a part partial again: an export that was killed while it sealed the set had named it already.
+func unseal(path, partial string, size int64) error {
+	if _, err := os.Lstat(partial); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() != size) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return files.Rename(path, partial)
+}
+
+// tidy removes what an export that was killed after its last write has left beside a complete set.
+func (to place) tidy(ctx context.Context) error {
+	left := func(path string) bool { _, err := os.Lstat(path); return err == nil }
+	if !left(to.journal) && !left(to.lock) {
+		return nil
+	}
+	lock, err := files.Acquire(ctx, to.lock)
+	if files.IsReadOnly(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Remove()
+	if err := os.Remove(to.journal); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return nil
 }
