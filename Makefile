@@ -39,7 +39,7 @@ test: ## run the tests, with the race detector
 trial: ## run the long tests: kills, fault matrices, random cases by the hundred thousand
 	@packages=$$(find . -path ./bench -prune -o -name '*_trial_test.go' -print | sed 's,/[^/]*$$,,' | sort -u); \
 	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
-	set -x; $(GO) test $(TESTFLAGS) -tags trial -run '^TestTrial' -timeout 20m $$packages
+	set -x; $(GO) test $(TESTFLAGS) -tags trial -run '^TestTrial' -timeout 40m $$packages
 
 interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
 	@sh internal/test/interop/peers.sh
