@@ -52,7 +52,7 @@ func (u Upstreams) check() error {
 	return nil
 }
 
-// isUpstream reports whether a rule may name a host that is none of the upstream registries of Amazon ECR.
+// isUpstream reports whether a rule may name a host that is not one of the upstream registries of Amazon ECR.
 func (s *Server) isUpstream(host string) bool {
 	if s.upstreams.Hosts[host] != "" {
 		return true

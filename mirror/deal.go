@@ -71,7 +71,7 @@ func (d *dealer) cost(p portion, fixed float64, shard int) float64 {
 }
 
 // deal returns the shard of each portion, from 1. The same portions are dealt out in the same way, whatever
-// their order. A portion goes to the shard that has most of its blobs, as long as that has not more than its
+// their order. A portion goes to the shard that has most of its blobs, as long as that has no more than its
 // share of the work by the slack; otherwise to the one that has least to do.
 func deal(portions []portion, shards int) []int {
 	d := dealer{load: make([]float64, shards), has: make([]map[digest.Digest]bool, shards)}

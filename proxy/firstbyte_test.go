@@ -42,7 +42,7 @@ func (g *gated) Read(p []byte) (int, error) {
 	}
 }
 
-// TestFirstBytes reads the first half of the first range while the second has not come, and
+// TestFirstBytes reads the first half of the first range before the second arrives, and
 // never the last bytes before the digest agrees.
 func TestFirstBytes(t *testing.T) {
 	t.Parallel()

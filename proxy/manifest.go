@@ -105,7 +105,7 @@ func (h *Handler) resolve(ctx context.Context, repo *repository, reference strin
 	if err != nil {
 		return content.Manifest{}, err
 	}
-	// A document that is an image to one client and an index to another is none.
+	// A document that is an image to one client and an index to another is neither.
 	if m, err = content.CheckManifest(m); err != nil {
 		return content.Manifest{}, fmt.Errorf("%s: %w", src, err)
 	}

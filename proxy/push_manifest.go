@@ -52,7 +52,7 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 	return nil
 }
 
-// publish stores a manifest, and gives it its tag once what comes before tags is done.
+// publish stores a manifest, and tags it once what comes before tags is done.
 func (h *Handler) publish(ctx context.Context, dst content.Target, t target, m content.Manifest, tag string) error {
 	if before := h.options.BeforeTag; before != nil && tag != "" {
 		if err := dst.PutManifest(ctx, m); err != nil {

@@ -92,7 +92,7 @@ func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.att
 
 // freshReferrers reads the referrers of all subjects that are not known, and makes
 // them known. A list may name anything: what does not itself refer to one of the
-// subjects is none, and is not copied as one with what is attached to it. Nor is what
+// subjects is not one, and is not copied as one with what is attached to it. Nor is what
 // filter does not take.
 func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool, filter func(types []string) bool) ([]content.Manifest, error) {
 	found, err := referrersOf(ctx, lister, subjects)

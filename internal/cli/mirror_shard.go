@@ -55,7 +55,7 @@ func (app *App) shardOfJob() (mirror.Shard, error) {
 		job.ShardVariables[0].Index, job.ShardVariables[1].Index)
 }
 
-// divide gives each of several shards its part of the quotas of Amazon ECR.
+// divide assigns each of several shards its part of the quotas of Amazon ECR.
 func (app *App) divide(shard mirror.Shard) error {
 	o, err := app.opener()
 	if err != nil {

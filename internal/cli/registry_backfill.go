@@ -38,7 +38,7 @@ const backfillStatusHelp = `Show how far a backfill is and, once it has ended, w
   ecrkit registry backfill status ID
   ecrkit registry backfill status ID --wait --timeout 6h
 
-Exit codes: 0 it is complete, or without --wait has not ended; 3 it is complete, but some images
+Exit codes: 0 it is complete, or without --wait is still running; 3 it is complete, but some images
 failed; 1 it failed or was stopped, or had not ended when the time was over.
 
 Prints the backfill and the images that failed, or with --output json one object: backfill

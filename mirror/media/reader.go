@@ -57,7 +57,7 @@ func Open(path string, opts ReadOptions) (*Reader, error) {
 	return r, nil
 }
 
-// openFile opens path if it is a regular file, and returns nil if it is none.
+// openFile opens path if it is a regular file, and returns nil otherwise.
 func openFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return nil, nil // a directory, or none: that is reported where the set is looked for

@@ -12,7 +12,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// seal reads everything back, compares it with the plan, and gives the parts their names. A blob that is not
+// seal reads everything back, compares it with the plan, and renames the parts to their final names. A blob that is not
 // as it was sent is written again by the next export; the error wraps [content.ErrIntegrity].
 func (w *writer) seal(ctx context.Context) (Set, error) {
 	for _, part := range w.parts {

@@ -78,7 +78,7 @@ func (b *bothListener) sort(conn net.Conn) {
 	}
 }
 
-// wait notes a connection that has not sent a byte, and reports whether the listener is open.
+// wait notes a connection without a first byte, and reports whether the listener is open.
 func (b *bothListener) wait(conn net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

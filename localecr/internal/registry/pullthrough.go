@@ -64,15 +64,7 @@ func upstreamKind(host string) types.UpstreamRegistry {
 }
 
 func cacheRuleKey(prefix *string) ([]byte, error) {
-	switch {
-	case prefix == nil:
-		return nil, invalidParameter("ecrRepositoryPrefix", "must not be null")
-	case len(*prefix) < 2 || len(*prefix) > maxCachePrefix:
-		return nil, invalidParameter("ecrRepositoryPrefix", "must have a length between 2 and %d", maxCachePrefix)
-	case !cachePrefixPattern.MatchString(*prefix):
-		return nil, invalidParameter("ecrRepositoryPrefix", "must satisfy regular expression '%s'", cachePrefixPattern)
-	}
-	return []byte(strings.TrimSuffix(*prefix, "/")), nil
+	return prefixKey("ecrRepositoryPrefix", prefix, 2, maxCachePrefix, cachePrefixPattern)
 }
 
 func (r *Registry) cacheRuleNotFound(prefix string) error {

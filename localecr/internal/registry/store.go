@@ -40,7 +40,7 @@ type Options struct {
 	DefaultKey func(account, region string) (string, error)
 	// CheckKey fails if a KMS key with which a repository is to be encrypted does not exist; default: all do.
 	CheckKey func(account, region, key string) error
-	// IsUpstream reports whether a pull-through cache rule may name a host that is none of Amazon ECR's upstream registries;
+	// IsUpstream reports whether a pull-through cache rule may name a host that is not one of Amazon ECR's upstream registries;
 	// default: no.
 	IsUpstream func(host string) bool
 	// HasSecret reports whether AWS Secrets Manager has a secret; default: no.

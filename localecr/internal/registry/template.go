@@ -33,16 +33,21 @@ const (
 // types.RepositoryCreationTemplate.
 var bucketTemplates = []byte("repositoryCreationTemplates")
 
-// templateKey is the key of a prefix, behind which "there is always an assumed /". Errors:
-// InvalidParameter.
+// templateKey is the key of a template's prefix. Errors: InvalidParameter.
 func templateKey(prefix *string) ([]byte, error) {
+	return prefixKey("prefix", prefix, 1, maxTemplatePrefix, templatePrefixPattern)
+}
+
+// prefixKey is the key of a prefix in a member of a request, behind which "there is always an assumed /". Errors:
+// InvalidParameter.
+func prefixKey(member string, prefix *string, least, most int, pattern lazyregexp.Regexp) ([]byte, error) {
 	switch {
 	case prefix == nil:
-		return nil, invalidParameter("prefix", "must not be null")
-	case len(*prefix) < 1 || len(*prefix) > maxTemplatePrefix:
-		return nil, invalidParameter("prefix", "must have a length between 1 and %d", maxTemplatePrefix)
-	case !templatePrefixPattern.MatchString(*prefix):
-		return nil, invalidParameter("prefix", "must satisfy regular expression '%s'", templatePrefixPattern)
+		return nil, invalidParameter(member, "must not be null")
+	case len(*prefix) < least || len(*prefix) > most:
+		return nil, invalidParameter(member, "must have a length between %d and %d", least, most)
+	case !pattern.MatchString(*prefix):
+		return nil, invalidParameter(member, "must satisfy regular expression '%s'", pattern)
 	}
 	return []byte(strings.TrimSuffix(*prefix, "/")), nil
 }
