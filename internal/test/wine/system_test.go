@@ -23,7 +23,10 @@ func testInterrupt(t *testing.T, m *machine) {
 	s := m.site(t, localecr.Options{Shape: localecr.Shape{Rate: 4 * mib}})
 	want := s.tag(t, "app", "1.0", 1, 16*mib)
 	pull := []string{"pull", s.image("app:1.0"), "oci:out:1.0", "--connections", "1"}
-	stderr, code := s.interrupted(t, "GetDownloadUrlForLayer", pull...)
+	stderr, code := s.interrupted(t, func() bool {
+		_, err := os.Stat(s.file(`out\oci-layout`))
+		return err == nil && s.audit.count("GetDownloadUrlForLayer") > 0
+	}, pull...)
 	if code != 130 || !strings.Contains(stderr, "interrupted; run the command again to resume") {
 		t.Errorf("exit code %d:\n%s", code, stderr)
 	}
@@ -32,8 +35,8 @@ func testInterrupt(t *testing.T, m *machine) {
 	}
 }
 
-// interrupted runs ecrkit and presses Ctrl-C after the first call of an operation.
-func (s *site) interrupted(t *testing.T, op string, args ...string) (stderr string, code int) {
+// interrupted runs ecrkit and presses Ctrl-C as soon as working reports that the command is under way.
+func (s *site) interrupted(t *testing.T, working func() bool, args ...string) (stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), commandTime)
 	defer cancel()
@@ -43,7 +46,7 @@ func (s *site) interrupted(t *testing.T, op string, args ...string) (stderr stri
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for s.audit.count(op) == 0 {
+	for !working() {
 		time.Sleep(5 * time.Millisecond)
 		if ctx.Err() != nil {
 			break
