@@ -11,12 +11,14 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/safetext"
+	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/scan"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/index"
+	"github.com/ecrkit/ecrkit/transfer/registry"
 )
 
 // The libraries know neither commands nor flags: their errors carry the facts. What to
@@ -73,12 +75,16 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	var (
 		repository *ecr.RepositoryNotFoundError
 		image      *content.ImageNotFoundError
+		tokens     *registry.TokenServerError
 	)
 	switch {
 	case errors.As(err, &repository):
 		return app.missingRepository(ctx, cmd, repository)
 	case errors.As(err, &image):
 		return app.missingImage(ctx, image)
+	case errors.As(err, &tokens):
+		return fmt.Sprintf("if %s is the token server of that registry, allow it with %s=%s=%s, or with token_servers in the configuration file",
+			tokens.Server, settings.TokenServersVariable, tokens.Registry, tokens.Server)
 	}
 	for _, a := range advices {
 		if errors.Is(err, a.err) && (a.flag == "" || cmd.Flags().Lookup(a.flag) != nil) && (a.says == "" || strings.Contains(err.Error(), a.says)) {

@@ -37,6 +37,7 @@ func (app *App) opener() (*ref.Opener, error) {
 	o := &ref.Opener{
 		Registries: config.Registries, Tokens: tokens, AWS: app.awsConfig,
 		Docker: app.dockerDaemon(), Archive: archives, Stdin: app.stdin(),
+		TokenServers: config.TokenServers,
 	}
 	if app.Verbose {
 		o.Wrap = app.logRequests

@@ -41,6 +41,8 @@ const environmentHelp = `ecrkit reads these environment variables:
                          ("ecrkit repo", "lifecycle", "scan", "signing")
   ECRKIT_REGISTRIES      registries behind hosts that are not names of Amazon ECR:
                          127.0.0.1:4510=000000000000.us-east-1,...
+  ECRKIT_TOKEN_SERVERS   token servers outside the domain of their registry, or at private
+                         addresses: harbor.internal=10.0.0.5:5001,...
   ECRKIT_POLICY          signing policy: which images must be signed, and with which key
   ECRKIT_OIDC_ROLE_ARN   role that a CI job assumes with its OIDC token; default of --oidc-role
   ECRKIT_ID_TOKEN        that token (GitLab sets it with id_tokens); GitHub Actions is asked for

@@ -40,6 +40,9 @@ type Settings struct {
 	StateDir string
 	// Transfer has the limits of transfers.
 	Transfer Transfer
+	// TokenServers are the hosts of token servers by that of the registry outside Amazon
+	// ECR whose credentials they may get.
+	TokenServers map[string]string
 	// Policy is the path of the signature policy, or "".
 	Policy string
 	// File is the path of the configuration file, whether it exists or not.
@@ -55,8 +58,9 @@ type file struct {
 		Disabled bool   `yaml:"disabled"`
 		Keychain string `yaml:"keychain"`
 	} `yaml:"cache"`
-	Transfer Transfer `yaml:"transfer"`
-	Policy   string   `yaml:"policy"`
+	Transfer     Transfer          `yaml:"transfer"`
+	Policy       string            `yaml:"policy"`
+	TokenServers map[string]string `yaml:"token_servers"`
 }
 
 type rule struct {
@@ -111,6 +115,9 @@ func Load(env startup.Environment) (Settings, error) {
 		return s, err
 	}
 	if err := s.policy(env, f); err != nil {
+		return s, err
+	}
+	if s.TokenServers, err = tokenServers(s.File, f.TokenServers, env); err != nil {
 		return s, err
 	}
 	s.StateDir = env.StateDir()

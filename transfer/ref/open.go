@@ -34,6 +34,10 @@ type Opener struct {
 	AWS func(ctx context.Context, r auth.Registry) (aws.Config, error)
 	// Keychain has the credentials for other registries; nil is docker's configuration.
 	Keychain authn.Keychain
+	// TokenServers are the hosts of token servers by that of the registry outside Amazon
+	// ECR whose credentials they may get, in its canonical spelling: see
+	// [registry.Repository.AllowTokenServer].
+	TokenServers map[string]string
 	// Wrap, if not nil, wraps the transport of every endpoint, for a log of requests say.
 	Wrap func(http.RoundTripper) http.RoundTripper
 	// Docker is the engine of docker-daemon references.
@@ -152,7 +156,11 @@ func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
 	}
 	// At ECR Public our own token comes first.
 	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: o.tokens(), Registries: o.Registries}, others)
-	return registry.New(r.Host, r.Repository, credentials, o.transport())
+	repository, err := registry.New(r.Host, r.Repository, credentials, o.transport())
+	if err == nil {
+		repository.AllowTokenServer(o.TokenServers[repository.Host()])
+	}
+	return repository, err
 }
 
 // ForeignLayers returns a reader of the non-distributable layers that are elsewhere.

@@ -82,26 +82,39 @@ func TestRegistryRealm(t *testing.T) {
 		registry, realm string
 		ok              bool
 		want            string // in the error
+		allowed         string // token server
 	}{
-		{"registry.example.com", "https://registry.example.com/token", true, ""},
-		{"registry.example.com", "https://auth.example.com/token", true, ""},
-		{"docker.io", "https://auth.docker.io/token", true, ""},
-		{"registry.example.co.uk", "https://auth.example.co.uk/token", true, ""},
-		{"registry.example.com", "https://evil.test/token", false, "not in its domain"},
-		{"registry.example.com", "https://registry.example.com.evil.test/token", false, "not in its domain"},
-		{"registry.example.com", "https://registry.example.com@evil.test/token", false, "no valid address"},
-		{"registry.example.com", "http://auth.example.com/token", false, "not https"},
-		{"registry.example.com", "http://registry.example.com/token", false, "not https"},
-		{"registry.example.com", "http://127.0.0.1/token", false, "not https"},
-		{"registry.example.co.uk", "https://evil.co.uk/token", false, "not in its domain"},
-		{"a.github.io", "https://b.github.io/token", false, "not in its domain"},
-		{"10.0.0.1", "https://10.0.0.2/token", false, "not in its domain"},
-		{"registry.example.com", "", false, "no valid address"},
-		{"registry.example.com", "ftp://registry.example.com/", false, "not https"},
+		{"registry.example.com", "https://registry.example.com/token", true, "", ""},
+		{"registry.example.com", "https://auth.example.com/token", true, "", ""},
+		{"docker.io", "https://auth.docker.io/token", true, "", ""},
+		{"registry.example.co.uk", "https://auth.example.co.uk/token", true, "", ""},
+		{"registry.example.com", "https://evil.test/token", false, "not in its domain", ""},
+		{"registry.example.com", "https://registry.example.com.evil.test/token", false, "not in its domain", ""},
+		{"registry.example.com", "https://registry.example.com@evil.test/token", false, "no valid address", ""},
+		{"registry.example.com", "http://auth.example.com/token", false, "not https", ""},
+		{"registry.example.com", "http://registry.example.com/token", false, "not https", ""},
+		{"registry.example.com", "http://127.0.0.1/token", false, "not https", ""},
+		{"registry.example.co.uk", "https://evil.co.uk/token", false, "not in its domain", ""},
+		{"a.github.io", "https://b.github.io/token", false, "not in its domain", ""},
+		{"10.0.0.1", "https://10.0.0.2/token", false, "private address", ""},
+		{"registry.example.com", "", false, "no valid address", ""},
+		{"registry.example.com", "ftp://registry.example.com/", false, "not https", ""},
+		// On another port, or in the network of a self-hosted registry.
+		{"10.0.0.1:5000", "https://10.0.0.1:5001/token", false, "private address", ""},
+		{"10.0.0.1:5000", "https://10.0.0.1:5001/token?x=y", true, "", "10.0.0.1:5001"},
+		{"10.0.0.1", "https://10.0.0.2/token", true, "", "10.0.0.2:443"},
+		{"10.0.0.1:5000", "https://10.0.0.1:5001/token", false, "private address", "10.0.0.1:5002"},
+		{"10.0.0.1:5000", "http://10.0.0.1:5001/token", false, "not https", "10.0.0.1:5001"},
+		{"harbor.internal", "https://auth.internal:8443/token", false, "not in its domain", ""},
+		{"harbor.internal", "https://auth.internal:8443/token", true, "", "AUTH.internal:8443"},
+		{"harbor.internal", "https://[fd00::1]/token", true, "", "[fd00::1]"},
+		{"harbor.internal", "https://[fd00::1]/token", false, "private address", "auth.internal"},
+		{"harbor.internal", "https://harbor.internal/token", true, "", "harbor.internal"},
+		{"harbor.internal", "https://token-server.invalid/token", false, "not in its domain", "auth.internal"},
 	}
 	for _, tt := range tests {
 		for kind, credentials := range map[string]authn.Keychain{"password": fixture.User{Name: "user", Password: "secret"}, "token": token{}} {
-			t.Run(tt.registry+" "+tt.realm+" "+kind, func(t *testing.T) {
+			t.Run(strings.Join([]string{tt.registry, tt.realm, tt.allowed, kind}, " "), func(t *testing.T) {
 				realm, _ := url.Parse(tt.realm)
 				in, transport := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
 					switch {
@@ -116,6 +129,7 @@ func TestRegistryRealm(t *testing.T) {
 				})
 				r, err := New(tt.registry, "app", credentials, transport)
 				fixture.Check(t, err)
+				r.AllowTokenServer(tt.allowed)
 				_, err = r.Resolve(fixture.Context(t), "1")
 				if tt.ok != errors.Is(err, content.ErrNotFound) || !tt.ok && (!errors.Is(err, v2.ErrCredentials) || !strings.Contains(err.Error(), tt.want)) || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
@@ -153,6 +167,84 @@ func TestRegistryRealmAnonymous(t *testing.T) {
 	fixture.Check(t, err)
 	if _, err = r.Resolve(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestRegistryRealmOnPort has the token server on another port of this machine, without https.
+// It is asked only if the user allows it, even for a token that everyone gets.
+func TestRegistryRealmOnPort(t *testing.T) {
+	for kind, credentials := range map[string]authn.Keychain{"password": fixture.User{Name: "user", Password: "secret"}, "token": token{}, "anonymous": nil} {
+		for _, allowed := range []string{"", "127.0.0.1:5001"} {
+			t.Run(kind+" "+allowed, func(t *testing.T) {
+				in, transport := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
+					switch {
+					case r.Host == "127.0.0.1:5001" && r.URL.Path == "/auth/token":
+						fmt.Fprint(w, `{"token":"bearer"}`)
+					case r.Host == "127.0.0.1:5000" && r.Header.Get("Authorization") == "Bearer bearer":
+						http.NotFound(w, r)
+					default:
+						w.Header().Set("WWW-Authenticate", `Bearer realm="http://127.0.0.1:5001/auth/token",service="x"`)
+						w.WriteHeader(http.StatusUnauthorized)
+					}
+				})
+				r, err := New("127.0.0.1:5000", "app", credentials, transport)
+				fixture.Check(t, err)
+				r.AllowTokenServer(allowed)
+				_, err = r.Resolve(fixture.Context(t), "1")
+				in.mu.Lock()
+				defer in.mu.Unlock()
+				asked := in.asked["http://127.0.0.1:5001"] + in.asked["https://127.0.0.1:5001"]
+				var server *TokenServerError
+				if allowed == "" {
+					if asked != 0 || !errors.As(err, &server) || server.Registry != "127.0.0.1:5000" || server.Server != "127.0.0.1:5001" {
+						t.Errorf("asked %d times, got %v", asked, err)
+					}
+					return
+				}
+				if asked != 1 || !errors.Is(err, content.ErrNotFound) {
+					t.Errorf("asked %d times, got %v", asked, err)
+				}
+			})
+		}
+	}
+}
+
+// TestRegistryRealmRefuses has a token server that the user allows refuse and break off: the
+// errors name it, not what stands in for it.
+func TestRegistryRealmRefuses(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"refused": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"elsewhere": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://10.0.0.3/token", http.StatusFound)
+		},
+		"to private": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://10.0.0.2:99/token", http.StatusFound)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in, transport := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Host == "10.0.0.2" {
+					answer(w, r)
+					return
+				}
+				w.Header().Set("WWW-Authenticate", `Bearer realm="https://10.0.0.2/token"`)
+				w.WriteHeader(http.StatusUnauthorized)
+			})
+			r, err := New("10.0.0.1", "app", fixture.User{Name: "user", Password: "secret"}, transport)
+			fixture.Check(t, err)
+			r.AllowTokenServer("10.0.0.2")
+			_, err = r.Resolve(fixture.Context(t), "1")
+			if err == nil || !strings.Contains(err.Error(), "https://10.0.0.2/token") || strings.Contains(err.Error(), standIn) || strings.Contains(err.Error(), "secret") {
+				t.Errorf("got %v", err)
+			}
+			in.mu.Lock()
+			defer in.mu.Unlock()
+			for place := range in.leaks {
+				if place != "https://10.0.0.2" {
+					t.Errorf("credentials went to %s", place)
+				}
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ import (
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 //
 // Credentials go to the registry's host alone, and to the server that it names for
-// tokens if that is in the same domain; never over plain HTTP to another machine.
+// tokens if that is in the same domain or [Repository.AllowTokenServer] names it; never
+// over plain HTTP to another machine.
 type Repository struct {
 	host       string // in its canonical spelling
 	repository string
@@ -96,6 +98,11 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	return r, nil
 }
 
+// AllowTokenServer lets the credentials go to server, a host[:port], if the registry names
+// it for tokens: by https, or by plain HTTP if it is this machine. It need not be in the
+// registry's domain, and may have a private address. It is called before the first request.
+func (r *Repository) AllowTokenServer(server string) { r.guard.allowed = server }
+
 // watched returns a transport that ends requests whose connection stands still. nil is
 // [NewTransport].
 func watched(base http.RoundTripper) http.RoundTripper {
@@ -120,6 +127,9 @@ func NewTransport() *http.Transport {
 	t.ResponseHeaderTimeout = answerTime
 	return t
 }
+
+// Host returns the host of the registry in its canonical spelling.
+func (r *Repository) Host() string { return r.host }
 
 // String is HOST/repository.
 func (r *Repository) String() string {
@@ -226,25 +236,33 @@ func (r *Repository) authorize(ctx context.Context, credentials authn.Authentica
 	if !strings.EqualFold(r.challenge.Scheme, "bearer") {
 		return transport.FromToken(r.registry, credentials, r.guard, r.challenge, &transport.Token{})
 	}
-	if err := r.guard.trust(r.challenge.Parameters["realm"], r.challenge.Insecure); err != nil {
+	challenge := *r.challenge
+	realm, err := r.guard.trust(challenge.Parameters["realm"], challenge.Insecure)
+	if err != nil {
 		config, configErr := authn.Authorization(ctx, credentials)
 		if configErr != nil {
 			return nil, configErr
 		}
-		if *config != (authn.AuthConfig{}) {
+		var server *TokenServerError
+		if errors.As(err, &server) {
+			server.Registry = r.host
+		}
+		if *config != (authn.AuthConfig{}) || server != nil && server.private {
 			return nil, err
 		}
 		// Who has no credentials has none to lose.
-		credentials = authn.Anonymous
+		credentials, realm = authn.Anonymous, challenge.Parameters["realm"]
 	}
-	token, err := transport.Exchange(ctx, r.registry, credentials, r.guard, scopes, r.challenge)
+	challenge.Parameters = maps.Clone(challenge.Parameters)
+	challenge.Parameters["realm"] = realm
+	token, err := transport.Exchange(ctx, r.registry, credentials, r.guard, scopes, &challenge)
 	if err != nil {
-		return nil, err
+		return nil, r.guard.unmasked(err)
 	}
 	if token.Token == "" {
 		token.Token = token.AccessToken
 	}
-	return transport.FromToken(r.registry, credentials, r.guard, r.challenge, token)
+	return transport.FromToken(r.registry, credentials, r.guard, &challenge, token)
 }
 
 // fail names the repository and the object in an error.
