@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 
@@ -12,9 +14,49 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// startOtherRegistry is "otherregistry": one that is not Amazon ECR, at $OTHER.
-func startOtherRegistry(ts *testscript.TestScript, _ bool, _ []string) {
-	server := httptest.NewUnstartedServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+// startOtherRegistry is "otherregistry [MODE]": one that is not Amazon ECR, at $OTHER. MODE
+// is what it does otherwise than by the specification:
+//
+//	tokens     wants a token of a server on another port, $TOKENS, for anyone's password
+//	nodelete   deletes nothing, like the registry of distribution without delete.enabled
+//	distribution2 deletes by digest only, like that of distribution 2.8
+//	readonly   takes no content, like the pull-through cache of distribution
+//	nolist     lists neither repositories nor tags
+func startOtherRegistry(ts *testscript.TestScript, _ bool, args []string) {
+	handler := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	refuse := func(w http.ResponseWriter, status int, code, message string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"errors":[{"code":%q,"message":%q}]}`, code, message)
+	}
+	mode := strings.Join(args, " ")
+	if mode == "tokens" {
+		tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, password, _ := r.BasicAuth(); password != "secret" {
+				refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "wrong password")
+				return
+			}
+			fmt.Fprint(w, `{"token":"bearer"}`)
+		}))
+		ts.Defer(tokens.Close)
+		ts.Setenv("TOKENS", strings.TrimPrefix(tokens.URL, "http://"))
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		remove, read := r.Method == http.MethodDelete, r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case mode == "tokens" && r.Header.Get("Authorization") != "Bearer bearer":
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, ts.Getenv("TOKENS")))
+			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
+		case mode == "nodelete" && remove, mode == "readonly" && !read:
+			refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
+		case mode == "distribution2" && remove && !strings.Contains(r.URL.Path, "/sha256:"):
+			refuse(w, http.StatusBadRequest, "DIGEST_INVALID", "provided digest did not match uploaded content")
+		case mode == "nolist" && (strings.HasSuffix(r.URL.Path, "/_catalog") || strings.HasSuffix(r.URL.Path, "/tags/list")):
+			refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // https is tried too
 	server.Start()
 	ts.Defer(server.Close)

@@ -43,7 +43,7 @@ func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) stri
 		return true
 	})
 	if advice := app.advice(ctx, cmd, err); advice != "" {
-		text += "; " + advice
+		text = strings.TrimSuffix(text, ".") + "; " + advice
 	}
 	return text
 }
@@ -76,6 +76,7 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 		repository *ecr.RepositoryNotFoundError
 		image      *content.ImageNotFoundError
 		tokens     *registry.TokenServerError
+		deletion   *content.DeleteError
 	)
 	switch {
 	case errors.As(err, &repository):
@@ -85,6 +86,9 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	case errors.As(err, &tokens):
 		return fmt.Sprintf("if %s is the token server of that registry, allow it with %s=%s=%s, or with token_servers in the configuration file",
 			tokens.Server, settings.TokenServersVariable, tokens.Registry, tokens.Server)
+	}
+	if errors.As(err, &deletion) && errors.Is(err, content.ErrUnsupported) {
+		return notDeleted(deletion)
 	}
 	for _, a := range advices {
 		if errors.Is(err, a.err) && (a.flag == "" || cmd.Flags().Lookup(a.flag) != nil) && (a.says == "" || strings.Contains(err.Error(), a.says)) {
@@ -143,6 +147,14 @@ func (app *App) missingRepository(ctx context.Context, cmd *cobra.Command, e *ec
 		return "" // the first error is the one to show
 	}
 	return existing(e.Repository, names, "repository", "repositories", "ecrkit ls "+e.Registry.Host)
+}
+
+// notDeleted is the advice about an image that a registry does not delete.
+func notDeleted(e *content.DeleteError) string {
+	if e.Name.Tag != "" && e.Digest != "" {
+		return fmt.Sprintf("`ecrkit rm %s@%s` deletes the image with all its tags, if the registry deletes by digest", e.Place, e.Digest)
+	}
+	return "delete it with the registry's own tools, or allow deletion in its configuration (storage.delete.enabled in that of distribution)"
 }
 
 // missingImage is the advice about a tag or digest that does not exist: which tags do.

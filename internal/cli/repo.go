@@ -108,7 +108,7 @@ func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 	if _, err := config.Registries.Parse(host); err != nil {
 		host, pattern = "", text
 		if first, _, slash := strings.Cut(text, "/"); slash && strings.ContainsAny(first, ".:") {
-			return auth.Registry{}, "", usagef("%s names no registry of Amazon ECR; write HOST/PATTERN, or set %s", text, registryVariable)
+			return auth.Registry{}, "", usagef("%s is not in a registry of Amazon ECR; `ecrkit ls %s/` lists the repositories of other registries", text, first)
 		}
 	}
 	r, err := app.parseRegistry(host)
@@ -125,7 +125,10 @@ func (app *App) parseRepository(name string) (ref.Reference, error) {
 	full, slash := name, strings.Contains(name, "/")
 	if _, err := config.Registries.Parse(host); err != nil || !slash {
 		registry, _ := app.Env(registryVariable)
-		if registry == "" || slash && strings.ContainsAny(host, ".:") {
+		if slash && strings.ContainsAny(host, ".:") {
+			return ref.Reference{}, usagef("%s is not in a registry of Amazon ECR, which this command is about; `ecrkit ls`, inspect, tag and rm work with other registries", name)
+		}
+		if registry == "" {
 			return ref.Reference{}, usagef("%s names no registry of Amazon ECR; write HOST/NAME, or set %s", name, registryVariable)
 		}
 		full = registry + "/" + name

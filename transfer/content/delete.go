@@ -67,7 +67,8 @@ type Deletions struct {
 type DeleteError struct {
 	Place  string // the endpoint
 	Name   ImageName
-	Code   string // of Amazon ECR, such as ImageReferencedByManifestList
+	Digest digest.Digest // what the tag Name names, "" if that is not known
+	Code   string        // of Amazon ECR, such as ImageReferencedByManifestList
 	Reason string
 	Err    error // of another registry
 }

@@ -134,7 +134,7 @@ func (r registryDeleter) Delete(ctx context.Context, names []content.ImageName) 
 		case ctx.Err() != nil:
 			return result, err
 		default:
-			failure := &content.DeleteError{Place: r.String(), Name: n, Err: err}
+			failure := &content.DeleteError{Place: r.String(), Name: n, Digest: m.Descriptor.Digest, Err: err}
 			if errors.Is(err, content.ErrNotFound) {
 				failure.Code = content.CodeImageNotFound
 			}

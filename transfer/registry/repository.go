@@ -277,6 +277,16 @@ func (r *Repository) fail(object string, err error) error {
 	return fmt.Errorf("%s: %s: %w", r, object, err)
 }
 
+// unsupported returns an error that wraps [content.ErrUnsupported] if the registry answers that it does not do
+// what was asked, and any other error as it is.
+func unsupported(err error, what string) error {
+	var refused *v2.Error
+	if errors.As(err, &refused) && !refused.Elsewhere && (refused.Status == http.StatusMethodNotAllowed || refused.Code == "UNSUPPORTED") {
+		return fmt.Errorf("%w: the registry does not %s: %w", content.ErrUnsupported, what, err)
+	}
+	return err
+}
+
 // asV2Error makes a refusal that go-containerregistry has read one of ours, which
 // shows no query and is bounded.
 func asV2Error(err error) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -57,7 +58,7 @@ func (r *Repository) PutBlob(ctx context.Context, d content.Descriptor, source i
 // UploadBlob uploads a blob with one POST and one PUT, or mounts it from another
 // repository of the registry.
 func (r *Repository) UploadBlob(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) error {
-	err := r.putLayer(ctx, d, content, how)
+	err := unsupported(r.putLayer(ctx, d, content, how), "take content")
 	if err != nil {
 		return r.fail("blob "+string(d.Digest), err)
 	}
@@ -111,7 +112,7 @@ func (r *Repository) PutTagged(ctx context.Context, m content.Manifest, tag stri
 		err = r.keepReferrer(ctx, c, m)
 	}
 	if err != nil {
-		return r.fail(object, err)
+		return r.fail(object, unsupported(err, "take content"))
 	}
 	return nil
 }
@@ -167,8 +168,15 @@ func (r *Repository) Delete(ctx context.Context, reference string) error {
 	}
 	err = c.Delete(ctx, r.repository+"/manifests/"+reference)
 	var refused *v2.Error
-	if errors.As(err, &refused) && (refused.Status == http.StatusMethodNotAllowed || refused.Code == "UNSUPPORTED") {
-		err = fmt.Errorf("%w: the registry does not delete it; many delete by digest only, or not at all: %w", content.ErrUnsupported, err)
+	byTag := !strings.Contains(reference, ":")
+	switch {
+	case byTag && errors.As(err, &refused) && refused.Code == "DIGEST_INVALID":
+		// So does the registry of distribution before version 3.
+		err = fmt.Errorf("%w: the registry does not delete by tag: %v", content.ErrUnsupported, err)
+	case byTag:
+		err = unsupported(err, "delete it; many delete by digest only, or not at all")
+	default:
+		err = unsupported(err, "delete it")
 	}
 	if err != nil {
 		return r.fail("image "+reference, err)
