@@ -12,19 +12,23 @@ import (
 // reach the port: http.CrossOriginProtection refuses them.
 const controlPath = "/_ecrkit/"
 
-// health is the answer to GET /_ecrkit/health.
-type health struct {
-	Status   string    `json:"status"` // "ok", or "starting" with the HTTP status 503
-	URL      string    `json:"url"`
-	Registry string    `json:"registry"`
-	Time     time.Time `json:"time"` // of the server
+// A Health is the answer of a server to GET /_ecrkit/health, in JSON.
+type Health struct {
+	Status   string    `json:"status"`   // StatusOK, or "starting" with the HTTP status 503
+	URL      string    `json:"url"`      // by which the client has called
+	Registry string    `json:"registry"` // host name with port of the default registry
+	Time     time.Time `json:"time"`     // of the server
 }
+
+// StatusOK is the status of a server that is ready.
+const StatusOK = "ok"
 
 // newControl returns the handler of the requests below controlPath.
 func (s *Server) newControl() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+controlPath+"health", func(w http.ResponseWriter, r *http.Request) {
-		h, status := health{"ok", s.URL, s.Registry, s.clock.Now().UTC()}, http.StatusOK
+		host := s.hostFor(r.Host)
+		h, status := Health{StatusOK, schemeOf(r) + "://" + host, host, s.clock.Now().UTC()}, http.StatusOK
 		if s.seeding.Load() > 0 {
 			h.Status, status = "starting", http.StatusServiceUnavailable
 		}

@@ -162,7 +162,7 @@ func (x *exchange) authenticated(p identity.Principal, region string) {
 
 // registry is the registry that the call is about.
 func (x *exchange) registry() *registry.Registry {
-	return x.server.store.Registry(x.account, x.region)
+	return x.server.store.Registry(x.account, x.region).At(x.server.registryHost(x.r.Host, x.account, x.region))
 }
 
 // countingBody counts the bytes of a request's body, and keeps the error on which it broke off.

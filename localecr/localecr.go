@@ -55,7 +55,8 @@ type Server struct {
 	urlLifetime    time.Duration
 	downloadSecret string
 	downloadAddr   string   // where to listen
-	downloads      net.Addr // where Listen does; nil for a handler
+	bound          net.Addr // where Listen does; nil for a handler
+	downloads      net.Addr // where Listen does for downloads; nil for a handler
 	hostNames      []string // in lower case
 	upstreams      Upstreams
 	direct         http.RoundTripper // to upstream registries
@@ -138,8 +139,7 @@ func New(o Options) (_ *Server, err error) {
 	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), ReplicationTime: cmp.Or(o.ReplicationTime, DefaultReplicationTime), SignPayload: s.signPayload,
 		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey, IsUpstream: s.isUpstream, HasSecret: s.hasSecret,
 		Quirks: registry.Quirks{NoConfigAnnotations: s.quirk(QuirkNoConfigAnnotations), EmptyIndex: s.quirk(QuirkEmptyIndex), AnySize: s.quirk(QuirkAnySize),
-			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)},
-		RepositoryURI: func(account, region, name string) string { return s.registryHost(account, region) + "/" + name }})
+			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)}})
 	if err != nil {
 		return nil, err
 	}
@@ -250,20 +250,4 @@ func schemeOf(r *http.Request) string {
 		return "https"
 	}
 	return "http"
-}
-
-// registryHost is the host name, with port, of an account's registry in a region.
-func (s *Server) registryHost(account, region string) string {
-	host := s.Registry
-	if host == "" {
-		host = "localhost"
-	}
-	if account == s.account && region == DefaultRegion {
-		return host
-	}
-	name := fmt.Sprintf("%s.dkr.ecr.%s.localhost", account, region)
-	if _, port, err := net.SplitHostPort(host); err == nil {
-		return net.JoinHostPort(name, port)
-	}
-	return name
 }

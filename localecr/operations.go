@@ -104,7 +104,7 @@ func getAuthorizationToken(_ context.Context, x *exchange, body []byte) (any, er
 		out.AuthorizationData = append(out.AuthorizationData, types.AuthorizationData{
 			AuthorizationToken: aws.String(token),
 			ExpiresAt:          aws.Time(expires),
-			ProxyEndpoint:      aws.String(schemeOf(x.r) + "://" + x.server.registryHost(id, x.region)),
+			ProxyEndpoint:      aws.String(schemeOf(x.r) + "://" + x.server.registryHost(x.r.Host, id, x.region)),
 		})
 	}
 	return out, nil

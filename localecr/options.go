@@ -51,7 +51,8 @@ type Options struct {
 	// ScanFindings are what scans find. The fixture with an image's digest is preferred to the first one that matches
 	// the image. The scan of an image without a fixture finds nothing. See also Server.SetScanFindings.
 	ScanFindings []ScanFixture
-	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same host. A server that
+	// DownloadAddr is where Listen listens for downloads, HOST:PORT; default a free port of the same host. [SamePort] serves
+	// them on the port of everything else, as a container needs whose port is published under another number. A server that
 	// is used as a handler serves downloads itself, under the host name of the request for the URL.
 	DownloadAddr string
 	// HostNames are further names, without port, by which clients call the server on a loopback address, such as

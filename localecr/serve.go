@@ -1,6 +1,7 @@
 package localecr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,11 +62,10 @@ func (s *Server) Start(t TB) {
 type Listener struct {
 	server    *Server
 	registry  net.Listener
-	downloads net.Listener
+	downloads net.Listener // nil: on the same port
 }
 
-// Listen listens on addr, HOST:PORT with port 0 for a free one, and for downloads on Options.DownloadAddr or a free port
-// of the same host, and sets the server's URL and Registry. [Listener.Serve] answers.
+// Listen listens on addr, HOST:PORT with port 0 for a free one, and for downloads as Options.DownloadAddr says, and sets the server's URL and Registry. [Listener.Serve] answers.
 func (s *Server) Listen(addr string) (*Listener, error) {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -80,60 +80,33 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 	if err != nil {
 		return nil, errors.Join(err, registry.Close())
 	}
-	downloadAddr := s.downloadAddr
-	if downloadAddr == "" {
-		downloadAddr = net.JoinHostPort(host, "0")
+	s.downloads = registry.Addr()
+	var downloads net.Listener
+	if s.downloadAddr != SamePort {
+		downloads, err = net.Listen("tcp", cmp.Or(s.downloadAddr, net.JoinHostPort(host, "0")))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
+		}
+		s.downloads = downloads.Addr()
 	}
-	downloads, err := net.Listen("tcp", downloadAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("local ECR downloads: %w", err), registry.Close())
-	}
-	s.Registry = reachable(registry.Addr())
+	s.bound = registry.Addr()
+	s.Registry = reachable(s.bound)
 	s.URL = s.scheme() + "://" + s.Registry
-	s.downloads = downloads.Addr()
-	l := &Listener{server: s, registry: shaping.Listener(registry, shaping.Shape(s.shape)), downloads: shaping.Listener(downloads, shaping.Shape(s.shape))}
-	if s.authority != nil {
-		l.registry, l.downloads = s.authority.Listen(l.registry), s.authority.Listen(l.downloads)
+	l := &Listener{server: s, registry: s.shaped(registry)}
+	if downloads != nil {
+		l.downloads = s.shaped(downloads)
 	}
 	s.listeners = append(s.listeners, l)
 	return l, nil
 }
 
-// reachable is an address that a client on this machine can use: not that of all interfaces.
-func reachable(a net.Addr) string {
-	if host, port, err := net.SplitHostPort(a.String()); err == nil && unspecified(host) {
-		return net.JoinHostPort("127.0.0.1", port)
+// shaped returns a listener whose connections have the server's shape, and TLS if it has certificates.
+func (s *Server) shaped(l net.Listener) net.Listener {
+	l = shaping.Listener(l, shaping.Shape(s.shape))
+	if s.authority != nil {
+		l = s.authority.Listen(l)
 	}
-	return a.String()
-}
-
-func unspecified(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsUnspecified()
-}
-
-// downloadHost is the host, with port, of the download URLs for a client that has called the server
-// as host. It has another name than the registry, as S3 has: clients drop their Authorization on a
-// redirect to another host, and many go by the name alone. On all interfaces it is the name that the
-// client has used, since that can be reached.
-func (s *Server) downloadHost(host string) string {
-	if s.downloads == nil {
-		return host
-	}
-	bound, port, err := net.SplitHostPort(s.downloads.String())
-	if err != nil {
-		return s.downloads.String()
-	}
-	if unspecified(bound) {
-		bound = host
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			bound = name
-		}
-	}
-	if bound == "127.0.0.1" {
-		bound = "localhost"
-	}
-	return net.JoinHostPort(bound, port)
+	return l
 }
 
 // Serve answers until the context ends or the server is closed, and then waits a few seconds for running requests.
@@ -153,12 +126,16 @@ func (l *Listener) Serve(ctx context.Context) error {
 			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		}
 	}
-	registry, downloads := newServer(s), newServer(http.HandlerFunc(s.serveDownloads))
-	ended := make(chan error, 2)
+	registry := newServer(s)
+	servers, ended := []*http.Server{registry}, make(chan error, 2)
 	go func() { ended <- registry.Serve(l.registry) }()
-	go func() { ended <- downloads.Serve(l.downloads) }()
+	if l.downloads != nil {
+		downloads := newServer(http.HandlerFunc(s.serveDownloads))
+		servers = append(servers, downloads)
+		go func() { ended <- downloads.Serve(l.downloads) }()
+	}
 	var errs []error
-	left := 2
+	left := len(servers)
 	select {
 	case err := <-ended:
 		errs, left = append(errs, err), left-1
@@ -168,7 +145,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
 	unused.close()
-	for _, server := range []*http.Server{registry, downloads} {
+	for _, server := range servers {
 		if err := server.Shutdown(stop); err != nil {
 			errs = append(errs, server.Close())
 		}
@@ -209,7 +186,10 @@ func (s *Server) closeOnce() error {
 	close(s.stop)
 	s.running.Wait()
 	for _, l := range s.listeners {
-		_, _ = l.registry.Close(), l.downloads.Close() // fails only for those that Serve has closed
+		_ = l.registry.Close() // fails only for those that Serve has closed
+		if l.downloads != nil {
+			_ = l.downloads.Close() // likewise
+		}
 	}
 	err := s.store.Close()
 	if s.temporary {

@@ -99,7 +99,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.addr, "addr", defaultLocalAddr, "`host:port` to listen on; port 0 picks a free one")
-	flags.StringVar(&f.downloadAddr, "download-addr", "", "`host:port` to serve downloads on (default a free port of the same host)")
+	flags.StringVar(&f.downloadAddr, "download-addr", "", "`host:port` to serve downloads on, or same: the port of --addr (default a free port of the same host)")
 	flags.StringVar(&f.data, "data", "", "`directory` of the store (default $XDG_DATA_HOME/ecrkit/local)")
 	flags.StringSliceVar(&f.hostNames, "host-name", nil, "further `names` that it answers to on a loopback address, such as host.docker.internal")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use an empty store that is removed at the end")
@@ -121,7 +121,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.BoolVar(&f.tls, "tls", false, "answer to HTTPS too, with certificates of an authority of its own")
 	flags.StringVar(&f.tlsDir, "tls-dir", "", "`directory` of the authority (default $XDG_DATA_HOME/ecrkit/local-tls)")
 	flags.StringArrayVar(&f.seeds, "seed", nil, "`[REPOSITORY[:TAG]=]SOURCE`: an image to begin with; may be repeated")
-	cmd.AddCommand(newLocalEnvCommand(app))
+	cmd.AddCommand(newLocalEnvCommand(app), newLocalHealthCommand(app))
 	return cmd
 }
 

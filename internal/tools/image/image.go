@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -31,6 +32,14 @@ const user = 65532
 // entrypoint listens on all interfaces of the container: what reaches it is up to the ports that are published. The
 // port of the downloads is fixed, since it has to be published too.
 var entrypoint = []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4512", "--data", "/data"}
+
+// healthcheck asks the server on its own port. Docker reads it from the configuration of an image, of which the OCI
+// specification has no such member; podman does so only from images of Docker's own format, and is told on its command
+// line.
+var healthcheck = &dockerspec.HealthcheckConfig{
+	Test:     []string{"CMD", "/ecrkit", "local", "health"},
+	Interval: 10 * time.Second, Timeout: 5 * time.Second, Retries: 3, StartPeriod: 30 * time.Second, StartInterval: time.Second,
+}
 
 // A binary is ecrkit for one architecture of Linux.
 type binary struct {
@@ -117,18 +126,23 @@ func putImage(ctx context.Context, l *layout.Layout, b binary, from source) (int
 	if err != nil {
 		return 0, err
 	}
-	config, err := json.Marshal(ocispec.Image{
-		Created:  &from.time,
-		Platform: ocispec.Platform{OS: "linux", Architecture: b.architecture},
-		Config: ocispec.ImageConfig{
-			User:         fmt.Sprintf("%d:%d", user, user),
-			Entrypoint:   entrypoint,
-			WorkingDir:   "/",
-			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4512/tcp": {}},
-			Labels:       from.labels(),
+	config, err := json.Marshal(dockerspec.DockerOCIImage{
+		Image: ocispec.Image{
+			Created:  &from.time,
+			Platform: ocispec.Platform{OS: "linux", Architecture: b.architecture},
+			RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
+			History:  []ocispec.History{{Created: &from.time, CreatedBy: "make image"}},
 		},
-		RootFS:  ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diffID}},
-		History: []ocispec.History{{Created: &from.time, CreatedBy: "make image"}},
+		Config: dockerspec.DockerOCIImageConfig{
+			ImageConfig: ocispec.ImageConfig{
+				User:         fmt.Sprintf("%d:%d", user, user),
+				Entrypoint:   entrypoint,
+				WorkingDir:   "/",
+				ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4512/tcp": {}},
+				Labels:       from.labels(),
+			},
+			DockerOCIImageConfigExt: dockerspec.DockerOCIImageConfigExt{Healthcheck: healthcheck},
+		},
 	})
 	if err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -73,12 +74,16 @@ func TestImage(t *testing.T) {
 		if config.OS+"/"+config.Architecture != platforms[i] || !config.Created.Equal(built.time) {
 			t.Errorf("config is for %s/%s, created %v", config.OS, config.Architecture, config.Created)
 		}
-		wantConfig := ocispec.ImageConfig{
+		wantConfig := dockerspec.DockerOCIImageConfig{ImageConfig: ocispec.ImageConfig{
 			User:         "65532:65532",
 			Entrypoint:   []string{"/ecrkit", "local", "--addr", "0.0.0.0:4510", "--download-addr", "0.0.0.0:4512", "--data", "/data"},
 			WorkingDir:   "/",
 			ExposedPorts: map[string]struct{}{"4510/tcp": {}, "4512/tcp": {}},
 			Labels:       built.labels(),
+		}}
+		wantConfig.Healthcheck = &dockerspec.HealthcheckConfig{
+			Test: []string{"CMD", "/ecrkit", "local", "health"}, Interval: 10 * time.Second, Timeout: 5 * time.Second,
+			StartPeriod: 30 * time.Second, StartInterval: time.Second, Retries: 3,
 		}
 		if !reflect.DeepEqual(config.Config, wantConfig) {
 			t.Errorf("config of %s is\n%+v\nwant\n%+v", platforms[i], config.Config, wantConfig)
@@ -145,7 +150,7 @@ func TestKeepsWhatIsNoLayout(t *testing.T) {
 }
 
 // read returns the manifest and the config of an image.
-func read(t *testing.T, l *layout.Layout, d content.Descriptor) (image ocispec.Manifest, config ocispec.Image) {
+func read(t *testing.T, l *layout.Layout, d content.Descriptor) (image ocispec.Manifest, config dockerspec.DockerOCIImage) {
 	t.Helper()
 	manifests, err := l.Manifests(t.Context(), []content.Descriptor{d})
 	if err != nil {

@@ -106,8 +106,8 @@ func (repo *repository) description() types.Repository {
 		RepositoryArn:                      aws.String(r.repositoryARN(rec.Name)),
 		RepositoryName:                     aws.String(rec.Name),
 	}
-	if r.store.uri != nil {
-		out.RepositoryUri = aws.String(r.store.uri(r.account, r.region, rec.Name))
+	if r.host != "" {
+		out.RepositoryUri = aws.String(r.host + "/" + rec.Name)
 	}
 	if rec.KMSKey != "" {
 		out.EncryptionConfiguration.KmsKey = aws.String(rec.KMSKey)

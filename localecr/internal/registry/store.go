@@ -47,8 +47,6 @@ type Options struct {
 	HasSecret func(arn string) bool
 	// Quirks are answers of ECR that are not settled.
 	Quirks Quirks
-	// RepositoryURI returns the name under which clients reach a repository; default none.
-	RepositoryURI func(account, region, name string) string
 }
 
 // Quirks are answers of ECR that are not documented and of which little is known.
@@ -97,7 +95,6 @@ type Store struct {
 	db     *bolt.DB
 	clock  func() time.Time
 	limits Limits
-	uri    func(account, region, name string) string
 
 	signingTime     time.Duration
 	previewTime     time.Duration
@@ -142,7 +139,7 @@ var (
 // Open opens the store in dir, which it makes if it does not exist, and removes what a process that
 // was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), uri: o.RepositoryURI, quirks: o.Quirks, uploads: map[string]*upload{}}
+	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), quirks: o.Quirks, uploads: map[string]*upload{}}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -214,6 +211,15 @@ type Registry struct {
 	store   *Store
 	account string // 12 digits
 	region  string
+	host    string // see At
+}
+
+// At returns the registry as a client reaches it under a host name, with port, which begins the URIs of repositories.
+// Without one they are left out.
+func (r *Registry) At(host string) *Registry {
+	at := *r
+	at.host = host
+	return &at
 }
 
 // bucket returns the registry's bucket, or nil in a read-only transaction when there is none.
