@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
 
+	"github.com/ecrkit/ecrkit/internal/ecrhost"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
@@ -139,9 +140,9 @@ func isElsewhere(endpoint string, r Registry) bool {
 	if strings.EqualFold(u.Host, r.Host) {
 		return false
 	}
-	p := partitionOf(r.Region)
+	p := ecrhost.PartitionOf(r.Region)
 	host := strings.ToLower(u.Hostname())
-	for _, suffix := range []string{p.suffix, "api." + strings.TrimPrefix(p.dualStack, "on.")} {
+	for _, suffix := range []string{p.Suffix, "api." + strings.TrimPrefix(p.DualStack, "on.")} {
 		if strings.HasSuffix(host, "."+suffix) && strings.Contains(host, "."+r.Region+".") {
 			return false
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/ecrhost"
 )
 
 // MappingVariable is the environment variable that holds a [Mapping].
@@ -44,16 +46,16 @@ func parseEntry(entry string) (Registry, error) {
 	if strings.ContainsAny(host, "/@?#\\") {
 		return Registry{}, errors.New("the host must carry no scheme, user or path")
 	}
-	host, err := normalizeHost(host)
+	host, err := ecrhost.Normalize(host)
 	if err != nil {
 		return Registry{}, err
 	}
 	id, reg, _ := strings.Cut(target, ".")
-	if !account.MatchString(id) {
+	if !ecrhost.IsAccount(id) {
 		return Registry{}, fmt.Errorf("%q is not an AWS account of 12 digits", id)
 	}
-	if !region.MatchString(reg) {
+	if !ecrhost.IsRegion(reg) {
 		return Registry{}, fmt.Errorf("%q is not an AWS region", reg)
 	}
-	return Registry{Host: host, Account: id, Region: reg, Partition: partitionOf(reg).name}, nil
+	return Registry{Host: host, Account: id, Region: reg, Partition: ecrhost.PartitionOf(reg).Name}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/ecrhost"
 )
 
 // Rule is which AWS identity is used for the registries of some hosts, and
@@ -45,17 +47,17 @@ func (rule *Rule) Validate() error {
 		return errors.New("a rule without a host; write host: NAME or a pattern such as *.example.com")
 	}
 	if _, err := path.Match(rule.Host, ""); err != nil {
-		if _, err := normalizeHost(rule.Host); err != nil {
+		if _, err := ecrhost.Normalize(rule.Host); err != nil {
 			return fmt.Errorf("host %q: %w", rule.Host, err)
 		}
 	}
 	if strings.Contains(rule.Host, "/") {
 		return fmt.Errorf("host %q: write the host alone, without scheme and path", rule.Host)
 	}
-	if rule.RegistryID != "" && !account.MatchString(rule.RegistryID) {
+	if rule.RegistryID != "" && !ecrhost.IsAccount(rule.RegistryID) {
 		return fmt.Errorf("host %q: registry_id %q is not an AWS account of 12 digits (in YAML put it in quotes)", rule.Host, rule.RegistryID)
 	}
-	if rule.Region != "" && !region.MatchString(rule.Region) {
+	if rule.Region != "" && !ecrhost.IsRegion(rule.Region) {
 		return fmt.Errorf("host %q: region %q is not an AWS region", rule.Host, rule.Region)
 	}
 	if rule.ExternalID != "" && rule.RoleARN == "" {
@@ -101,7 +103,7 @@ type Registries struct {
 // Parse finds the registry behind host as [ParseRegistry] does, and by the first
 // rule that matches. A rule that is disabled makes the host one that is not ECR.
 func (rs Registries) Parse(host string) (Registry, error) {
-	authority, err := normalizeHost(host)
+	authority, err := ecrhost.Normalize(host)
 	if err != nil {
 		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
 	}
@@ -124,7 +126,7 @@ func (rs Registries) Parse(host string) (Registry, error) {
 		r.Account = rule.RegistryID
 	}
 	if rule.Region != "" {
-		r.Region, r.Partition = rule.Region, partitionOf(rule.Region).name
+		r.Region, r.Partition = rule.Region, ecrhost.PartitionOf(rule.Region).Name
 	}
 	return r, nil
 }

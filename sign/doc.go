@@ -22,9 +22,8 @@
 //
 // # Keys
 //
-// A key that signs is in a file ([ParsePrivateKey]) or in AWS KMS ([NewKMS], named as
-// [ParseKMSReference] says). With AWS KMS the identity in use needs kms:GetPublicKey
-// and kms:Sign on the key, and nothing else. ECDSA P-256 is verified by everybody;
+// A key that signs is in a file ([ParsePrivateKey]) or in AWS KMS (package awskms; the
+// key is named as [ParseKMSReference] reads it). Any other signer of sigstore will do as well. ECDSA P-256 is verified by everybody;
 // [Signer.Warning] tells who does not verify signatures by another key.
 //
 // # Policies

@@ -80,12 +80,27 @@ type Signer struct {
 	signer signature.Signer
 }
 
+// KeyError is an error of a signer whose text names the key, as those of package awskms do: the name
+// of the signer is not put in front of it.
+type KeyError interface {
+	error
+	// KeyName returns the key as the signer names it.
+	KeyName() string
+}
+
+// KMSKey is a signer whose key is in AWS KMS: [Signer.Warning] warns if cosign may not verify by
+// the reference. The Key of package awskms is one.
+type KMSKey interface {
+	signature.Signer
+	KMSReference() KMSReference
+}
+
 // NewSigner takes any signer of sigstore: a key in memory, in a file or in a key
 // management service. It asks it for the public key, once.
 func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, error) {
 	public, err := s.PublicKey(options.WithContext(ctx))
-	if errors.As(err, new(*KMSError)) {
-		return nil, err // which names the key
+	if errors.As(err, new(KeyError)) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
@@ -100,8 +115,8 @@ func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, e
 // sign signs message, which the signer hashes unless opts have its hash.
 func (s *Signer) sign(ctx context.Context, message []byte, opts ...signature.SignOption) ([]byte, error) {
 	sig, err := s.signer.SignMessage(bytes.NewReader(message), append(opts, options.WithContext(ctx))...)
-	if errors.As(err, new(*KMSError)) {
-		return nil, err // which names the key
+	if errors.As(err, new(KeyError)) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("signing with key %s: %w", s.Key.Name, err)

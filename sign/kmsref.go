@@ -43,7 +43,7 @@ var (
 	kmsAlias = lazyregexp.New(`^alias/[a-zA-Z0-9/_-]{1,250}$`)
 )
 
-// IsKMSReference tells a reference to a key of AWS KMS, even a malformed one, from a path. A file
+// IsKMSReference reports whether s is a reference to a key of AWS KMS, even a malformed one, and not a path. A file
 // below a directory alias is ./alias/NAME.
 func IsKMSReference(s string) bool {
 	return strings.HasPrefix(s, kmsScheme) || strings.HasPrefix(s, "arn:") || strings.HasPrefix(s, "alias/")

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/ecrhost"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 )
@@ -142,7 +142,7 @@ func namesOf(given []string) (names []string) {
 		}
 		host, repository, _ := strings.Cut(name, "/")
 		names = append(names, spellings(name)...)
-		if registry, err := auth.ParseRegistry(host, nil); err == nil {
+		if registry, err := ecrhost.Find(host); err == nil {
 			names = append(names, registry.CanonicalHost()+"/"+repository)
 		}
 	}

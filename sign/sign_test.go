@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"os"
 	"reflect"
 	"slices"
@@ -16,11 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -176,60 +172,6 @@ func TestSignAgain(t *testing.T) {
 	}
 }
 
-// TestSignRecursive signs an index with 8 images: each once, and asks for the key once.
-func TestSignRecursive(t *testing.T) {
-	e := newTestECR(t)
-	store := e.repository(t, types.ImageTagMutabilityMutable)
-	m := push(t, store, 8)
-	ref, err := ParseKMSReference("alias/ecrkit-p256")
-	check(t, err)
-	e.calls.Reset()
-	signer, err := NewSigner(t.Context(), "alias/ecrkit-p256", NewKMS(e.cfg, ref))
-	check(t, err)
-	signed := mustSign(t, store, m, signer, Options{Recursive: true})
-	if len(signed) != 9 || signed[8].Digest != m.Descriptor.Digest {
-		t.Errorf("signed %+v", signed)
-	}
-	calls := map[string]int{}
-	var last string
-	for _, c := range e.calls.Calls() {
-		calls[c.Op]++
-		if c.Op == "PutImage" {
-			last = c.Digest
-		}
-	}
-	// The bundles and the one empty config are 10 layers.
-	if want := map[string]int{"GetPublicKey": 1, "Sign": 9, "BatchGetImage": 1, "ListImageReferrers": 9, "BatchCheckLayerAvailability": 1, "InitiateLayerUpload": 10, "UploadLayerPart": 10, "CompleteLayerUpload": 10, "PutImage": 9}; !maps.Equal(calls, want) {
-		t.Errorf("calls %v, want %v", calls, want)
-	}
-	if last != string(signed[8].Signature) {
-		t.Errorf("the signature of the index is %s; written last was %s", signed[8].Signature, last)
-	}
-	seen := map[digest.Digest]bool{}
-	for _, s := range signed {
-		seen[s.Digest] = true
-		listed, err := store.Referrers(t.Context(), s.Digest)
-		check(t, err)
-		if len(listed) != 1 || listed[0].Digest != s.Signature {
-			t.Errorf("%s has %v", s.Digest, listed)
-		}
-	}
-	if len(seen) != 9 {
-		t.Errorf("signed %v", seen)
-	}
-	e.calls.Reset()
-	signed = mustSign(t, store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}})
-	signs := 0
-	for _, c := range e.calls.Calls() {
-		if c.Op == "Sign" {
-			signs++
-		}
-	}
-	if len(signed) != 18 || signs != 9 {
-		t.Errorf("%d signatures, Sign %d times", len(signed), signs)
-	}
-}
-
 // TestSignRefused has a key that refuses the last signature of all: nothing is written.
 func TestSignRefused(t *testing.T) {
 	for name, store := range testStores(t) {
@@ -255,33 +197,6 @@ func TestSignRefused(t *testing.T) {
 		if !slices.Equal(tags, []string{"1"}) {
 			t.Errorf("%s: tags %q", name, tags)
 		}
-	}
-}
-
-// TestSignRefusedByKMS has the last of all calls of Sign fail: the audit log has
-// nothing that writes.
-func TestSignRefusedByKMS(t *testing.T) {
-	e := newTestECR(t)
-	store := e.repository(t, types.ImageTagMutabilityMutable)
-	m := push(t, store, 2)
-	ref, err := ParseKMSReference("alias/ecrkit-p256")
-	check(t, err)
-	signer, err := NewSigner(t.Context(), "alias/ecrkit-p256", NewKMS(e.cfg, ref))
-	check(t, err)
-	check(t, e.server.SetFaults(localecr.Fault{Op: "Sign", Nth: 6, Count: -1, Status: http.StatusBadRequest, Code: "DisabledException", Message: "said AWS"}))
-	e.calls.Reset()
-	_, err = Sign(t.Context(), store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}})
-	if !errors.Is(err, ErrKeyUnusable) {
-		t.Errorf("got %v", err)
-	}
-	for _, c := range e.calls.Calls() {
-		if !slices.Contains([]string{"BatchGetImage", "ListImageReferrers", "Sign"}, c.Op) {
-			t.Errorf("called %s", c.Op)
-		}
-	}
-	check(t, e.server.SetFaults())
-	if signed := mustSign(t, store, m, signer, Options{Recursive: true, Formats: []Format{FormatBundle, FormatLegacy}}); len(signed) != 6 {
-		t.Errorf("signed %+v", signed)
 	}
 }
 

@@ -18,7 +18,7 @@ func (s *Signer) Warning() string {
 				s.Key.Name, public.Curve.Params().Name, hash)
 		}
 	case *rsa.PublicKey:
-		if _, ok := s.signer.(*KMS); ok {
+		if _, ok := s.signer.(KMSKey); ok {
 			return fmt.Sprintf("key %s is an RSA key: cosign may take another algorithm for it when it verifies by awskms://…, and then needs the public key in a file; with a P-256 key it takes both",
 				s.Key.Name)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/sign/awskms"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -116,7 +117,7 @@ func (k *keys) fromKMS(ctx context.Context, name string) (*sign.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := sign.NewSigner(ctx, name, sign.NewKMS(cfg, reference))
+	signer, err := sign.NewSigner(ctx, name, awskms.New(cfg, reference))
 	if err != nil {
 		return nil, err
 	}

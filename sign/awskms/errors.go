@@ -1,4 +1,4 @@
-package sign
+package awskms
 
 import (
 	"context"
@@ -11,30 +11,33 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/sign"
 )
 
 var (
-	// ErrKeyNotFound reports that AWS KMS has no such key, in this region and for this identity.
-	ErrKeyNotFound = errors.New("the key does not exist")
-	// ErrKeyUnusable reports that a key is disabled or about to be deleted, or is none that signs images.
-	ErrKeyUnusable = errors.New("the key cannot be used")
-	// ErrKeyAccess reports that there are no AWS credentials, or that they do not allow what was asked.
-	ErrKeyAccess = errors.New("no access to the key")
-	// ErrKeyUnavailable reports that AWS KMS did not answer, or not as it should, and may do so later.
-	ErrKeyUnavailable = errors.New("AWS KMS is not available")
+	// ErrNotFound reports that AWS KMS has no such key, in this region and for this identity.
+	ErrNotFound = errors.New("the key does not exist")
+	// ErrUnusable reports that a key is disabled or about to be deleted, or does not sign images.
+	ErrUnusable = errors.New("the key cannot be used")
+	// ErrAccess reports that there are no AWS credentials, or that they do not allow what was asked.
+	ErrAccess = errors.New("no access to the key")
+	// ErrUnavailable reports that AWS KMS did not answer, or not as it should, and may do so later.
+	ErrUnavailable = errors.New("AWS KMS is not available")
 )
 
-// KMSError is a failure to use a key of AWS KMS. Its text is one line with the key, the cause and the
+// Error is a failure to use a key of AWS KMS. Its text is one line with the key, the cause and the
 // next step, and holds no access key ID, token or signature.
-type KMSError struct {
+type Error struct {
 	Key    string // as KMS is asked for it
 	Region string // "" if none is set
-	Kind   error  // one of the sentinel errors, transfer.ErrIntegrity, or nil
+	Kind   error  // one of the sentinel errors, [content.ErrIntegrity], or nil
 	Next   string // what to do about it; may be empty
 	Err    error  // the cause, as the SDK gave it
 }
 
-func (e *KMSError) Error() string {
+var _ sign.KeyError = (*Error)(nil)
+
+func (e *Error) Error() string {
 	text := "KMS key " + e.Key
 	// An ARN has it.
 	if e.Region != "" && !strings.HasPrefix(e.Key, "arn:") {
@@ -48,8 +51,11 @@ func (e *KMSError) Error() string {
 	return text
 }
 
+// KeyName returns Key: the text of the error has it.
+func (e *Error) KeyName() string { return e.Key }
+
 // Unwrap returns Kind and Err.
-func (e *KMSError) Unwrap() []error {
+func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
 		return []error{e.Err}
 	}
@@ -59,43 +65,43 @@ func (e *KMSError) Unwrap() []error {
 const usableKey = "use a key whose KeyUsage is SIGN_VERIFY and whose KeySpec is ECC_NIST_P256 (or ECC_NIST_P384, ECC_NIST_P521, RSA_2048, RSA_3072, RSA_4096)"
 
 // fail explains an error of a call.
-func (k *KMS) fail(err error) error {
-	e := &KMSError{Key: k.ref.Key, Region: k.region, Err: err}
+func (k *Key) fail(err error) error {
+	e := &Error{Key: k.ref.Key, Region: k.region, Err: err}
 	_, e.Next = auth.Describe(err)
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		switch {
 		case errors.Is(err, context.Canceled):
 		case errors.Is(err, auth.ErrNoCredentials), strings.Contains(err.Error(), "get credentials"):
-			e.Kind = ErrKeyAccess
+			e.Kind = ErrAccess
 		default:
-			e.Kind = ErrKeyUnavailable
+			e.Kind = ErrUnavailable
 		}
 		return e
 	}
 	switch code := api.ErrorCode(); code {
 	case "NotFoundException":
-		e.Kind, e.Next = ErrKeyNotFound, "check its name, the region, and with `aws sts get-caller-identity` the account"
+		e.Kind, e.Next = ErrNotFound, "check its name, the region, and with `aws sts get-caller-identity` the account"
 	case "DisabledException":
-		e.Kind, e.Next = ErrKeyUnusable, "enable it with `aws kms enable-key`, or use another key"
+		e.Kind, e.Next = ErrUnusable, "enable it with `aws kms enable-key`, or use another key"
 	case "KMSInvalidStateException":
-		e.Kind, e.Next = ErrKeyUnusable, "see its state with `aws kms describe-key`; a deletion that is pending ends with `aws kms cancel-key-deletion` and `aws kms enable-key`"
+		e.Kind, e.Next = ErrUnusable, "see its state with `aws kms describe-key`; a deletion that is pending ends with `aws kms cancel-key-deletion` and `aws kms enable-key`"
 	case "InvalidKeyUsageException", "UnsupportedOperationException":
-		e.Kind, e.Next = ErrKeyUnusable, usableKey
+		e.Kind, e.Next = ErrUnusable, usableKey
 	case "AccessDeniedException":
 		// Describe has named the action.
-		e.Kind, e.Next = ErrKeyAccess, e.Next+" for this key; the key policy of another account has to allow it too"
+		e.Kind, e.Next = ErrAccess, e.Next+" for this key; the key policy of another account has to allow it too"
 	case "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "ExpiredTokenException", "RequestExpired",
 		"InvalidSignatureException", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "AccessDenied", "MissingAuthenticationTokenException":
-		e.Kind = ErrKeyAccess
+		e.Kind = ErrAccess
 	case "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
-		e.Kind, e.Next = ErrKeyUnavailable, "try again later"
+		e.Kind, e.Next = ErrUnavailable, "try again later"
 	default:
 		var response *awshttp.ResponseError
 		if _, throttled := retry.DefaultThrottleErrorCodes[code]; throttled {
-			e.Kind, e.Next = ErrKeyUnavailable, "try again later, or ask for a higher quota of AWS KMS requests"
+			e.Kind, e.Next = ErrUnavailable, "try again later, or ask for a higher quota of AWS KMS requests"
 		} else if errors.As(err, &response) && response.HTTPStatusCode() >= http.StatusInternalServerError {
-			e.Kind = ErrKeyUnavailable
+			e.Kind = ErrUnavailable
 		}
 	}
 	return e

@@ -1,4 +1,4 @@
-package sign
+package awskms
 
 import (
 	"bytes"
@@ -24,13 +24,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
-	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
+
+const testKeyID = "1234abcd-12ab-34cd-56ef-1234567890ab"
 
 // kmsWorld is a local KMS and the configuration to call it.
 type kmsWorld struct {
@@ -62,13 +64,13 @@ func kmsConfig(url string) aws.Config {
 	}
 }
 
-func (w *kmsWorld) key(t *testing.T, reference string) *KMS {
+func (w *kmsWorld) key(t *testing.T, reference string) *Key {
 	t.Helper()
-	ref, err := ParseKMSReference(reference)
+	ref, err := sign.ParseKMSReference(reference)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewKMS(w.cfg, ref)
+	return New(w.cfg, ref)
 }
 
 func (w *kmsWorld) faults(t *testing.T, faults ...localecr.Fault) {
@@ -125,44 +127,17 @@ func TestKMSSignsByKeySpec(t *testing.T) {
 			} else if err := k.VerifySignature(bytes.NewReader(again), bytes.NewReader(message)); err != nil {
 				t.Error(err)
 			}
-			if _, err := k.SignMessage(nil, options.WithDigest(digest[1:])); err == nil || errors.Is(err, ErrKeyUnavailable) {
+			if _, err := k.SignMessage(nil, options.WithDigest(digest[1:])); err == nil || errors.Is(err, ErrUnavailable) {
 				t.Errorf("a digest of the wrong length: %v", err)
 			}
 		})
 	}
 }
 
-func TestWarning(t *testing.T) {
-	w := newKMSWorld(t)
-	for alias, want := range map[string]string{
-		"alias/ecrkit-p256": "", "alias/ecrkit-p384": "--signature-digest-algorithm sha384", "alias/ecrkit-p521": "--signature-digest-algorithm sha512",
-		"alias/ecrkit-rsa2048": "needs the public key in a file",
-	} {
-		signer, err := NewSigner(t.Context(), alias, w.key(t, alias))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := signer.Warning(); !strings.Contains(got, want) || (got == "") != (want == "") || got != "" && !strings.Contains(got, alias) {
-			t.Errorf("%s: %q", alias, got)
-		}
-	}
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := signature.LoadSigner(private, crypto.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if signer, err := NewSigner(t.Context(), "release.key", file); err != nil || signer.Warning() != "" {
-		t.Errorf("%q, %v", signer.Warning(), err)
-	}
-}
-
 func TestKMSAsksForThePublicKeyOnce(t *testing.T) {
 	w := newKMSWorld(t)
 	k := w.key(t, "awskms:///alias/ecrkit-p256")
-	signer, err := NewSigner(t.Context(), "alias/ecrkit-p256", k)
+	signer, err := sign.NewSigner(t.Context(), "alias/ecrkit-p256", k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +145,7 @@ func TestKMSAsksForThePublicKeyOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			if _, err := signer.sign(t.Context(), []byte("message")); err != nil {
+			if _, err := sign.SignBlob(t.Context(), sign.Blob{Content: strings.NewReader("message")}, signer); err != nil {
 				t.Error(err)
 			}
 		})
@@ -320,7 +295,7 @@ func TestKMSRetriesThrottling(t *testing.T) {
 	w.calls.Reset()
 	k = w.key(t, "alias/ecrkit-p256")
 	_, err := k.SignMessage(strings.NewReader("message"), options.WithContext(fastclock.Context(t.Context())))
-	if !errors.Is(err, ErrKeyUnavailable) || !strings.Contains(err.Error(), "ThrottlingException: Rate exceeded; try again later, or ask for a higher quota") {
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "ThrottlingException: Rate exceeded; try again later, or ask for a higher quota") {
 		t.Error(err)
 	}
 	if n := w.calls.Count("Sign"); n < 10 {
@@ -339,8 +314,8 @@ func TestKMSRetriesOnce(t *testing.T) {
 	}{
 		{localecr.Fault{Op: "Sign", Status: 500, Code: "KMSInternalException"}, 2, nil},
 		{localecr.Fault{Op: "Sign", Status: 503}, 2, nil},
-		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "AccessDeniedException"}, 1, ErrKeyAccess},
-		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "DisabledException"}, 1, ErrKeyUnusable},
+		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "AccessDeniedException"}, 1, ErrAccess},
+		{localecr.Fault{Op: "Sign", Count: -1, Status: 400, Code: "DisabledException"}, 1, ErrUnusable},
 	} {
 		w.faults(t, tt.fault)
 		w.calls.Reset()
@@ -372,13 +347,13 @@ func TestKMSTimeout(t *testing.T) {
 	k := w.key(t, "alias/ecrkit-p256")
 	k.Timeout = 10 * time.Millisecond
 	_, err := k.PublicKey()
-	if !errors.Is(err, ErrKeyUnavailable) || !strings.Contains(err.Error(), "KMS key alias/ecrkit-p256 in us-east-1: no answer in time; check the network, the proxy settings and AWS_ENDPOINT_URL_KMS") {
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "KMS key alias/ecrkit-p256 in us-east-1: no answer in time; check the network, the proxy settings and AWS_ENDPOINT_URL_KMS") {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	k.Timeout = 0
-	if _, err := k.PublicKey(options.WithContext(ctx)); !errors.Is(err, context.Canceled) || errors.Is(err, ErrKeyUnavailable) {
+	if _, err := k.PublicKey(options.WithContext(ctx)); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
 	// A failure is not kept.
@@ -417,36 +392,36 @@ func TestKMSErrors(t *testing.T) {
 		kind      error
 		want      string
 	}{
-		{"no such alias", "alias/none", nil, ErrKeyNotFound,
+		{"no such alias", "alias/none", nil, ErrNotFound,
 			"KMS key alias/none in us-east-1: kms GetPublicKey: NotFoundException: Alias arn:aws:kms:us-east-1:000000000000:alias/none is not found; check its name, the region, and with `aws sts get-caller-identity` the account"},
-		{"another region", "arn:aws:kms:eu-west-1:000000000000:key/" + testKeyID, nil, ErrKeyNotFound, "KMS key arn:aws:kms:eu-west-1:000000000000:key/" + testKeyID + ": kms GetPublicKey: NotFoundException: "},
-		{"another account", "arn:aws:kms:us-east-1:111122223333:alias/release", nil, ErrKeyAccess, "allow kms:GetPublicKey to this identity for this key; the key policy of another account has to allow it too"},
-		{"disabled", "alias/ecrkit-p384", nil, ErrKeyUnusable, "is disabled; enable it with `aws kms enable-key`, or use another key"},
-		{"pending deletion", "alias/ecrkit-p521", nil, ErrKeyUnusable, "is pending deletion; see its state with `aws kms describe-key`; a deletion that is pending ends with `aws kms cancel-key-deletion`"},
-		{"encrypts", "alias/ecrkit-encrypt", nil, ErrKeyUnusable, "KMS key alias/ecrkit-encrypt in us-east-1: its KeyUsage is ENCRYPT_DECRYPT, not SIGN_VERIFY; use a key whose KeyUsage is SIGN_VERIFY"},
-		{"symmetric", "alias/ecrkit-symmetric", nil, ErrKeyUnusable, "key spec is SYMMETRIC_DEFAULT which is not valid for GetPublicKey; use a key whose"},
-		{"public key denied", good, deny("GetPublicKey", "User: u is not authorized to perform: kms:GetPublicKey"), ErrKeyAccess, "not authorized to perform: kms:GetPublicKey; allow kms:GetPublicKey to this identity for this key"},
-		{"signing denied", good, deny("Sign", "User: u is not authorized to perform: kms:Sign"), ErrKeyAccess, "not authorized to perform: kms:Sign; allow kms:Sign to this identity for this key"},
-		{"disabled meanwhile", good, answer("DisabledException", 400), ErrKeyUnusable, "kms Sign: DisabledException: said AWS; enable it"},
-		{"usage at Sign", good, answer("InvalidKeyUsageException", 400), ErrKeyUnusable, "kms Sign: InvalidKeyUsageException: said AWS; use a key whose"},
-		{"internal", good, answer("KMSInternalException", 500), ErrKeyUnavailable, "kms Sign: KMSInternalException: said AWS; try again later"},
-		{"custom key store", good, answer("KeyUnavailableException", 500), ErrKeyUnavailable, "KeyUnavailableException: said AWS; try again later"},
-		{"5xx", good, answer("", 503), ErrKeyUnavailable, "kms Sign: "},
-		{"expired", good, answer("ExpiredTokenException", 400), ErrKeyAccess, "renew the AWS credentials in use"},
-		{"cut", good, []localecr.Fault{{Op: "Sign", Count: -1, ResetResponseAfter: new(int64)}}, ErrKeyUnavailable, "check the network, the proxy settings and AWS_ENDPOINT_URL_KMS"},
+		{"another region", "arn:aws:kms:eu-west-1:000000000000:key/" + testKeyID, nil, ErrNotFound, "KMS key arn:aws:kms:eu-west-1:000000000000:key/" + testKeyID + ": kms GetPublicKey: NotFoundException: "},
+		{"another account", "arn:aws:kms:us-east-1:111122223333:alias/release", nil, ErrAccess, "allow kms:GetPublicKey to this identity for this key; the key policy of another account has to allow it too"},
+		{"disabled", "alias/ecrkit-p384", nil, ErrUnusable, "is disabled; enable it with `aws kms enable-key`, or use another key"},
+		{"pending deletion", "alias/ecrkit-p521", nil, ErrUnusable, "is pending deletion; see its state with `aws kms describe-key`; a deletion that is pending ends with `aws kms cancel-key-deletion`"},
+		{"encrypts", "alias/ecrkit-encrypt", nil, ErrUnusable, "KMS key alias/ecrkit-encrypt in us-east-1: its KeyUsage is ENCRYPT_DECRYPT, not SIGN_VERIFY; use a key whose KeyUsage is SIGN_VERIFY"},
+		{"symmetric", "alias/ecrkit-symmetric", nil, ErrUnusable, "key spec is SYMMETRIC_DEFAULT which is not valid for GetPublicKey; use a key whose"},
+		{"public key denied", good, deny("GetPublicKey", "User: u is not authorized to perform: kms:GetPublicKey"), ErrAccess, "not authorized to perform: kms:GetPublicKey; allow kms:GetPublicKey to this identity for this key"},
+		{"signing denied", good, deny("Sign", "User: u is not authorized to perform: kms:Sign"), ErrAccess, "not authorized to perform: kms:Sign; allow kms:Sign to this identity for this key"},
+		{"disabled meanwhile", good, answer("DisabledException", 400), ErrUnusable, "kms Sign: DisabledException: said AWS; enable it"},
+		{"usage at Sign", good, answer("InvalidKeyUsageException", 400), ErrUnusable, "kms Sign: InvalidKeyUsageException: said AWS; use a key whose"},
+		{"internal", good, answer("KMSInternalException", 500), ErrUnavailable, "kms Sign: KMSInternalException: said AWS; try again later"},
+		{"custom key store", good, answer("KeyUnavailableException", 500), ErrUnavailable, "KeyUnavailableException: said AWS; try again later"},
+		{"5xx", good, answer("", 503), ErrUnavailable, "kms Sign: "},
+		{"expired", good, answer("ExpiredTokenException", 400), ErrAccess, "renew the AWS credentials in use"},
+		{"cut", good, []localecr.Fault{{Op: "Sign", Count: -1, ResetResponseAfter: new(int64)}}, ErrUnavailable, "check the network, the proxy settings and AWS_ENDPOINT_URL_KMS"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w.faults(t, tt.faults...)
-			signer, err := NewSigner(ctx, "unused", w.key(t, tt.key))
+			signer, err := sign.NewSigner(ctx, "unused", w.key(t, tt.key))
 			if err == nil {
-				_, err = signer.sign(ctx, []byte("message"))
+				_, err = sign.SignBlob(ctx, sign.Blob{Content: strings.NewReader("message")}, signer)
 			}
-			var explained *KMSError
+			var explained *Error
 			if !errors.As(err, &explained) || explained.Key != tt.key || !errors.Is(err, tt.kind) || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "KMS key ") {
 				t.Errorf("got %v\nwant …%s…", err, tt.want)
 			}
-			for _, other := range []error{ErrKeyNotFound, ErrKeyUnusable, ErrKeyAccess, ErrKeyUnavailable} {
+			for _, other := range []error{ErrNotFound, ErrUnusable, ErrAccess, ErrUnavailable} {
 				if errors.Is(err, other) && other != tt.kind {
 					t.Errorf("it is %v too", other)
 				}
@@ -465,7 +440,7 @@ func TestKMSNoCredentials(t *testing.T) {
 		return aws.Credentials{}, errors.New("no EC2 IMDS role found")
 	})
 	_, err := w.key(t, "alias/ecrkit-p256").PublicKey()
-	if !errors.Is(err, ErrKeyAccess) || !strings.Contains(err.Error(), "KMS key alias/ecrkit-p256 in us-east-1: no AWS credentials: ") || !strings.Contains(err.Error(), "set AWS_PROFILE") {
+	if !errors.Is(err, ErrAccess) || !strings.Contains(err.Error(), "KMS key alias/ecrkit-p256 in us-east-1: no AWS credentials: ") || !strings.Contains(err.Error(), "set AWS_PROFILE") {
 		t.Error(err)
 	}
 	if n := len(w.calls.Calls()); n != 0 {
@@ -496,7 +471,7 @@ func TestKMSRefusesOddKeys(t *testing.T) {
 		"no key":        {kms.GetPublicKeyOutput{KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY"}, "its public key: "},
 		"junk":          {kms.GetPublicKeyOutput{KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY", PublicKey: der[:50]}, "its public key: "},
 	} {
-		if _, err := newKMSKey(&tt.out); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := newPublicKey(&tt.out); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

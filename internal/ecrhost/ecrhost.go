@@ -1,4 +1,6 @@
-package auth
+// Package ecrhost has the host names of Amazon ECR: which registry a name is, and which name Amazon
+// ECR documents first for it. It is text only: no request, no AWS SDK.
+package ecrhost
 
 import (
 	"errors"
@@ -11,12 +13,33 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// partition is a separate set of AWS regions with its own DNS suffixes.
-type partition struct {
-	name         string
+// ErrNotECR reports that a host is not a name of Amazon ECR.
+var ErrNotECR = errors.New("not an Amazon ECR registry")
+
+// Registry is one Amazon ECR registry, as its host names it.
+type Registry struct {
+	Account   string // 12 digits; empty for ECR Public
+	Region    string // "us-east-1", where its API is
+	Public    bool   // ECR Public
+	FIPS      bool   // the host is a FIPS name
+	DualStack bool   // the host is a dual-stack (IPv4 and IPv6) name
+}
+
+// CanonicalHost is the name of the registry that Amazon ECR documents first,
+// whatever host it was named by: "123456789012.dkr.ecr.us-east-1.amazonaws.com".
+func (r Registry) CanonicalHost() string {
+	if r.Public {
+		return "public.ecr.aws"
+	}
+	return r.Account + ".dkr.ecr." + r.Region + "." + PartitionOf(r.Region).Suffix
+}
+
+// Partition is a separate set of AWS regions with its own DNS suffixes.
+type Partition struct {
+	Name         string
 	regionPrefix string
-	suffix       string // of ACCOUNT.dkr.ecr.REGION
-	dualStack    string // of ACCOUNT.dkr-ecr.REGION
+	Suffix       string // of ACCOUNT.dkr.ecr.REGION
+	DualStack    string // of ACCOUNT.dkr-ecr.REGION
 }
 
 // partitions is searched in this order: the region's prefix decides.
@@ -24,7 +47,7 @@ type partition struct {
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-requests.html. The
 // dual-stack names of the partitions below aws-cn are not documented: they are
 // the API's with "on." for "api.", as in the documented ones.
-var partitions = []partition{
+var partitions = []Partition{
 	{"aws-us-gov", "us-gov-", "amazonaws.com", "on.aws"},
 	{"aws-cn", "cn-", "amazonaws.com.cn", "on.amazonwebservices.com.cn"},
 	{"aws-eusc", "eusc-", "amazonaws.eu", "on.amazonwebservices.eu"},
@@ -38,19 +61,17 @@ var partitions = []partition{
 // publicRegistry is ECR Public by its two names. Its API is in us-east-1 only:
 // https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html.
 func publicRegistry(host string) (Registry, bool) {
-	r := Registry{Host: host, Region: "us-east-1", Partition: "aws", Public: true}
 	switch host {
 	case "public.ecr.aws":
-		return r, true
+		return Registry{Region: "us-east-1", Public: true}, true
 	case "ecr-public.aws.com":
-		r.DualStack = true
-		return r, true
+		return Registry{Region: "us-east-1", Public: true, DualStack: true}, true
 	}
 	return Registry{}, false
 }
 
-// partitionOf returns the partition of a region.
-func partitionOf(region string) partition {
+// PartitionOf returns the partition of a region.
+func PartitionOf(region string) Partition {
 	for _, p := range partitions {
 		if strings.HasPrefix(region, p.regionPrefix) {
 			return p
@@ -67,55 +88,59 @@ var (
 	region  = lazyregexp.New(`^` + regionPattern + `$`)
 )
 
-// ParseRegistry finds the registry behind host, which may be written as docker
-// and its relatives send it: in any case, with a scheme, user, port, path or
-// final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
-// A host in mapping is the registry there; any other must be a name of
-// ECR Public or an Amazon ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX, for a
-// VPC endpoint ACCOUNT.dkr.ecr[-fips].REGION.vpce.SUFFIX, or, dual-stack,
-// ACCOUNT.dkr-ecr[-fips].REGION.SUFFIX, with the suffix of the region's
-// partition. Else the error wraps [ErrNotECR].
-func ParseRegistry(host string, mapping Mapping) (Registry, error) {
-	authority, err := normalizeHost(host)
+// IsAccount reports whether s is an AWS account, 12 digits.
+func IsAccount(s string) bool { return account.MatchString(s) }
+
+// IsRegion reports whether s has the form of an AWS region.
+func IsRegion(s string) bool { return region.MatchString(s) }
+
+// Find is [Normalize] and [Parse].
+func Find(host string) (Registry, error) {
+	authority, err := Normalize(host)
 	if err != nil {
-		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
+		return Registry{}, fmt.Errorf("%w (%w)", ErrNotECR, err)
 	}
-	if r, ok := mapping[authority]; ok {
-		return r, nil
-	}
+	return Parse(authority)
+}
+
+// Parse returns the registry of a host as [Normalize] returns it: a name of ECR Public or an
+// Amazon ECR name, ACCOUNT.dkr.ecr[-fips].REGION.SUFFIX, for a VPC endpoint
+// ACCOUNT.dkr.ecr[-fips].REGION.vpce.SUFFIX, or, dual-stack, ACCOUNT.dkr-ecr[-fips].REGION.SUFFIX,
+// with the suffix of the region's partition. Else the error wraps [ErrNotECR].
+func Parse(authority string) (Registry, error) {
 	name, _, err := splitPort(authority)
 	if err != nil {
-		return Registry{}, fmt.Errorf("host %q: %w (%w)", withoutUserOfHost(host), ErrNotECR, err)
+		return Registry{}, fmt.Errorf("%w (%w)", ErrNotECR, err)
 	}
 	if r, ok := publicRegistry(name); ok {
-		r.Host = authority
 		return r, nil
 	}
 	m := ecrName.FindStringSubmatch(name)
 	if m == nil {
-		return Registry{}, fmt.Errorf("host %q: %w", withoutUserOfHost(host), ErrNotECR)
+		return Registry{}, ErrNotECR
 	}
-	r := Registry{Host: authority, Account: m[1], Region: m[4], FIPS: m[3] != "", DualStack: m[2] == "-"}
-	p := partitionOf(r.Region)
-	r.Partition = p.name
+	r := Registry{Account: m[1], Region: m[4], FIPS: m[3] != "", DualStack: m[2] == "-"}
 	suffix := m[5]
 	if suffix == "localhost" && !r.FIPS && !r.DualStack {
 		return r, nil // an emulator on this machine, such as package localecr
 	}
+	p := PartitionOf(r.Region)
+	want := p.Suffix
 	if r.DualStack {
-		p.suffix = p.dualStack
+		want = p.DualStack
 	} else {
 		suffix = strings.TrimPrefix(suffix, "vpce.")
 	}
-	if suffix != p.suffix {
-		return Registry{}, fmt.Errorf("host %q: %w", withoutUserOfHost(host), ErrNotECR)
+	if suffix != want {
+		return Registry{}, ErrNotECR
 	}
 	return r, nil
 }
 
-// normalizeHost reduces a server URL to host[:port] in lower case, without the
-// port that the scheme implies.
-func normalizeHost(s string) (string, error) {
+// Normalize reduces a server URL to host[:port] in lower case, without the
+// port that the scheme implies. s may be written as docker and its relatives send it: in any case, with
+// a scheme, user, port, path or final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
+func Normalize(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	for _, c := range []byte(s) {
 		// Refused before lower-casing: there are letters outside ASCII
@@ -151,7 +176,7 @@ func normalizeHost(s string) (string, error) {
 	if address, err := netip.ParseAddr(name); err == nil {
 		name = address.Unmap().String() // one spelling of each address
 	}
-	if port == "" || port == map[string]string{"http": "80", "https": "443"}[scheme(name)] {
+	if port == "" || port == map[string]string{"http": "80", "https": "443"}[Scheme(name)] {
 		if strings.Contains(name, ":") {
 			return "[" + name + "]", nil
 		}
@@ -183,8 +208,8 @@ func decimal(s string) bool {
 	return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
 }
 
-// scheme returns http for loopback hosts and https for all others.
-func scheme(authority string) string {
+// Scheme returns http for loopback hosts and https for all others.
+func Scheme(authority string) string {
 	if loopback.Is(authority) {
 		return "http"
 	}

@@ -1,4 +1,10 @@
-package sign
+// Package awskms signs with keys in AWS KMS.
+//
+//	ref, err := sign.ParseKMSReference("alias/release")
+//	signer, err := sign.NewSigner(ctx, "alias/release", awskms.New(cfg, ref))
+//
+// The AWS identity in use needs kms:GetPublicKey and kms:Sign on the key, and nothing else.
+package awskms
 
 import (
 	"bytes"
@@ -22,33 +28,34 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// kmsTimeout bounds a call and its retries. KMS throttles whole accounts, and a signature is the
+// defaultTimeout bounds a call and its retries. KMS throttles whole accounts, and a signature is the
 // last step of a release.
-const kmsTimeout = time.Minute
+const defaultTimeout = time.Minute
 
-// KMS is a key in AWS KMS. It implements signature.SignerVerifier of sigstore and may be used by
-// several goroutines.
+// Key is a key in AWS KMS. It implements signature.SignerVerifier of sigstore and [sign.KMSKey], and
+// may be used by several goroutines.
 //
 // It calls GetPublicKey once, when it first needs the public key, and Sign for each signature:
 // kms:GetPublicKey and kms:Sign are all the permissions it needs. What is signed is hashed here, KMS
-// gets the digest. Signatures are verified here. Its errors are [*KMSError].
-type KMS struct {
+// gets the digest. Signatures are verified here. Its errors are [*Error].
+type Key struct {
 	// Timeout bounds a call and its retries; 0 is a minute.
 	Timeout time.Duration
 
-	ref    KMSReference
+	ref    sign.KMSReference
 	region string // "" if it is not known
 	client *kms.Client
 
 	mu  sync.Mutex
-	key *kmsKey // nil until it was asked for
+	key *publicKey // nil until it was asked for
 }
 
-// kmsKey is what GetPublicKey says of a key.
-type kmsKey struct {
+// publicKey is what GetPublicKey returns of a key.
+type publicKey struct {
 	arn       string
 	algorithm types.SigningAlgorithmSpec
 	hash      crypto.Hash
@@ -56,11 +63,14 @@ type kmsKey struct {
 	verifier  signature.Verifier
 }
 
-var _ signature.SignerVerifier = (*KMS)(nil)
+var (
+	_ signature.SignerVerifier = (*Key)(nil)
+	_ sign.KMSKey              = (*Key)(nil)
+)
 
-// NewKMS makes no call. The region and the endpoint of ref come before those of cfg. A FIPS or
+// New returns the key that ref names. It makes no call. The region and the endpoint of ref come before those of cfg. A FIPS or
 // dual-stack endpoint of cfg counts only if no endpoint is set (the SDK refuses the two together).
-func NewKMS(cfg aws.Config, ref KMSReference) *KMS {
+func New(cfg aws.Config, ref sign.KMSReference) *Key {
 	if ref.Region != "" {
 		cfg.Region = ref.Region
 	}
@@ -77,11 +87,14 @@ func NewKMS(cfg aws.Config, ref KMSReference) *KMS {
 			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
 		}, o.HTTPClient.Do)
 	})
-	return &KMS{ref: ref, region: cfg.Region, client: client}
+	return &Key{ref: ref, region: cfg.Region, client: client}
 }
 
+// KMSReference returns the name of the key.
+func (k *Key) KMSReference() sign.KMSReference { return k.ref }
+
 // PublicKey asks for the public key, unless that was done before. Of opts the context counts.
-func (k *KMS) PublicKey(opts ...signature.PublicKeyOption) (crypto.PublicKey, error) {
+func (k *Key) PublicKey(opts ...signature.PublicKeyOption) (crypto.PublicKey, error) {
 	ctx := context.Background()
 	for _, opt := range opts {
 		opt.ApplyContext(&ctx)
@@ -95,7 +108,7 @@ func (k *KMS) PublicKey(opts ...signature.PublicKeyOption) (crypto.PublicKey, er
 
 // SignMessage signs a message of any length. Of opts the context counts, and the digest if the
 // message was hashed before. The signature is checked with the public key.
-func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]byte, error) {
+func (k *Key) SignMessage(message io.Reader, opts ...signature.SignOption) ([]byte, error) {
 	ctx := context.Background()
 	for _, opt := range opts {
 		opt.ApplyContext(&ctx)
@@ -106,7 +119,7 @@ func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]by
 	}
 	digest, _, err := signature.ComputeDigestForSigning(message, key.hash, []crypto.Hash{key.hash}, opts...)
 	if err != nil {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Err: err}
+		return nil, &Error{Key: k.ref.Key, Region: k.region, Err: err}
 	}
 	call, cancel := k.bound(ctx)
 	defer cancel()
@@ -120,11 +133,11 @@ func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]by
 		return nil, k.fail(err)
 	}
 	if arn := aws.ToString(out.KeyId); arn != key.arn {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "run this again",
+		return nil, &Error{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "run this again",
 			Err: fmt.Errorf("the alias was moved meanwhile, from %s to %s", key.arn, arn)}
 	}
 	if err := key.verifier.VerifySignature(bytes.NewReader(out.Signature), nil, options.WithDigest(digest)); err != nil {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "see what answers in the place of AWS KMS",
+		return nil, &Error{Key: k.ref.Key, Region: k.region, Kind: content.ErrIntegrity, Next: "see what answers in the place of AWS KMS",
 			Err: errors.New("the signature that came back was not made by the key for this message")}
 	}
 	return out.Signature, nil
@@ -132,7 +145,7 @@ func (k *KMS) SignMessage(message io.Reader, opts ...signature.SignOption) ([]by
 
 // VerifySignature checks a signature with the public key. Of opts the context counts, and the digest
 // if the message was hashed before.
-func (k *KMS) VerifySignature(sig, message io.Reader, opts ...signature.VerifyOption) error {
+func (k *Key) VerifySignature(sig, message io.Reader, opts ...signature.VerifyOption) error {
 	ctx := context.Background()
 	for _, opt := range opts {
 		opt.ApplyContext(&ctx)
@@ -144,23 +157,23 @@ func (k *KMS) VerifySignature(sig, message io.Reader, opts ...signature.VerifyOp
 	return key.verifier.VerifySignature(sig, message, opts...)
 }
 
-func (k *KMS) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+func (k *Key) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	timeout := k.Timeout
 	if timeout == 0 {
-		timeout = kmsTimeout
+		timeout = defaultTimeout
 	}
 	return context.WithTimeout(ctx, timeout)
 }
 
 // load asks for the public key the first time. A failure is not kept.
-func (k *KMS) load(ctx context.Context) (*kmsKey, error) {
+func (k *Key) load(ctx context.Context) (*publicKey, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key != nil {
 		return k.key, nil
 	}
 	if k.region == "" {
-		return nil, &KMSError{Key: k.ref.Key, Err: errors.New("no AWS region is set"), Next: "write the key's ARN, or set AWS_REGION or the region of the profile"}
+		return nil, &Error{Key: k.ref.Key, Err: errors.New("no AWS region is set"), Next: "write the key's ARN, or set AWS_REGION or the region of the profile"}
 	}
 	call, cancel := k.bound(ctx)
 	defer cancel()
@@ -168,21 +181,21 @@ func (k *KMS) load(ctx context.Context) (*kmsKey, error) {
 	if err != nil {
 		return nil, k.fail(err)
 	}
-	key, err := newKMSKey(out)
+	key, err := newPublicKey(out)
 	if err != nil {
-		return nil, &KMSError{Key: k.ref.Key, Region: k.region, Kind: ErrKeyUnusable, Err: err, Next: usableKey}
+		return nil, &Error{Key: k.ref.Key, Region: k.region, Kind: ErrUnusable, Err: err, Next: usableKey}
 	}
 	k.key = key
 	return key, nil
 }
 
-// newKMSKey chooses the algorithm by the kind of the key: the order in which KMS lists a key's
+// newPublicKey chooses the algorithm by the kind of the key: the order in which KMS lists a key's
 // algorithms means nothing, and whoever verifies knows the public key alone.
-func newKMSKey(out *kms.GetPublicKeyOutput) (*kmsKey, error) {
+func newPublicKey(out *kms.GetPublicKeyOutput) (*publicKey, error) {
 	if out.KeyUsage != types.KeyUsageTypeSignVerify {
 		return nil, fmt.Errorf("its KeyUsage is %s, not SIGN_VERIFY", out.KeyUsage)
 	}
-	key := &kmsKey{arn: aws.ToString(out.KeyId)}
+	key := &publicKey{arn: aws.ToString(out.KeyId)}
 	switch out.KeySpec {
 	case types.KeySpecEccNistP256:
 		key.algorithm, key.hash = types.SigningAlgorithmSpecEcdsaSha256, crypto.SHA256
@@ -199,15 +212,15 @@ func newKMSKey(out *kms.GetPublicKeyOutput) (*kmsKey, error) {
 	if key.public, err = x509.ParsePKIXPublicKey(out.PublicKey); err != nil {
 		return nil, fmt.Errorf("its public key: %w", err)
 	}
-	if spec := kmsSpec(key.public); spec != out.KeySpec {
+	if spec := keySpec(key.public); spec != out.KeySpec {
 		return nil, fmt.Errorf("its KeySpec is %s, but its public key is of another kind", out.KeySpec)
 	}
 	key.verifier, err = signature.LoadVerifier(key.public, key.hash)
 	return key, err
 }
 
-// kmsSpec is the KeySpec of a public key, or "".
-func kmsSpec(public crypto.PublicKey) types.KeySpec {
+// keySpec is the KeySpec of a public key, or "".
+func keySpec(public crypto.PublicKey) types.KeySpec {
 	switch public := public.(type) {
 	case *ecdsa.PublicKey:
 		switch public.Curve.Params().BitSize {
