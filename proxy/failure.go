@@ -40,16 +40,22 @@ func failureOf(kind string, err error) *failure {
 	return f
 }
 
-// write answers a request with the failure.
-func (f *failure) write(w http.ResponseWriter) {
+// document returns the failure as clients read it.
+func (f *failure) document() []byte {
 	type entry struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}
 	data, err := json.Marshal(map[string][]entry{"errors": {{f.code, f.message}}})
 	if err != nil {
-		data = []byte(`{"errors":[]}`)
+		return []byte(`{"errors":[]}`)
 	}
+	return data
+}
+
+// write answers a request with the failure.
+func (f *failure) write(w http.ResponseWriter) {
+	data := f.document()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(f.status)

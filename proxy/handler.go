@@ -115,7 +115,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	if !h.options.AnyHost && !isLoopback(r.Host) {
-		(&failure{http.StatusForbidden, "DENIED", "the Host header is not a loopback address"}).write(answer)
+		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the Host header is not a loopback address"})
 		return
 	}
 	if h.fixed(answer, r) {
@@ -123,18 +123,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var refused *failure
 	if t, refused = parseTarget(r); refused != nil {
-		refused.write(answer)
+		answer.fail(r, refused)
 		return
 	}
 	if !h.options.Allowed(t.host) {
-		(&failure{http.StatusForbidden, "DENIED", "the proxy does not read from " + t.host}).write(answer)
+		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the proxy does not read from " + t.host})
 		return
 	}
 	if r.URL.Query().Has(namespace) {
 		answer.Header().Set("OCI-Namespace", t.host)
 	}
 	if err := h.route(answer, r, t); err != nil {
-		failureOf(t.kind, err).write(answer)
+		answer.fail(r, failureOf(t.kind, err))
 	}
 }
 

@@ -79,9 +79,16 @@ func subjectOf(data []byte) string {
 }
 
 // head answers a HEAD request about content by its digest, if it can. A client that is about
-// to push asks so: that the cache has it, or that a policy refuses it, is no answer. Without
-// an answer of the registry it is one to who pulls.
+// to push asks so: that the cache has it is no answer. Without an answer of the registry it is one
+// to who pulls.
+//
+// Whether a layer exists is answered without verification: it is what the registry answers to
+// whoever may push, no byte of the layer goes with it, and without it each push would send
+// all layers again. Where the policy takes no image at all, or cannot be read, nothing is answered.
 func (h *Handler) head(w http.ResponseWriter, r *http.Request, t target) (done bool, err error) {
+	if _, err := h.demand(r.Context(), h.repository(t)); err != nil {
+		return true, err
+	}
 	d := digest.Digest(t.reference)
 	if size, ok := h.uploads.pushed(t); ok && t.kind == kindBlobs {
 		headBlob(w, d, size)

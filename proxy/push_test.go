@@ -280,3 +280,35 @@ func TestUploadExpires(t *testing.T) {
 		}
 	})
 }
+
+// TestHeadUnderDemand asks for existence where a policy holds. A layer exists for whoever may push, unless
+// the policy takes no image at all; a manifest must be as required, also for HEAD.
+func TestHeadUnderDemand(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(100)
+	by := &guard{id: "1"}
+	s := start(t, u, t.TempDir(), 1<<20, func(o *Options) { o.Demand, o.Push = by.demand, true })
+	manifest := "/v2/registry.example/team/app/manifests/" + string(u.manifest.Descriptor.Digest)
+	want := func(method, path string, status int) {
+		t.Helper()
+		if r, _, err := s.send(method, path, nil); err != nil || r.StatusCode != status {
+			t.Errorf("%s %s: %s, %v, want %d", method, path, r.Status, err, status)
+		}
+	}
+	want(http.MethodHead, u.path(), http.StatusOK)
+	want(http.MethodGet, u.path(), http.StatusForbidden)
+	for _, path := range []string{manifest, "/v2/registry.example/team/app/manifests/1.0"} {
+		want(http.MethodHead, path, http.StatusForbidden)
+		want(http.MethodGet, path, http.StatusForbidden)
+	}
+	if u.sent > 0 {
+		t.Errorf("%d bytes of a layer were read", u.sent)
+	}
+	for err, status := range map[error]int{fmt.Errorf("%w: no image from there", ErrRefused): http.StatusForbidden, errors.New("no key"): http.StatusServiceUnavailable} {
+		by.mu.Lock()
+		by.noKeys = err
+		by.mu.Unlock()
+		want(http.MethodHead, u.path(), status)
+		want(http.MethodHead, manifest, status)
+	}
+}

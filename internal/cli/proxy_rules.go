@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/registryname"
@@ -37,7 +39,8 @@ type proxyRuleSet struct {
 	allow  map[string]bool
 	policy *imagePolicy // nil requires nothing
 
-	mu      sync.Mutex // keys are loaded one at a time
+	loading singleflight.Group // of demands, by repository
+	mu      sync.Mutex
 	demands map[string]proxy.Demand
 }
 
@@ -129,24 +132,49 @@ func (r *proxyRules) demand(ctx context.Context, host, repository string) (proxy
 	if err != nil {
 		return proxy.Demand{}, err
 	}
-	set.mu.Lock()
-	defer set.mu.Unlock()
-	if d, ok := set.demands[place.Place()]; ok {
+	name := place.Place()
+	if d, ok := set.demand(name); ok {
 		return d, nil
 	}
-	d, err := r.makeDemand(ctx, set.policy, place)
-	if err != nil {
-		return proxy.Demand{}, err
+	// Keys out of reach keep no other repository waiting, and no client that stays from those of one that goes.
+	loaded := set.loading.DoChan(name, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demandTime)
+		defer cancel()
+		d, err := r.makeDemand(ctx, set.policy, place)
+		if err == nil && d.ID != unknownKeys { // these may be known the next time
+			set.keep(name, d)
+		}
+		return d, err
+	})
+	select {
+	case l := <-loaded:
+		d, _ := l.Val.(proxy.Demand) // none with an error
+		return d, l.Err
+	case <-ctx.Done():
+		return proxy.Demand{}, ctx.Err()
 	}
-	if d.ID == unknownKeys {
-		return d, nil // they may be known the next time
-	}
-	if len(set.demands) >= maxDemands {
-		clear(set.demands)
-	}
-	set.demands[place.Place()] = d
-	return d, nil
 }
+
+// demand returns what was kept of a repository.
+func (s *proxyRuleSet) demand(place string) (proxy.Demand, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, ok := s.demands[place]
+	return d, ok
+}
+
+// keep remembers what is required of a repository.
+func (s *proxyRuleSet) keep(place string, d proxy.Demand) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.demands) >= maxDemands {
+		clear(s.demands)
+	}
+	s.demands[place] = d
+}
+
+// demandTime bounds how long the keys of one rule may take.
+const demandTime = 2 * time.Minute
 
 // maxDemands bounds of how many repositories it is remembered what is required.
 const maxDemands = 1000

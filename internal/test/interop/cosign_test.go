@@ -110,6 +110,12 @@ func (s *suite) startSigning(t *testing.T) *signingSite {
 // beside it.
 func (w *signingSite) writePlainKey(t *testing.T, name string) {
 	t.Helper()
+	w.writeKeyPair(t, w.file(name))
+}
+
+// writeKeyPair writes a key to path.key, not encrypted, and its public key to path.pub.
+func (w *site) writeKeyPair(t *testing.T, path string) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -118,8 +124,8 @@ func (w *signingSite) writePlainKey(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, w.file(name+".key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	writeFile(t, w.file(name+".pub"), []byte(w.run(t, "ecrkit", "public-key", w.file(name+".key"))+"\n"))
+	writeFile(t, path+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	writeFile(t, path+".pub", []byte(w.run(t, "ecrkit", "public-key", path+".key")+"\n"))
 }
 
 // file is the path of a key or of a setting.

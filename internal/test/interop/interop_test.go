@@ -51,6 +51,7 @@ func TestInterop(t *testing.T) {
 		t.Run("Helper", s.testHelper)
 		t.Run("Guide", s.testGuide)
 		t.Run("Proxy", s.testProxy)
+		t.Run("ProxyRefused", s.testProxyRefused)
 	})
 	t.Run("NoEngine", func(t *testing.T) {
 		t.Parallel()

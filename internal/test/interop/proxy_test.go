@@ -69,13 +69,52 @@ func (p *proxied) setup(t *testing.T, engine string, args ...string) {
 	p.run(t, "ecrkit", append(args, "--check")...)
 }
 
-// puller is a client that pulls an image by its plain name.
+// puller is a client that pulls REPOSITORY:TAG of the site's registry through the proxy.
 type puller struct {
 	name  string
 	setup string // the engine of `proxy setup`
 	pull  func(image string) []string
 	// forget makes the client forget the image.
 	forget func(image string) []string
+}
+
+// proxyClients are pullers, and the beginnings of their commands.
+type proxyClients struct {
+	podman, ctr, hosts string
+	pullers            []puller
+}
+
+// startClients sets up clients for the proxy, and starts containerd.
+func (p *proxied) startClients(t *testing.T) proxyClients {
+	t.Helper()
+	p.setup(t, "containerd")
+	p.setup(t, "podman")
+	storage, err := os.MkdirTemp("", "podman-") // the path of podman's runroot has at most 50 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(storage); err != nil {
+			t.Error(err)
+		}
+	})
+	podman := "podman --root " + storage + "/root --runroot " + storage + "/run --tmpdir " + storage + "/tmp --storage-driver vfs "
+	ctr := "ctr --address " + startContainerd(t) + " images "
+	hosts := " --snapshotter native --hosts-dir " + p.root + "/etc/containerd/certs.d "
+	plain := func(image string) string { return p.Addr + "/" + image }
+	return proxyClients{podman, ctr, hosts, []puller{
+		{"docker by name", "", func(image string) []string { return []string{"docker", "pull", p.image(image)} },
+			func(image string) []string { return []string{"docker", "rmi", p.image(image)} }},
+		{"podman", "podman", func(image string) []string { return p.podmanCommand(podman + "pull " + plain(image)) },
+			func(image string) []string { return p.podmanCommand(podman + "rmi " + plain(image)) }},
+		{"containerd", "containerd", func(image string) []string { return strings.Fields(ctr + "pull" + hosts + plain(image)) },
+			func(image string) []string { return strings.Fields(ctr + "rm --sync " + plain(image)) }},
+		{"skopeo", "podman", func(image string) []string {
+			return p.podmanCommand("rm -rf " + storage + "/skopeo && skopeo --insecure-policy copy docker://" + plain(image) + " dir:" + storage + "/skopeo")
+		}, func(string) []string { return []string{"true"} }},
+		{"crane by name", "", func(image string) []string { return []string{"crane", "validate", "--remote", p.image(image)} },
+			func(string) []string { return []string{"true"} }},
+	}}
 }
 
 // podmanCommand runs podman or skopeo with the drop-in files that setup has written.
@@ -93,30 +132,12 @@ func (s *suite) testProxy(t *testing.T) {
 	p := w.startProxy(t, "--allow-push")
 	k := s.kind("oci")
 	wantDigest(t, "ecrkit says", w.result(t, "push", "oci:"+k.layout, w.Addr+"/proxy/app:1"), k.digest)
-	p.setup(t, "containerd")
-	p.setup(t, "podman")
-	storage := t.TempDir()
-	podman := "podman --root " + storage + "/root --runroot " + storage + "/run --tmpdir " + storage + "/tmp --storage-driver vfs "
-	ctr := "ctr --address " + startContainerd(t) + " images "
-	hosts := " --snapshotter native --hosts-dir " + p.root + "/etc/containerd/certs.d "
-
-	pullers := []puller{
-		{"docker by name", "", func(string) []string { return []string{"docker", "pull", p.image("proxy/app:1")} },
-			func(string) []string { return []string{"docker", "rmi", p.image("proxy/app:1")} }},
-		{"podman", "podman", func(image string) []string { return p.podmanCommand(podman + "pull " + image) },
-			func(image string) []string { return p.podmanCommand(podman + "rmi " + image) }},
-		{"containerd", "containerd", func(image string) []string { return strings.Fields(ctr + "pull" + hosts + image) },
-			func(image string) []string { return strings.Fields(ctr + "rm --sync " + image) }},
-		{"skopeo", "podman", func(image string) []string {
-			return p.podmanCommand("rm -rf " + storage + "/skopeo && skopeo --insecure-policy copy docker://" + image + " dir:" + storage + "/skopeo")
-		}, func(string) []string { return []string{"true"} }},
-		{"crane by name", "", func(string) []string { return []string{"crane", "validate", "--remote", p.image("proxy/app:1")} },
-			func(string) []string { return []string{"true"} }},
-	}
+	c := p.startClients(t)
+	podman, ctr, hosts, pullers := c.podman, c.ctr, c.hosts, c.pullers
 	w.calls(t)
 	for i, c := range pullers {
 		t.Run("pull by "+c.name, func(t *testing.T) {
-			image := w.Addr + "/proxy/app:1"
+			const image = "proxy/app:1"
 			for again := range 2 {
 				w.runLine(t, c.pull(image))
 				layers := 0
@@ -177,7 +198,7 @@ func (s *suite) testProxy(t *testing.T) {
 				continue
 			}
 			w.calls(t)
-			line := c.pull(w.Addr + "/proxy/app:1")
+			line := c.pull("proxy/app:1")
 			if out, _, err := w.execute(t, line[0], line[1:]...); err == nil {
 				t.Errorf("%s pulls without the proxy: %s", c.name, out)
 			}
