@@ -67,6 +67,23 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 	return cfg, nil
 }
 
+// ConfigWithoutRegistry returns the SDK's configuration for calls that concern no
+// registry, such as those to AWS KMS about a file. Its region is that of the environment
+// or the profile, and may be "". Credentials are found, and waited for, as [AWS.Config]
+// does. Errors come from [Explain].
+func (a AWS) ConfigWithoutRegistry(ctx context.Context) (aws.Config, error) {
+	plan, err := a.plan(ctx, Registry{}, func(context.Context, *Plan, endpointSettings) error { return nil })
+	if err != nil {
+		return aws.Config{}, Explain(Registry{}, err)
+	}
+	cfg, _, err := a.configure(ctx, plan)
+	if err != nil {
+		return aws.Config{}, Explain(Registry{}, err)
+	}
+	cfg.Credentials = a.credentials(plan, cfg, 0)
+	return cfg, nil
+}
+
 // credentials returns the provider of a plan's credentials over the SDK's in cfg.
 func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duration) *credentialProvider {
 	return &credentialProvider{plan: plan, sdk: cfg.Credentials, metadataTimeout: metadataTimeout, now: a.now}
@@ -81,7 +98,9 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 	}
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client),
 		// The SDK has another client for the credentials of a container, which would ask a proxy.
-		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client })}
+		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
+		// Clients would write to stderr of answers that broke off, and of metadata services that refuse.
+		config.WithLogger(logging.Nop{})}
 	if p.profile != "" {
 		options = append(options, config.WithSharedConfigProfile(p.profile))
 	}
@@ -98,7 +117,6 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 		return aws.Config{}, false, err
 	}
 	drift = a.drifted(p, cfg)
-	cfg.Logger = logging.Nop{} // clients would write to stderr of answers that broke off
 	if role := p.oidcRole(a.Env); role != "" && a.options().Credentials == nil {
 		cfg.Credentials = a.oidcProvider(p, role, cfg)
 	}

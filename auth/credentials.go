@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // credentialProvider obtains the credentials of a plan for whatever call needs them:
@@ -59,12 +62,18 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 	credentials, err := c.sdk.Retrieve(ctx)
 	var api smithy.APIError
 	var transport *url.Error
+	var response *smithyhttp.ResponseError
+	metadata := c.plan.Source.base == KindIMDS && strings.HasPrefix(operation(err, ":"), "ec2imds:")
 	switch {
 	case err == nil:
 		return credentials, nil
 	case errors.Is(context.Cause(ctx), errUnanswered):
-		err = &metadataError{err}
+		err = &metadataError{err: err}
 	case caller.Err() != nil: // the caller has ended it
+	case metadata && errors.As(err, &response):
+		err = &metadataError{response.HTTPStatusCode(), err}
+	case metadata && errors.As(err, &transport):
+		err = &metadataError{err: err}
 	case c.plan.Source.base == KindIMDS && !errors.As(err, &api),
 		!errors.As(err, &api) && !errors.As(err, &transport):
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
@@ -78,40 +87,24 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 // errUnanswered ends the wait for the instance metadata service.
 var errUnanswered = errors.New("no answer in time")
 
-// metadataError reports that the instance metadata service is silent.
-type metadataError struct{ err error }
+// metadataError reports that the instance metadata service has no credentials: it is
+// silent, or answers with an HTTP status.
+type metadataError struct {
+	status int // 0 without an answer
+	err    error
+}
 
 func (e *metadataError) Error() string {
-	return fmt.Sprintf("%v: no profile, no access key, and no instance metadata service answers", ErrNoCredentials)
+	const none = "no profile, no access key, and "
+	switch e.status {
+	case 0:
+		return fmt.Sprintf("%v: %sno instance metadata service answers", ErrNoCredentials, none)
+	case http.StatusNotFound:
+		return fmt.Sprintf("%v: %sthe EC2 instance has no role", ErrNoCredentials, none)
+	case http.StatusForbidden: // of a service that was disabled with modify-instance-metadata-options
+		return fmt.Sprintf("%v: %sthe instance metadata service is disabled (HTTP 403)", ErrNoCredentials, none)
+	}
+	return fmt.Sprintf("%v: %sthe instance metadata service answers with HTTP %d", ErrNoCredentials, none, e.status)
 }
 
 func (e *metadataError) Unwrap() []error { return []error{ErrNoCredentials, e.err} }
-
-// halfPair is an access key in the environment of which one half is missing. The SDK
-// passes over it.
-type halfPair struct{ set, missing string }
-
-// half returns the half of an access key that the environment has, or nil.
-func (env Environment) half() *halfPair {
-	const id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-	hasID, hasSecret := env.get(id, "AWS_ACCESS_KEY") != "", env.get(secret, "AWS_SECRET_KEY") != ""
-	switch {
-	case hasID && !hasSecret:
-		return &halfPair{id, secret}
-	case hasSecret && !hasID:
-		return &halfPair{secret, id}
-	}
-	return nil
-}
-
-// halfPairError is a lack of credentials for want of half an access key.
-type halfPairError struct {
-	halfPair
-	err error
-}
-
-func (e *halfPairError) Error() string {
-	return fmt.Sprintf("%v: %s is set, and %s is not", ErrNoCredentials, e.set, e.missing)
-}
-
-func (e *halfPairError) Unwrap() error { return e.err }

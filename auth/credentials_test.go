@@ -3,7 +3,10 @@ package auth
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -79,18 +82,49 @@ func TestConfigWithoutCredentials(t *testing.T) {
 	}
 }
 
-// Half an access key is named: the SDK passes over it.
-func TestHalfAccessKey(t *testing.T) {
-	for set, missing := range map[string]string{"AWS_ACCESS_KEY_ID": "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY": "AWS_ACCESS_KEY_ID"} {
+// Calls that concern no registry end as soon, with the same words.
+func TestConfigWithoutRegistry(t *testing.T) {
+	connections := silence(t)
+	t.Setenv("AWS_REGION", "eu-west-1")
+	cfg, err := AWS{}.ConfigWithoutRegistry(t.Context())
+	if err != nil || cfg.Region != "eu-west-1" {
+		t.Fatalf("region %q, %v", cfg.Region, err)
+	}
+	begun := time.Now()
+	_, err = cfg.Credentials.Retrieve(t.Context())
+	reason, next := Describe(err)
+	if !errors.Is(err, ErrNoCredentials) || reason != "no AWS credentials: no profile, no access key, and no instance metadata service answers" || next == "" {
+		t.Errorf("got %q, %q", reason, next)
+	}
+	if took := time.Since(begun); took > 10*time.Second || connections() == 0 {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// What the instance metadata service answers is told in our words, and by nobody else.
+func TestMetadataServiceRefuses(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusNotFound:   "the EC2 instance has no role",
+		http.StatusForbidden:  "the instance metadata service is disabled (HTTP 403)",
+		http.StatusBadRequest: "the instance metadata service answers with HTTP 400",
+	} {
 		silence(t)
-		t.Setenv(set, "canary-half")
-		_, err := (&Minter{MetadataTimeout: 50 * time.Millisecond}).Token(t.Context(), local)
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if status == http.StatusNotFound && r.Method == http.MethodPut {
+				w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+				_, _ = io.WriteString(w, "token")
+				return
+			}
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(server.Close)
+		t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
+		_, err := (&Minter{MetadataTimeout: time.Minute}).Token(t.Context(), local)
 		if !errors.Is(err, ErrNoCredentials) {
-			t.Fatalf("got %v", err)
+			t.Fatalf("HTTP %d: %v", status, err)
 		}
-		want := "no AWS credentials: " + set + " is set, and " + missing + " is not; set " + missing
-		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary-half") {
-			t.Errorf("got %v", err)
+		if text := err.Error(); !strings.Contains(text, ": no AWS credentials: no profile, no access key, and "+want+"; set AWS_PROFILE") || strings.Contains(text, "operation error") {
+			t.Errorf("HTTP %d: %s", status, text)
 		}
 	}
 }

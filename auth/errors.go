@@ -26,7 +26,10 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	text := e.Registry.Host + ": " + cause(e.Err)
+	text := cause(e.Err)
+	if e.Registry.Host != "" { // of a service without a registry
+		text = e.Registry.Host + ": " + text
+	}
 	if e.Next != "" {
 		text += "; " + e.Next
 	}
@@ -71,7 +74,7 @@ func nextStep(err error) string {
 	case errors.As(err, &login):
 		return login.next()
 	case errors.As(err, &half):
-		return "set " + half.missing
+		return "set " + half.missing + half.where
 	case errors.As(err, &noProfile):
 		return "check AWS_PROFILE, the profile in the rules of ecrkit's config.yaml, and the profiles in the AWS config file"
 	case errors.As(err, &sso):

@@ -61,11 +61,20 @@ func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 // the error wraps [ErrNoCredentials] and the plan is as complete as it can be.
 // Errors come from [Explain].
 func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
+	p, err := a.plan(ctx, r, func(ctx context.Context, p *Plan, settings endpointSettings) (err error) {
+		p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint)
+		return err
+	})
+	return p, Explain(r, err)
+}
+
+// plan makes a plan, whose endpoint is found by endpoint.
+func (a AWS) plan(ctx context.Context, r Registry, endpoint func(context.Context, *Plan, endpointSettings) error) (Plan, error) {
 	p := Plan{Registry: r}
 	p.Rule, p.RuleIndex = a.Registries.Rule(r.Host)
 	env, err := a.Env.sdk()
 	if err != nil {
-		return p, Explain(r, err)
+		return p, err
 	}
 	p.env, p.half = env, a.Env.half()
 	if p.oidcRole(a.Env) != "" {
@@ -83,8 +92,8 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 	}
 	shared, read, sharedErr := a.sharedConfig(ctx, env, p.profile, options)
 	settings := endpointSettings{env: a.Env, sdk: env, shared: shared}
-	if p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint); err != nil {
-		return p, Explain(r, err)
+	if err := endpoint(ctx, &p, settings); err != nil {
+		return p, err
 	}
 	p.Source, err = a.credentialSource(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
 	p.Files = append(read, p.Source.files...)
@@ -92,7 +101,7 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 	if sharedErr != nil {
 		err = sharedErr
 	}
-	return p, Explain(r, err)
+	return p, err
 }
 
 // credentialSource is what the SDK would use, and what a rule puts on top of it.
@@ -162,6 +171,10 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 	}
 	if errors.As(err, &missing) {
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
+	} else if err != nil {
+		if half := halfOfProfile(err, all); half != nil {
+			err = &halfPairError{*half, fmt.Errorf("%w: %w", ErrNoCredentials, err)}
+		}
 	}
 	if err == nil {
 		err = files.CheckRegular(shared.CustomCABundle)

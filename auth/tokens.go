@@ -85,8 +85,8 @@ func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 // identify obtains the credentials of an unstable credential source. That an instance
 // metadata service does not answer is remembered, as it takes long to find out.
 func (t *Tokens) identify(ctx context.Context, plan Plan) (session, error) {
-	if plan.Source.base != KindIMDS || t.Store == nil {
-		return t.session(ctx, plan)
+	if plan.Source.base != KindIMDS || t.Store == nil || plan.half != nil {
+		return t.session(ctx, plan) // half of an access key is this environment's alone: the key is not
 	}
 	key := plan.Key()
 	if f, ok := t.Store.Failure(key); ok {
@@ -235,7 +235,7 @@ func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *ses
 
 // failed remembers what AWS refused, so that many callers do not all ask again.
 func (t *Tokens) failed(key tokenstore.Key, err error, locked bool) error {
-	if locked && !transient(err) {
+	if locked && !transient(err) && !errors.As(err, new(*halfPairError)) {
 		t.remember(key, codeRefused, err, failureMemory)
 	}
 	return err

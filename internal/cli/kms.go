@@ -18,11 +18,11 @@ func (app *App) kmsConfig(ctx context.Context, near auth.Registry) (cfg aws.Conf
 	if near.Host != "" {
 		cfg, err = app.awsConfig(ctx, near)
 	} else {
-		var options []func(*config.LoadOptions) error
+		calls := auth.AWS{Env: app.Env}
 		if app.Verbose {
-			options = append(options, app.logCalls())
+			calls.LoadOptions = append(calls.LoadOptions, app.logCalls())
 		}
-		cfg, err = config.LoadDefaultConfig(ctx, options...)
+		cfg, err = calls.ConfigWithoutRegistry(ctx)
 	}
 	if err != nil {
 		return aws.Config{}, err

@@ -115,7 +115,7 @@ func (k *keys) fromKMS(ctx context.Context, name string) (*sign.Signer, error) {
 	}
 	cfg, err := k.app.kmsConfig(ctx, k.near)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("KMS key %s: %w", reference.Key, err)
 	}
 	signer, err := sign.NewSigner(ctx, name, awskms.New(cfg, reference))
 	if err != nil {
