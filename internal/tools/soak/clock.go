@@ -40,7 +40,7 @@ func runClock(ctx context.Context, s *soak) error {
 		return err
 	}
 	for _, c := range clockCases(old, new) {
-		if !strings.Contains(c.name, s.only) {
+		if !s.wants(c.name) {
 			continue
 		}
 		for _, who := range whose {

@@ -20,7 +20,7 @@ func runDirectories(ctx context.Context, s *soak) error {
 		return err
 	}
 	for i, p := range places() {
-		if !strings.Contains(p.name, s.only) {
+		if !s.wants(p.name) {
 			continue
 		}
 		if err := s.spoil(ctx, r, p, old, new, rand.New(rand.NewPCG(s.seed, uint64(100+i)))); err != nil {

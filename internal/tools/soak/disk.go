@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 )
 
 // runDisk mounts at each place a disk that is too small, in so many sizes up to one that is enough.
@@ -18,7 +17,7 @@ func runDisk(ctx context.Context, s *soak) error {
 		return err
 	}
 	for _, p := range places() {
-		if !strings.Contains(p.name, s.only) {
+		if !s.wants(p.name) {
 			continue
 		}
 		if err := s.fillDisk(ctx, s.tally(r, p.name), p, old, new); err != nil {

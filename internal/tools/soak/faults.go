@@ -103,7 +103,7 @@ func runFaults(ctx context.Context, s *soak) error {
 	images := faultImages{large, small}
 	var waiting, busy []*faultRun
 	for _, c := range faultCases(images) {
-		if !strings.Contains(c.name, s.only) {
+		if !s.wants(c.name) {
 			continue
 		}
 		t := s.tally(r, c.name)

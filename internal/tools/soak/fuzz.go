@@ -68,7 +68,7 @@ func runFuzz(ctx context.Context, s *soak) error {
 			return err
 		}
 		for _, t := range targets {
-			if !strings.Contains(t.Package+" "+t.Name, s.only) {
+			if !s.wants(t.Package + " " + t.Name) {
 				continue
 			}
 			s.saving.Lock()

@@ -44,8 +44,8 @@ type killing struct {
 // runKill kills each kind of operation at random times. After one to three kills the command runs to its end.
 func runKill(ctx context.Context, s *soak) error {
 	r := s.begin("kill")
-	cases := slices.DeleteFunc(killCases(), func(c killCase) bool { return !strings.Contains(c.name, s.only) })
-	helper := strings.Contains(helperCase, s.only)
+	cases := slices.DeleteFunc(killCases(), func(c killCase) bool { return !s.wants(c.name) })
+	helper := s.wants(helperCase)
 	all := len(cases)
 	if helper {
 		all++

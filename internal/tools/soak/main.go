@@ -31,6 +31,7 @@ import (
 type options struct {
 	sections string
 	only     string
+	except   string
 	count    int
 	sizes    int
 	vanish   int
@@ -90,6 +91,7 @@ func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.StringVar(&o.sections, "section", strings.Join(names, ","), "`names` of sections to run")
 	flags.StringVar(&o.only, "only", "", "run only the cases whose name contains this `text`")
+	flags.StringVar(&o.except, "except", "", "run no case whose name contains this `text`")
 	flags.IntVar(&o.count, "count", 1000, "`number` of kills, in all cases together")
 	flags.IntVar(&o.sizes, "sizes", 50, "`number` of sizes of a full disk, for each place")
 	flags.IntVar(&o.vanish, "vanish", 25, "`number` of times that each place is removed, and that it is renamed")
@@ -114,6 +116,11 @@ type soak struct {
 	work    string // for everything that is written
 	saving  sync.Mutex
 	results []*section
+}
+
+// wants reports whether the flags choose the case.
+func (s *soak) wants(name string) bool {
+	return strings.Contains(name, s.only) && (s.except == "" || !strings.Contains(name, s.except))
 }
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {

@@ -45,7 +45,7 @@ func runTogether(ctx context.Context, s *soak) error {
 		images = append(images, m)
 	}
 	for _, c := range crowds(images) {
-		if !strings.Contains(c.name, s.only) {
+		if !s.wants(c.name) {
 			continue
 		}
 		t := s.tally(r, c.name)
