@@ -63,6 +63,10 @@ func TestVerifyPlatforms(t *testing.T) {
 	if _, err := verify(index, true); !errors.Is(err, content.ErrIntegrity) || errors.Is(err, ErrUntrusted) {
 		t.Errorf("a nested index with other bytes: %v", err)
 	}
+	delete(m.data, nested.Descriptor.Digest)
+	if v, err := verify(index, true); !errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) || v.Status != "" {
+		t.Errorf("a nested index that is missing: %q, %v", v.Status, err)
+	}
 	m.data[nested.Descriptor.Digest] = nested.Content
 	refused := errors.New("503")
 	m.fail["referrers "+string(arm.Digest)] = refused

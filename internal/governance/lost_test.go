@@ -37,11 +37,8 @@ func changes() map[string]func(ctx context.Context, g *governed) error {
 		"DeleteRepository": func(ctx context.Context, g *governed) error { return g.DeleteRepository(ctx, "app", true) },
 		"DeleteRepositoryPolicy": func(ctx context.Context, g *governed) error {
 			const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}]}`
+			g.check(g.PutRepositoryPolicy(ctx, "app", policy, false))
 			_, err := g.DeleteRepositoryPolicy(ctx, "app")
-			if errors.Is(err, ErrNoPolicy) {
-				g.check(g.PutRepositoryPolicy(ctx, "app", policy, false))
-				_, err = g.DeleteRepositoryPolicy(ctx, "app")
-			}
 			return err
 		},
 		"DeleteLifecyclePolicy": func(ctx context.Context, g *governed) error {
@@ -91,10 +88,11 @@ func TestLostAnswers(t *testing.T) {
 					g := newScanned(t, localecr.Options{PreviewTime: 20 * time.Second}, ScanBasic)
 					g.empty["app"] = g.image("app", "a", "1")
 					g.check(g.server.SetFaults(fault))
+					before := g.calls.Count(op)
 					if err := change(t.Context(), g); err != nil {
 						t.Error(err)
 					}
-					if n := g.calls.Count(op); n < 2 {
+					if n := g.calls.Count(op) - before; n != 2 { // a third one would be waiting for the first
 						t.Errorf("%d calls", n)
 					}
 				})
