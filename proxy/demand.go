@@ -87,10 +87,13 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 }
 
 // refuse returns the failure of an image that is not as required, or of which that could not
-// be found out.
+// be found out; err itself if it is one.
 func (h *Handler) refuse(ctx context.Context, name string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return f
 	}
 	f := &failure{http.StatusServiceUnavailable, "DENIED", ""}
 	reason := "it could not be verified: "

@@ -58,7 +58,9 @@ func (h *Handler) publish(ctx context.Context, dst content.Target, t target, m c
 		if err := dst.PutManifest(ctx, m); err != nil {
 			return err
 		}
-		if err := before(ctx, t.host, t.repository, dst, m); err != nil {
+		if err := before(ctx, t.host, t.repository, dst, m); err != nil && !errors.Is(err, content.ErrConflict) {
+			return h.refuse(ctx, fmt.Sprintf("%s/%s@%s", t.host, t.repository, m.Descriptor.Digest), err)
+		} else if err != nil {
 			return err
 		}
 	}

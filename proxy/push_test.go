@@ -229,7 +229,14 @@ func TestPushRefused(t *testing.T) {
 	refused(http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", "PUT", app+"/manifests/1.0", strings.Repeat(" ", content.MaxManifestSize+1), "Content-Type", imageType)
 	s.before = func(string, content.Manifest) error { return errors.New("the key is not there") }
 	manifest := `{"schemaVersion":2,"mediaType":"` + imageType + `","config":{"mediaType":"x/y","digest":"` + d + `","size":5},"layers":[]}`
-	refused(http.StatusBadGateway, "UNKNOWN", "PUT", app+"/manifests/1.0", manifest, "Content-Type", imageType)
+	refused(http.StatusServiceUnavailable, "DENIED", "PUT", app+"/manifests/1.0", manifest, "Content-Type", imageType)
+	// A signature that is missing is no repository that does not exist.
+	s.before = func(string, content.Manifest) error { return fmt.Errorf("signature: %w", content.ErrNotFound) }
+	refused(http.StatusServiceUnavailable, "DENIED", "PUT", app+"/manifests/1.0", manifest, "Content-Type", imageType)
+	s.before = func(string, content.Manifest) error { return fmt.Errorf("%w: not signed", ErrRefused) }
+	refused(http.StatusForbidden, "DENIED", "PUT", app+"/manifests/1.0", manifest, "Content-Type", imageType)
+	s.before = func(string, content.Manifest) error { return &content.ConflictError{Image: "the tag of the signature"} }
+	refused(http.StatusBadRequest, "TAG_INVALID", "PUT", app+"/manifests/1.0", manifest, "Content-Type", imageType)
 	s.do(http.StatusNotFound, "HEAD", app+"/manifests/1.0", "")
 	if len(s.uploads.all) != 0 {
 		t.Errorf("%d uploads are left", len(s.uploads.all))

@@ -85,14 +85,15 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 // discoverTag returns the attachment that a tag names, if there is one.
 func discoverTag(ctx context.Context, src Source, tag string) ([]Attachment, error) {
 	m, err := src.Resolve(ctx, tag)
-	if errors.Is(err, content.ErrNotFound) {
+	missing := errors.Is(err, content.ErrIncomplete)
+	if errors.Is(err, content.ErrNotFound) && !missing {
 		return nil, nil
 	}
 	if err == nil {
 		err = checkContent(m.Descriptor, m.Content)
 	}
-	if isMalformed(err) {
-		a := Attachment{Tag: tag, Problem: err.Error()}
+	if missing || isMalformed(err) {
+		a := Attachment{Tag: tag, Problem: err.Error(), missing: missing}
 		a.Kind = a.kindByType(nil)
 		return []Attachment{a}, nil
 	}

@@ -6,12 +6,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
-
-	"github.com/ecrkit/ecrkit/transfer/content"
 )
-
-// errMissing reports that a signature or attestation could not be read.
-var errMissing = fmt.Errorf("not all that is listed as its signatures is there, so that it could not be checked: %w", content.ErrNotFound)
 
 // judge sets the status of an image from what was found, and returns the error that
 // says why it is not verified.
@@ -26,7 +21,7 @@ func (v checker) judge(f findings) (Verification, error) {
 		result.Status = StatusVerified
 		return result, nil
 	case len(f.missing) > 0: // one of them might be what is required
-		return Verification{}, fmt.Errorf("%s: %w: %s", image, errMissing, strings.Join(reasons(f.missing), "; "))
+		return Verification{}, fmt.Errorf("%s: %w: %s", image, ErrMissing, strings.Join(reasons(f.missing), "; "))
 	case !r.AttestationsOnly && f.signatures == 0:
 		result.Status = StatusUnsigned
 		return result, fmt.Errorf("%s: %w%s", image, ErrUnsigned, f.attestationNote())

@@ -92,7 +92,7 @@ type Rejection struct {
 // A signature that is malformed or about another image does not count, and does not
 // keep others from counting. One that is listed and missing does not either, but an image
 // that is not verified without it is neither unsigned nor untrusted: the error wraps
-// [content.ErrNotFound]. What the registry refuses to show keeps others from counting: it is
+// [ErrMissing]. What the registry refuses to show keeps others from counting: it is
 // an error, since nobody knows what it is.
 func Verify(ctx context.Context, src Source, m content.Manifest, r Requirements) (Verification, error) {
 	keys, err := r.check()

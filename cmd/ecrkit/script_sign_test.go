@@ -65,6 +65,7 @@ func setSigningFault(ts *testscript.TestScript, _ bool, args []string) {
 		"throttled": {Op: "Sign", Count: -1, Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"},
 		"passing":   {Op: "Sign", Status: 400, Code: "ThrottlingException", Message: "Rate exceeded"},
 		"slow":      {Op: "Sign", Stall: 300 * time.Millisecond},
+		"missing":   {Op: "GET /layers/{digest}", Count: -1, Status: 404, Code: "NoSuchKey", Message: "The specified key does not exist."},
 		"referrers": {Op: "ListImageReferrers", Count: -1, Status: 400, Code: "AccessDeniedException", Message: "not authorized to perform: ecr:BatchGetImage"},
 	}
 	server := ts.Value(serverKey{}).(*localecr.Server)

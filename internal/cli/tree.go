@@ -236,7 +236,7 @@ func (t *treeReader) signers(ctx context.Context, m content.Manifest, attachment
 		}
 	}
 	v, err := sign.Verify(ctx, t.src, m, sign.Requirements{Keys: t.keys})
-	if err != nil && !isRefusal(err) {
+	if err != nil && !isRefusal(err) && !lacksSignature(err) {
 		return nil, err
 	}
 	names := map[digest.Digest][]string{}

@@ -114,9 +114,9 @@ func verifyChosen(ctx context.Context, src content.Source, resolved, chosen cont
 	each := r.Platforms // which are not asked for here
 	r.Platforms = false
 	v, err := verifyImage(ctx, src, resolved, r)
-	if each && err == nil || !each && isRefusal(err) {
+	if each && err == nil || !each && (isRefusal(err) || lacksSignature(err)) {
 		own, ownErr := verifyImage(ctx, src, chosen, r)
-		if each || ownErr == nil || !isRefusal(ownErr) {
+		if each || !isRefusal(ownErr) {
 			return own, ownErr
 		}
 	}

@@ -265,6 +265,10 @@ func noVerification(d digest.Digest, status sign.Status) sign.Verification {
 	return sign.Verification{Digest: d, Status: status, Signatures: []sign.Signature{}, Attestations: []sign.Signature{}, Rejected: []sign.Rejection{}, NotChecked: []string{}}
 }
 
+// lacksSignature reports whether err is that a signature is listed, but missing: without it an image
+// is not verified, but may be by another one.
+func lacksSignature(err error) bool { return errors.Is(err, sign.ErrMissing) }
+
 // isRefusal reports whether err is about an image that was checked and refused.
 func isRefusal(err error) bool {
 	return errors.Is(err, sign.ErrUnsigned) || errors.Is(err, sign.ErrUntrusted)

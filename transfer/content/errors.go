@@ -23,6 +23,10 @@ var (
 	ErrNoRanges = Permanent(errors.New("the server sends no ranges"))
 )
 
+// ErrIncomplete is wrapped, with [ErrNotFound], by errors about content that a layout lists, but
+// does not have.
+var ErrIncomplete = errors.New("the layout is incomplete")
+
 // ErrNoRoom is the error of a directory for temporary files that has no room for more.
 var ErrNoRoom = errors.New("there is no room")
 

@@ -96,8 +96,13 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 		if err != nil {
 			return nil, err
 		}
-		if names == subject && names != "" {
+		switch {
+		case names == subject && names != "":
 			found = append(found, entry)
+		case content.HasDescriptor(listed, d):
+			if _, err := l.StatBlob(ctx, d.Digest); errors.Is(err, content.ErrNotFound) {
+				found = append(found, d) // its list says that it refers to the subject
+			}
 		}
 	}
 	return found, nil

@@ -301,7 +301,7 @@ func (l Reader) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, 
 	}
 	f, err := imagefs.OpenFile(l.files, BlobPath(d.Digest), d.Size)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: blob %s: %w; the layout is incomplete", l.name, d.Digest, content.ErrNotFound)
+		return nil, fmt.Errorf("%s: blob %s: %w; %w", l.name, d.Digest, content.ErrNotFound, content.ErrIncomplete)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: blob %s: %w", l.name, d.Digest, err)

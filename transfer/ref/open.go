@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -177,11 +178,15 @@ func (o *Opener) transport() http.RoundTripper {
 	return o.Wrap(t)
 }
 
+// tokenTimeout is how long a token may take, which is needed in the middle of a transfer: enough for a service that
+// stalls three times. The credential helper, for which somebody waits, has less.
+const tokenTimeout = time.Minute
+
 func (o *Opener) tokens() *auth.Tokens {
 	if o.Tokens != nil {
 		return o.Tokens
 	}
-	return &auth.Tokens{Minter: auth.Minter{AWS: auth.AWS{Registries: o.Registries}}}
+	return &auth.Tokens{Minter: auth.Minter{AWS: auth.AWS{Registries: o.Registries}, Timeout: tokenTimeout}}
 }
 
 // limitsOf returns the limits of a registry: Amazon ECR has quotas for each account and
