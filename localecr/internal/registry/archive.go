@@ -84,7 +84,7 @@ func (r *Registry) UpdateImageStorageClass(_ context.Context, in *ecr.UpdateImag
 // checkArchivable refuses to archive what an active index lists: the index could not be pulled any more.
 func (repo *repository) checkArchivable(rec *imageRecord, at time.Time) error {
 	var lists []string
-	for _, user := range repo.users(rec.Digest) {
+	for user := range repo.users(rec.Digest) {
 		list, err := repo.image(user)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (repo *repository) archive(rec *imageRecord, at time.Time) error {
 
 // accessible reports whether an image that can be pulled names the layer.
 func (repo *repository) accessible(digest string, at time.Time) (bool, error) {
-	for _, user := range repo.users(digest) {
+	for user := range repo.users(digest) {
 		rec, err := repo.image(user)
 		if err != nil {
 			return false, err

@@ -51,7 +51,7 @@ func (repo *repository) deleteImage(rec *imageRecord, id types.ImageIdentifier, 
 	}
 	left := slices.DeleteFunc(slices.Clone(rec.Tags), func(t string) bool { return slices.Contains(removed, t) })
 	if len(left) == 0 {
-		if lists := repo.users(rec.Digest); len(lists) > 0 {
+		if lists := slices.Collect(repo.users(rec.Digest)); len(lists) > 0 {
 			return &types.ImageFailure{
 				FailureCode:   types.ImageFailureCodeImageReferencedByManifestList,
 				FailureReason: aws.String(fmt.Sprintf("Requested image referenced by manifest list: [%s]", strings.Join(lists, ", "))),

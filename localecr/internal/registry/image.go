@@ -3,6 +3,7 @@ package registry
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -103,15 +104,17 @@ func (repo *repository) setTag(rec *imageRecord, tag string) error {
 	return repo.tags().Put([]byte(tag), []byte(rec.Digest))
 }
 
-// users returns the digests of the images that name a layer or a child.
-func (repo *repository) users(digest string) []string {
-	var out []string
-	prefix := pairKey(digest, "")
-	c := repo.uses().Cursor()
-	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		out = append(out, string(k[len(prefix):]))
+// users returns the digests of the images that name a layer or a child. A layer that all images share has many.
+func (repo *repository) users(digest string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		prefix := pairKey(digest, "")
+		c := repo.uses().Cursor()
+		for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+			if !yield(string(k[len(prefix):])) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // named finds the image that an identifier names, for an operation on this one image. Errors:

@@ -44,7 +44,12 @@ func (repo *repository) touchLayer(digest string, now time.Time) error {
 }
 
 // associated reports whether an image of the repository names the layer.
-func (repo *repository) associated(digest string) bool { return len(repo.users(digest)) > 0 }
+func (repo *repository) associated(digest string) bool {
+	for range repo.users(digest) {
+		return true
+	}
+	return false
+}
 
 // addLayer adds a layer to the repository whose bytes the store has or is about to have. The caller
 // holds store.blobs.
