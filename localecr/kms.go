@@ -2,6 +2,7 @@ package localecr
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
@@ -70,6 +72,11 @@ func (s *Server) keys(account, region string) (*keys.Store, error) {
 	id := filepath.Join(account, region)
 	if k := s.keyStores[id]; k != nil {
 		return k, nil
+	}
+	if s.sync {
+		if err := files.MakeDirs(filepath.Join(s.keysDir(), id), 0o700); err != nil {
+			return nil, fmt.Errorf("signing keys: %w", err)
+		}
 	}
 	k, err := keys.Open(filepath.Join(s.keysDir(), id), account, region, s.clock.Now)
 	if err != nil {

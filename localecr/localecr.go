@@ -42,6 +42,7 @@ type Server struct {
 
 	dir            string
 	temporary      bool
+	sync           bool
 	store          *registry.Store
 	key            []byte // of tokens and temporary keys
 	clock          *Clock
@@ -99,7 +100,7 @@ func New(o Options) (_ *Server, err error) {
 	s := &Server{
 		dir: o.Dir, clock: o.Clock, limits: registry.DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: cmp.Or(o.URLLifetime, DefaultURLLifetime), downloadAddr: o.DownloadAddr,
-		logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
+		sync: o.Sync, logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
 		upstreams: o.Upstreams, direct: loopback.NewTransport(),
 	}
 	s.control = s.newControl()
@@ -136,7 +137,7 @@ func New(o Options) (_ *Server, err error) {
 			err = errors.Join(err, files.RemoveAll(s.dir))
 		}
 	}()
-	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), ReplicationTime: cmp.Or(o.ReplicationTime, DefaultReplicationTime), SignPayload: s.signPayload,
+	s.store, err = registry.Open(s.dir, registry.Options{Clock: s.clock.Now, Sync: o.Sync, Limits: &s.limits, SigningTime: cmp.Or(o.SigningTime, DefaultSigningTime), ReplicationTime: cmp.Or(o.ReplicationTime, DefaultReplicationTime), SignPayload: s.signPayload,
 		PreviewTime: cmp.Or(o.PreviewTime, DefaultPreviewTime), RestoreTime: cmp.Or(o.RestoreTime, DefaultRestoreTime), ScanTime: cmp.Or(o.ScanTime, DefaultScanTime), ScanFixture: s.scans.find, DefaultKey: s.defaultKey, CheckKey: s.checkKey, IsUpstream: s.isUpstream, HasSecret: s.hasSecret,
 		Quirks: registry.Quirks{NoConfigAnnotations: s.quirk(QuirkNoConfigAnnotations), EmptyIndex: s.quirk(QuirkEmptyIndex), AnySize: s.quirk(QuirkAnySize),
 			BuildKitArtifact: s.quirk(QuirkBuildKitArtifact)}})

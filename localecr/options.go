@@ -64,6 +64,9 @@ type Options struct {
 	// one there, or a new one. Clients trust [CAFile], or take [CABundleFile].
 	TLSDir string
 	// Seed puts in what the server begins with. [Server.Seed] and [Server.Reset] call it; New does not.
-	Seed   func(context.Context, *Server) error
+	Seed func(context.Context, *Server) error
+	// Sync makes all that is acknowledged survive a loss of power, if the disk keeps what it has confirmed. Each change then
+	// waits for the disk. Without it, a loss of power can damage the store.
+	Sync   bool
 	Logger *slog.Logger // receives failures of the server itself; default none
 }

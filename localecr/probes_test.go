@@ -137,7 +137,7 @@ func TestPartsMayTravelTogether(t *testing.T) {
 		wg.Go(func() {
 			blob := base64.StdEncoding.EncodeToString(data[i*size : (i+1)*size])
 			body := fmt.Sprintf(`{"layerPartBlob":"%s","partFirstByte":%d,"partLastByte":%d,"repositoryName":"app","uploadId":"%s"}`, blob, i*size, (i+1)*size-1, *id)
-			req := r.signed(body)
+			req := r.signed("UploadLayerPart", body)
 			req.Body = io.NopCloser(&heldBody{rest: []byte(body), taken: taken[i]})
 			if got := r.do(req); got.status != 200 {
 				t.Errorf("part %d: %d %s", i, got.status, got.body)

@@ -76,11 +76,17 @@ func (s *Server) Snapshot(name string) (err error) {
 	if err == nil {
 		err = copyFiles(s.keysDir(), filepath.Join(dir, "kms"))
 	}
+	if err == nil && s.sync {
+		err = files.SyncTree(dir)
+	}
 	if err == nil {
 		err = files.RemoveAll(path)
 	}
 	if err == nil {
 		err = files.Rename(dir, path)
+	}
+	if err == nil && s.sync {
+		err = errors.Join(files.SyncDir(s.snapshotsDir()), files.SyncDir(s.dir))
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("local ECR: snapshot %s: %w", name, err), files.RemoveAll(dir))
@@ -177,6 +183,9 @@ func (s *Server) replaceKeys(dir string) error {
 	if err == nil && dir != "" {
 		err = copyFiles(dir, prepared)
 	}
+	if err == nil && s.sync {
+		err = files.SyncTree(prepared)
+	}
 	if err == nil {
 		err = files.Rename(s.keysDir(), old)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -185,6 +194,9 @@ func (s *Server) replaceKeys(dir string) error {
 	}
 	if err == nil {
 		err = files.Rename(prepared, s.keysDir())
+	}
+	if err == nil && s.sync {
+		err = files.SyncDir(s.dir)
 	}
 	s.keyStores = map[string]*keys.Store{}
 	return errors.Join(err, files.RemoveAll(old))

@@ -29,15 +29,16 @@ const (
 // costs little.
 func (r *rig) signedPart(id *string, i int, blob string) *http.Request {
 	first := i * partBytes
-	return r.signed(fmt.Sprintf(`{"layerPartBlob":"%s","partFirstByte":%d,"partLastByte":%d,"repositoryName":"app","uploadId":"%s"}`, blob, first, first+partBytes-1, *id))
+	return r.signed("UploadLayerPart", fmt.Sprintf(`{"layerPartBlob":"%s","partFirstByte":%d,"partLastByte":%d,"repositoryName":"app","uploadId":"%s"}`, blob, first, first+partBytes-1, *id))
 }
 
-func (r *rig) signed(body string) *http.Request {
+// signed is a request of an operation that is ready to be sent.
+func (r *rig) signed(operation, body string) *http.Request {
 	req, err := http.NewRequest("POST", r.srv.URL+"/", strings.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	req.Header.Set("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921.UploadLayerPart")
+	req.Header.Set("X-Amz-Target", "AmazonEC2ContainerRegistry_V20150921."+operation)
 	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
 	user := localecr.DefaultAccounts()[0].Users[0]
 	sum := sha256.Sum256([]byte(body))

@@ -73,6 +73,7 @@ type localFlags struct {
 	addr, downloadAddr, data, audit, quotas, faults, accounts, time, rate string
 
 	ephemeral   bool
+	sync        bool
 	latency     time.Duration
 	signing     time.Duration
 	replication time.Duration
@@ -103,6 +104,7 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.data, "data", "", "`directory` of the store (default $XDG_DATA_HOME/ecrkit/local)")
 	flags.StringSliceVar(&f.hostNames, "host-name", nil, "further `names` that it answers to on a loopback address, such as host.docker.internal")
 	flags.BoolVar(&f.ephemeral, "ephemeral", false, "use an empty store that is removed at the end")
+	flags.BoolVar(&f.sync, "sync", false, "survive a loss of power: acknowledge a change when it is on the disk")
 	flags.StringVar(&f.audit, "audit", "", "append every call to this `file`")
 	flags.StringVar(&f.quotas, "quotas", "off", "calls per second: off, default (those of AWS) or a `file`")
 	flags.DurationVar(&f.latency, "latency", 0, "round-trip time of every connection")
@@ -212,6 +214,9 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	closeFiles = func() error { return nil }
 	if f.data != "" && f.ephemeral {
 		return o, closeFiles, usagef("--data and --ephemeral exclude each other")
+	}
+	if o.Sync = f.sync; f.sync && f.ephemeral {
+		return o, closeFiles, usagef("--sync and --ephemeral exclude each other")
 	}
 	o.Clock, err = parseClock(f.time, app.Now())
 	if err != nil {

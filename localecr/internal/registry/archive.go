@@ -122,15 +122,29 @@ func (repo *repository) archive(rec *imageRecord, at time.Time) error {
 	return nil
 }
 
-// accessible reports whether an image that can be pulled names the layer.
-func (repo *repository) accessible(digest string, at time.Time) (bool, error) {
-	for user := range repo.users(digest) {
-		rec, err := repo.image(user)
+// activeAt returns a function that reports whether an image is there, and active at a time. It reads each image once: the
+// layers of an image mostly have the same users.
+func (repo *repository) activeAt(at time.Time) func(digest string) (bool, error) {
+	known := map[string]bool{}
+	return func(digest string) (bool, error) {
+		active, ok := known[digest]
+		if ok {
+			return active, nil
+		}
+		rec, err := repo.image(digest)
 		if err != nil {
 			return false, err
 		}
-		if rec != nil && rec.active(at) {
-			return true, nil
+		known[digest] = rec != nil && rec.active(at)
+		return known[digest], nil
+	}
+}
+
+// accessible reports whether an image that can be pulled names the layer.
+func (repo *repository) accessible(digest string, active func(string) (bool, error)) (bool, error) {
+	for user := range repo.users(digest) {
+		if ok, err := active(user); err != nil || ok {
+			return ok, err
 		}
 	}
 	return false, nil
@@ -138,7 +152,7 @@ func (repo *repository) accessible(digest string, at time.Time) (bool, error) {
 
 // availability reports whether an image that is pushed now can have the layer. A layer that only archived
 // images have is archived with them, until it is uploaded again.
-func (repo *repository) availability(digest string, at time.Time) (types.LayerAvailability, *layerRecord, error) {
+func (repo *repository) availability(digest string, active func(string) (bool, error)) (types.LayerAvailability, *layerRecord, error) {
 	rec, err := repo.layer(digest)
 	switch {
 	case err != nil:
@@ -148,7 +162,7 @@ func (repo *repository) availability(digest string, at time.Time) (types.LayerAv
 	case rec.Again || !repo.associated(digest):
 		return types.LayerAvailabilityAvailable, rec, nil
 	}
-	accessible, err := repo.accessible(digest, at)
+	accessible, err := repo.accessible(digest, active)
 	if err != nil {
 		return "", nil, err
 	}

@@ -98,10 +98,13 @@ func (s *Store) placeBlob(upload, digest string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	if err := os.Link(upload, path); err == nil || errors.Is(err, fs.ErrExist) {
-		return nil
+	if err := os.Link(upload, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := files.Rename(upload, path); err != nil { // a file system without hard links
+			return err
+		}
 	}
-	return files.Rename(upload, path) // a file system without hard links
+	// The upper one too, in any case: another upload may have made the lower one in it just now.
+	return errors.Join(s.syncDir(filepath.Dir(path)), s.syncDir(s.blobsDir()))
 }
 
 // removeOrphans removes the files that nothing in the database names: those of a process that was

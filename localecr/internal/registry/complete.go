@@ -66,16 +66,17 @@ func (r *Registry) CompleteLayerUpload(_ context.Context, in *ecr.CompleteLayerU
 // takeLayer makes the bytes of a finished upload a layer of its repository, and reports whether it had
 // the layer before. Either way the upload is gone from the database.
 func (r *Registry) takeLayer(u *upload, digest string) (exists bool, err error) {
-	r.store.blobs.Lock()
-	defer r.store.blobs.Unlock()
+	r.store.blobs.RLock()
+	defer r.store.blobs.RUnlock()
 	if err := r.store.placeBlob(u.path, digest); err != nil {
 		return false, fmt.Errorf("layer %s: %w", digest, err)
 	}
 	err = r.updateBlobs(&u.record.Repository, func(repo *repository) error {
+		exists = false
 		if repo.bucket.Tx().Bucket(bucketUploads).Get([]byte(u.record.ID)) == nil { // the store was cleared or restored
 			return r.uploadNotFound(u.record.Repository, u.record.ID)
 		}
-		have, layer, err := repo.availability(digest, r.now())
+		have, layer, err := repo.availability(digest, repo.activeAt(r.now()))
 		if err != nil {
 			return err
 		}

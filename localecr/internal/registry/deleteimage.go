@@ -19,8 +19,9 @@ func (r *Registry) BatchDeleteImage(_ context.Context, in *ecr.BatchDeleteImageI
 	if err := checkImageIDs(in.ImageIds); err != nil {
 		return nil, err
 	}
-	out := &ecr.BatchDeleteImageOutput{Failures: []types.ImageFailure{}, ImageIds: []types.ImageIdentifier{}}
+	out := &ecr.BatchDeleteImageOutput{}
 	err := r.update(in.RepositoryName, func(repo *repository) error {
+		out.Failures, out.ImageIds = []types.ImageFailure{}, []types.ImageIdentifier{}
 		for _, id := range in.ImageIds {
 			rec, failure, err := repo.resolve(id)
 			if err != nil {

@@ -22,15 +22,31 @@ func addJob(tx *bolt.Tx, bucket []byte, due time.Time, job any) error {
 	return putJSON(jobs, fmt.Appendf(nil, "%s %020d", due.UTC().Format(dueFormat), n), job)
 }
 
+// isDue returns a function that reports whether the job of a key, nil for none, is due by now.
+func (s *Store) isDue() func(key []byte) bool {
+	now := []byte(s.clock().UTC().Format(dueFormat))
+	return func(key []byte) bool { return key != nil && bytes.Compare(key[:len(now)], now) <= 0 }
+}
+
+// hasDue reports whether a job of a bucket is due.
+func hasDue(tx *bolt.Tx, bucket []byte, isDue func(key []byte) bool) bool {
+	key, _ := tx.Bucket(bucket).Cursor().First()
+	return isDue(key)
+}
+
+// anyDue reports whether any job is due by now.
+func (s *Store) anyDue(tx *bolt.Tx) bool {
+	isDue := s.isDue()
+	return hasDue(tx, bucketSignings, isDue) || hasDue(tx, bucketReplications, isDue) || hasDue(tx, bucketBackfillSteps, isDue)
+}
+
 // finishJobs calls finish for each job that is due, in the order of time, and forgets it. finish has
 // store.blobs.
 func finishJobs[T any](s *Store, bucket []byte, finish func(tx *bolt.Tx, job T, due time.Time) error) error {
-	now := []byte(s.clock().UTC().Format(dueFormat))
-	isDue := func(key []byte) bool { return key != nil && bytes.Compare(key[:len(now)], now) <= 0 }
+	isDue := s.isDue()
 	any := false
 	err := s.db.View(func(tx *bolt.Tx) error {
-		key, _ := tx.Bucket(bucket).Cursor().First()
-		any = isDue(key)
+		any = hasDue(tx, bucket, isDue)
 		return nil
 	})
 	if err != nil || !any {

@@ -69,6 +69,7 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 	}
 	out := &ecr.BatchCheckLayerAvailabilityOutput{Failures: []types.LayerFailure{}, Layers: []types.Layer{}}
 	err := r.view(in.RepositoryName, func(repo *repository) error {
+		active := repo.activeAt(r.now())
 		for _, digest := range in.LayerDigests {
 			switch {
 			case digest == "":
@@ -85,7 +86,7 @@ func (r *Registry) BatchCheckLayerAvailability(_ context.Context, in *ecr.BatchC
 				})
 				continue
 			}
-			availability, rec, err := repo.availability(digest, r.now())
+			availability, rec, err := repo.availability(digest, active)
 			if err != nil {
 				return err
 			}
@@ -124,7 +125,7 @@ func (r *Registry) CheckDownload(_ context.Context, in *ecr.GetDownloadUrlForLay
 			return &types.LayerInaccessibleException{Message: aws.String(fmt.Sprintf(
 				"The layer with digest '%s' in the repository with name '%s' is not accessible because it is not associated with an image. Unassociated image layers may be cleaned up at any time.", digest, repo.record.Name))}
 		}
-		accessible, err := repo.accessible(digest, r.now())
+		accessible, err := repo.accessible(digest, repo.activeAt(r.now()))
 		if err == nil && !accessible {
 			err = &types.LayerInaccessibleException{Message: aws.String(fmt.Sprintf(
 				"The layer with digest '%s' in the repository with name '%s' is not accessible because all images that it is associated with are archived", digest, repo.record.Name))}
@@ -156,10 +157,11 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 	if err := r.createOnPush(&target); err != nil {
 		return false, err
 	}
-	r.store.blobs.Lock()
-	defer r.store.blobs.Unlock()
+	r.store.blobs.RLock()
+	defer r.store.blobs.RUnlock()
 	mounted := false
 	err = r.updateBlobs(&target, func(repo *repository) error {
+		mounted = false
 		if *setting.Value != "ENABLED" || !ValidDigest(digest) {
 			return nil
 		}
@@ -176,11 +178,11 @@ func (r *Registry) MountLayer(ctx context.Context, target, source, digest string
 			from.cached() || from.record.EncryptionType != repo.record.EncryptionType || from.record.KMSKey != repo.record.KMSKey {
 			return err
 		}
-		if accessible, err := from.accessible(digest, r.now()); err != nil || !accessible {
+		if accessible, err := from.accessible(digest, from.activeAt(r.now())); err != nil || !accessible {
 			return err
 		}
 		mounted = true
-		have, own, err := repo.availability(digest, r.now())
+		have, own, err := repo.availability(digest, repo.activeAt(r.now()))
 		switch {
 		case err != nil:
 			return err

@@ -19,17 +19,19 @@ const lifecycleInterval = 24 * time.Hour
 // catchUp does in a repository what would have happened by now: signings end, lifecycle policies are
 // applied. Whatever reads or changes a repository calls it first. The caller does not hold store.blobs.
 func (r *Registry) catchUp(name string) error {
-	if err := r.store.finishDue(); err != nil {
-		return err
-	}
-	due := false
-	err := r.store.db.View(func(tx *bolt.Tx) error {
+	jobs, due := false, false
+	look := func(tx *bolt.Tx) error {
+		jobs = r.store.anyDue(tx)
 		repo, err := r.repository(tx, name)
-		if err == nil {
-			due = repo.lifecycleIsDue()
-		}
+		due = err == nil && repo.lifecycleIsDue()
 		return ignoreNoRepository(err)
-	})
+	}
+	err := r.store.db.View(look)
+	if err == nil && jobs {
+		if err = r.store.finishDue(); err == nil {
+			err = r.store.db.View(look) // replication may have made the repository
+		}
+	}
 	if err != nil || !due {
 		return err
 	}

@@ -109,9 +109,10 @@ func (repo *repository) checkTagFree(tag, digest string, archived bool) error {
 // the size of the largest child. Errors: LayersNotFound, ReferencedImagesNotFound.
 func (repo *repository) checkParts(layers, children []string) (largest int64, err error) {
 	r, now := repo.registry, repo.registry.now()
+	active := repo.activeAt(now)
 	var missing []string
 	for _, layer := range layers {
-		have, _, err := repo.availability(layer, now)
+		have, _, err := repo.availability(layer, active)
 		if err != nil {
 			return 0, err
 		}

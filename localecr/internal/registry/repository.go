@@ -65,8 +65,8 @@ func (r *Registry) view(name *string, f func(*repository) error) error {
 	return r.inRepository(r.store.db.View, name, f)
 }
 
-// update runs f on the named repository in a transaction: all that f writes, or nothing, is kept. The
-// caller does not hold store.blobs.
+// update runs f on the named repository in a transaction: all that f writes, or nothing, is kept. Other calls may share the
+// transaction, and f may run more than once: see [writer.update]. The caller does not hold store.blobs.
 func (r *Registry) update(name *string, f func(*repository) error) error {
 	if err := r.catchUp(aws.ToString(name)); err != nil {
 		return err
@@ -76,7 +76,7 @@ func (r *Registry) update(name *string, f func(*repository) error) error {
 
 // updateBlobs is update for a caller that holds store.blobs, and so cannot catch up.
 func (r *Registry) updateBlobs(name *string, f func(*repository) error) error {
-	return r.inRepository(r.store.db.Update, name, f)
+	return r.inRepository(r.store.writer.update, name, f)
 }
 
 func (r *Registry) inRepository(transact func(func(*bolt.Tx) error) error, name *string, f func(*repository) error) error {
@@ -138,7 +138,7 @@ func (r *Registry) CreateRepository(_ context.Context, in *ecr.CreateRepositoryI
 		}
 	}
 	var out types.Repository
-	err = r.store.db.Update(func(tx *bolt.Tx) error {
+	err = r.store.writer.update(func(tx *bolt.Tx) error {
 		repo, err := r.create(tx, rec)
 		if err == nil {
 			out = repo.description()

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // snapshotDatabase is the copy of the database in the directory of a snapshot. The layers are beside it, named as in the
@@ -60,13 +62,17 @@ func (s *Store) Restore(dir string) (err error) {
 			if err != nil {
 				return err
 			}
-			return to.Bucket(bucketBlobs).ForEach(func(digest, _ []byte) error {
+			err = to.Bucket(bucketBlobs).ForEach(func(digest, _ []byte) error {
 				err := linkOrCopy(blobPath(filepath.Join(dir, "blobs"), string(digest)), s.blobPath(string(digest)))
 				if errors.Is(err, fs.ErrExist) {
 					return nil
 				}
 				return err
 			})
+			if err == nil && s.sync {
+				err = files.SyncTree(s.blobsDir()) // before the transaction that names them
+			}
+			return err
 		})
 	})
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -47,6 +46,8 @@ type Options struct {
 	HasSecret func(arn string) bool
 	// Quirks are answers of ECR that are not settled.
 	Quirks Quirks
+	// Sync makes all that is acknowledged survive a loss of power.
+	Sync bool
 }
 
 // Quirks are answers of ECR that are not documented and of which little is known.
@@ -109,7 +110,12 @@ type Store struct {
 	hasSecret       func(arn string) bool
 	quirks          Quirks
 
-	blobs sync.Mutex // held while a blob's file and the transaction that counts it change together
+	sync   bool // nothing is acknowledged before it is on the disk
+	writer writer
+
+	// blobs is held while a blob's file and the transaction that counts it change together: for reading by who adds them,
+	// for writing by who removes or copies them.
+	blobs sync.RWMutex
 
 	mu      sync.Mutex
 	uploads map[string]*upload // those touched since Open
@@ -139,7 +145,7 @@ var (
 // Open opens the store in dir, which it makes if it does not exist, and removes what a process that
 // was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), quirks: o.Quirks, uploads: map[string]*upload{}}
+	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), quirks: o.Quirks, uploads: map[string]*upload{}, sync: o.Sync}
 	if s.clock == nil {
 		s.clock = time.Now
 	}
@@ -169,12 +175,12 @@ func Open(dir string, o Options) (*Store, error) {
 		s.limits = *o.Limits
 	}
 	for _, d := range []string{dir, s.uploadsDir(), s.blobsDir()} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := s.makeDirs(d); err != nil {
 			return nil, fmt.Errorf("local ECR data: %w", err)
 		}
 	}
 	db, err := bolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bolt.Options{
-		Timeout: time.Second, NoSync: true, NoGrowSync: true, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
+		Timeout: time.Second, NoSync: !o.Sync, NoGrowSync: !o.Sync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, ErrInUse)
@@ -182,8 +188,10 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
 	}
-	s.db = db
-	err = db.Update(createTopBuckets)
+	s.db, s.writer.db = db, db
+	if err = s.syncEarlier(); err == nil {
+		err = db.Update(createTopBuckets)
+	}
 	if err == nil {
 		err = s.removeOrphans()
 	}

@@ -33,6 +33,7 @@ type uploadRecord struct {
 // behind them, in the background, so that no part waits for it.
 type upload struct {
 	path   string
+	sync   bool // as the store's
 	digest *runningDigest
 
 	mu     sync.Mutex // held by whoever adds to the file, and by Complete
@@ -47,18 +48,26 @@ func (r *Registry) InitiateLayerUpload(_ context.Context, in *ecr.InitiateLayerU
 		return nil, err
 	}
 	id := uuid.NewString()
-	err := r.update(in.RepositoryName, func(repo *repository) error {
-		rec := uploadRecord{ID: id, Account: r.account, Region: r.region, Repository: repo.record.Name, TouchedAt: r.now()}
-		f, err := os.OpenFile(r.store.uploadPath(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		return errors.Join(f.Close(), putJSON(repo.bucket.Tx().Bucket(bucketUploads), []byte(id), rec))
-	})
-	if err != nil {
+	if err := r.store.createUpload(id); err != nil {
 		return nil, err
 	}
+	err := r.update(in.RepositoryName, func(repo *repository) error {
+		rec := uploadRecord{ID: id, Account: r.account, Region: r.region, Repository: repo.record.Name, TouchedAt: r.now()}
+		return putJSON(repo.bucket.Tx().Bucket(bucketUploads), []byte(id), rec)
+	})
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(r.store.uploadPath(id)))
+	}
 	return &ecr.InitiateLayerUploadOutput{PartSize: aws.Int64(r.store.limits.PartSize), UploadId: aws.String(id)}, nil
+}
+
+// createUpload makes the empty file of an upload.
+func (s *Store) createUpload(id string) error {
+	f, err := os.OpenFile(s.uploadPath(id), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), s.syncDir(s.uploadsDir()))
 }
 
 func (s *Store) uploadPath(id string) string { return filepath.Join(s.uploadsDir(), id) }
@@ -104,7 +113,7 @@ func (s *Store) upload(id string) (*upload, error) {
 		return nil, err
 	}
 	path := s.uploadPath(id)
-	u := &upload{path: path, digest: newRunningDigest(path), record: rec}
+	u := &upload{path: path, sync: s.sync, digest: newRunningDigest(path), record: rec}
 	s.uploads[id] = u
 	return u, nil
 }
@@ -112,7 +121,7 @@ func (s *Store) upload(id string) (*upload, error) {
 // acknowledge records what the upload now is. From here on the bytes belong to it.
 func (r *Registry) acknowledge(u *upload, rec uploadRecord) error {
 	rec.TouchedAt = r.now()
-	err := r.store.db.Update(func(tx *bolt.Tx) error {
+	err := r.store.writer.update(func(tx *bolt.Tx) error {
 		b := tx.Bucket(bucketUploads)
 		if b.Get([]byte(rec.ID)) == nil { // the store was cleared or restored
 			return r.uploadNotFound(rec.Repository, rec.ID)
@@ -142,9 +151,14 @@ func (u *upload) write(src io.Reader, progress func(size int64)) (n int64, err e
 		return 0, err
 	}
 	if progress == nil {
-		return io.Copy(f, src)
+		n, err = io.Copy(f, src)
+	} else {
+		n, err = io.CopyBuffer(&progressWriter{w: f, size: u.record.Received, progress: progress}, src, make([]byte, copyBuffer))
 	}
-	return io.CopyBuffer(&progressWriter{w: f, size: u.record.Received, progress: progress}, src, make([]byte, copyBuffer))
+	if u.sync { // what came of a broken body may be acknowledged too
+		err = errors.Join(err, f.Sync())
+	}
+	return n, err
 }
 
 // copyBuffer is the memory of a body that is streamed to a file, in bytes.
