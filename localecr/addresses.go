@@ -93,3 +93,9 @@ func (s *Server) downloadHost(called string) string {
 	}
 	return net.JoinHostPort(host, port)
 }
+
+// downloadsAlike reports whether downloads have the host and port of the registry for a client that has called the server
+// as called. Such a client cannot see that a redirect leads to what stands for S3, and rightly keeps its Authorization.
+func (s *Server) downloadsAlike(called string) bool {
+	return s.bound != nil && s.downloadAddr == SamePort && s.downloadHost(called) == called
+}

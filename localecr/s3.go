@@ -60,7 +60,7 @@ func (s *Server) serveS3(w http.ResponseWriter, r *http.Request) {
 }
 
 func (x *exchange) checkSignedURL() error {
-	if !x.server.quirk(QuirkOneAuthMechanism) {
+	if !x.server.quirk(QuirkOneAuthMechanism) || x.server.downloadsAlike(x.r.Host) {
 		x.r.Header.Del("Authorization")
 	}
 	req, err := sigv4.ParseQuery(x.r)

@@ -21,7 +21,7 @@ import (
 // on. What it is told leads back the same way.
 func TestPublishedPort(t *testing.T) {
 	t.Parallel()
-	srv, err := localecr.New(localecr.Options{DownloadAddr: localecr.SamePort})
+	srv, err := localecr.New(localecr.Options{DownloadAddr: localecr.SamePort, HostNames: []string{"ecr.test"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +99,35 @@ func TestPublishedPort(t *testing.T) {
 	if err != nil || redirect.StatusCode != http.StatusTemporaryRedirect || location.Host != "127.0.0.1:32768" {
 		t.Fatalf("blob: %d, %v, %v", redirect.StatusCode, location, err)
 	}
-	download, err := client.Get(location.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer download.Body.Close()
-	if got, err := io.ReadAll(download.Body); err != nil || digestOf(got) != m.Config.Digest {
-		t.Errorf("download: %d, %v", download.StatusCode, err)
+	// Only where the address of downloads is that of the registry may a client send both.
+	for _, c := range []struct {
+		host   string
+		both   bool
+		status int
+	}{{location.Host, false, 200}, {location.Host, true, 400}, {"ecr.test:32768", true, 200}} {
+		if c.host != location.Host {
+			request.Host, request.URL.Host = c.host, c.host
+			again, err := client.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Body.Close()
+			if location, err = url.Parse(again.Header.Get("Location")); err != nil || location.Host != c.host {
+				t.Fatalf("blob: %d, %v, %v", again.StatusCode, location, err)
+			}
+		}
+		download := &http.Request{Method: http.MethodGet, URL: location, Header: http.Header{}}
+		if c.both {
+			download.SetBasicAuth("AWS", password)
+		}
+		response, err := client.Do(download.WithContext(t.Context()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		got, err := io.ReadAll(response.Body)
+		if response.StatusCode != c.status || err != nil || c.status == 200 && digestOf(got) != m.Config.Digest {
+			t.Errorf("download from %s, both mechanisms %v: %d, %v", c.host, c.both, response.StatusCode, err)
+		}
 	}
 }
