@@ -44,7 +44,11 @@ type Mirrored struct {
 	From string `json:"from"` // HOST/REPOSITORY@DIGEST
 	To   string `json:"to"`   // HOST/REPOSITORY
 	transfer.Result
-	Err error `json:"-"`
+	// Referrers is what was counted on both sides; nil if nothing refers to the image.
+	Referrers *ReferrerCount `json:"referrers,omitempty"`
+	Err       error          `json:"-"`
+
+	image digest.Digest // at the source
 }
 
 // Check makes the plan again and compares it: the error wraps [ErrChanged] if the changes are not the
@@ -205,7 +209,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			options.Platforms, options.Referrers, options.ReferrerFilter = r.platforms, r.referrers, r.filter
 			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied()})
 			to = append(to, r.To)
-			report = append(report, Mirrored{From: r.From + "@" + string(wanted), To: r.To})
+			report = append(report, Mirrored{From: r.From + "@" + string(wanted), To: r.To, image: wanted})
 		}
 		if opts.Prepare != nil {
 			err = opts.Prepare(ctx, Copy{From: repositories[0].From, Source: src, To: to, Destinations: destinations, Options: &options})
@@ -222,6 +226,21 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			}
 		}
 		done = append(done, report...)
+	}
+	for i, r := range repositories {
+		var arrived []*Mirrored
+		for k := range done {
+			if done[k].To == r.To && done[k].Err == nil {
+				arrived = append(arrived, &done[k])
+			}
+		}
+		if err := r.compareReferrers(ctx, src, targets[i], arrived); err != nil {
+			for _, image := range arrived {
+				if len(r.attached[image.image]) > 0 {
+					image.Err = fmt.Errorf("the referrers at the destination could not be counted: %w", err)
+				}
+			}
+		}
 	}
 	return done
 }

@@ -23,13 +23,24 @@ type listing struct {
 	// images are all images, with and without a tag; nil if the endpoint does not list them.
 	images map[digest.Digest]content.Image
 	trees  trees
+	// indexes are the images and indexes that were selected, without the images of indexes.
+	indexes trees
+	// by are referrers by subject, and types their artifact types, as far as images shows them.
+	by    map[digest.Digest][]digest.Digest
+	types map[digest.Digest]string
+
+	// referrersOf are the lists of referrers that were asked for, by subject.
+	referrersOf map[digest.Digest][]content.Descriptor
+
+	tagNames map[string]bool // see names
 }
 
 // list reads the tags of a repository, and all images where the endpoint lists them. A repository that
 // does not exist is an empty listing.
 func list(ctx context.Context, endpoint fmt.Stringer) (listing, error) {
 	l := listing{exists: true, digests: map[string]digest.Digest{}, manifests: map[digest.Digest]content.Manifest{},
-		trees: trees{contents: map[digest.Digest]content.Contents{}}}
+		referrersOf: map[digest.Digest][]content.Descriptor{}, trees: trees{contents: map[digest.Digest]content.Contents{}},
+		indexes: trees{contents: map[digest.Digest]content.Contents{}, indexesOnly: true}}
 	var err error
 	switch lister := endpoint.(type) {
 	case content.ImageLister:
@@ -65,6 +76,11 @@ func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []st
 	unknown := slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { _, known := l.digests[tag]; return known })
 	if l.images != nil || len(unknown) == 0 {
 		return nil
+	}
+	if finder, ok := endpoint.(content.DigestFinder); ok {
+		found, err := finder.FindDigests(ctx, unknown)
+		maps.Copy(l.digests, found)
+		return err
 	}
 	var found map[string]content.Manifest
 	var err error

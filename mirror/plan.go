@@ -102,16 +102,18 @@ type Repository struct {
 	platforms []content.Platform
 	referrers bool
 	filter    func(types []string) bool // of referrers; nil takes all
+	// attached is what belongs to each image, by its digest at the source; only images that have something.
+	attached map[digest.Digest][]attachment
 }
 
 // Image is an image that would be copied, or get tags.
 type Image struct {
 	Digest digest.Digest `json:"digest"` // at the source
 	Tags   []TagChange   `json:"tags"`
-	// Referrers is how many of the images that refer to it are missing; those of its platforms are
-	// included. It is known only where both sides list all images.
+	// Referrers is how many of those that refer to it are missing; those of its platforms are included.
 	Referrers int `json:"referrers,omitempty"`
-	// ReferrerTypes is how many of them have which artifact type; "unknown" is where the list has none.
+	// ReferrerTypes is how many of them have which artifact type; "unknown" is where the list has none,
+	// and "sha256-*.sig" and the like what belongs to it by such a tag.
 	ReferrerTypes map[string]int `json:"referrerTypes,omitempty"`
 }
 

@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,7 +170,7 @@ func (p *planner) compare(ctx context.Context, item Images, src content.Source, 
 		}
 	}
 	if r.referrers {
-		if err := addReferrers(ctx, src, source.listing, there, r, order); err != nil {
+		if err := p.addReferrers(ctx, src, &source.listing, target, &there, r, order, arrives); err != nil {
 			return err
 		}
 	}
@@ -191,57 +190,6 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, targe
 			return fmt.Errorf("%s@%s: %w", r.From, d, planned.Err)
 		}
 		arrives[d] = planned.Digest
-	}
-	return nil
-}
-
-// addReferrers adds the images of which the destination misses signatures and the like, where both
-// sides list all images.
-func addReferrers(ctx context.Context, src content.Source, source, there listing, r *Repository, order []digest.Digest) error {
-	if there.images == nil {
-		return nil
-	}
-	by, types, err := source.referrers(ctx, src, r.filter)
-	if err != nil || len(by) == 0 {
-		return err
-	}
-	// What refers to a root is found without reading it.
-	subjects := map[digest.Digest][]digest.Digest{}
-	direct := map[digest.Digest]bool{}
-	for _, d := range order {
-		subjects[d] = []digest.Digest{d}
-		direct[d] = true
-	}
-	if slices.ContainsFunc(slices.Collect(maps.Keys(by)), func(subject digest.Digest) bool { return !direct[subject] }) {
-		if err := source.trees.read(ctx, src, order, source.manifests); err != nil {
-			return err
-		}
-		for _, d := range order {
-			subjects[d] = source.trees.under(d)
-		}
-	}
-	for _, d := range order {
-		missing, byType := 0, map[string]int{}
-		for next := slices.Clone(subjects[d]); len(next) > 0; next = next[1:] {
-			for _, referrer := range by[next[0]] {
-				if there.images[referrer].Digest == "" {
-					missing++
-					byType[cmp.Or(types[referrer], "unknown")]++
-				}
-				if !slices.Contains(next, referrer) {
-					next = append(next, referrer) // a signature of a bill of materials
-				}
-			}
-		}
-		if missing == 0 {
-			continue
-		}
-		at := slices.IndexFunc(r.Images, func(image Image) bool { return image.Digest == d })
-		if at < 0 {
-			at = len(r.Images)
-			r.Images = append(r.Images, Image{Digest: d, Tags: []TagChange{}})
-		}
-		r.Images[at].Referrers, r.Images[at].ReferrerTypes = missing, byType
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 // trees are the manifests of a source that were read, each once.
 type trees struct {
 	contents map[digest.Digest]content.Contents
+	// indexesOnly leaves the images of indexes unread.
+	indexesOnly bool
 }
 
 // read reads the manifests of images and all below them: one call to src for the roots that are not in
@@ -33,7 +35,7 @@ func (t trees) read(ctx context.Context, src content.Source, roots []digest.Dige
 			}
 			t.contents[m.Descriptor.Digest] = c
 			for _, d := range c.Manifests {
-				if _, read := t.contents[d.Digest]; !read && !asked[d.Digest] {
+				if _, read := t.contents[d.Digest]; !read && !asked[d.Digest] && (!t.indexesOnly || content.IsIndex(d.MediaType)) {
 					asked[d.Digest] = true
 					next = append(next, d)
 				}

@@ -149,7 +149,7 @@ func attachedTo(ctx context.Context, src content.Source, subjects []content.Mani
 			continue
 		}
 		if filter != nil {
-			types, err := attachedTypes(m)
+			types, err := AttachedTypes(m)
 			if err != nil {
 				return nil, fmt.Errorf("tag %s: %w", tag, err)
 			}
@@ -162,9 +162,9 @@ func attachedTo(ctx context.Context, src content.Source, subjects []content.Mani
 	return attached, nil
 }
 
-// attachedTypes returns the artifact type of what is attached by a tag, or of an image the media types of its
-// layers; one that is empty if there are none.
-func attachedTypes(m content.Manifest) ([]string, error) {
+// AttachedTypes returns the artifact type of what is attached by a tag, or of an image the media types of its
+// layers; one that is empty if there are none. [Options.ReferrerFilter] is asked with them.
+func AttachedTypes(m content.Manifest) ([]string, error) {
 	if artifact := content.ArtifactType(m.Content); artifact != "" {
 		return []string{artifact}, nil
 	}

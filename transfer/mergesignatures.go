@@ -57,6 +57,13 @@ func mergeSignatures(have, more content.Manifest) (content.Manifest, []byte, err
 	return old.encode()
 }
 
+// HasSignatures reports whether have, a list of signatures, has all of more: a copy with [Options.Referrers] would
+// leave it as it is.
+func HasSignatures(have, more content.Manifest) bool {
+	merged, _, err := mergeSignatures(have, more)
+	return err == nil && merged.Descriptor.Digest == have.Descriptor.Digest
+}
+
 func decodeSignatures(m content.Manifest) (signatureList, error) {
 	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {

@@ -209,6 +209,15 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	for _, r := range plan.Repositories {
 		kept += r.Kept
 	}
+	wanted, arrived := 0, 0
+	for _, m := range report.Images {
+		if m.Referrers != nil {
+			wanted, arrived = wanted+m.Referrers.Source, arrived+m.Referrers.Destination
+		}
+	}
+	if wanted > 0 {
+		app.Messagef("referrers: %d at the sources, %d at the destinations", wanted, arrived)
+	}
 	if plan.Prune != nil {
 		app.Messagef("deleted %s", english.Plural(len(report.Deleted), "tag or untagged image", "tags and untagged images"))
 	}

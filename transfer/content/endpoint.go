@@ -111,6 +111,12 @@ type TagFinder interface {
 	FindTags(ctx context.Context, tags []string) (map[string]Manifest, error)
 }
 
+// DigestFinder is an endpoint that finds out what tags name without their manifests.
+type DigestFinder interface {
+	// FindDigests returns the digests of those of the tags that exist, by tag.
+	FindDigests(ctx context.Context, tags []string) (map[string]digest.Digest, error)
+}
+
 // MutabilityReader is a [Target] that may keep tags at the image that they name first.
 type MutabilityReader interface {
 	// Mutability returns which tags can be moved to another image, with one request.
@@ -143,6 +149,13 @@ type ReferrerLister interface {
 	// Referrers returns the descriptors of the manifests whose subject has this
 	// digest. No referrer is no error, and neither is a subject that is missing.
 	Referrers(ctx context.Context, subject digest.Digest) ([]Descriptor, error)
+}
+
+// ReferrerTagger is a [ReferrerLister] whose registry may not list referrers itself.
+type ReferrerTagger interface {
+	// ReferrersByTag reports whether Referrers found that clients keep the lists, under tags of the kind
+	// [DigestTagReferrers]. It is false as long as that is not known.
+	ReferrersByTag() bool
 }
 
 // BlobChecker reports which blobs are missing.

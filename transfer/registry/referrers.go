@@ -53,11 +53,18 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 	})
 	var refused *v2.Error
 	if errors.As(err, &refused) && refused.HasNoReferrers() {
+		// Some registries say instead that they do not have the subject.
+		if refused.Code != "MANIFEST_UNKNOWN" && refused.Code != "NAME_UNKNOWN" {
+			r.referrersByTag.Store(true)
+		}
 		list, err := r.referrerList(ctx, c, subject)
 		return list.Manifests, err
 	}
 	return all, err
 }
+
+// ReferrersByTag implements [content.ReferrerTagger].
+func (r *Repository) ReferrersByTag() bool { return r.referrersByTag.Load() }
 
 // FindTags asks for each tag, and reads what is there.
 func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
@@ -76,6 +83,28 @@ func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 		}
 		return m, nil
 	})
+}
+
+// FindDigests makes a HEAD request for each tag. Where the answer has no digest, the manifest is read.
+func (r *Repository) FindDigests(ctx context.Context, tags []string) (map[string]digest.Digest, error) {
+	c, err := r.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := content.FindEach(ctx, tags, func(ctx context.Context, tag string) (m content.Manifest, err error) {
+		if m.Descriptor.Digest, err = c.Head(ctx, r.repository, tag); err == nil && m.Descriptor.Digest == "" {
+			m, err = r.manifest(ctx, c, tag, content.MaxManifestSize)
+		}
+		if err != nil {
+			err = r.fail("image "+tag, err)
+		}
+		return m, err
+	})
+	digests := make(map[string]digest.Digest, len(found))
+	for tag, m := range found {
+		digests[tag] = m.Descriptor.Digest
+	}
+	return digests, err
 }
 
 // checkReferrerType refuses what is no index: a page of a proxy is not an empty list.

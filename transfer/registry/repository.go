@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -38,6 +39,8 @@ type Repository struct {
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2.State
 	limits     calls.Limits
+	// referrersByTag is set when the registry was found to have no referrers API.
+	referrersByTag atomic.Bool
 	// referrerPause is how long after writing a list of referrers it is read again.
 	referrerPause time.Duration
 	requestLog    // of all requests to the registry
@@ -55,6 +58,8 @@ var (
 	_ content.Target         = (*Repository)(nil)
 	_ content.TagLister      = (*Repository)(nil)
 	_ content.ReferrerLister = (*Repository)(nil)
+	_ content.ReferrerTagger = (*Repository)(nil)
+	_ content.DigestFinder   = (*Repository)(nil)
 
 	_ content.RequestCounter = (*Repository)(nil)
 
