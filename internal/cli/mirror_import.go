@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
@@ -14,9 +16,10 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-const mirrorImportHelp = `Copy the images of a set, which ecrkit mirror export wrote, to a registry.
+const mirrorImportHelp = `Copy the images of sets, which ecrkit mirror export wrote, to a registry.
 
   ecrkit mirror import usb/ HOST/PREFIX
+  ecrkit mirror import january/ week1/ week2/ HOST/PREFIX
   ecrkit mirror import images.tar HOST/PREFIX
   ecrkit mirror export mirror.yaml --to - | ssh gate ecrkit mirror import - HOST/PREFIX
   ecrkit mirror import usb/ HOST --dry-run
@@ -29,6 +32,12 @@ without (--have, --delta); if some are missing, the exit code is 5. Each byte is
 digest on the way; to check the whole set first, run ecrkit mirror verify. The set is only read, so
 it can be on a medium that cannot be written. Layers that the set has as deltas are made again from
 those at the destination, in temporary files in TMPDIR, and compared with their digests.
+
+Several sets, such as a full one and those that build on it, are imported in the order that they
+need, whatever their order in the command. If one of them builds on a set that is not among them,
+and the destination does not have what that carried, its ID is named, and nothing is written. A tag
+that several sets have is set once, to the image of the last one. If a set cannot be imported, those
+after it are not.
 
 - is a set on stdin, which is read once. Its manifests, deltas and small blobs are kept in a
 temporary file in TMPDIR; other blobs go to the registry as they come. If the stream ends early, no
@@ -45,7 +54,7 @@ refuses (exit code 5). Run again, it copies only what is missing.
 back, it is an inventory for the next ecrkit mirror export --have. If that set arrives and one
 before it does not, the import names the one that is missing. There is no receipt if an image fails.
 
-Prints what ecrkit mirror apply prints.`
+Prints for each set what ecrkit mirror apply prints.`
 
 // mirrorImportFlags are the flags of `ecrkit mirror import`.
 type mirrorImportFlags struct {
@@ -59,12 +68,13 @@ type mirrorImportFlags struct {
 func newMirrorImportCommand(app *App) *cobra.Command {
 	var f mirrorImportFlags
 	cmd := &cobra.Command{
-		Use:   "import DIR|FILE|- HOST[/PREFIX]",
-		Short: "Copy the images of a set to a registry",
+		Use:   "import DIR|FILE|-... HOST[/PREFIX]",
+		Short: "Copy the images of sets to a registry",
 		Long:  mirrorImportHelp,
-		Args:  arguments(0, "DIR|FILE|-", "HOST[/PREFIX]"),
+		Args:  atLeast("DIR|FILE|-", "HOST[/PREFIX]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return app.importMirror(cmd.Context(), args[0], args[1], f)
+			last := len(args) - 1
+			return app.importMirror(cmd.Context(), args[:last], args[last], f)
 		},
 	}
 	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip, retag or error (default overwrite)")
@@ -75,46 +85,73 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-func (app *App) importMirror(ctx context.Context, dir, destination string, f mirrorImportFlags) error {
+func (app *App) importMirror(ctx context.Context, paths []string, destination string, f mirrorImportFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
 		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
 	}
+	if err := (mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing), Images: []mirror.Images{{From: "HOST/image"}}}).Validate(); err != nil {
+		return usageError{err}
+	}
 	options, err := app.setOptions(ctx, f.keys)
 	if err != nil {
 		return err
 	}
-	set, err := app.openSet(ctx, dir, options)
-	if err != nil {
-		return noSet(dir, err)
-	}
-	defer set.Close() // opened for reading
-	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing)}
-	for _, r := range set.Repositories() {
-		config.Images = append(config.Images, mirror.Images{From: r[0], Name: r[1]})
-	}
-	for i, images := range config.Images {
-		for _, image := range set.Images {
-			if image.Repository == images.From && len(image.Tags) == 0 && image.Subject == "" {
-				config.Images[i].Digests = append(config.Images[i].Digests, image.Digest)
-			}
+	var sets []*media.Reader
+	for _, path := range paths {
+		if len(paths) > 1 && app.setKind(path) == setInStream {
+			return usagef("- is read once; import it by itself")
 		}
-		config.Images[i].Tags.Match = mirror.Patterns{"*"}
+		set, err := app.openSet(ctx, path, options)
+		if err != nil {
+			return noSet(path, err)
+		}
+		defer set.Close() // opened for reading
+		sets = append(sets, set)
 	}
+	chain, err := media.NewChain(ctx, sets)
+	if err != nil {
+		return err
+	}
+	targets := &mirrorOpener{app: app, create: &f.settings}
+	if err := chain.Check(ctx, func(ctx context.Context, name string) (content.Target, error) {
+		return targets.Target(ctx, destination+"/"+name)
+	}); err != nil {
+		return err
+	}
+	var receipt *outputFile
+	if f.receipt != "" {
+		if receipt, err = createOutput(f.receipt); err != nil {
+			return err
+		}
+		defer receipt.discard()
+	}
+	for i, set := range chain.Sets {
+		if len(chain.Sets) > 1 {
+			app.Messagef("set %d of %d: %s", i+1, len(chain.Sets), printable(set.Path()))
+		}
+		if err := app.importSet(ctx, set, chain.Replaced(set), destination, f); err != nil {
+			if left := len(chain.Sets) - i - 1; left > 0 && !f.dryRun {
+				err = fmt.Errorf("%s: %w\n%s after it not imported; run the command again", printable(set.Path()), err, english.Plural(left, "set is", "sets are"))
+			}
+			return err
+		}
+	}
+	if receipt == nil {
+		return nil
+	}
+	return writeReceipt(ctx, chain, receipt)
+}
+
+// importSet imports one set. Tags that are replaced by those of a later set are not set.
+func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[string]bool, destination string, f mirrorImportFlags) error {
+	config := setConfig(set, replaced, destination, f)
 	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}
 	opener := &setOpener{mirrorOpener{app: app, create: &f.settings}, set}
-	if err := set.CheckNeeds(ctx, func(ctx context.Context, name string) (content.Target, error) {
-		return opener.Target(ctx, destination+"/"+name)
-	}); err != nil {
-		return err
-	}
-	if err := set.CheckDeltas(ctx); err != nil {
-		return err
-	}
 	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
 		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
 	})
@@ -122,25 +159,48 @@ func (app *App) importMirror(ctx context.Context, dir, destination string, f mir
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}
-	if f.receipt == "" {
-		return app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags)
+	return app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags)
+}
+
+// setConfig is a mirror of all images of a set.
+func setConfig(set *media.Reader, replaced map[string]bool, destination string, f mirrorImportFlags) mirror.Config {
+	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing)}
+	for _, r := range set.Repositories() {
+		item := mirror.Images{From: r[0], Name: r[1]}
+		item.Tags.Match = mirror.Patterns{"*"}
+		for _, image := range set.Images {
+			if image.Repository != item.From || image.Subject != "" {
+				continue
+			}
+			left := slices.DeleteFunc(slices.Clone(image.Tags), func(tag string) bool { return replaced[item.Name+":"+tag] })
+			for _, tag := range image.Tags {
+				if !slices.Contains(left, tag) {
+					item.Tags.Exclude = append(item.Tags.Exclude, tag)
+				}
+			}
+			if len(left) == 0 && !isAttached(image.Tags) {
+				item.Digests = append(item.Digests, image.Digest)
+			}
+		}
+		config.Images = append(config.Images, item)
 	}
-	receipt, err := createOutput(f.receipt)
-	if err != nil {
-		return err
-	}
-	defer receipt.discard()
-	if err := app.applyConfig(ctx, config, nil, opener, f.mirrorApplyFlags); err != nil {
-		return err
-	}
-	return writeReceipt(ctx, set, receipt)
+	return config
+}
+
+// isAttached reports whether an image is called by the digest of another one, with which it is copied.
+func isAttached(tags []string) bool {
+	return slices.ContainsFunc(tags, func(tag string) bool { _, _, ok := content.ParseDigestTag(tag); return ok })
 }
 
 // writeReceipt writes what the destination has after an import.
-func writeReceipt(ctx context.Context, set *media.Reader, out *outputFile) error {
-	inventory, err := set.Receipt(ctx)
-	if err != nil {
-		return err
+func writeReceipt(ctx context.Context, chain *media.Chain, out *outputFile) error {
+	inventory := media.NewInventory()
+	for _, set := range chain.Sets {
+		receipt, err := set.Receipt(ctx)
+		if err != nil {
+			return err
+		}
+		inventory.Merge(receipt)
 	}
 	var text bytes.Buffer
 	if err := inventory.Write(&text); err != nil {

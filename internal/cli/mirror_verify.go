@@ -31,6 +31,8 @@ old one, which takes space. What cannot be rebuilt stays as it is (exit code 4).
 --key requires that the set is signed (ecrkit mirror export --sign). Otherwise nothing of it is read
 (exit code 4).
 
+Of several sets, those on which some build and that are not among them are named.
+
 A set in one file, or - on stdin, is read from its first byte to the last; each damaged blob is
 named. Nothing is written.
 
@@ -65,36 +67,53 @@ func newMirrorVerifyCommand(app *App) *cobra.Command {
 
 func (app *App) verifySets(ctx context.Context, sets []string, f mirrorVerifyFlags) error {
 	if len(sets) == 1 {
-		return app.verifySet(ctx, sets[0], f)
+		_, err := app.verifySet(ctx, sets[0], f)
+		return err
 	}
 	var failures []error
-	for _, set := range sets {
-		if err := app.verifySet(ctx, set, f); err != nil {
+	var verified []media.Set
+	for _, path := range sets {
+		set, err := app.verifySet(ctx, path, f)
+		if err != nil {
 			failures = append(failures, err)
+		} else {
+			verified = append(verified, set)
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
+	for _, id := range media.Missing(verified) {
+		app.Messagef("not among these sets: %s, on which some of them build; the destination must have it", id)
+	}
 	return partly(len(sets)-len(failures), failures)
 }
 
-func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) error {
+// verifySet returns the description of a set that is whole.
+func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) (media.Set, error) {
+	result, err := app.readVerified(ctx, dir, f)
+	if err != nil {
+		return media.Set{}, err
+	}
+	return result.Set, app.printVerified(dir, result)
+}
+
+// readVerified reads a set, and repairs it if that is asked for.
+func (app *App) readVerified(ctx context.Context, dir string, f mirrorVerifyFlags) (result verifiedSet, err error) {
 	options, err := app.setOptions(ctx, f.keys)
 	if err != nil {
-		return err
+		return result, err
 	}
-	var result verifiedSet
 	switch kind, err := app.openSetKind(dir); {
 	case err != nil:
-		return err
+		return result, err
 	case kind != setInDirectory && f.repair:
-		return usagef("--repair needs a set in a directory, with parity: %s is one file; get it again", printable(dir))
+		return result, usagef("--repair needs a set in a directory, with parity: %s is one file; get it again", printable(dir))
 	case kind == setInStream:
 		if result.Set, err = media.VerifyStream(ctx, app.stdin(), options); err != nil {
-			return noSet(dir, fmt.Errorf("stdin: %w", err))
+			return result, noSet(dir, fmt.Errorf("stdin: %w", err))
 		}
-		return app.printVerified("stdin", result)
+		return result, nil
 	}
 	if f.repair {
 		result.Set, result.Repaired, err = media.Repair(ctx, dir, options)
@@ -108,13 +127,16 @@ func (app *App) verifySet(ctx context.Context, dir string, f mirrorVerifyFlags) 
 		}
 	}
 	if err != nil {
-		return noSet(dir, err)
+		return result, noSet(dir, err)
 	}
-	return app.printVerified(dir, result)
+	return result, nil
 }
 
 // printVerified prints that a set is whole.
 func (app *App) printVerified(name string, result verifiedSet) error {
+	if app.setKind(name) == setInStream {
+		name = "stdin"
+	}
 	return app.PrintResult(result, fmt.Sprintf("%s: ok: %s, %s in %s\n", name,
 		english.Plural(tagged(result.Set), "image", ""), humanize.IBytes(uint64(result.Size)), english.Plural(max(1, len(result.Parts)), "part", "")))
 }
