@@ -41,7 +41,11 @@ func (t trees) read(ctx context.Context, src content.Source, roots []digest.Dige
 				}
 			}
 		}
-		level, err = content.ReadManifests(ctx, src, next)
+		var below []content.Manifest
+		if below, err = content.ReadManifests(ctx, src, next); err != nil {
+			return content.Named(src, content.ExplainMissingBelow(ctx, src, level, err))
+		}
+		level = below
 	}
 	return err
 }

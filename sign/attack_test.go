@@ -128,6 +128,10 @@ func TestVerifyWithstands(t *testing.T) {
 			w.referrers[w.image.Descriptor.Digest][0].Size = maxReferrerSize + 1
 			delete(w.data, d.Digest)
 		}},
+		{name: "list with a wrong size", reason: "bytes, its descriptor says 77, in the list of referrers of sha256:", set: func(w *verifyWorld) {
+			w.bundle(w.image, bundleOf(w))
+			w.referrers[w.image.Descriptor.Digest][0].Size = 77
+		}},
 		{name: "manifest with another digest", reason: "integrity check failed: its bytes have the digest", set: func(w *verifyWorld) {
 			d := w.bundle(w.image, bundleOf(w))
 			w.data[d.Digest] = []byte(strings.ToUpper(string(w.data[d.Digest])))

@@ -123,7 +123,7 @@ func discoverReferrers(ctx context.Context, src Source, image digest.Digest) ([]
 	}
 	var found []Attachment
 	for some := range slices.Chunk(listed, referrersAtOnce) {
-		opened, err := openReferrers(ctx, src, some)
+		opened, err := openReferrers(ctx, src, image, some)
 		if err != nil {
 			return nil, err
 		}
@@ -145,8 +145,8 @@ func distinct(list []content.Descriptor) []content.Descriptor {
 	return kept
 }
 
-// openReferrers reads manifests and tells what they are.
-func openReferrers(ctx context.Context, src Source, listed []content.Descriptor) ([]Attachment, error) {
+// openReferrers reads manifests of the list of referrers of image and tells what they are.
+func openReferrers(ctx context.Context, src Source, image digest.Digest, listed []content.Descriptor) ([]Attachment, error) {
 	var small []content.Descriptor
 	for _, d := range listed {
 		if d.Size <= maxReferrerSize {
@@ -168,6 +168,7 @@ func openReferrers(ctx context.Context, src Source, listed []content.Descriptor)
 			next++
 		}
 		if problem != nil {
+			problem = content.InReferrers(problem, map[digest.Digest]digest.Digest{d.Digest: image})
 			found[i] = Attachment{
 				Digest: d.Digest, MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: d.Size, Annotations: d.Annotations,
 				Problem: problem.Error(), missing: errors.Is(problem, content.ErrNotFound),
@@ -223,7 +224,7 @@ func isMalformed(err error) bool {
 // checkContent checks that content is what d names.
 func checkContent(d content.Descriptor, data []byte) error {
 	if got := int64(len(data)); got != d.Size {
-		return fmt.Errorf("%w: it has %d bytes, its descriptor says %d", content.ErrIntegrity, got, d.Size)
+		return &content.SizeError{Object: "it", Digest: d.Digest, Has: got, Says: d.Size}
 	}
 	if got := digest.FromBytes(data); got != d.Digest {
 		return fmt.Errorf("%w: its bytes have the digest %s", content.ErrIntegrity, got)

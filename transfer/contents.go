@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -22,13 +21,13 @@ type Contents struct {
 // ReadContents reads the manifests of the image that opts choose, as [Copy] does, and nothing else: what
 // Reference, Platforms and Referrers name. Options.Verify may refuse it.
 func ReadContents(ctx context.Context, src content.Source, opts Options) (Contents, error) {
-	root, err := resolveRoot(ctx, src, nil, opts)
+	resolved, root, err := resolveRoot(ctx, src, nil, opts)
 	if err != nil {
 		return Contents{}, err
 	}
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		return Contents{}, fmt.Errorf("%s: %w", src, err)
+		return Contents{}, content.Named(src, content.ExplainMissing(ctx, src, resolved, err))
 	}
 	c := Contents{Root: root, Blobs: g.Blobs, Foreign: g.Foreign, Attached: g.attached, Manifests: append(g.Manifests, g.referrers...)}
 	for _, m := range g.attached {

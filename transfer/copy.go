@@ -188,10 +188,11 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 	start := opts.Now()
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
-	copyImage(ctx, src, deliveries, opts)
+	g := copyImage(ctx, src, deliveries, opts)
 	copied := make([]Copied, len(deliveries))
 	for i, t := range deliveries {
 		result, err := t.finish(opts.Now().Sub(start))
+		err = explain(ctx, src, g, err)
 		t.end()
 		if i == 0 {
 			count.addTo(&result)
@@ -205,12 +206,13 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 }
 
 // copyImage is one copy from top to bottom. Each delivery has its error afterwards.
-func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) {
+func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
 	g := resolve(ctx, src, all, opts)
 	plan(g, all, opts)
 	sendBlobs(ctx, src, g, all, opts)
 	publish(g, all, opts)
 	remember(g, all, opts)
+	return g
 }
 
 // withDefaults returns the options with a clock.

@@ -9,6 +9,7 @@ import (
 // graph is all that belongs to one manifest.
 type graph struct {
 	content.Tree
+	resolved  content.Manifest         // what was asked for, of which root may be one platform
 	referrers []content.Manifest       // what refers to the manifests, each after its subject
 	attached  []content.TaggedManifest // to the manifests, by tags made of their digests
 }

@@ -95,7 +95,7 @@ func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.att
 // subjects is not one, and is not copied as one with what is attached to it. Nor is what
 // filter does not take.
 func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool, filter func(types []string) bool) ([]content.Manifest, error) {
-	found, err := referrersOf(ctx, lister, subjects)
+	found, subjectOf, err := referrersOf(ctx, lister, subjects)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	}
 	manifests, err := content.ReadManifests(ctx, src, fresh)
 	if err != nil {
-		return nil, err
+		return nil, content.InReferrers(err, subjectOf)
 	}
 	wanted := map[digest.Digest]bool{}
 	for _, m := range subjects {
@@ -182,8 +182,8 @@ func AttachedTypes(m content.Manifest) ([]string, error) {
 	return types, nil
 }
 
-// referrersOf asks for the referrers of all subjects.
-func referrersOf(ctx context.Context, lister content.ReferrerLister, subjects []content.Manifest) ([]content.Descriptor, error) {
+// referrersOf asks for the referrers of all subjects, and of which subject each is.
+func referrersOf(ctx context.Context, lister content.ReferrerLister, subjects []content.Manifest) (all []content.Descriptor, subjectOf map[digest.Digest]digest.Digest, err error) {
 	found := make([][]content.Descriptor, len(subjects))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(referrerListsAtOnce)
@@ -194,11 +194,14 @@ func referrersOf(ctx context.Context, lister content.ReferrerLister, subjects []
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []content.Descriptor
-	for _, list := range found {
+	subjectOf = map[digest.Digest]digest.Digest{}
+	for i, list := range found {
 		all = append(all, list...)
+		for _, d := range list {
+			subjectOf[d.Digest] = subjects[i].Descriptor.Digest
+		}
 	}
-	return all, nil
+	return all, subjectOf, nil
 }

@@ -44,6 +44,7 @@ type InspectedImage struct {
 	Size    int64               `json:"size"` // of config and layers
 	Config  *content.Descriptor `json:"config,omitempty"`
 	Layers  []InspectedLayer    `json:"layers,omitempty"`
+	config  content.Descriptor  // whole, as it is read
 
 	// The rest is in the config, which is read if only one image is inspected.
 
@@ -96,7 +97,7 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 		root.Descriptor.Platform, root.Descriptor.Annotations = nil, nil
 		children = []content.Entry{{Descriptor: root.Descriptor, Manifest: root}}
 	} else if children, err = readChildren(ctx, src, c.Manifests); err != nil {
-		return Inspection{}, fmt.Errorf("%s: %w", src, err)
+		return Inspection{}, content.Named(src, content.InIndex(err, root.Descriptor.Digest))
 	}
 	blobs := map[digest.Digest]int64{}
 	in.Images = make([]InspectedImage, len(children))
@@ -106,7 +107,7 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 			err = image.addConfig(ctx, src)
 		}
 		if err != nil {
-			return Inspection{}, fmt.Errorf("%s: %w", src, err)
+			return Inspection{}, content.Named(src, err)
 		}
 		in.Images[i] = image
 	}
@@ -198,7 +199,7 @@ func inspectChild(c content.Entry, blobs map[digest.Digest]int64) (InspectedImag
 		image.Size += d.Size
 		blobs[d.Digest] = d.Size
 		if i == 0 {
-			image.Config = &content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
+			image.Config, image.config = &content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, d
 			continue
 		}
 		image.Layers = append(image.Layers, InspectedLayer{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size})
@@ -211,7 +212,7 @@ func (i *InspectedImage) addConfig(ctx context.Context, src content.Source) erro
 	if i.Config.MediaType != ocispec.MediaTypeImageConfig && i.Config.MediaType != content.MediaTypeDockerConfig {
 		return nil
 	}
-	data, err := content.ReadConfigBlob(ctx, src, *i.Config)
+	data, err := content.ReadConfigBlob(ctx, src, i.config)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -11,7 +12,7 @@ import (
 // resolve finds out which image is copied, which [Options].Verify may refuse, and reads
 // everything that belongs to it.
 func resolve(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	root, err := resolveRoot(ctx, src, all, opts)
+	resolved, root, err := resolveRoot(ctx, src, all, opts)
 	if err != nil {
 		failAll(all, err)
 		return graph{}
@@ -19,14 +20,30 @@ func resolve(ctx context.Context, src content.Source, all []*delivery, opts Opti
 	each(all, func(t *delivery) error { return t.begin(src, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		failAll(all, fmt.Errorf("%s: %w", src, err))
+		failAll(all, content.Named(src, content.ExplainMissing(ctx, src, resolved, err)))
 	}
+	g.resolved = resolved
 	return g
 }
 
-// resolveRoot returns the image to be copied, which Options.Verify has accepted.
-func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts Options) (content.Manifest, error) {
-	resolved, chosen, err := resolveChosen(ctx, src, opts)
+// explain names the platforms in the error of a delivery for which the files of the source
+// do not have a blob.
+func explain(ctx context.Context, src content.Source, g graph, err error) error {
+	var absent *content.AbsentError
+	if !errors.As(err, &absent) {
+		return err
+	}
+	var incomplete *content.IncompleteError
+	explained := content.ExplainMissing(ctx, src, g.resolved, err)
+	if !errors.As(explained, &incomplete) {
+		return err
+	}
+	return content.Named(src, explained)
+}
+
+// resolveRoot returns what was asked for and the image to be copied, which Options.Verify has accepted.
+func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts Options) (resolved, chosen content.Manifest, err error) {
+	resolved, chosen, err = resolveChosen(ctx, src, opts)
 	if err == nil && content.IsIndex(chosen.Descriptor.MediaType) && chosen.Descriptor.Digest != resolved.Descriptor.Digest {
 		for _, t := range all {
 			t.subsetOf = resolved.Descriptor.Digest
@@ -40,7 +57,7 @@ func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts 
 	if err == nil && opts.Verify != nil {
 		err = opts.Verify(ctx, resolved, chosen)
 	}
-	return chosen, err
+	return resolved, chosen, err
 }
 
 // resolveChosen returns the manifest that opts name, and what they choose of it.
@@ -52,7 +69,7 @@ func resolveChosen(ctx context.Context, src content.Source, opts Options) (resol
 		return content.Manifest{}, content.Manifest{}, err
 	}
 	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
-		return content.Manifest{}, content.Manifest{}, fmt.Errorf("%s: %w", src, err)
+		return content.Manifest{}, content.Manifest{}, content.Named(src, err)
 	}
 	return resolved, chosen, nil
 }

@@ -35,7 +35,7 @@ func selectPlatforms(ctx context.Context, src content.ContentReader, root conten
 		return content.Manifest{}, fmt.Errorf("index %s: %w", root.Descriptor.Digest, err)
 	}
 	if err := content.ReadPlatforms(ctx, src, children); err != nil {
-		return content.Manifest{}, err
+		return content.Manifest{}, content.ExplainMissing(ctx, src, root, content.InIndex(err, root.Descriptor.Digest))
 	}
 	wanted, err := match(root.Descriptor.Digest, children, platforms)
 	if err != nil {
@@ -45,7 +45,7 @@ func selectPlatforms(ctx context.Context, src content.ContentReader, root conten
 		return root, nil
 	}
 	if one := wanted[0]; len(wanted) == 1 && one.platform.Variant != content.AnyVariant {
-		return onlyImage(ctx, src, children, one)
+		return onlyImage(ctx, src, root, children, one)
 	}
 	return subset(root, children, wanted, keepDigest)
 }
@@ -101,7 +101,7 @@ func compatible(children []content.Entry, p content.Platform) []int {
 }
 
 // onlyImage returns the manifest of the one image that is wanted.
-func onlyImage(ctx context.Context, src content.ManifestReader, children []content.Entry, w want) (content.Manifest, error) {
+func onlyImage(ctx context.Context, src content.ManifestReader, root content.Manifest, children []content.Entry, w want) (content.Manifest, error) {
 	var found []content.Entry
 	for _, i := range w.children {
 		found = append(found, children[i])
@@ -113,7 +113,7 @@ func onlyImage(ctx context.Context, src content.ManifestReader, children []conte
 	if c.Manifest.Content == nil {
 		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
 		if err != nil {
-			return content.Manifest{}, err
+			return content.Manifest{}, content.ExplainMissing(ctx, src, root, content.InIndex(err, root.Descriptor.Digest))
 		}
 		c.Manifest = manifests[0]
 	}

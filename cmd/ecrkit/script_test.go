@@ -78,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"dockerarchive":   makeDockerArchive,
 			"made":            makeFormat,
 			"platforms":       makePlatforms,
+			"partial":         makePartial,
 			"validate":        validateRemote,
 			"setlifecycle":    setLifecycle,
 			"runjob":          runJob,

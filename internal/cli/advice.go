@@ -77,6 +77,7 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 		image      *content.ImageNotFoundError
 		tokens     *registry.TokenServerError
 		deletion   *content.DeleteError
+		incomplete *content.IncompleteError
 	)
 	switch {
 	case errors.As(err, &repository):
@@ -86,6 +87,14 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	case errors.As(err, &tokens):
 		return fmt.Sprintf("if %s is the token server of that registry, allow it with %s=%s=%s, or with token_servers in the configuration file",
 			tokens.Server, settings.TokenServersVariable, tokens.Registry, tokens.Server)
+	}
+	if errors.As(err, &incomplete) && len(incomplete.Complete) > 0 {
+		switch {
+		case cmd.Flags().Lookup("platform") != nil:
+			return "take what is complete with --platform " + strings.Join(incomplete.Complete, " or --platform ")
+		case cmd.HasParent() && cmd.Parent().Name() == "mirror":
+			return "choose what is complete with platforms in the configuration"
+		}
 	}
 	if errors.As(err, &deletion) && errors.Is(err, content.ErrUnsupported) {
 		return notDeleted(deletion)

@@ -91,7 +91,7 @@ func imagesTable(images []transfer.InspectedImage) *table {
 		}
 		digest := string(i.Digest)
 		if i.Missing {
-			digest += " (not here)"
+			digest += " (missing)"
 		}
 		if i.Attests != "" {
 			digest += " of " + string(i.Attests)

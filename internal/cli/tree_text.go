@@ -42,7 +42,7 @@ func imageNode(image *treeImage, name string) treeNode {
 		n.text += ", of " + string(image.Subject)
 	}
 	if image.Missing {
-		n.text += " (not here)"
+		n.text += " (missing)"
 	}
 	n.children = attachmentNodes(image.Attachments)
 	for _, child := range image.Images {

@@ -89,9 +89,11 @@ func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
 				}
 			}
 		}
-		if level, err = content.ReadManifests(ctx, m.Source, next); err != nil {
-			return err
+		below, err := content.ReadManifests(ctx, m.Source, next)
+		if err != nil {
+			return content.Named(m.Source, content.ExplainMissingBelow(ctx, m.Source, level, err))
 		}
+		level = below
 	}
 	return nil
 }

@@ -42,6 +42,49 @@ func (e *SourceError) Unwrap() error { return e.Err }
 // Permanent has the target not send again what it cannot read: the source has retried.
 func (e *SourceError) Permanent() bool { return true }
 
+// SizeError reports that content has another size than a descriptor says. It is an
+// [ErrIntegrity].
+type SizeError struct {
+	Object    string // what has the size
+	Digest    digest.Digest
+	Has, Says int64 // bytes: that it has, and that the descriptor says
+}
+
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("%v: %s has %d bytes, its descriptor says %d", ErrIntegrity, e.Object, e.Has, e.Says)
+}
+
+// Is makes the error an [ErrIntegrity].
+func (e *SizeError) Is(target error) bool { return target == ErrIntegrity }
+
+// inList returns err with the name of what has the descriptor, if it is a [SizeError].
+func inList(err error, list func(d digest.Digest) string) error {
+	var wrong *SizeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	return fmt.Errorf("%w, in %s", err, list(wrong.Digest))
+}
+
+// InIndex returns err with the digest of the index that has the wrong descriptor, if it is a [SizeError].
+func InIndex(err error, index digest.Digest) error {
+	return inList(err, func(digest.Digest) string { return "index " + string(index) })
+}
+
+// Named returns err with the name of the endpoint before it, unless it begins with that.
+func Named(endpoint fmt.Stringer, err error) error {
+	if strings.HasPrefix(err.Error(), endpoint.String()+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", endpoint, err)
+}
+
+// InReferrers returns err with the name of the subject in whose list of referrers the wrong descriptor
+// is, if it is a [SizeError]. subjects are by the digest of the referrer.
+func InReferrers(err error, subjects map[digest.Digest]digest.Digest) error {
+	return inList(err, func(d digest.Digest) string { return "the list of referrers of " + string(subjects[d]) })
+}
+
 // ErrForeign is the error of a layer whose bytes are at a URL outside the registry and
 // are not fetched. It comes with [ErrUnsupported].
 var ErrForeign = errors.New("foreign layer")

@@ -34,11 +34,11 @@ type node struct {
 func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error) {
 	root, err := CheckManifest(root)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", src, err)
+		return nil, Named(src, err)
 	}
 	g, err := ReadBelow(ctx, src, root, true)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", src, err)
+		return nil, Named(src, err)
 	}
 	return g.Manifests, nil
 }
@@ -55,7 +55,7 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 			return Tree{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, MaxTreeDepth)
 		}
 		var next []Descriptor
-		asked := map[digest.Digest]bool{}
+		asked := map[digest.Digest]digest.Digest{} // by which index
 		for _, m := range level {
 			c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
 			if err == nil && !foreign {
@@ -67,8 +67,8 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 			m.Descriptor.MediaType = c.MediaType
 			nodes[m.Descriptor.Digest] = node{m, c}
 			for _, d := range c.Manifests {
-				if _, known := nodes[d.Digest]; !known && !asked[d.Digest] {
-					asked[d.Digest] = true
+				if _, known := nodes[d.Digest]; !known && asked[d.Digest] == "" {
+					asked[d.Digest] = m.Descriptor.Digest
 					next = append(next, d)
 					total += d.Size
 				}
@@ -79,7 +79,8 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 		}
 		var err error
 		if level, err = ReadManifests(ctx, src, next); err != nil {
-			return Tree{}, err
+			err = inList(err, func(d digest.Digest) string { return "index " + string(asked[d]) })
+			return Tree{}, ExplainMissing(ctx, src, root, err)
 		}
 	}
 	return flatten(nodes, root.Descriptor.Digest)
@@ -110,6 +111,7 @@ func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descri
 func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 	var t Tree
 	sizes := map[digest.Digest]int64{}
+	at := map[digest.Digest]int{} // where a blob is in t.Blobs
 	visited, left := map[digest.Digest]bool{}, map[digest.Digest]bool{}
 	var visit func(digest.Digest) error
 	visit = func(name digest.Digest) error {
@@ -120,7 +122,7 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 		n := nodes[name]
 		for _, d := range n.Contents.Manifests {
 			if size := nodes[d.Digest].Descriptor.Size; size != d.Size {
-				return fmt.Errorf("%w: %s has %d bytes, %s says %d", ErrIntegrity, d.Digest, size, name, d.Size)
+				return InIndex(&SizeError{Object: "manifest " + string(d.Digest), Digest: d.Digest, Has: size, Says: d.Size}, name)
 			}
 			if err := visit(d.Digest); err != nil {
 				return err
@@ -132,8 +134,10 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 				return fmt.Errorf("%w: blob %s is named with %d and with %d bytes", ErrIntegrity, d.Digest, size, d.Size)
 			}
 			if !known {
-				sizes[d.Digest] = d.Size
+				sizes[d.Digest], at[d.Digest] = d.Size, len(t.Blobs)
 				t.Blobs = append(t.Blobs, d)
+			} else if b := &t.Blobs[at[d.Digest]]; b.Data == nil {
+				b.Data = d.Data
 			}
 		}
 		for _, d := range n.Foreign {

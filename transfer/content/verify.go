@@ -83,10 +83,10 @@ func ResolveVerified(ctx context.Context, src NamedResolver, reference string) (
 // CheckResolved checks that m is what src may have for reference.
 func CheckResolved(src fmt.Stringer, reference string, m Manifest) error {
 	if err := CheckDescriptor(m.Descriptor); err != nil {
-		return fmt.Errorf("%s: %w", src, err)
+		return Named(src, err)
 	}
 	if err := VerifyManifest(m, m.Descriptor); err != nil {
-		return fmt.Errorf("%s: %w", src, err)
+		return Named(src, err)
 	}
 	if asked, err := digest.Parse(reference); err == nil && asked != m.Descriptor.Digest {
 		return fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, m.Descriptor.Digest)
@@ -100,7 +100,7 @@ func VerifyManifest(m Manifest, d Descriptor) error {
 		return fmt.Errorf("%w: manifest %s has the digest %s", ErrIntegrity, d.Digest, got)
 	}
 	if got := int64(len(m.Content)); got != d.Size {
-		return fmt.Errorf("%w: manifest %s has %d bytes, its descriptor says %d", ErrIntegrity, d.Digest, got, d.Size)
+		return &SizeError{Object: "manifest " + string(d.Digest), Digest: d.Digest, Has: got, Says: d.Size}
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func copyChild(ctx context.Context, src content.Source, dst content.Target, c co
 	if root.Content == nil {
 		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
 		if err != nil {
-			return transfer.Result{}, fmt.Errorf("%s: %w", src, err)
+			return transfer.Result{}, content.Named(src, err)
 		}
 		root = manifests[0]
 	}

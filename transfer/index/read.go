@@ -139,7 +139,7 @@ func completePlatforms(ctx context.Context, src content.Source, entries []*entry
 		children[i] = e.Entry
 	}
 	if err := content.ReadPlatforms(ctx, src, children); err != nil {
-		return fmt.Errorf("%s: %w", src, err)
+		return content.Named(src, err)
 	}
 	for i, e := range entries {
 		e.Entry = children[i]

@@ -90,7 +90,7 @@ func (l Reader) below(ctx context.Context, todo []content.Descriptor, asked dige
 	for i := 0; i < len(todo) && total <= content.MaxTreeBytes; i++ {
 		d := todo[i]
 		if d.Digest == asked {
-			return content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}, true
+			return content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Data: d.Data}, true
 		}
 		if seen[d.Digest] || !content.IsIndex(d.MediaType) || d.Size > content.MaxManifestSize {
 			continue
@@ -294,14 +294,25 @@ func (l Reader) Manifests(ctx context.Context, descriptors []content.Descriptor)
 	return manifests, nil
 }
 
-// Blob opens the file of a blob, which must have the size of its descriptor.
+// Blob opens the file of a blob, which must have the size of its descriptor. If there is
+// none it is the content that the descriptor carries itself.
 func (l Reader) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	f, err := imagefs.OpenFile(l.files, BlobPath(d.Digest), d.Size)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: blob %s: %w; %w", l.name, d.Digest, content.ErrNotFound, content.ErrIncomplete)
+		embedded, ok, embeddedErr := content.Embedded(d)
+		if !ok {
+			return nil, &content.AbsentError{Place: l.name, Digest: d.Digest}
+		}
+		if embeddedErr != nil {
+			return nil, fmt.Errorf("%s: %w", l.name, embeddedErr)
+		}
+		return embedded, nil
+	}
+	if wrong := new(*content.SizeError); errors.As(err, wrong) {
+		(*wrong).Digest = d.Digest
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: blob %s: %w", l.name, d.Digest, err)

@@ -54,7 +54,7 @@ func (r *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 	group.SetLimit(requestsAtOnce)
 	for i, d := range descriptors {
 		group.Go(func() (err error) {
-			if manifests[i], err = r.manifest(ctx, c, string(d.Digest), min(d.Size, content.MaxManifestSize)); err != nil {
+			if manifests[i], err = r.manifest(ctx, c, string(d.Digest), min(max(d.Size, smallManifest), content.MaxManifestSize)); err != nil {
 				return r.fail("manifest "+string(d.Digest), err)
 			}
 			return nil
@@ -62,6 +62,10 @@ func (r *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 	}
 	return manifests, group.Wait()
 }
+
+// smallManifest is how many bytes of a manifest are read whatever its descriptor says, so that an
+// error can name its size.
+const smallManifest = 64 << 10
 
 // manifest gets a manifest of at most limit bytes.
 func (r *Repository) manifest(ctx context.Context, c *v2.Client, reference string, limit int64) (content.Manifest, error) {

@@ -348,3 +348,31 @@ func TestReferrersImmutable(t *testing.T) {
 	}
 	fixture.ExpectReferrers(t, "tag", n.repository("app"), fixture.DigestOf(t, image), want)
 }
+
+// TestReferrerOfWrongSize has a list that says another size of a referrer than it has: the error names
+// the list and both sizes.
+func TestReferrerOfWrongSize(t *testing.T) {
+	src, _ := fixture.NewImage(t, 1000)
+	n := newNeutralRegistry(t, registry.WithReferrersSupport(true))
+	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
+	image, err := n.repository("app").Resolve(fixture.Context(t), "x")
+	fixture.Check(t, err)
+	listed := fixture.Attach(t, n.repository("app"), image.Descriptor, 1)[0]
+	size := listed.Size
+	for _, wrong := range []int64{1, size - 1, size + 1} {
+		listed.Size = wrong
+		n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/referrers/"+string(image.Descriptor.Digest)) {
+				return false
+			}
+			w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+			fixture.Check(t, json.NewEncoder(w).Encode(ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []content.Descriptor{listed}}))
+			return true
+		})
+		_, err = transfer.Copy(fixture.Context(t), n.repository("app"), layout.New(filepath.Join(t.TempDir(), "d")), transfer.Options{Reference: "x", Referrers: true})
+		want := fmt.Sprintf("manifest %s has %d bytes, its descriptor says %d, in the list of referrers of %s", listed.Digest, size, wrong, image.Descriptor.Digest)
+		if !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}

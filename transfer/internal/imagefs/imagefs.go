@@ -17,7 +17,7 @@ func OpenFile(files fs.FS, name string, size int64) (fs.File, error) {
 		return nil, fmt.Errorf("%w: %s is not a regular file", content.ErrIntegrity, name)
 	}
 	if size >= 0 && info.Size() != size {
-		return nil, fmt.Errorf("%w: %s has %d bytes, its descriptor says %d", content.ErrIntegrity, name, info.Size(), size)
+		return nil, &content.SizeError{Object: name, Has: info.Size(), Says: size}
 	}
 	return files.Open(name)
 }
