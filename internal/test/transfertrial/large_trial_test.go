@@ -73,3 +73,14 @@ func TestTrialStall(t *testing.T) {
 	s.run("pull", "-q", s.image("app", "x"), "oci:"+dst)
 	m.checkLayout(t, dst)
 }
+
+func TestTrialProxyNeeds(t *testing.T) {
+	t.Parallel()
+	images := map[string][]int64{"4 layers": repeat(128*mib, 4), "16 layers": repeat(32*mib, 16)}
+	if full {
+		images = map[string][]int64{"4 layers of 1 GiB": repeat(gib, 4), "16 layers of 256 MiB": repeat(256*mib, 16)}
+	}
+	for name, sizes := range images {
+		t.Run(name, func(t *testing.T) { proxyNeeds(t, time.Minute, sizes...) })
+	}
+}
