@@ -19,9 +19,11 @@ const (
 
 // fail answers a request with the failure. Engines do not always print what the body says: an
 // answer to HEAD, by which containerd begins a pull, has none, and docker, podman and skopeo
-// print only the status line of an error of a server. So these have the reason there.
+// print only the status line of an error of a server. So these have the reason there, unless it is
+// that nothing was found: that is no surprise to a client that is about to push.
 func (a *answer) fail(r *http.Request, f *failure) {
-	if r.Method != http.MethodHead && f.status < http.StatusInternalServerError || !a.ended(r) || !a.failInStatusLine(r, f) {
+	unprinted := r.Method == http.MethodHead || f.status >= http.StatusInternalServerError
+	if !unprinted || f.status == http.StatusNotFound || !a.ended(r) || !a.failInStatusLine(r, f) {
 		f.write(a)
 	}
 }

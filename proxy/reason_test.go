@@ -26,7 +26,7 @@ func TestHeadReason(t *testing.T) {
 	for path, want := range map[string]string{
 		g.manifestPath("other"):                  "403 Forbidden: registry.example/team/app@" + string(g.other.Descriptor.Digest) + ": refused by the policy: it is not signed",
 		g.path():                                 "403 Forbidden: blob sha256:",
-		g.manifestPath("missing"):                "404 Not Found: ",
+		g.manifestPath("missing"):                "404 Not Found",
 		"/v2/other.example/app/manifests/latest": "403 Forbidden: the proxy does not read from other.example",
 		"/v2/app/manifests/latest?ns=a&ns=b":     "400 Bad Request: the query names more than one registry",
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -108,6 +109,8 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	if err != nil {
 		return err
 	}
+	// Buffers of many connections are collected sooner. No limit: uploads may need 80 MiB more for a while.
+	defer app.limitMemoryTo(math.MaxInt64)()
 	options, err := app.proxyOptions(f, rules)
 	if err != nil {
 		return err

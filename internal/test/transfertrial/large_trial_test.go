@@ -84,3 +84,8 @@ func TestTrialProxyNeeds(t *testing.T) {
 		t.Run(name, func(t *testing.T) { proxyNeeds(t, time.Minute, sizes...) })
 	}
 }
+
+func TestTrialProxyKill(t *testing.T) {
+	t.Parallel()
+	proxyKill(t, 50, 40*mib, 16*mib, mib)
+}

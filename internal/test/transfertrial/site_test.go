@@ -4,6 +4,7 @@ package transfertrial
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/internal/test/binaries"
 	"github.com/ecrkit/ecrkit/localecr"
@@ -93,16 +95,24 @@ func startPlain(t testing.TB, o localecr.Options) *site {
 func (s *site) createRepositories() {
 	s.t.Helper()
 	check(s.t, built())
+	for _, name := range []string{"app", "other"} {
+		s.createRepository(name)
+	}
+	s.calls.Reset()
+}
+
+// createRepository creates a repository, unless it exists.
+func (s *site) createRepository(name string) {
+	s.t.Helper()
 	user := localecr.DefaultAccounts()[0].Users[0]
 	client := ecr.New(ecr.Options{
 		Region: localecr.DefaultRegion, BaseEndpoint: aws.String("http://" + s.registry),
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	})
-	for _, name := range []string{"app", "other"} {
-		_, err := client.CreateRepository(context.Background(), &ecr.CreateRepositoryInput{RepositoryName: &name})
+	_, err := client.CreateRepository(context.Background(), &ecr.CreateRepositoryInput{RepositoryName: &name})
+	if exists := (*types.RepositoryAlreadyExistsException)(nil); !errors.As(err, &exists) {
 		check(s.t, err)
 	}
-	s.calls.Reset()
 }
 
 // command is a run of ecrkit that has not begun.
