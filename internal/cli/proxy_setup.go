@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/dockerconfig"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/proxy/setup"
@@ -41,8 +42,9 @@ and --remove restores them. Without HOST, --check and --remove are about all reg
 set up.
 
 --check reports for each registry: "ok", "not configured", "bypassed" (with what leads past the
-proxy), "proxy not running", or "refused" (the proxy runs but cannot read from the registry). It
-asks the proxy for an image that does not exist.`
+proxy), "proxy not running", or "refused" (the proxy runs but cannot read from the registry). With
+--fallback there is also "helper missing": docker or podman has no credentials of its own for the
+registry. The check asks the proxy for an image that does not exist.`
 
 // proxySetupFlags are the flags of `ecrkit proxy setup`.
 type proxySetupFlags struct {
@@ -199,6 +201,10 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 				h.State, h.Detail = "proxy not running", running.Error()
 			} else if err := s.Serves(ctx, client, host); err != nil {
 				h.State, h.Detail = "refused", err.Error()
+			} else if missing, err := app.fallbackHelper(s, host); err != nil {
+				return err
+			} else if missing != "" {
+				h.State, h.Detail = "helper missing", missing
 			}
 		}
 		if h.State != string(setup.ThroughProxy) {
@@ -218,4 +224,39 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 		return fmt.Errorf("%s does not read %d of %d registries through the proxy at %s as it should", s.Engine, wrong, len(hosts), s.Proxy)
 	}
 	return nil
+}
+
+// fallbackHelper returns why an engine that falls back to the registry has no credentials for it, or "".
+// The credentials of containerd and BuildKit are those of their clients, which are not known here.
+func (app *App) fallbackHelper(s *setup.Setup, host string) (string, error) {
+	if !s.Fallback || s.Engine != setup.Docker && s.Engine != setup.Podman {
+		return "", nil
+	}
+	var d dockerAnswer
+	for _, podman := range []bool{true, false} { // podman also reads docker's file
+		if podman && s.Engine != setup.Podman {
+			continue
+		}
+		path, err := configPath(app.Env, podman)
+		if err != nil {
+			return "", err
+		}
+		file, err := dockerconfig.Load(path)
+		if err != nil {
+			return "", err
+		}
+		if d, err = newDockerAnswer(file, host); err != nil {
+			return "", err
+		}
+		if d.SetBy != "" {
+			break
+		}
+	}
+	switch {
+	case d.SetBy == "":
+		return fmt.Sprintf("the fallback has no credentials: %s names no helper for it; run ecrkit auth setup %s", d.File, host), nil
+	case d.Helper != "" && d.Program == "":
+		return fmt.Sprintf("the fallback has no credentials: %s of %s is not in PATH", d.program(), d.File), nil
+	}
+	return "", nil
 }
