@@ -30,7 +30,7 @@ import (
 // the disk than the layers have.
 func TestProxyNeeds(t *testing.T) {
 	t.Parallel()
-	proxyNeeds(t, 0, repeat(8*mib, 16)...)
+	proxyNeeds(t, 0, repeat(4*mib, 16)...)
 }
 
 // proxyNeeds has 16 clients pull layers of these sizes at once, with and without room in the

@@ -24,7 +24,7 @@ import (
 // TestProxyKill kills the proxy in pushes and pulls.
 func TestProxyKill(t *testing.T) {
 	t.Parallel()
-	proxyKill(t, 4, 12*mib, mib)
+	proxyKill(t, 2, 7*mib, mib)
 }
 
 // proxyKill kills the proxy so many times while a client pushes an image by it and another one
