@@ -141,8 +141,11 @@ func readReport(data []byte) (report WrittenReport, ok bool, err error) {
 	report = WrittenReport{Shard: *w.Shard, Deleted: w.Deleted}
 	for _, raw := range w.Images {
 		image := WrittenImage{JSON: raw}
-		if err := json.Unmarshal(raw, &image); err != nil {
+		if err := strictjson.Unmarshal(raw, &image); err != nil {
 			return report, false, err
+		}
+		if image.Error == nil && image.Digest.Validate() != nil {
+			return report, false, fmt.Errorf("%w: an image has the digest %q", ErrNoReport, image.Digest)
 		}
 		report.Images = append(report.Images, image)
 	}

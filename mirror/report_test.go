@@ -16,9 +16,11 @@ func shardJSON(index int, deal, finished string, repositories, images string) st
 const (
 	firstTime, laterTime = "2026-11-01T00:00:00Z", "2026-11-01T01:00:00Z"
 
-	copiedA = `{"from":"s/a@sha256:1","to":"d/a","digest":"sha256:1","tags":["1"]}`
+	digestA = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+	digestB = "sha256:2222222222222222222222222222222222222222222222222222222222222222"
+	copiedA = `{"from":"s/a@sha256:1","to":"d/a","digest":"` + digestA + `","tags":["1"]}`
 	failedB = `{"from":"s/b@sha256:2","to":"d/b","digest":"sha256:2","tags":[],"error":{"code":"failed","message":"no luck","object":"d/b"}}`
-	copiedB = `{"from":"s/b@sha256:2","to":"d/b","digest":"sha256:2","tags":["2"]}`
+	copiedB = `{"from":"s/b@sha256:2","to":"d/b","digest":"` + digestB + `","tags":["2"]}`
 )
 
 func TestMergeReports(t *testing.T) {
@@ -78,7 +80,8 @@ func TestReadReports(t *testing.T) {
 			t.Errorf("%.60q: %v", text, err)
 		}
 	}
-	for _, text := range []string{whole[:len(whole)-20], strings.Replace(whole, `"images"`, `"images":[],"images"`, 1)} {
+	failed := shardJSON(2, "x", firstTime, `"d/c"`, failedB)
+	for _, text := range []string{strings.Replace(whole, digestA, `sha256:1\n`, 1), strings.Replace(failed, `"error":`, `"ERROR":null,"error":`, 1), whole[:len(whole)-20], strings.Replace(whole, `"images"`, `"images":[],"images"`, 1)} {
 		if _, err := ReadReports(strings.NewReader(text), "f"); err == nil {
 			t.Errorf("%.60q was read", text)
 		}

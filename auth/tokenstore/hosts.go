@@ -39,8 +39,11 @@ func (s *Store) MarkHost(host string, expires time.Time) error {
 	if err := tokenfile.CheckDirectory(s.hosts(), false); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
+	file, err := files.OpenOwn(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	switch {
+	case errors.Is(err, files.ErrUntrusted):
+		return fmt.Errorf("%w: %w; remove it", ErrUnsafe, err)
+	case err != nil:
 		return fmt.Errorf("token cache: %w", err)
 	}
 	return errors.Join(file.Close(), os.Chtimes(path, expires, expires))

@@ -325,6 +325,34 @@ func TestLinkedLock(t *testing.T) {
 	}
 }
 
+// A link under the name of a host is not followed, and its target stays what it is.
+func TestLinkedHost(t *testing.T) {
+	s, _ := open(t)
+	expires := time.Now().Add(time.Hour).Truncate(time.Second)
+	if err := s.MarkHost("other", expires); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	missing, existing := filepath.Join(dir, "missing"), filepath.Join(dir, "existing")
+	if err := os.WriteFile(existing, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for host, target := range map[string]string{"missing": missing, "existing": existing} {
+		if err := os.Symlink(target, filepath.Join(s.hosts(), fileOfHost(host))); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.MarkHost(host, time.Now().Add(24*time.Hour)); !errors.Is(err, ErrUnsafe) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if _, err := os.Lstat(missing); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the target of the link was made: %v", err)
+	}
+	if info, err := os.Stat(existing); err != nil || info.ModTime().After(expires) {
+		t.Errorf("the target of the link was changed: %v, %v", info.ModTime(), err)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	good, err := tokenfile.Encode(keyA, entry("one"), nil)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -101,7 +102,7 @@ func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Re
 		return err
 	}
 	out.Signatures = found.signatures()
-	app.Messagef("%d entries: %s; %d images copied", len(out.Manifests), entryNames(out.Manifests), out.Copied)
+	app.Messagef("%s: %s; %s copied", english.Plural(len(out.Manifests), "entry", "entries"), entryNames(out.Manifests), english.Plural(out.Copied, "image", ""))
 	if err := app.PrintResult(out, fmt.Sprintf("%s  %s\n", out.Digest, dst)); err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func entryNames(entries []content.Descriptor) string {
 		}
 		names = append(names, name)
 	}
-	return strings.Join(names, ", ")
+	return printable(strings.Join(names, ", "))
 }
 
 // samePlace reports whether two references are in one repository or layout.

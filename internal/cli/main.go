@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -212,7 +213,8 @@ func usagef(format string, args ...any) error {
 // Messagef writes a line for people to stderr, unless they want quiet.
 func (app *App) Messagef(format string, args ...any) {
 	if !app.Quiet {
-		app.say(fmt.Sprintf(format, args...))
+		// Further lines are indented, so that the text of a stranger in it is no message of its own.
+		app.say(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n  "))
 	}
 }
 

@@ -43,6 +43,19 @@ func TestDamagedDescription(t *testing.T) {
 	same(t, dir, before)
 }
 
+// TestForgedIdentifier has a set whose identifier is a text of lines: it is printed nowhere.
+func TestForgedIdentifier(t *testing.T) {
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	s, err := export(t, w, c, dir, 0)
+	check(t, err)
+	s.ID = "sha256:1\nverified"
+	check(t, s.write(dir, blockSums{}))
+	if _, err := ReadSet(dir); !errors.Is(err, content.ErrIntegrity) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestDamagedDescriptionRepaired does that in a set with parity, to each of the three files about it.
 func TestDamagedDescriptionRepaired(t *testing.T) {
 	dir, _, want := protected(t, 0.1, 1<<20)

@@ -129,11 +129,13 @@ func checkParts(list []Part, size int64, name func(i, of int) string) error {
 
 func (s Set) check(inFile bool) error {
 	switch {
+	case s.ID.Validate() != nil:
+		return fmt.Errorf("the identifier %q is not a digest", s.ID)
 	case !inFile:
 		if err := checkParts(s.Parts, s.Size, partName); err != nil {
 			return err
 		}
-	case len(s.Parts) > 0 || s.Parity != nil || s.Size <= 0 || s.Head < 0 || s.Head > s.Blobs || s.ID.Validate() != nil:
+	case len(s.Parts) > 0 || s.Parity != nil || s.Size <= 0 || s.Head < 0 || s.Head > s.Blobs:
 		return errors.New("what it says of its file cannot be right")
 	}
 	if s.Parity != nil {
