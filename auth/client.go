@@ -72,7 +72,7 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 // or the profile, and may be "". Credentials are found, and waited for, as [AWS.Config]
 // does. Errors come from [Explain].
 func (a AWS) ConfigWithoutRegistry(ctx context.Context) (aws.Config, error) {
-	plan, err := a.plan(ctx, Registry{}, func(context.Context, *Plan, endpointSettings) error { return nil })
+	plan, err := a.plan(ctx, Registry{}, func(context.Context, *TokenPlan, endpointSettings) error { return nil })
 	if err != nil {
 		return aws.Config{}, Explain(Registry{}, err)
 	}
@@ -85,13 +85,13 @@ func (a AWS) ConfigWithoutRegistry(ctx context.Context) (aws.Config, error) {
 }
 
 // credentials returns the provider of a plan's credentials over the SDK's in cfg.
-func (a AWS) credentials(plan Plan, cfg aws.Config, metadataTimeout time.Duration) *credentialProvider {
+func (a AWS) credentials(plan TokenPlan, cfg aws.Config, metadataTimeout time.Duration) *credentialProvider {
 	return &credentialProvider{plan: plan, sdk: cfg.Credentials, metadataTimeout: metadataTimeout, now: a.now}
 }
 
 // configure sets up the SDK for a plan. drift reports that the SDK does it in
 // another way than the plan's credential source.
-func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool, err error) {
+func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
 	if client == nil {
 		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(loopback.Keep)
@@ -143,7 +143,7 @@ func (a AWS) configure(ctx context.Context, p Plan) (cfg aws.Config, drift bool,
 // the SDK's own account of where it takes credentials from. They differ if a
 // file was edited in between, if the process's environment is not a.Env, or if
 // the SDK has learned of a source that we do not know.
-func (a AWS) drifted(p Plan, cfg aws.Config) bool {
+func (a AWS) drifted(p TokenPlan, cfg aws.Config) bool {
 	if a.options().Credentials != nil {
 		return false
 	}

@@ -15,29 +15,29 @@ import (
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
-// Kind is the way in which AWS credentials are obtained.
-type Kind string
+// SourceKind is the way in which AWS credentials are obtained.
+type SourceKind string
 
 // The kinds of credential source.
 const (
-	KindStatic      Kind = "static"       // access key in the environment or in a file
-	KindAssumeRole  Kind = "assume-role"  // role_arn over another credential source
-	KindWebIdentity Kind = "web-identity" // a token file and a role: IRSA, GitHub, …
-	KindSSO         Kind = "sso"          // IAM Identity Center
-	KindLogin       Kind = "login"        // aws login
-	KindECS         Kind = "ecs"          // the role of an ECS task
-	KindPodIdentity Kind = "pod-identity" // EKS Pod Identity
-	KindHTTP        Kind = "http"         // another credentials endpoint
-	KindIMDS        Kind = "imds"         // the role of an EC2 instance
-	KindProcess     Kind = "process"      // credential_process
-	KindProvided    Kind = "provided"     // credentials that a Go program gave
+	KindStatic      SourceKind = "static"       // access key in the environment or in a file
+	KindAssumeRole  SourceKind = "assume-role"  // role_arn over another credential source
+	KindWebIdentity SourceKind = "web-identity" // a token file and a role: IRSA, GitHub, …
+	KindSSO         SourceKind = "sso"          // IAM Identity Center
+	KindLogin       SourceKind = "login"        // aws login
+	KindECS         SourceKind = "ecs"          // the role of an ECS task
+	KindPodIdentity SourceKind = "pod-identity" // EKS Pod Identity
+	KindHTTP        SourceKind = "http"         // another credentials endpoint
+	KindIMDS        SourceKind = "imds"         // the role of an EC2 instance
+	KindProcess     SourceKind = "process"      // credential_process
+	KindProvided    SourceKind = "provided"     // credentials that a Go program gave
 )
 
 // CredentialSource describes how the AWS SDK would obtain credentials,
 // determined from the environment and from files alone. Two sources with the same [CredentialSource.Digest]
 // lead to credentials of the same IAM principal if they are Stable.
 type CredentialSource struct {
-	Kind Kind
+	Kind SourceKind
 	// Stable reports that the principal cannot change while the credential source is the same.
 	// If it is not, credentials have to be obtained to know whose they are.
 	Stable bool
@@ -54,7 +54,7 @@ type CredentialSource struct {
 	// roles are those that are assumed one after the other.
 	roles []string
 	// base is the kind of the first credentials: roles are assumed with these.
-	base Kind
+	base SourceKind
 	// files and until are what Plan has: the files that were read.
 	files []string
 	until time.Time
@@ -164,7 +164,7 @@ func static(source aws.CredentialSource, keys aws.Credentials, step string) Cred
 		Steps: []string{step}, material: []string{"static", keys.AccessKeyID}}
 }
 
-func unstable(kind Kind, step string, material ...string) CredentialSource {
+func unstable(kind SourceKind, step string, material ...string) CredentialSource {
 	return CredentialSource{Kind: kind, base: kind, Steps: []string{step}, material: append([]string{string(kind)}, material...)}
 }
 

@@ -142,7 +142,7 @@ func awsHome(t *testing.T) string {
 var fixtures = []struct {
 	name string
 	env  []string // KEY=VALUE
-	kind Kind
+	kind SourceKind
 	same string // the fixture whose principal it shares, if any
 }{
 	{"environment keys", []string{"AWS_ACCESS_KEY_ID=AKIAENV", "AWS_SECRET_ACCESS_KEY=s"}, KindStatic, ""},

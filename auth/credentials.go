@@ -18,7 +18,7 @@ import (
 // credentialProvider obtains the credentials of a plan for whatever call needs them:
 // those for a token, and those of all other clients made with [AWS.Config].
 type credentialProvider struct {
-	plan            Plan
+	plan            TokenPlan
 	sdk             aws.CredentialsProvider
 	metadataTimeout time.Duration // 0 is the default
 	now             func() time.Time

@@ -7,6 +7,6 @@
 // identity that the AWS SDK finds by its own conventions (AWS_PROFILE,
 // AWS_ENDPOINT_URL_ECR, an instance role), from memory and the token cache of package
 // tokenstore, or from Amazon ECR by a [Minter]. A token is renewed at half of its
-// life. [Transport] adds tokens to HTTP requests, [Helper] speaks docker's credential
+// life. [Transport] adds tokens to HTTP requests, [CredentialHelper] speaks docker's credential
 // helper protocol, and package keychain serves go-containerregistry.
 package auth

@@ -9,8 +9,8 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 )
 
-// Helper is a docker credential helper over [Tokens].
-type Helper struct {
+// CredentialHelper is a docker credential helper over [Tokens].
+type CredentialHelper struct {
 	// Context bounds each call: the protocol's interface has no place for one.
 	// nil is context.Background.
 	Context    context.Context
@@ -20,14 +20,14 @@ type Helper struct {
 	Logger *slog.Logger
 }
 
-var _ credentials.Helper = (*Helper)(nil)
+var _ credentials.Helper = (*CredentialHelper)(nil)
 
 // Get returns the user name "AWS" and the token for the registry at serverURL.
 // For a host that is not ECR the error is the protocol's "credentials not
 // found", upon which clients continue anonymously. This is the case if there is no token for
 // ECR Public, from which anybody may pull; why is logged. Any failure at a
 // private registry is an error of its own, "ecr: " with the cause and the next step.
-func (h *Helper) Get(serverURL string) (username, secret string, err error) {
+func (h *CredentialHelper) Get(serverURL string) (username, secret string, err error) {
 	r, err := h.Registries.Parse(serverURL)
 	if err != nil {
 		return "", "", credentials.NewErrCredentialsNotFound()
@@ -45,7 +45,7 @@ func (h *Helper) Get(serverURL string) (username, secret string, err error) {
 
 // Add succeeds for a host of ECR and stores nothing, as the token comes from AWS:
 // an error would make `docker login` fail. For any other host it is an error.
-func (h *Helper) Add(c *credentials.Credentials) error {
+func (h *CredentialHelper) Add(c *credentials.Credentials) error {
 	if _, err := h.Registries.Parse(c.ServerURL); err != nil {
 		return fmt.Errorf("%s is not an Amazon ECR registry, and no helper is configured that stores its credentials; set fallback: in ecrkit's config.yaml, or give this host another helper in credHelpers", c.ServerURL)
 	}
@@ -55,7 +55,7 @@ func (h *Helper) Add(c *credentials.Credentials) error {
 
 // Delete removes the token of the identity that is asked for the host. That
 // there is none is not an error.
-func (h *Helper) Delete(serverURL string) error {
+func (h *CredentialHelper) Delete(serverURL string) error {
 	r, err := h.Registries.Parse(serverURL)
 	if errors.Is(err, ErrNotECR) {
 		return nil
@@ -67,7 +67,7 @@ func (h *Helper) Delete(serverURL string) error {
 }
 
 // List returns the hosts for which there is a token now, without any call.
-func (h *Helper) List() (map[string]string, error) {
+func (h *CredentialHelper) List() (map[string]string, error) {
 	hosts, err := h.Tokens.Hosts(h.context())
 	if err != nil {
 		return nil, err
@@ -79,14 +79,14 @@ func (h *Helper) List() (map[string]string, error) {
 	return list, nil
 }
 
-func (h *Helper) context() context.Context {
+func (h *CredentialHelper) context() context.Context {
 	if h.Context == nil {
 		return context.Background()
 	}
 	return h.Context
 }
 
-func (h *Helper) log() *slog.Logger {
+func (h *CredentialHelper) log() *slog.Logger {
 	if h.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}

@@ -45,7 +45,7 @@ func (t *Tokens) Reject(ctx context.Context, r Registry, rejected Token) error {
 }
 
 // keys are those under which tokens of a plan may be kept.
-func (t *Tokens) keys(plan Plan) ([]tokenstore.Key, error) {
+func (t *Tokens) keys(plan TokenPlan) ([]tokenstore.Key, error) {
 	key := plan.Key()
 	if plan.Source.Stable {
 		return []tokenstore.Key{key}, nil

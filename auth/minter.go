@@ -53,7 +53,7 @@ func (m *Minter) Token(ctx context.Context, r Registry) (Token, error) {
 // session is AWS credentials, and the plan by which they were obtained. The
 // plan's credential source is unstable if the credentials may be another principal's.
 type session struct {
-	plan        Plan
+	plan        TokenPlan
 	cfg         aws.Config // with these credentials and no others
 	credentials aws.Credentials
 }
@@ -61,7 +61,7 @@ type session struct {
 // session obtains the credentials of a plan. It does so again while the plan
 // changes underneath: the SDK renews the login of an SSO session, which makes
 // another credential source, and somebody may edit a profile.
-func (m *Minter) session(ctx context.Context, plan Plan) (session, error) {
+func (m *Minter) session(ctx context.Context, plan TokenPlan) (session, error) {
 	const attempts = 3
 	for range attempts {
 		cfg, drift, err := m.AWS.configure(ctx, plan)
@@ -178,7 +178,7 @@ func decodeToken(encoded string, expires time.Time) (Token, error) {
 }
 
 // explain distinguishes failures that look alike without the plan.
-func (p Plan) explain(err error) error {
+func (p TokenPlan) explain(err error) error {
 	var expired *ssocreds.InvalidTokenError
 	var refused *types.UnauthorizedException
 	if errors.As(err, &expired) || errors.As(err, &refused) {

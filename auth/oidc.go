@@ -37,7 +37,7 @@ const (
 const oidcTime = 10 * time.Second
 
 // oidcRole returns the role that is assumed with an OIDC token; "" is another identity.
-func (p Plan) oidcRole(env Environment) string {
+func (p TokenPlan) oidcRole(env Environment) string {
 	if p.Rule.OIDCRoleARN != "" {
 		return p.Rule.OIDCRoleARN
 	}
@@ -85,7 +85,7 @@ func (e *oidcError) Error() string   { return fmt.Sprintf("%v: %v", ErrNoCredent
 func (e *oidcError) Unwrap() []error { return []error{ErrNoCredentials, e.err} }
 
 // oidcProvider returns the credentials of a role that a job assumes.
-func (a AWS) oidcProvider(p Plan, role string, cfg aws.Config) aws.CredentialsProvider {
+func (a AWS) oidcProvider(p TokenPlan, role string, cfg aws.Config) aws.CredentialsProvider {
 	sessionName := p.env.RoleSessionName
 	if sessionName == "" {
 		sessionName = "ecrkit"
@@ -108,7 +108,7 @@ type identityToken string
 func (t identityToken) GetIdentityToken() ([]byte, error) { return []byte(t), nil }
 
 // oidcToken returns the token of the job.
-func (a AWS) oidcToken(ctx context.Context, p Plan, client aws.HTTPClient) (string, error) {
+func (a AWS) oidcToken(ctx context.Context, p TokenPlan, client aws.HTTPClient) (string, error) {
 	if token := strings.TrimSpace(a.Env.get(OIDCTokenVariable)); token != "" {
 		return token, nil
 	}

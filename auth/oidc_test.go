@@ -122,7 +122,7 @@ func TestOIDCToken(t *testing.T) {
 	if got, want := w.took(), "sts AssumeRoleWithWebIdentity "+oidcRoleARN+" pipeline-7 "+jwtSub1+"\necr ASIAOIDC"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	plan := func() Plan {
+	plan := func() TokenPlan {
 		p, err := tokens.Minter.AWS.Plan(t.Context(), local)
 		if err != nil {
 			t.Fatal(err)

@@ -16,9 +16,9 @@ import (
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
 )
 
-// Plan is how a token for a registry would be obtained: where, with which identity,
+// TokenPlan is how a token for a registry would be obtained: where, with which identity,
 // and under which key it is cached. It is made without any network.
-type Plan struct {
+type TokenPlan struct {
 	Registry Registry
 	// Rule is the rule of the configuration for the host, RuleIndex its place,
 	// counted from 0; -1 without one.
@@ -41,7 +41,7 @@ type Plan struct {
 
 // Key is where the token is kept. If the credential source is not stable it is one session
 // of the credential source, identified by its access key ID.
-func (p Plan) Key() tokenstore.Key {
+func (p TokenPlan) Key() tokenstore.Key {
 	service := "ecr"
 	if p.Registry.Public {
 		service = "ecr-public"
@@ -51,17 +51,17 @@ func (p Plan) Key() tokenstore.Key {
 }
 
 // sessionKey is the key of the session that credentials belong to.
-func (p Plan) sessionKey(credentials aws.Credentials) tokenstore.Key {
+func (p TokenPlan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 	key := p.Key()
 	key.Session = tokenfile.Digest("ecrkit session", key.Source, credentials.AccessKeyID)
 	return key
 }
 
-// Plan returns how the token for r would be obtained. If no credentials can be had
+// TokenPlan returns how the token for r would be obtained. If no credentials can be had
 // the error wraps [ErrNoCredentials] and the plan is as complete as it can be.
 // Errors come from [Explain].
-func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
-	p, err := a.plan(ctx, r, func(ctx context.Context, p *Plan, settings endpointSettings) (err error) {
+func (a AWS) Plan(ctx context.Context, r Registry) (TokenPlan, error) {
+	p, err := a.plan(ctx, r, func(ctx context.Context, p *TokenPlan, settings endpointSettings) (err error) {
 		p.Endpoint, err = settings.api(ctx, r, p.Rule.Endpoint)
 		return err
 	})
@@ -69,8 +69,8 @@ func (a AWS) Plan(ctx context.Context, r Registry) (Plan, error) {
 }
 
 // plan makes a plan, whose endpoint is found by endpoint.
-func (a AWS) plan(ctx context.Context, r Registry, endpoint func(context.Context, *Plan, endpointSettings) error) (Plan, error) {
-	p := Plan{Registry: r}
+func (a AWS) plan(ctx context.Context, r Registry, endpoint func(context.Context, *TokenPlan, endpointSettings) error) (TokenPlan, error) {
+	p := TokenPlan{Registry: r}
 	p.Rule, p.RuleIndex = a.Registries.Rule(r.Host)
 	env, err := a.Env.sdk()
 	if err != nil {
@@ -105,7 +105,7 @@ func (a AWS) plan(ctx context.Context, r Registry, endpoint func(context.Context
 }
 
 // credentialSource is what the SDK would use, and what a rule puts on top of it.
-func (a AWS) credentialSource(env config.EnvConfig, shared config.SharedConfig, p Plan, provided bool, overrides []string) (r CredentialSource, err error) {
+func (a AWS) credentialSource(env config.EnvConfig, shared config.SharedConfig, p TokenPlan, provided bool, overrides []string) (r CredentialSource, err error) {
 	switch {
 	case provided:
 		r = unstable(KindProvided, "credentials given by the program")
@@ -184,7 +184,7 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 
 // Calls lists the calls that Token would make, in their order; cached reports that
 // a token is kept.
-func (p Plan) Calls(cached bool) []string {
+func (p TokenPlan) Calls(cached bool) []string {
 	calls := []string{}
 	if !cached || !p.Source.Stable {
 		switch p.Source.base {

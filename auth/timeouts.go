@@ -20,7 +20,7 @@ const (
 const processTimeout = processcreds.DefaultTimeout
 
 // additional returns how much longer than usual the credentials of a plan may take.
-func (p Plan) additional() time.Duration {
+func (p TokenPlan) additional() time.Duration {
 	if p.Source.base == KindProcess {
 		return processTimeout
 	}
@@ -40,24 +40,24 @@ func (m *Minter) boundCall(ctx context.Context) (context.Context, context.Cancel
 }
 
 // bound returns the context in which a token is minted.
-func (m *Minter) bound(ctx context.Context, p Plan) (context.Context, context.CancelFunc) {
+func (m *Minter) bound(ctx context.Context, p TokenPlan) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, orDefault(m.Timeout, defaultTimeout)+p.additional())
 }
 
 // boundWait returns the context of the wait for another process that gets the same
 // token.
-func (t *Tokens) boundWait(ctx context.Context, p Plan) (context.Context, context.CancelFunc) {
+func (t *Tokens) boundWait(ctx context.Context, p TokenPlan) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, orDefault(t.LockTimeout, defaultLockTimeout)+p.additional())
 }
 
 // boundRenewal returns the context in which a token that is still valid is renewed.
-func (t *Tokens) boundRenewal(ctx context.Context, p Plan) (context.Context, context.CancelFunc) {
+func (t *Tokens) boundRenewal(ctx context.Context, p TokenPlan) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, orDefault(t.RenewTimeout, defaultRenewTimeout)+p.additional())
 }
 
 // session is [Minter.session]. If a credential_process keeps the user waiting the
 // log says so.
-func (t *Tokens) session(ctx context.Context, p Plan) (session, error) {
+func (t *Tokens) session(ctx context.Context, p TokenPlan) (session, error) {
 	if p.Source.base == KindProcess {
 		const soon = 2 * time.Second
 		timer := time.AfterFunc(soon, func() {

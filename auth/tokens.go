@@ -68,7 +68,7 @@ func (t *Tokens) Token(ctx context.Context, r Registry) (Token, error) {
 
 // unstable returns the token of a credential source whose principal is known only when its
 // credentials are there.
-func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
+func (t *Tokens) unstable(ctx context.Context, plan TokenPlan) (Token, error) {
 	whole, cancel := t.Minter.bound(ctx, plan)
 	defer cancel()
 	s, err := t.identify(whole, plan)
@@ -84,7 +84,7 @@ func (t *Tokens) unstable(ctx context.Context, plan Plan) (Token, error) {
 
 // identify obtains the credentials of an unstable credential source. That an instance
 // metadata service does not answer is remembered, as it takes long to find out.
-func (t *Tokens) identify(ctx context.Context, plan Plan) (session, error) {
+func (t *Tokens) identify(ctx context.Context, plan TokenPlan) (session, error) {
 	if plan.Source.base != KindIMDS || t.Store == nil || plan.half != nil {
 		return t.session(ctx, plan) // half of an access key is this environment's alone: the key is not
 	}
@@ -105,7 +105,7 @@ func (t *Tokens) identify(ctx context.Context, plan Plan) (session, error) {
 	return s, err
 }
 
-func (t *Tokens) lock(ctx context.Context, plan Plan, key tokenstore.Key) (*tokenstore.Lock, error) {
+func (t *Tokens) lock(ctx context.Context, plan TokenPlan, key tokenstore.Key) (*tokenstore.Lock, error) {
 	ctx, cancel := t.boundWait(ctx, plan)
 	defer cancel()
 	return t.Store.Lock(ctx, key)
@@ -114,7 +114,7 @@ func (t *Tokens) lock(ctx context.Context, plan Plan, key tokenstore.Key) (*toke
 // fetch gets a token that is not there: one caller mints, in this process and in
 // all others, and the rest wait for what it gets. s is nil if the credentials
 // have yet to be obtained.
-func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *session) (Token, error) {
+func (t *Tokens) fetch(ctx context.Context, plan TokenPlan, key tokenstore.Key, s *session) (Token, error) {
 	release, err := t.memory.lock(ctx, key)
 	if err != nil {
 		return Token{}, Explain(plan.Registry, err)
@@ -153,7 +153,7 @@ func (t *Tokens) fetch(ctx context.Context, plan Plan, key tokenstore.Key, s *se
 
 // renewed returns the token of an entry that is valid, after renewing it if it is
 // past half of its life. Nobody waits for a renewal that somebody else makes.
-func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, entry tokenstore.Entry, state tokenstore.State, s *session) (Token, error) {
+func (t *Tokens) renewed(ctx context.Context, plan TokenPlan, key tokenstore.Key, entry tokenstore.Entry, state tokenstore.State, s *session) (Token, error) {
 	t.keep(key, entry, plan.Registry.Host)
 	if state == tokenstore.Fresh || t.Store == nil {
 		t.log().Debug("token from the cache", "registry", plan.Registry.Host, "source", plan.Source.Kind)
@@ -191,7 +191,7 @@ func (t *Tokens) renewed(ctx context.Context, plan Plan, key tokenstore.Key, ent
 }
 
 // mint gets a token and keeps it: in the store too if the key's lock is held.
-func (t *Tokens) mint(ctx context.Context, plan Plan, key tokenstore.Key, s *session, locked bool) (Token, error) {
+func (t *Tokens) mint(ctx context.Context, plan TokenPlan, key tokenstore.Key, s *session, locked bool) (Token, error) {
 	t.log().Debug("getting a token", "registry", plan.Registry.Host, "source", plan.Source.Kind, "endpoint", plan.Endpoint.URL)
 	if s == nil {
 		obtained, err := t.session(ctx, plan)
@@ -245,7 +245,7 @@ func (t *Tokens) remember(key tokenstore.Key, code string, err error, duration t
 	if t.Store == nil {
 		return
 	}
-	f := tokenstore.Failure{Code: code, Text: Redact(err.Error()), Until: t.now().Add(duration)}
+	f := tokenstore.TokenFailure{Code: code, Text: Redact(err.Error()), Until: t.now().Add(duration)}
 	var explained *Error
 	if errors.As(err, &explained) {
 		f.Text, f.Next = cause(explained.Err), explained.Next
@@ -256,7 +256,7 @@ func (t *Tokens) remember(key tokenstore.Key, code string, err error, duration t
 }
 
 // recalled is a failure that was remembered.
-func recalled(r Registry, f tokenstore.Failure) error {
+func recalled(r Registry, f tokenstore.TokenFailure) error {
 	return &Error{Registry: r, Next: f.Next, Err: errors.New(f.Text)}
 }
 
@@ -318,7 +318,7 @@ func tokenOf(e tokenstore.Entry) Token {
 	return Token{Secret: e.Secret, IssuedAt: e.IssuedAt, ExpiresAt: e.ExpiresAt}
 }
 
-func entryOf(token Token, p Plan) tokenstore.Entry {
+func entryOf(token Token, p TokenPlan) tokenstore.Entry {
 	service := "ecr"
 	if p.Registry.Public {
 		service = "ecr-public"

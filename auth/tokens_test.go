@@ -169,7 +169,7 @@ func TestHelper(t *testing.T) {
 	registries := Registries{Mapping: Mapping{localHost: local}}
 	tokens := &Tokens{Store: &tokenstore.Store{Dir: filepath.Join(t.TempDir(), "cache")}}
 	tokens.Minter.AWS.Registries = registries
-	h := &Helper{Tokens: tokens, Registries: registries}
+	h := &CredentialHelper{Tokens: tokens, Registries: registries}
 	for _, url := range []string{localHost, "https://" + localHost + "/", account1 + ".dkr.ecr.us-east-1.amazonaws.com"} {
 		if user, secret, err := h.Get(url); user != "AWS" || secret != password+"1" || err != nil {
 			t.Errorf("%s: %q, %v", url, user, err)

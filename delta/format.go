@@ -33,7 +33,7 @@ var ErrFormat = errors.New("not a delta that can be read")
 type Header struct {
 	Version int `json:"version"`
 	// Layer is what is rebuilt: the digest and size of its compressed bytes.
-	Layer Part `json:"layer"`
+	Layer LayerID `json:"layer"`
 	// Plain is the size of its plaintext, in bytes.
 	Plain int64 `json:"plain"`
 	// Encoding is how the plaintext is compressed: gzip or none.
@@ -41,14 +41,14 @@ type Header struct {
 	// Encoder is the model that the description is of; nil without compression.
 	Encoder *deflate.Encoder `json:"encoder,omitempty"`
 	// Bases are the layers that the patch is against, in the order of their numbers.
-	Bases []Part `json:"bases"`
+	Bases []LayerID `json:"bases"`
 	// Description and Patch are the sizes of the other parts, in bytes.
 	Description int64 `json:"description"`
 	Patch       int64 `json:"patch"`
 }
 
-// Part is a layer by its compressed bytes.
-type Part struct {
+// LayerID is a layer by its compressed bytes.
+type LayerID struct {
 	Digest digest.Digest `json:"digest"`
 	Size   int64         `json:"size"`
 }
@@ -72,7 +72,7 @@ func (h Header) check(size int64) error {
 	if h.Version != version {
 		return bad("it has version %d; this ecrkit reads version %d", h.Version, version)
 	}
-	for _, p := range append([]Part{h.Layer}, h.Bases...) {
+	for _, p := range append([]LayerID{h.Layer}, h.Bases...) {
 		if err := p.Digest.Validate(); err != nil || p.Size < 0 {
 			return bad("layer %q of %d bytes", p.Digest, p.Size)
 		}

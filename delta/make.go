@@ -51,7 +51,7 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 	if target.encoding == encodingZstd {
 		return nil, fmt.Errorf("%w: there is no model of the zstd encoder that wrote it", ErrWhole)
 	}
-	d = &Delta{Header: Header{Version: version, Layer: Part{l.Digest, l.Size}, Plain: target.Plain, Encoding: target.encoding}}
+	d = &Delta{Header: Header{Version: version, Layer: LayerID{l.Digest, l.Size}, Plain: target.Plain, Encoding: target.encoding}}
 	defer func() {
 		if err != nil && d != nil && d.File != nil {
 			d.File.Close() // it is removed
@@ -91,7 +91,7 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 		return nil, cmp.Or(context.Cause(ctx), err)
 	}
 	for _, b := range chosen {
-		d.Bases = append(d.Bases, Part{b.Digest, b.Size})
+		d.Bases = append(d.Bases, LayerID{b.Digest, b.Size})
 	}
 	if err := d.join(w, description, patch); err != nil {
 		return nil, err

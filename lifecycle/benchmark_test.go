@@ -16,9 +16,9 @@ func BenchmarkEvaluate(b *testing.B) {
 		rule := Rule{Priority: n + 1, Action: Action{Type: ActionExpire}, Selection: Selection{TagStatus: Tagged, CountType: ImageCountMoreThan, Count: 10}}
 		switch {
 		case n == MaxRules-1:
-			rule.Selection = Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: Days, Count: 300}
+			rule.Selection = Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: UnitDays, Count: 300}
 		case n == MaxRules-2:
-			rule.Selection = Selection{TagStatus: Untagged, CountType: SinceImagePushed, CountUnit: Days, Count: 14}
+			rule.Selection = Selection{TagStatus: Untagged, CountType: SinceImagePushed, CountUnit: UnitDays, Count: 14}
 		case n%2 == 0:
 			rule.Selection.TagPatterns = []string{fmt.Sprintf("*-team%d-*", n), "*-2026*"}
 		default:

@@ -108,7 +108,7 @@ func (c *checker) count(i int, s Selection) {
 			c.add(i, "unit", "selection.countUnit", "must be left out when countType is \"imageCountMoreThan\"")
 		}
 	case SinceImagePushed, SinceImagePulled, SinceImageTransitioned:
-		if s.CountUnit != Days {
+		if s.CountUnit != UnitDays {
 			c.add(i, "unit", "selection.countUnit", "must be \"days\" when countType is %q", s.CountType)
 		}
 	default:

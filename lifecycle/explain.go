@@ -17,7 +17,7 @@ type Explanation struct {
 	Image   Image
 	Verdict Verdict
 	Reason  string
-	Rules   []RuleView // of all rules, the first to be applied first
+	Rules   []RuleResult // of all rules, the first to be applied first
 }
 
 // Effect is the effect of one rule on one image.
@@ -31,8 +31,8 @@ const (
 	EffectShielded Effect = "shielded" // it would act, but an earlier rule has identified the image
 )
 
-// RuleView is how one rule treats an image.
-type RuleView struct {
+// RuleResult is how one rule treats an image.
+type RuleResult struct {
 	Rule   Rule
 	Effect Effect
 	Reason string
@@ -76,7 +76,7 @@ func (e Evaluation) Explain(i int) Explanation {
 	v := x.Verdict
 	ranked := newGraph(e.images).ranked(e.images)
 	for n, rule := range e.policy.rules {
-		view := RuleView{Rule: rule, Tags: matching(rule.Selection, x.Image.Tags)}
+		view := RuleResult{Rule: rule, Tags: matching(rule.Selection, x.Image.Tags)}
 		if v.found&(1<<n) == 0 {
 			view.Effect, view.Reason = EffectNone, e.whyNot(i, rule)
 			x.Rules = append(x.Rules, view)

@@ -14,7 +14,7 @@ import (
 // threeRules keeps one image with an alpha tag, and untagged images for a day; of
 // the others it keeps one.
 func threeRules(t testing.TB) *Policy {
-	p, err := Retention{UntaggedDays: 1, Keep: []KeepOf{{"alpha", 1}}, AnyKeep: 1}.Policy()
+	p, err := Retention{UntaggedDays: 1, Keep: []KeepTagged{{"alpha", 1}}, AnyKeep: 1}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,23 +117,23 @@ func TestSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := Evaluate(policy, images, noon).Summary()
-	want := Summary{Images: 5, Keep: 2, Expire: 3, ExpireBytes: Bytes{303, true}, TransitionBytes: Bytes{0, true}, Later: 1}
+	want := Summary{Images: 5, Keep: 2, Expire: 3, ExpireBytes: StorageSize{303, true}, TransitionBytes: StorageSize{0, true}, Later: 1}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	images[2].Blobs, images[3].Children = nil, nil
 	got = Evaluate(policy, images, noon).Summary()
-	want = Summary{Images: 5, Keep: 1, Expire: 4, ExpireBytes: Bytes{700, false}, UnknownIndexes: 1}
+	want = Summary{Images: 5, Keep: 1, Expire: 4, ExpireBytes: StorageSize{700, false}, UnknownIndexes: 1}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 
-	five, err := Retention{UntaggedDays: 100, Keep: []KeepOf{{"v", 1}}}.Policy()
+	five, err := Retention{UntaggedDays: 100, Keep: []KeepTagged{{"v", 1}}}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := Diff(Evaluate(five, images, noon), Evaluate(policy, images, noon))
-	if !reflect.DeepEqual(d, Difference{Expired: []int{0, 1, 3, 4}, NewBytes: Bytes{700, false}}) {
+	if !reflect.DeepEqual(d, Difference{Expired: []int{0, 1, 3, 4}, NewBytes: StorageSize{700, false}}) {
 		t.Errorf("the difference is %+v", d)
 	}
 	if back := Diff(Evaluate(policy, images, noon), Evaluate(five, images, noon)); !reflect.DeepEqual(back.Saved, d.Expired) || back.Expired != nil {
@@ -175,7 +175,7 @@ func checkUnknownIndexes(t *testing.T, count uint64) {
 }
 
 func TestRetention(t *testing.T) {
-	p, err := Retention{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"*-rc*", 3}}, ArchiveUnusedDays: 90, ArchivedDays: 365}.Policy()
+	p, err := Retention{UntaggedDays: 7, Keep: []KeepTagged{{"prod", 10}, {"*-rc*", 3}}, ArchiveUnusedDays: 90, ArchivedDays: 365}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,15 +193,15 @@ func TestRetention(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	// A rule for each environment, and an end to everything.
-	p, err = Retention{UntaggedDays: 7, Keep: []KeepOf{{"prod", 10}, {"stage", 5}, {"dev", 3}}, AnyDays: 90}.Policy()
+	p, err = Retention{UntaggedDays: 7, Keep: []KeepTagged{{"prod", 10}, {"stage", 5}, {"dev", 3}}, AnyDays: 90}.Policy()
 	if err != nil {
 		t.Fatal(err)
 	}
 	last := p.Rules()[len(p.Rules())-1]
-	if len(p.Rules()) != 5 || last.Priority != 5 || !reflect.DeepEqual(last.Selection, Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: Days, Count: 90}) {
+	if len(p.Rules()) != 5 || last.Priority != 5 || !reflect.DeepEqual(last.Selection, Selection{TagStatus: AnyTags, CountType: SinceImagePushed, CountUnit: UnitDays, Count: 90}) {
 		t.Errorf("got %+v", p.Rules())
 	}
-	for name, plan := range map[string]Retention{"nothing": {}, "two about all": {AnyDays: 1, AnyKeep: 1}, "archived too short": {ArchivedDays: 89}, "same prefix": {Keep: []KeepOf{{"a", 1}, {"a", 2}}}, "negative": {UntaggedDays: -1}} {
+	for name, plan := range map[string]Retention{"nothing": {}, "two about all": {AnyDays: 1, AnyKeep: 1}, "archived too short": {ArchivedDays: 89}, "same prefix": {Keep: []KeepTagged{{"a", 1}, {"a", 2}}}, "negative": {UntaggedDays: -1}} {
 		if _, err := plan.Policy(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -214,7 +214,7 @@ func TestLimit(t *testing.T) {
 		expire int
 		want   bool
 	}{{"3", 3, true}, {"3", 4, false}, {"0", 0, true}, {"0", 1, false}, {"10%", 2, true}, {"10%", 3, false}, {"0%", 1, false}, {"100%", 20, true}, {"12.5%", 2, true}} {
-		l, err := ParseLimit(x.limit)
+		l, err := ParseExpiryLimit(x.limit)
 		if err != nil || l.String() != x.limit {
 			t.Fatalf("%s is read as %s, %v", x.limit, l, err)
 		}
@@ -223,7 +223,7 @@ func TestLimit(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", "-1", "ten", "101%", "%", "NaN%", "1.5"} {
-		if _, err := ParseLimit(s); err == nil {
+		if _, err := ParseExpiryLimit(s); err == nil {
 			t.Errorf("%q is taken", s)
 		}
 	}

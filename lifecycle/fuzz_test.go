@@ -60,7 +60,7 @@ func FuzzReadImages(f *testing.F) {
 	if page, err := os.ReadFile("testdata/images.json"); err == nil {
 		f.Add(page)
 	}
-	policy, err := Retention{UntaggedDays: 1, Keep: []KeepOf{{"v", 1}}, AnyKeep: 1, ArchivedDays: 90}.Policy()
+	policy, err := Retention{UntaggedDays: 1, Keep: []KeepTagged{{"v", 1}}, AnyKeep: 1, ArchivedDays: 90}.Policy()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -291,7 +291,7 @@ func randomPolicy(r *rand.Rand) *Policy {
 			s.CountType = pick(r, ImageCountMoreThan, ImageCountMoreThan, SinceImagePushed, SinceImagePushed, SinceImagePulled, SinceImageTransitioned)
 			s.Count = 1 + r.IntN(4)
 			if s.CountType != ImageCountMoreThan {
-				s.CountUnit = Days
+				s.CountUnit = UnitDays
 				s.Count = 1 + r.IntN(120)
 			}
 			if s.CountType == SinceImageTransitioned {

@@ -123,7 +123,7 @@ func (r *reader) rule(n node, at string) Rule {
 				"tagPrefixList":  {read: r.texts(&s.TagPrefixes)},
 				"storageClass":   {read: oneOf(r, &s.StorageClass, Standard, Archive)},
 				"countType":      {required: true, read: oneOf(r, &s.CountType, ImageCountMoreThan, SinceImagePushed, SinceImagePulled, SinceImageTransitioned)},
-				"countUnit":      {read: oneOf(r, &s.CountUnit, Days)},
+				"countUnit":      {read: oneOf(r, &s.CountUnit, UnitDays)},
 				"countNumber":    {required: true, read: r.number(&s.Count)},
 			})
 		}},

@@ -54,8 +54,8 @@ const (
 	ActionTransition ActionType = "transition" // move it to the archive
 )
 
-// Days is the only unit of a count of days.
-const Days = "days"
+// UnitDays is the only unit of a count of days.
+const UnitDays = "days"
 
 // Rule is one rule of a policy. Its JSON form is that of Amazon ECR.
 type Rule struct {

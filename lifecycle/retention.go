@@ -7,8 +7,8 @@ import (
 
 // Retention describes which images to keep and for how long. Fields that are zero add no rule.
 type Retention struct {
-	UntaggedDays int      // expire untagged images pushed more than so many days ago
-	Keep         []KeepOf // of images with some tags keep the newest
+	UntaggedDays int          // expire untagged images pushed more than so many days ago
+	Keep         []KeepTagged // of images with some tags keep the newest
 	// At most one of the next three, which are about all other images, can be set.
 	AnyDays           int // expire them so many days after they were pushed
 	AnyKeep           int // keep so many of them, the newest
@@ -16,8 +16,8 @@ type Retention struct {
 	ArchivedDays      int // expire archived images after so many days, at least 90
 }
 
-// KeepOf is how many images with a tag to keep.
-type KeepOf struct {
+// KeepTagged is how many images with a tag to keep.
+type KeepTagged struct {
 	Tag   string // a prefix, or a pattern if there is a * in it
 	Count int
 }
@@ -30,7 +30,7 @@ func (r Retention) Policy() (*Policy, error) {
 	expire := Action{Type: ActionExpire}
 	add := func(s Selection, a Action, format string, args ...any) {
 		if s.CountType != ImageCountMoreThan {
-			s.CountUnit = Days
+			s.CountUnit = UnitDays
 		}
 		rules = append(rules, Rule{len(rules) + 1, fmt.Sprintf(format, args...), s, a})
 	}

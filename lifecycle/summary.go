@@ -15,8 +15,8 @@ type Summary struct {
 	Transition int `json:"transition"`
 	// ExpireBytes is the storage that expired images free, TransitionBytes the storage that
 	// moves to the archive.
-	ExpireBytes     Bytes `json:"expireBytes"`
-	TransitionBytes Bytes `json:"transitionBytes"`
+	ExpireBytes     StorageSize `json:"expireBytes"`
+	TransitionBytes StorageSize `json:"transitionBytes"`
 	// Later is how many images are kept only by indexes that go now: a later run is
 	// free to act on them.
 	Later int `json:"later"`
@@ -26,8 +26,8 @@ type Summary struct {
 	UnknownIndexes int `json:"unknownIndexes"`
 }
 
-// Bytes is an amount of storage.
-type Bytes struct {
+// StorageSize is an amount of storage.
+type StorageSize struct {
 	Bytes int64 `json:"bytes"`
 	// SharedOnce is set if the layers of all images are known: each was counted once, and
 	// those that a kept image shares not at all. Otherwise Bytes is the sum of the sizes of the
@@ -69,8 +69,8 @@ func (e Evaluation) Summary() Summary {
 }
 
 // bytes is the storage of the images with an outcome.
-func (e Evaluation) bytes(outcome Outcome) Bytes {
-	var sum Bytes
+func (e Evaluation) bytes(outcome Outcome) StorageSize {
+	var sum StorageSize
 	known := true
 	for i := range e.images {
 		known = known && (e.images[i].Blobs != nil || e.images[i].IsIndex() && e.images[i].Children != nil)
@@ -108,7 +108,7 @@ func (e Evaluation) bytes(outcome Outcome) Bytes {
 }
 
 // add never overflows: sizes come from others.
-func (b *Bytes) add(n int64) {
+func (b *StorageSize) add(n int64) {
 	if b.Bytes > math.MaxInt64-n {
 		b.Bytes = math.MaxInt64
 		return
@@ -124,7 +124,7 @@ type Difference struct {
 	Archived   []int // go to the archive with the new policy only
 	Unarchived []int // go to the archive with the old policy only
 	// OldBytes and NewBytes are what the images that expire leave free.
-	OldBytes, NewBytes Bytes
+	OldBytes, NewBytes StorageSize
 }
 
 // Diff compares two evaluations of the same images at the same time.

@@ -35,5 +35,5 @@
 //   - [Recorder] and [AuditTo] record which calls were made.
 //   - [Quirk] names where ECR differs from other registries. Each quirk can be turned off.
 //   - [ScanFixture] sets what image scanning finds.
-//   - [Shape] sets the round-trip time and the rate of a network.
+//   - [NetworkShape] sets the round-trip time and the rate of a network.
 package localecr

@@ -52,7 +52,7 @@ type Server struct {
 	scans          scanFindings
 	quirksOff      []Quirk
 	audit          Audit
-	shape          Shape
+	shape          NetworkShape
 	urlLifetime    time.Duration
 	downloadSecret string
 	downloadAddr   string   // where to listen

@@ -38,7 +38,7 @@ type Options struct {
 	Faults      []Fault       // scripted failures; see also Server.SetFaults
 	QuirksOff   []Quirk       // quirks that the server does not have
 	Audit       Audit         // receives every call; default none
-	Shape       Shape         // latency and rate of every connection that Start or Listen accepts
+	Shape       NetworkShape  // latency and rate of every connection that Start or Listen accepts
 	URLLifetime time.Duration // default DefaultURLLifetime
 	SigningTime time.Duration // default DefaultSigningTime
 	PreviewTime time.Duration // default DefaultPreviewTime

@@ -230,7 +230,7 @@ func TestAnErrorReachesAClientThatIsStillSending(t *testing.T) {
 
 func TestShapedConnections(t *testing.T) {
 	t.Parallel()
-	r, m, layer := pushed(t, localecr.Options{Shape: localecr.Shape{Latency: 4 * time.Millisecond, Rate: 4 << 20}})
+	r, m, layer := pushed(t, localecr.Options{Shape: localecr.NetworkShape{Latency: 4 * time.Millisecond, Rate: 4 << 20}})
 	if got := r.v2("GET", "/v2/app/manifests/v1", nil); !bytes.Equal(got.body, m) {
 		t.Error(got.status)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
 
-// A Shape is the round-trip time and the rate of connections. The zero value leaves them as they are.
-type Shape struct {
+// A NetworkShape is the round-trip time and the rate of connections. The zero value leaves them as they are.
+type NetworkShape struct {
 	// Latency is the round-trip time; each direction takes half of it. A new connection costs one round trip more, as
 	// TCP's handshake does.
 	Latency time.Duration

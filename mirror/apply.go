@@ -32,15 +32,15 @@ func (e changedError) Is(target error) bool {
 // Report is what [Apply] did. Its JSON form is stable: fields are only added.
 type Report struct {
 	Hash   digest.Digest `json:"hash"` // of the plan
-	Images []Mirrored    `json:"images"`
+	Images []ImageResult `json:"images"`
 	// Deleted is what was deleted.
 	Deleted []Deleted `json:"deleted,omitempty"`
 	// Shard is not nil if the plan was of one shard.
 	Shard *ShardReport `json:"shard,omitempty"`
 }
 
-// Mirrored is what became of an image at one destination.
-type Mirrored struct {
+// ImageResult is what became of an image at one destination.
+type ImageResult struct {
 	From string `json:"from"` // HOST/REPOSITORY@DIGEST
 	To   string `json:"to"`   // HOST/REPOSITORY
 	transfer.Result
@@ -101,18 +101,18 @@ func (p Plan) with(repositories []Repository) Plan {
 // Nothing is done if the plan has a conflict, see [Plan.Err]. Deletions come last, and only if everything was
 // copied.
 func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) {
-	report := Report{Hash: p.Hash, Images: []Mirrored{}}
+	report := Report{Hash: p.Hash, Images: []ImageResult{}}
 	if err := p.Err(); err != nil {
 		return report, err
 	}
 	sources := bySource(p.Repositories)
-	results := make([][]Mirrored, len(sources))
+	results := make([][]ImageResult, len(sources))
 	if opts.Copy.AllConnections == 0 && len(sources) > 0 {
 		// Memory grows with the connections: all copies together have as many as one copy may have.
 		opts.Copy.AllConnections = max(2, connectionsOfAll/min(len(sources), opts.atOnce()))
 	}
 	if opts.Copy.Memory == nil {
-		opts.Copy.Memory = transfer.NewMemory(memoryOfAll)
+		opts.Copy.Memory = transfer.NewPartMemory(memoryOfAll)
 	}
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
@@ -168,11 +168,11 @@ func bySource(repositories []Repository) (groups [][]Repository) {
 
 // applyRepository copies the images of one source repository, one after the other, so that what they
 // share is copied once; each to all destinations that want it.
-func applyRepository(ctx context.Context, repositories []Repository, o Opener, opts Options) (done []Mirrored) {
-	fail := func(err error) []Mirrored {
+func applyRepository(ctx context.Context, repositories []Repository, o Opener, opts Options) (done []ImageResult) {
+	fail := func(err error) []ImageResult {
 		for _, r := range repositories {
 			for _, image := range r.Images {
-				done = append(done, Mirrored{From: r.From + "@" + string(image.Digest), To: r.To, Err: err})
+				done = append(done, ImageResult{From: r.From + "@" + string(image.Digest), To: r.To, Err: err})
 			}
 		}
 		return done
@@ -197,7 +197,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			return done
 		}
 		var destinations []transfer.Destination
-		var report []Mirrored
+		var report []ImageResult
 		var to []string
 		options := opts.Copy
 		options.Reference = string(wanted)
@@ -209,7 +209,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			options.Platforms, options.Referrers, options.ReferrerFilter = r.platforms, r.referrers, r.filter
 			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied()})
 			to = append(to, r.To)
-			report = append(report, Mirrored{From: r.From + "@" + string(wanted), To: r.To, image: wanted})
+			report = append(report, ImageResult{From: r.From + "@" + string(wanted), To: r.To, image: wanted})
 		}
 		if opts.Prepare != nil {
 			err = opts.Prepare(ctx, Copy{From: repositories[0].From, Source: src, To: to, Destinations: destinations, Options: &options})
@@ -228,7 +228,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		done = append(done, report...)
 	}
 	for i, r := range repositories {
-		var arrived []*Mirrored
+		var arrived []*ImageResult
 		for k := range done {
 			if done[k].To == r.To && done[k].Err == nil {
 				arrived = append(arrived, &done[k])

@@ -20,10 +20,10 @@ const maxConfig = 4 << 20
 // Config describes which images are mirrored, and where to.
 type Config struct {
 	// Destinations are registries, HOST or HOST/PREFIX. Each source is read once for all of them.
-	Destinations []string `yaml:"destinations" json:"destinations,omitempty"`
-	Images       []Images `yaml:"images" json:"images,omitempty"`
-	// Existing is what becomes of a tag that names another image at a destination; "" is [Overwrite].
-	Existing Existing `yaml:"existing" json:"existing,omitempty"`
+	Destinations []string     `yaml:"destinations" json:"destinations,omitempty"`
+	Images       []ImageRules `yaml:"images" json:"images,omitempty"`
+	// ExistingTags is what becomes of a tag that names another image at a destination; "" is [Overwrite].
+	Existing ExistingTags `yaml:"existing" json:"existing,omitempty"`
 	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
 	// changed.
 	Repositories RepositorySettings `yaml:"repositories" json:"repositories,omitzero"`
@@ -33,8 +33,8 @@ type Config struct {
 	Prune PruneRules `yaml:"prune" json:"prune,omitzero"`
 }
 
-// Images are images of one repository.
-type Images struct {
+// ImageRules are images of one repository.
+type ImageRules struct {
 	// From is HOST/REPOSITORY, or with * in REPOSITORY all repositories of the registry whose names match.
 	// Those that another item names are left out, and those that are a destination.
 	From string `yaml:"from" json:"from,omitempty"`
@@ -54,15 +54,15 @@ type Images struct {
 	Referrers *ReferrerRules `yaml:"referrers" json:"referrers,omitempty"`
 }
 
-// Existing is what becomes of a tag that names another image at a destination.
-type Existing string
+// ExistingTags is what becomes of a tag that names another image at a destination.
+type ExistingTags string
 
 // The values of Existing.
 const (
-	Overwrite Existing = "overwrite" // the tag is moved, as at the source
-	Skip      Existing = "skip"      // the tag stays
-	Refuse    Existing = "error"     // the tag stays, and the plan has a conflict
-	Retag     Existing = "retag"     // the tag stays, and the image gets the tag TAG-HEX, of its digest
+	Overwrite ExistingTags = "overwrite" // the tag is moved, as at the source
+	Skip      ExistingTags = "skip"      // the tag stays
+	Refuse    ExistingTags = "error"     // the tag stays, and the plan has a conflict
+	Retag     ExistingTags = "retag"     // the tag stays, and the image gets the tag TAG-HEX, of its digest
 )
 
 // ErrConfig reports a configuration that cannot be used.
@@ -168,7 +168,7 @@ func (c Config) imageProblems() (problems []error) {
 	return problems
 }
 
-func (s Images) validate() error {
+func (s ImageRules) validate() error {
 	host, repository, ok := strings.Cut(s.From, "/")
 	if !ok || host == "" || !content.IsRepositoryName(strings.ReplaceAll(repository, "*", "0")) {
 		return fmt.Errorf("from: %q is not HOST/REPOSITORY; tags belong under tags, digests under digests", s.From)
@@ -199,7 +199,7 @@ func (s Images) validate() error {
 }
 
 // name is the repository under a destination.
-func (s Images) name() string {
+func (s ImageRules) name() string {
 	if s.Name != "" {
 		return s.Name
 	}
@@ -207,7 +207,7 @@ func (s Images) name() string {
 	return repository
 }
 
-func (s Images) platforms() (platforms []content.Platform, err error) {
+func (s ImageRules) platforms() (platforms []content.Platform, err error) {
 	for _, text := range s.Platforms {
 		p, err := content.ParsePlatform(text)
 		if err != nil {

@@ -201,7 +201,7 @@ func (l *listing) refersTo(ctx context.Context, src content.Source, order []dige
 
 // compareReferrers counts at the destination what was attached to the images that were copied, and notes it in done.
 // An image that lacks some has an error, which wraps [ErrReferrersMissing].
-func (r *Repository) compareReferrers(ctx context.Context, src content.Source, target content.Target, done []*Mirrored) error {
+func (r *Repository) compareReferrers(ctx context.Context, src content.Source, target content.Target, done []*ImageResult) error {
 	var all []attachment
 	for _, image := range done {
 		all = append(all, r.attached[image.image]...)

@@ -11,7 +11,7 @@ import (
 
 // occupiedTags decides what becomes of tags that name other images at a destination.
 type occupiedTags struct {
-	policy     Existing
+	policy     ExistingTags
 	target     content.Target
 	there      *listing
 	mutability content.Mutability
@@ -47,7 +47,7 @@ func (o *occupiedTags) prepare(ctx context.Context, order []digest.Digest, wante
 
 // change returns what becomes of a tag that is to name an image; equal reports whether it does already.
 func (o *occupiedTags) change(tag string, image digest.Digest) (change TagChange, equal bool) {
-	change = TagChange{Tag: tag, Action: Add, Previous: o.there.digests[tag]}
+	change = TagChange{Tag: tag, Action: AddTag, Previous: o.there.digests[tag]}
 	switch {
 	case change.Previous == image:
 		return change, true
@@ -56,11 +56,11 @@ func (o *occupiedTags) change(tag string, image digest.Digest) (change TagChange
 	}
 	switch o.policy {
 	case Skip:
-		change.Action = Leave
+		change.Action = LeaveTag
 	case Refuse:
 		change.Action = Conflict
 	case Retag:
-		instead := TagChange{Tag: retagged(tag, image), Action: Add, Instead: tag}
+		instead := TagChange{Tag: retagged(tag, image), Action: AddTag, Instead: tag}
 		instead.Previous = o.there.digests[instead.Tag]
 		switch {
 		case instead.Previous == image:
@@ -71,7 +71,7 @@ func (o *occupiedTags) change(tag string, image digest.Digest) (change TagChange
 		}
 		return instead, false
 	default:
-		change.Action = Move
+		change.Action = MoveTag
 		if isImmutable(o.mutability, tag) {
 			change.Action, change.Immutable = Conflict, true
 		}

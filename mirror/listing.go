@@ -39,8 +39,8 @@ type listing struct {
 // does not exist is an empty listing.
 func list(ctx context.Context, endpoint fmt.Stringer) (listing, error) {
 	l := listing{exists: true, digests: map[string]digest.Digest{}, manifests: map[digest.Digest]content.Manifest{},
-		referrersOf: map[digest.Digest][]content.Descriptor{}, trees: trees{contents: map[digest.Digest]content.Contents{}},
-		indexes: trees{contents: map[digest.Digest]content.Contents{}, indexesOnly: true}}
+		referrersOf: map[digest.Digest][]content.Descriptor{}, trees: trees{contents: map[digest.Digest]content.ManifestContents{}},
+		indexes: trees{contents: map[digest.Digest]content.ManifestContents{}, indexesOnly: true}}
 	var err error
 	switch lister := endpoint.(type) {
 	case content.ImageLister:
@@ -87,7 +87,7 @@ func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []st
 	if finder, ok := endpoint.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, unknown)
 	} else {
-		found, err = content.FindEach(ctx, unknown, endpoint.Resolve)
+		found, err = content.ResolveTags(ctx, unknown, endpoint.Resolve)
 	}
 	if err != nil {
 		return err

@@ -72,7 +72,7 @@ type Plan struct {
 	// Prune is not nil if the plan deletes.
 	Prune *Pruning `json:"prune,omitempty"`
 	// Shard is not nil if the plan is of one shard.
-	Shard *Dealt `json:"shard,omitempty"`
+	Shard *Sharding `json:"shard,omitempty"`
 	// Calls are the requests of the copies by operation, as far as the endpoints know them before.
 	Calls map[string]int `json:"calls"`
 }
@@ -119,8 +119,8 @@ type Image struct {
 
 // TagChange is what would become of a tag at a destination.
 type TagChange struct {
-	Tag    string `json:"tag"`
-	Action Action `json:"action"`
+	Tag    string    `json:"tag"`
+	Action TagAction `json:"action"`
 	// Previous is what the tag names now, if it exists.
 	Previous digest.Digest `json:"previous,omitempty"`
 	// Instead is the tag of the source that names another image at the destination, and stays: Tag is
@@ -130,21 +130,21 @@ type TagChange struct {
 	Immutable bool `json:"immutable,omitempty"`
 }
 
-// Action is what becomes of a tag.
-type Action string
+// TagAction is what becomes of a tag.
+type TagAction string
 
 // The actions.
 const (
-	Add      Action = "add"      // it does not exist
-	Move     Action = "move"     // it names another image, and will name this one
-	Leave    Action = "leave"    // it names another image, and stays
-	Conflict Action = "conflict" // it names another image, which is an error
+	AddTag   TagAction = "add"      // it does not exist
+	MoveTag  TagAction = "move"     // it names another image, and will name this one
+	LeaveTag TagAction = "leave"    // it names another image, and stays
+	Conflict TagAction = "conflict" // it names another image, which is an error
 )
 
 // Copied returns the tags that the image would get.
 func (i Image) Copied() (tags []string) {
 	for _, t := range i.Tags {
-		if t.Action == Add || t.Action == Move {
+		if t.Action == AddTag || t.Action == MoveTag {
 			tags = append(tags, t.Tag)
 		}
 	}
@@ -155,7 +155,7 @@ func (i Image) Copied() (tags []string) {
 func (i Image) Copies() bool { return len(i.Tags) == 0 || len(i.Copied()) > 0 || i.Referrers > 0 }
 
 // Count is how many tags the action is for.
-func (p Plan) Count(a Action) (n int) {
+func (p Plan) Count(a TagAction) (n int) {
 	for _, r := range p.Repositories {
 		for _, image := range r.Images {
 			for _, t := range image.Tags {
@@ -193,7 +193,7 @@ func (p Plan) Err() error {
 
 // NewPlan compares the sources with the destinations, and changes nothing. A repository that cannot be
 // compared does not keep the others from being planned: the error is about all such repositories, and
-// the plan about all others. With [Options.Shard] the plan is of that shard, see [Dealt].
+// the plan about all others. With [Options.Shard] the plan is of that shard, see [Sharding].
 func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error) {
 	return newPlan(ctx, c, o, opts, nil)
 }

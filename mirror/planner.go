@@ -77,7 +77,7 @@ type decided struct {
 }
 
 // decide lists the source and decides about its tags.
-func (p *planner) decide(ctx context.Context, item Images, src content.Source) (source decidedSource, err error) {
+func (p *planner) decide(ctx context.Context, item ImageRules, src content.Source) (source decidedSource, err error) {
 	if source.listing, err = list(ctx, src); err != nil {
 		return source, err
 	}
@@ -92,7 +92,7 @@ func (p *planner) decide(ctx context.Context, item Images, src content.Source) (
 }
 
 // selected returns what was decided about the source, with the digests of the selected tags.
-func (p *planner) selected(ctx context.Context, item Images, src content.Source, known *decided) (source decidedSource, err error) {
+func (p *planner) selected(ctx context.Context, item ImageRules, src content.Source, known *decided) (source decidedSource, err error) {
 	if known != nil {
 		source, err = known.source, known.err
 	} else {
@@ -117,7 +117,7 @@ func (p *planner) selected(ctx context.Context, item Images, src content.Source,
 }
 
 // compare finds out what r misses of the selected images.
-func (p *planner) compare(ctx context.Context, item Images, src content.Source, source decidedSource, r *Repository, calls map[string]int) error {
+func (p *planner) compare(ctx context.Context, item ImageRules, src content.Source, source decidedSource, r *Repository, calls map[string]int) error {
 	target, err := p.opener.Target(ctx, r.To)
 	if err != nil {
 		return err

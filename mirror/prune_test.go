@@ -20,7 +20,7 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		n := 2 + random.IntN(12)
 		name := func(i int) digest.Digest { return digest.FromString(fmt.Sprint("image", i)) }
-		s := pruner{now: now, images: map[digest.Digest]content.Image{}, contents: map[digest.Digest]content.Contents{},
+		s := pruner{now: now, images: map[digest.Digest]content.Image{}, contents: map[digest.Digest]content.ManifestContents{},
 			kept: map[digest.Digest]bool{}, keptTags: map[string]bool{}, rules: PruneRules{Untagged: random.IntN(2) == 0}}
 		old := now.Add(-48 * time.Hour)
 		var needs [][2]digest.Digest // the second one must stay if the first one does
@@ -39,7 +39,7 @@ func TestPruneKeepsWhatIsNeeded(t *testing.T) {
 					image.Tags = append(image.Tags, "sha256-"+other.Encoded()+".sig")
 					needs = append(needs, [2]digest.Digest{other, image.Digest})
 				case 2:
-					s.contents[image.Digest] = content.Contents{Manifests: []content.Descriptor{{Digest: other}}}
+					s.contents[image.Digest] = content.ManifestContents{Manifests: []content.Descriptor{{Digest: other}}}
 					needs = append(needs, [2]digest.Digest{image.Digest, other})
 				}
 			}

@@ -62,7 +62,7 @@ func (r *Repository) afterMoves(images map[digest.Digest]content.Image) map[dige
 	moved := map[string]bool{}
 	for _, image := range r.Images {
 		for _, t := range image.Tags {
-			moved[t.Tag] = t.Action == Move
+			moved[t.Tag] = t.Action == MoveTag
 		}
 	}
 	images = maps.Clone(images)
@@ -76,7 +76,7 @@ func (r *Repository) afterMoves(images map[digest.Digest]content.Image) map[dige
 // pruner finds out what of a repository is deleted.
 type pruner struct {
 	images   map[digest.Digest]content.Image // as they will be after the copies
-	contents map[digest.Digest]content.Contents
+	contents map[digest.Digest]content.ManifestContents
 	rules    PruneRules
 	now      time.Time
 	kept     map[digest.Digest]bool // with all that belongs to it

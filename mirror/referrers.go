@@ -133,7 +133,7 @@ func (e keyError) Unwrap() error { return e.error }
 
 // ReferrersOf returns the rules for an item of the configuration: its own, or else those of the whole
 // configuration.
-func (c Config) ReferrersOf(item Images) ReferrerRules {
+func (c Config) ReferrersOf(item ImageRules) ReferrerRules {
 	switch {
 	case item.Referrers != nil:
 		return *item.Referrers

@@ -67,7 +67,7 @@ func TestAnItemReplacesTheReferrersOfTheConfiguration(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		c := Config{Referrers: given.All, Images: []Images{{From: "a/b", Referrers: given.Referrers}}}
+		c := Config{Referrers: given.All, Images: []ImageRules{{From: "a/b", Referrers: given.Referrers}}}
 		rules, err := json.Marshal(c.ReferrersOf(c.Images[0]))
 		if err != nil || string(rules) != want {
 			t.Errorf("%s: %s (%v), want %s", text, rules, err, want)
@@ -109,7 +109,7 @@ func TestReferrerRulesThatSelectNothingByMistakeAreErrors(t *testing.T) {
 			}
 		}
 	}
-	c := Config{Destinations: []string{"b"}, Images: []Images{{From: "a/b", Referrers: &ReferrerRules{Types: Patterns{}}}}}
+	c := Config{Destinations: []string{"b"}, Images: []ImageRules{{From: "a/b", Referrers: &ReferrerRules{Types: Patterns{}}}}}
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), empty) || !errors.Is(err, ErrConfig) {
 		t.Errorf("made by a program: %v", err)
 	}

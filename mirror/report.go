@@ -26,17 +26,17 @@ var (
 	ErrNotWhole = errors.New("the reports are not of the whole mirror")
 )
 
-// WrittenReport is a [Report] of a shard that was read again.
-type WrittenReport struct {
+// ReportFile is a [Report] of a shard that was read again.
+type ReportFile struct {
 	Name  string // of the file, for messages
 	Shard ShardReport
-	// Images are the images of the report: their JSON as it was written.
-	Images  []WrittenImage
+	// ImageRules are the images of the report: their JSON as it was written.
+	Images  []ReportedImage
 	Deleted []Deleted
 }
 
-// WrittenImage is an image of a report.
-type WrittenImage struct {
+// ReportedImage is an image of a report.
+type ReportedImage struct {
 	From   string        `json:"from"`
 	To     string        `json:"to"`
 	Digest digest.Digest `json:"digest"`
@@ -49,25 +49,25 @@ type WrittenImage struct {
 
 // MergedReport is the report of all shards. Its JSON form is stable: fields are only added.
 type MergedReport struct {
-	Deal   digest.Digest `json:"deal"` // as in [Dealt]
+	Deal   digest.Digest `json:"deal"` // as in [Sharding]
 	Shards int           `json:"shards"`
 	// Missing are the shards of which there is no report.
 	Missing []int `json:"missing,omitempty"`
 	// Repositories is how many repositories of destinations the shards have.
 	Repositories int `json:"repositories"`
 	Kept         int `json:"kept"` // tags that were equal
-	// Images are as the shards wrote them, in the order of destination and source.
+	// ImageRules are as the shards wrote them, in the order of destination and source.
 	Images  []json.RawMessage `json:"images"`
 	Deleted []Deleted         `json:"deleted,omitempty"`
 
 	// Copied are the images without an error.
-	Copied []WrittenImage `json:"-"`
+	Copied []ReportedImage `json:"-"`
 }
 
 // ReadReports reads the reports in what a shard wrote: JSON, or a log in which it is one line. A line that the
 // log cut into pieces, one after the other, is put together. name is for messages. The error wraps
 // [ErrNoReport] if there is none.
-func ReadReports(r io.Reader, name string) (reports []WrittenReport, err error) {
+func ReadReports(r io.Reader, name string) (reports []ReportFile, err error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxReport+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -120,7 +120,7 @@ func reportLines(log []byte) (objects [][]byte) {
 }
 
 // readReport reads one object; ok is whether it is a report of a shard.
-func readReport(data []byte) (report WrittenReport, ok bool, err error) {
+func readReport(data []byte) (report ReportFile, ok bool, err error) {
 	var w struct {
 		Images  []json.RawMessage `json:"images"`
 		Deleted []Deleted         `json:"deleted"`
@@ -138,9 +138,9 @@ func readReport(data []byte) (report WrittenReport, ok bool, err error) {
 	if err := w.Shard.Validate(); err != nil || !w.Shard.isSet() || w.Images == nil {
 		return report, false, errors.Join(ErrNoReport, err)
 	}
-	report = WrittenReport{Shard: *w.Shard, Deleted: w.Deleted}
+	report = ReportFile{Shard: *w.Shard, Deleted: w.Deleted}
 	for _, raw := range w.Images {
-		image := WrittenImage{JSON: raw}
+		image := ReportedImage{JSON: raw}
 		if err := strictjson.Unmarshal(raw, &image); err != nil {
 			return report, false, err
 		}
@@ -157,19 +157,19 @@ func readReport(data []byte) (report WrittenReport, ok bool, err error) {
 // keeps the mirror from being whole, and about each image that failed: it wraps [ErrNotWhole] if a shard is
 // missing, if a repository was in several shards or in none, or if the shards divided the work in different
 // ways, because a source changed between them. The report is about what there is.
-func MergeReports(reports []WrittenReport) (MergedReport, error) {
+func MergeReports(reports []ReportFile) (MergedReport, error) {
 	m := MergedReport{Images: []json.RawMessage{}}
 	if len(reports) == 0 {
 		return m, ErrNoReport
 	}
 	reports = slices.Clone(reports)
-	slices.SortStableFunc(reports, func(a, b WrittenReport) int {
+	slices.SortStableFunc(reports, func(a, b ReportFile) int {
 		return cmp.Or(cmp.Compare(a.Shard.Index, b.Shard.Index), a.Shard.Finished.Compare(b.Shard.Finished))
 	})
 	first := reports[0]
 	m.Deal, m.Shards = first.Shard.Deal, first.Shard.Count
 	var problems, failures []error
-	var all []WrittenImage
+	var all []ReportedImage
 	for _, r := range reports {
 		if r.Shard.Count != first.Shard.Count {
 			return m, fmt.Errorf("%w: %s is of shard %s, and %s of shard %s", ErrNotWhole, first.Name, first.Shard.Shard, r.Name, r.Shard.Shard)
@@ -179,9 +179,9 @@ func MergeReports(reports []WrittenReport) (MergedReport, error) {
 				ErrNotWhole, first.Shard.Shard, first.Name, r.Shard.Shard, r.Name))
 		}
 	}
-	owners := map[string]WrittenReport{}
+	owners := map[string]ReportFile{}
 	for index := 1; index <= m.Shards; index++ {
-		own := slices.DeleteFunc(slices.Clone(reports), func(r WrittenReport) bool { return r.Shard.Index != index })
+		own := slices.DeleteFunc(slices.Clone(reports), func(r ReportFile) bool { return r.Shard.Index != index })
 		if len(own) == 0 {
 			m.Missing = append(m.Missing, index)
 			continue
@@ -207,7 +207,7 @@ func MergeReports(reports []WrittenReport) (MergedReport, error) {
 	case m.Repositories != first.Shard.All && len(problems) == 0:
 		problems = append(problems, fmt.Errorf("%w: the shards have %d repositories of %d", ErrNotWhole, m.Repositories, first.Shard.All))
 	}
-	slices.SortStableFunc(all, func(a, b WrittenImage) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) })
+	slices.SortStableFunc(all, func(a, b ReportedImage) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) })
 	for _, image := range all {
 		m.Images = append(m.Images, image.JSON)
 		if image.Error == nil {
@@ -218,7 +218,7 @@ func MergeReports(reports []WrittenReport) (MergedReport, error) {
 }
 
 // imagesOfShard returns the images of the reports of one shard, the last one last, and what failed.
-func imagesOfShard(own []WrittenReport) (images []WrittenImage, failures []error) {
+func imagesOfShard(own []ReportFile) (images []ReportedImage, failures []error) {
 	copied := map[string]bool{}
 	for i, r := range own {
 		for _, image := range r.Images {

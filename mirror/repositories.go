@@ -10,19 +10,19 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// RepositoryLister is an [Opener] that lists the repositories of a registry, for an [Images.From] with a *.
+// RepositoryLister is an [Opener] that lists the repositories of a registry, for an [ImageRules.From] with a *.
 type RepositoryLister interface {
 	// RepositoriesOf returns the names of the repositories of the registry at host.
 	RepositoriesOf(ctx context.Context, host string) ([]string, error)
 }
 
 // isPattern reports whether the item is of all repositories whose names match.
-func (s Images) isPattern() bool { return strings.Contains(s.From, "*") }
+func (s ImageRules) isPattern() bool { return strings.Contains(s.From, "*") }
 
 // expandRepositories returns the configuration with an item for each repository that a pattern matches,
 // in the order of their names. A pattern that matches none is an error: a mistake in it would go unnoticed.
 func (c Config) expandRepositories(ctx context.Context, o Opener) (Config, error) {
-	if !slices.ContainsFunc(c.Images, Images.isPattern) {
+	if !slices.ContainsFunc(c.Images, ImageRules.isPattern) {
 		return c, nil
 	}
 	lister, ok := o.(RepositoryLister)
@@ -34,7 +34,7 @@ func (c Config) expandRepositories(ctx context.Context, o Opener) (Config, error
 		named[item.From] = true
 	}
 	lists := map[string][]string{} // by host
-	var images []Images
+	var images []ImageRules
 	for i, item := range c.Images {
 		if !item.isPattern() {
 			images = append(images, item)

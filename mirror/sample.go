@@ -22,14 +22,14 @@ const (
 // dealOut decides which items of the configuration this shard does. With a saved plan it is what that would
 // copy that counts, otherwise what the sources have: both are the same for all shards, while the destinations
 // change as soon as one of them copies.
-func (p *planner) dealOut(ctx context.Context, saved *Plan) (*Dealt, error) {
+func (p *planner) dealOut(ctx context.Context, saved *Plan) (*Sharding, error) {
 	shard := p.opts.Shard
 	portions, err := p.portions(ctx, saved)
 	if err != nil {
 		return nil, fmt.Errorf("shard %s: the work cannot be divided: %w", shard, err)
 	}
 	dealt, sum := dealOut(portions, shard.Count)
-	d := &Dealt{Shard: shard, Deal: sum}
+	d := &Sharding{Shard: shard, Deal: sum}
 	p.mine = make([]bool, len(portions))
 	for i := range portions {
 		d.All += len(portions[i].to)
@@ -127,7 +127,7 @@ func (p Plan) copiedFrom(to []string) (references []string) {
 }
 
 // references returns what names the selected images: digests where they are known, else tags.
-func (s decidedSource) references(item Images) (references []string) {
+func (s decidedSource) references(item ImageRules) (references []string) {
 	seen := map[string]bool{}
 	add := func(reference string) {
 		if !seen[reference] {
@@ -195,7 +195,7 @@ func (p *portion) sample(ctx context.Context, src content.Source, references []s
 	return nil
 }
 
-func (p *portion) add(c content.Contents) {
+func (p *portion) add(c content.ManifestContents) {
 	for _, blob := range c.Blobs {
 		p.blobs[blob.Digest] = blob.Size
 	}

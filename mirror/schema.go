@@ -40,9 +40,9 @@ func schemaOf(t reflect.Type) schema {
 	case reflect.TypeFor[Patterns]():
 		one := schema{Type: "string"}
 		return schema{AnyOf: []schema{one, {Type: "array", Items: &one}}}
-	case reflect.TypeFor[Existing]():
+	case reflect.TypeFor[ExistingTags]():
 		return schema{Enum: []string{string(Overwrite), string(Skip), string(Refuse), string(Retag)}}
-	case reflect.TypeFor[Order]():
+	case reflect.TypeFor[TagOrder]():
 		return schema{Enum: []string{string(BySemver), string(ByPushed)}}
 	}
 	if t == reflect.TypeFor[ReferrerRules]() {

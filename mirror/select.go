@@ -13,8 +13,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Selected are the images of one repository that a configuration selects.
-type Selected struct {
+// SelectedRepository are the images of one repository that a configuration selects.
+type SelectedRepository struct {
 	From      string // HOST/REPOSITORY
 	Name      string // repository under a destination
 	Images    []SelectedImage
@@ -36,7 +36,7 @@ type SelectedImage struct {
 // Select finds out which images a configuration selects, in the order of its repositories. Destinations
 // do not count. A repository that cannot be read does not keep the others from being read: the error is
 // about all such.
-func Select(ctx context.Context, c Config, o Opener, opts Options) ([]Selected, error) {
+func Select(ctx context.Context, c Config, o Opener, opts Options) ([]SelectedRepository, error) {
 	if err := errors.Join(c.imageProblems()...); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func Select(ctx context.Context, c Config, o Opener, opts Options) ([]Selected, 
 		return nil, err
 	}
 	p := planner{config: c, opener: o, opts: opts}
-	all := make([]Selected, len(c.Images))
+	all := make([]SelectedRepository, len(c.Images))
 	errs := make([]error, len(c.Images))
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
@@ -62,17 +62,17 @@ func Select(ctx context.Context, c Config, o Opener, opts Options) ([]Selected, 
 }
 
 // choose selects the images of one item of the configuration.
-func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
+func (p *planner) choose(ctx context.Context, item ImageRules) (SelectedRepository, error) {
 	platforms, err := item.platforms()
 	if err != nil {
-		return Selected{}, err
+		return SelectedRepository{}, err
 	}
 	rules := p.config.ReferrersOf(item)
 	filter, err := rules.Filter()
 	if err != nil {
-		return Selected{}, err
+		return SelectedRepository{}, err
 	}
-	s := Selected{From: item.From, Name: item.name(), Platforms: platforms, Referrers: !rules.None, ReferrerFilter: filter}
+	s := SelectedRepository{From: item.From, Name: item.name(), Platforms: platforms, Referrers: !rules.None, ReferrerFilter: filter}
 	src, err := p.opener.Source(ctx, item.From)
 	if err != nil {
 		return s, err
@@ -93,7 +93,7 @@ func (p *planner) choose(ctx context.Context, item Images) (Selected, error) {
 }
 
 // wanted returns the selected images in the order of their first tag, and the tags of each.
-func wanted(item Images, decisions []Decision) (tags map[digest.Digest][]string, order []digest.Digest) {
+func wanted(item ImageRules, decisions []Decision) (tags map[digest.Digest][]string, order []digest.Digest) {
 	tags = map[digest.Digest][]string{}
 	for _, d := range decisions {
 		if !d.Selected || d.Digest == "" { // deleted since it was listed

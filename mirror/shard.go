@@ -11,7 +11,7 @@ import (
 
 // Shard is which part of a mirror a process does, of several that share the work. The zero value is all of
 // it. Every shard deals out the repositories in the same way, from what the sources have, so that shards
-// need not know of each other: see [Dealt].
+// need not know of each other: see [Sharding].
 type Shard struct {
 	Index int `json:"index"` // from 1
 	Count int `json:"count"`
@@ -47,9 +47,9 @@ func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }
 // isSet reports whether the shard is one of a count, which may be 1.
 func (s Shard) isSet() bool { return s.Count > 0 }
 
-// Dealt is how the repositories of a mirror were dealt out to shards. Its JSON form is stable: fields are
+// Sharding is how the repositories of a mirror were dealt out to shards. Its JSON form is stable: fields are
 // only added.
-type Dealt struct {
+type Sharding struct {
 	Shard
 	// Deal is of which shard has which repository. It is the same in all shards, unless a source has changed
 	// between them so much that the work is divided in another way.
@@ -64,8 +64,8 @@ type Dealt struct {
 // ShardReport is what is known of a shard when it is done. Its JSON form is stable: fields are only added.
 type ShardReport struct {
 	Shard
-	Deal digest.Digest `json:"deal"` // as in [Dealt]
-	All  int           `json:"all"`  // as in [Dealt]
+	Deal digest.Digest `json:"deal"` // as in [Sharding]
+	All  int           `json:"all"`  // as in [Sharding]
 	// Repositories are those of the destinations that the shard has, HOST/REPOSITORY.
 	Repositories []string `json:"repositories"`
 	// Kept is how many tags were equal on both sides.

@@ -35,19 +35,19 @@ type TagRules struct {
 	// Latest keeps this many tags, the newest in the order of By; 0 keeps all.
 	Latest int `yaml:"latest" json:"latest,omitempty"`
 	// By is the order of Latest: by semantic version, where other tags are dropped, or by time of push.
-	By Order `yaml:"by" json:"by,omitempty"`
+	By TagOrder `yaml:"by" json:"by,omitempty"`
 	// AtLeast is how many tags must be selected; fewer are an error, so that a mistake in a rule, or a
 	// source that lost its tags, does not go unnoticed.
 	AtLeast int `yaml:"at_least" json:"at_least,omitempty"`
 }
 
-// Order is an order of tags.
-type Order string
+// TagOrder is an order of tags.
+type TagOrder string
 
 // The orders.
 const (
-	BySemver Order = "semver"
-	ByPushed Order = "pushed"
+	BySemver TagOrder = "semver"
+	ByPushed TagOrder = "pushed"
 )
 
 // Patterns are patterns of tags. In YAML a single one needs no list.

@@ -12,7 +12,7 @@ import (
 
 // trees are the manifests of a source that were read, each once.
 type trees struct {
-	contents map[digest.Digest]content.Contents
+	contents map[digest.Digest]content.ManifestContents
 	// indexesOnly leaves the images of indexes unread.
 	indexesOnly bool
 }

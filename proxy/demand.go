@@ -14,8 +14,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Demand is what the images of a repository must satisfy. The zero value is nothing.
-type Demand struct {
+// ImageRequirements is what the images of a repository must satisfy. The zero value is nothing.
+type ImageRequirements struct {
 	// ID names the requirements, and is not empty if Verify is set: what was verified under one is verified again under another.
 	ID string
 	// Verify returns why the image that m is, in src, does not satisfy them. The error wraps
@@ -35,23 +35,23 @@ const (
 )
 
 // demand returns what is required in a repository.
-func (h *Handler) demand(ctx context.Context, repo *repository) (Demand, error) {
+func (h *Handler) demand(ctx context.Context, repo *repository) (ImageRequirements, error) {
 	if h.options.Demand == nil {
-		return Demand{}, nil
+		return ImageRequirements{}, nil
 	}
 	d, err := h.options.Demand(ctx, repo.host, repo.name)
 	if err == nil && d.Verify != nil && d.ID == "" {
 		err = errors.New("the requirements have no ID")
 	}
 	if err != nil {
-		return Demand{}, h.refuse(ctx, repo.host+"/"+repo.name, err)
+		return ImageRequirements{}, h.refuse(ctx, repo.host+"/"+repo.name, err)
 	}
 	return d, nil
 }
 
 // verify grants the manifest m if it is as required. Any number of clients share one
 // verification.
-func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manifest, demand Demand) error {
+func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manifest, demand ImageRequirements) error {
 	why := grant{Demand: demand.ID}
 	if demand.Verify == nil || repo.grants.manifest(m.Descriptor.Digest, why) {
 		h.grant(repo, m, why)

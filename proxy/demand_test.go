@@ -66,10 +66,10 @@ type guard struct {
 	verified int
 }
 
-func (g *guard) demand(context.Context, string, string) (Demand, error) {
+func (g *guard) demand(context.Context, string, string) (ImageRequirements, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return Demand{g.id, g.verify}, g.noKeys
+	return ImageRequirements{g.id, g.verify}, g.noKeys
 }
 
 func (g *guard) verify(_ context.Context, _ content.Source, m content.Manifest) error {

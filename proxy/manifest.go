@@ -40,7 +40,7 @@ func (h *Handler) manifest(w http.ResponseWriter, r *http.Request, t target) err
 
 // manifestByDigest returns a manifest that was granted from the cache, any other after the
 // registry was asked whether the repository has it.
-func (h *Handler) manifestByDigest(ctx context.Context, repo *repository, d digest.Digest, demand Demand) (content.Manifest, error) {
+func (h *Handler) manifestByDigest(ctx context.Context, repo *repository, d digest.Digest, demand ImageRequirements) (content.Manifest, error) {
 	named := grant{Demand: demand.ID, Named: true} // by an index, at least
 	granted := repo.grants.manifest(d, named)
 	if granted {
@@ -63,7 +63,7 @@ func (h *Handler) manifestByDigest(ctx context.Context, repo *repository, d dige
 }
 
 // manifestByTag asks the registry what a tag names.
-func (h *Handler) manifestByTag(ctx context.Context, w http.ResponseWriter, repo *repository, tag string, demand Demand) (content.Manifest, error) {
+func (h *Handler) manifestByTag(ctx context.Context, w http.ResponseWriter, repo *repository, tag string, demand ImageRequirements) (content.Manifest, error) {
 	last, known := repo.grants.tag(tag)
 	known = known && h.options.OfflineTags && repo.grants.manifest(last, grant{Demand: demand.ID})
 	asking, cancel := ctx, context.CancelFunc(func() {})

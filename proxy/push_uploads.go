@@ -32,7 +32,7 @@ const (
 
 // uploads are those that clients have begun.
 type uploads struct {
-	streams *transfer.Streams
+	streams *transfer.BlobStreams
 
 	mu    sync.Mutex
 	all   map[string]*upload // by ID
@@ -41,7 +41,7 @@ type uploads struct {
 
 func newUploads(connections int) uploads {
 	return uploads{
-		streams: transfer.NewStreams(transfer.Options{Connections: connections}),
+		streams: transfer.NewBlobStreams(transfer.Options{Connections: connections}),
 		all:     map[string]*upload{}, known: map[string]int64{},
 	}
 }

@@ -117,8 +117,8 @@ func checkScore(score *float64) (*float64, error) {
 	return score, nil
 }
 
-func known(s string) Known {
-	switch k := Known(strings.ToUpper(s)); k {
+func known(s string) Answer {
+	switch k := Answer(strings.ToUpper(s)); k {
 	case Yes, No, Partial:
 		return k
 	}

@@ -30,7 +30,7 @@ func open(t testing.TB, files ...string) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Together(reports...)
+	return Merge(reports...)
 }
 
 func TestBasicFindings(t *testing.T) {
@@ -103,7 +103,7 @@ func decode(t *testing.T, text string) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Together(reports...)
+	return Merge(reports...)
 }
 
 const page = `{"repositoryName":"app","imageId":{"imageTag":"1"},"imageScanStatus":{"status":"COMPLETE"},"imageScanFindings":{"findings":[{"name":"CVE-%","severity":"LOW"}]}, "nextToken":"@"}`
@@ -196,7 +196,7 @@ func TestTimes(t *testing.T) {
 		`"2020-01-24T04:11:45+00:00"`:        time.Unix(1579839105, 0),
 		`"2020-01-23T23:11:45.500000-05:00"`: time.Unix(1579839105, 500e6),
 	} {
-		var got Time
+		var got Timestamp
 		if err := json.Unmarshal([]byte(text), &got); err != nil || !got.Equal(want) {
 			t.Errorf("%s: %v %v", text, got, err)
 		}
@@ -220,7 +220,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		v := Gate(policy, Together(reports...), time.Unix(1.8e9, 0))
+		v := Gate(policy, Merge(reports...), time.Unix(1.8e9, 0))
 		for _, format := range Formats() {
 			if err := v.Write(new(strings.Builder), format, WriteOptions{Columns: 80}); err != nil {
 				t.Errorf("%s: %v", format, err)

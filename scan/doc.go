@@ -4,7 +4,7 @@
 //
 //	reports, err := scan.Decode(file)                 // aws ecr describe-image-scan-findings
 //	policy, err := scan.ParsePolicy(policyFile)
-//	verdict := scan.Gate(policy, scan.Together(reports...), time.Now())
+//	verdict := scan.Gate(policy, scan.Merge(reports...), time.Now())
 //	err = verdict.Write(out, scan.FormatMarkdown, scan.WriteOptions{})
 //	return verdict.Err()                              // wraps ErrGate or ErrNoResult
 //

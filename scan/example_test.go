@@ -36,7 +36,7 @@ func ExampleGate() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	verdict := scan.Gate(policy, scan.Together(reports...), time.Now())
+	verdict := scan.Gate(policy, scan.Merge(reports...), time.Now())
 	switch err := verdict.Err(); {
 	case errors.Is(err, scan.ErrGate):
 		fmt.Println("blocked:", err)
@@ -53,7 +53,7 @@ func ExampleDecode() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	verdict := scan.Show(scan.Together(reports...), time.Now())
+	verdict := scan.ListFindings(scan.Merge(reports...), time.Now())
 	if err := verdict.Write(os.Stdout, scan.FormatTable, scan.WriteOptions{Columns: 80}); err != nil {
 		log.Fatal(err)
 	}

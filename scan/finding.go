@@ -18,16 +18,16 @@ const (
 	Enhanced ScanType = "enhanced"
 )
 
-// Known is the answer of a scan to a question: yes, no, or none.
-type Known string
+// Answer is the answer of a scan to a question: yes, no, or none.
+type Answer string
 
 // The answers. Partial means that some of the packages have a fix. Basic scans report
 // neither fixes nor exploits.
 const (
-	Unknown Known = ""
-	Yes     Known = "YES"
-	No      Known = "NO"
-	Partial Known = "PARTIAL"
+	Unknown Answer = ""
+	Yes     Answer = "YES"
+	No      Answer = "NO"
+	Partial Answer = "PARTIAL"
 )
 
 // Finding is one vulnerability of an image, from a basic or an enhanced scan. What
@@ -43,9 +43,9 @@ type Finding struct {
 	// Score is the CVSS score of the scanner, 0 to 10; Vector is how it is composed.
 	Score  *float64 `json:"score,omitempty"`
 	Vector string   `json:"vector,omitempty"`
-	Fix    Known    `json:"fixAvailable,omitempty"`
+	Fix    Answer   `json:"fixAvailable,omitempty"`
 	// Exploit reports whether one is known.
-	Exploit Known `json:"exploitAvailable,omitempty"`
+	Exploit Answer `json:"exploitAvailable,omitempty"`
 	// InUse is how many clusters of ECS and EKS run the image; LastInUse is when one last did.
 	InUse     *int64     `json:"inUseCount,omitempty"`
 	LastInUse *time.Time `json:"lastInUseAt,omitempty"`

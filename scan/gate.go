@@ -17,7 +17,7 @@ const expiresSoon = 14 * 24 * time.Hour
 // in the same order.
 func Gate(policy *Policy, report Report, at time.Time) Verdict {
 	if policy == nil {
-		return Show(report, at) // whose Err is that there is no result
+		return ListFindings(report, at) // whose Err is that there is no result
 	}
 	g := gate{policy: policy, at: at, used: map[*Ignore]int{}}
 	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
@@ -32,8 +32,8 @@ func Gate(policy *Policy, report Report, at time.Time) Verdict {
 	return v
 }
 
-// Show returns a verdict without a policy: the findings of the scans, in order.
-func Show(report Report, at time.Time) Verdict {
+// ListFindings returns a verdict without a policy: the findings of the scans, in order.
+func ListFindings(report Report, at time.Time) Verdict {
 	v := Verdict{At: at.UTC(), Images: []Image{}, Ignores: []IgnoreUse{}, Warnings: []string{}}
 	for _, r := range report.images() {
 		i := newImage(r)
@@ -67,9 +67,9 @@ func (g *gate) warn(format string, args ...any) {
 }
 
 func newImage(r Report) Image {
-	i := Image{Reference: r.Reference(), Report: r, Counts: countFindings(r.Findings), Judged: []Judgement{}}
+	i := Image{Reference: r.Reference(), Report: r, Counts: countFindings(r.Findings), Judged: []JudgedFinding{}}
 	for _, f := range slices.SortedStableFunc(slices.Values(r.Findings), compareFindings) {
-		i.Judged = append(i.Judged, Judgement{Finding: f})
+		i.Judged = append(i.Judged, JudgedFinding{Finding: f})
 	}
 	return i
 }
@@ -117,7 +117,7 @@ func (g *gate) image(r Report) Image {
 }
 
 // judge decides on each finding of i.
-func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
+func (g *gate) judge(i *Image, terms GateTerms, ignores []*Ignore) {
 	for _, rule := range terms.Block {
 		i.Rules = append(i.Rules, RuleUse{Rule: rule.String(), Maximum: rule.Maximum})
 	}
@@ -150,7 +150,7 @@ func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
 	}
 	for k := range i.Rules {
 		i.Rules[k].Failed = i.Rules[k].Count > i.Rules[k].Maximum
-		var found []Judgement
+		var found []JudgedFinding
 		for n, rules := range matched {
 			if slices.Contains(rules, k) {
 				found = append(found, i.Judged[n])
@@ -173,7 +173,7 @@ func (g *gate) judge(i *Image, terms Terms, ignores []*Ignore) {
 }
 
 // bySeverity counts findings by severity, and those of severity UNDEFINED by what they are judged as.
-func bySeverity(findings []Judgement) string {
+func bySeverity(findings []JudgedFinding) string {
 	type kind struct{ severity, judgedAs Severity }
 	counts := map[kind]int{}
 	for _, j := range findings {

@@ -22,8 +22,8 @@ func finding(severity Severity, id string, change ...func(*Finding)) Finding {
 }
 
 func scored(score float64) func(*Finding) { return func(f *Finding) { f.Score = &score } }
-func fixed(k Known) func(*Finding)        { return func(f *Finding) { f.Fix = k } }
-func exploited(k Known) func(*Finding)    { return func(f *Finding) { f.Exploit = k } }
+func fixed(k Answer) func(*Finding)       { return func(f *Finding) { f.Fix = k } }
+func exploited(k Answer) func(*Finding)   { return func(f *Finding) { f.Exploit = k } }
 func unknownUse(f *Finding)               { f.InUse = nil }
 func inUse(f *Finding)                    { n := int64(2); f.InUse = &n }
 
@@ -258,7 +258,7 @@ func TestUnusedIgnoreOfAnUnscannedImage(t *testing.T) {
 	if v := Gate(p, image(StatusPending), at); len(v.Ignores) != 0 || len(v.Warnings) != 0 {
 		t.Errorf("%+v %q", v.Ignores, v.Warnings)
 	}
-	if v := Gate(p, Together(image(StatusActive), image(StatusPending)), at); len(v.Ignores) != 1 || len(v.Warnings) != 0 {
+	if v := Gate(p, Merge(image(StatusActive), image(StatusPending)), at); len(v.Ignores) != 1 || len(v.Warnings) != 0 {
 		t.Errorf("%+v %q", v.Ignores, v.Warnings)
 	}
 }
@@ -272,7 +272,7 @@ func TestPoliciesMadeByHand(t *testing.T) {
 		}
 	}
 	for _, expires := range []string{"2026-11-23", "soon"} {
-		p := &Policy{Terms: Terms{Block: []Rule{{Severity: High}}}, Ignore: []Ignore{{ID: "CVE-1", Reason: "x", Expires: expires}}}
+		p := &Policy{GateTerms: GateTerms{Block: []Rule{{Severity: High}}}, Ignore: []Ignore{{ID: "CVE-1", Reason: "x", Expires: expires}}}
 		if err := Gate(p, r, at).Err(); !errors.Is(err, ErrGate) {
 			t.Errorf("ignored until %s: %v", expires, err)
 		}
@@ -297,7 +297,7 @@ func TestVerdictIsTheSameInAnyOrder(t *testing.T) {
 }
 
 func TestShowJudgesNothing(t *testing.T) {
-	v := Show(image(StatusFailed, finding(High, "1")), at)
+	v := ListFindings(image(StatusFailed, finding(High, "1")), at)
 	if v.Outcome != "" || v.Images[0].Judged[0].Decision != "" || !strings.Contains(v.Images[0].Reason, "the scan failed") {
 		t.Errorf("%+v", v)
 	}

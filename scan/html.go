@@ -97,7 +97,7 @@ func (v Verdict) htmlReport() htmlReport {
 
 // add adds a finding to the rows. One that several images have is one row, if the gate makes the same
 // of it.
-func (r *htmlReport) add(j Judgement, image htmlImage) {
+func (r *htmlReport) add(j JudgedFinding, image htmlImage) {
 	for n := range r.Rows {
 		if row := &r.Rows[n]; row.sameAs(j) && row.Images[len(row.Images)-1].Key != image.Key {
 			row.Images = append(row.Images, image)
@@ -105,7 +105,7 @@ func (r *htmlReport) add(j Judgement, image htmlImage) {
 			return
 		}
 	}
-	r.Rows = append(r.Rows, htmlRow{Judgement: j, Images: []htmlImage{image}, all: []Judgement{j}})
+	r.Rows = append(r.Rows, htmlRow{JudgedFinding: j, Images: []htmlImage{image}, all: []JudgedFinding{j}})
 }
 
 func tone(o Outcome) htmlpage.Tone {

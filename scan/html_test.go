@@ -54,7 +54,7 @@ func text(n *html.Node) string {
 
 // On a narrow screen a row is a card, whose cells are named by what the head of the table has.
 func TestHTMLCellsAreNamed(t *testing.T) {
-	for _, v := range []Verdict{judged(t), Show(open(t, "basic.json"), at)} {
+	for _, v := range []Verdict{judged(t), ListFindings(open(t, "basic.json"), at)} {
 		for _, table := range elements(htmlOf(t, v), "table") {
 			var heads []string
 			for _, th := range elements(table, "th") {
@@ -99,7 +99,7 @@ func TestHTMLDigestsAreShort(t *testing.T) {
 func TestHTMLGroupsImages(t *testing.T) {
 	one, other := image(StatusActive, finding(High, "CVE-1"), finding(Low, "CVE-2")), image(StatusActive, finding(High, "CVE-1", inUse))
 	one.Platform, other.Platform = "linux/amd64", "linux/arm64"
-	report := Gate(policy(t, "block: [{severity: HIGH}]"), Together(one, other), at).htmlReport()
+	report := Gate(policy(t, "block: [{severity: HIGH}]"), Merge(one, other), at).htmlReport()
 	if len(report.Rows) != 2 || len(report.Rows[0].Images) != 2 || !report.Rows[0].IsInUse() || report.Rows[0].Keys() != "i0 i1" || report.Rows[1].Keys() != "i0" {
 		t.Errorf("%+v", report.Rows)
 	}
@@ -109,7 +109,7 @@ func TestHTMLGroupsImages(t *testing.T) {
 	// One that the gate does not treat the same is another row, and so is the same one twice in an image.
 	p := policy(t, "block: [{severity: HIGH}]\nignore: [{id: CVE-1, repository: other, reason: x, expires: 2027-01-01}]")
 	other.Repository = "other"
-	if rows := Gate(p, Together(one, other), at).htmlReport().Rows; len(rows) != 3 {
+	if rows := Gate(p, Merge(one, other), at).htmlReport().Rows; len(rows) != 3 {
 		t.Errorf("%d rows where one image ignores the finding", len(rows))
 	}
 	if rows := Gate(p, image(StatusActive, finding(High, "CVE-1"), finding(High, "CVE-1")), at).htmlReport().Rows; len(rows) != 2 {

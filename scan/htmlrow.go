@@ -9,13 +9,13 @@ import (
 
 // htmlRow is a finding of one image or several. Its exported methods are called by report.html.
 type htmlRow struct {
-	Judgement
+	JudgedFinding
 	Images []htmlImage
-	all    []Judgement // of each of the images
+	all    []JudgedFinding // of each of the images
 }
 
 // sameAs reports whether a finding of another image can be in the same row.
-func (r htmlRow) sameAs(j Judgement) bool {
+func (r htmlRow) sameAs(j JudgedFinding) bool {
 	return r.ID == j.ID && r.Severity == j.Severity && r.Decision == j.Decision && r.Because == j.Because && r.JudgedAs == j.JudgedAs &&
 		r.Fix == j.Fix && slices.EqualFunc(r.Packages, j.Packages, func(a, b Package) bool {
 		return a.Name == b.Name && a.Version == b.Version && a.Fixed == b.Fixed && a.Manager == b.Manager
@@ -23,7 +23,7 @@ func (r htmlRow) sameAs(j Judgement) bool {
 }
 
 // some reports whether something is true of the finding in one of the images.
-func (r htmlRow) some(is func(Judgement) bool) bool { return slices.ContainsFunc(r.all, is) }
+func (r htmlRow) some(is func(JudgedFinding) bool) bool { return slices.ContainsFunc(r.all, is) }
 
 func (r htmlRow) Rank() int         { return r.Severity.rank() }
 func (r htmlRow) Headline() string  { return r.headline() }
@@ -36,9 +36,11 @@ func (r htmlRow) Judged() string    { return r.judgedText() }
 // SortScore puts what has no score last.
 func (r htmlRow) SortScore() float64 { return r.score() }
 
-func (r htmlRow) HasExploit() bool { return r.some(func(j Judgement) bool { return j.Exploit == Yes }) }
-func (r htmlRow) HasFix() bool     { return r.hasFix() }
-func (r htmlRow) IsInUse() bool    { return r.some(Judgement.isInUse) }
+func (r htmlRow) HasExploit() bool {
+	return r.some(func(j JudgedFinding) bool { return j.Exploit == Yes })
+}
+func (r htmlRow) HasFix() bool  { return r.hasFix() }
+func (r htmlRow) IsInUse() bool { return r.some(JudgedFinding.isInUse) }
 
 // Managers are the package managers, other than that of the system.
 func (r htmlRow) Managers() string {

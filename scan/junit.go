@@ -50,7 +50,7 @@ func (f Finding) caseName() string {
 }
 
 // advice reports what was found and what to do: "CRITICAL CVE-… in openssl 1.1.1; fixed in 1.1.1w".
-func (j Judgement) advice() string {
+func (j JudgedFinding) advice() string {
 	text := string(j.Severity)
 	if judged := j.judgedText(); judged != "" {
 		text += ", " + judged + ","
@@ -72,7 +72,7 @@ func (j Judgement) advice() string {
 }
 
 // details are the facts, one a line.
-func (j Judgement) details() string {
+func (j JudgedFinding) details() string {
 	var lines []string
 	add := func(name, value string) {
 		if value = oneLine(value); value != "" {

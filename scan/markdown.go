@@ -114,7 +114,7 @@ func (v Verdict) markdownImages(out *strings.Builder) {
 
 type markdownRow struct {
 	platform  string
-	judgement Judgement
+	judgement JudgedFinding
 }
 
 // details is a table that opens by a click. It ends before the comment gets too long.

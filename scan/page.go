@@ -34,8 +34,8 @@ type PageStatus struct {
 
 // PageFindings is ImageScanFindings.
 type PageFindings struct {
-	ImageScanCompletedAt         *Time             `json:"imageScanCompletedAt"`
-	VulnerabilitySourceUpdatedAt *Time             `json:"vulnerabilitySourceUpdatedAt"`
+	ImageScanCompletedAt         *Timestamp        `json:"imageScanCompletedAt"`
+	VulnerabilitySourceUpdatedAt *Timestamp        `json:"vulnerabilitySourceUpdatedAt"`
 	FindingSeverityCounts        map[string]int    `json:"findingSeverityCounts"`
 	Findings                     []BasicFinding    `json:"findings"`
 	EnhancedFindings             []EnhancedFinding `json:"enhancedFindings"`
@@ -62,15 +62,15 @@ type BasicFinding struct {
 
 // EnhancedFinding is EnhancedImageScanFinding.
 type EnhancedFinding struct {
-	FindingARN       string   `json:"findingArn"`
-	Title            string   `json:"title"`
-	Description      string   `json:"description"`
-	Severity         string   `json:"severity"`
-	Status           string   `json:"status"`
-	Score            *float64 `json:"score"`
-	FixAvailable     string   `json:"fixAvailable"`
-	ExploitAvailable string   `json:"exploitAvailable"`
-	FirstObservedAt  *Time    `json:"firstObservedAt"`
+	FindingARN       string     `json:"findingArn"`
+	Title            string     `json:"title"`
+	Description      string     `json:"description"`
+	Severity         string     `json:"severity"`
+	Status           string     `json:"status"`
+	Score            *float64   `json:"score"`
+	FixAvailable     string     `json:"fixAvailable"`
+	ExploitAvailable string     `json:"exploitAvailable"`
+	FirstObservedAt  *Timestamp `json:"firstObservedAt"`
 	ScoreDetails     struct {
 		CVSS *struct {
 			Score         *float64 `json:"score"`
@@ -99,27 +99,27 @@ type EnhancedFinding struct {
 	Resources []struct {
 		Details struct {
 			Image *struct {
-				Architecture   string   `json:"architecture"`
-				ImageHash      string   `json:"imageHash"`
-				ImageTags      []string `json:"imageTags"`
-				InUseCount     *int64   `json:"inUseCount"`
-				LastInUseAt    *Time    `json:"lastInUseAt"`
-				Platform       string   `json:"platform"`
-				RepositoryName string   `json:"repositoryName"`
+				Architecture   string     `json:"architecture"`
+				ImageHash      string     `json:"imageHash"`
+				ImageTags      []string   `json:"imageTags"`
+				InUseCount     *int64     `json:"inUseCount"`
+				LastInUseAt    *Timestamp `json:"lastInUseAt"`
+				Platform       string     `json:"platform"`
+				RepositoryName string     `json:"repositoryName"`
 			} `json:"awsEcrContainerImage"`
 		} `json:"details"`
 	} `json:"resources"`
 }
 
-// Time is a time as the AWS CLI prints it (2026-01-31T12:00:00+00:00) or as the API
+// Timestamp is a time as the AWS CLI prints it (2026-01-31T12:00:00+00:00) or as the API
 // sends it (seconds since 1970).
-type Time struct{ time.Time }
+type Timestamp struct{ time.Time }
 
 // maxEpoch is the end of the year 9999, after which a time has no JSON form.
 const maxEpoch = 253402300799
 
 // UnmarshalJSON reads both forms.
-func (t *Time) UnmarshalJSON(data []byte) error {
+func (t *Timestamp) UnmarshalJSON(data []byte) error {
 	if s, err := strconv.ParseFloat(string(data), 64); err == nil {
 		if math.IsNaN(s) || s < 0 || s > maxEpoch {
 			return fmt.Errorf("%s is not a time in seconds since 1970", data)
@@ -144,7 +144,7 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 }
 
 // when is nil if t is.
-func (t *Time) when() *time.Time {
+func (t *Timestamp) when() *time.Time {
 	if t == nil || t.IsZero() {
 		return nil
 	}

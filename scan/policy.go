@@ -18,16 +18,16 @@ const maxPolicy = 1 << 20
 
 // Policy decides which findings block an image. ParsePolicy reads one from YAML.
 type Policy struct {
-	Version int `yaml:"version"` // 1
-	Terms   `yaml:",inline"`
+	Version   int `yaml:"version"` // 1
+	GateTerms `yaml:",inline"`
 	// Ignore are findings that do not block, for a reason and a time.
 	Ignore []Ignore `yaml:"ignore"`
 	// Repositories override the policy for some repositories. The first that matches applies.
 	Repositories []Override `yaml:"repositories"`
 }
 
-// Terms are the parts of a policy that an override can replace.
-type Terms struct {
+// GateTerms are the parts of a policy that an override can replace.
+type GateTerms struct {
 	// Block are the rules. A finding blocks if at least one of them matches.
 	Block []Rule `yaml:"block"`
 	// Undefined is the severity by which a finding of severity UNDEFINED is judged. ""
@@ -96,9 +96,9 @@ func (e Ignore) expired(at time.Time) bool {
 // Override is a policy for some repositories: what it sets replaces the policy's terms, and its ignored
 // findings are added.
 type Override struct {
-	Match  []string `yaml:"match"` // patterns of repository names, without the registry
-	Terms  `yaml:",inline"`
-	Ignore []Ignore `yaml:"ignore"`
+	Match     []string `yaml:"match"` // patterns of repository names, without the registry
+	GateTerms `yaml:",inline"`
+	Ignore    []Ignore `yaml:"ignore"`
 }
 
 // ParsePolicy reads a policy in YAML or JSON. An unknown key is an error.
@@ -127,7 +127,7 @@ func (p *Policy) check() error {
 	if len(p.Block) == 0 {
 		return errors.New("it blocks nothing; write block: with a rule, as - severity: HIGH")
 	}
-	if err := p.Terms.check(); err != nil {
+	if err := p.GateTerms.check(); err != nil {
 		return err
 	}
 	if err := checkIgnores(p.Ignore); err != nil {
@@ -142,7 +142,7 @@ func (p *Policy) check() error {
 		if o.Block != nil && len(o.Block) == 0 {
 			return fmt.Errorf("%s: block is empty; leave it out, or write what blocks there", place)
 		}
-		if err := o.Terms.check(); err != nil {
+		if err := o.GateTerms.check(); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
 		}
 		if err := checkIgnores(o.Ignore); err != nil {
@@ -152,7 +152,7 @@ func (p *Policy) check() error {
 	return nil
 }
 
-func (t *Terms) check() error {
+func (t *GateTerms) check() error {
 	for i := range t.Block {
 		if err := t.Block[i].check(); err != nil {
 			return fmt.Errorf("block[%d]: %w", i, err)
@@ -228,8 +228,8 @@ func checkIgnores(list []Ignore) error {
 }
 
 // termsFor are the terms and the ignored findings for a repository.
-func (p *Policy) termsFor(repository string) (Terms, []*Ignore) {
-	terms := p.Terms
+func (p *Policy) termsFor(repository string) (GateTerms, []*Ignore) {
+	terms := p.GateTerms
 	var ignores []*Ignore
 	add := func(list []Ignore) {
 		for i := range list {

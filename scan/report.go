@@ -35,8 +35,8 @@ type Report struct {
 	Children []Report `json:"-"`
 }
 
-// Together returns one report of several images, all of which must pass a gate.
-func Together(reports ...Report) Report {
+// Merge returns one report of several images, all of which must pass a gate.
+func Merge(reports ...Report) Report {
 	if len(reports) == 1 {
 		return reports[0]
 	}

@@ -61,7 +61,7 @@ func (v Verdict) writeSARIF(w io.Writer, version string) error {
 }
 
 // sarifLevel returns the level of the severity by which the finding is judged, with or without a policy.
-func sarifLevel(j Judgement) string {
+func sarifLevel(j JudgedFinding) string {
 	severity := j.JudgedAs
 	if severity == "" {
 		severity, _ = j.judged("")
@@ -75,7 +75,7 @@ func sarifLevel(j Judgement) string {
 	return sarif.LevelNote
 }
 
-func sarifRule(id string, f Judgement) sarif.Rule {
+func sarifRule(id string, f JudgedFinding) sarif.Rule {
 	short := f.headline()
 	if short == "" {
 		short = id
@@ -108,7 +108,7 @@ func (f Finding) securitySeverity() string {
 	return map[Severity]string{Critical: "9.0", High: "7.0", Medium: "4.0", Low: "0.1", Informational: "0.0"}[f.Severity]
 }
 
-func (i Image) sarifResult(j Judgement) sarif.Result {
+func (i Image) sarifResult(j JudgedFinding) sarif.Result {
 	text := fmt.Sprintf("%s, in %s", j.advice(), i.title())
 	location := sarif.Location{
 		PhysicalLocation: sarif.PhysicalLocation{

@@ -49,11 +49,11 @@ type Image struct {
 	Reason  string           `json:"reason,omitempty"` // why there is no result
 	Counts  map[Severity]int `json:"counts"`           // of the findings here
 	Rules   []RuleUse        `json:"rules,omitempty"`
-	Judged  []Judgement      `json:"findings"`
+	Judged  []JudgedFinding  `json:"findings"`
 }
 
-// Judgement is a finding with the decision on it.
-type Judgement struct {
+// JudgedFinding is a finding with the decision on it.
+type JudgedFinding struct {
 	Finding
 	Decision Decision `json:"decision,omitempty"`
 	Because  string   `json:"because,omitempty"` // the rule that blocks, the reason for which it is ignored

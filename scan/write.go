@@ -166,7 +166,7 @@ func (f Finding) showScore() string {
 }
 
 // notes returns what makes the finding more urgent, and why it counts if it is not its severity.
-func (j Judgement) notes() []string {
+func (j JudgedFinding) notes() []string {
 	var notes []string
 	if j.Exploit == Yes {
 		notes = append(notes, "exploit")
@@ -184,10 +184,10 @@ func (j Judgement) notes() []string {
 func (f Finding) hasFix() bool { return f.Fix == Yes || f.Fix == Partial }
 
 // isInUse reports whether a cluster runs the image.
-func (j Judgement) isInUse() bool { return j.Finding.InUse != nil && *j.Finding.InUse > 0 }
+func (j JudgedFinding) isInUse() bool { return j.Finding.InUse != nil && *j.Finding.InUse > 0 }
 
 // judgedText reports why a finding of severity UNDEFINED counts, "" for others.
-func (j Judgement) judgedText() string {
+func (j JudgedFinding) judgedText() string {
 	if j.JudgedAs == "" {
 		return ""
 	}

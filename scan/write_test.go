@@ -33,7 +33,7 @@ func judged(t testing.TB) Verdict {
 	}
 	basic := open(t, "basic.json")
 	basic.Status, basic.StatusDescription = StatusEligibilityExpired, "too old"
-	return Gate(p, Together(open(t, "enhanced.json"), open(t, "hostile.json"), basic), at)
+	return Gate(p, Merge(open(t, "enhanced.json"), open(t, "hostile.json"), basic), at)
 }
 
 func write(t testing.TB, v Verdict, format Format, o WriteOptions) []byte {
@@ -60,9 +60,9 @@ func TestGolden(t *testing.T) {
 		"gate.md":         {v, FormatMarkdown, 0},
 		"gate.html":       {v, FormatHTML, 0},
 		"gate.gitlab":     {v, FormatCodeQuality, 0},
-		"report.txt":      {Show(open(t, "basic.json"), at), FormatTable, 0},
-		"report.md":       {Show(open(t, "basic.json"), at), FormatMarkdown, 0},
-		"report.json":     {Show(open(t, "basic.json"), at), FormatJSON, 0},
+		"report.txt":      {ListFindings(open(t, "basic.json"), at), FormatTable, 0},
+		"report.md":       {ListFindings(open(t, "basic.json"), at), FormatMarkdown, 0},
+		"report.json":     {ListFindings(open(t, "basic.json"), at), FormatJSON, 0},
 	} {
 		got := write(t, test.verdict, test.format, WriteOptions{Columns: test.columns, Version: "1.0"})
 		path := filepath.Join("testdata", "golden", name)
@@ -86,8 +86,8 @@ func TestGolden(t *testing.T) {
 // sure that there is none which the schema does not have.
 func TestSARIFIsOfItsSchema(t *testing.T) {
 	for name, v := range map[string]Verdict{
-		"judged": judged(t), "shown": Show(open(t, "basic.json"), at), "empty": Show(image(StatusActive), at),
-		"without a name": Show(image(StatusActive, Finding{Severity: High}), at),
+		"judged": judged(t), "shown": ListFindings(open(t, "basic.json"), at), "empty": ListFindings(image(StatusActive), at),
+		"without a name": ListFindings(image(StatusActive, Finding{Severity: High}), at),
 	} {
 		data := write(t, v, FormatSARIF, WriteOptions{Version: "1.0"})
 		decoder := json.NewDecoder(bytes.NewReader(data))

@@ -39,7 +39,7 @@ type Attachment struct {
 	Annotations  map[string]string `json:"annotations,omitempty"`
 	// Contents are its signatures and attestations: one in a bundle, any number below
 	// a tag.
-	Contents []Content `json:"contents,omitempty"`
+	Contents []AttachmentContent `json:"contents,omitempty"`
 	// Problem is why it cannot be read, "" if it can.
 	Problem string `json:"problem,omitempty"`
 
@@ -47,8 +47,8 @@ type Attachment struct {
 	missing bool                 // the problem is that it is listed, but not there
 }
 
-// Content is one signature or attestation. What it says is not verified.
-type Content struct {
+// AttachmentContent is one signature or attestation. What it says is not verified.
+type AttachmentContent struct {
 	Digest        digest.Digest `json:"digest"` // of its blob
 	Size          int64         `json:"size"`   // of its blob, in bytes
 	PredicateType string        `json:"predicateType,omitempty"`
@@ -155,7 +155,7 @@ func (a *Attachment) take(layers []content.Descriptor) {
 		a.layers = nil
 	}
 	for _, l := range a.layers {
-		a.Contents = append(a.Contents, Content{Digest: l.Digest, Size: l.Size})
+		a.Contents = append(a.Contents, AttachmentContent{Digest: l.Digest, Size: l.Size})
 	}
 }
 

@@ -35,7 +35,7 @@ func findTags(ctx context.Context, endpoint fmt.Stringer, tags []string) (found 
 	case content.TagFinder:
 		found, err = e.FindTags(ctx, tags)
 	case content.Resolver:
-		found, err = content.FindEach(ctx, tags, e.Resolve)
+		found, err = content.ResolveTags(ctx, tags, e.Resolve)
 	}
 	if err != nil {
 		return nil, err

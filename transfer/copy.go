@@ -68,9 +68,9 @@ type Options struct {
 	// AllConnections is over how many connections all blobs move; 0 means 16. There
 	// are fewer for a while after requests had to be retried.
 	AllConnections int
-	// Memory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
+	// PartMemory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
 	// for this copy.
-	Memory *Memory
+	Memory *PartMemory
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy resumes the ones and
 	// asks first for the others; "" is none.
@@ -127,8 +127,8 @@ type Result struct {
 	Seconds float64        `json:"seconds"` // the whole copy took
 }
 
-// Copied is what became of one destination of [CopyAll].
-type Copied struct {
+// DestinationResult is what became of one destination of [CopyAll].
+type DestinationResult struct {
 	// Result is what was done. Beside an error it is empty, unless that is a [TagsError]:
 	// then its Tags are those that were set.
 	Result
@@ -136,7 +136,7 @@ type Copied struct {
 }
 
 // TagsError reports which of several tags of a destination were not set. The others
-// were: [Copied].Tags.
+// were: [DestinationResult].Tags.
 type TagsError struct {
 	Failed []TagFailure // in the order of Destination.Tags
 }
@@ -183,13 +183,13 @@ func CopyEntry(ctx context.Context, src content.Source, dst content.Target, entr
 // not count. Every byte of the source is read once. A destination that fails
 // does not keep the others from getting the image. The results are in the order
 // of dsts.
-func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Copied {
+func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts Options) []DestinationResult {
 	opts = opts.withDefaults()
 	start := opts.Now()
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
 	g := copyImage(ctx, src, deliveries, opts)
-	copied := make([]Copied, len(deliveries))
+	copied := make([]DestinationResult, len(deliveries))
 	for i, t := range deliveries {
 		result, err := t.finish(opts.Now().Sub(start))
 		err = explain(ctx, src, g, err)
@@ -200,7 +200,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 		if some := new(*TagsError); err != nil && (!errors.As(err, some) || len(result.Tags) == 0) {
 			result = Result{}
 		}
-		copied[i] = Copied{result, err}
+		copied[i] = DestinationResult{result, err}
 	}
 	return copied
 }

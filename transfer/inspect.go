@@ -92,10 +92,10 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 		Digest: root.Descriptor.Digest, MediaType: c.MediaType, ManifestSize: root.Descriptor.Size,
 		ArtifactType: cmp.Or(about.ArtifactType, content.ArtifactType(root.Content)), Subject: about.Subject, Annotations: about.Annotations,
 	}
-	var children []content.Entry
+	var children []content.IndexEntry
 	if c.Manifests == nil {
 		root.Descriptor.Platform, root.Descriptor.Annotations = nil, nil
-		children = []content.Entry{{Descriptor: root.Descriptor, Manifest: root}}
+		children = []content.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
 	} else if children, err = readChildren(ctx, src, c.Manifests); err != nil {
 		return Inspection{}, content.Named(src, content.InIndex(err, root.Descriptor.Digest))
 	}
@@ -139,7 +139,7 @@ func decodeAbout(data []byte) (about, error) {
 
 // readChildren reads the manifests and platforms of the entries of an index. One
 // that src does not have has no content.
-func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.Entry, error) {
+func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.IndexEntry, error) {
 	total := int64(0)
 	for _, d := range entries {
 		total += d.Size
@@ -151,17 +151,17 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 	if err != nil {
 		return nil, err
 	}
-	children := make([]content.Entry, len(entries))
+	children := make([]content.IndexEntry, len(entries))
 	var present []int
 	for i, d := range entries {
-		children[i] = content.Entry{Descriptor: d, Manifest: manifests[i]}
+		children[i] = content.IndexEntry{Descriptor: d, Manifest: manifests[i]}
 		children[i].RunsOn, children[i].HasPlatform = content.PlatformOf(d.Platform)
 		if manifests[i].Content != nil && !content.IsIndex(d.MediaType) {
 			present = append(present, i)
 		}
 	}
 	// Only those in which there is a config to look into.
-	some := make([]content.Entry, len(present))
+	some := make([]content.IndexEntry, len(present))
 	for k, i := range present {
 		some[k] = children[i]
 	}
@@ -175,7 +175,7 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 }
 
 // inspectChild describes an image and adds its blobs to those of the index.
-func inspectChild(c content.Entry, blobs map[digest.Digest]int64) (InspectedImage, error) {
+func inspectChild(c content.IndexEntry, blobs map[digest.Digest]int64) (InspectedImage, error) {
 	image := InspectedImage{
 		Digest: c.Digest, MediaType: c.MediaType, ArtifactType: c.ArtifactType, ManifestSize: c.Size,
 		Attests: digest.Digest(c.Annotations[content.AnnotationAttests]), Annotations: c.Annotations,

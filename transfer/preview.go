@@ -29,21 +29,21 @@ type Plan struct {
 	Calls map[string]int `json:"calls"`
 }
 
-// Planned is what [Preview] found out about one destination.
-type Planned struct {
+// DestinationPlan is what [Preview] found out about one destination.
+type DestinationPlan struct {
 	Plan
 	Err error // why the image would not arrive, or nil
 }
 
 // Preview finds out what [CopyAll] would do, and writes nothing. It asks
 // Options.Verify as a copy does, and does not call Options.BeforeTags.
-func Preview(ctx context.Context, src content.Source, dsts []Destination, opts Options) []Planned {
+func Preview(ctx context.Context, src content.Source, dsts []Destination, opts Options) []DestinationPlan {
 	opts = opts.withDefaults()
 	opts.Progress = nil
 	count := countRequests(src)
 	deliveries := newDeliveries(ctx, dsts, opts)
 	g := previewImage(ctx, src, deliveries, opts)
-	planned := make([]Planned, len(deliveries))
+	planned := make([]DestinationPlan, len(deliveries))
 	read := map[digest.Digest]bool{} // blobs of the source are read once
 	var reads []content.Descriptor
 	for i, t := range deliveries {

@@ -27,9 +27,9 @@ func selectPlatforms(ctx context.Context, src content.ContentReader, root conten
 		return content.Manifest{}, fmt.Errorf("manifest %s: %w", root.Descriptor.Digest, err)
 	}
 	root.Descriptor.MediaType = c.MediaType
-	var children []content.Entry
+	var children []content.IndexEntry
 	if c.Manifests == nil {
-		children = []content.Entry{{Descriptor: root.Descriptor, Manifest: root}}
+		children = []content.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
 		children[0].Platform = nil
 	} else if children, err = content.IndexEntries(c); err != nil {
 		return content.Manifest{}, fmt.Errorf("index %s: %w", root.Descriptor.Digest, err)
@@ -58,7 +58,7 @@ type want struct {
 
 // match finds the children for each platform, or those of a lower variant that run there. A platform
 // without either is an error.
-func match(root digest.Digest, children []content.Entry, platforms []content.Platform) ([]want, error) {
+func match(root digest.Digest, children []content.IndexEntry, platforms []content.Platform) ([]want, error) {
 	var wanted []want
 	for _, p := range platforms {
 		p = p.Normal()
@@ -83,7 +83,7 @@ func match(root digest.Digest, children []content.Entry, platforms []content.Pla
 }
 
 // compatible returns the children that run where p is wanted, of the best variant below it.
-func compatible(children []content.Entry, p content.Platform) []int {
+func compatible(children []content.IndexEntry, p content.Platform) []int {
 	var found []int
 	best := 1
 	for i, c := range children {
@@ -101,8 +101,8 @@ func compatible(children []content.Entry, p content.Platform) []int {
 }
 
 // onlyImage returns the manifest of the one image that is wanted.
-func onlyImage(ctx context.Context, src content.ManifestReader, root content.Manifest, children []content.Entry, w want) (content.Manifest, error) {
-	var found []content.Entry
+func onlyImage(ctx context.Context, src content.ManifestReader, root content.Manifest, children []content.IndexEntry, w want) (content.Manifest, error) {
+	var found []content.IndexEntry
 	for _, i := range w.children {
 		found = append(found, children[i])
 		if children[i].RunsOn != found[0].RunsOn {
@@ -124,7 +124,7 @@ func onlyImage(ctx context.Context, src content.ManifestReader, root content.Man
 }
 
 // subset returns root with the wanted children only.
-func subset(root content.Manifest, children []content.Entry, wanted []want, keepDigest bool) (content.Manifest, error) {
+func subset(root content.Manifest, children []content.IndexEntry, wanted []want, keepDigest bool) (content.Manifest, error) {
 	images := map[digest.Digest]bool{}
 	kept := make([]bool, len(children))
 	for _, w := range wanted {
@@ -134,7 +134,7 @@ func subset(root content.Manifest, children []content.Entry, wanted []want, keep
 	}
 	all := true
 	for i, c := range children {
-		if about := content.BelongsTo(c.Descriptor); !c.HasPlatform && images[about] {
+		if about := content.EntrySubject(c.Descriptor); !c.HasPlatform && images[about] {
 			kept[i] = true
 		}
 		all = all && (kept[i] || !c.HasPlatform)

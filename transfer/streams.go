@@ -16,9 +16,9 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
-// Streams are blobs that go to their targets while they arrive. They share the memory for
+// BlobStreams are blobs that go to their targets while they arrive. They share the memory for
 // their parts, at most 80 MiB.
-type Streams struct {
+type BlobStreams struct {
 	connections int
 	tempDir     string
 
@@ -27,16 +27,16 @@ type Streams struct {
 	streams int
 }
 
-// NewStreams returns streams with opts.Connections for each blob; of opts only that and
+// NewBlobStreams returns streams with opts.Connections for each blob; of opts only that and
 // TempDir count.
-func NewStreams(opts Options) *Streams {
-	return &Streams{connections: opts.connections(), tempDir: opts.TempDir}
+func NewBlobStreams(opts Options) *BlobStreams {
+	return &BlobStreams{connections: opts.connections(), tempDir: opts.TempDir}
 }
 
 // Begin begins a blob whose size and digest are not known yet. It goes to dst in parts while
 // it arrives, if dst can take it so, and else is kept in a temporary file until it is
 // complete. ctx is that of the whole upload. The caller commits or aborts the stream.
-func (s *Streams) Begin(ctx context.Context, dst content.Target) (content.BlobStream, error) {
+func (s *BlobStreams) Begin(ctx context.Context, dst content.Target) (content.BlobStream, error) {
 	streamer, ok := dst.(content.BlobStreamer)
 	if !ok {
 		file, err := tempfile.New(s.tempDir)
@@ -52,13 +52,13 @@ func (s *Streams) Begin(ctx context.Context, dst content.Target) (content.BlobSt
 	}
 	s.streams++
 	return &memoryStream{
-		BlobStream: streamer.StreamBlob(ctx, content.Streaming{Connections: s.connections, Memory: s.memory.Get}),
+		BlobStream: streamer.StreamBlob(ctx, content.StreamOptions{Connections: s.connections, Memory: s.memory.Get}),
 		end:        sync.OnceFunc(s.end),
 	}, nil
 }
 
 // end leaves the memory to the garbage collector when no stream needs it.
-func (s *Streams) end() {
+func (s *BlobStreams) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.streams--; s.streams == 0 {
@@ -66,7 +66,7 @@ func (s *Streams) end() {
 	}
 }
 
-// memoryStream is a stream that uses the memory of [Streams].
+// memoryStream is a stream that uses the memory of [BlobStreams].
 type memoryStream struct {
 	content.BlobStream
 	end func()

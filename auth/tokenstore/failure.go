@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Failure is why there is no token, remembered for a short time.
-type Failure struct {
+// TokenFailure is why there is no token, remembered for a short time.
+type TokenFailure struct {
 	Code  string    `json:"code"` // of the caller's choice
 	Text  string    `json:"text"` // the cause, for the user
 	Next  string    `json:"next"` // what to do about it
@@ -18,7 +18,7 @@ type Failure struct {
 }
 
 // PutFailure remembers a failure until f.Until.
-func (s *Store) PutFailure(key Key, f Failure) error {
+func (s *Store) PutFailure(key Key, f TokenFailure) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -33,19 +33,19 @@ func (s *Store) PutFailure(key Key, f Failure) error {
 // maxFailure bounds how long a failure holds, should the clock have been wrong.
 const maxFailure = 5 * time.Minute
 
-// Failure returns the remembered failure of a key. ok is false if there is none.
-func (s *Store) Failure(key Key) (Failure, bool) {
-	var f Failure
+// TokenFailure returns the remembered failure of a key. ok is false if there is none.
+func (s *Store) Failure(key Key) (TokenFailure, bool) {
+	var f TokenFailure
 	if s.check() != nil {
 		return f, false
 	}
 	data, err := s.dir().Read(key, failureExt)
 	if err != nil || json.Unmarshal(data, &f) != nil {
-		return Failure{}, false
+		return TokenFailure{}, false
 	}
 	left := f.Until.Sub(s.now())
 	if left <= 0 || left > maxFailure || f.Boot != s.boot() {
-		return Failure{}, false
+		return TokenFailure{}, false
 	}
 	return f, true
 }

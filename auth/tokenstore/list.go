@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Item is a token in a listing.
-type Item struct {
+// ListedToken is a token in a listing.
+type ListedToken struct {
 	Key   Key
 	Entry Entry // without the secret
 	State State
@@ -14,31 +14,31 @@ type Item struct {
 }
 
 // List returns every token, sorted by key.
-func (s *Store) List() ([]Item, error) {
+func (s *Store) List() ([]ListedToken, error) {
 	return s.list("")
 }
 
 // Sessions returns the tokens of one credential source, sorted by key.
-func (s *Store) Sessions(source string) ([]Item, error) {
+func (s *Store) Sessions(source string) ([]ListedToken, error) {
 	return s.list(source)
 }
 
-func (s *Store) list(source string) ([]Item, error) {
+func (s *Store) list(source string) ([]ListedToken, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
 	names, err := s.names()
-	items := []Item{}
+	items := []ListedToken{}
 	for _, n := range names {
 		if n.ext != entryExt || source != "" && n.key.Source != source {
 			continue
 		}
-		item := Item{Key: n.key}
+		item := ListedToken{Key: n.key}
 		item.Entry, item.Err = s.Get(n.key)
 		item.State = item.Entry.State(s.now())
 		item.Entry.Secret = ""
 		items = append(items, item)
 	}
-	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Key.String(), b.Key.String()) })
+	slices.SortFunc(items, func(a, b ListedToken) int { return strings.Compare(a.Key.String(), b.Key.String()) })
 	return items, err
 }

@@ -178,7 +178,7 @@ func TestPrune(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	s, now := open(t)
-	f := Failure{Code: "refused", Text: "access denied", Next: "allow it", Until: noon.Add(5 * time.Second)}
+	f := TokenFailure{Code: "refused", Text: "access denied", Next: "allow it", Until: noon.Add(5 * time.Second)}
 	if err := s.PutFailure(keyA, f); err != nil {
 		t.Fatal(err)
 	}

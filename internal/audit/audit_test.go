@@ -34,7 +34,7 @@ func policyOf(statements ...string) json.RawMessage {
 // good is a repository of which every control is ok.
 func good() governance.Description {
 	return governance.Description{
-		Description: ecr.Description{
+		RepositoryDescription: ecr.RepositoryDescription{
 			Name: "team/app", Host: "ecr.example", ARN: "arn:aws:ecr:us-east-1:111122223333:repository/team/app",
 			TagMutability: "IMMUTABLE", Encryption: "KMS", KMSKey: "arn:aws:kms:us-east-1:111122223333:key/1",
 		},
@@ -145,7 +145,7 @@ func TestPlaceholders(t *testing.T) {
 // spoilt has findings with hostile texts, and one that is not known.
 func spoilt(t *testing.T) Report {
 	t.Helper()
-	bad := governance.Description{Description: ecr.Description{Name: "team/bad", Host: "ecr.example", ARN: "arn:bad", TagMutability: "MUTABLE", Encryption: "AES256"}}
+	bad := governance.Description{RepositoryDescription: ecr.RepositoryDescription{Name: "team/bad", Host: "ecr.example", ARN: "arn:bad", TagMutability: "MUTABLE", Encryption: "AES256"}}
 	bad.Policy = json.RawMessage(`{"Statement":{"Sid":"<img src=x>|@all\u001b[2J","Effect":"Allow","Principal":"*","Action":"*"}}`)
 	r := &governance.Registry{Registry: auth.Registry{Host: "ecr.example", Account: "111122223333", Region: "us-east-1"}}
 	return NewReport(r, "*", []governance.Description{bad, good()}, []error{errors.New("team/gone: <b>no</b>")}, []string{ControlTags}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))

@@ -64,7 +64,7 @@ func (r repository) scanning() *Finding {
 
 func (r repository) immutability() *Finding {
 	command := "ecrkit repo set " + r.place() + " --immutable-tags"
-	m := governance.MutabilityOf(r.Description.Description)
+	m := governance.MutabilityOf(r.Description.RepositoryDescription)
 	everything := slices.ContainsFunc(m.Exclusions, func(e string) bool { return strings.Trim(e, "*") == "" })
 	switch {
 	case m.Immutable && everything:

@@ -196,7 +196,7 @@ func (g *scanGate) finish(err error) error {
 		return err
 	}
 	slices.SortFunc(g.found, func(a, b scan.Report) int { return strings.Compare(a.Name, b.Name) })
-	v := scan.Gate(g.policy, scan.Together(g.found...), g.app.Now())
+	v := scan.Gate(g.policy, scan.Merge(g.found...), g.app.Now())
 	for _, file := range g.reports.files {
 		err = errors.Join(err, file.write(v))
 	}

@@ -172,7 +172,7 @@ func (app *App) awsConfig(ctx context.Context, r auth.Registry) (aws.Config, err
 
 // tellElsewhere warns once of each host whose API calls a setting of AWS sends to
 // another registry. Errors repeat it.
-func (app *App) tellElsewhere(plan auth.Plan) {
+func (app *App) tellElsewhere(plan auth.TokenPlan) {
 	if note := elsewhere(plan); note != "" {
 		if _, told := app.elsewhere.LoadOrStore(plan.Registry.Host, note); !told {
 			app.Messagef("warning: %s sends the API calls for %s to %s", plan.Endpoint.SetBy, plan.Registry.Host, plan.Endpoint.URL)
@@ -181,7 +181,7 @@ func (app *App) tellElsewhere(plan auth.Plan) {
 }
 
 // elsewhere returns what an error says of such a host; "" of others.
-func elsewhere(plan auth.Plan) string {
+func elsewhere(plan auth.TokenPlan) string {
 	if !plan.Endpoint.Elsewhere {
 		return ""
 	}

@@ -30,14 +30,14 @@ layer counted once, and none that stays), notes. See ecrkit lifecycle evaluate -
 
 // policyDifference is the JSON form of a difference.
 type policyDifference struct {
-	EvaluatedAt time.Time        `json:"evaluatedAt"`
-	Expired     []evaluatedImage `json:"expired"`
-	Saved       []evaluatedImage `json:"saved"`
-	Archived    []evaluatedImage `json:"archived"`
-	Unarchived  []evaluatedImage `json:"unarchived"`
-	OldBytes    lifecycle.Bytes  `json:"oldBytes"`
-	NewBytes    lifecycle.Bytes  `json:"newBytes"`
-	Notes       []string         `json:"notes"`
+	EvaluatedAt time.Time             `json:"evaluatedAt"`
+	Expired     []evaluatedImage      `json:"expired"`
+	Saved       []evaluatedImage      `json:"saved"`
+	Archived    []evaluatedImage      `json:"archived"`
+	Unarchived  []evaluatedImage      `json:"unarchived"`
+	OldBytes    lifecycle.StorageSize `json:"oldBytes"`
+	NewBytes    lifecycle.StorageSize `json:"newBytes"`
+	Notes       []string              `json:"notes"`
 }
 
 func newLifecycleDiffCommand(app *App) *cobra.Command {

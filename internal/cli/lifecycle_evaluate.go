@@ -128,11 +128,11 @@ func (app *App) evaluate(ctx context.Context, f evaluationFlags, own evaluateFla
 }
 
 // parseMaxExpire reads --max-expire; nil is no limit.
-func parseMaxExpire(text string) (*lifecycle.Limit, error) {
+func parseMaxExpire(text string) (*lifecycle.ExpiryLimit, error) {
 	if text == "" {
 		return nil, nil
 	}
-	limit, err := lifecycle.ParseLimit(text)
+	limit, err := lifecycle.ParseExpiryLimit(text)
 	if err != nil {
 		return nil, usagef("--max-expire %w", err)
 	}
@@ -140,7 +140,7 @@ func parseMaxExpire(text string) (*lifecycle.Limit, error) {
 }
 
 // checkMaxExpire is the gate of --max-expire.
-func checkMaxExpire(limit *lifecycle.Limit, s lifecycle.Summary) error {
+func checkMaxExpire(limit *lifecycle.ExpiryLimit, s lifecycle.Summary) error {
 	if limit == nil || limit.Allows(s) {
 		return nil
 	}
@@ -242,7 +242,7 @@ func summaryLine(s lifecycle.Summary) string {
 }
 
 // bytesWords is an amount of storage for people.
-func bytesWords(b lifecycle.Bytes) string {
+func bytesWords(b lifecycle.StorageSize) string {
 	size := humanize.IBytes(uint64(b.Bytes))
 	if b.SharedOnce || b.Bytes == 0 {
 		return size

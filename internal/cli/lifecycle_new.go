@@ -115,7 +115,7 @@ func (f planFlags) plan(cmd *cobra.Command) (lifecycle.Retention, error) {
 		if err != nil || n == 0 || tag == "" {
 			return p, usagef("--keep %q is not TAG=N; prod=10 is", text)
 		}
-		p.Keep = append(p.Keep, lifecycle.KeepOf{Tag: tag, Count: int(n)})
+		p.Keep = append(p.Keep, lifecycle.KeepTagged{Tag: tag, Count: int(n)})
 	}
 	return p, nil
 }

@@ -57,15 +57,15 @@ func imageOrder(f lsFlags) (func(a, b content.Image) int, error) {
 }
 
 // repositoryOrder is the order that the flags ask for; nil is that of the registry.
-func repositoryOrder(f lsFlags) (func(a, b ecr.Description) int, error) {
+func repositoryOrder(f lsFlags) (func(a, b ecr.RepositoryDescription) int, error) {
 	switch {
 	case f.tagged || f.untagged || f.tag != "" || f.since != "" || f.before != "" || f.larger != "":
 		return nil, usagef("the filters are for images; name a repository")
 	case f.sort != "" && f.sort != "name":
 		return nil, usagef("repositories are sorted by name only, not by %q", f.sort)
 	}
-	orders := map[string]func(a, b ecr.Description) int{
-		"name": func(a, b ecr.Description) int { return cmp.Compare(a.Name, b.Name) },
+	orders := map[string]func(a, b ecr.RepositoryDescription) int{
+		"name": func(a, b ecr.RepositoryDescription) int { return cmp.Compare(a.Name, b.Name) },
 	}
 	return pickOrder(orders, f)
 }

@@ -104,7 +104,7 @@ func adviseMirror(c mirror.Config, registries auth.Registries) mirrorAdvice {
 }
 
 // whyNotReplicated is what replication and a pull-through cache cannot do of an item; "" if they can do it.
-func whyNotReplicated(c mirror.Config, item mirror.Images, repository string) string {
+func whyNotReplicated(c mirror.Config, item mirror.ImageRules, repository string) string {
 	pattern := strings.TrimSuffix(repository, "*")
 	switch {
 	case item.Name != "" && item.Name != repository:

@@ -166,15 +166,15 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 // printMirrored prints what was copied. planErr is about repositories that could not be planned.
 func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, err error) error {
 	type image struct {
-		mirror.Mirrored
+		mirror.ImageResult
 		Error *failure `json:"error,omitempty"`
 	}
 	var text strings.Builder
 	images := []image{}
 	copied := 0
-	var foreign []mirror.Mirrored
+	var foreign []mirror.ImageResult
 	for _, m := range report.Images {
-		entry := image{Mirrored: m}
+		entry := image{ImageResult: m}
 		if m.Err != nil {
 			f := newFailure(m.To, m.Err)
 			entry.Error = &f

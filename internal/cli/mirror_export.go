@@ -287,7 +287,7 @@ func (app *App) exportConfig(args []string) (mirror.Config, error) {
 		if !known {
 			i = len(config.Images)
 			places[r.Place()] = i
-			config.Images = append(config.Images, mirror.Images{From: r.Place()})
+			config.Images = append(config.Images, mirror.ImageRules{From: r.Place()})
 		}
 		switch images := &config.Images[i]; {
 		case r.Digest != "":

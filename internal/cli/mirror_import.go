@@ -92,7 +92,7 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
 		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
 	}
-	if err := (mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing), Images: []mirror.Images{{From: "HOST/image"}}}).Validate(); err != nil {
+	if err := (mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing), Images: []mirror.ImageRules{{From: "HOST/image"}}}).Validate(); err != nil {
 		return usageError{err}
 	}
 	options, err := app.setOptions(ctx, f.keys)
@@ -164,9 +164,9 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 
 // setConfig is a mirror of all images of a set.
 func setConfig(set *media.Reader, replaced map[string]bool, destination string, f mirrorImportFlags) mirror.Config {
-	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.Existing(f.existing)}
+	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing)}
 	for _, r := range set.Repositories() {
-		item := mirror.Images{From: r[0], Name: r[1]}
+		item := mirror.ImageRules{From: r[0], Name: r[1]}
 		item.Tags.Match = mirror.Patterns{"*"}
 		for _, image := range set.Images {
 			if image.Repository != item.From || image.Subject != "" {

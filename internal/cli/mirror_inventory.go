@@ -45,7 +45,7 @@ func (app *App) takeInventory(ctx context.Context, destination string) error {
 	if len(names) > 0 {
 		var config mirror.Config
 		for _, name := range names {
-			config.Images = append(config.Images, mirror.Images{From: destination + "/" + name, Name: name})
+			config.Images = append(config.Images, mirror.ImageRules{From: destination + "/" + name, Name: name})
 		}
 		if inventory, err = media.TakeInventory(ctx, config, &mirrorOpener{app: app}, mirror.Options{Now: app.Now}); err != nil {
 			return err

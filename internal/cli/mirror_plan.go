@@ -181,12 +181,12 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		}
 	}
 	fmt.Fprintf(&s, "%s to add, %d to move, %d different and left, %d in conflict\n",
-		english.Plural(p.Count(mirror.Add), "tag", ""), p.Count(mirror.Move), p.Count(mirror.Leave), p.Count(mirror.Conflict))
+		english.Plural(p.Count(mirror.AddTag), "tag", ""), p.Count(mirror.MoveTag), p.Count(mirror.LeaveTag), p.Count(mirror.Conflict))
 	if p.Prune != nil {
 		n, present := p.Deletions()
 		fmt.Fprintf(&s, "%d of %s to delete, at most %s\n", n, english.Plural(present, "tag and untagged image", "tags and untagged images"), p.Prune.MaxDelete)
 	}
-	least, operation := ecr.LeastTime(p.Calls)
+	least, operation := ecr.MinTimeOfRequests(p.Calls)
 	if p.Shard != nil {
 		fmt.Fprintf(&s, "shard %s: %d of %s\n", p.Shard.Shard, len(p.Repositories), english.Plural(p.Shard.All, "repository", "repositories"))
 		least *= time.Duration(p.Shard.Count) // it has its share of the quota

@@ -35,7 +35,7 @@ func newMirrorReportCommand(app *App) *cobra.Command {
 }
 
 func (app *App) mergeMirrorReports(paths []string) error {
-	var reports []mirror.WrittenReport
+	var reports []mirror.ReportFile
 	for _, path := range paths {
 		in, closeFile, err := app.openInput(path)
 		if err != nil {

@@ -52,7 +52,7 @@ func (o *mirrorOpener) Settings(ctx context.Context, source, destination string)
 	if err != nil {
 		return mirror.Settings{}, err
 	}
-	described, failures := registry.Describe(ctx, []ecr.Description{has})
+	described, failures := registry.Describe(ctx, []ecr.RepositoryDescription{has})
 	if err := errors.Join(failures...); err != nil {
 		return mirror.Settings{}, err
 	}

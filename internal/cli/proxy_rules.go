@@ -41,7 +41,7 @@ type proxyRuleSet struct {
 
 	loading singleflight.Group // of demands, by repository
 	mu      sync.Mutex
-	demands map[string]proxy.Demand
+	demands map[string]proxy.ImageRequirements
 }
 
 // proxyRules reads what the flags name.
@@ -59,7 +59,7 @@ func (app *App) proxyRules(f proxyFlags) (*proxyRules, error) {
 }
 
 func (app *App) readProxyRules(f proxyFlags) (*proxyRuleSet, error) {
-	set := &proxyRuleSet{allow: map[string]bool{}, demands: map[string]proxy.Demand{}}
+	set := &proxyRuleSet{allow: map[string]bool{}, demands: map[string]proxy.ImageRequirements{}}
 	for _, host := range f.allow {
 		if err := set.add(host); err != nil {
 			return nil, usagef("--allow %s: %w", host, err)
@@ -123,14 +123,14 @@ func (r *proxyRules) allowed(host string) bool {
 }
 
 // demand returns what the policy requires of the images of a repository.
-func (r *proxyRules) demand(ctx context.Context, host, repository string) (proxy.Demand, error) {
+func (r *proxyRules) demand(ctx context.Context, host, repository string) (proxy.ImageRequirements, error) {
 	set := r.set()
 	if set.policy == nil {
-		return proxy.Demand{}, nil
+		return proxy.ImageRequirements{}, nil
 	}
 	place, err := r.parse(host + "/" + repository)
 	if err != nil {
-		return proxy.Demand{}, err
+		return proxy.ImageRequirements{}, err
 	}
 	name := place.Place()
 	if d, ok := set.demand(name); ok {
@@ -148,15 +148,15 @@ func (r *proxyRules) demand(ctx context.Context, host, repository string) (proxy
 	})
 	select {
 	case l := <-loaded:
-		d, _ := l.Val.(proxy.Demand) // none with an error
+		d, _ := l.Val.(proxy.ImageRequirements) // none with an error
 		return d, l.Err
 	case <-ctx.Done():
-		return proxy.Demand{}, ctx.Err()
+		return proxy.ImageRequirements{}, ctx.Err()
 	}
 }
 
 // demand returns what was kept of a repository.
-func (s *proxyRuleSet) demand(place string) (proxy.Demand, bool) {
+func (s *proxyRuleSet) demand(place string) (proxy.ImageRequirements, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d, ok := s.demands[place]
@@ -164,7 +164,7 @@ func (s *proxyRuleSet) demand(place string) (proxy.Demand, bool) {
 }
 
 // keep remembers what is required of a repository.
-func (s *proxyRuleSet) keep(place string, d proxy.Demand) {
+func (s *proxyRuleSet) keep(place string, d proxy.ImageRequirements) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.demands) >= maxDemands {
@@ -180,29 +180,29 @@ const demandTime = 2 * time.Minute
 const maxDemands = 1000
 
 // makeDemand loads the keys of the rule of a repository.
-func (r *proxyRules) makeDemand(ctx context.Context, policy *imagePolicy, place ref.Reference) (proxy.Demand, error) {
+func (r *proxyRules) makeDemand(ctx context.Context, policy *imagePolicy, place ref.Reference) (proxy.ImageRequirements, error) {
 	rule := policy.rule(place)
 	switch rule.Action {
 	case sign.ActionAccept:
-		return proxy.Demand{}, nil
+		return proxy.ImageRequirements{}, nil
 	case sign.ActionReject:
-		return proxy.Demand{}, fmt.Errorf("%w: the policy %s takes no image from there", proxy.ErrRefused, policy.path)
+		return proxy.ImageRequirements{}, fmt.Errorf("%w: the policy %s takes no image from there", proxy.ErrRefused, policy.path)
 	}
 	warn := rule.Enforcement == sign.EnforceWarn
 	required, err := rule.Requirements(ctx, r.app.keysFor(place).public)
 	if isWarning(ctx, err, warn) {
-		return proxy.Demand{ID: unknownKeys, Verify: func(ctx context.Context, _ content.Source, _ content.Manifest) error {
+		return proxy.ImageRequirements{ID: unknownKeys, Verify: func(ctx context.Context, _ content.Source, _ content.Manifest) error {
 			return r.app.refuse(ctx, err, true)
 		}}, nil
 	}
 	if err != nil {
-		return proxy.Demand{}, err
+		return proxy.ImageRequirements{}, err
 	}
 	id, err := demandID(required, warn)
 	if err != nil {
-		return proxy.Demand{}, err
+		return proxy.ImageRequirements{}, err
 	}
-	return proxy.Demand{ID: id, Verify: func(ctx context.Context, src content.Source, m content.Manifest) error {
+	return proxy.ImageRequirements{ID: id, Verify: func(ctx context.Context, src content.Source, m content.Manifest) error {
 		_, err := verifyImage(ctx, src, m, required)
 		if isRefusal(err) {
 			err = fmt.Errorf("%w %s: %w", proxy.ErrRefused, policy.path, err)

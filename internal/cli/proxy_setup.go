@@ -60,10 +60,10 @@ type proxySetupResult struct {
 }
 
 type proxySetupHost struct {
-	Host   string         `json:"host"`
-	Files  []setup.Change `json:"files,omitempty"`
-	State  string         `json:"state"`            // of the files: set up, removed, unchanged; with --check how the engine reads
-	Detail string         `json:"detail,omitempty"` // what is wrong
+	Host   string             `json:"host"`
+	Files  []setup.FileChange `json:"files,omitempty"`
+	State  string             `json:"state"`            // of the files: set up, removed, unchanged; with --check how the engine reads
+	Detail string             `json:"detail,omitempty"` // what is wrong
 }
 
 func newProxySetupCommand(app *App) *cobra.Command {

@@ -115,7 +115,7 @@ func appliedSteps(steps []governance.Step) []appliedStep {
 }
 
 func (app *App) applyRepositories(ctx context.Context, path, host string, f repoApplyFlags) error {
-	limit, err := lifecycle.ParseLimit(f.maxExpire)
+	limit, err := lifecycle.ParseExpiryLimit(f.maxExpire)
 	switch {
 	case err != nil:
 		return usagef("--max-expire %w", err)
@@ -221,7 +221,7 @@ func (app *App) readDesired(path string) (governance.Desired, error) {
 }
 
 // refusals report why a plan is not carried out.
-func refusals(steps []governance.Step, limit lifecycle.Limit, everybody bool) error {
+func refusals(steps []governance.Step, limit lifecycle.ExpiryLimit, everybody bool) error {
 	var all []error
 	for _, step := range steps {
 		switch {

@@ -99,7 +99,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	if err != nil {
 		return err
 	}
-	var repositories []ecr.Description
+	var repositories []ecr.RepositoryDescription
 	for repository, err := range r.Repositories(ctx, pattern) {
 		if err != nil {
 			return err
@@ -110,7 +110,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 		// A gate that looked at nothing has not passed.
 		return fmt.Errorf("no repository of %s matches %s", r, pattern)
 	}
-	slices.SortFunc(repositories, func(a, b ecr.Description) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(repositories, func(a, b ecr.RepositoryDescription) int { return cmp.Compare(a.Name, b.Name) })
 	descriptions, failures := r.Describe(ctx, repositories)
 	report := audit.NewReport(r, pattern, descriptions, failures, skipped, app.Now())
 	if err := app.writeReports(report, reports); err != nil {

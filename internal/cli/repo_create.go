@@ -30,7 +30,7 @@ kmsKey, created (false if it existed).`
 
 // createdRepository is the JSON form of one repository of `repo create`.
 type createdRepository struct {
-	ecr.Description
+	ecr.RepositoryDescription
 	Created bool `json:"created"`
 }
 

@@ -55,7 +55,7 @@ func (app *App) describeRepositories(ctx context.Context, names []string) error 
 			failures = append(failures, err)
 			continue
 		}
-		descriptions, errs := r.Describe(ctx, []ecr.Description{repository})
+		descriptions, errs := r.Describe(ctx, []ecr.RepositoryDescription{repository})
 		described = append(described, descriptions...)
 		failures = append(failures, errs...)
 	}
@@ -82,7 +82,7 @@ func (app *App) describe(text *strings.Builder, d governance.Description) {
 	fmt.Fprintf(text, "%s/%s\n", d.Host, d.Name)
 	field := func(name, value string) { fmt.Fprintf(text, "  %-17s %s\n", name+":", printable(value)) }
 	field("Created", app.age(&d.CreatedAt))
-	field("Tag mutability", governance.MutabilityOf(d.Description).String())
+	field("Tag mutability", governance.MutabilityOf(d.RepositoryDescription).String())
 	field("Scanning", showScanning(d.Scanning))
 	field("Encryption", showEncryption(d))
 	field("Resource tags", showResourceTags(d.ResourceTags))

@@ -62,7 +62,7 @@ func (app *App) readFindings(files []string) (scan.Report, error) {
 	if errors.Is(err, scan.ErrNoResult) {
 		err = fmt.Errorf("%w; save the output without --max-items, --no-paginate and --query", err)
 	}
-	return scan.Together(reports...), err
+	return scan.Merge(reports...), err
 }
 
 func (app *App) readPages(file string) ([]scan.Page, error) {

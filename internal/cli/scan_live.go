@@ -73,5 +73,5 @@ func (app *App) scansOf(ctx context.Context, names []string, timeout time.Durati
 		}
 		reports = append(reports, report)
 	}
-	return scan.Together(reports...), nil
+	return scan.Merge(reports...), nil
 }

@@ -34,7 +34,7 @@ func newScanReportCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v := scan.Show(report, app.Now())
+			v := scan.ListFindings(report, app.Now())
 			if err := app.writeVerdict(v, reports); err != nil || len(args) == 0 {
 				return err
 			}

@@ -63,7 +63,7 @@ func (app *App) waitForScans(ctx context.Context, names []string, timeout time.D
 		Scans []endedScan `json:"scans"`
 	}{[]endedScan{}}
 	t := table{header: []string{"REFERENCE", "PLATFORM", "STATUS", "FINDINGS"}}
-	v := scan.Show(report, app.Now())
+	v := scan.ListFindings(report, app.Now())
 	for _, i := range v.Images {
 		result.Scans = append(result.Scans, endedScan{i.Reference, i.Digest, i.Platform, i.Status, i.StatusDescription, i.CompletedAt, i.Counts})
 		status, found := string(i.Status), showCounts(i.Counts)

@@ -100,7 +100,7 @@ func attachmentText(a treeAttachment) string {
 
 // contentText describes, of a signature or attestation what its kind does not; known says
 // that its maker is shown.
-func contentText(c sign.Content, known bool) string {
+func contentText(c sign.AttachmentContent, known bool) string {
 	var parts []string
 	if c.PredicateType != "" && c.PredicateType != signaturePredicate {
 		parts = append(parts, printable(c.PredicateType))

@@ -129,8 +129,8 @@ func (p *program) run(ctx context.Context, stdin io.Reader) (code int, err error
 	return 0, err
 }
 
-func (p *program) helper(ctx context.Context) *auth.Helper {
-	return &auth.Helper{Context: ctx, Tokens: p.settings.Tokens(p.env, p.log), Registries: p.settings.Registries, Logger: p.log}
+func (p *program) helper(ctx context.Context) *auth.CredentialHelper {
+	return &auth.CredentialHelper{Context: ctx, Tokens: p.settings.Tokens(p.env, p.log), Registries: p.settings.Registries, Logger: p.log}
 }
 
 // hostOf finds the host in the input of an action; "" if there is none.

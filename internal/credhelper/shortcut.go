@@ -37,7 +37,7 @@ func (p *program) shorten(ctx context.Context, host string) {
 // plan finds out which files decide about the token for host, and how. It is not
 // ok if other things than files and the environment do, or if package startup would
 // not look into the token cache that is used.
-func (p *program) plan(ctx context.Context, host string) (files []string, plan auth.Plan, ok bool) {
+func (p *program) plan(ctx context.Context, host string) (files []string, plan auth.TokenPlan, ok bool) {
 	s, err := settings.Load(p.env)
 	if err != nil || s.Keychain != "" || s.CacheDir == "" || s.CacheDir != startup.CacheDir(p.env) {
 		return nil, plan, false

@@ -84,7 +84,7 @@ func (s *Session) judgeProxies(ctx context.Context, config *httpproxy.Config, by
 			"Unless that is what you want: have the hosts of Amazon ECR and Amazon S3 (layers) take the same way, in NO_PROXY or not.")
 	}
 	if plan, err := s.Tokens.Minter.AWS.Plan(ctx, s.registry()); err == nil {
-		metadata := map[auth.Kind]string{auth.KindIMDS: "169.254.169.254", auth.KindECS: "169.254.170.2", auth.KindPodIdentity: "169.254.170.23"}[plan.Source.Kind]
+		metadata := map[auth.SourceKind]string{auth.KindIMDS: "169.254.169.254", auth.KindECS: "169.254.170.2", auth.KindPodIdentity: "169.254.170.23"}[plan.Source.Kind]
 		if metadata != "" && !strings.Contains(config.NoProxy, metadata) {
 			return warning("NO_PROXY lacks "+metadata+", from where credentials come", "Add "+metadata+" to NO_PROXY.")
 		}

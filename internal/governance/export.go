@@ -28,14 +28,14 @@ type Export struct {
 // belong to an account that is not the caller's.
 func (r *Registry) Export(ctx context.Context, pattern string, registry bool) (Export, error) {
 	e := Export{file: desiredFile{Version: 1, Registry: r.Host}}
-	var list []ecrrepo.Description
+	var list []ecrrepo.RepositoryDescription
 	for repository, err := range r.Repositories(ctx, pattern) {
 		if err != nil {
 			return e, err
 		}
 		list = append(list, repository)
 	}
-	slices.SortFunc(list, func(a, b ecrrepo.Description) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b ecrrepo.RepositoryDescription) int { return cmp.Compare(a.Name, b.Name) })
 	repositories, failures := r.Describe(ctx, list)
 	if len(failures) > 0 {
 		return e, errors.Join(failures...)

@@ -49,7 +49,7 @@ func ParseMutability(mode string, exclusions []string) (Mutability, error) {
 }
 
 // MutabilityOf is that of a repository.
-func MutabilityOf(r ecr.Description) Mutability {
+func MutabilityOf(r ecr.RepositoryDescription) Mutability {
 	return Mutability{Immutable: strings.HasPrefix(r.TagMutability, "IMMUTABLE"), Exclusions: r.MutabilityExclusions}
 }
 

@@ -110,7 +110,7 @@ func (d DesiredRepository) steps(object string, has Description, exists, otherKe
 			return err
 		}})
 	} else {
-		if m := MutabilityOf(has.Description); d.Mutability != nil && !d.Mutability.Equal(m) {
+		if m := MutabilityOf(has.RepositoryDescription); d.Mutability != nil && !d.Mutability.Equal(m) {
 			add("tagMutability", m.String(), d.Mutability.String(), func(ctx context.Context, r *Registry) error {
 				return r.SetMutability(ctx, d.Name, *d.Mutability)
 			})

@@ -125,8 +125,8 @@ func planned(d Desired, s State) string {
 func TestPlan(t *testing.T) {
 	has := func(change func(*Description)) State {
 		d := Description{
-			Description:  ecr.Description{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
-			ResourceTags: map[string]string{"team": "core", "other": "x"}, LifecyclePolicy: []byte(untaggedRule),
+			RepositoryDescription: ecr.RepositoryDescription{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
+			ResourceTags:          map[string]string{"team": "core", "other": "x"}, LifecyclePolicy: []byte(untaggedRule),
 		}
 		d.Policy, _ = files("policy.json")
 		if change != nil {

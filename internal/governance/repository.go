@@ -22,7 +22,7 @@ import (
 // Description is all settings of a repository. Its JSON
 // form is stable: fields are only added.
 type Description struct {
-	ecrrepo.Description
+	ecrrepo.RepositoryDescription
 	ResourceTags map[string]string `json:"resourceTags"`
 	// Scanning is what applies to the repository; nil if only the registry's account
 	// may know, which the identity in use is not of.
@@ -38,8 +38,8 @@ type Description struct {
 
 // Repositories lists the repositories whose name matches the pattern, as they arrive. An
 // error ends the list.
-func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[ecrrepo.Description, error] {
-	return func(yield func(ecrrepo.Description, error) bool) {
+func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[ecrrepo.RepositoryDescription, error] {
+	return func(yield func(ecrrepo.RepositoryDescription, error) bool) {
 		for repository, err := range ecrrepo.List(ctx, r.cfg, r.Registry) {
 			if err == nil && !wildcard.Match(pattern, repository.Name) {
 				continue
@@ -53,7 +53,7 @@ func (r *Registry) Repositories(ctx context.Context, pattern string) iter.Seq2[e
 
 // Repository reads the settings that are the repository's own, with one call. The
 // error wraps [content.ErrNotFound] if there is none.
-func (r *Registry) Repository(ctx context.Context, name string) (ecrrepo.Description, error) {
+func (r *Registry) Repository(ctx context.Context, name string) (ecrrepo.RepositoryDescription, error) {
 	return ecrrepo.New(r.cfg, r.Registry, name).Describe(ctx)
 }
 
@@ -64,7 +64,7 @@ const parallelDescriptions = 6
 // Describe reads all settings of repositories, with three calls for each, one for each
 // 25, and one for each KMS key. The descriptions are in the order of the repositories;
 // with those that could not be read left out, and an error for each of these.
-func (r *Registry) Describe(ctx context.Context, repositories []ecrrepo.Description) ([]Description, []error) {
+func (r *Registry) Describe(ctx context.Context, repositories []ecrrepo.RepositoryDescription) ([]Description, []error) {
 	var names []string
 	for _, repository := range repositories {
 		names = append(names, repository.Name)
@@ -99,8 +99,8 @@ func (r *Registry) Describe(ctx context.Context, repositories []ecrrepo.Descript
 }
 
 // describe reads what only the repository itself tells.
-func (r *Registry) describe(ctx context.Context, repository ecrrepo.Description) (Description, error) {
-	d := Description{Description: repository}
+func (r *Registry) describe(ctx context.Context, repository ecrrepo.RepositoryDescription) (Description, error) {
+	d := Description{RepositoryDescription: repository}
 	var err error
 	if d.ResourceTags, err = r.ResourceTags(ctx, repository.ARN); err != nil {
 		return d, err
@@ -158,7 +158,7 @@ func (r *Registry) SetScanOnPush(ctx context.Context, repository string, on bool
 
 // CreateRepository creates a repository, with one call. The error wraps
 // [content.ErrConflict] if there is one of this name.
-func (r *Registry) CreateRepository(ctx context.Context, name string, s ecrrepo.Settings) (ecrrepo.Description, error) {
+func (r *Registry) CreateRepository(ctx context.Context, name string, s ecrrepo.Settings) (ecrrepo.RepositoryDescription, error) {
 	return ecrrepo.New(r.cfg, r.Registry, name).CreateRepository(ctx, s)
 }
 

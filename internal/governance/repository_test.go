@@ -23,7 +23,7 @@ func TestDescribeManyRepositories(t *testing.T) {
 	if _, err := r.PutScanningConfiguration(ctx, NewScanningConfiguration(ScanBasic, []string{"*25"}, nil)); err != nil {
 		t.Fatal(err)
 	}
-	var repositories []ecr.Description
+	var repositories []ecr.RepositoryDescription
 	for repository, err := range r.Repositories(ctx, "team/*") {
 		if err != nil {
 			t.Fatal(err)
@@ -31,7 +31,7 @@ func TestDescribeManyRepositories(t *testing.T) {
 		repositories = append(repositories, repository)
 	}
 	slices.Reverse(repositories) // the order is that of the caller
-	gone := ecr.Description{Name: "team/gone", ARN: strings.Replace(repositories[0].ARN, repositories[0].Name, "team/gone", 1)}
+	gone := ecr.RepositoryDescription{Name: "team/gone", ARN: strings.Replace(repositories[0].ARN, repositories[0].Name, "team/gone", 1)}
 	descriptions, failures := r.Describe(ctx, slices.Insert(repositories, 1, gone))
 	if len(failures) != 1 || !strings.Contains(failures[0].Error(), "gone") {
 		t.Errorf("failures %v", failures)
@@ -56,7 +56,7 @@ func TestScanningOfAnotherAccountIsNotKnown(t *testing.T) {
 		"GetRepositoryPolicy":              `{"__type":"RepositoryPolicyNotFoundException"}`,
 		"GetLifecyclePolicy":               `{"__type":"LifecyclePolicyNotFoundException"}`,
 	}}
-	descriptions, failures := s.registry().Describe(context.Background(), []ecr.Description{{Name: "app", ARN: "arn:app"}})
+	descriptions, failures := s.registry().Describe(context.Background(), []ecr.RepositoryDescription{{Name: "app", ARN: "arn:app"}})
 	if len(failures) > 0 || len(descriptions) != 1 || descriptions[0].Scanning != nil {
 		t.Errorf("%+v, %v", descriptions, failures)
 	}

@@ -84,7 +84,7 @@ func (c *Chain) dependencies() [][]int {
 	before := make([][]int, len(c.Sets))
 	for i, s := range c.Sets {
 		for k, other := range c.Sets {
-			if i != k && slices.ContainsFunc(s.Needs, func(n Need) bool { return c.supplies(k, other, n) }) {
+			if i != k && slices.ContainsFunc(s.Needs, func(n RequiredBlob) bool { return c.supplies(k, other, n) }) {
 				before[i] = append(before[i], k)
 			}
 		}
@@ -104,7 +104,7 @@ func (c *Chain) dependencies() [][]int {
 }
 
 // supplies reports whether set k carried what another one needs: the one that the need names, if it is in the chain.
-func (c *Chain) supplies(k int, set *Reader, n Need) bool {
+func (c *Chain) supplies(k int, set *Reader, n RequiredBlob) bool {
 	if n.Set != "" && slices.ContainsFunc(c.Sets, func(s *Reader) bool { return s.ID == n.Set }) {
 		return set.ID == n.Set
 	}
@@ -139,11 +139,11 @@ func (c *Chain) ambiguous(before [][]int) error {
 }
 
 // Check asks the destination for what the sets were made without, and no set before in the chain carries. The error is about
-// all sets, and wraps [ErrNeeds].
+// all sets, and wraps [ErrRequiredBlobs].
 func (c *Chain) Check(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
 	for i, r := range c.Sets {
 		rest := r.Set
-		rest.Needs = slices.DeleteFunc(slices.Clone(r.Needs), func(n Need) bool {
+		rest.Needs = slices.DeleteFunc(slices.Clone(r.Needs), func(n RequiredBlob) bool {
 			return slices.ContainsFunc(c.carried[:i], func(carried map[string]map[digest.Digest]bool) bool { return carried[n.Name][n.Digest] })
 		})
 		if err := rest.CheckNeeds(ctx, open); err != nil {

@@ -45,13 +45,13 @@ func (r *Reader) checkDelta(ctx context.Context, d Delta) error {
 
 // checkHeader returns an error unless a delta is what the set says.
 func (d Delta) checkHeader(h delta.Header) error {
-	if h.Layer != (delta.Part{Digest: d.Layer, Size: d.Size}) {
+	if h.Layer != (delta.LayerID{Digest: d.Layer, Size: d.Size}) {
 		return damaged("it is the delta of %s", h.Layer.Digest)
 	}
 	if h.EncoderName() != d.Encoder {
 		return damaged("its encoder is %s, not %s", h.EncoderName(), d.Encoder)
 	}
-	if !slices.EqualFunc(h.Bases, d.Bases, func(p delta.Part, n Need) bool { return p.Digest == n.Digest && p.Size == n.Size }) {
+	if !slices.EqualFunc(h.Bases, d.Bases, func(p delta.LayerID, n RequiredBlob) bool { return p.Digest == n.Digest && p.Size == n.Size }) {
 		return damaged("it has other bases than the set says")
 	}
 	return nil

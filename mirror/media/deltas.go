@@ -67,7 +67,7 @@ type Delta struct {
 	Bytes   int64         `json:"bytes"` // of the delta
 	Encoder string        `json:"encoder"`
 	// Bases are layers that a repository of the destination has, in the order of the delta.
-	Bases []Need `json:"bases"`
+	Bases []RequiredBlob `json:"bases"`
 }
 
 func (d Delta) descriptor() content.Descriptor {
@@ -86,8 +86,8 @@ func (d Delta) check() error {
 	return nil
 }
 
-// Deltas is what a destination can rebuild.
-type Deltas struct {
+// DeltaSupport is what a destination can rebuild.
+type DeltaSupport struct {
 	Version  int      `json:"version"` // of the format
 	Encoders []string `json:"encoders"`
 }
@@ -119,7 +119,7 @@ func IsLayer(mediaType string) bool { return strings.Contains(mediaType, "tar") 
 
 // candidate is a layer that a repository of the destination has, and the source too.
 type candidate struct {
-	Need
+	RequiredBlob
 	src        content.Source
 	descriptor content.Descriptor
 }
@@ -137,7 +137,7 @@ type deltaMaker struct {
 
 // makeDeltas replaces the layers of the collection that are worth it, before its plan is made. The caller
 // closes the result.
-func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (*deltaMaker, error) {
+func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) (*deltaMaker, error) {
 	m := &deltaMaker{opts: *opts.Delta, workspace: delta.NewWorkspace(opts.Delta.TempDir), encoders: encoders(opts.Have), plain: map[digest.Digest]*delta.Plaintext{}}
 	if m.opts.Now == nil {
 		m.opts.Now = time.Now
@@ -179,7 +179,7 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 	all := mirror.Config{}
 	for _, images := range conf.Images {
 		images.Tags, images.Digests = mirror.TagRules{Match: mirror.Patterns{"*"}}, nil
-		if !slices.ContainsFunc(all.Images, func(other mirror.Images) bool { return other.From == images.From }) {
+		if !slices.ContainsFunc(all.Images, func(other mirror.ImageRules) bool { return other.From == images.From }) {
 			all.Images = append(all.Images, images)
 		}
 	}
@@ -205,7 +205,7 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 					slices.ContainsFunc(m.candidates, func(c candidate) bool { return c.Digest == b.Digest }) {
 					continue
 				}
-				m.candidates = append(m.candidates, candidate{Need{Name: s.Name, Digest: b.Digest, Size: b.Size}, src, b})
+				m.candidates = append(m.candidates, candidate{RequiredBlob{Name: s.Name, Digest: b.Digest, Size: b.Size}, src, b})
 			}
 		}
 	}
@@ -228,7 +228,7 @@ func (m *deltaMaker) try(ctx context.Context, src content.Source, blob content.D
 		}
 		for _, base := range result.Bases {
 			i := slices.IndexFunc(m.candidates, func(c candidate) bool { return c.Digest == base })
-			entry.Bases = append(entry.Bases, m.candidates[i].Need)
+			entry.Bases = append(entry.Bases, m.candidates[i].RequiredBlob)
 		}
 		m.deltas = append(m.deltas, entry)
 	}

@@ -64,12 +64,12 @@ type gap struct {
 
 func newGap(t *testing.T) *gap {
 	return &gap{near: world{"a.example/web": {Store: memory.New("web")}}, far: world{},
-		config: mirror.Config{Images: []mirror.Images{{From: "a.example/web"}}}, temp: t.TempDir()}
+		config: mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}, temp: t.TempDir()}
 }
 
 func (g *gap) inventory(t *testing.T) Inventory {
 	t.Helper()
-	v, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.Images{{From: "far/web", Name: "web"}}}, renamed{g.far}, mirror.Options{})
+	v, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.ImageRules{{From: "far/web", Name: "web"}}}, renamed{g.far}, mirror.Options{})
 	check(t, err)
 	return v
 }
@@ -176,13 +176,13 @@ func TestDeltaRefused(t *testing.T) {
 	}
 	elsewhere := *g
 	elsewhere.far = world{}
-	if err := elsewhere.load(t, dir); !errors.Is(err, ErrNeeds) {
+	if err := elsewhere.load(t, dir); !errors.Is(err, ErrRequiredBlobs) {
 		t.Errorf("without the base: %v", err)
 	}
 	if n := elsewhere.far["web"].Sent(); n != 0 {
 		t.Errorf("%d bytes were written", n)
 	}
-	for name, deltas := range map[string]*Deltas{
+	for name, deltas := range map[string]*DeltaSupport{
 		"says nothing": nil, "another version": {Version: 2, Encoders: delta.Encoders()},
 		"without the encoder": {Version: 1, Encoders: []string{"none", "zlib-6"}},
 	} {

@@ -74,7 +74,7 @@ type exporter struct {
 	opts      ExportOptions
 	collected *collection
 	plan      *plan
-	selected  []mirror.Selected
+	selected  []mirror.SelectedRepository
 	sources   []content.Source
 	deltas    *deltaMaker
 }
@@ -136,7 +136,7 @@ func (e *exporter) write(ctx context.Context, to place, describe func(s Set) err
 }
 
 // openSources opens the repositories and reads the manifests of the selected images.
-func openSources(ctx context.Context, selected []mirror.Selected, o mirror.Opener) ([]content.Source, error) {
+func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener) ([]content.Source, error) {
 	sources := make([]content.Source, len(selected))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(repositoriesAtOnce)
@@ -153,7 +153,7 @@ func openSources(ctx context.Context, selected []mirror.Selected, o mirror.Opene
 }
 
 // collect reads what belongs to all images.
-func collect(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) (*collection, error) {
+func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) (*collection, error) {
 	all := newCollection()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -187,7 +187,7 @@ func collect(ctx context.Context, selected []mirror.Selected, sources []content.
 // readersAtOnce is how many images are read at once.
 const readersAtOnce = 16
 
-func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage) transfer.Options {
+func optionsOf(opts ExportOptions, s mirror.SelectedRepository, image mirror.SelectedImage) transfer.Options {
 	options := opts.Copy
 	options.Reference, options.Platforms, options.Referrers = string(image.Digest), s.Platforms, s.Referrers
 	options.ReferrerFilter = s.ReferrerFilter
@@ -196,7 +196,7 @@ func optionsOf(opts ExportOptions, s mirror.Selected, image mirror.SelectedImage
 
 // fill copies all images into the set. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
-func (w *writer) fill(ctx context.Context, selected []mirror.Selected, sources []content.Source, opts ExportOptions) error {
+func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(cmp.Or(opts.Repositories, repositoriesAtOnce))
 	for i, s := range selected {

@@ -29,8 +29,8 @@ type stream struct {
 	failed map[digest.Digest]error // blobs that were not stored
 }
 
-// ErrStream reports a blob of a set that is read from a stream, and which is not there when it is asked for.
-var ErrStream = errors.New("the set is read from a stream, and does not have it now")
+// ErrNotInStream reports a blob of a set that is read from a stream, and which is not there when it is asked for.
+var ErrNotInStream = errors.New("the set is read from a stream, and does not have it now")
 
 // OpenStream opens a set in one file that can be read only once. Its manifests, deltas and blobs of up to
 // 64 KiB, which come first, are kept in a temporary file in tempDir, "" is the system's directory. The
@@ -94,7 +94,7 @@ func (s *stream) check(d content.Descriptor) error {
 	if err := s.failed[d.Digest]; err != nil {
 		return fmt.Errorf("blob %s was not stored: %w", d.Digest, err)
 	}
-	return fmt.Errorf("blob %s of %s: %w", d.Digest, s.name, ErrStream)
+	return fmt.Errorf("blob %s of %s: %w", d.Digest, s.name, ErrNotInStream)
 }
 
 // close removes the temporary file where it could not be removed while it was open.

@@ -30,13 +30,13 @@ type Inventory struct {
 	Repositories map[string][]digest.Digest `json:"repositories"`
 	// Sets are the blobs that each set carried, sorted, by its ID. Only the receipt of an import knows.
 	Sets map[digest.Digest][]digest.Digest `json:"sets,omitempty"`
-	// Deltas is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
-	Deltas *Deltas `json:"deltas,omitempty"`
+	// DeltaSupport is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
+	Deltas *DeltaSupport `json:"deltas,omitempty"`
 }
 
 // NewInventory returns the inventory of a destination that has nothing.
 func NewInventory() Inventory {
-	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}, Deltas: &Deltas{deltaVersion, delta.Encoders()}}
+	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}, Deltas: &DeltaSupport{deltaVersion, delta.Encoders()}}
 }
 
 // maxInventory bounds an inventory, in bytes.
@@ -143,8 +143,8 @@ func lookup(inventories []Inventory) map[string]map[digest.Digest]bool {
 	return has
 }
 
-// Need is a blob that a repository of the destination has to have already: the set does not have it.
-type Need struct {
+// RequiredBlob is a blob that a repository of the destination has to have already: the set does not have it.
+type RequiredBlob struct {
 	Name   string        `json:"name"` // repository under a destination
 	Digest digest.Digest `json:"digest"`
 	Size   int64         `json:"size"`
@@ -152,14 +152,14 @@ type Need struct {
 	Set digest.Digest `json:"set,omitempty"`
 }
 
-// ErrNeeds reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
+// ErrRequiredBlobs reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
 // [content.ErrConflict] too.
-var ErrNeeds = errors.New("the destination lacks blobs that this set was made without")
+var ErrRequiredBlobs = errors.New("the destination lacks blobs that this set was made without")
 
 // needsError is an ErrNeeds with an example.
 type needsError struct {
 	missing int
-	first   Need
+	first   RequiredBlob
 	to      string
 	sets    []string // that had them, as far as it is known, sorted
 }
@@ -169,13 +169,15 @@ func (e needsError) Error() string {
 	if len(e.sets) > 0 {
 		before = fmt.Sprintf("the sets with these IDs: %s", strings.Join(e.sets, ", "))
 	}
-	return fmt.Sprintf("%v: %d, such as %s in %s; import first %s", ErrNeeds, e.missing, e.first.Digest, e.to, before)
+	return fmt.Sprintf("%v: %d, such as %s in %s; import first %s", ErrRequiredBlobs, e.missing, e.first.Digest, e.to, before)
 }
 
-func (e needsError) Is(target error) bool { return target == ErrNeeds || target == content.ErrConflict }
+func (e needsError) Is(target error) bool {
+	return target == ErrRequiredBlobs || target == content.ErrConflict
+}
 
 // CheckNeeds asks each repository of the destination whether it has what the set was made without. open
-// opens one by its name. The error wraps [ErrNeeds].
+// opens one by its name. The error wraps [ErrRequiredBlobs].
 func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
 	by := map[string][]content.Descriptor{}
 	carried := map[digest.Digest]digest.Digest{}
@@ -198,7 +200,7 @@ func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name
 		}
 		if len(missing) > 0 {
 			if failed.missing == 0 {
-				failed.first, failed.to = Need{Name: name, Digest: missing[0].Digest, Size: missing[0].Size}, target.String()
+				failed.first, failed.to = RequiredBlob{Name: name, Digest: missing[0].Digest, Size: missing[0].Size}, target.String()
 			}
 			failed.missing += len(missing)
 			for _, d := range missing {

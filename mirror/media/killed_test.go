@@ -45,7 +45,7 @@ func TestKilledWhileSealing(t *testing.T) {
 			dir := t.TempDir()
 			for file, data := range want {
 				path := filepath.Join(dir, file)
-				part := slices.IndexFunc(s.Parts, func(p Part) bool { return p.Name == file })
+				part := slices.IndexFunc(s.Parts, func(p SetPart) bool { return p.Name == file })
 				switch {
 				case part >= named:
 					path += partialSuffix

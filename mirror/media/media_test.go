@@ -84,7 +84,7 @@ func newWorld(t *testing.T) (world, mirror.Config) {
 	w["a.example/web"].put(t, "1", 1, 3<<20, 1000)
 	w["a.example/web"].put(t, "2", 1, 3<<20, 512)
 	w["a.example/db"].put(t, "1", 1, 3<<20)
-	return w, mirror.Config{Images: []mirror.Images{{From: "a.example/web"}, {From: "a.example/db", Name: "team/db"}}}
+	return w, mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}, {From: "a.example/db", Name: "team/db"}}}
 }
 
 func export(t *testing.T, w world, c mirror.Config, dir string, partSize int64) (Set, error) {
@@ -286,7 +286,7 @@ func TestInventory(t *testing.T) {
 		return nil
 	}
 	check(t, importSet(first))
-	inventory, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.Images{{From: "far/web", Name: "web"}, {From: "far/team/db", Name: "team/db"}}},
+	inventory, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.ImageRules{{From: "far/web", Name: "web"}, {From: "far/team/db", Name: "team/db"}}},
 		renamed{far}, mirror.Options{})
 	check(t, err)
 	var text bytes.Buffer
@@ -309,7 +309,7 @@ func TestInventory(t *testing.T) {
 	}
 	// Where the first set was not imported, nothing is written.
 	far = world{}
-	if err := importSet(second); !errors.Is(err, ErrNeeds) || !errors.Is(err, content.ErrConflict) {
+	if err := importSet(second); !errors.Is(err, ErrRequiredBlobs) || !errors.Is(err, content.ErrConflict) {
 		t.Errorf("a set without its base: %v", err)
 	}
 	if _, err := far["web"].Resolve(t.Context(), "3"); !errors.Is(err, content.ErrNotFound) {
@@ -348,8 +348,8 @@ func TestHostileSets(t *testing.T) {
 		"a tag":             func(s *Set) { s.Images[0].Tags = []string{"a b"} },
 		"an image's digest": func(s *Set) { s.Images[0].Digest = "x" },
 		"a subject":         func(s *Set) { s.Images[0].Subject = "x" },
-		"a need":            func(s *Set) { s.Needs = []Need{{"../a", good.ID, 1, ""}} },
-		"a base":            func(s *Set) { s.Needs = []Need{{"a", good.ID, 1, "x"}} },
+		"a need":            func(s *Set) { s.Needs = []RequiredBlob{{"../a", good.ID, 1, ""}} },
+		"a base":            func(s *Set) { s.Needs = []RequiredBlob{{"a", good.ID, 1, "x"}} },
 		"another version":   func(s *Set) { s.Version = 2 },
 	} {
 		s := good

@@ -101,7 +101,7 @@ func existingFile(ctx context.Context, path string, p *plan, signed bool) (*Set,
 	}
 	digests, err := hashParts(ctx, r.parts, nil)
 	if err == nil {
-		s.Parts = []Part{{Name: filepath.Base(path), Size: r.parts[0].size, Digest: digests[0]}}
+		s.Parts = []SetPart{{Name: filepath.Base(path), Size: r.parts[0].size, Digest: digests[0]}}
 	}
 	return &s, err
 }

@@ -28,7 +28,7 @@ func smallWorld(t *testing.T) (world, mirror.Config) {
 	w["a.example/web"].put(t, "1", 1, 150<<10, 1000)
 	w["a.example/web"].put(t, "2", 1, 150<<10, 512)
 	w["a.example/db"].put(t, "1", 1, 150<<10, 80<<10)
-	return w, mirror.Config{Images: []mirror.Images{{From: "a.example/web"}, {From: "a.example/db", Name: "team/db"}}}
+	return w, mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}, {From: "a.example/db", Name: "team/db"}}}
 }
 
 // streamed returns a set in one file.

@@ -37,11 +37,11 @@ const (
 // of github.com/klauspost/reedsolomon). Damage is found and repaired by blocks: of those at the same
 // offset in all shards, as many can be lost as there are parity shards.
 type Parity struct {
-	DataShards   int    `json:"dataShards"`
-	ParityShards int    `json:"parityShards"`
-	ShardSize    int64  `json:"shardSize"` // in bytes, a multiple of BlockSize
-	BlockSize    int64  `json:"blockSize"` // in bytes
-	Parts        []Part `json:"parts"`     // files with the parity shards, one after the other
+	DataShards   int       `json:"dataShards"`
+	ParityShards int       `json:"parityShards"`
+	ShardSize    int64     `json:"shardSize"` // in bytes, a multiple of BlockSize
+	BlockSize    int64     `json:"blockSize"` // in bytes
+	Parts        []SetPart `json:"parts"`     // files with the parity shards, one after the other
 	// Sums is the digest of the file parity.sums, which has a copy: the CRC-32C of all blocks, 4 bytes each,
 	// big-endian, shard by shard.
 	Sums digest.Digest `json:"sums"`
@@ -170,7 +170,7 @@ func (s *Set) addParity(ctx context.Context, dir string, p *Parity, partSize int
 	}
 	for i, f := range out {
 		name := parityName(i, len(out))
-		p.Parts = append(p.Parts, Part{Name: name, Size: f.size, Digest: digests[i]})
+		p.Parts = append(p.Parts, SetPart{Name: name, Size: f.size, Digest: digests[i]})
 		if err := files.Publish(f.file, filepath.Join(dir, name)); err != nil {
 			return sums, err
 		}

@@ -226,7 +226,7 @@ func TestNewParity(t *testing.T) {
 		for _, share := range []float64{0.001, 0.05, 0.1, 0.5, 1} {
 			p := newParity(size, share)
 			p.Sums = "sha256:" + "0000000000000000000000000000000000000000000000000000000000000000"
-			p.Parts = []Part{{Name: parityName(0, 1), Size: p.size(), Digest: p.Sums}}
+			p.Parts = []SetPart{{Name: parityName(0, 1), Size: p.size(), Digest: p.Sums}}
 			if err := p.check(size); err != nil {
 				t.Errorf("%d, %v: %v", size, share, err)
 			}

@@ -96,7 +96,7 @@ func (b *rebuilder) basesOf(ctx context.Context, entry Delta) ([]*delta.Plaintex
 	bases := make([]*delta.Plaintext, len(entry.Bases))
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i, need := range entry.Bases {
-		if bases[i] = b.bases[need.Digest]; bases[i] != nil || slices.ContainsFunc(entry.Bases[:i], func(other Need) bool { return other.Digest == need.Digest }) {
+		if bases[i] = b.bases[need.Digest]; bases[i] != nil || slices.ContainsFunc(entry.Bases[:i], func(other RequiredBlob) bool { return other.Digest == need.Digest }) {
 			continue
 		}
 		group.Go(func() (err error) {
@@ -119,7 +119,7 @@ func (b *rebuilder) basesOf(ctx context.Context, entry Delta) ([]*delta.Plaintex
 }
 
 // base reads a base.
-func (b *rebuilder) base(ctx context.Context, need Need) (*delta.Plaintext, error) {
+func (b *rebuilder) base(ctx context.Context, need RequiredBlob) (*delta.Plaintext, error) {
 	src, err := b.open(ctx, need.Name)
 	if err != nil {
 		return nil, err

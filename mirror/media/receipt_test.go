@@ -75,7 +75,7 @@ func chain(t *testing.T, n int) {
 			check(t, err)
 			continue
 		}
-		if !errors.Is(err, ErrNeeds) || !strings.Contains(err.Error(), string(sets[n-1].ID)) {
+		if !errors.Is(err, ErrRequiredBlobs) || !strings.Contains(err.Error(), string(sets[n-1].ID)) {
 			t.Errorf("without set %d: %v", n-1, err)
 		}
 		if _, err := gap["web"].Resolve(t.Context(), fmt.Sprint("new", n)); !errors.Is(err, content.ErrNotFound) {

@@ -125,7 +125,7 @@ type repairing struct {
 
 // repairedPart is a file of the set.
 type repairedPart struct {
-	Part
+	SetPart
 	first int64       // its first byte in the tar or the parity
 	file  *os.File    // nil if it is missing
 	out   *files.File // nil unless it is damaged
@@ -134,12 +134,12 @@ type repairedPart struct {
 
 func (r *repairing) open(damaged map[string]error) (err error) {
 	for _, list := range []struct {
-		parts []Part
+		parts []SetPart
 		to    *[]*repairedPart
 	}{{r.set.Parts, &r.data}, {r.set.Parity.Parts, &r.parity}} {
 		first := int64(0)
 		for _, p := range list.parts {
-			part := &repairedPart{Part: p, first: first}
+			part := &repairedPart{SetPart: p, first: first}
 			*list.to = append(*list.to, part)
 			first += p.Size
 			path := filepath.Join(r.dir, p.Name)

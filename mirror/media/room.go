@@ -11,16 +11,16 @@ import (
 // ErrTooLarge reports a part that is larger than the file system takes, such as FAT32 from 4 GiB on.
 var ErrTooLarge = errors.New("the file system takes no file of this size")
 
-// ErrFull reports a file system without room for a set.
-var ErrFull = errors.New("the disk is full")
+// ErrDiskFull reports a file system without room for a set.
+var ErrDiskFull = errors.New("the disk is full")
 
-// room explains an error of the file system that a set is written to. It wraps [ErrFull] or [ErrTooLarge].
+// room explains an error of the file system that a set is written to. It wraps [ErrDiskFull] or [ErrTooLarge].
 func room(name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case files.IsFull(err):
-		return fmt.Errorf("%s: %w; what was written is kept, and the next export resumes: %w", name, ErrFull, err)
+		return fmt.Errorf("%s: %w; what was written is kept, and the next export resumes: %w", name, ErrDiskFull, err)
 	case files.IsTooLarge(err):
 		return fmt.Errorf("%s: %w: %w", name, ErrTooLarge, err)
 	}
@@ -35,7 +35,7 @@ func temporaryRoom(err error) error {
 	return err
 }
 
-// checkRoom returns an error that wraps [ErrFull] if the file system, as far as it says, does not have room
+// checkRoom returns an error that wraps [ErrDiskFull] if the file system, as far as it says, does not have room
 // for what is missing.
 func (w *writer) checkRoom(free func(dir string) (free, total int64, err error)) error {
 	missing := int64(0)
@@ -52,5 +52,5 @@ func (w *writer) checkRoom(free func(dir string) (free, total int64, err error))
 	if err != nil || total <= 0 || have >= missing {
 		return nil // what the system does not know shows when it is written
 	}
-	return fmt.Errorf("%s: %w: the set needs %d MiB more, and %d MiB are free; nothing was written", w.place.name, ErrFull, missing>>20+1, have>>20)
+	return fmt.Errorf("%s: %w: the set needs %d MiB more, and %d MiB are free; nothing was written", w.place.name, ErrDiskFull, missing>>20+1, have>>20)
 }

@@ -21,7 +21,7 @@ func TestRoom(t *testing.T) {
 	disk := func(n, total int64, err error) func(string) (int64, int64, error) {
 		return func(string) (int64, int64, error) { return n, total, err }
 	}
-	if err := w.checkRoom(disk(10<<20, 1<<40, nil)); !errors.Is(err, ErrFull) {
+	if err := w.checkRoom(disk(10<<20, 1<<40, nil)); !errors.Is(err, ErrDiskFull) {
 		t.Errorf("too small: %v", err)
 	}
 	for name, free := range map[string]func(string) (int64, int64, error){
@@ -40,13 +40,13 @@ func TestRoom(t *testing.T) {
 // TestRoomErrors explains errors of the file system.
 func TestRoomErrors(t *testing.T) {
 	t.Parallel()
-	if err := room("usb", &os.PathError{Op: "write", Path: "images.tar", Err: syscall.ENOSPC}); !errors.Is(err, ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+	if err := room("usb", &os.PathError{Op: "write", Path: "images.tar", Err: syscall.ENOSPC}); !errors.Is(err, ErrDiskFull) || !errors.Is(err, syscall.ENOSPC) {
 		t.Error(err)
 	}
 	if err := room("usb", &os.PathError{Op: "truncate", Path: "images.tar", Err: syscall.EFBIG}); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
-	if err := room("usb", os.ErrPermission); !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrFull) {
+	if err := room("usb", os.ErrPermission); !errors.Is(err, os.ErrPermission) || errors.Is(err, ErrDiskFull) {
 		t.Error(err)
 	}
 }

@@ -38,7 +38,7 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 		if err := files.Rename(part.file.Name(), path); err != nil {
 			return Set{}, err
 		}
-		s.Parts = append(s.Parts, Part{Name: filepath.Base(path), Size: part.size, Digest: digests[i]})
+		s.Parts = append(s.Parts, SetPart{Name: filepath.Base(path), Size: part.size, Digest: digests[i]})
 	}
 	return s, files.SyncDir(w.place.dir)
 }

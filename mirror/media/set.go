@@ -44,22 +44,22 @@ type Set struct {
 	// ID is of the content: sets with the same ID have the same images in the same bytes.
 	ID     digest.Digest `json:"id"`
 	Size   int64         `json:"size"`  // of the tar in bytes, without the description in a set in one file
-	Parts  []Part        `json:"parts"` // [] inside of a set in one file
+	Parts  []SetPart     `json:"parts"` // [] inside of a set in one file
 	Images []Image       `json:"images"`
 	Blobs  int           `json:"blobs"`
 	// Head is, of a set in one file, how many blobs at its beginning are manifests, deltas, or of up to 64
 	// KiB. Who imports it from a stream keeps them in a temporary file.
 	Head int `json:"head,omitempty"`
 	// Needs are blobs that were left out because the destination has them, sorted.
-	Needs []Need `json:"needs,omitempty"`
-	// Deltas are layers that the set does not have, but what they are rebuilt from.
+	Needs []RequiredBlob `json:"needs,omitempty"`
+	// DeltaSupport are layers that the set does not have, but what they are rebuilt from.
 	Deltas []Delta `json:"deltas,omitempty"`
 	// Parity rebuilds damaged files; nil if there is none.
 	Parity *Parity `json:"parity,omitempty"`
 }
 
-// Part is a file of the set: the next bytes of the tar.
-type Part struct {
+// SetPart is a file of the set: the next bytes of the tar.
+type SetPart struct {
 	Name   string        `json:"name"`
 	Size   int64         `json:"size"`
 	Digest digest.Digest `json:"digest"`
@@ -112,7 +112,7 @@ func decodeSet(data []byte, inFile bool) (Set, error) {
 }
 
 // checkParts returns an error unless the files have their names and the right size together.
-func checkParts(list []Part, size int64, name func(i, of int) string) error {
+func checkParts(list []SetPart, size int64, name func(i, of int) string) error {
 	total := int64(0)
 	for i, p := range list {
 		// A name leads nowhere else: whoever made the set must not choose which file is read.

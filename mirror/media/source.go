@@ -35,7 +35,7 @@ type rangedMemo struct {
 }
 
 // newSource returns src with a memory, and reads the selected images into it.
-func newSource(ctx context.Context, src content.Source, s mirror.Selected) (content.Source, error) {
+func newSource(ctx context.Context, src content.Source, s mirror.SelectedRepository) (content.Source, error) {
 	m := &memo{Source: src, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
 		found: map[string]map[string]content.Manifest{}}
 	if s.Listed != nil {
@@ -192,7 +192,7 @@ func (m *memo) FindTags(ctx context.Context, tags []string) (map[string]content.
 	if finder, ok := m.Source.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, tags)
 	} else {
-		found, err = content.FindEach(ctx, tags, m.Source.Resolve)
+		found, err = content.ResolveTags(ctx, tags, m.Source.Resolve)
 	}
 	if err == nil {
 		m.mu.Lock()

@@ -47,7 +47,7 @@ func (m *member) end() int64 { return m.first() + (m.size+block-1)/block*block }
 // plan is a tar whose contents are known by their digests.
 type plan struct {
 	images  []Image
-	needs   []Need
+	needs   []RequiredBlob
 	deltas  []Delta
 	members []*member // in their order
 	blobs   map[digest.Digest]*member
@@ -121,7 +121,7 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 }
 
 // leaveOut removes the blobs that all repositories which use them have at the destination.
-func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
+func (c *collection) leaveOut(inventories []Inventory) (needs []RequiredBlob) {
 	has, carried := lookup(inventories), origins(inventories)
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		users := slices.Sorted(maps.Keys(c.users[d]))
@@ -129,7 +129,7 @@ func (c *collection) leaveOut(inventories []Inventory) (needs []Need) {
 			continue
 		}
 		for _, name := range users {
-			needs = append(needs, Need{name, d, c.blobs[d].Size, carried[d]})
+			needs = append(needs, RequiredBlob{name, d, c.blobs[d].Size, carried[d]})
 		}
 		delete(c.blobs, d)
 	}
@@ -147,7 +147,7 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 			}
 		}
 	}
-	slices.SortFunc(p.needs, func(a, b Need) int {
+	slices.SortFunc(p.needs, func(a, b RequiredBlob) int {
 		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Name, b.Name))
 	})
 	for _, key := range slices.Sorted(maps.Keys(c.images)) {
@@ -198,7 +198,7 @@ func (p *plan) place() (err error) {
 
 // set is the description of the set, without its parts.
 func (p *plan) set() Set {
-	return Set{Version: version, ID: p.id, Size: p.layout, Parts: []Part{}, Images: p.images, Blobs: len(p.blobs), Needs: p.needs, Deltas: p.deltas}
+	return Set{Version: version, ID: p.id, Size: p.layout, Parts: []SetPart{}, Images: p.images, Blobs: len(p.blobs), Needs: p.needs, Deltas: p.deltas}
 }
 
 // identity is the ID of the set: the digest of all headers and index.json.

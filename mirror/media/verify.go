@@ -52,7 +52,7 @@ func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 }
 
 // Files returns the parts of the set and the files with its parity.
-func (s Set) Files() []Part {
+func (s Set) Files() []SetPart {
 	if s.Parity == nil {
 		return s.Parts
 	}
@@ -60,7 +60,7 @@ func (s Set) Files() []Part {
 }
 
 // checkFile reads a file and compares it. The error wraps [content.ErrIntegrity] unless ctx has ended.
-func checkFile(ctx context.Context, path string, p Part) error {
+func checkFile(ctx context.Context, path string, p SetPart) error {
 	err := files.CheckRegular(path)
 	var f *os.File
 	if err == nil {

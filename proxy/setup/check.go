@@ -9,23 +9,23 @@ import (
 	"github.com/pelletier/go-toml/v2"
 )
 
-// Reading is how an engine reads a registry.
-type Reading string
+// RegistryAccess is how an engine reads a registry.
+type RegistryAccess string
 
 // How an engine reads a registry.
 const (
 	// ThroughProxy is as it was set up.
-	ThroughProxy Reading = "ok"
+	ThroughProxy RegistryAccess = "ok"
 	// NotConfigured is not through the proxy.
-	NotConfigured Reading = "not configured"
+	NotConfigured RegistryAccess = "not configured"
 	// Bypassed is through the proxy, but not only.
-	Bypassed Reading = "bypassed"
+	Bypassed RegistryAccess = "bypassed"
 )
 
 // Check returns how the files have the engine read a registry, in its canonical spelling,
 // and what is wrong with them. It asks no engine, which may have been started before they
 // were written.
-func (s *Setup) Check(host string) (Reading, string, error) {
+func (s *Setup) Check(host string) (RegistryAccess, string, error) {
 	if err := checkHost(host); err != nil {
 		return "", "", err
 	}
@@ -80,7 +80,7 @@ func (s *Setup) isProxy(url string) bool {
 	return strings.TrimSuffix(strings.TrimSuffix(url, "/"), "/v2") == s.Proxy.String()
 }
 
-func (s *Setup) checkHosts(host string) (Reading, string, error) {
+func (s *Setup) checkHosts(host string) (RegistryAccess, string, error) {
 	path := s.files(host)[0].path
 	f, err := load(path)
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Setup) checkHosts(host string) (Reading, string, error) {
 	return ThroughProxy, "", nil
 }
 
-func (s *Setup) checkDaemon(host string) (Reading, string, error) {
+func (s *Setup) checkDaemon(host string) (RegistryAccess, string, error) {
 	for _, m := range s.files(host)[1:] {
 		f, err := load(m.path)
 		if err != nil {
@@ -123,7 +123,7 @@ func (s *Setup) checkDaemon(host string) (Reading, string, error) {
 
 // checkConfigPath reports whether containerd's CRI plugin, which pulls for Kubernetes, reads
 // hosts.toml. containerd 1.x does not unless it is told to; from 2.0 on it does.
-func (s *Setup) checkConfigPath() (Reading, string, error) {
+func (s *Setup) checkConfigPath() (RegistryAccess, string, error) {
 	path := s.path("etc/containerd/config.toml")
 	f, err := load(path)
 	if err != nil {
@@ -159,7 +159,7 @@ type podmanRegistry struct {
 	file string
 }
 
-func (s *Setup) checkPodman(host string) (Reading, string, error) {
+func (s *Setup) checkPodman(host string) (RegistryAccess, string, error) {
 	registries, err := s.podmanRegistries()
 	if err != nil {
 		return NotConfigured, err.Error(), nil
@@ -223,7 +223,7 @@ func (s *Setup) podmanRegistries() (map[string]podmanRegistry, error) {
 	return all, nil
 }
 
-func (s *Setup) checkBuildkit(host string) (Reading, string, error) {
+func (s *Setup) checkBuildkit(host string) (RegistryAccess, string, error) {
 	path := s.files(host)[0].path
 	f, err := load(path)
 	if err != nil {

@@ -37,7 +37,7 @@ func load(path string) (*textFile, error) {
 
 // save writes the text, whole or not at all, or removes a file that has none. A file that
 // somebody else has changed since load is left alone.
-func (f *textFile) save() (State, error) {
+func (f *textFile) save() (FileState, error) {
 	if bytes.Equal(f.text, f.original) {
 		return Unchanged, nil
 	}

@@ -51,20 +51,20 @@ func New(engine Engine, root, proxyURL string, fallback bool) (*Setup, error) {
 	return s, nil
 }
 
-// State is what has become of a file.
-type State string
+// FileState is what has become of a file.
+type FileState string
 
 // What becomes of a file.
 const (
-	Written   State = "written"
-	Removed   State = "removed"
-	Unchanged State = "unchanged"
+	Written   FileState = "written"
+	Removed   FileState = "removed"
+	Unchanged FileState = "unchanged"
 )
 
-// Change is one file and what has become of it.
-type Change struct {
-	File  string `json:"file"`
-	State State  `json:"state"`
+// FileChange is one file and what has become of it.
+type FileChange struct {
+	File  string    `json:"file"`
+	State FileState `json:"state"`
 }
 
 // managed is a file of an engine with our part in it.
@@ -102,7 +102,7 @@ func (s *Setup) path(elements ...string) string {
 }
 
 // Set has the engine read a registry, in its canonical spelling, through the proxy.
-func (s *Setup) Set(host string) ([]Change, error) {
+func (s *Setup) Set(host string) ([]FileChange, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err
 	}
@@ -110,7 +110,7 @@ func (s *Setup) Set(host string) ([]Change, error) {
 }
 
 // Remove restores the files as they were before [Setup.Set].
-func (s *Setup) Remove(host string) ([]Change, error) {
+func (s *Setup) Remove(host string) ([]FileChange, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func checkHost(host string) error {
 }
 
 // change edits files: it writes none unless all can be edited.
-func change(list []managed, which func(managed) edit) ([]Change, error) {
+func change(list []managed, which func(managed) edit) ([]FileChange, error) {
 	texts := make([]*textFile, len(list))
 	for i, m := range list {
 		f, err := load(m.path)
@@ -138,13 +138,13 @@ func change(list []managed, which func(managed) edit) ([]Change, error) {
 		}
 		texts[i] = f
 	}
-	changes := make([]Change, 0, len(list))
+	changes := make([]FileChange, 0, len(list))
 	for i, f := range texts {
 		state, err := f.save()
 		if err != nil {
 			return changes, err
 		}
-		changes = append(changes, Change{File: list[i].path, State: state})
+		changes = append(changes, FileChange{File: list[i].path, State: state})
 	}
 	return changes, nil
 }

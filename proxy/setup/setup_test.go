@@ -189,7 +189,7 @@ func TestCheckFinds(t *testing.T) {
 		set    bool // ours is written, with a fallback
 		file   string
 		text   string
-		want   Reading
+		want   RegistryAccess
 		detail string
 	}{
 		"nothing, containerd":      {Containerd, address, false, "", "", NotConfigured, "does not exist"},

@@ -42,9 +42,9 @@ func ArtifactType(manifest []byte) string {
 	return doc.Config.MediaType
 }
 
-// BelongsTo returns the image that an entry of an index is about: of an attestation of
+// EntrySubject returns the image that an entry of an index is about: of an attestation of
 // BuildKit, or a SOCI index. It is "" of any other.
-func BelongsTo(entry Descriptor) digest.Digest {
+func EntrySubject(entry Descriptor) digest.Digest {
 	if d := entry.Annotations[AnnotationAttests]; d != "" {
 		return digest.Digest(d)
 	}
@@ -60,7 +60,7 @@ func Artifacts(ctx context.Context, src ManifestReader, entries []Descriptor) (m
 	doubtful := map[digest.Digest]bool{}
 	for _, d := range entries {
 		p, ok := PlatformOf(d.Platform)
-		key := Entry{Descriptor: d, RunsOn: p}.Key()
+		key := IndexEntry{Descriptor: d, RunsOn: p}.Key()
 		other, known := shared[key]
 		switch {
 		case IsIndex(d.MediaType):

@@ -13,7 +13,7 @@ import (
 )
 
 // Key names the platform of a child so that two of them can be compared.
-func (c Entry) Key() string {
+func (c IndexEntry) Key() string {
 	key := c.RunsOn.String()
 	if c.Platform != nil && len(c.Platform.OSFeatures) > 0 {
 		key += " " + strings.Join(slices.Sorted(slices.Values(c.Platform.OSFeatures)), ",")
@@ -22,13 +22,13 @@ func (c Entry) Key() string {
 }
 
 // Same reports whether two entries are the same image for the same platform.
-func (c Entry) Same(other Entry) bool {
+func (c IndexEntry) Same(other IndexEntry) bool {
 	if c.Digest != other.Digest || c.HasPlatform != other.HasPlatform {
 		return false
 	}
 	if !c.HasPlatform {
 		// One SOCI index may be that of several images.
-		return reflect.DeepEqual(c.Platform, other.Platform) && BelongsTo(c.Descriptor) == BelongsTo(other.Descriptor)
+		return reflect.DeepEqual(c.Platform, other.Platform) && EntrySubject(c.Descriptor) == EntrySubject(other.Descriptor)
 	}
 	return c.Key() == other.Key()
 }
@@ -44,8 +44,8 @@ type ContentReader interface {
 	BlobReader
 }
 
-// Entry is an entry of an index, or an image alone.
-type Entry struct {
+// IndexEntry is an entry of an index, or an image alone.
+type IndexEntry struct {
 	Descriptor
 	RunsOn      Platform
 	HasPlatform bool              // it is an image for RunsOn
@@ -55,13 +55,13 @@ type Entry struct {
 }
 
 // saysNoPlatform reports whether the descriptor leaves the platform to the config.
-func (c Entry) saysNoPlatform() bool {
+func (c IndexEntry) saysNoPlatform() bool {
 	return (c.Platform == nil || c.Platform.OS == "") && c.Annotations[AnnotationAttests] == ""
 }
 
 // IndexEntries returns the entries of an index.
-func IndexEntries(c Contents) ([]Entry, error) {
-	children := make([]Entry, len(c.Manifests))
+func IndexEntries(c ManifestContents) ([]IndexEntry, error) {
+	children := make([]IndexEntry, len(c.Manifests))
 	for i, d := range c.Manifests {
 		if IsIndex(d.MediaType) {
 			return nil, fmt.Errorf("%w: entry %s is an index itself, of which no platform can be chosen; name it by its digest", ErrUnsupported, d.Digest)
@@ -74,7 +74,7 @@ func IndexEntries(c Contents) ([]Entry, error) {
 // ReadPlatforms finds the platforms of children: from the descriptor, else from
 // the config. What is no image has none, whatever its descriptor says ([Artifacts]). The
 // manifests that it needs are read with at most two calls to src.
-func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) error {
+func ReadPlatforms(ctx context.Context, src ContentReader, children []IndexEntry) error {
 	var unread []Descriptor
 	asked := map[digest.Digest]bool{}
 	for i := range children {
@@ -137,7 +137,7 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []Entry) err
 
 // artifactsOf is [Artifacts] of the children that have a platform and were not read: of
 // the others the config is looked for.
-func artifactsOf(ctx context.Context, src ManifestReader, children []Entry) (map[digest.Digest]string, error) {
+func artifactsOf(ctx context.Context, src ManifestReader, children []IndexEntry) (map[digest.Digest]string, error) {
 	var entries []Descriptor
 	read := map[digest.Digest]string{}
 	for _, c := range children {
@@ -156,7 +156,7 @@ func artifactsOf(ctx context.Context, src ManifestReader, children []Entry) (map
 }
 
 // PlatformList names the platforms of children for messages.
-func PlatformList(children []Entry) string {
+func PlatformList(children []IndexEntry) string {
 	var names []string
 	for _, c := range children {
 		if name := c.RunsOn.String(); c.HasPlatform && !slices.Contains(names, name) {

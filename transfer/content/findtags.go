@@ -12,8 +12,8 @@ import (
 // foundAtOnce is how many tags findEach asks for at the same time.
 const foundAtOnce = 16
 
-// FindEach asks for each tag, for several at once.
-func FindEach(ctx context.Context, tags []string, resolve func(ctx context.Context, tag string) (Manifest, error)) (map[string]Manifest, error) {
+// ResolveTags asks for each tag, for several at once.
+func ResolveTags(ctx context.Context, tags []string, resolve func(ctx context.Context, tag string) (Manifest, error)) (map[string]Manifest, error) {
 	found := map[string]Manifest{}
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)

@@ -87,7 +87,7 @@ func entryName(d Descriptor, all []Descriptor) (name string, isImage bool) {
 	if p, ok := PlatformOf(d.Platform); ok {
 		return p.String(), true
 	}
-	if about := BelongsTo(d); about != "" {
+	if about := EntrySubject(d); about != "" {
 		for _, other := range all {
 			if p, ok := PlatformOf(other.Platform); ok && other.Digest == about {
 				return "attestation of " + p.String(), false

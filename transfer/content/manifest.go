@@ -44,8 +44,8 @@ func ManifestMediaTypes() []string {
 	return []string{ocispec.MediaTypeImageManifest, ocispec.MediaTypeImageIndex, MediaTypeDockerManifest, MediaTypeDockerList}
 }
 
-// Contents is what a manifest names.
-type Contents struct {
+// ManifestContents is what a manifest names.
+type ManifestContents struct {
 	MediaType string
 	Manifests []Descriptor // of an index
 	Blobs     []Descriptor // of an image: config, then layers
@@ -54,7 +54,7 @@ type Contents struct {
 
 // DecodeManifest reads what a manifest names. mediaType is what its descriptor
 // says, "" if it says nothing. Every descriptor in the result is checked.
-func DecodeManifest(data []byte, mediaType string) (Contents, error) {
+func DecodeManifest(data []byte, mediaType string) (ManifestContents, error) {
 	var doc struct {
 		SchemaVersion int
 		MediaType     string
@@ -64,33 +64,33 @@ func DecodeManifest(data []byte, mediaType string) (Contents, error) {
 		Manifests     []Descriptor
 	}
 	if len(data) > MaxManifestSize {
-		return Contents{}, fmt.Errorf("%w: a manifest of %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(data), MaxManifestSize)
+		return ManifestContents{}, fmt.Errorf("%w: a manifest of %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(data), MaxManifestSize)
 	}
 	if !utf8.Valid(data) {
-		return Contents{}, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
+		return ManifestContents{}, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
-		return Contents{}, fmt.Errorf("%w: not a manifest: %w", ErrIntegrity, err)
+		return ManifestContents{}, fmt.Errorf("%w: not a manifest: %w", ErrIntegrity, err)
 	}
 	if doc.SchemaVersion == 1 || doc.FSLayers != nil {
-		return Contents{}, fmt.Errorf("%w: Docker manifest schema 1; push the image again with a current client", ErrUnsupported)
+		return ManifestContents{}, fmt.Errorf("%w: Docker manifest schema 1; push the image again with a current client", ErrUnsupported)
 	}
 	// A document that is an image to one reader and an index to another is an
 	// attack: https://github.com/opencontainers/image-spec/security/advisories/GHSA-77vh-xpmg-72qh.
 	isIndex, isImage := doc.Manifests != nil, doc.Config != nil || doc.Layers != nil
 	if isIndex == isImage {
-		return Contents{}, fmt.Errorf("%w: neither an image manifest nor an index", ErrIntegrity)
+		return ManifestContents{}, fmt.Errorf("%w: neither an image manifest nor an index", ErrIntegrity)
 	}
 	if doc.MediaType != "" && mediaType != "" && doc.MediaType != mediaType {
-		return Contents{}, fmt.Errorf("%w: says to be %s, its descriptor says %s", ErrIntegrity, doc.MediaType, mediaType)
+		return ManifestContents{}, fmt.Errorf("%w: says to be %s, its descriptor says %s", ErrIntegrity, doc.MediaType, mediaType)
 	}
-	c := Contents{MediaType: mediaType, Manifests: doc.Manifests}
+	c := ManifestContents{MediaType: mediaType, Manifests: doc.Manifests}
 	if c.MediaType == "" {
 		c.MediaType = doc.MediaType
 	}
 	if isImage {
 		if doc.Config == nil {
-			return Contents{}, fmt.Errorf("%w: image manifest without a config", ErrIntegrity)
+			return ManifestContents{}, fmt.Errorf("%w: image manifest without a config", ErrIntegrity)
 		}
 		c.Blobs = append([]Descriptor{*doc.Config}, doc.Layers...)
 	}
@@ -102,19 +102,19 @@ func DecodeManifest(data []byte, mediaType string) (Contents, error) {
 		}
 	case ocispec.MediaTypeImageIndex, MediaTypeDockerList:
 		if !isIndex {
-			return Contents{}, fmt.Errorf("%w: an image manifest with the media type %s", ErrIntegrity, c.MediaType)
+			return ManifestContents{}, fmt.Errorf("%w: an image manifest with the media type %s", ErrIntegrity, c.MediaType)
 		}
 	case ocispec.MediaTypeImageManifest, MediaTypeDockerManifest:
 		if isIndex {
-			return Contents{}, fmt.Errorf("%w: an index with the media type %s", ErrIntegrity, c.MediaType)
+			return ManifestContents{}, fmt.Errorf("%w: an index with the media type %s", ErrIntegrity, c.MediaType)
 		}
 	default:
-		return Contents{}, fmt.Errorf("%w: manifest media type %s", ErrUnsupported, c.MediaType)
+		return ManifestContents{}, fmt.Errorf("%w: manifest media type %s", ErrUnsupported, c.MediaType)
 	}
 	return c, c.check()
 }
 
-func (c Contents) check() error {
+func (c ManifestContents) check() error {
 	for _, d := range c.Manifests {
 		if err := CheckDescriptor(d); err != nil {
 			return err
@@ -139,7 +139,7 @@ func (c Contents) check() error {
 // if its descriptor says where the bytes are:
 // https://github.com/distribution/distribution/blob/v2.8.3/registry/storage/schema2manifesthandler.go.
 // One that has no URL is refused: nobody could pull the image.
-func (c *Contents) leaveOutForeign() error {
+func (c *ManifestContents) leaveOutForeign() error {
 	blobs := c.Blobs
 	c.Blobs = nil
 	for _, d := range blobs {

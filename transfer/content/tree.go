@@ -24,7 +24,7 @@ type Tree struct {
 // node is a manifest and what it names.
 type node struct {
 	Manifest
-	Contents
+	ManifestContents
 }
 
 // ReadTree returns the manifests of root, an image or an index: children before the
@@ -120,7 +120,7 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 		}
 		visited[name] = true
 		n := nodes[name]
-		for _, d := range n.Contents.Manifests {
+		for _, d := range n.ManifestContents.Manifests {
 			if size := nodes[d.Digest].Descriptor.Size; size != d.Size {
 				return InIndex(&SizeError{Object: "manifest " + string(d.Digest), Digest: d.Digest, Has: size, Says: d.Size}, name)
 			}

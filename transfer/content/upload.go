@@ -40,8 +40,8 @@ type Upload struct {
 	From Source
 	// Connections is the most that one blob uses.
 	Connections int
-	// Slots are the connections of all blobs of the copy; each request takes one.
-	Slots Slots
+	// ConnectionSlots are the connections of all blobs of the copy; each request takes one.
+	Slots ConnectionSlots
 	// Note opens the note of an earlier upload of the blob. It returns nil if another
 	// process has it; a nil Note is no note.
 	Note func() (UploadNote, error)
@@ -55,7 +55,7 @@ type Upload struct {
 }
 
 // Slots bound how many connections are in use at once.
-type Slots interface {
+type ConnectionSlots interface {
 	Acquire(ctx context.Context, n int64) error
 	Release(n int64)
 }
@@ -81,11 +81,11 @@ type UploadNote interface {
 // are known.
 type BlobStreamer interface {
 	// StreamBlob begins a blob. ctx is that of the whole upload.
-	StreamBlob(ctx context.Context, how Streaming) BlobStream
+	StreamBlob(ctx context.Context, how StreamOptions) BlobStream
 }
 
-// Streaming describes how a blob goes to a target while it arrives.
-type Streaming struct {
+// StreamOptions describes how a blob goes to a target while it arrives.
+type StreamOptions struct {
 	// Connections is the most that one blob uses.
 	Connections int
 	// Memory returns a buffer of n bytes, and what gives it back. It waits until there is

@@ -6,25 +6,25 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// Info is what a docker engine says of itself.
-type Info struct {
+// EngineInfo is what a docker engine says of itself.
+type EngineInfo struct {
 	Version string // such as "29.1.0"
 	RootDir string // on the engine's machine
 	// The proxies with which the engine downloads images.
 	HTTPProxy, HTTPSProxy, NoProxy string
 }
 
-// Info asks the engine.
-func (d Daemon) Info(ctx context.Context) (Info, error) {
+// EngineInfo asks the engine.
+func (d Daemon) Info(ctx context.Context) (EngineInfo, error) {
 	c, err := d.connect()
 	if err != nil {
-		return Info{}, err
+		return EngineInfo{}, err
 	}
 	defer c.Close() // nothing was written
 	result, err := c.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return Info{}, daemonError("docker", c, err)
+		return EngineInfo{}, daemonError("docker", c, err)
 	}
 	i := result.Info
-	return Info{Version: i.ServerVersion, RootDir: i.DockerRootDir, HTTPProxy: i.HTTPProxy, HTTPSProxy: i.HTTPSProxy, NoProxy: i.NoProxy}, nil
+	return EngineInfo{Version: i.ServerVersion, RootDir: i.DockerRootDir, HTTPProxy: i.HTTPProxy, HTTPSProxy: i.HTTPSProxy, NoProxy: i.NoProxy}, nil
 }

@@ -60,9 +60,9 @@ var charged = map[string]string{
 // opGetLayer is the operation of downloading a layer, or a range of it.
 const opGetLayer = "GET /layers/{digest}"
 
-// LeastTime returns the shortest time in which so many requests can be made within the default quotas of
+// MinTimeOfRequests returns the shortest time in which so many requests can be made within the default quotas of
 // Amazon ECR, and the operation whose quota takes longest: "" if none of the requests has a quota.
-func LeastTime(requests map[string]int) (time.Duration, string) {
+func MinTimeOfRequests(requests map[string]int) (time.Duration, string) {
 	counts := map[string]int{}
 	for operation, n := range requests {
 		counts[cmp.Or(charged[operation], operation)] += n

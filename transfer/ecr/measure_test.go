@@ -27,7 +27,7 @@ func TestPushMeasured(t *testing.T) {
 	slow := fastLane{size: 1, near: time.Hour, bytes: math.MaxInt64, time: time.Microsecond}
 	tests := map[string]struct {
 		lane  fastLane
-		shape localecr.Shape
+		shape localecr.NetworkShape
 		mode  UploadMode
 		begun bool // by an earlier process
 		want  map[string]int
@@ -35,7 +35,7 @@ func TestPushMeasured(t *testing.T) {
 		"sent before it was measured": {lane: near, want: whole},
 		"fast":                        {lane: fastLane{size: 1, near: time.Hour, time: time.Microsecond}, want: whole},
 		"slow":                        {lane: slow, want: both},
-		"slow connections":            {lane: fastLane{size: 1, near: time.Hour, bytes: 12 << 20, time: 80 * time.Millisecond}, shape: localecr.Shape{Rate: 20 << 20}, want: both},
+		"slow connections":            {lane: fastLane{size: 1, near: time.Hour, bytes: 12 << 20, time: 80 * time.Millisecond}, shape: localecr.NetworkShape{Rate: 20 << 20}, want: both},
 		"far away":                    {lane: fastLane{size: 1, near: 1, time: 1}, want: native},
 		"small":                       {lane: fastLane{size: 1 << 30, near: time.Hour, time: 1}, want: native},
 		"not wanted":                  {lane: near, mode: UploadNative, want: native},

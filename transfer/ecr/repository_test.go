@@ -26,15 +26,15 @@ func TestCreateRepository(t *testing.T) {
 	w := newWorld(t, localecr.Options{})
 	tests := map[string]struct {
 		settings Settings
-		want     Description // without what each has
+		want     RepositoryDescription // without what each has
 	}{
-		"plain":      {Settings{}, Description{TagMutability: "MUTABLE", Encryption: "AES256"}},
-		"scanned":    {Settings{ScanOnPush: true, Encryption: "AES256"}, Description{TagMutability: "MUTABLE", ScanOnPush: true, Encryption: "AES256"}},
-		"immutable":  {Settings{ImmutableTags: true}, Description{TagMutability: "IMMUTABLE", Encryption: "AES256"}},
-		"exceptions": {Settings{ImmutableTags: true, MutabilityExclusions: []string{"dev-*", "*"}}, Description{TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"dev-*", "*"}, Encryption: "AES256"}},
-		"releases":   {Settings{MutabilityExclusions: []string{"v*"}}, Description{TagMutability: "MUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"v*"}, Encryption: "AES256"}},
-		"kms":        {Settings{KMSKey: "alias/ecrkit-symmetric"}, Description{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/ecrkit-symmetric"}},
-		"dsse":       {Settings{Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric", Tags: map[string]string{"team": "core"}}, Description{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric"}},
+		"plain":      {Settings{}, RepositoryDescription{TagMutability: "MUTABLE", Encryption: "AES256"}},
+		"scanned":    {Settings{ScanOnPush: true, Encryption: "AES256"}, RepositoryDescription{TagMutability: "MUTABLE", ScanOnPush: true, Encryption: "AES256"}},
+		"immutable":  {Settings{ImmutableTags: true}, RepositoryDescription{TagMutability: "IMMUTABLE", Encryption: "AES256"}},
+		"exceptions": {Settings{ImmutableTags: true, MutabilityExclusions: []string{"dev-*", "*"}}, RepositoryDescription{TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"dev-*", "*"}, Encryption: "AES256"}},
+		"releases":   {Settings{MutabilityExclusions: []string{"v*"}}, RepositoryDescription{TagMutability: "MUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"v*"}, Encryption: "AES256"}},
+		"kms":        {Settings{KMSKey: "alias/ecrkit-symmetric"}, RepositoryDescription{TagMutability: "MUTABLE", Encryption: "KMS", KMSKey: "alias/ecrkit-symmetric"}},
+		"dsse":       {Settings{Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric", Tags: map[string]string{"team": "core"}}, RepositoryDescription{TagMutability: "MUTABLE", Encryption: "KMS_DSSE", KMSKey: "alias/ecrkit-symmetric"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -103,9 +103,9 @@ func (s Settings) input() *ecr.CreateRepositoryInput {
 	return in
 }
 
-// Description is a repository as Amazon ECR describes it. Its JSON form is stable:
+// RepositoryDescription is a repository as Amazon ECR describes it. Its JSON form is stable:
 // fields are only added.
-type Description struct {
+type RepositoryDescription struct {
 	Name string `json:"name"`
 	// Host is that of the registry, as it was asked for.
 	Host                 string    `json:"host"`
@@ -118,8 +118,8 @@ type Description struct {
 	KMSKey               string    `json:"kmsKey,omitempty"`
 }
 
-func newDescription(r auth.Registry, from types.Repository) Description {
-	repository := Description{
+func newDescription(r auth.Registry, from types.Repository) RepositoryDescription {
+	repository := RepositoryDescription{
 		Name:          aws.ToString(from.RepositoryName),
 		Host:          r.Host,
 		ARN:           aws.ToString(from.RepositoryArn),
@@ -154,9 +154,9 @@ func (e *RepositoryExistsError) Is(target error) bool { return target == content
 // CreateRepository creates the repository, with one call. The error is a
 // [RepositoryExistsError] if there is one. If an answer was lost, one with these settings is
 // taken for the one that the call has created.
-func (e *Repository) CreateRepository(ctx context.Context, s Settings) (Description, error) {
+func (e *Repository) CreateRepository(ctx context.Context, s Settings) (RepositoryDescription, error) {
 	if err := s.Validate(); err != nil {
-		return Description{}, fmt.Errorf("%s: %w", e, err)
+		return RepositoryDescription{}, fmt.Errorf("%s: %w", e, err)
 	}
 	in := s.input()
 	in.RegistryId, in.RepositoryName = &e.registry.Account, &e.repository
@@ -170,11 +170,11 @@ func (e *Repository) CreateRepository(ctx context.Context, s Settings) (Descript
 		}
 		fallthrough
 	case errors.As(err, &exists):
-		return Description{}, &RepositoryExistsError{Registry: e.registry, Repository: e.repository}
+		return RepositoryDescription{}, &RepositoryExistsError{Registry: e.registry, Repository: e.repository}
 	case err != nil:
-		return Description{}, e.fail("creation", err)
+		return RepositoryDescription{}, e.fail("creation", err)
 	case out.Repository == nil:
-		return Description{}, fmt.Errorf("%s: CreateRepository answered without a repository", e)
+		return RepositoryDescription{}, fmt.Errorf("%s: CreateRepository answered without a repository", e)
 	}
 	return newDescription(e.registry, *out.Repository), nil
 }
@@ -183,7 +183,7 @@ func (e *Repository) CreateRepository(ctx context.Context, s Settings) (Descript
 var errOther = errors.New("it has other settings")
 
 // created describes the repository, and fails unless it has the settings s.
-func (e *Repository) created(ctx context.Context, s Settings) (Description, error) {
+func (e *Repository) created(ctx context.Context, s Settings) (RepositoryDescription, error) {
 	d, err := e.Describe(ctx)
 	if err != nil {
 		return d, err
@@ -215,15 +215,15 @@ func (e *Repository) created(ctx context.Context, s Settings) (Description, erro
 
 // Describe tells the settings of the repository, with one call. The error is a
 // [RepositoryNotFoundError] if there is none.
-func (e *Repository) Describe(ctx context.Context) (Description, error) {
+func (e *Repository) Describe(ctx context.Context) (RepositoryDescription, error) {
 	out, err := e.api.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{
 		RegistryId: &e.registry.Account, RepositoryNames: []string{e.repository},
 	})
 	if err != nil {
-		return Description{}, e.fail("settings", err)
+		return RepositoryDescription{}, e.fail("settings", err)
 	}
 	if len(out.Repositories) != 1 {
-		return Description{}, fmt.Errorf("%s: asked for one repository, got %d", e, len(out.Repositories))
+		return RepositoryDescription{}, fmt.Errorf("%s: asked for one repository, got %d", e, len(out.Repositories))
 	}
 	return newDescription(e.registry, out.Repositories[0]), nil
 }
@@ -237,15 +237,15 @@ func (e *Repository) Mutability(ctx context.Context) (content.Mutability, error)
 // List lists the repositories of a registry of Amazon ECR, with one call
 // for each 1,000 of them, which is made when they are asked for. An error ends the
 // list.
-func List(ctx context.Context, cfg aws.Config, r auth.Registry) iter.Seq2[Description, error] {
-	return func(yield func(Description, error) bool) {
+func List(ctx context.Context, cfg aws.Config, r auth.Registry) iter.Seq2[RepositoryDescription, error] {
+	return func(yield func(RepositoryDescription, error) bool) {
 		pages := ecr.NewDescribeRepositoriesPaginator(auth.NewClient(cfg, r), &ecr.DescribeRepositoriesInput{
 			RegistryId: &r.Account, MaxResults: aws.Int32(listPageSize),
 		}, func(o *ecr.DescribeRepositoriesPaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
-				yield(Description{}, fmt.Errorf("repositories of %s: %w", r.Host, auth.Explain(r, err)))
+				yield(RepositoryDescription{}, fmt.Errorf("repositories of %s: %w", r.Host, auth.Explain(r, err)))
 				return
 			}
 			for _, from := range page.Repositories {

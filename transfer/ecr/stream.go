@@ -37,7 +37,7 @@ func streamPartSize(number int) int64 {
 // stream is a layer that is uploaded in parts while it arrives.
 type stream struct {
 	e       *Repository
-	how     content.Streaming
+	how     content.StreamOptions
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	group   *errgroup.Group
@@ -66,7 +66,7 @@ var errEnded = errors.New("the upload has ended")
 
 // StreamBlob uploads a layer by its parts, several at once, while it arrives. One of less than
 // a part is uploaded when it is complete, as [Repository.UploadBlob] does.
-func (e *Repository) StreamBlob(ctx context.Context, how content.Streaming) content.BlobStream {
+func (e *Repository) StreamBlob(ctx context.Context, how content.StreamOptions) content.BlobStream {
 	ctx, cancel := context.WithCancelCause(ctx)
 	group, sending := errgroup.WithContext(ctx)
 	ready := make(chan struct{})

@@ -19,8 +19,8 @@ import (
 )
 
 // streaming counts the memory that streams have.
-func streaming(held *atomic.Int64) content.Streaming {
-	return content.Streaming{Connections: 3, Memory: func(ctx context.Context, n int64) ([]byte, func(), error) {
+func streaming(held *atomic.Int64) content.StreamOptions {
+	return content.StreamOptions{Connections: 3, Memory: func(ctx context.Context, n int64) ([]byte, func(), error) {
 		held.Add(n)
 		return make([]byte, n), func() { held.Add(-n) }, ctx.Err()
 	}}

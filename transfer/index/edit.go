@@ -74,7 +74,7 @@ func (x *Index) put(e entry) error {
 	drop := make([]bool, len(x.children))
 	for i, c := range x.children {
 		switch {
-		case c.Same(e.Entry):
+		case c.Same(e.IndexEntry):
 			return nil
 		case !c.HasPlatform || !e.HasPlatform || c.Key() != e.Key():
 		case at < 0:
@@ -89,7 +89,7 @@ func (x *Index) put(e entry) error {
 	}
 	x.dropAttestations(drop, at)
 	x.doc.Replace(at, e.raw)
-	x.children[at] = e.Entry
+	x.children[at] = e.IndexEntry
 	x.note(e)
 	x.keep(func(i int) bool { return !drop[i] })
 	return nil
@@ -110,7 +110,7 @@ func (x *Index) dropAttestations(drop []bool, also ...int) {
 		}
 	}
 	for i, c := range x.children {
-		if gone[content.BelongsTo(c.Descriptor)] {
+		if gone[content.EntrySubject(c.Descriptor)] {
 			drop[i] = true
 		}
 	}
@@ -118,7 +118,7 @@ func (x *Index) dropAttestations(drop []bool, also ...int) {
 
 func (x *Index) keep(f func(i int) bool) {
 	x.doc.Keep(f)
-	var kept []content.Entry
+	var kept []content.IndexEntry
 	for i, c := range x.children {
 		if f(i) {
 			kept = append(kept, c)
@@ -261,7 +261,7 @@ func (x *Index) refresh() error {
 		return err
 	}
 	for i, d := range c.Manifests {
-		x.children[i] = content.Entry{Descriptor: d, Manifest: x.children[i].Manifest}
+		x.children[i] = content.IndexEntry{Descriptor: d, Manifest: x.children[i].Manifest}
 	}
 	return nil
 }

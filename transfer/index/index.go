@@ -39,7 +39,7 @@ type Index struct {
 	endpoint  content.Endpoint
 	mediaType string
 	doc       *indexedit.Index
-	children  []content.Entry                  // as the entries of doc
+	children  []content.IndexEntry             // as the entries of doc
 	sources   map[digest.Digest]content.Source // of the children that are not in endpoint
 }
 
@@ -119,7 +119,7 @@ func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*In
 	if x.doc, err = indexedit.Parse(m.Content); err != nil {
 		return nil, fmt.Errorf("%s: index %s: %w: %w", endpoint, m.Descriptor.Digest, content.ErrIntegrity, err)
 	}
-	x.children = make([]content.Entry, len(c.Manifests))
+	x.children = make([]content.IndexEntry, len(c.Manifests))
 	for i, d := range c.Manifests {
 		x.children[i].Descriptor = d
 	}
@@ -148,7 +148,7 @@ func (x *Index) Entries() []content.Descriptor {
 
 // entry is what is to be in an index.
 type entry struct {
-	content.Entry
+	content.IndexEntry
 	raw    []byte         // the descriptor as JSON
 	source content.Source // nil is the endpoint of the index
 }
@@ -167,7 +167,7 @@ func (x *Index) insert(e entry, force bool) error {
 		return err
 	}
 	for _, c := range x.children {
-		if c.Same(e.Entry) {
+		if c.Same(e.IndexEntry) {
 			return nil
 		}
 		if c.HasPlatform && e.HasPlatform && c.Key() == e.Key() && !force {
@@ -180,7 +180,7 @@ func (x *Index) insert(e entry, force bool) error {
 
 func (x *Index) append(e entry) {
 	x.doc.Append(e.raw)
-	x.children = append(x.children, e.Entry)
+	x.children = append(x.children, e.IndexEntry)
 	x.note(e)
 }
 

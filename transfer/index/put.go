@@ -49,7 +49,7 @@ func (x *Index) Put(ctx context.Context, dst content.Endpoint, tags []string, op
 		return Result{}, err
 	}
 	for _, c := range x.copies(dst) {
-		sent, err := copyChild(ctx, c.source, x.target(dst), c.Entry, opts)
+		sent, err := copyChild(ctx, c.source, x.target(dst), c.IndexEntry, opts)
 		if err != nil {
 			return Result{}, err
 		}
@@ -107,14 +107,14 @@ func (x *Index) copies(dst content.Endpoint) (copies []entry) {
 		}
 		if source != nil && !seen[c.Digest] {
 			seen[c.Digest] = true
-			copies = append(copies, entry{Entry: c, source: source})
+			copies = append(copies, entry{IndexEntry: c, source: source})
 		}
 	}
 	return copies
 }
 
 // copyChild copies what an entry of an index names.
-func copyChild(ctx context.Context, src content.Source, dst content.Target, c content.Entry, opts transfer.Options) (transfer.Result, error) {
+func copyChild(ctx context.Context, src content.Source, dst content.Target, c content.IndexEntry, opts transfer.Options) (transfer.Result, error) {
 	root := c.Manifest
 	if root.Content == nil {
 		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})

@@ -110,7 +110,7 @@ func entriesOf(m content.Manifest) ([]entry, error) {
 		}
 		d.ArtifactType = artifact.ArtifactType
 		raw, err := marshal(d)
-		return []entry{{Entry: content.Entry{Descriptor: d, Manifest: m}, raw: raw}}, err
+		return []entry{{IndexEntry: content.IndexEntry{Descriptor: d, Manifest: m}, raw: raw}}, err
 	}
 	doc, err := indexedit.Parse(m.Content)
 	if err != nil {
@@ -126,7 +126,7 @@ func entriesOf(m content.Manifest) ([]entry, error) {
 		if err := json.Compact(&one, raw); err != nil {
 			return nil, err
 		}
-		entries[i] = entry{Entry: children[i], raw: one.Bytes()}
+		entries[i] = entry{IndexEntry: children[i], raw: one.Bytes()}
 	}
 	return entries, nil
 }
@@ -134,15 +134,15 @@ func entriesOf(m content.Manifest) ([]entry, error) {
 // completePlatforms reads the platforms of entries, and writes them into those
 // that do not say them.
 func completePlatforms(ctx context.Context, src content.Source, entries []*entry) error {
-	children := make([]content.Entry, len(entries))
+	children := make([]content.IndexEntry, len(entries))
 	for i, e := range entries {
-		children[i] = e.Entry
+		children[i] = e.IndexEntry
 	}
 	if err := content.ReadPlatforms(ctx, src, children); err != nil {
 		return content.Named(src, err)
 	}
 	for i, e := range entries {
-		e.Entry = children[i]
+		e.IndexEntry = children[i]
 		p := e.FromConfig
 		if p == nil || !e.HasPlatform {
 			continue

@@ -72,7 +72,7 @@ func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 	if err != nil {
 		return nil, err
 	}
-	return content.FindEach(ctx, tags, func(ctx context.Context, tag string) (content.Manifest, error) {
+	return content.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (content.Manifest, error) {
 		var m content.Manifest
 		_, err := c.Head(ctx, r.repository, tag)
 		if err == nil {
@@ -91,7 +91,7 @@ func (r *Repository) FindDigests(ctx context.Context, tags []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	found, err := content.FindEach(ctx, tags, func(ctx context.Context, tag string) (m content.Manifest, err error) {
+	found, err := content.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (m content.Manifest, err error) {
 		if m.Descriptor.Digest, err = c.Head(ctx, r.repository, tag); err == nil && m.Descriptor.Digest == "" {
 			m, err = r.manifest(ctx, c, tag, content.MaxManifestSize)
 		}

@@ -155,7 +155,7 @@ func (u *user) noLeftovers(t *testing.T, layouts ...string) {
 // testLarge kills a push and a pull of a layer, and resumes them.
 func testLarge(t *testing.T, m *machine) {
 	const size, part = 32 * mib, "UploadLayerPart"
-	s := m.site(t, localecr.Options{Shape: localecr.Shape{Rate: 16 * mib}})
+	s := m.site(t, localecr.Options{Shape: localecr.NetworkShape{Rate: 16 * mib}})
 	want := s.tag(t, "app", "1.0", 1, size)
 	pull := []string{"pull", s.image("app:1.0"), "oci:out:1.0", "--connections", "2"}
 	s.killed(t, func() bool {

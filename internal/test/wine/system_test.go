@@ -20,7 +20,7 @@ import (
 
 // testInterrupt presses Ctrl-C: Wine makes it of the signal.
 func testInterrupt(t *testing.T, m *machine) {
-	s := m.site(t, localecr.Options{Shape: localecr.Shape{Rate: 4 * mib}})
+	s := m.site(t, localecr.Options{Shape: localecr.NetworkShape{Rate: 4 * mib}})
 	want := s.tag(t, "app", "1.0", 1, 16*mib)
 	pull := []string{"pull", s.image("app:1.0"), "oci:out:1.0", "--connections", "1"}
 	stderr, code := s.interrupted(t, func() bool {

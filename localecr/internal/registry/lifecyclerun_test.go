@@ -130,7 +130,7 @@ func randomPolicy(t *testing.T, r *rand.Rand) *lifecycle.Policy {
 	var rules []lifecycle.Rule
 	add := func(s lifecycle.Selection, a lifecycle.Action) {
 		if s.CountType != lifecycle.ImageCountMoreThan {
-			s.CountUnit = lifecycle.Days
+			s.CountUnit = lifecycle.UnitDays
 		}
 		rules = append(rules, lifecycle.Rule{Priority: len(rules) + 1, Selection: s, Action: a})
 	}

@@ -70,7 +70,7 @@ func Read(files tarball.Files) ([]Image, error) {
 }
 
 // Check refuses what is no image that docker can load.
-func Check(m content.Manifest) (content.Contents, error) {
+func Check(m content.Manifest) (content.ManifestContents, error) {
 	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {
 		return c, err
@@ -102,7 +102,7 @@ func isTarLayer(mediaType string) bool {
 }
 
 // platformsOf names the platforms of an index.
-func platformsOf(c content.Contents) string {
+func platformsOf(c content.ManifestContents) string {
 	children, err := content.IndexEntries(c)
 	if err != nil {
 		return "its images"

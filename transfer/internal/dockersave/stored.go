@@ -23,7 +23,7 @@ const original = "original"
 // IsOriginal reports whether the manifest that an entry of index.json names is that of
 // the image in a registry: its layers are not to be compressed. So it is unless docker
 // made it, which makes nothing but images: no signature, no attestation. c is what it names.
-func IsOriginal(files tarball.Files, entry content.Descriptor, c content.Contents) bool {
+func IsOriginal(files tarball.Files, entry content.Descriptor, c content.ManifestContents) bool {
 	if c.Manifests != nil || len(c.Blobs) < 2 || entry.Annotations[AnnotationOriginal] == original {
 		return true
 	}
