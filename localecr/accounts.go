@@ -74,9 +74,12 @@ type Role struct {
 	Policies []Policy `json:"policies,omitempty" yaml:"policies,omitempty"`
 }
 
+// LocalIssuer, as the issuer of a [WebIdentity], accepts only tokens of the server's own issuer.
+const LocalIssuer = identity.OwnIssuer
+
 // A WebIdentity describes the OpenID Connect tokens that may assume a role.
 type WebIdentity struct {
-	Issuer   string `json:"issuer,omitempty" yaml:"issuer,omitempty"` // the claim iss; empty for any
+	Issuer   string `json:"issuer,omitempty" yaml:"issuer,omitempty"` // the claim iss; LocalIssuer; empty for any
 	Audience string `json:"audience" yaml:"audience"`                 // one of the claim aud
 	// Subject is a pattern for the claim sub, in which * stands for any characters, "/" included, and ? for one, as in
 	// IAM's StringLike. Empty means any.

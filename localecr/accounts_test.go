@@ -40,7 +40,7 @@ func TestDefaultAccounts(t *testing.T) {
 	claims := fmt.Appendf(nil, `{"iss":"https://any.example","sub":"someone","aud":"sts.amazonaws.com","exp":%d}`, time.Now().Unix()+60)
 	encode := base64.RawURLEncoding.EncodeToString
 	token := encode([]byte(`{"alg":"RS256","kid":"1"}`)) + "." + encode(claims) + "." + encode([]byte("signature"))
-	if _, err := ids.AssumeRoleWithWebIdentity(role, "test", token, 0); err != nil {
+	if _, err := ids.AssumeRoleWithWebIdentity(role, "test", token, "", 0); err != nil {
 		t.Error(err)
 	}
 }

@@ -56,6 +56,7 @@ func (s *Server) newControl() http.Handler {
 			writeControl(w, http.StatusOK, map[string]string{"status": "ok"})
 		})
 	}
+	s.addCredentials(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

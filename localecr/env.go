@@ -65,9 +65,21 @@ func EnvTLS(addr string, accounts []Account, tlsDir string) []string {
 	if len(accounts) == 0 {
 		accounts = DefaultAccounts()
 	}
+	return WithTLS(environment("http://"+addr, addr, accounts), tlsDir)
+}
+
+// WithTLS returns the environment of a client of a server without TLS as that of one with the directory tlsDir; see
+// [EnvTLS]. Only the endpoints of services become https URLs.
+func WithTLS(env []string, tlsDir string) []string {
+	out := make([]string, len(env), len(env)+5)
+	for i, entry := range env {
+		if name, url, _ := strings.Cut(entry, "=http://"); strings.HasPrefix(entry, "AWS_ENDPOINT_URL_") {
+			entry = name + "=https://" + url
+		}
+		out[i] = entry
+	}
 	bundle := filepath.Join(tlsDir, CABundleFile)
-	return append(environment("https://"+addr, addr, accounts),
-		"AWS_CA_BUNDLE="+bundle, "SSL_CERT_FILE="+bundle, "REQUESTS_CA_BUNDLE="+bundle, "CURL_CA_BUNDLE="+bundle,
+	return append(out, "AWS_CA_BUNDLE="+bundle, "SSL_CERT_FILE="+bundle, "REQUESTS_CA_BUNDLE="+bundle, "CURL_CA_BUNDLE="+bundle,
 		"NODE_EXTRA_CA_CERTS="+filepath.Join(tlsDir, CAFile))
 }
 

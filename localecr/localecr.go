@@ -67,10 +67,11 @@ type Server struct {
 	tlsDir    string
 	authority *authority.Authority // nil without TLS
 
-	control http.Handler
-	states  sync.Mutex // held while the whole state is copied or replaced
-	seed    func(context.Context, *Server) error
-	seeding atomic.Int32 // how many calls of Seed and Reset run
+	control  http.Handler
+	metadata http.Handler // of an EC2 instance
+	states   sync.Mutex   // held while the whole state is copied or replaced
+	seed     func(context.Context, *Server) error
+	seeding  atomic.Int32 // how many calls of Seed and Reset run
 
 	keysMu    sync.Mutex
 	keyStores map[string]*keys.Store
@@ -103,7 +104,7 @@ func New(o Options) (_ *Server, err error) {
 		sync: o.Sync, logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
 		upstreams: o.Upstreams, direct: loopback.NewTransport(),
 	}
-	s.control = s.newControl()
+	s.control, s.metadata = s.newControl(), s.newMetadata()
 	if o.TLSDir != "" {
 		if s.authority, err = authority.Open(o.TLSDir); err != nil {
 			return nil, fmt.Errorf("certificates of the local ECR: %w", err)
@@ -212,7 +213,8 @@ func (s *Server) SetFaults(faults ...Fault) error {
 	return nil
 }
 
-// ServeHTTP answers a request to the AWS API, to /v2/, for a download or to /_ecrkit/, by its path.
+// ServeHTTP answers a request to the AWS API, to /v2/, for a download, to /_ecrkit/ or for
+// instance metadata, by its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !s.answersTo(r):
@@ -221,8 +223,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveV2(w, r)
 	case strings.HasPrefix(r.URL.Path, downloadPath):
 		s.serveS3(w, r)
-	case strings.HasPrefix(r.URL.Path, controlPath):
+	case strings.HasPrefix(r.URL.Path, controlPath), strings.HasPrefix(r.URL.Path, wellKnownPath):
 		s.control.ServeHTTP(w, r)
+	case strings.HasPrefix(r.URL.Path, metadataPath):
+		s.metadata.ServeHTTP(w, r)
 	default:
 		s.serveAPI(w, r)
 	}

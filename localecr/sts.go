@@ -71,7 +71,7 @@ func (x *exchange) sts(action string, form url.Values, body []byte) (any, error)
 	}
 	role, session := form.Get("RoleArn"), form.Get("RoleSessionName")
 	if action == "AssumeRoleWithWebIdentity" { // the one that is not signed
-		return ids.AssumeRoleWithWebIdentity(role, session, form.Get("WebIdentityToken"), duration)
+		return ids.AssumeRoleWithWebIdentity(role, session, form.Get("WebIdentityToken"), x.server.issuer(x.r), duration)
 	}
 	c, err := x.claim("sts")
 	if err != nil {

@@ -1,13 +1,23 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/localecr"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const localEnvHelp = `Print the environment of a client of the local ECR, for the shell:
@@ -21,17 +31,25 @@ With --tls the endpoints are https URLs, and AWS_CA_BUNDLE, SSL_CERT_FILE, REQUE
 CURL_CA_BUNDLE and NODE_EXTRA_CA_CERTS name the certificates of the machine and of the local ECR.
 
 The keys are those of the default account 000000000000, or of the first account in --accounts.
-The default keys are not secret: they work only with a local ECR.`
+The default keys are not secret: they work only with a local ECR.
+
+With --credentials, clients get temporary keys of a role of that account, as on AWS:
+
+  eval "$(ecrkit local env --credentials ecs)"           # in a container of Amazon ECS or EKS
+  eval "$(ecrkit local env --credentials imds)"          # on an EC2 instance
+  eval "$(ecrkit local env --credentials web-identity)"  # with an ID token, as in EKS and CI
+
+The last one asks the running server for a token of its own issuer and stores it in --token-file.`
 
 func newLocalEnvCommand(app *App) *cobra.Command {
-	var addr, accountsFile, shell, tlsDir string
+	var addr, accountsFile, shell, tlsDir, credentials, tokenFile string
 	var withTLS bool
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the environment of a client of the local ECR",
 		Long:  localEnvHelp,
 		Args:  arguments(0),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
 				return usagef("--addr %s: write HOST:PORT, as `ecrkit local` printed it", addr)
 			}
@@ -39,22 +57,38 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			values := map[string]string{}
-			// A session token of other keys would make these ones invalid.
 			syntax, err := shellSyntaxOf(shell)
 			if err != nil {
 				return err
 			}
-			lines := syntax.unset("AWS_SESSION_TOKEN")
-			entries := localecr.Env(addr, accounts)
+			source := localecr.CredentialSource(credentials)
+			if !slices.Contains(localecr.CredentialSources(), source) {
+				return usagef("--credentials %s: must be %s", credentials, or(credentialSources()))
+			}
+			if source == localecr.IDToken {
+				if tokenFile, err = app.storeWebIdentity(cmd.Context(), addr, accounts, tokenFile); err != nil {
+					return err
+				}
+			} else if tokenFile != "" {
+				return usagef("--token-file needs --credentials %s", localecr.IDToken)
+			}
+			// A session token of other keys would make these ones invalid.
+			entries, unset, err := localecr.CredentialsEnv(addr, accounts, source, tokenFile)
+			if err != nil {
+				return err
+			}
 			if withTLS {
 				dir, err := app.localTLSDir(tlsDir)
 				if err != nil {
 					return err
 				}
-				entries = localecr.EnvTLS(addr, accounts, dir)
+				entries = localecr.WithTLS(entries, dir)
 			} else if tlsDir != "" {
 				return usagef("--tls-dir needs --tls")
+			}
+			values, lines := map[string]string{}, ""
+			for _, name := range unset {
+				lines += syntax.unset(name)
 			}
 			for _, entry := range entries {
 				name, value, _ := strings.Cut(entry, "=")
@@ -75,9 +109,63 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 	cmd.Flags().StringVar(&accountsFile, "accounts", "", "`file` of accounts that it was given; the keys are those of the first user in it")
 	cmd.Flags().BoolVar(&withTLS, "tls", false, "for a server with --tls")
 	cmd.Flags().StringVar(&tlsDir, "tls-dir", "", "`directory` of its authority (default $XDG_DATA_HOME/ecrkit/local-tls)")
+	cmd.Flags().StringVar(&credentials, "credentials", string(localecr.Keys), "`where` clients get their credentials: "+or(credentialSources()))
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` for the token of --credentials web-identity (default $XDG_DATA_HOME/ecrkit/local-web-identity-token)")
+	_ = cmd.RegisterFlagCompletionFunc("credentials", cobra.FixedCompletions(credentialSources(), cobra.ShellCompDirectiveNoFileComp))
 	cmd.Flags().StringVar(&shell, "shell", "sh", "`shell` that reads it: "+or(shellNames))
 	_ = cmd.RegisterFlagCompletionFunc("shell", cobra.FixedCompletions(shellNames, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+func credentialSources() (names []string) {
+	for _, source := range localecr.CredentialSources() {
+		names = append(names, string(source))
+	}
+	return names
+}
+
+// storeWebIdentity asks the local ECR at addr for a token and stores it in a file, whose path it returns.
+func (app *App) storeWebIdentity(ctx context.Context, addr string, accounts []localecr.Account, path string) (string, error) {
+	if path == "" {
+		dir := startup.Environment(app.Env).DataDir()
+		if dir == "" {
+			return "", usagef("neither XDG_DATA_HOME nor %s is set to an absolute path: use --token-file FILE", startup.HomeVariable)
+		}
+		path = filepath.Join(dir, "local-web-identity-token")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	request, err := localecr.WebIdentityRequest(addr, accounts)
+	if err != nil {
+		return "", err
+	}
+	client := &http.Client{Timeout: healthTime, Transport: loopback.NewTransport()}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request.WithContext(ctx))
+	if refused(err) {
+		return "", fmt.Errorf("nothing listens at %s; is `ecrkit local` running?", addr)
+	}
+	if err != nil {
+		return "", fmt.Errorf("local ECR at %s: %w", addr, err)
+	}
+	defer response.Body.Close()
+	data, err := content.ReadLimited(response.Body, maxHealth)
+	if err != nil {
+		return "", fmt.Errorf("local ECR at %s: %w", addr, err)
+	}
+	var token localecr.WebIdentityToken
+	switch {
+	case response.StatusCode == http.StatusUnauthorized:
+		return "", fmt.Errorf("the local ECR at %s has other accounts: pass the --accounts that it was given", addr)
+	case response.StatusCode != http.StatusOK || json.Unmarshal(data, &token) != nil || token.Token == "":
+		return "", fmt.Errorf("what listens at %s issues no tokens: it answered %s", addr, response.Status)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	return path, files.WriteFile(path, []byte(token.Token), 0o600)
 }
 
 // shellNames are the values of --shell.

@@ -27,10 +27,7 @@ import (
 // TestProgram uses the module without an engine.
 func TestProgram(t *testing.T) {
 	t.Parallel()
-	program := filepath.Join(t.TempDir(), "ecrkit")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-C", "../../..", "-trimpath", "-o", program, "./cmd/ecrkit").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := filepath.Join(programs(t), "ecrkit")
 	server, err := testcontainers.RunProgram(t.Context(), program, "--quotas", "default")
 	if err != nil {
 		t.Fatal(err)

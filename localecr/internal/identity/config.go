@@ -39,12 +39,15 @@ type Role struct {
 
 // WebIdentity selects the OpenID Connect tokens that may assume a role.
 type WebIdentity struct {
-	Issuer   string // as in the claim iss; empty: any
+	Issuer   string // as in the claim iss; empty: any; OwnIssuer
 	Audience string // must be one of the claim aud
 	// Subject is a pattern for the claim sub, in which * stands for any characters
 	// ("/" too) and ? for one, as in IAM's StringLike. Empty: any.
 	Subject string
 }
+
+// OwnIssuer, as the issuer of a WebIdentity, is the server's own.
+const OwnIssuer = "local"
 
 var (
 	accountPattern    = lazyregexp.New(`^[0-9]{12}$`)

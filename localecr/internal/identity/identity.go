@@ -8,6 +8,7 @@
 package identity
 
 import (
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -57,7 +58,9 @@ type Identities struct {
 	policies   map[string]accountPolicies // by account; nil: nobody has any
 	everything *policy.Document
 
-	sessions, tokens, secrets []byte // keys derived from the server's key, one a purpose
+	sessions, tokens, secrets, instance []byte // keys derived from the server's key, one a purpose
+
+	issuer *ecdsa.PrivateKey
 }
 
 type user struct {
@@ -82,6 +85,8 @@ func New(accounts []Account, serverKey []byte, clock func() time.Time) (*Identit
 		sessions: deriveKey(serverKey, "session token"),
 		tokens:   deriveKey(serverKey, "authorization token"),
 		secrets:  deriveKey(serverKey, "secret access key"),
+		instance: deriveKey(serverKey, "instance metadata token"),
+		issuer:   issuerKey(serverKey),
 	}
 	var err error
 	if ids.policies, err = readPolicies(accounts); err != nil {

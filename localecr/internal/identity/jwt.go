@@ -24,6 +24,10 @@ type jwtClaims struct {
 	Audience  audiences
 	Expires   *int64 // Unix seconds; AWS refuses fractions
 	NotBefore *int64
+
+	Algorithm, KeyID string // of the header
+	signed           string // header and claims, as they were encoded
+	signature        []byte
 }
 
 // audiences is one string or an array of strings: RFC 7519, 4.1.3.
@@ -42,7 +46,7 @@ func (a *audiences) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// parseJWT reads the claims of a signed token without checking the signature.
+// parseJWT reads a signed token without checking the signature.
 // The error is an *Error with the code InvalidIdentityToken.
 func parseJWT(token string) (*jwtClaims, error) {
 	invalid := stsError("InvalidIdentityToken", invalidJWT)
@@ -62,6 +66,7 @@ func parseJWT(token string) (*jwtClaims, error) {
 	}
 	var header struct {
 		Algorithm string `json:"alg"`
+		KeyID     string `json:"kid"`
 	}
 	if json.Unmarshal(raw[0], &header) != nil {
 		return nil, invalid
@@ -74,7 +79,7 @@ func parseJWT(token string) (*jwtClaims, error) {
 	if json.Unmarshal(raw[1], &all) != nil {
 		return nil, invalid
 	}
-	var claims jwtClaims
+	claims := jwtClaims{Algorithm: header.Algorithm, KeyID: header.KeyID, signed: parts[0] + "." + parts[1], signature: raw[2]}
 	for name, into := range map[string]any{
 		"iss": &claims.Issuer, "sub": &claims.Subject, "aud": &claims.Audience, "exp": &claims.Expires, "nbf": &claims.NotBefore,
 	} {
@@ -107,7 +112,7 @@ func (c *jwtClaims) checkTime(now time.Time) error {
 
 func (c *jwtClaims) check(want WebIdentity) error {
 	switch {
-	case want.Issuer != "" && c.Issuer != want.Issuer:
+	case want.Issuer == OwnIssuer && c.KeyID != IssuerKeyID, want.Issuer != OwnIssuer && want.Issuer != "" && c.Issuer != want.Issuer:
 		return stsError("InvalidIdentityToken", "No OpenIDConnect provider found in your account for %s", c.Issuer)
 	case !slices.Contains(c.Audience, want.Audience):
 		return stsError("InvalidIdentityToken", "Incorrect token audience")

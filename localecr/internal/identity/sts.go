@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -121,10 +122,11 @@ func (ids *Identities) AssumeRole(p Principal, roleARN, sessionName, externalID 
 
 // AssumeRoleWithWebIdentity returns to the bearer of an OpenID Connect token a
 // session of a role with a matching WebIdentity. The token's claims iss, aud,
-// sub, exp and nbf are checked, its signature is NOT: this server cannot ask
-// the issuer for its keys. The error is an *Error: ValidationError,
-// InvalidIdentityToken, ExpiredTokenException or AccessDenied.
-func (ids *Identities) AssumeRoleWithWebIdentity(roleARN, sessionName, token string, duration time.Duration) (*AssumeRoleWithWebIdentityResult, error) {
+// sub, exp and nbf are checked. Its signature is checked if it is from the
+// server's own issuer, whose URL is ownIssuer for this client; that of others
+// is NOT: this server cannot ask them for their keys. The error is an *Error:
+// ValidationError, InvalidIdentityToken, ExpiredTokenException or AccessDenied.
+func (ids *Identities) AssumeRoleWithWebIdentity(roleARN, sessionName, token, ownIssuer string, duration time.Duration) (*AssumeRoleWithWebIdentityResult, error) {
 	if duration == 0 {
 		duration = DefaultDuration
 	}
@@ -134,6 +136,11 @@ func (ids *Identities) AssumeRoleWithWebIdentity(roleARN, sessionName, token str
 	claims, err := parseJWT(token)
 	if err != nil {
 		return nil, err
+	}
+	if claims.Issuer == ownIssuer || claims.KeyID == IssuerKeyID {
+		if err := ids.checkSignature(claims); err != nil {
+			return nil, err
+		}
 	}
 	if err := claims.checkTime(ids.clock()); err != nil {
 		return nil, err
@@ -157,6 +164,28 @@ func (ids *Identities) AssumeRoleWithWebIdentity(roleARN, sessionName, token str
 
 func errNotAuthorized() error {
 	return stsError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
+}
+
+// RoleCredentials returns keys of a role of an account, such as AWS gives to a container or an instance.
+func (ids *Identities) RoleCredentials(account, role, session string, life time.Duration) (Credentials, error) {
+	account, found, ok := ids.findRole("arn:aws:iam::" + account + ":role/" + role)
+	if !ok {
+		return Credentials{}, fmt.Errorf("the role %s does not exist", role)
+	}
+	_, credentials := ids.startSession(account, found, session, life)
+	return credentials, nil
+}
+
+// IssueInstanceToken returns a token of the instance metadata service.
+func (ids *Identities) IssueInstanceToken(life time.Duration) string {
+	return base64.URLEncoding.EncodeToString(seal(ids.instance, ids.clock().Add(life).Unix(), 0, nil))
+}
+
+// CheckInstanceToken reports whether a token of the instance metadata service is valid.
+func (ids *Identities) CheckInstanceToken(token string) bool {
+	var expires int64
+	sealed, err := base64.URLEncoding.DecodeString(token)
+	return err == nil && open(ids.instance, sealed, &expires, nil) == nil && ids.clock().Unix() < expires
 }
 
 // RoleSession returns a session of a role that a service of AWS has assumed.

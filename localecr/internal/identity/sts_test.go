@@ -155,7 +155,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			result, err := ids.AssumeRoleWithWebIdentity(tt.role, "job", tt.token, 0)
+			result, err := ids.AssumeRoleWithWebIdentity(tt.role, "job", tt.token, "", 0)
 			wantCode(t, err, tt.code, tt.text)
 			if err != nil {
 				return
@@ -169,7 +169,7 @@ func TestAssumeRoleWithWebIdentity(t *testing.T) {
 		})
 	}
 	*now = now.Add(time.Hour)
-	_, err := ids.AssumeRoleWithWebIdentity(role, "job", good, 0)
+	_, err := ids.AssumeRoleWithWebIdentity(role, "job", good, "", 0)
 	wantCode(t, err, "ExpiredTokenException", "must be before")
 }
 

@@ -36,7 +36,7 @@ func stsClient(t *testing.T, ids *Identities, status *int) *sts.Client {
 			case "AssumeRole":
 				return ids.AssumeRole(alice, role, session, r.FormValue("ExternalId"), duration)
 			case "AssumeRoleWithWebIdentity":
-				return ids.AssumeRoleWithWebIdentity(role, session, r.FormValue("WebIdentityToken"), duration)
+				return ids.AssumeRoleWithWebIdentity(role, session, r.FormValue("WebIdentityToken"), "", duration)
 			}
 			return nil, fmt.Errorf("a detail that clients must not see")
 		}()
