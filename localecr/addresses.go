@@ -4,42 +4,21 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+
+	"github.com/ecrkit/ecrkit/localecr/internal/hostname"
 )
 
 // SamePort as Options.DownloadAddr makes a server answer to downloads on the port of everything else.
 const SamePort = "same"
 
-// reachable is an address that a client on this machine can use: not that of all interfaces.
-func reachable(a net.Addr) string {
-	if host, port, err := net.SplitHostPort(a.String()); err == nil && unspecified(host) {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return a.String()
-}
-
-func unspecified(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsUnspecified()
-}
-
-// onAllInterfaces reports whether a is an address of all interfaces. Then clients reach the server by names and ports
-// that it does not know: those of a container, and published ports.
-func onAllInterfaces(a net.Addr) bool {
-	if a == nil {
-		return false
-	}
-	host, _, err := net.SplitHostPort(a.String())
-	return err == nil && unspecified(host)
-}
-
 // hostFor is the host, with port, of the default registry for a client that has called the server as called. On all
 // interfaces it is the same, unless that is the name of another registry or of Amazon's API.
 func (s *Server) hostFor(called string) string {
 	host := cmp.Or(s.Registry, "localhost")
-	if called == "" || !onAllInterfaces(s.bound) {
+	if called == "" || !hostname.OnAllInterfaces(s.bound) {
 		return host
 	}
-	if ecrHost.FindString(hostName(called)) == "" {
+	if !hostname.IsECR(hostname.Of(called)) {
 		return called
 	}
 	name, _, err := net.SplitHostPort(host)
@@ -79,7 +58,7 @@ func (s *Server) downloadHost(called string) string {
 	if err != nil {
 		calledName = called
 	}
-	if unspecified(host) {
+	if hostname.Unspecified(host) {
 		host = calledName
 		if s.downloadAddr == SamePort && calledPort != "" {
 			port = calledPort

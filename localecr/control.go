@@ -56,7 +56,7 @@ func (s *Server) newControl() http.Handler {
 			writeControl(w, http.StatusOK, map[string]string{"status": "ok"})
 		})
 	}
-	s.addCredentials(mux)
+	s.credentials().Add(mux)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 

@@ -1,109 +1,57 @@
 package localecr
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"net/http"
-	"net/url"
 	"time"
 
+	"github.com/ecrkit/ecrkit/localecr/internal/credentials"
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 )
 
-// What gives a program credentials on AWS, besides keys: the agent of a container (Amazon ECS, EKS Pod Identity) and an
-// issuer of web identity tokens (EKS, CI systems). metadata.go has an EC2 instance. All three are about a role of the
-// first account.
+// A CredentialSource is where a client gets its credentials.
+type CredentialSource string
+
 const (
-	wellKnownPath       = "/.well-known/"
-	issuerKeysPath      = controlPath + "jwks"
-	containerPath       = controlPath + "credentials/container"
-	webIdentityPath     = controlPath + "credentials/web-identity"
-	roleCredentialsLife = 6 * time.Hour // as AWS gives to containers and instances
+	Keys      = CredentialSource(credentials.Keys)      // the keys of the first user
+	Container = CredentialSource(credentials.Container) // from the agent of a container, as on Amazon ECS and EKS Pod Identity
+	Instance  = CredentialSource(credentials.Instance)  // from the metadata of an EC2 instance, version 2
+	IDToken   = CredentialSource(credentials.IDToken)   // a web identity token in a file, as on EKS (IRSA) and in CI systems
 )
+
+// CredentialSources returns all of them.
+func CredentialSources() []CredentialSource {
+	return []CredentialSource{Keys, Container, Instance, IDToken}
+}
+
+// CredentialsEnv returns the environment of a client that gets its credentials from a source, in place of the keys in
+// [Env]: those of a role of the first account, the first one that the source can give. set is NAME=VALUE, unset are
+// names that lead AWS SDKs to other credentials. tokenFile is where a web identity token is; see [WebIdentityRequest].
+func CredentialsEnv(addr string, accounts []Account, source CredentialSource, tokenFile string) (set, unset []string, err error) {
+	if len(accounts) == 0 {
+		accounts = DefaultAccounts()
+	}
+	return credentials.Env(Env(addr, accounts), addr, identityAccounts(accounts)[0], credentials.Source(source), tokenFile)
+}
+
+// A WebIdentityToken is an ID token of the server's own issuer: token, and the time at which it expires.
+type WebIdentityToken = credentials.WebIdentityToken
+
+// WebIdentityRequest returns the request for an ID token to a server at addr, for the first role in the first account that
+// accepts tokens of the server's own issuer. The answer is a [WebIdentityToken] in JSON.
+func WebIdentityRequest(addr string, accounts []Account) (*http.Request, error) {
+	if len(accounts) == 0 {
+		accounts = DefaultAccounts()
+	}
+	return credentials.WebIdentityRequest(addr, identityAccounts(accounts)[0])
+}
 
 // issuer is the URL of the server's issuer of web identity tokens, for a client that has sent the request.
 func (s *Server) issuer(r *http.Request) string { return schemeOf(r) + "://" + s.hostFor(r.Host) }
 
-// addCredentials adds the endpoints of a container and of an issuer.
-func (s *Server) addCredentials(mux *http.ServeMux) {
-	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
-	mux.HandleFunc("GET "+containerPath, s.authorized(func(w http.ResponseWriter, r *http.Request) {
-		account := s.accounts()[0].ID
-		role := r.URL.Query().Get("role")
-		keys, err := s.identities().RoleCredentials(account, role, "container", roleCredentialsLife)
-		if err != nil {
-			refuseControl(w, http.StatusNotFound, "RoleNotFound", err.Error())
-			return
-		}
-		writeControl(w, http.StatusOK, map[string]any{
-			"AccessKeyId": keys.AccessKeyID, "SecretAccessKey": keys.SecretAccessKey, "Token": keys.SessionToken, "Expiration": keys.Expiration,
-			"RoleArn": "arn:aws:iam::" + account + ":role/" + role, "AccountId": account,
-		})
-	}))
-	mux.HandleFunc("POST "+webIdentityPath, s.authorized(func(w http.ResponseWriter, r *http.Request) {
-		token, expires, err := s.identities().IssueWebIdentity(s.issuer(r), r.URL.Query().Get("audience"), r.URL.Query().Get("subject"))
-		if err != nil {
-			s.failControl(w, err)
-			return
-		}
-		writeControl(w, http.StatusOK, WebIdentityToken{token, expires})
-	}))
-	// https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata
-	mux.HandleFunc("GET "+wellKnownPath+"openid-configuration", func(w http.ResponseWriter, r *http.Request) {
-		issuer := s.issuer(r)
-		writeControl(w, http.StatusOK, map[string]any{
-			"issuer": issuer, "jwks_uri": issuer + issuerKeysPath,
-			"response_types_supported": []string{"id_token"}, "subject_types_supported": []string{"public"},
-			"id_token_signing_alg_values_supported": []string{"ES256"}, "claims_supported": []string{"iss", "aud", "sub", "iat", "nbf", "exp"},
-		})
-	})
-	mux.HandleFunc("GET "+issuerKeysPath, func(w http.ResponseWriter, _ *http.Request) {
-		keys, err := s.identities().IssuerKeys()
-		if err != nil {
-			s.failControl(w, err)
-			return
-		}
-		writeControl(w, http.StatusOK, map[string][]identity.JSONWebKey{"keys": keys})
-	})
-}
-
-// A WebIdentityToken is an ID token of the server's own issuer.
-type WebIdentityToken struct {
-	Token   string    `json:"token"`
-	Expires time.Time `json:"expires"`
-}
-
-// authorized answers only to those who have the authorization token of [ContainerToken].
-func (s *Server) authorized(h http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		want, ok := containerToken(s.accounts())
-		if !ok || subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(want)) != 1 {
-			refuseControl(w, http.StatusUnauthorized, "Unauthorized", "the Authorization header does not have the token that `ecrkit local env --credentials ecs` prints")
-			return
-		}
-		h(w, r)
+// credentials are where programs get credentials of the first account.
+func (s *Server) credentials() *credentials.Endpoints {
+	return &credentials.Endpoints{
+		Accounts: func() []identity.Account { return identityAccounts(s.accounts()) }, Identities: s.identities, Issuer: s.issuer,
+		Now: func() time.Time { return s.clock.Now() }, Region: DefaultRegion, Published: identityAccounts(DefaultAccounts())[0].Users[0],
 	}
-}
-
-// containerToken is the authorization token of the endpoints that give credentials. Who has the keys of the first user can
-// derive it, and nobody else. It is no such key itself.
-func containerToken(accounts []Account) (string, bool) {
-	if len(accounts) == 0 || len(accounts[0].Users) == 0 {
-		return "", false
-	}
-	h := hmac.New(sha256.New, []byte(accounts[0].Users[0].SecretAccessKey))
-	h.Write([]byte("ecrkit local: container credentials"))
-	return hex.EncodeToString(h.Sum(nil)), true
-}
-
-// refuseControl answers as the agents of AWS do: SDKs show code and message.
-func refuseControl(w http.ResponseWriter, status int, code, message string) {
-	writeControl(w, status, map[string]string{"code": code, "message": message})
-}
-
-// containerURL is where a container gets the credentials of a role.
-func containerURL(base, role string) string {
-	return base + containerPath + "?role=" + url.QueryEscape(role)
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/localecr/internal/authority"
+	"github.com/ecrkit/ecrkit/localecr/internal/credentials"
+	"github.com/ecrkit/ecrkit/localecr/internal/hostname"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
@@ -104,7 +106,7 @@ func New(o Options) (_ *Server, err error) {
 		sync: o.Sync, logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
 		upstreams: o.Upstreams, direct: loopback.NewTransport(),
 	}
-	s.control, s.metadata = s.newControl(), s.newMetadata()
+	s.control, s.metadata = s.newControl(), s.credentials().Metadata()
 	if o.TLSDir != "" {
 		if s.authority, err = authority.Open(o.TLSDir); err != nil {
 			return nil, fmt.Errorf("certificates of the local ECR: %w", err)
@@ -112,7 +114,7 @@ func New(o Options) (_ *Server, err error) {
 		s.tlsDir = o.TLSDir
 	}
 	for _, name := range o.HostNames {
-		s.hostNames = append(s.hostNames, hostName(name))
+		s.hostNames = append(s.hostNames, hostname.Of(name))
 	}
 	s.script.set(o.Faults)
 	if err := s.SetScanFindings(o.ScanFindings...); err != nil {
@@ -223,9 +225,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveV2(w, r)
 	case strings.HasPrefix(r.URL.Path, downloadPath):
 		s.serveS3(w, r)
-	case strings.HasPrefix(r.URL.Path, controlPath), strings.HasPrefix(r.URL.Path, wellKnownPath):
+	case strings.HasPrefix(r.URL.Path, controlPath), strings.HasPrefix(r.URL.Path, credentials.WellKnownPath):
 		s.control.ServeHTTP(w, r)
-	case strings.HasPrefix(r.URL.Path, metadataPath):
+	case strings.HasPrefix(r.URL.Path, credentials.MetadataPath):
 		s.metadata.ServeHTTP(w, r)
 	default:
 		s.serveAPI(w, r)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/localecr/internal/hostname"
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
 
@@ -90,7 +91,7 @@ func (s *Server) Listen(addr string) (*Listener, error) {
 		s.downloads = downloads.Addr()
 	}
 	s.bound = registry.Addr()
-	s.Registry = reachable(s.bound)
+	s.Registry = hostname.Reachable(s.bound)
 	s.URL = s.scheme() + "://" + s.Registry
 	l := &Listener{server: s, registry: s.shaped(registry)}
 	if downloads != nil {
