@@ -110,7 +110,7 @@ func (s *Store) placeBlob(upload, digest string) error {
 // removeOrphans removes the files that nothing in the database names: those of a process that was
 // killed between a file and its transaction. It cuts uploads down to what was acknowledged.
 func (s *Store) removeOrphans() error {
-	return s.db.Update(func(tx *bolt.Tx) error {
+	return s.db.View(func(tx *bolt.Tx) error {
 		if err := s.removeOrphanBlobs(tx); err != nil {
 			return err
 		}

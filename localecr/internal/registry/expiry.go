@@ -96,6 +96,7 @@ func (s *Store) forEachRepository(tx *bolt.Tx, f func(*repository) error) error 
 		account, region, _ := strings.Cut(string(key), "/")
 		r := s.Registry(account, region)
 		return registries.Bucket(key).Bucket(bucketRepositories).ForEachBucket(func(name []byte) error {
+			s.trim(tx)
 			repo, err := r.repository(tx, string(name))
 			if err != nil {
 				return err

@@ -16,14 +16,18 @@ import (
 // previewLifetime is how long the results of a preview are kept. AWS documents only that they expire.
 const previewLifetime = 24 * time.Hour
 
-// keyPreview is where a repository has its last lifecyclePreview.
-var keyPreview = []byte("lifecyclePolicyPreview")
+// Where a repository has its last preview.
+var (
+	keyPreview           = []byte("lifecyclePolicyPreview")        // lifecyclePreview
+	bucketPreviewResults = []byte("lifecyclePolicyPreviewResults") // digest → types.LifecyclePolicyPreviewResult
+)
 
 // lifecyclePreview is what a policy would have done with the images when the preview was started.
 type lifecyclePreview struct {
-	Text      string                               `json:"text"`
-	StartedAt time.Time                            `json:"startedAt"`
-	Results   []types.LifecyclePolicyPreviewResult `json:"results"` // by digest
+	Text          string    `json:"text"`
+	StartedAt     time.Time `json:"startedAt"`
+	Expiring      int32     `json:"expiring"`
+	Transitioning int32     `json:"transitioning"`
 }
 
 // status is how far the preview is at a time.
@@ -38,8 +42,12 @@ func (p *lifecyclePreview) status(at time.Time, takes time.Duration) types.Lifec
 	}
 }
 
-// preview returns the repository's last preview, or nil.
+// preview returns the repository's last preview, or nil. Those of earlier versions, which had their results in the record,
+// count as none.
 func (repo *repository) preview() (*lifecyclePreview, error) {
+	if repo.bucket.Bucket(bucketPreviewResults) == nil {
+		return nil, nil
+	}
 	var p lifecyclePreview
 	ok, err := getJSON(repo.bucket, keyPreview, &p)
 	if err != nil || !ok {
@@ -81,12 +89,8 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 		if err != nil {
 			return err
 		}
-		results, err := repo.previewResults(policy, now)
-		if err != nil {
-			return err
-		}
 		out.LifecyclePolicyText = text
-		return putJSON(repo.bucket, keyPreview, lifecyclePreview{Text: *text, StartedAt: now, Results: results})
+		return repo.savePreview(policy, lifecyclePreview{Text: *text, StartedAt: now})
 	})
 	if err != nil {
 		return nil, err
@@ -94,35 +98,57 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	return out, nil
 }
 
-func (repo *repository) previewResults(p *lifecycle.Policy, at time.Time) ([]types.LifecyclePolicyPreviewResult, error) {
-	images, records, err := repo.lifecycleImages(at)
-	if err != nil {
-		return nil, err
-	}
-	results := []types.LifecyclePolicyPreviewResult{}
-	for i, v := range lifecycle.Evaluate(p, images, at).Verdicts {
-		result := types.LifecyclePolicyPreviewResult{
-			Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
-			ImageDigest:   aws.String(records[i].Digest),
-			ImagePushedAt: aws.Time(records[i].PushedAt),
-			ImageTags:     append([]string{}, records[i].Tags...),
-			StorageClass:  types.LifecyclePolicyStorageClassStandard,
+// savePreview evaluates a policy and keeps the results in the place of those of an earlier preview.
+func (repo *repository) savePreview(p *lifecycle.Policy, preview lifecyclePreview) error {
+	if repo.bucket.Bucket(bucketPreviewResults) != nil {
+		if err := repo.bucket.DeleteBucket(bucketPreviewResults); err != nil {
+			return err
 		}
+	}
+	results, err := repo.bucket.CreateBucket(bucketPreviewResults)
+	if err != nil {
+		return err
+	}
+	results.FillPercent = 0.9 // keys come in order
+	images, err := repo.lifecycleImages(preview.StartedAt)
+	if err != nil {
+		return err
+	}
+	for i, v := range lifecycle.Evaluate(p, images, preview.StartedAt).Verdicts {
 		switch v.Outcome {
 		case lifecycle.Keep:
 			continue
 		case lifecycle.Transition:
-			result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
+			preview.Transitioning++
+		default:
+			preview.Expiring++
 		}
-		if v.Rule > 0 { // none acts on a referrer that follows a subject into the archive
-			result.AppliedRulePriority = aws.Int32(int32(v.Rule))
+		if err := putJSON(results, []byte(images[i].Digest), previewResult(images[i], v)); err != nil {
+			return err
 		}
-		if images[i].Status == lifecycle.StatusArchived {
-			result.StorageClass = types.LifecyclePolicyStorageClassArchive
-		}
-		results = append(results, result)
 	}
-	return results, nil
+	return putJSON(repo.bucket, keyPreview, preview)
+}
+
+// previewResult is what a policy that does not keep an image does with it.
+func previewResult(image lifecycle.Image, v lifecycle.Verdict) types.LifecyclePolicyPreviewResult {
+	result := types.LifecyclePolicyPreviewResult{
+		Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
+		ImageDigest:   aws.String(image.Digest.String()),
+		ImagePushedAt: aws.Time(image.PushedAt),
+		ImageTags:     append([]string{}, image.Tags...),
+		StorageClass:  types.LifecyclePolicyStorageClassStandard,
+	}
+	if v.Outcome == lifecycle.Transition {
+		result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
+	}
+	if v.Rule > 0 { // none acts on a referrer that follows a subject into the archive
+		result.AppliedRulePriority = aws.Int32(int32(v.Rule))
+	}
+	if image.Status == lifecycle.StatusArchived {
+		result.StorageClass = types.LifecyclePolicyStorageClassArchive
+	}
+	return result
 }
 
 // GetLifecyclePolicyPreview shows the images that the previewed policy acts on, by digest, or those of
@@ -165,10 +191,14 @@ func (r *Registry) GetLifecyclePolicyPreview(_ context.Context, in *ecr.GetLifec
 			return nil
 		}
 		out.Summary = preview.summary()
-		for _, result := range preview.Results {
+		c := repo.bucket.Bucket(bucketPreviewResults).Cursor()
+		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+			var result types.LifecyclePolicyPreviewResult
+			if _, err := getJSON(c.Bucket(), k, &result); err != nil {
+				return err
+			}
 			switch {
-			case *result.ImageDigest <= p.after && p.after != "",
-				!f.matchTags(result.ImageTags),
+			case !f.matchTags(result.ImageTags),
 				len(in.ImageIds) > 0 && !slices.ContainsFunc(in.ImageIds, func(id types.ImageIdentifier) bool { return isNamed(result, id) }):
 			case len(out.PreviewResults) == p.size:
 				out.NextToken = p.next(*out.PreviewResults[p.size-1].ImageDigest)
@@ -196,15 +226,8 @@ func isNamed(result types.LifecyclePolicyPreviewResult, id types.ImageIdentifier
 
 // summary counts all results, whatever the page and the filter.
 func (p *lifecyclePreview) summary() *types.LifecyclePolicyPreviewSummary {
-	var expiring, transitioning int32
-	for _, result := range p.Results {
-		if result.Action.Type == types.ImageActionTypeExpire {
-			expiring++
-		} else {
-			transitioning++
-		}
-	}
-	s := &types.LifecyclePolicyPreviewSummary{ExpiringImageTotalCount: &expiring}
+	transitioning := p.Transitioning
+	s := &types.LifecyclePolicyPreviewSummary{ExpiringImageTotalCount: aws.Int32(p.Expiring)}
 	if transitioning > 0 {
 		s.TransitioningImageTotalCounts = []types.TransitioningImageTotalCount{{
 			ImageTotalCount: &transitioning, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive,

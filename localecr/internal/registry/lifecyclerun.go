@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
@@ -21,6 +22,7 @@ const lifecycleInterval = 24 * time.Hour
 func (r *Registry) catchUp(name string) error {
 	jobs, due := false, false
 	look := func(tx *bolt.Tx) error {
+		r.store.trim(tx)
 		jobs = r.store.anyDue(tx)
 		repo, err := r.repository(tx, name)
 		due = err == nil && repo.lifecycleIsDue()
@@ -125,12 +127,18 @@ func skipIdle(p *lifecycle.Policy, images []lifecycle.Image, at, next, now time.
 // applyLifecycle deletes and archives what the policy says at a time, and reports whether that was
 // anything. The images are those that there were before.
 func (repo *repository) applyLifecycle(p *lifecycle.Policy, at time.Time) (changed bool, images []lifecycle.Image, err error) {
-	images, records, err := repo.lifecycleImages(at)
+	images, err = repo.lifecycleImages(at)
 	if err != nil {
 		return false, nil, err
 	}
 	for i, v := range lifecycle.Evaluate(p, images, at).Verdicts {
-		rec := records[i]
+		if v.Outcome == lifecycle.Keep {
+			continue
+		}
+		rec, err := repo.image(images[i].Digest.String())
+		if err != nil {
+			return false, nil, err
+		}
 		switch v.Outcome {
 		case lifecycle.Expire:
 			for _, tag := range rec.Tags {
@@ -143,8 +151,6 @@ func (repo *repository) applyLifecycle(p *lifecycle.Policy, at time.Time) (chang
 			if err = repo.archive(rec, at); err == nil {
 				err = repo.saveImage(rec)
 			}
-		default:
-			continue
 		}
 		if err != nil {
 			return false, nil, err
@@ -154,23 +160,22 @@ func (repo *repository) applyLifecycle(p *lifecycle.Policy, at time.Time) (chang
 	return changed, images, nil
 }
 
-// lifecycleImages are the images that there were at a time, as the evaluator takes them.
-func (repo *repository) lifecycleImages(at time.Time) ([]lifecycle.Image, []*imageRecord, error) {
-	var images []lifecycle.Image
-	var records []*imageRecord
+// lifecycleImages are the images that there were at a time, as the evaluator takes them, by digest. All of them are in memory
+// at once, unlike their records.
+func (repo *repository) lifecycleImages(at time.Time) ([]lifecycle.Image, error) {
+	images := make([]lifecycle.Image, 0, repo.images().Sequence())
 	err := repo.each(page{}, func(rec *imageRecord) bool {
 		if !rec.PushedAt.After(at) {
 			images = append(images, rec.lifecycleImage(at))
-			records = append(records, rec)
 		}
 		return true
 	})
-	return images, records, err
+	return images, err
 }
 
 func (rec *imageRecord) lifecycleImage(at time.Time) lifecycle.Image {
 	image := lifecycle.Image{
-		Digest: digest.Digest(rec.Digest), Tags: rec.Tags, MediaType: rec.MediaType, Status: lifecycle.Status(rec.status(at)),
+		Digest: digest.Digest(rec.Digest), Tags: rec.Tags, MediaType: unique.Make(rec.MediaType).Value(), Status: lifecycle.Status(rec.status(at)),
 		PushedAt: rec.PushedAt, LastPulledAt: rec.PulledAt, LastArchivedAt: rec.ArchivedAt,
 		Subject: digest.Digest(rec.Subject), Size: rec.Size, ManifestSize: rec.ManifestSize,
 	}

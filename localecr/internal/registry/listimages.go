@@ -50,6 +50,7 @@ func (f imageFilter) matchTags(tags []string) bool {
 func (repo *repository) each(p page, f func(*imageRecord) (more bool)) error {
 	c := repo.images().Cursor()
 	for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+		repo.registry.store.trim(repo.bucket.Tx())
 		rec, err := repo.image(string(k))
 		if err != nil {
 			return err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -119,6 +121,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	uploads map[string]*upload // those touched since Open
+
+	trims atomic.Uint64 // calls of trim
 }
 
 // The top of the database. Below a registry there are its repositories, below each its parts.
@@ -190,7 +194,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.db, s.writer.db = db, db
 	if err = s.syncEarlier(); err == nil {
-		err = db.Update(createTopBuckets)
+		err = s.createTop()
 	}
 	if err == nil {
 		err = s.removeOrphans()
@@ -201,9 +205,26 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// createTop makes the top of a new database.
+func (s *Store) createTop() error {
+	missing := false
+	err := s.db.View(func(tx *bolt.Tx) error {
+		missing = slices.ContainsFunc(topBuckets, func(name []byte) bool { return tx.Bucket(name) == nil })
+		return nil
+	})
+	if err != nil || !missing {
+		return err
+	}
+	return s.db.Update(createTopBuckets)
+}
+
 // Close waits for running transactions and closes the store.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	// The list of free pages costs more with each transaction, the more there are. It is written at the end alone: without
+	// it, as after a kill, Open reads the whole database to find them.
+	s.db.NoFreelistSync = false
+	err := s.db.Update(func(*bolt.Tx) error { return nil })
+	if err = errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("local ECR data in %s: %w", s.dir, err)
 	}
 	return nil
