@@ -58,8 +58,9 @@ func TestKilledServerLosesNothing(t *testing.T) {
 }
 
 const (
-	crashDir  = "LOCALECR_TEST_CRASH_DIR" // makes this binary a server with its data there
-	crashPart = 32 << 10                  // smallest part of that server, in bytes
+	crashDir  = "LOCALECR_TEST_CRASH_DIR"  // makes this binary a server with its data there
+	crashSync = "LOCALECR_TEST_CRASH_SYNC" // sets Options.Sync of that server
+	crashPart = 32 << 10                   // smallest part of that server, in bytes
 )
 
 func TestMain(m *testing.M) {
@@ -70,7 +71,7 @@ func TestMain(m *testing.M) {
 	}
 	limits := localecr.DefaultLimits()
 	limits.MinPart = crashPart
-	srv, err := localecr.New(localecr.Options{Dir: dir, Limits: &limits})
+	srv, err := localecr.New(localecr.Options{Dir: dir, Limits: &limits, Sync: os.Getenv(crashSync) != ""})
 	if err != nil {
 		log.Fatal(err)
 	}
