@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -70,16 +69,23 @@ func (b *bench) measureRate(ctx context.Context, p *process, n int, do func(cont
 // repeats of a call whose median is taken.
 const repeats = 101
 
-func median(do func() error) (time.Duration, error) {
-	var took []time.Duration
+// medians measures calls in turns, so that the load of the machine is the same for all.
+func medians(calls ...func() error) ([]time.Duration, error) {
+	took := make([][]time.Duration, len(calls))
 	for range repeats {
-		begin := time.Now()
-		if err := do(); err != nil {
-			return 0, err
+		for i, call := range calls {
+			begin := time.Now()
+			if err := call(); err != nil {
+				return nil, err
+			}
+			took[i] = append(took[i], time.Since(begin))
 		}
-		took = append(took, time.Since(begin))
 	}
-	return middle(took), nil
+	out := make([]time.Duration, len(calls))
+	for i := range took {
+		out[i] = middle(took[i])
+	}
+	return out, nil
 }
 
 func middle(took []time.Duration) time.Duration {
@@ -120,18 +126,31 @@ func (c *client) page(ctx context.Context, l list, token string) (next string, e
 	return out.NextToken, err
 }
 
-// pages are the medians of the first and of the last page, and the time of all pages.
-func (c *client) pages(ctx context.Context, l list) (first, last, all time.Duration, err error) {
-	token, all, err := c.walk(ctx, l)
+// pages are the times of a list: the medians of its first and last page, and that of all pages, once.
+type pages struct{ first, last, all time.Duration }
+
+// pages measures lists, in turns.
+func (c *client) pages(ctx context.Context, lists ...list) ([]pages, error) {
+	out := make([]pages, len(lists))
+	var calls []func() error
+	for i, l := range lists {
+		last, all, err := c.walk(ctx, l)
+		if err != nil {
+			return nil, err
+		}
+		out[i].all = all
+		for _, token := range []string{"", last} {
+			calls = append(calls, func() error { _, err := c.page(ctx, l, token); return err })
+		}
+	}
+	took, err := medians(calls...)
 	if err != nil {
-		return 0, 0, 0, err
+		return nil, err
 	}
-	median := func(token string) time.Duration {
-		took, failed := median(func() error { _, err := c.page(ctx, l, token); return err })
-		err = errors.Join(err, failed)
-		return took
+	for i := range out {
+		out[i].first, out[i].last = took[2*i], took[2*i+1]
 	}
-	return median(""), median(token), all, err
+	return out, nil
 }
 
 // describeMachine says on what, and how busy, all of it is measured.

@@ -75,19 +75,23 @@ func (b *bench) measured(ctx context.Context, dir, title string, rows []row) (er
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
 	c := newClient(p.url, b.clients)
-	b.printf("| %s | First page | Last page | All pages | Memory after |\n|---|---|---|---|---|\n", title)
+	var lists []list
 	for _, r := range rows {
-		first, last, all, err := c.pages(ctx, r.list)
-		if err != nil {
-			return err
-		}
-		used, err := p.memory()
-		if err != nil {
-			return err
-		}
-		b.printf("| %s | %s | %s | %s | %v |\n", r.name, ms(first), ms(last), ms(all), used)
+		lists = append(lists, r.list)
 	}
-	b.printf("\n")
+	took, err := c.pages(ctx, lists...)
+	if err != nil {
+		return err
+	}
+	used, err := p.memory()
+	if err != nil {
+		return err
+	}
+	b.printf("| %s | First page | Last page | All pages |\n|---|---|---|---|\n", title)
+	for i, r := range rows {
+		b.printf("| %s | %s | %s | %s |\n", r.name, ms(took[i].first), ms(took[i].last), ms(took[i].all))
+	}
+	b.printf("\nMemory after that: %v\n\n", used)
 	return nil
 }
 
@@ -126,7 +130,7 @@ func (b *bench) previews(ctx context.Context) (err error) {
 		if err := c.previewed(ctx, r.repository); err != nil {
 			return err
 		}
-		first, last, all, err := c.pages(ctx, result)
+		pages, err := c.pages(ctx, result)
 		if err != nil {
 			return err
 		}
@@ -134,7 +138,7 @@ func (b *bench) previews(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		b.printf("| %d images | %s | %s | %s | %s | %v |\n", r.images, ms(took), ms(first), ms(last), ms(all), used)
+		b.printf("| %d images | %s | %s | %s | %s | %v |\n", r.images, ms(took), ms(pages[0].first), ms(pages[0].last), ms(pages[0].all), used)
 	}
 	b.printf("\n")
 	return nil

@@ -19,7 +19,7 @@ const previewLifetime = 24 * time.Hour
 // Where a repository has its last preview.
 var (
 	keyPreview           = []byte("lifecyclePolicyPreview")        // lifecyclePreview
-	bucketPreviewResults = []byte("lifecyclePolicyPreviewResults") // digest → types.LifecyclePolicyPreviewResult
+	bucketPreviewResults = []byte("lifecyclePolicyPreviewResults") // digest → previewRecord
 )
 
 // lifecyclePreview is what a policy would have done with the images when the preview was started.
@@ -123,29 +123,46 @@ func (repo *repository) savePreview(p *lifecycle.Policy, preview lifecyclePrevie
 		default:
 			preview.Expiring++
 		}
-		if err := putJSON(results, []byte(images[i].Digest), previewResult(images[i], v)); err != nil {
+		if err := putJSON(results, []byte(images[i].Digest), newPreviewRecord(images[i], v)); err != nil {
 			return err
 		}
 	}
 	return putJSON(repo.bucket, keyPreview, preview)
 }
 
-// previewResult is what a policy that does not keep an image does with it.
-func previewResult(image lifecycle.Image, v lifecycle.Verdict) types.LifecyclePolicyPreviewResult {
+// previewRecord is what a policy does with an image that it does not keep. There may be one for each image of a repository, in
+// memory at once, so it has no more than that.
+type previewRecord struct {
+	Tags       []string  `json:"tags,omitempty"`
+	PushedAt   time.Time `json:"pushedAt"`
+	Rule       int       `json:"rule,omitempty"`       // its priority; none acts on a referrer that follows a subject into the archive
+	Transition bool      `json:"transition,omitempty"` // and not expire
+	Archived   bool      `json:"archived,omitempty"`
+}
+
+func newPreviewRecord(image lifecycle.Image, v lifecycle.Verdict) previewRecord {
+	return previewRecord{
+		Tags: image.Tags, PushedAt: image.PushedAt, Rule: v.Rule,
+		Transition: v.Outcome == lifecycle.Transition, Archived: image.Status == lifecycle.StatusArchived,
+	}
+}
+
+// result is the record as the API shows it.
+func (rec *previewRecord) result(digest string) types.LifecyclePolicyPreviewResult {
 	result := types.LifecyclePolicyPreviewResult{
 		Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
-		ImageDigest:   aws.String(image.Digest.String()),
-		ImagePushedAt: aws.Time(image.PushedAt),
-		ImageTags:     append([]string{}, image.Tags...),
+		ImageDigest:   aws.String(digest),
+		ImagePushedAt: aws.Time(rec.PushedAt),
+		ImageTags:     append([]string{}, rec.Tags...),
 		StorageClass:  types.LifecyclePolicyStorageClassStandard,
 	}
-	if v.Outcome == lifecycle.Transition {
+	if rec.Transition {
 		result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
 	}
-	if v.Rule > 0 { // none acts on a referrer that follows a subject into the archive
-		result.AppliedRulePriority = aws.Int32(int32(v.Rule))
+	if rec.Rule > 0 {
+		result.AppliedRulePriority = aws.Int32(int32(rec.Rule))
 	}
-	if image.Status == lifecycle.StatusArchived {
+	if rec.Archived {
 		result.StorageClass = types.LifecyclePolicyStorageClassArchive
 	}
 	return result
@@ -193,10 +210,11 @@ func (r *Registry) GetLifecyclePolicyPreview(_ context.Context, in *ecr.GetLifec
 		out.Summary = preview.summary()
 		c := repo.bucket.Bucket(bucketPreviewResults).Cursor()
 		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
-			var result types.LifecyclePolicyPreviewResult
-			if _, err := getJSON(c.Bucket(), k, &result); err != nil {
+			var rec previewRecord
+			if _, err := getJSON(c.Bucket(), k, &rec); err != nil {
 				return err
 			}
+			result := rec.result(string(k))
 			switch {
 			case !f.matchTags(result.ImageTags),
 				len(in.ImageIds) > 0 && !slices.ContainsFunc(in.ImageIds, func(id types.ImageIdentifier) bool { return isNamed(result, id) }):

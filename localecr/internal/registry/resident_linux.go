@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	trimInterval = 32       // calls of trim between two looks
-	mostResident = 48 << 20 // bytes of files, the program itself too
+	trimInterval = 16       // calls of trim between two looks
+	mostResident = 40 << 20 // bytes of files, the program itself too
 	leastTrimmed = 16 << 20 // bytes of a database
 )
 
