@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // node is a value of a JSON text that knows where it is in it.
@@ -67,7 +69,7 @@ func parseTree(text []byte) (node, error) {
 		offset := int(d.InputOffset())
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			offset = int(syntax.Offset) - 1
+			offset, err = int(syntax.Offset)-1, strictjson.Explain(text, err)
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("it ends too early")

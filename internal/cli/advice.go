@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,6 +99,9 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	}
 	if errors.As(err, &deletion) && errors.Is(err, content.ErrUnsupported) {
 		return notDeleted(deletion)
+	}
+	if errors.As(err, &deletion) && errors.Is(err, content.ErrNotFound) {
+		return app.missingImage(ctx, &content.ImageNotFoundError{Place: deletion.Place, Image: cmp.Or(deletion.Name.Tag, string(deletion.Name.Digest))})
 	}
 	for _, a := range advices {
 		if errors.Is(err, a.err) && (a.flag == "" || cmd.Flags().Lookup(a.flag) != nil) && (a.says == "" || strings.Contains(err.Error(), a.says)) {

@@ -6,8 +6,11 @@ import "github.com/spf13/cobra"
 // may be left out.
 func arguments(optional int, names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > len(names) || len(args) < len(names)-optional {
-			return usagef("usage: %s; see %s --help", cmd.UseLine(), cmd.CommandPath())
+		switch {
+		case len(args) < len(names)-optional:
+			return usagef("usage: %s; %s is missing; see %s --help", cmd.UseLine(), names[len(args)], cmd.CommandPath())
+		case len(args) > len(names):
+			return usagef("usage: %s; %q is one argument too many; see %s --help", cmd.UseLine(), args[len(names)], cmd.CommandPath())
 		}
 		return nil
 	}

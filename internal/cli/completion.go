@@ -75,6 +75,15 @@ const zshStart = "(( $+functions[compdef] )) || { autoload -Uz compinit && compi
 // completeWithoutPackages has cobra's completion scripts for bash and zsh work in shells that have set
 // up nothing.
 func completeWithoutPackages(app *App, root *cobra.Command) {
+	if cmd, _, err := root.Find([]string{"completion"}); err == nil && cmd.Name() == "completion" {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		}
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	replace := func(shell, help string, write func(w io.Writer, descriptions bool) error) {
 		cmd, _, err := root.Find([]string{"completion", shell})
 		if err != nil || cmd.Name() != shell {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/scan"
@@ -53,12 +54,12 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// missesFile reports whether err is that a file does not exist which the command line
+// missesFile reports whether err is that a file does not exist, or is a directory, which the command line
 // names: by itself, as the value of a flag, or after FORMAT=. That is a mistake in the
 // command line, whichever command and flag it is.
 func missesFile(args []string, err error) bool {
 	var file *fs.PathError
-	if joined(err) != nil || !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) || file.Path == "" {
+	if joined(err) != nil || !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {
 		return false
 	}
 	return slices.ContainsFunc(args, func(arg string) bool {

@@ -156,6 +156,9 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	if _, err := repositoryOrder(f); err != nil {
 		return err
 	}
+	if err := ref.CheckHost(host); err != nil {
+		return usagef("host %w", err)
+	}
 	registry, err := app.openRegistry(ctx, ref.Reference{Kind: ref.KindRegistry, Host: host})
 	if err != nil {
 		return err

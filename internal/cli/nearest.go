@@ -2,9 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 // existing returns what exists in the place of a missing name: the names like it, or
 // all if they are few, or the command that lists them.
 func existing(missing string, names []string, one, several, command string) string {
-	near := nearest(missing, names)
+	near := nearest.Names(missing, names)
 	switch {
 	case len(names) == 0:
 		return "there are no " + several
@@ -40,53 +41,4 @@ func or(names []string) string {
 	}
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " or " + names[last]
-}
-
-// nearest returns the names that are most like the missing one, at most three: those
-// within a third of its length by edits, or that have it as their last element.
-func nearest(missing string, names []string) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	var near []candidate
-	for _, name := range names {
-		d := distance(missing, name)
-		if (d > max(1, len(missing)/3) || d >= len(missing)) && !strings.HasSuffix(name, "/"+missing) && !strings.HasSuffix(missing, "/"+name) {
-			continue
-		}
-		near = append(near, candidate{name, d})
-	}
-	slices.SortStableFunc(near, func(a, b candidate) int { return a.distance - b.distance })
-	var found []string
-	for _, c := range near[:min(3, len(near))] {
-		found = append(found, c.name)
-	}
-	return found
-}
-
-// distance returns how many bytes are to be added, removed or replaced to make b of a,
-// where two that are swapped count once.
-func distance(a, b string) int {
-	var before, last, now []int
-	last = make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		now = make([]int, len(b)+1)
-		now[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			now[j] = min(last[j]+1, now[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				now[j] = min(now[j], before[j-2]+1)
-			}
-		}
-		before, last = last, now
-	}
-	return last[len(b)]
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // pointers leads from the commands of other tools to those of ecrkit.
@@ -55,7 +57,7 @@ func nearCommands(cmd *cobra.Command, word string) []string {
 		}
 		names = append(names, sub.Name())
 	}
-	return nearest(strings.ToLower(word), names)
+	return nearest.Names(strings.ToLower(word), names)
 }
 
 // flagError is the error of a flag that cmd cannot read, with the flag that may be meant.
@@ -68,12 +70,33 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if near := nearest(unknown.GetSpecifiedName(), names); len(near) > 0 {
+		if near := nearest.Names(unknown.GetSpecifiedName(), names); len(near) > 0 {
 			for i := range near {
 				near[i] = "--" + near[i]
 			}
 			return usagef("%w; did you mean %s?", err, or(near))
 		}
 	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		if want := wanted(invalid); want != "" {
+			return usagef("invalid argument %q for --%s: must be %s; see %s --help", invalid.GetValue(), invalid.GetFlag().Name, want, cmd.CommandPath())
+		}
+	}
 	return usagef("%w; see %s --help", err, cmd.CommandPath())
+}
+
+// wanted returns what a flag takes whose value package strconv or time refused; "" of others.
+func wanted(err *pflag.InvalidValueError) string {
+	switch err.GetFlag().Value.Type() {
+	case "int", "int64":
+		return "a whole number"
+	case "uint", "uint64":
+		return "a whole number, 0 or more"
+	case "bool":
+		return "true or false"
+	case "duration":
+		return "a duration, such as 90s or 5m"
+	}
+	return ""
 }

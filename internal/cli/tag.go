@@ -146,6 +146,9 @@ func retagText(src ref.Reference, result transfer.RetagResult) string {
 func checkNewTag(tag string) error {
 	err := content.CheckTag(tag)
 	if err != nil && strings.ContainsAny(tag, ":/@") {
+		if i := strings.LastIndexByte(tag, ':'); content.IsTag(tag[i+1:]) {
+			return usagef("%w; write %s for the repository of the image, and use ecrkit copy for another one", err, tag[i+1:])
+		}
 		return usagef("%w; a new tag is in the repository of the image, use ecrkit copy for another one", err)
 	}
 	if err != nil {

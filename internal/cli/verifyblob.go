@@ -218,6 +218,9 @@ func (f verifyBlobFlags) read(file string) ([]byte, error) {
 			return []byte(f.signature), nil
 		}
 	}
+	if errors.Is(err, fs.ErrNotExist) && f.bundle == "" && f.signature == "" {
+		return nil, fmt.Errorf("signature of %s: there is no file %s; name another with --bundle or --signature, or sign the file with `ecrkit sign-blob`", file, path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signature of %s: %w", file, err)
 	}

@@ -13,6 +13,9 @@ import (
 // a file, which would be waited for.
 var ErrNotRegular = errors.New("not a regular file")
 
+// ErrDirectory is wrapped by the [fs.PathError] about a directory in the place of a file.
+var ErrDirectory = errors.New("it is a directory; name a file")
+
 // Read returns the content of a file of at most limit bytes. It does not wait for
 // the other end of a named pipe: the error then wraps [ErrNotRegular].
 func Read(path string, limit int64) ([]byte, error) {
@@ -52,7 +55,8 @@ func Open(path string) (io.ReadCloser, error) {
 		err = checkRegular(path, info)
 	}
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		file.Close()
+		return nil, err
 	}
 	if info.Mode()&fs.ModeNamedPipe != 0 {
 		return &pipe{file: file}, nil
@@ -88,7 +92,7 @@ func (p *pipe) Read(b []byte) (int, error) {
 func (p *pipe) Close() error { return p.file.Close() }
 
 // CheckRegular returns an error that wraps [ErrNotRegular] if a named pipe or a
-// socket is at path, for files that others read. A missing file is not an error, and
+// socket is at path, and [ErrDirectory] if a directory is, for files that others read. A missing file is not an error, and
 // neither is a device such as /dev/null.
 func CheckRegular(path string) error {
 	info, err := os.Stat(path)
@@ -100,6 +104,8 @@ func CheckRegular(path string) error {
 
 func checkRegular(path string, info fs.FileInfo) error {
 	switch {
+	case info.IsDir():
+		return &fs.PathError{Op: "read", Path: path, Err: ErrDirectory}
 	case info.Mode()&fs.ModeNamedPipe != 0:
 		return fmt.Errorf("%s is a named pipe: %w", path, ErrNotRegular)
 	case info.Mode()&fs.ModeSocket != 0:

@@ -133,6 +133,9 @@ func read(path string) (f file, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return f, errors.New("permission denied; if that is not your home directory, set " + startup.HomeVariable + " to yours, or ECRKIT_CONFIG to another file")
+	}
 	if err != nil {
 		return f, err
 	}

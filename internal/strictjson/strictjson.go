@@ -5,6 +5,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,13 +40,38 @@ func Unmarshal(data []byte, v any) error {
 	return json.Unmarshal(data, v)
 }
 
+// Explain adds to an error of encoding/json about the syntax of data what people write by mistake: a
+// comma after the last element, a byte order mark, single quotation marks, comments.
+func Explain(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) || syntax.Offset < 1 || syntax.Offset > int64(len(data)) {
+		return err
+	}
+	const space = " \t\r\n"
+	before, rest := bytes.TrimRight(data[:syntax.Offset-1], space), bytes.TrimLeft(data[syntax.Offset-1:], space)
+	if len(rest) == 0 {
+		return err
+	}
+	switch c := rest[0]; {
+	case (c == '}' || c == ']') && bytes.HasSuffix(before, []byte(",")):
+		return fmt.Errorf("%w; remove the comma before it", err)
+	case bytes.HasPrefix(data, []byte("\ufeff")) && syntax.Offset == 1:
+		return errors.New("it begins with a byte order mark; save the file as UTF-8 without it")
+	case c == '\'':
+		return fmt.Errorf("%w; JSON takes double quotation marks", err)
+	case c == '#' || c == '/':
+		return fmt.Errorf("%w; JSON has no comments", err)
+	}
+	return err
+}
+
 func check(data []byte, t reflect.Type, same func(string) string) error {
 	if !utf8.Valid(data) {
 		return errors.New("it is not UTF-8")
 	}
 	var one json.RawMessage
 	if err := json.Unmarshal(data, &one); err != nil {
-		return fmt.Errorf("it is not JSON: %w", err)
+		return fmt.Errorf("it is not JSON: %w", Explain(data, err))
 	}
 	w := walker{data: data, same: same}
 	err := w.value(t, 0)

@@ -210,3 +210,22 @@ func turn(t *testing.T, data []byte) []byte {
 	}
 	return value()
 }
+
+// What people write by mistake is explained, whichever way of encoding/json has found it.
+func TestExplain(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a": 1,}`:         "remove the comma before it",
+		"{\"a\": [1,\n ]}":  "remove the comma before it",
+		"\ufeff{}":          "it begins with a byte order mark; save the file as UTF-8 without it",
+		`{'a': 1}`:          "JSON takes double quotation marks",
+		"# mine\n{}":        "JSON has no comments",
+		"{ // mine\n}":      "JSON has no comments",
+		`{"a": tru}`:        "invalid character",
+		`{"a": 1`:           "unexpected end of JSON input",
+		`{"a": "\ufeff'",}`: "remove the comma before it",
+	} {
+		if err := Check([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), ";") > 1 {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

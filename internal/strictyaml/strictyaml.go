@@ -3,9 +3,11 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // maxDepth bounds how deep values are nested: the parser takes memory by the square.
@@ -49,6 +52,7 @@ func checkDepth(document []byte) error {
 type withoutSource struct {
 	error
 	document []byte
+	keys     []string // that may be in it
 }
 
 func (e withoutSource) Unwrap() error { return e.error }
@@ -61,6 +65,15 @@ var (
 // Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.
 func (e withoutSource) Error() string {
 	text := yaml.FormatError(e.error, false, false)
+	if strings.Contains(text, tabText) {
+		text = strings.Replace(text, tabText, "a line begins with a tab; indent it with spaces", 1)
+	}
+	var unknown *yaml.UnknownFieldError
+	if errors.As(e.error, &unknown) && unknown.Token != nil {
+		if near := nearest.Names(unknown.Token.Value, e.keys); len(near) > 0 {
+			text += fmt.Sprintf("; did you mean %q?", near[0])
+		}
+	}
 	place := placeAndText.FindStringSubmatch(text)
 	if place == nil {
 		return text
@@ -76,6 +89,13 @@ func (e withoutSource) Error() string {
 	}
 	return place[0] + key[1] + ": " + text[len(place[0]):]
 }
+
+// tabText is what the parser says of a line that is indented with a tab.
+const tabText = "found character '\t' that cannot start any token"
+
+// byteOrderMark is written at the start of a file by editors of Windows. It is allowed in YAML:
+// https://yaml.org/spec/1.2.2/#52-character-encodings.
+const byteOrderMark = "\ufeff"
 
 // asWritten makes text of each number that does not look the same when it is printed: the tag
 // 1.10 and the account 012345670123 would reach a string as 1.1 and, read as an octal number,
@@ -102,6 +122,7 @@ func Decode(r io.Reader, v any) (err error) {
 	if err != nil {
 		return err
 	}
+	document = bytes.TrimPrefix(document, []byte(byteOrderMark))
 	// The parser panics on some malformed documents, "! {a}" for one.
 	defer func() {
 		if p := recover(); p != nil {
@@ -110,7 +131,7 @@ func Decode(r io.Reader, v any) (err error) {
 	}()
 	file, err := parser.Parse(asWritten(lexer.Tokenize(string(document))), 0)
 	if err != nil {
-		return withoutSource{err, document}
+		return withoutSource{err, document, nil}
 	}
 	read := false
 	for _, d := range file.Docs {
@@ -122,7 +143,7 @@ func Decode(r io.Reader, v any) (err error) {
 		}
 		read = true
 		if err := yaml.NodeToValue(d.Body, v, yaml.DisallowUnknownField()); err != nil {
-			return withoutSource{err, document}
+			return withoutSource{err, document, keysOf(reflect.TypeOf(v))}
 		}
 	}
 	return nil

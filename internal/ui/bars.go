@@ -45,7 +45,7 @@ func showBars(o Options, t *tally) (stop func()) {
 	whole := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		s := current.Load()
 		if !s.known || s.wait != "" && s.done >= s.planned {
-			_, err := io.WriteString(w, cut(s.waiting(), stat.AvailableWidth))
+			_, err := io.WriteString(w, ends(s.waiting(), stat.AvailableWidth))
 			return err
 		}
 		numbers := fmt.Sprintf("%9s / %-9s  %9s/s", size(s.done), size(s.planned), size(s.rate))
@@ -104,6 +104,17 @@ func barStyle() mpb.BarStyleComposer { return mpb.BarStyle().Padding(" ") }
 
 // cut makes an ASCII text no longer than width.
 func cut(s string, width int) string { return s[:min(len(s), max(width, 0))] }
+
+// ends makes an ASCII text no longer than width by leaving out what is in the middle, such as the end
+// of a digest: how long it will take is at the end.
+func ends(s string, width int) string {
+	const gap, least = "...", 40 // columns
+	if len(s) <= width || width < least {
+		return cut(s, width)
+	}
+	end := width / 2
+	return s[:width-end-len(gap)] + gap + s[len(s)-end:]
+}
 
 // short is the beginning of a digest, as docker shows it.
 func short(digest string) string {

@@ -24,7 +24,7 @@ func (s state) waiting() string {
 	if s.wait != "" {
 		return s.wait
 	}
-	return fmt.Sprintf("looking at what is there already, %v", s.elapsed.Round(time.Second))
+	return fmt.Sprintf("checking what is already present, %v", s.elapsed.Round(time.Second))
 }
 
 func (s state) percent() int64 {

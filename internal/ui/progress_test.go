@@ -55,7 +55,7 @@ func TestLines(t *testing.T) {
 			time.Sleep(9 * time.Second)
 		}, ""},
 		"nothing known yet": {func(*Progress) { time.Sleep(15 * time.Second) },
-			"looking at what is there already, 10s\n"},
+			"checking what is already present, 10s\n"},
 		"two layers": {func(p *Progress) {
 			a, b := layer(1, 600*mib), layer(2, 400*mib)
 			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 1000 * mib, Blobs: 2})

@@ -31,6 +31,7 @@ var platformField = lazyregexp.New(`^[A-Za-z0-9_.-]{1,64}$`)
 // people have for an architecture are understood: x86_64, aarch64, arm64/v8. An architecture
 // alone, arm64 or arm/v7, is that of linux. containerd's windows(10.0.17763)/amd64 is understood too.
 func ParsePlatform(s string) (Platform, error) {
+	written := s
 	s = windowsBuild.ReplaceAllString(s, "$1/$3:$2")
 	if first, _, _ := strings.Cut(s, "/"); isArchitecture(first) {
 		s = "linux/" + s
@@ -43,6 +44,9 @@ func ParsePlatform(s string) (Platform, error) {
 	}
 	if bad {
 		return Platform{}, fmt.Errorf("%q is not a platform; write OS/ARCHITECTURE[/VARIANT], such as linux/amd64 or linux/arm/v7", s)
+	}
+	if len(fields) == 3 && fields[0] == "linux" && isArchitecture(fields[1]) && isSystem(fields[2]) {
+		return Platform{}, fmt.Errorf("%q is not a platform; the operating system comes first: write %s/%s", written, fields[2], fields[1])
 	}
 	p := Platform{OS: fields[0], Architecture: fields[1], OSVersion: version}
 	if len(fields) == 3 {
@@ -63,6 +67,11 @@ func isArchitecture(s string) bool {
 		return true
 	}
 	return false
+}
+
+// isSystem reports whether s is an operating system that images are built for.
+func isSystem(s string) bool {
+	return s == "linux" || s == "windows" || s == "darwin" || s == "freebsd"
 }
 
 // Compatible reports how well an image for other runs where p is wanted and no image matches p: on an

@@ -88,6 +88,9 @@ func CheckHost(host string) error {
 		why = fmt.Sprintf("the account has %d digits, not 12", len(m[1]))
 	case regionSuffix.FindStringSubmatch(m[3]) == nil:
 		why = "the region is missing"
+		if label, _, _ := strings.Cut(m[3], "."); label != "amazonaws" {
+			why = fmt.Sprintf("%q is not a region; one is us-east-1", label)
+		}
 	default:
 		why = "its end is not that of the region's hosts"
 	}

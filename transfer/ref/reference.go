@@ -219,12 +219,21 @@ func parseRepository(r Reference, rest string) (Reference, error) {
 	}
 	switch {
 	case r.Kind == KindECR && (len(name) < 2 || len(name) > 256 || !ecrRepositoryName.MatchString(name)):
-		return Reference{}, fmt.Errorf("has %q, which is not a repository name (2 to 256 lower-case letters and digits, with single . _ - and / between them)", name)
+		return Reference{}, fmt.Errorf("has %q, which is not a repository name (2 to 256 lower-case letters and digits, with single . _ - and / between them)%s", name, lowerCase(name, ecrRepositoryName.MatchString))
 	case r.Kind != KindECR && (len(name) > 255 || !content.IsRepositoryName(name)):
-		return Reference{}, fmt.Errorf("has %q, which is not a repository name (lower-case letters and digits, with . _ - and / between them)", name)
+		return Reference{}, fmt.Errorf("has %q, which is not a repository name (lower-case letters and digits, with . _ - and / between them)%s", name, lowerCase(name, content.IsRepositoryName))
 	}
 	r.Repository, r.Tag = name, tag
 	return r, nil
+}
+
+// lowerCase returns the advice to write a name in lower case, if it is valid then.
+func lowerCase(name string, valid func(string) bool) string {
+	lower := strings.ToLower(name)
+	if lower == name || !valid(lower) {
+		return ""
+	}
+	return "; write " + lower
 }
 
 func notATag(s string) error {
