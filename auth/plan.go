@@ -57,7 +57,7 @@ func (p TokenPlan) sessionKey(credentials aws.Credentials) tokenstore.Key {
 	return key
 }
 
-// TokenPlan returns how the token for r would be obtained. If no credentials can be had
+// Plan returns how the token for r would be obtained. If no credentials can be had
 // the error wraps [ErrNoCredentials] and the plan is as complete as it can be.
 // Errors come from [Explain].
 func (a AWS) Plan(ctx context.Context, r Registry) (TokenPlan, error) {

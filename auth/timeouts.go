@@ -8,11 +8,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 )
 
-// The default limits of [Minter] and [Tokens].
+// The default limits of [Minter].
 const (
 	defaultTimeout         = 15 * time.Second
 	defaultMetadataTimeout = 2 * time.Second
-	defaultLockTimeout     = 10 * time.Second
 )
 
 // processTimeout is how long a credential_process may take in addition to the other
@@ -42,12 +41,6 @@ func (m *Minter) boundCall(ctx context.Context) (context.Context, context.Cancel
 // bound returns the context in which a token is minted.
 func (m *Minter) bound(ctx context.Context, p TokenPlan) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, orDefault(m.Timeout, defaultTimeout)+p.additional())
-}
-
-// boundWait returns the context of the wait for another process that gets the same
-// token.
-func (t *Tokens) boundWait(ctx context.Context, p TokenPlan) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, orDefault(t.LockTimeout, defaultLockTimeout)+p.additional())
 }
 
 // boundRenewal returns the context in which a token that is still valid is renewed.

@@ -22,7 +22,7 @@ type Config struct {
 	// Destinations are registries, HOST or HOST/PREFIX. Each source is read once for all of them.
 	Destinations []string     `yaml:"destinations" json:"destinations,omitempty"`
 	Images       []ImageRules `yaml:"images" json:"images,omitempty"`
-	// ExistingTags is what becomes of a tag that names another image at a destination; "" is [Overwrite].
+	// Existing is what becomes of a tag that names another image at a destination; "" is [Overwrite].
 	Existing ExistingTags `yaml:"existing" json:"existing,omitempty"`
 	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
 	// changed.

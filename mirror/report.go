@@ -30,7 +30,7 @@ var (
 type ReportFile struct {
 	Name  string // of the file, for messages
 	Shard ShardReport
-	// ImageRules are the images of the report: their JSON as it was written.
+	// Images are the images of the report: their JSON as it was written.
 	Images  []ReportedImage
 	Deleted []Deleted
 }
@@ -56,7 +56,7 @@ type MergedReport struct {
 	// Repositories is how many repositories of destinations the shards have.
 	Repositories int `json:"repositories"`
 	Kept         int `json:"kept"` // tags that were equal
-	// ImageRules are as the shards wrote them, in the order of destination and source.
+	// Images are as the shards wrote them, in the order of destination and source.
 	Images  []json.RawMessage `json:"images"`
 	Deleted []Deleted         `json:"deleted,omitempty"`
 

@@ -31,7 +31,7 @@ const (
 
 // grant is why a manifest may be answered in a repository.
 type grant struct {
-	// ImageRequirements is the ID of the [ImageRequirements] that held when it was verified.
+	// Demand is the ID of the [ImageRequirements] that held when it was verified.
 	Demand string `json:"demand,omitempty"`
 	// Named is of a manifest that only a verified index names: its digest may be asked
 	// for, and no tag.

@@ -25,7 +25,7 @@ type Options struct {
 	Open func(ctx context.Context, host, repository string) (content.Source, error)
 	// Allowed reports whether clients may read from the registry at host.
 	Allowed func(host string) bool
-	// ImageRequirements returns what is required of the images of a repository; nil requires nothing. An
+	// Demand returns what is required of the images of a repository; nil requires nothing. An
 	// error keeps them from being answered: one that wraps [ErrRefused] whatever they are.
 	Demand func(ctx context.Context, host, repository string) (ImageRequirements, error)
 	// Push lets clients push, with our own credentials.

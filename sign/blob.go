@@ -16,7 +16,7 @@ import (
 // Blob is a file that is signed or verified by itself, outside of any registry: its
 // content or, where only that is at hand, its digest.
 type Blob struct {
-	// AttachmentContent is read to its end, once.
+	// Content is read to its end, once.
 	Content io.Reader
 	// Digest counts if Content is nil: sha256, or sha384 or sha512 for a key that
 	// signs that hash. A key of Ed25519 needs the content.

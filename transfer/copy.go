@@ -68,7 +68,7 @@ type Options struct {
 	// AllConnections is over how many connections all blobs move; 0 means 16. There
 	// are fewer for a while after requests had to be retried.
 	AllConnections int
-	// PartMemory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
+	// Memory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
 	// for this copy.
 	Memory *PartMemory
 	// JournalDir is the directory where uploads that have begun and images that

@@ -33,7 +33,7 @@ func (s *Store) PutFailure(key Key, f TokenFailure) error {
 // maxFailure bounds how long a failure holds, should the clock have been wrong.
 const maxFailure = 5 * time.Minute
 
-// TokenFailure returns the remembered failure of a key. ok is false if there is none.
+// Failure returns the remembered failure of a key. ok is false if there is none.
 func (s *Store) Failure(key Key) (TokenFailure, bool) {
 	var f TokenFailure
 	if s.check() != nil {

@@ -1,29 +1,21 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/proxy"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
-
-// maxAllowFile bounds the file of allowed hosts in bytes.
-const maxAllowFile = 1 << 20
 
 // proxyRules are what a proxy may answer. They can be replaced while it runs.
 type proxyRules struct {
@@ -60,41 +52,12 @@ func (app *App) proxyRules(f proxyFlags) (*proxyRules, error) {
 
 func (app *App) readProxyRules(f proxyFlags) (*proxyRuleSet, error) {
 	set := &proxyRuleSet{allow: map[string]bool{}, demands: map[string]proxy.ImageRequirements{}}
-	for _, host := range f.allow {
-		if err := set.add(host); err != nil {
-			return nil, usagef("--allow %s: %w", host, err)
-		}
-	}
-	if f.allowFile != "" {
-		data, err := files.Read(f.allowFile, maxAllowFile)
-		if err != nil {
-			return nil, fmt.Errorf("--allow-file: %w", err)
-		}
-		lines := bufio.NewScanner(bytes.NewReader(data))
-		for n := 1; lines.Scan(); n++ {
-			host, _, _ := strings.Cut(lines.Text(), "#")
-			if host = strings.TrimSpace(host); host == "" {
-				continue
-			}
-			if err := set.add(host); err != nil {
-				return nil, usagef("--allow-file %s, line %d: %q: %w", f.allowFile, n, host, err)
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, fmt.Errorf("--allow-file %s: %w", f.allowFile, err)
-		}
+	if err := set.readAllowed(f); err != nil {
+		return nil, err
 	}
 	var err error
 	set.policy, err = app.policy(f.policy, app.keysFor())
 	return set, err
-}
-
-func (s *proxyRuleSet) add(host string) error {
-	canonical, err := registryname.Host(host)
-	if err == nil {
-		s.allow[canonical] = true
-	}
-	return err
 }
 
 // reloadProxy reads the files again. With an error what was read before holds.
@@ -114,12 +77,6 @@ func (r *proxyRules) set() *proxyRuleSet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.current
-}
-
-// allowed reports whether the registry at host is served.
-func (r *proxyRules) allowed(host string) bool {
-	place, err := r.parse(host + "/repository")
-	return r.set().allow[host] || err == nil && place.Kind == ref.KindECR
 }
 
 // demand returns what the policy requires of the images of a repository.

@@ -30,7 +30,7 @@ type Inventory struct {
 	Repositories map[string][]digest.Digest `json:"repositories"`
 	// Sets are the blobs that each set carried, sorted, by its ID. Only the receipt of an import knows.
 	Sets map[digest.Digest][]digest.Digest `json:"sets,omitempty"`
-	// DeltaSupport is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
+	// Deltas is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
 	Deltas *DeltaSupport `json:"deltas,omitempty"`
 }
 

@@ -52,7 +52,7 @@ type Set struct {
 	Head int `json:"head,omitempty"`
 	// Needs are blobs that were left out because the destination has them, sorted.
 	Needs []RequiredBlob `json:"needs,omitempty"`
-	// DeltaSupport are layers that the set does not have, but what they are rebuilt from.
+	// Deltas are layers that the set does not have, but what they are rebuilt from.
 	Deltas []Delta `json:"deltas,omitempty"`
 	// Parity rebuilds damaged files; nil if there is none.
 	Parity *Parity `json:"parity,omitempty"`

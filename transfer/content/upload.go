@@ -7,9 +7,6 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// DefaultPartSize is the size of a part where nobody proposes another, in bytes.
-const DefaultPartSize = 10 << 20
-
 // BlobUploader is a [Target] to which a blob is uploaded in parts, and that may read
 // the parts more than once.
 type BlobUploader interface {
@@ -40,7 +37,7 @@ type Upload struct {
 	From Source
 	// Connections is the most that one blob uses.
 	Connections int
-	// ConnectionSlots are the connections of all blobs of the copy; each request takes one.
+	// Slots are the connections of all blobs of the copy; each request takes one.
 	Slots ConnectionSlots
 	// Note opens the note of an earlier upload of the blob. It returns nil if another
 	// process has it; a nil Note is no note.

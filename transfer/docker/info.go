@@ -14,7 +14,7 @@ type EngineInfo struct {
 	HTTPProxy, HTTPSProxy, NoProxy string
 }
 
-// EngineInfo asks the engine.
+// Info asks the engine.
 func (d Daemon) Info(ctx context.Context) (EngineInfo, error) {
 	c, err := d.connect()
 	if err != nil {

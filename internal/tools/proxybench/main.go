@@ -86,35 +86,32 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 		}
 	}()
 	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull, and docker compresses what it pushes.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
-	fmt.Fprintln(out, "| Operation | Direct | Through the proxy | Faster | From the proxy's cache |\n|---|---:|---:|---:|---:|")
-	for _, e := range b.engines {
-		if e.pull == nil {
-			continue
-		}
-		var direct, proxied, again []float64
-		for range b.runs {
-			d, p, a, err := b.pull(ctx, e)
-			if err != nil {
-				return fmt.Errorf("pull by %s: %w", e.name, err)
-			}
-			direct, proxied, again = append(direct, d), append(proxied, p), append(again, a)
-		}
-		fmt.Fprintf(out, "| pull by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", e.name, median(direct), median(proxied), median(direct)/median(proxied), median(again))
+	canPull := func(e engine) bool { return e.pull != nil }
+	if err := b.table(ctx, out, "pull", "From the proxy's cache", canPull, b.pull); err != nil {
+		return err
 	}
-	fmt.Fprintln(out, "\n| Operation | Direct | Through the proxy | Faster | Direct to a registry that is not slow |\n|---|---:|---:|---:|---:|")
+	fmt.Fprintln(out)
+	canPush := func(e engine) bool { return e.push != nil }
+	return b.table(ctx, out, "push", "Direct to a registry that is not slow", canPush, b.push)
+}
+
+// table measures an operation of each engine that can do it: directly, through the proxy, and in a third way.
+func (b *bench) table(ctx context.Context, out io.Writer, operation, third string, can func(engine) bool,
+	measure func(context.Context, engine) (direct, proxied, other float64, err error)) error {
+	fmt.Fprintf(out, "| Operation | Direct | Through the proxy | Faster | %s |\n|---|---:|---:|---:|---:|\n", third)
 	for _, e := range b.engines {
-		if e.push == nil {
+		if !can(e) {
 			continue
 		}
-		var direct, proxied, fast []float64
+		var direct, proxied, other []float64
 		for range b.runs {
-			d, p, f, err := b.push(ctx, e)
+			d, p, o, err := measure(ctx, e)
 			if err != nil {
-				return fmt.Errorf("push by %s: %w", e.name, err)
+				return fmt.Errorf("%s by %s: %w", operation, e.name, err)
 			}
-			direct, proxied, fast = append(direct, d), append(proxied, p), append(fast, f)
+			direct, proxied, other = append(direct, d), append(proxied, p), append(other, o)
 		}
-		fmt.Fprintf(out, "| push by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", e.name, median(direct), median(proxied), median(direct)/median(proxied), median(fast))
+		fmt.Fprintf(out, "| %s by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", operation, e.name, median(direct), median(proxied), median(direct)/median(proxied), median(other))
 	}
 	return nil
 }
