@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ecrkit/ecrkit/internal/ci"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
 // gitHubVariable is what GitHub Actions sets to "true" in each step.
@@ -28,7 +29,7 @@ func (app *App) gitHub() *ci.GitHub {
 	}
 	output, _ := app.Env("GITHUB_OUTPUT")
 	summary, _ := app.Env("GITHUB_STEP_SUMMARY")
-	return &ci.GitHub{Log: app.log, OutputFile: output, SummaryFile: summary}
+	return &ci.GitHub{Log: safetext.NewWriter(app.log), OutputFile: output, SummaryFile: summary}
 }
 
 // group begins a group of the log of GitHub Actions, and returns what ends it.
