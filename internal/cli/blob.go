@@ -54,14 +54,11 @@ func newBlobFetchCommand(app *App) *cobra.Command {
 		Long:  blobFetchHelp,
 		Args:  arguments(0, "REF@DIGEST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if connections < 0 {
-				return usagef("--connections is a number from 1")
-			}
 			return app.fetchBlob(cmd.Context(), args[0], to, connections)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", ref.StandardStream, "`file` to write, - for stdout")
-	cmd.Flags().IntVar(&connections, "connections", 0, "connections to fetch it over (default 8)")
+	numberVar(cmd.Flags(), &connections, "connections", 1, maxConnections, "connections to fetch it over (default 8)")
 	addProgressFlag(cmd, app)
 	return cmd
 }

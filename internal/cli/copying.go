@@ -37,7 +37,6 @@ type copying struct {
 	referrers  bool
 	foreign    bool
 	dryRun     bool
-	changed    func(flag string) bool
 	layers     int
 	perLayer   int
 	inAll      int
@@ -57,7 +56,6 @@ type copying struct {
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
 	c.app = app
-	c.changed = cmd.Flags().Changed
 	cmd.Flags().BoolVar(&c.dryRun, "dry-run", false, "print what would be done, and write nothing")
 	inGroup(cmd, groupPipeline, func() { c.files.add(cmd) })
 	inGroup(cmd, groupTransfer, func() { c.addTransferFlags(cmd, app) })
@@ -70,9 +68,9 @@ func (c *copying) addTransferFlags(cmd *cobra.Command, app *App) {
 	flags.BoolVar(&c.keepDigest, "keep-digest", false, "refuse a choice of platforms that changes the digest")
 	flags.BoolVar(&c.referrers, "referrers", false, "copy signatures, attestations and other referrers too")
 	flags.BoolVar(&c.foreign, "include-foreign", false, "copy non-distributable layers too, from their URLs if necessary")
-	flags.IntVar(&c.perLayer, "connections", 0, "number of connections for one layer (default 8)")
-	flags.IntVar(&c.layers, "layers", 0, "number of large layers at once (default 4)")
-	flags.IntVar(&c.inAll, "max-connections", 0, "number of connections in total (default 16)")
+	numberVar(flags, &c.perLayer, "connections", 1, maxConnections, "number of connections for one layer (default 8)")
+	numberVar(flags, &c.layers, "layers", 1, maxConnections, "number of large layers at once (default 4)")
+	numberVar(flags, &c.inAll, "max-connections", 1, maxConnections, "number of connections in total (default 16)")
 	flags.Var(&c.upload, "upload", "how to upload blobs to Amazon ECR (default auto)")
 	addProgressFlag(cmd, app)
 	addCompressionFlag(cmd, app)
@@ -92,11 +90,6 @@ func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 	}
 	if src.Kind == ref.KindDockerDaemon {
 		o.Reference = "" // there is only the image; its ID is not the digest of a manifest
-	}
-	for flag, n := range map[string]int{"layers": c.layers, "connections": c.perLayer, "max-connections": c.inAll} {
-		if n < 0 || n == 0 && c.changed != nil && c.changed(flag) {
-			return o, usagef("--%s %d: write a number from 1", flag, n)
-		}
 	}
 	for _, s := range c.platforms {
 		p, err := content.ParsePlatform(s)

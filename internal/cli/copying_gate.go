@@ -38,7 +38,7 @@ func (f *scanGateFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "scan-gate", "", "set a tag only if the findings of the scan pass this `POLICY`")
 	flags.StringArrayVar(&f.reports.files, "scan-report", nil, "write the findings to `[FORMAT=]FILE`; may be repeated")
-	flags.DurationVar(&f.timeout, "scan-timeout", defaultScanTimeout, "how long to wait for the scan")
+	timeVar(flags, &f.timeout, "scan-timeout", defaultScanTimeout, "how long to wait for the scan")
 }
 
 // scanGate judges images where they have arrived, before their tags. A nil *scanGate lets
@@ -78,7 +78,7 @@ func (f *scanGateFlags) prepare(app *App, dsts []ref.Reference) (*scanGate, erro
 		}
 	}
 	if f.timeout <= 0 {
-		return nil, usagef("--scan-timeout is a length of time, as 15m")
+		return nil, usagef("--scan-timeout must be more than 0")
 	}
 	policy, err := readScanPolicy(f.policy)
 	if err != nil {

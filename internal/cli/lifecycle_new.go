@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 
@@ -47,7 +48,7 @@ func newLifecycleNewCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.untagged, "untagged-older-than", "", "expire untagged images pushed more than so many `days` ago")
 	flags.StringArrayVar(&f.keep, "keep", nil, "keep the newest n images with such a tag, `tag=n`; may be repeated")
 	flags.StringVar(&f.anyAge, "any-older-than", "", "expire all other images pushed more than so many `days` ago")
-	flags.IntVar(&f.anyKeep, "any-keep", 0, "keep the newest `n` of all images")
+	numberVar(flags, &f.anyKeep, "any-keep", 1, math.MaxInt32, "keep the newest `n` of all images")
 	flags.StringVar(&f.unused, "archive-unused", "", "archive all other images not pulled for so many `days`")
 	flags.StringVar(&f.archived, "archived-older-than", "", "expire images archived more than so many `days` ago (90 or more)")
 	return cmd

@@ -43,7 +43,7 @@ func newLifecyclePreviewCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", "`file` of the policy, - for stdin (default the repository's own)")
-	flags.DurationVar(&f.timeout, "timeout", 10*time.Minute, "how long to wait for the preview")
+	timeVar(flags, &f.timeout, "timeout", 10*time.Minute, "how long to wait for the preview")
 	addManifestsFlag(cmd, &f.manifests)
 	flags.BoolVar(&f.all, "all", false, "also show the images that stay")
 	return cmd
@@ -51,7 +51,7 @@ func newLifecyclePreviewCommand(app *App) *cobra.Command {
 
 func (app *App) previewLifecycle(ctx context.Context, name string, f lifecyclePreviewFlags) error {
 	if f.timeout <= 0 {
-		return usagef("--timeout is a length of time, as 10m")
+		return usagef("--timeout must be more than 0")
 	}
 	var text string
 	if f.policy != "" {

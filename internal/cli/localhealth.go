@@ -55,7 +55,7 @@ func newLocalHealthCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", defaultLocalAddr, "`host:port` that the local ECR listens on")
-	cmd.Flags().DurationVar(&wait, "wait", 0, "how long to wait until it is ready")
+	timeVar(cmd.Flags(), &wait, "wait", 0, "how long to wait until it is ready")
 	return cmd
 }
 

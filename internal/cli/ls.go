@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -74,7 +75,7 @@ func newLsCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.larger, "larger-than", "", "images of more than this `size`, such as 500MiB")
 	flags.StringVar(&f.sort, "sort", "", "`order`: pushed, pulled, size, tag or name")
 	flags.BoolVar(&f.reverse, "reverse", false, "turn the order around")
-	flags.IntVar(&f.limit, "limit", 0, "show at most `n`")
+	numberVar(flags, &f.limit, "limit", 0, math.MaxInt32, "show at most `n`")
 	return cmd
 }
 

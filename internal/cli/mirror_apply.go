@@ -73,7 +73,7 @@ func newMirrorApplyCommand(app *App) *cobra.Command {
 // add adds the flags to a command.
 func (f *mirrorApplyFlags) add(cmd *cobra.Command, app *App) {
 	inGroup(cmd, groupTransfer, func() {
-		cmd.Flags().IntVar(&f.atOnce, "repositories", 0, "number of repositories at once (default 8)")
+		numberVar(cmd.Flags(), &f.atOnce, "repositories", 1, maxConnections, "number of repositories at once (default 8)")
 		addProgressFlag(cmd, app)
 	})
 	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
@@ -82,9 +82,6 @@ func (f *mirrorApplyFlags) add(cmd *cobra.Command, app *App) {
 
 // check refuses flags that cannot be used.
 func (f *mirrorApplyFlags) check() error {
-	if f.atOnce < 0 {
-		return usagef("--repositories is a number from 1")
-	}
 	if err := f.settings.Validate(); err != nil {
 		return usageError{err}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -32,7 +33,7 @@ type jobFlags struct {
 }
 
 func (f *jobFlags) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.Shards, "shards", 0, "number of processes (required)")
+	numberVar(cmd.Flags(), &f.Shards, "shards", 1, math.MaxInt32, "number of processes (required)")
 	cmd.Flags().StringVar(&f.Name, "name", "ecrkit-mirror", "name of the job")
 	cmd.Flags().StringVar(&f.maxDelete, "max-delete", "", "pass --max-delete `N|N%` to ecrkit mirror apply")
 	_ = cmd.MarkFlagRequired("shards")

@@ -84,8 +84,8 @@ func newProxyCommand(app *App) *cobra.Command {
 	addPolicyFlag(cmd, &f.policy)
 	addNoPolicyFlag(cmd, &f.policy)
 	flags.StringVar(&f.cache, "cache", "", "`directory` of the cache (default proxy in ecrkit's cache directory)")
-	flags.IntVar(&f.connections, "connections", 0, "connections for one layer (default 8)")
-	flags.IntVar(&f.allConnections, "all-connections", 0, "connections for all layers together (default 64)")
+	numberVar(flags, &f.connections, "connections", 1, maxConnections, "connections for one layer (default 8)")
+	numberVar(flags, &f.allConnections, "all-connections", 1, maxConnections, "connections for all layers together (default 64)")
 	cmd.AddCommand(newProxySetupCommand(app), newProxyStatusCommand(app), newProxyUnitCommand(app))
 	return cmd
 }

@@ -90,7 +90,7 @@ type waitFlags struct {
 
 func (f *waitFlags) add(cmd *cobra.Command, usage string, timeout time.Duration) {
 	cmd.Flags().BoolVar(&f.wait, "wait", false, usage)
-	cmd.Flags().DurationVar(&f.timeout, "timeout", timeout, "how long to wait at most")
+	timeVar(cmd.Flags(), &f.timeout, "timeout", timeout, "how long to wait at most")
 }
 
 func (f waitFlags) check(cmd *cobra.Command) error {

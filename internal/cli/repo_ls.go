@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"math"
 
 	"github.com/spf13/cobra"
 )
@@ -30,7 +31,7 @@ func newRepoLsCommand(app *App) *cobra.Command {
 			return app.listMatching(cmd.Context(), optional(args, 0), f)
 		},
 	}
-	cmd.Flags().IntVar(&f.limit, "limit", 0, "show at most `n`")
+	numberVar(cmd.Flags(), &f.limit, "limit", 0, math.MaxInt32, "show at most `n`")
 	return cmd
 }
 

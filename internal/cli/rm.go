@@ -251,12 +251,17 @@ func whatGoes(p content.PlannedDeletion) string {
 	case p.Whole && len(p.Removed) == 0:
 		return "the image (no tag)"
 	case p.Whole:
-		return "the image and its tags " + showTags(p.Removed)
+		return "the image and its " + tags(p.Removed)
 	}
 	if len(stay) == 0 { // a registry that does not tell of others
-		return "tags " + showTags(p.Removed)
+		return tags(p.Removed)
 	}
-	return fmt.Sprintf("tags %s; it stays as %s", showTags(p.Removed), showTags(stay))
+	return fmt.Sprintf("%s; it stays as %s", tags(p.Removed), showTags(stay))
+}
+
+// tags returns tags with the noun.
+func tags(names []string) string {
+	return english.PluralWord(len(names), "tag", "") + " " + showTags(names)
 }
 
 func removedText(deleted []deletedImage) string {

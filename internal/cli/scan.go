@@ -37,8 +37,6 @@ func (app *App) findings(ctx context.Context, references []string, f scanFlags) 
 	switch {
 	case len(references) > 0 && len(f.findings) > 0:
 		return scan.Report{}, usagef("--findings and REF exclude each other")
-	case f.timeout < 0:
-		return scan.Report{}, usagef("--timeout is a length of time, as 15m")
 	case len(references) > 0:
 		return app.scansOf(ctx, references, f.timeout)
 	}

@@ -65,7 +65,7 @@ func newScanGateCommand(app *App) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "policy in `FILE`")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultScanTimeout, "how long to wait for the scan of REF; 0 looks once")
+	timeVar(cmd.Flags(), &f.timeout, "timeout", defaultScanTimeout, "how long to wait for the scan of REF; 0 looks once")
 	f.reports.add(cmd)
 	return cmd
 }

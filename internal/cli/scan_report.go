@@ -42,7 +42,7 @@ func newScanReportCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long to wait for the scan of REF")
+	timeVar(cmd.Flags(), &f.timeout, "timeout", 0, "how long to wait for the scan of REF")
 	f.reports.add(cmd)
 	return cmd
 }

@@ -47,14 +47,11 @@ func newScanWaitCommand(app *App) *cobra.Command {
 		Args:  atLeast("REF"),
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.waitForScans(cmd.Context(), args, timeout) },
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", defaultScanTimeout, "how long to wait; 0 looks once")
+	timeVar(cmd.Flags(), &timeout, "timeout", defaultScanTimeout, "how long to wait; 0 looks once")
 	return cmd
 }
 
 func (app *App) waitForScans(ctx context.Context, names []string, timeout time.Duration) error {
-	if timeout < 0 {
-		return usagef("--timeout is a length of time, as 15m")
-	}
 	report, err := app.scansOf(ctx, names, timeout)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func newSigningStatusCommand(app *App) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.wait, "wait", false, "wait until no profile is in progress")
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "how long to wait at most")
+	timeVar(flags, &f.timeout, "timeout", 5*time.Minute, "how long to wait at most")
 	return cmd
 }
 

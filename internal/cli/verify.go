@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -78,7 +79,7 @@ func newVerifyCommand(app *App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.keys, "key", nil, "accept signatures by this `KEY`; may be repeated")
 	flags.StringArrayVarP(&f.annotations, "annotation", "a", nil, "require that `KEY=VALUE` is signed with the image; may be repeated")
-	flags.IntVar(&f.threshold, "threshold", 0, "number of different keys that must have signed (default 1)")
+	numberVar(flags, &f.threshold, "threshold", 1, math.MaxInt32, "number of different keys that must have signed (default 1)")
 	flags.StringSliceVar(&f.formats, "format", nil, "only signatures of this `format`: bundle, legacy or oci-1-1; may be repeated")
 	flags.StringArrayVar(&f.types, "type", nil, "require an attestation of this `TYPE` instead of a signature; may be repeated")
 	flags.StringVar(&f.repository, "repository", "", "`HOST/REPOSITORY` that a legacy signature must name")

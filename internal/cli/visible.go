@@ -23,7 +23,7 @@ const (
 )
 
 func (c *copying) addVisibleFlag(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&c.visible, "wait-visible", 0, "wait up to `TIME` until Amazon ECR lists the image (without TIME: 1m)")
+	timeVar(cmd.Flags(), &c.visible, "wait-visible", 0, "wait up to `TIME` until Amazon ECR lists the image (without TIME: 1m)")
 	cmd.Flags().Lookup("wait-visible").NoOptDefVal = visibleTime.String()
 }
 

@@ -15,6 +15,9 @@ type Transfer struct {
 	Upload         string `yaml:"upload"`          // auto, v2 or native
 }
 
+// maxAtOnce is the largest number that is taken: more connections would only run out of file descriptors.
+const maxAtOnce = 1000
+
 // with returns the settings with those of the environment, which win.
 func (t Transfer) with(env startup.Environment) (Transfer, error) {
 	for _, number := range []struct {
@@ -27,13 +30,13 @@ func (t Transfer) with(env startup.Environment) (Transfer, error) {
 	} {
 		if s := env.Get(number.variable); s != "" {
 			n, err := strconv.Atoi(s)
-			if err != nil || n < 1 {
-				return t, fmt.Errorf("%s: %q is not a number from 1", number.variable, s)
+			if err != nil || n < 1 || n > maxAtOnce {
+				return t, fmt.Errorf("%s: %q is not a number from 1 to %d", number.variable, s, maxAtOnce)
 			}
 			*number.value = n
 		}
-		if *number.value < 0 {
-			return t, fmt.Errorf("transfer.%s: %d is not a number from 1", number.key, *number.value)
+		if *number.value < 0 || *number.value > maxAtOnce {
+			return t, fmt.Errorf("transfer.%s: %d is not a number from 1 to %d", number.key, *number.value, maxAtOnce)
 		}
 	}
 	if s := env.Get("ECRKIT_UPLOAD"); s != "" {

@@ -105,26 +105,31 @@ func (l layout) image(path string, platform ocispec.Platform) (ocispec.Descripto
 		return ocispec.Descriptor{}, err
 	}
 
-	layer, err := l.blob(ocispec.MediaTypeImageLayerGzip, compressed.Bytes())
-	if err != nil {
-		return ocispec.Descriptor{}, err
-	}
-	config, err := l.object(ocispec.MediaTypeImageConfig, ocispec.Image{
+	manifest, err := l.manifest(compressed.Bytes(), ocispec.Image{
 		Platform: platform,
 		Config:   ocispec.ImageConfig{Entrypoint: []string{"/ecrkit"}},
 		RootFS:   ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{digest.FromBytes(plain.Bytes())}},
 	})
+	manifest.Platform = &platform
+	return manifest, err
+}
+
+// manifest writes an image of one layer, which is gzip.
+func (l layout) manifest(layer []byte, config ocispec.Image) (ocispec.Descriptor, error) {
+	content, err := l.blob(ocispec.MediaTypeImageLayerGzip, layer)
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	manifest, err := l.object(ocispec.MediaTypeImageManifest, ocispec.Manifest{
+	configuration, err := l.object(ocispec.MediaTypeImageConfig, config)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	return l.object(ocispec.MediaTypeImageManifest, ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2},
 		MediaType: ocispec.MediaTypeImageManifest,
-		Config:    config,
-		Layers:    []ocispec.Descriptor{layer},
+		Config:    configuration,
+		Layers:    []ocispec.Descriptor{content},
 	})
-	manifest.Platform = &platform
-	return manifest, err
 }
 
 // object writes a value as a blob of JSON.
