@@ -24,6 +24,7 @@ var kmsOperations = map[string]operation{
 	"DisableKey":          onKeys((*keys.Store).DisableKey),
 	"EnableKey":           onKeys((*keys.Store).EnableKey),
 	"GetPublicKey":        onKeys((*keys.Store).GetPublicKey),
+	"ListAliases":         onKeys((*keys.Store).ListAliases),
 	"ScheduleKeyDeletion": onKeys((*keys.Store).ScheduleKeyDeletion),
 	"Sign":                onKeys((*keys.Store).Sign),
 }

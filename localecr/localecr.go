@@ -61,7 +61,7 @@ type Server struct {
 	bound          net.Addr // where Listen does; nil for a handler
 	downloads      net.Addr // where Listen does for downloads; nil for a handler
 	hostNames      []string // in lower case
-	upstreams      Upstreams
+	upstreamsNow   atomic.Pointer[Upstreams]
 	direct         http.RoundTripper // to upstream registries
 	imports        imports
 	logger         *slog.Logger
@@ -97,14 +97,11 @@ func New(o Options) (_ *Server, err error) {
 	if err := checkFaults(o.Faults); err != nil {
 		return nil, err
 	}
-	if err := o.Upstreams.check(); err != nil {
-		return nil, err
-	}
 	s := &Server{
 		dir: o.Dir, clock: o.Clock, limits: registry.DefaultLimits(), buckets: buckets{quotas: o.Quotas},
 		quirksOff: o.QuirksOff, audit: o.Audit, shape: o.Shape, urlLifetime: cmp.Or(o.URLLifetime, DefaultURLLifetime), downloadAddr: o.DownloadAddr,
 		sync: o.Sync, logger: o.Logger, keyStores: map[string]*keys.Store{}, stop: make(chan struct{}), seed: o.Seed,
-		upstreams: o.Upstreams, direct: loopback.NewTransport(),
+		direct: loopback.NewTransport(),
 	}
 	s.control, s.metadata = s.newControl(), s.credentials().Metadata()
 	if o.TLSDir != "" {
@@ -117,6 +114,9 @@ func New(o Options) (_ *Server, err error) {
 		s.hostNames = append(s.hostNames, hostname.Of(name))
 	}
 	s.script.set(o.Faults)
+	if err := s.SetUpstreams(o.Upstreams); err != nil {
+		return nil, err
+	}
 	if err := s.SetScanFindings(o.ScanFindings...); err != nil {
 		return nil, err
 	}

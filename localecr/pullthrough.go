@@ -142,9 +142,9 @@ func putRemote(ctx context.Context, p *putter, tag string, image *remote.Descrip
 // not exist any more).
 func (x *exchange) upstreamOf(rule types.PullThroughCacheRule) (upstream.Registry, error) {
 	s := x.server
-	from := upstream.Registry{Host: *rule.UpstreamRegistryUrl, Transport: s.upstreams.transport(s)}
+	from := upstream.Registry{Host: *rule.UpstreamRegistryUrl, Transport: s.upstreams().transport(s)}
 	if arn := aws.ToString(rule.CredentialArn); arn != "" {
-		secret, ok := s.upstreams.Secrets[arn]
+		secret, ok := s.upstreams().Secrets[arn]
 		if !ok {
 			return from, &types.UnableToGetUpstreamImageException{Message: aws.String("The secret with ARN '" + arn + "' was not found")}
 		}
@@ -173,7 +173,7 @@ func (x *exchange) upstreamOf(rule types.PullThroughCacheRule) (upstream.Registr
 
 // ownRegistry returns the account and region of a host name if it is that of a registry of this server.
 func (s *Server) ownRegistry(host string) (registryName, bool) {
-	if s.upstreams.Hosts[host] != "" || hostPattern.FindString(host) == "" {
+	if s.upstreams().Hosts[host] != "" || hostPattern.FindString(host) == "" {
 		return registryName{}, false
 	}
 	if _, port, ok := strings.Cut(host, ":"); ok && !strings.HasSuffix(s.Registry, ":"+port) {

@@ -56,3 +56,30 @@ func TestSetQuotas(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Upstreams that are replaced count for the next pull through a rule, and wrong ones change nothing.
+func TestSetUpstreams(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, localecr.Options{})
+	create := func(prefix string) error {
+		_, err := r.api.CreatePullThroughCacheRule(t.Context(), &ecr.CreatePullThroughCacheRuleInput{
+			EcrRepositoryPrefix: aws.String(prefix), UpstreamRegistryUrl: aws.String("registry.example.com"),
+		})
+		return err
+	}
+	if create("one") == nil {
+		t.Error("a rule for a registry that is no upstream was taken")
+	}
+	if err := r.srv.SetUpstreams(localecr.Upstreams{Hosts: map[string]string{"registry.example.com": "http://127.0.0.1:1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := create("one"); err != nil {
+		t.Error(err)
+	}
+	if err := r.srv.SetUpstreams(localecr.Upstreams{Hosts: map[string]string{"registry.example.com": "127.0.0.1:1/path"}}); err == nil {
+		t.Error("wrong upstreams were taken")
+	}
+	if err := create("two"); err != nil {
+		t.Errorf("after wrong upstreams: %v", err)
+	}
+}

@@ -28,6 +28,17 @@ type UpstreamSecret struct {
 	AccessToken string `yaml:"accessToken"`
 }
 
+func (s *Server) upstreams() Upstreams { return *s.upstreamsNow.Load() }
+
+// SetUpstreams replaces the registries that pull-through cache rules read from while the server runs.
+func (s *Server) SetUpstreams(u Upstreams) error {
+	if err := u.check(); err != nil {
+		return err
+	}
+	s.upstreamsNow.Store(&u)
+	return nil
+}
+
 // ReadUpstreams reads upstreams from YAML or JSON. Unknown keys are errors.
 func ReadUpstreams(r io.Reader) (Upstreams, error) {
 	var u Upstreams
@@ -54,14 +65,14 @@ func (u Upstreams) check() error {
 
 // isUpstream reports whether a rule may name a host that is not one of the upstream registries of Amazon ECR.
 func (s *Server) isUpstream(host string) bool {
-	if s.upstreams.Hosts[host] != "" {
+	if s.upstreams().Hosts[host] != "" {
 		return true
 	}
 	return loopback.Is(host)
 }
 
 func (s *Server) hasSecret(arn string) bool {
-	_, ok := s.upstreams.Secrets[arn]
+	_, ok := s.upstreams().Secrets[arn]
 	return ok
 }
 
@@ -81,7 +92,7 @@ type rerouted struct {
 
 func (r rerouted) RoundTrip(req *http.Request) (*http.Response, error) {
 	host := req.URL.Host
-	if to := r.server.upstreams.Hosts[host]; to != "" {
+	if to := r.server.upstreams().Hosts[host]; to != "" {
 		at, err := url.Parse(to)
 		if err != nil {
 			return nil, err

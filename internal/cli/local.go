@@ -33,7 +33,7 @@ store on disk, as strict as the real one. It needs no Docker and no AWS account.
   docker push "$ECRKIT_REGISTRY/app:1.0"     # with a credHelpers entry in docker's config.json
 
 It serves until SIGINT or SIGTERM. When it is ready it prints one line with its URL. SIGHUP makes it
-read the files of --faults, --quotas and --accounts again.
+read the files of --faults, --quotas, --accounts, --scan-findings and --upstreams again.
 
 With images to begin with, from a layout, an archive or a registry, by any reference (see
 ecrkit --help):

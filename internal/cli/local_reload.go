@@ -7,13 +7,13 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// reloadOnHangup reads the files of --faults, --quotas and --accounts again at each SIGHUP, until the context ends.
+// reloadOnHangup reads the files of --faults, --quotas, --accounts, --scan-findings and --upstreams again at each SIGHUP, until the context ends.
 func (app *App) reloadOnHangup(ctx context.Context, server *localecr.Server, f localFlags) (stop func()) {
 	return onHangup(ctx, func() {
 		if err := reload(server, f); err != nil {
 			app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
 		} else {
-			app.Messagef("ecrkit local: SIGHUP: read faults, quotas and accounts again")
+			app.Messagef("ecrkit local: SIGHUP: read faults, quotas, accounts, scan findings and upstreams again")
 		}
 	})
 }
@@ -39,6 +39,20 @@ func reload(server *localecr.Server, f localFlags) error {
 		accounts, err := readAccountsFile(f.accounts)
 		if err == nil {
 			err = server.SetAccounts(accounts)
+		}
+		errs = append(errs, err)
+	}
+	if f.findings != "" {
+		findings, err := localecr.LoadScanFindings(f.findings)
+		if err == nil {
+			err = server.SetScanFindings(findings...)
+		}
+		errs = append(errs, err)
+	}
+	if f.upstreams != "" {
+		upstreams, err := readFile(f.upstreams, localecr.ReadUpstreams)
+		if err == nil {
+			err = server.SetUpstreams(upstreams)
 		}
 		errs = append(errs, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,7 +66,10 @@ func (s *Store) CreateKey(in *kms.CreateKeyInput) (*kms.CreateKeyOutput, error) 
 	_, _ = rand.Read(random) // never fails
 	kind, ok := c.kind(createdPrefix + hex.EncodeToString(random))
 	switch {
-	case strings.HasPrefix(string(c.Spec), "ECC_") && c.Usage == types.KeyUsageTypeEncryptDecrypt, c.Spec == types.KeySpecSymmetricDefault && c.Usage == types.KeyUsageTypeSignVerify:
+	case !slices.Contains(c.Spec.Values(), c.Spec):
+		return nil, invalid("1 validation error detected: Value '%s' at 'keySpec' failed to satisfy constraint: Member must satisfy enum value set: %v", c.Spec, c.Spec.Values())
+	case (strings.HasPrefix(string(c.Spec), "ECC_") || strings.HasPrefix(string(c.Spec), "ML_DSA_")) && c.Usage == types.KeyUsageTypeEncryptDecrypt,
+		c.Spec == types.KeySpecSymmetricDefault && c.Usage == types.KeyUsageTypeSignVerify:
 		return nil, invalid("KeyUsage %s is not compatible with KeySpec %s", c.Usage, c.Spec)
 	case !ok:
 		return nil, &types.UnsupportedOperationException{Message: aws.String(fmt.Sprintf("The local KMS has no keys of the spec %s for %s.", c.Spec, c.Usage))}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -53,6 +54,7 @@ var kinds = []kind{
 	{"release", types.KeySpecEccNistP256, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha256}, ofCurve(elliptic.P256())},
 	{"ecrkit-p384", types.KeySpecEccNistP384, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha384}, ofCurve(elliptic.P384())},
 	{"ecrkit-p521", types.KeySpecEccNistP521, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEcdsaSha512}, ofCurve(elliptic.P521())},
+	{"ecrkit-ed25519", types.KeySpecEccNistEdwards25519, types.KeyUsageTypeSignVerify, []types.SigningAlgorithmSpec{types.SigningAlgorithmSpecEd25519Sha512, types.SigningAlgorithmSpecEd25519PhSha512}, newEd25519},
 	{"ecrkit-rsa2048", types.KeySpecRsa2048, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(2048)},
 	{"ecrkit-rsa3072", types.KeySpecRsa3072, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(3072)},
 	{"ecrkit-rsa4096", types.KeySpecRsa4096, types.KeyUsageTypeSignVerify, rsaAlgorithms, ofBits(4096)},
@@ -64,6 +66,11 @@ var kinds = []kind{
 
 func ofCurve(c elliptic.Curve) func() (crypto.Signer, error) {
 	return func() (crypto.Signer, error) { return ecdsa.GenerateKey(c, rand.Reader) }
+}
+
+func newEd25519() (crypto.Signer, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
 }
 
 func ofBits(n int) func() (crypto.Signer, error) {
@@ -227,6 +234,8 @@ func specOf(public crypto.PublicKey) types.KeySpec {
 		case elliptic.P521():
 			return types.KeySpecEccNistP521
 		}
+	case ed25519.PublicKey:
+		return types.KeySpecEccNistEdwards25519
 	case *rsa.PublicKey:
 		return types.KeySpec(fmt.Sprintf("RSA_%d", k.N.BitLen()))
 	}

@@ -117,12 +117,10 @@ func (s *Store) Sign(in *kms.SignInput) (*kms.SignOutput, error) {
 		return nil, &types.InvalidKeyUsageException{Message: aws.String(fmt.Sprintf("%s key usage is %s which is not valid for Sign.", s.arn("key/"+k.id), k.usage))}
 	case !slices.Contains(k.algorithms, in.SigningAlgorithm):
 		return nil, &types.InvalidKeyUsageException{Message: aws.String(fmt.Sprintf("Algorithm %s is incompatible with key spec %s.", in.SigningAlgorithm, k.spec))}
-	case in.MessageType != types.MessageTypeDigest:
-		return nil, invalid("This local KMS signs digests only: hash the message and send the digest with MessageType DIGEST.")
 	}
-	opts := signerOpts(in.SigningAlgorithm)
-	if len(in.Message) != opts.HashFunc().Size() {
-		return nil, invalid("Digest is invalid length for algorithm %s.", in.SigningAlgorithm)
+	opts, err := signerOpts(in)
+	if err != nil {
+		return nil, err
 	}
 	if aws.ToBool(in.DryRun) {
 		return nil, &types.DryRunOperationException{Message: aws.String("The request would have succeeded, but the DryRun option is set.")}
@@ -134,10 +132,16 @@ func (s *Store) Sign(in *kms.SignInput) (*kms.SignOutput, error) {
 	return &kms.SignOutput{KeyId: aws.String(s.arn("key/" + k.id)), Signature: signature, SigningAlgorithm: in.SigningAlgorithm}, nil
 }
 
-// signerOpts turns a name such as RSASSA_PSS_SHA_256 into what crypto.Signer
-// takes. The name must be one of a key's algorithms.
-func signerOpts(algorithm types.SigningAlgorithmSpec) crypto.SignerOpts {
-	name := string(algorithm)
+// signerOpts turns a request, whose algorithm is one of the key's, into what crypto.Signer takes. The types of messages of
+// Ed25519 are those in https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html#KMS-Sign-request-SigningAlgorithm.
+func signerOpts(in *kms.SignInput) (crypto.SignerOpts, error) {
+	name := string(in.SigningAlgorithm)
+	if in.SigningAlgorithm == types.SigningAlgorithmSpecEd25519Sha512 {
+		if in.MessageType != types.MessageTypeRaw && in.MessageType != "" {
+			return nil, invalid("Algorithm %s requires MessageType RAW.", name)
+		}
+		return crypto.Hash(0), nil
+	}
 	hash := crypto.SHA512
 	switch {
 	case strings.HasSuffix(name, "_256"):
@@ -145,10 +149,17 @@ func signerOpts(algorithm types.SigningAlgorithmSpec) crypto.SignerOpts {
 	case strings.HasSuffix(name, "_384"):
 		hash = crypto.SHA384
 	}
-	if strings.HasPrefix(name, "RSASSA_PSS_") {
-		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}
+	switch {
+	case in.MessageType != types.MessageTypeDigest && in.SigningAlgorithm == types.SigningAlgorithmSpecEd25519PhSha512:
+		return nil, invalid("Algorithm %s requires MessageType DIGEST.", name)
+	case in.MessageType != types.MessageTypeDigest:
+		return nil, invalid("This local KMS signs digests only: hash the message and send the digest with MessageType DIGEST.")
+	case len(in.Message) != hash.Size():
+		return nil, invalid("Digest is invalid length for algorithm %s.", name)
+	case strings.HasPrefix(name, "RSASSA_PSS_"):
+		return &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash}, nil
 	}
-	return hash
+	return hash, nil
 }
 
 // usable finds a key with which something may be done.
