@@ -21,6 +21,8 @@ type mirrorAdvice struct {
 	// Replication has an entry for each registry that images come from: the input of
 	// PutReplicationConfiguration there.
 	Replication []replicationAdvice `json:"replication,omitempty"`
+	// Backfills are the inputs of StartReplicationBackfill there, one for each destination, for the images that exist.
+	Backfills []backfillAdvice `json:"backfills,omitempty"`
 	// PullThrough are the inputs of CreatePullThroughCacheRule.
 	PullThrough []pullThroughAdvice `json:"pullThrough,omitempty"`
 	// Not are the reasons why a part of the mirror needs ecrkit.
@@ -48,6 +50,17 @@ type replicationDestination struct {
 type replicationFilter struct {
 	Filter string `json:"filter"`
 	Type   string `json:"filterType"`
+}
+
+type backfillAdvice struct {
+	Account string        `json:"account"`
+	Region  string        `json:"region"`
+	Host    string        `json:"host"`
+	Input   backfillInput `json:"startReplicationBackfill"`
+}
+
+type backfillInput struct {
+	Destination replicationDestination `json:"destination"`
 }
 
 type pullThroughAdvice struct {
@@ -96,7 +109,7 @@ func adviseMirror(c mirror.Config, registries auth.Registries) mirrorAdvice {
 	for _, r := range a.Replication {
 		if rule := r.Configuration.Rules[0]; len(rule.Filters) > maxReplicationFilters || len(rule.Destinations) > maxReplicationDestinations {
 			a.Not = append(a.Not, fmt.Sprintf("a rule has at most %d filters and %d destinations", maxReplicationFilters, maxReplicationDestinations))
-			a.Replication = nil
+			a.Replication, a.Backfills = nil, nil
 			break
 		}
 	}
@@ -138,6 +151,7 @@ func (a *mirrorAdvice) replicate(source, to auth.Registry, prefix string) {
 	rule := &a.Replication[at].Configuration.Rules[0]
 	if d := (replicationDestination{to.Region, to.Account}); !slices.Contains(rule.Destinations, d) {
 		rule.Destinations = append(rule.Destinations, d)
+		a.Backfills = append(a.Backfills, backfillAdvice{source.Account, source.Region, source.Host, backfillInput{d}})
 	}
 	if f := (replicationFilter{prefix, "PREFIX_MATCH"}); prefix != "" && !slices.Contains(rule.Filters, f) {
 		rule.Filters = append(rule.Filters, f)
@@ -163,9 +177,15 @@ func mirrorAdviceText(a mirrorAdvice) string {
 		s.Write(append(text, '\n'))
 	}
 	for _, r := range a.Replication {
-		fmt.Fprintf(&s, "Amazon ECR can replicate from %s/%s, new images by itself and existing ones with a backfill:\n", r.Account, r.Region)
+		fmt.Fprintf(&s, "Amazon ECR can replicate from %s/%s, from now on:\n", r.Account, r.Region)
 		indented(r.Configuration)
 		fmt.Fprintf(&s, "  aws ecr put-replication-configuration --region %s --replication-configuration file://replication.json\n", r.Region)
+		s.WriteString("and then the images that exist, by one backfill for each destination:\n")
+		for _, b := range a.Backfills {
+			if b.Account == r.Account && b.Region == r.Region {
+				fmt.Fprintf(&s, "  ecrkit registry backfill start %s/%s %s --wait\n", b.Input.Destination.RegistryID, b.Input.Destination.Region, b.Host)
+			}
+		}
 	}
 	for _, p := range a.PullThrough {
 		fmt.Fprintf(&s, "Amazon ECR can fetch what is pulled from %s/%s, with a pull-through cache rule:\n", p.Account, p.Region)

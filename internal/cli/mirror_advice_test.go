@@ -57,12 +57,26 @@ images: [{from: "FROM/team/*"}, {from: FROM/web}]
 		rule.RepositoryFilters[0].FilterType != types.RepositoryFilterTypePrefixMatch {
 		t.Errorf("%+v", rule)
 	}
+	if len(a.Backfills) != 2 {
+		t.Fatalf("%+v", a.Backfills)
+	}
+	var backfill ecr.StartReplicationBackfillInput
+	strictly(t, a.Backfills[1].Input, &backfill)
+	if a.Backfills[1].Region != "us-east-1" || *backfill.Destination.Region != "us-west-2" || *backfill.Destination.RegistryId != "123456789012" {
+		t.Errorf("%+v", a.Backfills[1])
+	}
+	text := mirrorAdviceText(a)
+	for _, want := range []string{"eu-west-1", "us-west-2"} {
+		if want = "\n  ecrkit registry backfill start 123456789012/" + want + " " + adviceFrom + " --wait\n"; !strings.Contains(text, want) {
+			t.Errorf("%q is not in %s", want, text)
+		}
+	}
 	if all := advised(t, "destinations: [TO]\nimages: [{from: FROM/*}]"); len(all.Replication[0].Configuration.Rules[0].Filters) != 0 {
 		t.Errorf("%+v", all)
 	}
 
 	a = advised(t, "destinations: [TO/cache]\nimages: [{from: FROM/web}, {from: FROM/db}]")
-	if len(a.Replication) != 0 || len(a.PullThrough) != 1 || len(a.Not) != 0 {
+	if len(a.Replication)+len(a.Backfills) != 0 || len(a.PullThrough) != 1 || len(a.Not) != 0 {
 		t.Fatalf("%+v", a)
 	}
 	var cache ecr.CreatePullThroughCacheRuleInput
