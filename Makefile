@@ -55,12 +55,13 @@ interop-windows: ## test the released binaries for Windows under Wine (on Debian
 	$(if $(ZIP),,GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w -buildid=' -o bin/windows/ ./cmd/...)
 	$(GO) test -tags interop_windows -count=1 -timeout 10m ./internal/test/wine/ -args $(if $(ZIP),-archive '$(abspath $(ZIP))',-bin '$(abspath bin/windows)')
 
-bench: build ## compare with crane, regctl, oras, skopeo and Amazon's helper, and as root engines with and without the proxy, in half an hour; write docs/benchmarks.md
+bench: build ## compare with crane, regctl, regsync, oras, skopeo and Amazon's helper, and as root engines with and without the proxy, in half an hour; write docs/benchmarks.md
 	@mkdir -p $(TOOLS)
-	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login
+	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login github.com/regclient/regclient/cmd/regsync
 	@set -e; { echo "# Benchmarks"; echo; \
 	echo "Written by \`make bench\`: all programs in one run on one machine, against a local ECR and a fake AWS on loopback."; echo; \
 	$(GO) run ./internal/tools/bench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/bench.json $(BENCHFLAGS); echo; \
+	$(GO) run ./internal/tools/mirrorbench -tools $(TOOLS); echo; \
 	echo "## The credential helper"; echo; \
 	$(GO) run ./internal/tools/helperbench amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
 	if [ "$$(id -u)" -eq 0 ]; then echo; $(GO) run ./internal/tools/proxybench; fi; \

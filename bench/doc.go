@@ -3,7 +3,7 @@
 //
 //	go build -C bench -o DIR tool
 //
-// builds all of them into DIR: crane, regctl, oras and Amazon's credential helper, the peers that are Go
+// builds all of them into DIR: crane, regctl, regsync, oras and Amazon's credential helper, the peers that are Go
 // programs, and staticcheck and govulncheck, which `make lint` runs. `make bench` measures the peers.
 // The module in the directory cosign pins cosign, which would raise the versions of the others here.
 package bench

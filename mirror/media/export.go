@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/mirror"
@@ -47,7 +48,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if !(opts.Parity >= 0 && opts.Parity <= 1) {
 		return Set{}, fmt.Errorf("a parity of %v is not from 0 to 1: %w", opts.Parity, content.ErrUnsupported)
 	}
-	e, err := prepare(ctx, c, o, opts)
+	e, err := prepare(ctx, c, o, dir, opts)
 	if err != nil {
 		return Set{}, err
 	}
@@ -79,13 +80,14 @@ type exporter struct {
 	deltas    *deltaMaker
 }
 
-// prepare reads what is selected, and makes the deltas and the plan. The caller closes the result.
-func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, opts ExportOptions) (_ *exporter, err error) {
+// prepare reads what is selected, and makes the deltas and the plan. If path has a set, manifests are read from there. The
+// caller closes the result.
+func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (_ *exporter, err error) {
 	e := &exporter{opts: opts}
 	if e.selected, err = mirror.Select(ctx, c, o, opts.Options); err != nil {
 		return nil, err
 	}
-	if e.sources, err = openSources(ctx, e.selected, o); err != nil {
+	if e.sources, err = openSources(ctx, e.selected, o, manifestsOf(ctx, path)); err != nil {
 		return nil, err
 	}
 	if e.collected, err = collect(ctx, e.selected, e.sources, opts); err != nil {
@@ -135,8 +137,34 @@ func (e *exporter) write(ctx context.Context, to place, describe func(s Set) err
 	return &s, errors.Join(room(to.name, err), w.Close())
 }
 
+// manifestsOf returns the manifests of the set at path, by their digests; none if there is no set. So an export that
+// has nothing to do does not ask a registry for them.
+func manifestsOf(ctx context.Context, path string) map[digest.Digest]content.Manifest {
+	if path == "" {
+		return nil
+	}
+	r, err := Open(path, ReadOptions{})
+	if err != nil {
+		return nil // what is wrong with it is found out when it is written
+	}
+	defer r.Close() // opened for reading
+	known := map[digest.Digest]content.Manifest{}
+	for _, image := range r.Images {
+		contents, err := r.Contents(ctx, image)
+		if err != nil {
+			continue
+		}
+		for _, m := range contents.Manifests {
+			if content.VerifyManifest(m, m.Descriptor) == nil {
+				known[m.Descriptor.Digest] = m
+			}
+		}
+	}
+	return known
+}
+
 // openSources opens the repositories and reads the manifests of the selected images.
-func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener) ([]content.Source, error) {
+func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener, known map[digest.Digest]content.Manifest) ([]content.Source, error) {
 	sources := make([]content.Source, len(selected))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(repositoriesAtOnce)
@@ -144,7 +172,7 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 		group.Go(func() error {
 			src, err := o.Source(ctx, s.From)
 			if err == nil {
-				sources[i], err = newSource(ctx, src, s)
+				sources[i], err = newSource(ctx, src, s, known)
 			}
 			return err
 		})

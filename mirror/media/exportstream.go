@@ -24,7 +24,7 @@ const (
 // ExportStream is [ExportFile] to a stream: the same bytes. After an error, what was written is no set, and
 // readers refuse it. Nothing is kept on the disk, so it cannot be resumed.
 func ExportStream(ctx context.Context, c mirror.Config, o mirror.Opener, out io.Writer, opts ExportOptions) (Set, error) {
-	e, err := prepareOne(ctx, c, o, opts)
+	e, err := prepareOne(ctx, c, o, "", opts)
 	if err != nil {
 		return Set{}, err
 	}

@@ -51,7 +51,7 @@ func (p *plan) embed(ctx context.Context, sign func(ctx context.Context, set []b
 // ExportFile is [Export] into one file, without parts and parity. A regular file at path that is not this set is an
 // error that wraps [content.ErrConflict].
 func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (Set, error) {
-	e, err := prepareOne(ctx, c, o, opts)
+	e, err := prepareOne(ctx, c, o, path, opts)
 	if err != nil {
 		return Set{}, err
 	}
@@ -75,11 +75,11 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 	return *s, nil
 }
 
-func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, opts ExportOptions) (*exporter, error) {
+func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (*exporter, error) {
 	if opts.PartSize != 0 || opts.Parity != 0 {
 		return nil, fmt.Errorf("a set in one file has neither parts nor parity: %w", content.ErrUnsupported)
 	}
-	return prepare(ctx, c, o, opts)
+	return prepare(ctx, c, o, path, opts)
 }
 
 // existingFile returns the set that is at path already, nil if there is no file.

@@ -18,6 +18,8 @@ import (
 // export reads each image twice, to plan the set and to fill it.
 type memo struct {
 	content.Source
+	// known are manifests that need not be asked for.
+	known map[digest.Digest]content.Manifest
 	// subjects and tags are those of the repository's list of images; nil if it has none.
 	subjects map[digest.Digest]bool
 	tags     map[string]bool
@@ -34,9 +36,9 @@ type rangedMemo struct {
 	content.RangeReader
 }
 
-// newSource returns src with a memory, and reads the selected images into it.
-func newSource(ctx context.Context, src content.Source, s mirror.SelectedRepository) (content.Source, error) {
-	m := &memo{Source: src, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
+// newSource returns src with a memory, and reads the selected images into it, as far as they are not known.
+func newSource(ctx context.Context, src content.Source, s mirror.SelectedRepository, known map[digest.Digest]content.Manifest) (content.Source, error) {
+	m := &memo{Source: src, known: known, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
 		found: map[string]map[string]content.Manifest{}}
 	if s.Listed != nil {
 		m.subjects, m.tags = map[digest.Digest]bool{}, map[string]bool{}
@@ -63,17 +65,25 @@ func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
 		return nil // one by one, when they are asked for
 	}
 	var references []string
+	var level []content.Manifest
 	for _, image := range images {
-		references = append(references, string(image.Digest))
+		if root, ok := m.known[image.Digest]; ok {
+			level = append(level, root)
+		} else {
+			references = append(references, string(image.Digest))
+		}
 	}
-	level, err := all.ResolveAll(ctx, references)
-	if err != nil {
-		return err
-	}
-	for i, root := range level {
-		if err := content.CheckResolved(m.Source, references[i], root); err != nil {
+	if len(references) > 0 {
+		roots, err := all.ResolveAll(ctx, references)
+		if err != nil {
 			return err
 		}
+		for i, root := range roots {
+			if err := content.CheckResolved(m.Source, references[i], root); err != nil {
+				return err
+			}
+		}
+		level = append(level, roots...)
 	}
 	for depth := 0; len(level) > 0 && depth <= content.MaxTreeDepth; depth++ {
 		var next []content.Descriptor
@@ -89,11 +99,19 @@ func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
 				}
 			}
 		}
-		below, err := content.ReadManifests(ctx, m.Source, next)
+		level = nil
+		unknown := slices.DeleteFunc(next, func(d content.Descriptor) bool {
+			child, ok := m.known[d.Digest]
+			if ok = ok && content.VerifyManifest(child, d) == nil; ok {
+				level = append(level, child)
+			}
+			return ok
+		})
+		read, err := content.ReadManifests(ctx, m.Source, unknown)
 		if err != nil {
-			return content.Named(m.Source, content.ExplainMissingBelow(ctx, m.Source, level, err))
+			return err
 		}
-		level = below
+		level = append(level, read...)
 	}
 	return nil
 }
@@ -103,6 +121,9 @@ func (m *memo) Resolve(ctx context.Context, reference string) (content.Manifest,
 	m.mu.Lock()
 	known, ok := m.manifests[digest.Digest(reference)]
 	m.mu.Unlock()
+	if !ok {
+		known, ok = m.known[digest.Digest(reference)]
+	}
 	if ok {
 		return known, nil
 	}
@@ -121,6 +142,10 @@ func (m *memo) Manifests(ctx context.Context, descriptors []content.Descriptor) 
 	m.mu.Lock()
 	unknown := slices.DeleteFunc(slices.Clone(descriptors), func(d content.Descriptor) bool {
 		found, ok := m.manifests[d.Digest]
+		if !ok {
+			found, ok = m.known[d.Digest]
+			ok = ok && content.VerifyManifest(found, d) == nil
+		}
 		if ok {
 			known[d.Digest] = found
 		}
