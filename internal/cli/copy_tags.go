@@ -147,7 +147,8 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 // --referrers what is attached to an image by a tag comes with that image, and is none
 // of its own: copied as one, it would replace signatures that DST has. Where images are
 // verified or signed it is left out without --referrers: it is itself not signed, and
-// needs not be.
+// needs not be. A list of referrers, under the tag sha256-HEX, is no image in any case: clients
+// keep it, and where it arrived it would replace the list of what DST has.
 func (c *copying) tagsOf(ctx context.Context, source content.Source, trusting bool) ([]taggedImage, error) {
 	lister, ok := source.(content.TagLister)
 	if !ok {
@@ -157,14 +158,26 @@ func (c *copying) tagsOf(ctx context.Context, source content.Source, trusting bo
 	if err != nil {
 		return nil, err
 	}
-	if all := len(tags); c.referrers || trusting {
-		tags = slices.DeleteFunc(tags, func(tag string) bool {
-			_, _, ok := content.ParseDigestTag(tag)
-			return ok
-		})
-		if left := all - len(tags); left > 0 && !c.referrers {
-			c.app.Messagef("left out: %s of signatures and attestations; --referrers copies them with their images", english.Plural(left, "tag", ""))
+	var lists, signatures int
+	tags = slices.DeleteFunc(tags, func(tag string) bool {
+		_, kind, ok := content.ParseDigestTag(tag)
+		switch {
+		case !ok:
+			return false
+		case kind == content.DigestTagReferrers:
+			lists++
+		case c.referrers || trusting:
+			signatures++
+		default:
+			return false
 		}
+		return true
+	})
+	if signatures > 0 && !c.referrers {
+		c.app.Messagef("left out: %s of signatures and attestations; --referrers copies them with their images", english.Plural(signatures, "tag", ""))
+	}
+	if lists > 0 && !c.referrers {
+		c.app.Messagef("left out: %s, tagged sha256-HEX; --referrers copies what they name with their images", english.Plural(lists, "list of referrers", "lists of referrers"))
 	}
 	digests := make([]digest.Digest, len(tags))
 	group, ctx := errgroup.WithContext(ctx)
