@@ -40,17 +40,7 @@ func TestTrialFirstFiveMinutes(t *testing.T) {
 	}
 
 	home := t.TempDir()
-	sh := exec.Command("sh", "-eux", "-c", "trap 'kill $! || :' EXIT\n"+commands) // a failure ends the server too
-	sh.Dir, sh.WaitDelay = "..", 10*time.Second
-	sh.Env = append(without(os.Environ(), "AWS_", "ECRKIT_", "XDG_", "DOCKER_", "COSIGN_"), "HOME="+home, "TMPDIR="+t.TempDir())
-	for _, name := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY"} {
-		value, err := exec.Command("go", "env", name).Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		sh.Env = append(sh.Env, fmt.Sprintf("%s=%s", name, strings.TrimSpace(string(value))))
-	}
-	out, err := sh.CombinedOutput()
+	out, err := run(t, home, commands)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -65,6 +55,95 @@ func TestTrialFirstFiveMinutes(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(home, ".local", "share", "ecrkit")); err == nil {
 		t.Error("the local ECR has left data in the home directory")
 	}
+}
+
+// TestTrialReadme runs the commands of the README's other sections from top to bottom, with a local ECR in the place of
+// HOST and of ghcr.io. make interop runs docker, cosign and the aws CLI: here they do nothing, but that docker
+// saves an image.
+func TestTrialReadme(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n## Install\n")
+	rest, _, _ = strings.Cut(rest, "\n## Development\n")
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(rest, -1)
+	if len(blocks) < 7 {
+		t.Fatalf("%d blocks of commands", len(blocks))
+	}
+	var script strings.Builder
+	for _, block := range blocks {
+		script.WriteString(block[1])
+	}
+	commands := script.String()
+	for old, with := range map[string]string{ // for people, or for another machine
+		"sh install.sh":               `sh install.sh --prefix "$HOME/.local"; PATH="$HOME/.local/bin:$PATH"; start`,
+		" OTHER-HOST/":                ` "$ECRKIT_REGISTRY"/other/`,
+		" HOST":                       ` "$ECRKIT_REGISTRY"`,
+		" ghcr.io/":                   ` "$ECRKIT_REGISTRY"/`,
+		"--max-expire 10% ":           "--max-expire 10% --yes ", // it asks
+		"--report audit.html":         "--report audit.html && exit 1 || [ $? -eq 5 ]",
+		"ecrkit local & ":             "ecrkit local --ephemeral --addr " + freeAddr(t) + " & other=$!",
+		`eval "$(ecrkit local env)" `: ": ",
+	} {
+		if !strings.Contains(commands, old) {
+			t.Errorf("the README has no %q", old)
+		}
+		commands = strings.ReplaceAll(commands, old, with)
+	}
+	out, err := run(t, t.TempDir(), `
+docker() { case $1 in save) cat "$work/app.tar" ;; push) echo "docker push" ;; esac; }
+cosign() { echo "cosign $1"; }
+aws() { echo "aws $2"; }
+start() {
+	work=$(mktemp -d)
+	cd "$work"
+	ecrkit local --ephemeral --addr `+freeAddr(t)+` 2>server.log & server=$!
+	until grep -q 127.0.0.1 server.log; do :; done
+	eval "$(ecrkit local env --addr "$(grep -o '127[0-9.:]*' server.log | head -1)")"
+	mkdir image
+	echo hello >image/hello.txt
+	tar -cf image/layer.tar -C image hello.txt
+	layer=$(sha256sum <image/layer.tar | cut -c1-64)
+	echo '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:'$layer'"]}}' >image/config.json
+	echo '[{"Config":"config.json","RepoTags":["app:1.0"],"Layers":["layer.tar"]}]' >image/manifest.json
+	tar -cf app.tar -C image manifest.json config.json layer.tar
+	ecrkit copy app.tar oci:build:1.0
+	ecrkit repo create app other/app team/app
+	ecrkit push app.tar "$ECRKIT_REGISTRY/team/app:1.0"
+	ecrkit scan policy new >gate.yaml
+	ecrkit lifecycle new --untagged-older-than 7 >policy.json
+}
+`+"trap 'kill $server $other || :' EXIT\n"+commands)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"added     public.ecr.aws", "signed by release.pub", `"status":"verified"`, "cosign verify", "lifecycle policy put on",
+		"passed, findings: none", "tagMutability: MUTABLE -> IMMUTABLE", "aws describe-images", "docker push",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("the output has no %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
+// run runs commands in the clone with a home directory.
+func run(t *testing.T, home, commands string) (output []byte, err error) {
+	sh := exec.Command("sh", "-eux", "-c", "trap 'kill $! || :' EXIT\n"+commands) // a failure ends the server too
+	sh.Dir, sh.WaitDelay = "..", 10*time.Second
+	sh.Env = append(without(os.Environ(), "AWS_", "ECRKIT_", "XDG_", "DOCKER_", "COSIGN_"), "HOME="+home, "TMPDIR="+t.TempDir())
+	for _, name := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sh.Env = append(sh.Env, fmt.Sprintf("%s=%s", name, strings.TrimSpace(string(value))))
+	}
+	return sh.CombinedOutput()
 }
 
 // freeAddr returns an address on which nothing listens.
