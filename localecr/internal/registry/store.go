@@ -14,6 +14,9 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
+// ErrDamaged means that the database is not whole, as after a loss of power without [Options.Sync].
+var ErrDamaged = errors.New("the database is damaged; remove the directory, or put a copy in its place")
+
 // ErrInUse means that another process has the directory of the store open.
 var ErrInUse = errors.New("in use by another process")
 
@@ -147,8 +150,18 @@ var (
 )
 
 // Open opens the store in dir, which it makes if it does not exist, and removes what a process that
-// was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it.
-func Open(dir string, o Options) (*Store, error) {
+// was killed has left. The caller closes it. The error wraps [ErrInUse] if another process has it, and [ErrDamaged] if a page
+// of the database that it reads is not what it should be.
+func Open(dir string, o Options) (_ *Store, err error) {
+	var db *bolt.DB
+	defer func() {
+		if p := recover(); p != nil { // of the database, which panics then
+			err = fmt.Errorf("local ECR data in %s: %w (%v)", dir, ErrDamaged, p)
+			if db != nil {
+				err = errors.Join(err, db.Close())
+			}
+		}
+	}()
 	s := &Store{dir: dir, clock: o.Clock, limits: DefaultLimits(), quirks: o.Quirks, uploads: map[string]*upload{}, sync: o.Sync}
 	if s.clock == nil {
 		s.clock = time.Now
@@ -183,7 +196,7 @@ func Open(dir string, o Options) (*Store, error) {
 			return nil, fmt.Errorf("local ECR data: %w", err)
 		}
 	}
-	db, err := bolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bolt.Options{
+	db, err = bolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bolt.Options{
 		Timeout: time.Second, NoSync: !o.Sync, NoGrowSync: !o.Sync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
