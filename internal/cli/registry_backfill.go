@@ -67,9 +67,6 @@ func newRegistryBackfillCommand(app *App) *cobra.Command {
 		Long:  backfillStartHelp,
 		Args:  arguments(1, "DESTINATION", "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := started.check(cmd); err != nil {
-				return err
-			}
 			return app.startBackfill(cmd.Context(), args[0], optional(args, 1), started)
 		},
 	}
@@ -80,9 +77,6 @@ func newRegistryBackfillCommand(app *App) *cobra.Command {
 		Long:  backfillStatusHelp,
 		Args:  arguments(1, "ID", "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := looked.check(cmd); err != nil {
-				return err
-			}
 			r, err := app.openGovernance(cmd.Context(), optional(args, 1))
 			if err != nil {
 				return err

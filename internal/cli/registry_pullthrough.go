@@ -114,9 +114,6 @@ func newRegistryPullThroughCommand(app *App) *cobra.Command {
 		Long:  pullThroughStatusHelp,
 		Args:  arguments(1, "PREFIX", "HOST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := w.check(cmd); err != nil {
-				return err
-			}
 			return app.cacheRuleStatus(cmd.Context(), args[0], optional(args, 1), w)
 		},
 	}

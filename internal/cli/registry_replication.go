@@ -82,43 +82,6 @@ Prints the destinations with their status, or with --output json one object: ref
 replicationStatuses (destination: region, registryId; status: IN_PROGRESS, COMPLETE or FAILED;
 failureCode). Needs ecr:DescribeImageReplicationStatus.`
 
-// waitFlags are the flags of commands that can wait.
-type waitFlags struct {
-	wait    bool
-	timeout time.Duration
-}
-
-func (f *waitFlags) add(cmd *cobra.Command, usage string, timeout time.Duration) {
-	cmd.Flags().BoolVar(&f.wait, "wait", false, usage)
-	timeVar(cmd.Flags(), &f.timeout, "timeout", timeout, "how long to wait at most")
-}
-
-func (f waitFlags) check(cmd *cobra.Command) error {
-	switch {
-	case f.timeout <= 0:
-		return usagef("--timeout must be more than 0")
-	case cmd.Flags().Changed("timeout") && !f.wait:
-		return usagef("--timeout needs --wait")
-	}
-	return nil
-}
-
-// limit is how long to look: 0 is once.
-func (f waitFlags) limit() time.Duration {
-	if !f.wait {
-		return 0
-	}
-	return f.timeout
-}
-
-// showing shows what is waited for, if it is.
-func (f waitFlags) showing(app *App, what string) (end func(), err error) {
-	if !f.wait {
-		return func() {}, nil
-	}
-	return app.waiting(what, f.timeout)
-}
-
 func newRegistryReplicationCommand(app *App) *cobra.Command {
 	get := &cobra.Command{
 		Use:   "get [HOST]",
@@ -158,9 +121,6 @@ func newRegistryReplicationCommand(app *App) *cobra.Command {
 		Long:  replicationStatusHelp,
 		Args:  arguments(0, "REF"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := w.check(cmd); err != nil {
-				return err
-			}
 			return app.replicationStatus(cmd.Context(), args[0], w)
 		},
 	}
