@@ -55,17 +55,32 @@ func exitCode(ctx context.Context, err error) int {
 }
 
 // missesFile reports whether err is that a file does not exist, or is a directory, which the command line
-// names: by itself, as the value of a flag, or after FORMAT=. That is a mistake in the
-// command line, whichever command and flag it is.
+// names: by itself, as the value of a flag, after FORMAT=, or in a reference, oci-archive:FILE:TAG.
+// That is a mistake in the command line, whichever command and flag it is.
 func missesFile(args []string, err error) bool {
+	if several := joined(err); len(several) > 0 {
+		return !slices.ContainsFunc(several, func(one error) bool { return !missesFile(args, one) })
+	}
 	var file *fs.PathError
-	if joined(err) != nil || !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {
+	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {
 		return false
 	}
 	return slices.ContainsFunc(args, func(arg string) bool {
 		rest, ok := strings.CutSuffix(arg, file.Path)
-		return ok && (rest == "" || strings.HasSuffix(rest, "="))
+		return ok && (rest == "" || strings.HasSuffix(rest, "=")) || isReferenceTo(arg, file.Path)
 	})
+}
+
+// isReferenceTo reports whether arg is a reference to what is at path: oci:DIRECTORY, oci-archive:FILE or
+// docker-archive:FILE, with a tag, digest or name or without.
+func isReferenceTo(arg, path string) bool {
+	for _, kind := range []string{"oci:", "oci-archive:", "docker-archive:"} {
+		if named, ok := strings.CutPrefix(arg, kind); ok {
+			rest, ok := strings.CutPrefix(named, path)
+			return ok && (rest == "" || rest[0] == ':' || rest[0] == '@')
+		}
+	}
+	return false
 }
 
 // interrupted reports whether err is the end of the context: a signal ended the command.

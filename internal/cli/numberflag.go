@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -32,13 +33,18 @@ func (f *numberFlag) Type() string   { return "int" }
 func (f *numberFlag) Set(s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < f.low || n > f.high {
-		if f.high == math.MaxInt32 {
-			return fmt.Errorf("write a number from %d", f.low)
-		}
-		return fmt.Errorf("write a number from %d to %d", f.low, f.high)
+		return errors.New("must be " + f.wants())
 	}
 	*f.value = n
 	return nil
+}
+
+// wants says which numbers the flag takes.
+func (f *numberFlag) wants() string {
+	if f.high == math.MaxInt32 {
+		return fmt.Sprintf("a whole number, %d or more", f.low)
+	}
+	return fmt.Sprintf("a whole number from %d to %d", f.low, f.high)
 }
 
 // timeFlag is a flag that takes a length of time.
@@ -58,7 +64,7 @@ func (f *timeFlag) Type() string   { return "duration" }
 func (f *timeFlag) Set(s string) error {
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 || d > maxWait {
-		return fmt.Errorf("write a length of time such as 90s, 15m or 2h, at most %.0fh", maxWait.Hours())
+		return fmt.Errorf("must be a duration, such as 90s or 5m, of at most %.0fh", maxWait.Hours())
 	}
 	*f.value = d
 	return nil

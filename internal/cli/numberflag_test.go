@@ -19,7 +19,7 @@ func TestNumberFlags(t *testing.T) {
 	visit = func(cmd *cobra.Command) {
 		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			var bad []string
-			says := "write a number from "
+			says := "must be a whole number"
 			switch f.Value.Type() {
 			case "int", "int64", "uint", "uint64", "float64", "count":
 				bad = []string{"-1", "x", "", "1.5", "1e3", "99999999999", "99999999999999999999"}
@@ -27,7 +27,7 @@ func TestNumberFlags(t *testing.T) {
 					bad = append(bad, "0")
 				}
 			case "duration":
-				bad, says = []string{"-1s", "x", "", "10", "99999h", "99999999999999999999h"}, "write a length of time such as 90s, 15m or 2h"
+				bad, says = []string{"-1s", "x", "", "10", "99999h", "99999999999999999999h"}, "must be a duration, such as 90s or 5m"
 			default:
 				return
 			}

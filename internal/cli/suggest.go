@@ -88,6 +88,9 @@ func flagError(cmd *cobra.Command, err error) error {
 
 // wanted returns what a flag takes whose value package strconv or time refused; "" of others.
 func wanted(err *pflag.InvalidValueError) string {
+	if n, ok := err.GetFlag().Value.(*numberFlag); ok {
+		return n.wants()
+	}
 	switch err.GetFlag().Value.Type() {
 	case "int", "int64":
 		return "a whole number"

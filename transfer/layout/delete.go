@@ -31,7 +31,7 @@ func (l *Layout) PlanDelete(ctx context.Context, names []content.ImageName) (con
 // under its digest in an index that names it.
 func (l *Layout) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	if err := CheckVersion(l.files); err != nil {
-		return content.Deletions{}, fmt.Errorf("%s: %w", l, err)
+		return content.Deletions{}, fmt.Errorf("%s: %w", l, l.explain(err))
 	}
 	unlock, err := l.lock(ctx)
 	if err != nil {

@@ -250,7 +250,7 @@ func (l Reader) explain(err error) error {
 	}
 	switch info, statErr := os.Stat(l.dir); {
 	case errors.Is(statErr, fs.ErrNotExist):
-		return placeError{"there is no such directory", err}
+		return placeError{"there is no such directory", &fs.PathError{Op: "open", Path: l.dir, Err: fs.ErrNotExist}}
 	case statErr == nil && !info.IsDir():
 		return placeError{"this is a file, not the directory of an OCI image layout", err}
 	}
