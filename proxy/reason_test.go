@@ -113,7 +113,7 @@ func TestPushReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if !strings.HasPrefix(response.Status, "502 Bad Gateway: ") || !strings.HasSuffix(response.Status, "the key cannot be used") {
+	if !strings.HasPrefix(response.Status, "503 Service Unavailable: ") || !strings.HasSuffix(response.Status, "the key cannot be used") {
 		t.Errorf("the status is %q", response.Status)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/test/stage"
 )
 
 // engine is a client of registries.
@@ -64,8 +66,13 @@ func (b *bench) startEngines(ctx context.Context) (list []engine, err error) {
 	return list, nil
 }
 
-// user is the argument by which a client without docker's configuration gets the token.
-func (b *bench) user() string { return "AWS:" + b.token }
+// user is the argument by which a client without docker's configuration gets the token for an image.
+func (b *bench) user(image string) string {
+	if strings.HasPrefix(image, b.near.Addr) {
+		return "AWS:" + b.nearToken
+	}
+	return "AWS:" + b.token
+}
 
 func (b *bench) podman() engine {
 	base := []string{"podman", "--root", b.dir + "/podman", "--runroot", b.dir + "/podman-run", "--tmpdir", b.dir + "/podman-tmp", "--storage-driver", "vfs"}
@@ -73,7 +80,7 @@ func (b *bench) podman() engine {
 	return engine{
 		name: "podman",
 		pull: func(image string) []string {
-			return line("pull", "--quiet", "--tls-verify=false", "--creds", b.user(), image)
+			return line("pull", "--quiet", "--tls-verify=false", "--creds", b.user(image), image)
 		},
 		remove: func(image string) []string { return line("rmi", "--force", image) },
 		stop:   func() {},
@@ -102,7 +109,7 @@ func (b *bench) containerd(ctx context.Context) (engine, error) {
 	return engine{
 		name: "containerd",
 		pull: func(image string) []string {
-			return line("pull", "--snapshotter", "native", "--plain-http", "--user", b.user(), image)
+			return line("pull", "--snapshotter", "native", "--plain-http", "--user", b.user(image), image)
 		},
 		remove: func(image string) []string { return line("rm", "--sync", image) },
 		stop:   stop,
@@ -163,13 +170,13 @@ type proxy struct {
 	stop func()
 }
 
-func (b *bench) startProxy(ctx context.Context) (*proxy, error) {
+func (b *bench) startProxy(ctx context.Context, registry *stage.Local) (*proxy, error) {
 	cache, err := os.MkdirTemp(b.dir, "cache-")
 	if err != nil {
 		return nil, err
 	}
 	cmd := b.cmd(context.WithoutCancel(ctx), "ecrkit", "proxy", "--allow-push", "--addr", "127.0.0.1:0", "--cache", cache)
-	cmd.Stderr = os.Stderr
+	cmd.Env, cmd.Stderr = b.environ(registry), os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -194,4 +201,9 @@ func (b *bench) startProxy(ctx context.Context) (*proxy, error) {
 // image is the name of an image by the proxy.
 func (p *proxy) image(registry, name string) string {
 	return p.addr + "/" + strings.Replace(registry, ":", "_", 1) + "/" + name
+}
+
+// blob is the URL of a blob by the proxy.
+func (p *proxy) blob(registry, repository, digest string) string {
+	return "http://" + p.addr + "/v2/" + strings.Replace(registry, ":", "_", 1) + "/" + repository + "/blobs/" + digest
 }

@@ -1,8 +1,8 @@
 //go:build linux
 
 // Proxybench measures how fast engines pull and push one large layer directly and through
-// `ecrkit proxy`, with a local ECR whose connections are slow, and prints a section of
-// docs/benchmarks.md. It needs root, and docker, podman, containerd or skopeo: what is missing is left
+// `ecrkit proxy`, with a local ECR whose connections are slow, and how fast they pull small layers from one
+// that is not slow. It prints sections of docs/benchmarks.md. It needs root, and docker, podman, containerd or skopeo: what is missing is left
 // out.
 package main
 
@@ -36,10 +36,15 @@ type bench struct {
 	runs     int
 	progress io.Writer
 
-	local   *stage.Local // with slow connections
-	near    *stage.Local // as fast as it is
-	token   string       // for local
-	env     []string
+	local *stage.Local // with slow connections
+	near  *stage.Local // as fast as it is
+	token string       // for local
+	env   []string     // for local
+
+	nearToken string   // for near
+	nearEnv   []string // for near
+	smallRuns int
+
 	engines []engine
 	number  int // of repositories that were made
 }
@@ -51,10 +56,12 @@ func main() {
 	flag.StringVar(&b.bin, "bin", "bin", "`directory` of ecrkit and docker-credential-ecrkit")
 	flag.DurationVar(&b.latency, "latency", 20*time.Millisecond, "time before each answer")
 	flag.IntVar(&b.runs, "runs", 1, "`number` of runs; the median counts")
+	flag.IntVar(&b.smallRuns, "small-runs", 5, "`number` of runs with small layers; the median counts")
+	small := flag.Bool("small", false, "only small layers")
 	flag.Parse()
 	b.size, b.rate = *size*mib, *rate*mib
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := b.run(ctx, os.Stdout)
+	err := b.run(ctx, os.Stdout, *small)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "proxybench:", err)
@@ -62,8 +69,8 @@ func main() {
 	}
 }
 
-// run prints the section.
-func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
+// run prints the sections.
+func (b *bench) run(ctx context.Context, out io.Writer, small bool) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
@@ -85,9 +92,19 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 			e.stop()
 		}
 	}()
+	if !small {
+		if err := b.large(ctx, out); err != nil {
+			return err
+		}
+	}
+	return b.small(ctx, out)
+}
+
+// large measures pulls and pushes of one large layer from and to the registry that is slow.
+func (b *bench) large(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull, and docker compresses what it pushes.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
 	canPull := func(e engine) bool { return e.pull != nil }
-	if err := b.table(ctx, out, "pull", "From the proxy's cache", canPull, b.pull); err != nil {
+	if err := b.table(ctx, out, "pull", "From the proxy's cache", canPull, b.pullLarge); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
@@ -134,17 +151,20 @@ func (b *bench) start(ctx context.Context) (err error) {
 	}
 	path := "PATH=" + b.bin + ":/usr/bin:/usr/sbin:/bin:/sbin:" + os.Getenv("PATH")
 	docker := filepath.Join(b.dir, ".docker")
-	b.env = b.near.Environ([]string{path, "HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DOCKER_CONFIG=" + docker})
+	base := []string{path, "HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DOCKER_CONFIG=" + docker}
+	b.nearEnv = b.near.Environ(base)
+	b.env = b.nearEnv
 	near, err := b.output(ctx, "ecrkit", "auth", "token", b.near.Addr)
 	if err != nil {
 		return err
 	}
-	b.env = b.local.Environ([]string{path, "HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DOCKER_CONFIG=" + docker})
+	b.nearToken = strings.TrimSpace(near)
+	b.env = b.local.Environ(base)
 	if err := os.Mkdir(docker, 0o700); err != nil {
 		return err
 	}
 	config := fmt.Sprintf(`{"credHelpers":{%q:"ecrkit"},"auths":{%q:{"auth":%q}}}`,
-		b.local.Addr, b.near.Addr, base64.StdEncoding.EncodeToString([]byte("AWS:"+strings.TrimSpace(near))))
+		b.local.Addr, b.near.Addr, base64.StdEncoding.EncodeToString([]byte("AWS:"+b.nearToken)))
 	if err := os.WriteFile(filepath.Join(docker, "config.json"), []byte(config), 0o600); err != nil {
 		return err
 	}
@@ -162,8 +182,13 @@ func (b *bench) start(ctx context.Context) (err error) {
 	return err
 }
 
+// pullLarge measures pulls of the large layer from the slow registry.
+func (b *bench) pullLarge(ctx context.Context, e engine) (direct, proxied, again float64, err error) {
+	return b.pull(ctx, e, b.local, "source:x")
+}
+
 // pull measures one pull directly, and two by a proxy that has nothing.
-func (b *bench) pull(ctx context.Context, e engine) (direct, proxied, again float64, err error) {
+func (b *bench) pull(ctx context.Context, e engine, registry *stage.Local, name string) (direct, proxied, again float64, err error) {
 	timed := func(image string) float64 {
 		if err != nil {
 			return 0
@@ -174,19 +199,19 @@ func (b *bench) pull(ctx context.Context, e engine) (direct, proxied, again floa
 		if err == nil {
 			err = b.command(ctx, e.remove(image)...)
 		}
-		fmt.Fprintf(b.progress, "pull by %s of %s: %.1f s\n", e.name, image, took)
+		fmt.Fprintf(b.progress, "pull by %s of %s: %.2f s\n", e.name, image, took)
 		return took
 	}
-	direct = timed(b.local.Addr + "/source:x")
+	direct = timed(registry.Addr + "/" + name)
 	if err != nil {
 		return direct, 0, 0, err
 	}
-	p, err := b.startProxy(ctx)
+	p, err := b.startProxy(ctx, registry)
 	if err != nil {
 		return direct, 0, 0, err
 	}
 	defer p.stop()
-	image := p.image(b.local.Addr, "source:x")
+	image := p.image(registry.Addr, name)
 	proxied = timed(image)
 	again = timed(image)
 	return direct, proxied, again, err
@@ -217,7 +242,7 @@ func (b *bench) push(ctx context.Context, e engine) (direct, proxied, fast float
 	if err != nil {
 		return direct, 0, 0, err
 	}
-	p, err := b.startProxy(ctx)
+	p, err := b.startProxy(ctx, b.local)
 	if err != nil {
 		return direct, 0, 0, err
 	}
@@ -225,6 +250,14 @@ func (b *bench) push(ctx context.Context, e engine) (direct, proxied, fast float
 	proxied = timed(b.local, func(name string) string { return p.image(b.local.Addr, name) })
 	fast = timed(b.near, func(name string) string { return b.near.Addr + "/" + name })
 	return direct, proxied, fast, err
+}
+
+// environ is the environment of ecrkit before a registry.
+func (b *bench) environ(registry *stage.Local) []string {
+	if registry == b.near {
+		return b.nearEnv
+	}
+	return b.env
 }
 
 func (b *bench) cmd(ctx context.Context, argv ...string) *exec.Cmd {
@@ -251,6 +284,7 @@ func (b *bench) output(ctx context.Context, argv ...string) (string, error) {
 	cmd.Stdout, cmd.Stderr = &out, &messages
 	if err := cmd.Run(); err != nil {
 		text := strings.ReplaceAll(strings.Join(argv, " ")+": "+err.Error()+"\n"+out.String()+messages.String(), b.token+" ", "")
+		text = strings.ReplaceAll(text, b.nearToken+" ", "")
 		return "", fmt.Errorf("%.2000s", text)
 	}
 	return out.String(), nil
