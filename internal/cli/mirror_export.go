@@ -162,6 +162,10 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if f.delta && len(have) == 0 {
 		return usagef("--delta needs --have: which layers the destination has; ecrkit mirror inventory lists them")
 	}
+	settings, err := app.settings()
+	if err != nil {
+		return err
+	}
 	defer app.limitMemory()()
 	progress, err := app.newProgress()
 	if err != nil {
@@ -169,7 +173,8 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
 	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
-		Copy: transfer.Options{Progress: progress.Handle, Now: app.Now}}}
+		Copy: transfer.Options{Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
+			Progress: progress.Handle, Now: app.Now}}}
 	var tried []media.LayerDelta
 	if f.delta {
 		options.Delta = &media.DeltaOptions{TempDir: app.tempDir(), Now: app.Now, Report: func(d media.LayerDelta) { tried = append(tried, d) }}
