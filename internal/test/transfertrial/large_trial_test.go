@@ -27,7 +27,13 @@ func TestTrialKill(t *testing.T) {
 
 func TestTrialMirrorKill(t *testing.T) {
 	t.Parallel()
-	mirrorKill(t, 20, 16*mib, 3*mib, mib)
+	mirrorKill(t, 20, 0, 16*mib, 3*mib, mib)
+}
+
+// TestTrialMirrorExportKill bounds what is moved again by the four connections that it allows.
+func TestTrialMirrorExportKill(t *testing.T) {
+	t.Parallel()
+	mirrorKill(t, 6, 4, 96*mib, 48*mib, mib)
 }
 
 func TestTrialInterrupt(t *testing.T) {

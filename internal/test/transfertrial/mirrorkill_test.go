@@ -20,19 +20,30 @@ import (
 
 func TestMirrorKill(t *testing.T) {
 	t.Parallel()
-	mirrorKill(t, 2, 3*mib, mib)
+	mirrorKill(t, 2, 0, 3*mib, mib)
 }
 
 // mirrorKill kills exports and imports of a set at so many random points: after a number of bytes, or a while after
 // the last one. What is there then is no set, or the whole; no image that is not whole has a tag. Run
 // again, they end with the same bytes.
-func mirrorKill(t *testing.T, points int, sizes ...int64) {
+//
+// With a number of connections, only exports are killed: what is moved again after that is what was on its way over them,
+// a part each. 0 is as many as there are by default, which is too many to bound anything but a large image.
+func mirrorKill(t *testing.T, points, connections int, sizes ...int64) {
 	s := start(t, localecr.Options{})
+	if connections > 0 {
+		s.config = filepath.Join(t.TempDir(), "ecrkit.yaml")
+		check(t, os.WriteFile(s.config, fmt.Appendf(nil, "transfer: {max_connections: %d}\n", connections), 0o600))
+	}
 	m := makeImage(t, random, sizes...)
 	s.run("push", "-q", "oci:"+m.dir, s.image("app", "x"))
 	total := int64(0)
 	for _, size := range sizes {
 		total += size
+	}
+	limit := int64(8 * partSize)
+	if connections > 0 {
+		limit = int64(connections) * partSize
 	}
 	dice := rand.New(rand.NewPCG(7, 8))
 	// point is where run i is killed. One in four is so late that all bytes have been moved, but not the first.
@@ -83,8 +94,11 @@ func mirrorKill(t *testing.T, points int, sizes ...int64) {
 			if killed == 0 {
 				t.Error("no export was killed")
 			}
-			report(t, again, 8*partSize) // what is on its way over the connections of a layer
+			report(t, again, limit) // what is on its way over the connections of a layer
 		})
+	}
+	if connections > 0 {
+		return
 	}
 	reference := filepath.Join(dir, "reference")
 	for _, form := range []string{"set", "set.tar", "-"} {
@@ -134,7 +148,7 @@ func mirrorKill(t *testing.T, points int, sizes ...int64) {
 			if killed == 0 {
 				t.Error("no import was killed")
 			}
-			report(t, again, 8*partSize) // what is on its way over the connections of a layer
+			report(t, again, limit) // what is on its way over the connections of a layer
 			s.nothingLeft()
 		})
 	}

@@ -44,6 +44,7 @@ func TestMain(m *testing.M) {
 
 // site is a local ECR with the repositories "app" and "other", and a home directory.
 type site struct {
+	config   string // file with settings of ecrkit, if not ""
 	t        testing.TB
 	server   *localecr.Server
 	calls    *localecr.Recorder
@@ -120,6 +121,9 @@ func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(ecrkit, args...)
 	cmd.Dir = s.home
 	cmd.Env = append([]string{"HOME=" + s.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + s.temp()}, s.server.Env()...)
+	if s.config != "" {
+		cmd.Env = append(cmd.Env, "ECRKIT_CONFIG="+s.config)
+	}
 	return cmd
 }
 
