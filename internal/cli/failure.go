@@ -58,6 +58,10 @@ func exitCode(ctx context.Context, err error) int {
 // names: by itself, as the value of a flag, after FORMAT=, or in a reference, oci-archive:FILE:TAG.
 // That is a mistake in the command line, whichever command and flag it is.
 func missesFile(args []string, err error) bool {
+	var some partlyError
+	if errors.As(err, &some) {
+		return false
+	}
 	if several := joined(err); len(several) > 0 {
 		return !slices.ContainsFunc(several, func(one error) bool { return !missesFile(args, one) })
 	}

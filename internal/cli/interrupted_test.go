@@ -34,7 +34,10 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	image := "oci:" + filepath.Join(dir, "none") + ":1"
+	image := "oci:" + filepath.Join(dir, "none") + ":1" // a directory without a layout
+	if err := os.Mkdir(filepath.Join(dir, "none"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	env := func(key string) (string, bool) {
 		value, ok := map[string]string{"HOME": dir}[key]
 		return value, ok
