@@ -73,7 +73,6 @@ type recording struct {
 
 	mu           sync.Mutex
 	acknowledged map[string]func(*rig) error // looks for it in a server
-	uploads      map[string]int64            // bytes of each that was not completed
 }
 
 // recordServer runs this binary as a server under strace, with several clients.

@@ -65,9 +65,7 @@ var (
 // Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.
 func (e withoutSource) Error() string {
 	text := yaml.FormatError(e.error, false, false)
-	if strings.Contains(text, tabText) {
-		text = strings.Replace(text, tabText, "a line begins with a tab; indent it with spaces", 1)
-	}
+	text = strings.Replace(text, tabText, "a line begins with a tab; indent it with spaces", 1)
 	var unknown *yaml.UnknownFieldError
 	if errors.As(e.error, &unknown) && unknown.Token != nil {
 		if near := nearest.Names(unknown.Token.Value, e.keys); len(near) > 0 {

@@ -141,7 +141,6 @@ type row struct {
 	name, program string
 	commands      [][]string
 	left          string // what it writes
-	prepare       func() error
 }
 
 // wanted reports whether a row is measured.
