@@ -4,6 +4,7 @@ package pace
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -31,6 +32,9 @@ const (
 	// allowed: up to that, from there to the first rate, and above it. A quota may
 	// have been raised, but mostly it has not, and to find out costs a refusal.
 	recovery, search, probing = 0.05, 0.03, 0.002
+	// A service that has never throttled a call is asked for more: after patience seconds' worth of calls, the
+	// rate grows by discovery with each accepted call, and so doubles in a second.
+	patience, discovery = 3, math.Ln2
 	// floor and ceiling are how far a rate may go, in first rates.
 	floor, ceiling = 0.01, 10
 	// burst is how many seconds' worth of calls may go at once: half of what the
@@ -59,6 +63,7 @@ type Bucket struct {
 	lowered  time.Time // when the rate was lowered
 	crowded  time.Time // when a call had to wait for its token
 	accepted counter
+	calls    int // that were accepted
 
 	throttledFrom, throttledTo time.Time // all calls that were answered between were throttled; zero if none was
 }
@@ -164,6 +169,7 @@ func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 		b.throttledFrom, b.throttledTo = time.Time{}, time.Time{}
 		b.accepted.move(now)
 		b.accepted.now++
+		b.calls++
 		b.raise(now)
 	case Throttled:
 		if b.throttledFrom.IsZero() || now.Sub(b.throttledTo) > forgotten {
@@ -194,6 +200,9 @@ func (b *Bucket) raise(now time.Time) {
 	}
 	step := probing
 	switch {
+	case b.lowered.IsZero() && float64(b.calls) >= patience*b.first:
+		b.rate = min(b.rate+discovery, b.first*ceiling)
+		return
 	case b.rate < b.known:
 		step = recovery
 	case b.rate < b.first:
@@ -210,9 +219,13 @@ func (b *Bucket) lower(sent, now time.Time) {
 	if !sent.After(b.lowered) {
 		return // it was refused for the same reason as the one before
 	}
+	above := b.rate > b.first
 	b.known = b.rate
 	if accepted, ok := b.accepted.rate(now); ok {
 		b.known = min(b.known, accepted)
+	}
+	if above && b.lowered.IsZero() {
+		b.known = max(b.first, b.known-b.first) // a second's worth was the burst of the service
 	}
 	b.known = max(b.known, b.first*floor)
 	b.rate = max(b.known*decrease, b.first*floor)
