@@ -29,7 +29,7 @@ func startOtherRegistry(ts *testscript.TestScript, _ bool, args []string) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"errors":[{"code":%q,"message":%q}]}`, code, message)
 	}
-	mode := strings.Join(args, " ")
+	mode, realm := strings.Join(args, " "), ""
 	if mode == "tokens" {
 		tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if _, password, _ := r.BasicAuth(); password != "secret" {
@@ -39,13 +39,14 @@ func startOtherRegistry(ts *testscript.TestScript, _ bool, args []string) {
 			fmt.Fprint(w, `{"token":"bearer"}`)
 		}))
 		ts.Defer(tokens.Close)
+		realm = tokens.URL + "/token"
 		ts.Setenv("TOKENS", strings.TrimPrefix(tokens.URL, "http://"))
 	}
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		remove, read := r.Method == http.MethodDelete, r.Method == http.MethodGet || r.Method == http.MethodHead
 		switch {
 		case mode == "tokens" && r.Header.Get("Authorization") != "Bearer bearer":
-			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm="http://%s/token",service="x"`, ts.Getenv("TOKENS")))
+			w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer realm=%q,service="x"`, realm))
 			refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "authentication required")
 		case mode == "nodelete" && remove, mode == "readonly" && !read:
 			refuse(w, http.StatusMethodNotAllowed, "UNSUPPORTED", "The operation is unsupported.")

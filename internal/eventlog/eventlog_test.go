@@ -51,7 +51,7 @@ func TestDebugFile(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	for _, setting := range []string{"trace", "debug:" + t.TempDir(), "debug:/nonexistent/x/y"} {
+	for _, setting := range []string{"trace", "debug:" + t.TempDir(), "debug:" + filepath.Join(t.TempDir(), "absent", "file")} {
 		var stderr bytes.Buffer
 		log, _, err := Open("helper", setting, &stderr)
 		if err == nil || !strings.Contains(err.Error(), Variable) {
