@@ -11,8 +11,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// TestPutImageRate puts 101 manifests, to a registry that throttles none: they go at the quota of AWS, of which half a
-// second's worth may go at once.
+// TestPutImageRate puts manifests to a registry that throttles none. The first three seconds' worth go at the quota of AWS,
+// of which half a second's worth may go at once; then they go faster and faster.
 func TestPutImageRate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, localecr.Options{})
@@ -25,13 +25,20 @@ func TestPutImageRate(t *testing.T) {
 	limits.Clock = clock
 	e := w.repository("app")
 	e.Limits = limits
-	began := clock.Now()
-	for i := range 101 {
-		fixture.Check(t, e.PutTagged(t.Context(), fixture.Variant(t, base, i), ""))
+	// What the machine needs counts too, but is not waited for.
+	put := func(from, to int) (took, waited time.Duration) {
+		began, before := clock.Now(), clock.Jumped()
+		for i := from; i < to; i++ {
+			fixture.Check(t, e.PutTagged(t.Context(), fixture.Variant(t, base, i), ""))
+		}
+		return clock.Now().Sub(began), clock.Jumped() - before
 	}
-	// It may only search for a higher rate by a fraction. What the machine needs counts too, but is not waited for.
-	if took, waited := clock.Now().Sub(began), clock.Jumped(); took < 9*time.Second || waited > 11*time.Second {
-		t.Errorf("101 manifests went in %s, of which %s were waited for, want 10 a second", took, waited)
+	if took, waited := put(0, 31); took < 2400*time.Millisecond || waited > 2800*time.Millisecond {
+		t.Errorf("31 manifests went in %s, of which %s were waited for, want 10 a second", took, waited)
+	}
+	// At 10 a second they took ten seconds, at twice as many every second they take three.
+	if took, waited := put(31, 131); took < 2*time.Second || waited > 4*time.Second {
+		t.Errorf("100 more went in %s, of which %s were waited for, want a rate that doubles every second", took, waited)
 	}
 }
 
