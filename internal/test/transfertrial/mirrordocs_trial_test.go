@@ -56,11 +56,12 @@ func TestTrialMirrorPage(t *testing.T) {
 			if strings.Contains(block[1], "--delta") {
 				version = "*"
 			}
-			script.WriteString("rm -r usb\nsed -i 's/match: .*/match: \"" + version + "\"}/' mirror.yaml\n")
+			// The first set is kept, for the import of several.
+			script.WriteString("test -e january && rm -r usb || mv usb january\nsed -i 's/match: .*/match: \"" + version + "\"}/' mirror.yaml\n")
 		}
 		script.WriteString(block[1])
 	}
-	commands := strings.NewReplacer("ssh gate ", "", "alias/release", "alias/ecrkit-p256", "HOST/web", s.registry+"/app", "HOST/db", s.registry+"/app",
+	commands := strings.NewReplacer("ssh gate ", "", "alias/release", "alias/ecrkit-p256", "january/ week1/ week2/", "january/ usb/", "HOST/web", s.registry+"/app", "HOST/db", s.registry+"/app",
 		"HOST/PREFIX", s.registry+"/plant").Replace(script.String())
 	sh := exec.Command("sh", "-eux", "-c", commands)
 	sh.Dir = s.home

@@ -44,6 +44,7 @@ func proxyNeeds(t *testing.T, idle time.Duration, sizes ...int64) {
 	s.run("push", "-q", "oci:"+m.dir, s.image("app", "x"))
 	for name, room := range map[string]int64{"cached": all + mib, "passed on": mib} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := s.startProxy(t.TempDir(), room)
 			defer p.stop()
 			begin := time.Now()
@@ -67,7 +68,8 @@ func proxyNeeds(t *testing.T, idle time.Duration, sizes ...int64) {
 			if idle > 0 {
 				before = p.cpu()
 				time.Sleep(idle)
-				if spent := p.cpu() - before; spent > 0 {
+				// Giving memory back to the system after the load may count as a tick.
+				if spent := p.cpu() - before; spent > tick {
 					t.Errorf("CPU time %v in %v without a client", spent, idle)
 				}
 			}
@@ -148,6 +150,9 @@ func (p *proxy) peak() int64 {
 	return n * kib
 }
 
+// tick is the unit in which Linux counts the CPU time of a process.
+const tick = 10 * time.Millisecond
+
 // cpu returns the CPU time so far, in steps of 10 ms.
 func (p *proxy) cpu() time.Duration {
 	p.t.Helper()
@@ -159,7 +164,7 @@ func (p *proxy) cpu() time.Duration {
 	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
 		p.t.Fatal(err)
 	}
-	return time.Duration(user+system) * 10 * time.Millisecond
+	return time.Duration(user+system) * tick
 }
 
 // onDisk returns how many bytes the files and directories below dir take.
