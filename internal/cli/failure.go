@@ -56,7 +56,7 @@ func exitCode(ctx context.Context, err error) int {
 
 // missesFile reports whether err is that a file does not exist, or is a directory, which the command line
 // names: by itself, as the value of a flag, after FORMAT=, or in a reference, oci-archive:FILE:TAG.
-// That is a mistake in the command line, whichever command and flag it is.
+// That is a mistake in the command line, whichever command and flag it is. A directory that cannot be made is none.
 func missesFile(args []string, err error) bool {
 	var some partlyError
 	if errors.As(err, &some) {
@@ -66,7 +66,7 @@ func missesFile(args []string, err error) bool {
 		return !slices.ContainsFunc(several, func(one error) bool { return !missesFile(args, one) })
 	}
 	var file *fs.PathError
-	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {
+	if !errors.As(err, &file) || file.Op == "mkdir" || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {
 		return false
 	}
 	return slices.ContainsFunc(args, func(arg string) bool {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,17 @@ func TestInterruptedOnStdin(t *testing.T) {
 	}
 	if want := `{"error":{"code":"interrupted","message":"interrupted; run the command again to resume","object":""}}` + "\n"; stdout.String() != want {
 		t.Errorf("stdout %s", stdout.String())
+	}
+}
+
+// TestMissesFile tells a file that the command line names, and that is missing, from a directory that cannot be made.
+func TestMissesFile(t *testing.T) {
+	args := []string{"pull", "app:1", "oci:out:1"}
+	for op, want := range map[string]bool{"open": true, "mkdir": false} {
+		err := fmt.Errorf("oci:out: %w", &fs.PathError{Op: op, Path: "out", Err: fs.ErrNotExist})
+		if got := missesFile(args, err); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }
 
