@@ -17,24 +17,10 @@ import (
 // TestTrialFirstFiveMinutes runs the commands of the README's first section from top to bottom, with an empty home
 // directory. Only the port is another one, since a local ECR may be running on this machine.
 func TestTrialFirstFiveMinutes(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## First five minutes\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(section, -1)
-	if len(blocks) < 8 {
-		t.Fatalf("%d blocks of commands", len(blocks))
-	}
-	var script strings.Builder
-	for _, block := range blocks {
-		script.WriteString(block[1])
-	}
 	addr := " --addr " + freeAddr(t)
 	commands := strings.NewReplacer(
 		"ecrkit local --ephemeral", "ecrkit local --ephemeral"+addr, "ecrkit local env", "ecrkit local env"+addr,
-	).Replace(script.String())
+	).Replace(readmeCommands(t, "First five minutes", "", 8))
 	if strings.Count(commands, addr) != 2 {
 		t.Fatalf("the section starts no local ECR:\n%s", commands)
 	}
@@ -61,21 +47,7 @@ func TestTrialFirstFiveMinutes(t *testing.T) {
 // HOST and of ghcr.io. make interop runs docker, cosign and the aws CLI: here they do nothing, but that docker
 // saves an image.
 func TestTrialReadme(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\n## Install\n")
-	rest, _, _ = strings.Cut(rest, "\n## Development\n")
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(rest, -1)
-	if len(blocks) < 7 {
-		t.Fatalf("%d blocks of commands", len(blocks))
-	}
-	var script strings.Builder
-	for _, block := range blocks {
-		script.WriteString(block[1])
-	}
-	commands := script.String()
+	commands := readmeCommands(t, "Install", "Development\n", 7)
 	for old, with := range map[string]string{ // for people, or for another machine
 		"sh install.sh":               `sh install.sh --prefix "$HOME/.local"; PATH="$HOME/.local/bin:$PATH"; start`,
 		" OTHER-HOST/":                ` "$ECRKIT_REGISTRY"/other/`,
@@ -129,6 +101,26 @@ start() {
 	if t.Failed() {
 		t.Logf("%s", out)
 	}
+}
+
+// readmeCommands returns the commands of the README from a section to the next one whose heading begins with end. There
+// are at least so many blocks of them.
+func readmeCommands(t *testing.T, section, end string, least int) string {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(text), "\n## "+section+"\n")
+	part, _, _ = strings.Cut(part, "\n## "+end)
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(part, -1)
+	if len(blocks) < least {
+		t.Fatalf("%d blocks of commands", len(blocks))
+	}
+	var script strings.Builder
+	for _, block := range blocks {
+		script.WriteString(block[1])
+	}
+	return script.String()
 }
 
 // run runs commands in the clone with a home directory.
