@@ -73,14 +73,16 @@ func (l *listing) referring(ctx context.Context, src content.Source, subjects []
 		return nil, err
 	}
 	for _, subject := range subjects {
-		for _, d := range lists[subject] {
+		var read []content.Manifest
+		if filter != nil { // not all registries list the type that the manifest has
+			if read, err = content.ReadManifests(ctx, src, lists[subject]); err != nil {
+				return nil, fmt.Errorf("types of referrers: %w", err)
+			}
+		}
+		for i, d := range lists[subject] {
 			artifactType := d.ArtifactType
-			if filter != nil { // not all registries list the type that the manifest has
-				read, err := content.ReadManifests(ctx, src, []content.Descriptor{d})
-				if err != nil {
-					return nil, fmt.Errorf("types of referrers: %w", err)
-				}
-				entry, _, err := content.ReferrerOf(read[0])
+			if filter != nil {
+				entry, _, err := content.ReferrerOf(read[i])
 				if err != nil {
 					return nil, fmt.Errorf("referrer %s: %w", d.Digest, err)
 				}

@@ -57,7 +57,7 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 	if err != nil {
 		return err
 	}
-	if err := r.checkMissing(ctx, src, source, missing); err != nil {
+	if err := r.dropUnrelated(ctx, src, source, missing); err != nil {
 		return err
 	}
 	for _, d := range order {
@@ -81,9 +81,9 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 	return nil
 }
 
-// checkMissing drops what a list of the source names without right: it does not refer to the subject, so no copy takes
+// dropUnrelated drops what a list of the source names without right: it does not refer to the subject, so no copy takes
 // it along.
-func (r *Repository) checkMissing(ctx context.Context, src content.Source, source *listing, missing map[attachment]bool) error {
+func (r *Repository) dropUnrelated(ctx context.Context, src content.Source, source *listing, missing map[attachment]bool) error {
 	if source.images != nil {
 		return nil // the registry made the list
 	}
@@ -94,7 +94,7 @@ func (r *Repository) checkMissing(ctx context.Context, src content.Source, sourc
 		}
 		m, err := src.Resolve(ctx, string(a.digest))
 		if ctx.Err() != nil {
-			return err
+			return context.Cause(ctx)
 		}
 		if err != nil {
 			continue // the copy of the image says so

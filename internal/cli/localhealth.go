@@ -44,9 +44,6 @@ func newLocalHealthCommand(app *App) *cobra.Command {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
 				return usagef("--addr %s: write HOST:PORT, as `ecrkit local` printed it", addr)
 			}
-			if wait < 0 {
-				return usagef("--wait %v: must not be less than 0", wait)
-			}
 			health, err := app.waitHealthy(cmd.Context(), addr, wait)
 			if err != nil {
 				return err

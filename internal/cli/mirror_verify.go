@@ -83,7 +83,7 @@ func (app *App) verifySets(ctx context.Context, sets []string, f mirrorVerifyFla
 			break
 		}
 	}
-	for _, id := range media.Missing(verified) {
+	for _, id := range media.MissingBases(verified) {
 		app.Messagef("not among these sets: %s, on which some of them build; the destination must have it", id)
 	}
 	return partly(len(sets)-len(failures), failures)

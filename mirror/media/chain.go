@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -41,10 +40,13 @@ func NewChain(ctx context.Context, sets []*Reader) (*Chain, error) {
 	taken := make([]bool, len(all.Sets))
 	var order []int
 	for len(order) < len(all.Sets) {
-		next := slices.IndexFunc(all.Sets, func(s *Reader) bool {
-			i := slices.Index(all.Sets, s)
-			return !taken[i] && !slices.ContainsFunc(before[i], func(k int) bool { return !taken[k] })
-		})
+		next := -1
+		for i := range before {
+			if !taken[i] && !slices.ContainsFunc(before[i], func(k int) bool { return !taken[k] }) {
+				next = i
+				break
+			}
+		}
 		if next < 0 {
 			return nil, fmt.Errorf("%w: sets need blobs of each other, so none of them can be the first", content.ErrIntegrity)
 		}
@@ -169,8 +171,8 @@ func (c *Chain) Replaced(set *Reader) map[string]bool {
 	return replaced
 }
 
-// Missing returns the IDs of sets that some of the sets were built on and that are not among them, sorted.
-func Missing(sets []Set) (ids []digest.Digest) {
+// MissingBases returns the IDs of sets that some of the sets were built on and that are not among them, sorted.
+func MissingBases(sets []Set) (ids []digest.Digest) {
 	for _, s := range sets {
 		for _, id := range s.Bases() {
 			if !slices.ContainsFunc(sets, func(other Set) bool { return other.ID == id }) {
@@ -180,25 +182,4 @@ func Missing(sets []Set) (ids []digest.Digest) {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
-}
-
-// Path is where the set is.
-func (r *Reader) Path() string { return strings.TrimSuffix(r.dir, "/") }
-
-// Merge adds what other has to the inventory.
-func (v *Inventory) Merge(other Inventory) {
-	union := func(a, b []digest.Digest) []digest.Digest {
-		all := slices.Concat(a, b)
-		slices.Sort(all)
-		return slices.Compact(all)
-	}
-	for name, digests := range other.Repositories {
-		v.Repositories[name] = union(v.Repositories[name], digests)
-	}
-	for set, digests := range other.Sets {
-		if v.Sets == nil {
-			v.Sets = map[digest.Digest][]digest.Digest{}
-		}
-		v.Sets[set] = union(v.Sets[set], digests)
-	}
 }

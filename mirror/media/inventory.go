@@ -216,3 +216,24 @@ func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name
 	}
 	return nil
 }
+
+// Merge adds what other has to the inventory.
+func (v *Inventory) Merge(other Inventory) {
+	union := func(a, b []digest.Digest) []digest.Digest {
+		all := slices.Concat(a, b)
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	if v.Repositories == nil {
+		v.Repositories = map[string][]digest.Digest{}
+	}
+	for name, digests := range other.Repositories {
+		v.Repositories[name] = union(v.Repositories[name], digests)
+	}
+	if v.Sets == nil && len(other.Sets) > 0 {
+		v.Sets = map[digest.Digest][]digest.Digest{}
+	}
+	for set, digests := range other.Sets {
+		v.Sets[set] = union(v.Sets[set], digests)
+	}
+}

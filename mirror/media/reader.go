@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -267,3 +268,6 @@ func (v *view) Referrers(_ context.Context, subject digest.Digest) (referrers []
 	}
 	return referrers, nil
 }
+
+// Path is where the set is.
+func (r *Reader) Path() string { return strings.TrimSuffix(r.dir, "/") }
