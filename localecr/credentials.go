@@ -24,7 +24,7 @@ func CredentialSources() []CredentialSource {
 }
 
 // CredentialsEnv returns the environment of a client that gets its credentials from a source, in place of the keys in
-// [Env]: those of a role of the first account, the first one that the source can give. set is NAME=VALUE, unset are
+// [Env]: those of a role of the first account, the first one whose credentials the source offers. set is NAME=VALUE, unset are
 // names that lead AWS SDKs to other credentials. tokenFile is where a web identity token is; see [WebIdentityRequest].
 func CredentialsEnv(addr string, accounts []Account, source CredentialSource, tokenFile string) (set, unset []string, err error) {
 	if len(accounts) == 0 {

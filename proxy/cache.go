@@ -269,7 +269,7 @@ func (p *partial) discard() {
 }
 
 // commit makes the file, which has the digest of its descriptor, an entry. It does not wait for the
-// disk: what a machine that goes down has not written shows when the entry is hashed at its first use.
+// disk: what a machine did not write before it went down shows when the entry is hashed at its first use.
 func (p *partial) commit() error {
 	c := p.cache
 	info, err := p.Stat()

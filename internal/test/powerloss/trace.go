@@ -97,7 +97,7 @@ const deleted = "(deleted)"
 // answers that isAnswer recognizes, which returns their names.
 func ReadTrace(trace io.Reader, dir string, isAnswer func(sent string) (name string, ok bool)) (*History, error) {
 	h := &History{}
-	begun := map[string]string{} // by process: a call that has not returned
+	begun := map[string]string{} // by process: a call that is still running
 	syncs := map[string]int{}    // by process: events before its sync began
 	s := bufio.NewScanner(trace)
 	s.Buffer(nil, 512<<20)

@@ -1,4 +1,4 @@
-// Package credentials gives programs credentials of a role as AWS does, besides keys: as the agent of a container (Amazon
+// Package credentials hands credentials of a role to programs as AWS does, besides keys: as the agent of a container (Amazon
 // ECS, EKS Pod Identity), as the metadata of an EC2 instance, and as an issuer of web identity tokens (EKS, CI systems). All
 // are about roles of one account.
 package credentials
@@ -24,7 +24,7 @@ const (
 	issuerKeysPath      = controlPath + "jwks"
 	containerPath       = controlPath + "credentials/container"
 	webIdentityPath     = controlPath + "credentials/web-identity"
-	roleCredentialsLife = 6 * time.Hour // as AWS gives to containers and instances
+	roleCredentialsLife = 6 * time.Hour // as AWS issues to containers and instances
 )
 
 // Endpoints are where programs get credentials.
@@ -98,7 +98,7 @@ func (e *Endpoints) authorized(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// containerToken is the authorization token of the endpoints that give credentials. Who has the keys of the first user can
+// containerToken is the authorization token of the endpoints of credentials. Who has the keys of the first user can
 // derive it, and nobody else. It is no such key itself.
 func containerToken(accounts []identity.Account) (string, bool) {
 	if len(accounts) == 0 || len(accounts[0].Users) == 0 {

@@ -46,7 +46,7 @@ func Env(keys []string, addr string, account identity.Account, source Source, to
 	if err != nil {
 		return nil, nil, err
 	}
-	// The keys of a machine's user are preferred to what AWS gives to a machine.
+	// The keys of a machine's user are preferred to what AWS issues to a machine.
 	set = append(set, "AWS_CONFIG_FILE="+os.DevNull, "AWS_SHARED_CREDENTIALS_FILE="+os.DevNull)
 	switch source {
 	case Container:
@@ -72,7 +72,7 @@ func errNoUser(account identity.Account) error {
 	return fmt.Errorf("account %s has no user, from whose keys the authorization token is derived", account.ID)
 }
 
-// roleFor returns the role of which a source gives credentials.
+// roleFor returns the role whose credentials a source offers.
 func roleFor(account identity.Account, source Source) (identity.Role, error) {
 	for _, role := range account.Roles {
 		if source != IDToken || role.WebIdentity != nil && (role.WebIdentity.Issuer == "" || role.WebIdentity.Issuer == identity.OwnIssuer) {

@@ -166,7 +166,7 @@ func errNotAuthorized() error {
 	return stsError("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 }
 
-// RoleCredentials returns keys of a role of an account, such as AWS gives to a container or an instance.
+// RoleCredentials returns keys of a role of an account, such as AWS issues to a container or an instance.
 func (ids *Identities) RoleCredentials(account, role, session string, life time.Duration) (Credentials, error) {
 	account, found, ok := ids.findRole("arn:aws:iam::" + account + ":role/" + role)
 	if !ok {
