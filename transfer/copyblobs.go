@@ -312,7 +312,7 @@ func (b *blobCopy) fetch(ctx context.Context, f content.PartialFile, open conten
 // fetchRanges reads a blob of src by ranges into f and checks it. Errors of reading name src.
 func fetchRanges(ctx context.Context, f content.PartialFile, src fmt.Stringer, d content.Descriptor, open content.RangeOpener, connections int, moved func(n int64)) error {
 	hash := d.Digest.Verifier()
-	if err := ranges.Fetch(ctx, f, hash, d.Size, marked(open), connections, func(n int) { moved(int64(n)) }); err != nil {
+	if err := ranges.Fetch(ctx, f, hash, d.Size, marked(open), connections, 0, func(n int) { moved(int64(n)) }); err != nil {
 		var read *readFailure
 		if errors.As(err, &read) {
 			err = blameSource(src, err)

@@ -5,10 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/ranges"
 )
+
+// firstAlone is how long a blob is read over one connection before others join: what a fast network brings in
+// that time needs no more. A slow one loses it once a blob.
+const firstAlone = 10 * time.Millisecond
 
 // FollowBlob reads the blob d of src into f, over opts.Connections connections where src
 // can do that; of opts nothing else counts. It calls ordered, never concurrently, with the
@@ -46,7 +51,7 @@ func followRanges(ctx context.Context, src content.Source, d content.Descriptor,
 		return err
 	}
 	hash := d.Digest.Verifier()
-	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(hash, count), d.Size, open, connections, func(int) {}); err != nil {
+	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(hash, count), d.Size, open, connections, firstAlone, func(int) {}); err != nil {
 		return err
 	}
 	if !hash.Verified() {

@@ -29,7 +29,10 @@ const (
 // hashed. A range that breaks off resumes at its last byte; a connection that
 // brings nothing while others do is replaced. The memory needed does not depend
 // on size. progress is called with the number of bytes that came.
-func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int64, open content.RangeOpener, connections int, progress func(n int)) error {
+//
+// The first connection is alone for a while: on a fast network others would only delay the first
+// bytes, and cost more than they bring.
+func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int64, open content.RangeOpener, connections int, alone time.Duration, progress func(n int)) error {
 	connections = max(connections, 1)
 	todo := plan(f.Done(), size, connections)
 	group, ctx := errgroup.WithContext(ctx)
@@ -53,8 +56,15 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 	close(missing)
 	watch := newWatchdog()
 	defer watch.stop()
-	for range min(connections, len(missing)) {
+	others, begin := context.WithTimeout(ctx, alone)
+	defer begin()
+	for i := range min(connections, len(missing)) {
 		group.Go(func() error {
+			if i == 0 {
+				defer begin() // nothing is left, or it has failed
+			} else {
+				<-others.Done()
+			}
 			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
 			for r := range missing {
 				w.grown = r.add

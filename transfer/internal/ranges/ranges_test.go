@@ -103,7 +103,7 @@ func TestFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &source{data: someContent(tt.size), cut: tt.cut}
 			f, hash := newFile(t), sha256.New()
-			if err := Fetch(fastclock.Context(t.Context()), f, hash, int64(tt.size), s.open, tt.connections, ignore); err != nil {
+			if err := Fetch(fastclock.Context(t.Context()), f, hash, int64(tt.size), s.open, tt.connections, 0, ignore); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(f.Name())
@@ -148,7 +148,7 @@ func TestFetchGivesUp(t *testing.T) {
 				requests++
 				return tt.open(ctx, first, n)
 			}
-			err := Fetch(fastclock.Context(t.Context()), newFile(t), sha256.New(), 100, open, 1, ignore)
+			err := Fetch(fastclock.Context(t.Context()), newFile(t), sha256.New(), 100, open, 1, 0, ignore)
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || requests != tt.wantRequests {
 				t.Errorf("got %v after %d requests, want %v after %d", err, requests, tt.want, tt.wantRequests)
 			}
@@ -180,7 +180,7 @@ func TestFetchGoesOn(t *testing.T) {
 			came := 0
 			var mu sync.Mutex
 			progress := func(n int) { mu.Lock(); came += n; mu.Unlock() }
-			if err := Fetch(t.Context(), f, hash, int64(len(s.data)), s.open, 4, progress); err != nil {
+			if err := Fetch(t.Context(), f, hash, int64(len(s.data)), s.open, 4, 0, progress); err != nil {
 				t.Fatal(err)
 			}
 			if want := sha256.Sum256(s.data); !bytes.Equal(hash.Sum(nil), want[:]) {
@@ -216,7 +216,7 @@ func TestFetchReplacesStalled(t *testing.T) {
 		}
 		began := time.Now()
 		f, hash := newFile(t), sha256.New()
-		if err := Fetch(t.Context(), f, hash, int64(len(s.data)), open, 4, ignore); err != nil {
+		if err := Fetch(t.Context(), f, hash, int64(len(s.data)), open, 4, 0, ignore); err != nil {
 			t.Fatal(err)
 		}
 		if want := sha256.Sum256(s.data); !bytes.Equal(hash.Sum(nil), want[:]) {
@@ -249,7 +249,7 @@ func TestFetchReplacesLast(t *testing.T) {
 		f := newFile(t)
 		start := time.Now()
 		hash := sha256.New()
-		if err := Fetch(t.Context(), f, hash, 4<<20, open, 4, ignore); err != nil {
+		if err := Fetch(t.Context(), f, hash, 4<<20, open, 4, 0, ignore); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(start); took > 10*time.Second {
@@ -269,7 +269,7 @@ func TestFetchKeepsPart(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	came := 0
 	var mu sync.Mutex
-	err := Fetch(ctx, f, io.Discard, 4<<20, src.open, 4, func(n int) {
+	err := Fetch(ctx, f, io.Discard, 4<<20, src.open, 4, 0, func(n int) {
 		mu.Lock()
 		defer mu.Unlock()
 		if came += n; came > 2<<20 {
@@ -292,7 +292,7 @@ func TestFetchKeepsPart(t *testing.T) {
 func TestFetchEndsStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := func(ctx context.Context, _, _ int64) (io.ReadCloser, error) { return io.NopCloser(&stuck{ctx}), nil }
-		err := Fetch(t.Context(), newFile(t), sha256.New(), 10<<20, open, 4, ignore)
+		err := Fetch(t.Context(), newFile(t), sha256.New(), 10<<20, open, 4, 0, ignore)
 		if !errors.Is(err, ErrStalled) {
 			t.Errorf("got %v", err)
 		}
@@ -399,7 +399,7 @@ func TestFetchOverSlowLink(t *testing.T) {
 		l := &slowLink{source: source{data: someContent(8 << 20)}, turn: make(chan struct{}, 1)}
 		f, hash := newFile(t), sha256.New()
 		began := time.Now()
-		if err := Fetch(t.Context(), f, hash, int64(len(l.data)), l.open, 8, ignore); err != nil {
+		if err := Fetch(t.Context(), f, hash, int64(len(l.data)), l.open, 8, 0, ignore); err != nil {
 			t.Fatal(err)
 		}
 		if want := sha256.Sum256(l.data); !bytes.Equal(hash.Sum(nil), want[:]) {
