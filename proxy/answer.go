@@ -52,10 +52,18 @@ func (a *answer) extend() {
 // passes on what src has as soon as it has it.
 func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
 	if part, ok := src.(*io.LimitedReader); ok {
-		if _, ok := part.R.(*os.File); ok {
+		switch r := part.R.(type) {
+		case *os.File:
 			return a.sendFile(part)
+		case *follower:
+			return a.sendGrowing(part, r)
 		}
 	}
+	return a.passOn(src)
+}
+
+// passOn sends what src has as soon as it has it.
+func (a *answer) passOn(src io.Reader) (n int64, err error) {
 	buffer := make([]byte, 32<<10)
 	for {
 		m, err := src.Read(buffer)
@@ -64,7 +72,7 @@ func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
 				return n + int64(m), err
 			}
 			n += int64(m)
-			if err := http.NewResponseController(a.ResponseWriter).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			if err := a.flush(); err != nil {
 				return n, err
 			}
 		}
@@ -75,6 +83,40 @@ func (a *answer) ReadFrom(src io.Reader) (n int64, err error) {
 			return n, err
 		}
 	}
+}
+
+// sendGrowing sends a part of a file that is still written, as far as it may be read.
+func (a *answer) sendGrowing(part *io.LimitedReader, r *follower) (n int64, err error) {
+	for part.N > 0 && r.rest == nil {
+		end, err := r.f.wait(r.ctx, r.at)
+		if err != nil {
+			break // reading either finds another way or fails again
+		}
+		if _, err := r.file.Seek(r.at, io.SeekStart); err != nil {
+			return n, err
+		}
+		m, err := a.sendFile(&io.LimitedReader{R: r.file, N: min(part.N, end-r.at)})
+		r.at, part.N, n = r.at+m, part.N-m, n+m
+		if err != nil || m == 0 {
+			return n, err
+		}
+		if err := a.flush(); err != nil {
+			return n, err
+		}
+	}
+	if part.N == 0 {
+		return n, nil
+	}
+	m, err := a.passOn(part)
+	return n + m, err
+}
+
+// flush sends what is buffered, if the answer is to a connection.
+func (a *answer) flush() error {
+	if err := http.NewResponseController(a.ResponseWriter).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 func (a *answer) sendFile(part *io.LimitedReader) (n int64, err error) {

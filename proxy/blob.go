@@ -59,7 +59,7 @@ func (h *Handler) blob(w http.ResponseWriter, r *http.Request, t target) error {
 // fetchBlob answers with a blob that is not in the cache. The error is [errMoved] if it is
 // there now.
 func (h *Handler) fetchBlob(w http.ResponseWriter, r *http.Request, repo *repository, src content.Source, d content.Descriptor) error {
-	body, err := h.follow(src, d)
+	body, err := h.follow(preparedSource{src, repo, &h.prepared}, d)
 	if errors.Is(err, errNoRoom) {
 		h.metrics.cacheMiss(kindBlobs)
 		return h.pass(w, r, src, d)

@@ -202,6 +202,13 @@ func (c *Cache) open(ctx context.Context, d digest.Digest) (*os.File, error) {
 	return f, nil
 }
 
+// has reports whether d is an entry, whose bytes are not checked.
+func (c *Cache) has(d digest.Digest) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[d] != nil
+}
+
 // usage returns the bytes that are used or reserved, the number of entries, and of those that
 // had other bytes.
 func (c *Cache) usage() (used int64, entries, corrupt int) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -16,13 +17,18 @@ import (
 // heldBack is how many bytes at the end of a blob wait until its digest agrees.
 const heldBack = 4 << 10
 
+// fetchPatience is how long a fetch goes on without clients. containerd reads a layer in chunks, and ends
+// each request before it sends the next one; others try again when a connection breaks.
+const fetchPatience = 5 * time.Second
+
 // fetch is one blob on its way into the cache, for any number of clients.
 type fetch struct {
 	d      content.Descriptor
 	path   string
 	cancel context.CancelFunc
 
-	readers int // guarded by that of fetches
+	readers int         // guarded by that of fetches
+	last    *time.Timer // ends it; nil unless its clients have gone. Guarded likewise
 
 	mu      sync.Mutex
 	ready   int64 // bytes that may be read
@@ -36,6 +42,13 @@ type fetches struct {
 	mu  sync.Mutex
 	all map[digest.Digest]*fetch
 	run sync.WaitGroup
+}
+
+// has reports whether a blob is on its way.
+func (f *fetches) has(d digest.Digest) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all[d] != nil
 }
 
 // follow opens the blob d, which is not in the cache, while it comes from src. The error is
@@ -65,6 +78,9 @@ func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, e
 		return nil, errors.Join(errMoved, err)
 	}
 	f.readers++
+	if f.last != nil {
+		f.last.Stop()
+	}
 	return &follower{f: f, file: file, leave: func() { h.leave(f) }}, nil
 }
 
@@ -86,15 +102,25 @@ func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch, file *
 	}
 }
 
-// leave ends a fetch that no client wants any more.
+// leave ends a fetch that no client wants any more, after a while.
 func (h *Handler) leave(f *fetch) {
 	h.fetches.mu.Lock()
 	defer h.fetches.mu.Unlock()
 	if f.readers--; f.readers == 0 && !h.options.Prefetch && !f.isDone() {
-		f.cancel()
-		// Who comes now begins again.
-		delete(h.fetches.all, f.d.Digest)
+		f.last = time.AfterFunc(h.fetchPatience, func() { h.abandon(f) })
 	}
+}
+
+// abandon ends a fetch that has no clients.
+func (h *Handler) abandon(f *fetch) {
+	h.fetches.mu.Lock()
+	defer h.fetches.mu.Unlock()
+	if f.readers > 0 || h.fetches.all[f.d.Digest] != f {
+		return
+	}
+	f.cancel()
+	// Who comes now begins again.
+	delete(h.fetches.all, f.d.Digest)
 }
 
 // following returns how many blobs are on their way, and how many clients read them.

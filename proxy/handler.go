@@ -53,21 +53,24 @@ type Options struct {
 
 // Handler is the proxy as an [http.Handler].
 type Handler struct {
-	options   Options
-	cache     *Cache
-	metrics   *metrics
-	patience  time.Duration // with clients
-	since     time.Time
-	life      context.Context
-	end       context.CancelFunc
-	fetches   fetches
-	uploads   uploads
-	slots     *semaphore.Weighted // connections of all fetches
-	passes    *semaphore.Weighted // blobs that are passed on without the cache
-	verifying singleflight.Group
-	dirty     chan struct{} // has an element if something is to be written
-	kept      sync.WaitGroup
-	answering atomic.Int64 // requests that are being answered
+	options  Options
+	cache    *Cache
+	metrics  *metrics
+	patience time.Duration // with clients
+	// fetchPatience is how long a fetch goes on without clients.
+	fetchPatience time.Duration
+	since         time.Time
+	life          context.Context
+	end           context.CancelFunc
+	fetches       fetches
+	prepared      preparations
+	uploads       uploads
+	slots         *semaphore.Weighted // connections of all fetches
+	passes        *semaphore.Weighted // blobs that are passed on without the cache
+	verifying     singleflight.Group
+	dirty         chan struct{} // has an element if something is to be written
+	kept          sync.WaitGroup
+	answering     atomic.Int64 // requests that are being answered
 
 	mu           sync.Mutex
 	repositories map[string]*repository // by HOST/REPOSITORY
@@ -83,8 +86,8 @@ func New(cache *Cache, options Options) *Handler {
 	}
 	life, end := context.WithCancel(context.Background())
 	h := &Handler{
-		options: options, cache: cache, patience: clientPatience, since: time.Now(), life: life, end: end,
-		fetches: fetches{all: map[digest.Digest]*fetch{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
+		options: options, cache: cache, patience: clientPatience, fetchPatience: fetchPatience, since: time.Now(), life: life, end: end,
+		fetches: fetches{all: map[digest.Digest]*fetch{}}, prepared: preparations{all: map[preparedKey]*preparation{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
 		dirty: make(chan struct{}, 1),
 	}
@@ -98,6 +101,7 @@ func (h *Handler) Close() {
 	h.end()
 	h.uploads.close()
 	h.fetches.run.Wait()
+	h.prepared.run.Wait()
 	h.kept.Wait()
 }
 

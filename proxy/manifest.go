@@ -32,6 +32,9 @@ func (h *Handler) manifest(w http.ResponseWriter, r *http.Request, t target) err
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodGet {
+		h.prepare(repo, m)
+	}
 	setDigest(w, m.Descriptor.Digest)
 	w.Header().Set("Content-Type", m.Descriptor.MediaType)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(m.Content))

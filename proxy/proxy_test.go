@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -34,6 +36,7 @@ type upstream struct {
 	stats    int
 	down     error // nil, or what each request ends with
 	sent     int64
+	waiting  chan struct{} // gets one for each range that comes to the gate
 	ended    chan struct{} // gets one for each range whose context ended at the gate
 }
 
@@ -91,6 +94,10 @@ func (u *upstream) Ranges(context.Context, content.Descriptor) (content.RangeOpe
 		}
 		if u.gate != nil && first > 0 {
 			select {
+			case u.waiting <- struct{}{}:
+			default:
+			}
+			select {
 			case <-u.gate:
 			case <-ctx.Done():
 				select {
@@ -118,7 +125,7 @@ func newUpstream(size int) *upstream {
 	if err != nil {
 		panic(err)
 	}
-	return &upstream{blob: blob, ended: make(chan struct{}, 100), manifest: content.Manifest{Content: data, Descriptor: content.Descriptor{
+	return &upstream{blob: blob, waiting: make(chan struct{}, 100), ended: make(chan struct{}, 100), manifest: content.Manifest{Content: data, Descriptor: content.Descriptor{
 		MediaType: "application/vnd.oci.image.manifest.v1+json", Digest: digest.FromBytes(data), Size: int64(len(data)),
 	}}}
 }
@@ -322,6 +329,7 @@ func TestAborted(t *testing.T) {
 	u := newUpstream(5 << 20)
 	u.gate = make(chan struct{})
 	s := start(t, u, t.TempDir(), 16<<20)
+	s.handler.fetchPatience = 0
 	ctx, cancel := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+u.path(), nil)
 	if err != nil {
@@ -334,12 +342,49 @@ func TestAborted(t *testing.T) {
 	if _, err := io.ReadFull(response.Body, make([]byte, 1000)); err != nil {
 		t.Error(err)
 	}
+	<-u.waiting
 	cancel()
 	response.Body.Close()
 	<-u.ended
 	close(u.gate)
 	if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
 		t.Errorf("%d bytes, %v", len(body), err)
+	}
+}
+
+// TestChunks reads a blob as containerd 2 does: by requests to the end of it, each of which ends after some
+// bytes, before the next one. The registry sends each byte once.
+func TestChunks(t *testing.T) {
+	t.Parallel()
+	u := newUpstream(5 << 20)
+	u.gate = make(chan struct{}) // the first chunk is read while others are missing
+	s := start(t, u, t.TempDir(), 16<<20)
+	var got []byte
+	for len(got) < len(u.blob) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+u.path(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", len(got)))
+		response, err := s.Client().Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chunk := make([]byte, min(1<<19, len(u.blob)-len(got)))
+		if _, err := io.ReadFull(response.Body, chunk); err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		for _, clients := s.handler.following(); clients > 0; _, clients = s.handler.following() {
+			time.Sleep(time.Millisecond)
+		}
+		if len(got) == 0 {
+			close(u.gate)
+		}
+		got = append(got, chunk...)
+	}
+	if !bytes.Equal(got, u.blob) || u.sent != int64(len(u.blob)) {
+		t.Errorf("the registry sent %d bytes of %d; right: %t", u.sent, len(u.blob), bytes.Equal(got, u.blob))
 	}
 }
 
