@@ -42,9 +42,11 @@ trial: ## run the long tests: kills, fault matrices, random cases by the hundred
 	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
 	set -x; $(GO) test $(TESTFLAGS) -tags trial -run '^TestTrial' -timeout 40m $$packages
 
-interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing)
+# TLS=1 has all clients of the local ECR use HTTPS, at addresses that this adds to the loopback interface while it runs.
+TLS ?=
+interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, cosign, crane and regctl (as root on Debian; installs what is missing); TLS=1: by HTTPS
 	@sh internal/test/interop/peers.sh
-	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/
+	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/ -args $(if $(TLS),-tls)
 	$(GO) run ./internal/tools/image -o bin/image
 	$(GO) test -C internal/test/stack -tags interop -run '^TestImage$$' -count=1 . -args -image "$(abspath bin/image)"
 

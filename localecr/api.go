@@ -19,6 +19,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
+	"github.com/ecrkit/ecrkit/localecr/internal/model"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 	"github.com/ecrkit/ecrkit/localecr/internal/sigv4"
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
@@ -168,12 +169,15 @@ func (x *exchange) decode(body []byte, in any, c wire.Case) error {
 	return nil
 }
 
-// decodeECR reads the input of an operation of ECR and checks that the caller may do it.
+// decodeECR reads the input of an operation of ECR, and checks that the caller may do it and that it satisfies the model.
 func (x *exchange) decodeECR(body []byte, in any) error {
 	if err := x.decode(body, in, wire.LowerCamel); err != nil {
 		return err
 	}
-	return x.authorizeInput(in)
+	if err := x.authorizeInput(in); err != nil {
+		return err
+	}
+	return model.Check(x.call.Op, in)
 }
 
 // note keeps for the audit log what an input or output says of repository and digest.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ecrkit/ecrkit/localecr/internal/answer"
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
@@ -27,40 +28,40 @@ type exchange struct {
 	account   string // whose registry the call is about
 
 	received *countingBody
-	sent     *answerWriter
+	sent     *answer.Writer
 	fault    *Fault
 	reset    bool // a fault wants the connection reset
 }
 
 // serve answers a request to an endpoint: it counts bytes, makes a scripted fault happen, and writes the audit line
 // before the client can have the whole answer. op and repository are known from the request's head.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint, op, repository string, answer func(*exchange)) {
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, endpoint, op, repository string, run func(*exchange)) {
 	x := &exchange{server: s, r: r, requestID: uuid.NewString(), call: Call{Op: op, Endpoint: endpoint, Repository: repository}}
-	x.sent = &answerWriter{ResponseWriter: w, left: -1}
+	x.sent = answer.New(w)
 	x.w = x.sent
 	x.received = &countingBody{ReadCloser: r.Body}
 	r.Body = x.received
 	w.Header().Set("Date", s.clock.Now().UTC().Format(http.TimeFormat))
 	defer func() {
 		cut := recover()
-		x.call.Time, x.call.Status = s.clock.Now().UTC(), x.sent.status
-		x.call.BytesIn, x.call.BytesOut = x.received.n, x.sent.n
+		x.call.Time, x.call.Status = s.clock.Now().UTC(), x.sent.Status
+		x.call.BytesIn, x.call.BytesOut = x.received.n, x.sent.Bytes
 		if s.audit != nil {
 			s.audit.Record(x.call)
 		}
 		if cut != nil {
 			panic(cut)
 		}
-		x.sent.finish()
+		x.sent.Finish()
 	}()
 	if x.fault = s.script.next(op, repository); x.fault != nil && x.meet() {
 		return
 	}
-	answer(x)
+	run(x)
 	if x.reset || x.fault != nil && x.fault.ResetResponseAfter != nil {
 		x.cut(true)
 	}
-	if waiting := x.received.n == 0 && r.Header.Get("Expect") != ""; x.sent.status >= 400 && !waiting {
+	if waiting := x.received.n == 0 && r.Header.Get("Expect") != ""; x.sent.Status >= 400 && !waiting {
 		drain(x.r.Body)
 	}
 }

@@ -217,7 +217,7 @@ func TestLifecyclePreview(t *testing.T) {
 	wantError(t, err, "LifecyclePolicyNotFoundException", "'app'")
 	_, err = r.api.GetLifecyclePolicyPreview(ctx, &ecr.GetLifecyclePolicyPreviewInput{RepositoryName: app})
 	wantError(t, err, "LifecyclePolicyPreviewNotFoundException", "Lifecycle policy preview does not exist for the repository with name 'app'")
-	_, err = r.api.StartLifecyclePolicyPreview(ctx, &ecr.StartLifecyclePolicyPreviewInput{RepositoryName: app, LifecyclePolicyText: aws.String("{}")})
+	_, err = r.api.StartLifecyclePolicyPreview(ctx, &ecr.StartLifecyclePolicyPreviewInput{RepositoryName: app, LifecyclePolicyText: aws.String("{" + strings.Repeat(" ", 100) + "}")})
 	wantError(t, err, "InvalidParameterException", "Lifecycle policy validation failure")
 
 	var pushed [][]byte

@@ -105,7 +105,7 @@ func New(o Options) (_ *Server, err error) {
 	}
 	s.control, s.metadata = s.newControl(), s.credentials().Metadata()
 	if o.TLSDir != "" {
-		if s.authority, err = authority.Open(o.TLSDir); err != nil {
+		if s.authority, err = authority.Open(context.Background(), o.TLSDir); err != nil {
 			return nil, fmt.Errorf("certificates of the local ECR: %w", err)
 		}
 		s.tlsDir = o.TLSDir

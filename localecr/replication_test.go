@@ -322,15 +322,15 @@ func TestReplicationConfiguration(t *testing.T) {
 		return types.ReplicationRule{Destinations: to(1), RepositoryFilters: []types.RepositoryFilter{{Filter: &text, FilterType: types.RepositoryFilterTypePrefixMatch}}}
 	}
 	for name, rules := range map[string][]types.ReplicationRule{
-		"rules":                         slices.Repeat([]types.ReplicationRule{{Destinations: to(1)}}, 11),
-		"destinations":                  {{Destinations: to(26)}},
-		"different destinations":        {{Destinations: to(25)}, {Destinations: []types.ReplicationDestination{destination("111111111111", far)}}},
-		"destinations.registryId":       {{Destinations: []types.ReplicationDestination{destination("1", far)}}},
-		"destinations.region":           {{Destinations: []types.ReplicationDestination{destination("000000000000", "EU")}}},
-		"registry itself":               {{Destinations: []types.ReplicationDestination{destination("000000000000", localecr.DefaultRegion)}}},
-		"repositoryFilters.filter'":     {filter("A")},
-		"repositoryFilters.filterType'": {{Destinations: to(1), RepositoryFilters: []types.RepositoryFilter{{Filter: aws.String("ab"), FilterType: "SUFFIX"}}}},
-		"repositoryFilters'":            {{Destinations: to(1), RepositoryFilters: slices.Repeat(filter("ab").RepositoryFilters, 101)}},
+		"rules":                                  slices.Repeat([]types.ReplicationRule{{Destinations: to(1)}}, 11),
+		"destinations":                           {{Destinations: to(26)}},
+		"different destinations":                 {{Destinations: to(25)}, {Destinations: []types.ReplicationDestination{destination("111111111111", far)}}},
+		"destinations.1.member.registryId":       {{Destinations: []types.ReplicationDestination{destination("1", far)}}},
+		"destinations.1.member.region":           {{Destinations: []types.ReplicationDestination{destination("000000000000", "EU")}}},
+		"registry itself":                        {{Destinations: []types.ReplicationDestination{destination("000000000000", localecr.DefaultRegion)}}},
+		"repositoryFilters.1.member.filter'":     {filter("A")},
+		"repositoryFilters.1.member.filterType'": {{Destinations: to(1), RepositoryFilters: []types.RepositoryFilter{{Filter: aws.String("ab"), FilterType: "SUFFIX"}}}},
+		"repositoryFilters'":                     {{Destinations: to(1), RepositoryFilters: slices.Repeat(filter("ab").RepositoryFilters, 101)}},
 	} {
 		wantError(t, r.replicate(rules...), "InvalidParameterException", name)
 	}

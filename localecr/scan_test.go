@@ -301,7 +301,7 @@ func TestScanningConfigurationIsChecked(t *testing.T) {
 		{types.ScanTypeBasic, scanningRule(types.ScanFrequencyContinuousScan, "*"), "rules.1.member.scanFrequency"},
 		{types.ScanTypeEnhanced, scanningRule(types.ScanFrequencyManual, "*"), "rules.1.member.scanFrequency"},
 		{types.ScanTypeBasic, scanningRule(types.ScanFrequencyScanOnPush, "Prod"), "repositoryFilters.1.member.filter'"},
-		{types.ScanTypeBasic, scanningRule(types.ScanFrequencyScanOnPush, ""), "between 1 and 256"},
+		{types.ScanTypeBasic, scanningRule(types.ScanFrequencyScanOnPush, ""), "between 1 and 255"},
 		{types.ScanTypeBasic, types.RegistryScanningRule{ScanFrequency: types.ScanFrequencyScanOnPush, RepositoryFilters: []types.ScanningRepositoryFilter{{Filter: aws.String("*"), FilterType: "PREFIX_MATCH"}}}, "filterType"},
 	} {
 		wantError(t, r.setScanning(bad.scanType, bad.rule), "InvalidParameterException", bad.message)
@@ -310,7 +310,7 @@ func TestScanningConfigurationIsChecked(t *testing.T) {
 	for i := range many {
 		many[i] = scanningRule(types.ScanFrequencyScanOnPush, "*")
 	}
-	wantError(t, r.setScanning(types.ScanTypeBasic, many...), "InvalidParameterException", "between 0 and 100")
+	wantError(t, r.setScanning(types.ScanTypeBasic, many...), "InvalidParameterException", "between 0 and 2")
 }
 
 func TestScanSteps(t *testing.T) {

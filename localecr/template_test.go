@@ -79,9 +79,9 @@ func TestTemplatesAreKept(t *testing.T) {
 	wantError(t, err, "TemplateNotFoundException", "'a'")
 
 	for member, change := range map[string]func(*ecr.CreateRepositoryCreationTemplateInput){
-		"prefix":     func(in *ecr.CreateRepositoryCreationTemplateInput) { in.Prefix = aws.String("Bad") },
-		"appliedFor": func(in *ecr.CreateRepositoryCreationTemplateInput) { in.AppliedFor = []types.RCTAppliedFor{} },
-		"must be of": func(in *ecr.CreateRepositoryCreationTemplateInput) { in.AppliedFor = []types.RCTAppliedFor{"NEVER"} },
+		"prefix":         func(in *ecr.CreateRepositoryCreationTemplateInput) { in.Prefix = aws.String("Bad") },
+		"appliedFor":     func(in *ecr.CreateRepositoryCreationTemplateInput) { in.AppliedFor = []types.RCTAppliedFor{} },
+		"must be one of": func(in *ecr.CreateRepositoryCreationTemplateInput) { in.AppliedFor = []types.RCTAppliedFor{"NEVER"} },
 		"description": func(in *ecr.CreateRepositoryCreationTemplateInput) {
 			in.Description = aws.String(strings.Repeat("x", 257))
 		},

@@ -11,7 +11,7 @@ import (
 // testArchives lets ecrkit read the archives that docker, skopeo, crane and regctl write, and each of them
 // read what ecrkit writes.
 func (s *suite) testArchives(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	w.setupClients(t, w.Addr)
 	const theirs = "peers/app"
 	w.createRepository(t, theirs)
@@ -49,7 +49,7 @@ func (w *site) readOCIArchives(t *testing.T, k kind, pushed, to string) {
 	t.Run("oci-archive of skopeo", func(t *testing.T) {
 		archive := "oci-archive:" + filepath.Join(t.TempDir(), "image.tar") + ":" + k.name
 		// Without --preserve-digests: it makes an OCI image of one of Docker.
-		w.run(t, "skopeo", "--insecure-policy", "copy", "--all", "--src-tls-verify=false", "docker://"+pushed, archive)
+		w.run(t, "skopeo", "--insecure-policy", "copy", "--all", "--src-tls-verify="+tlsVerify(pushed), "docker://"+pushed, archive)
 		digest := w.run(t, "skopeo", "inspect", "--format", "{{.Digest}}", archive)
 		if k.name == "oci" || k.name == "index" {
 			wantDigest(t, "skopeo makes", digest, k.digest)
@@ -66,7 +66,7 @@ func (w *site) readDockerArchives(t *testing.T, k kind, pushed, to string) {
 	}{
 		{"docker", func(file string) []string { return []string{"docker", "save", "--output", file, pushed} }},
 		{"skopeo", func(file string) []string {
-			return []string{"skopeo", "--insecure-policy", "copy", "--src-tls-verify=false", "docker://" + pushed, "docker-archive:" + file + ":app:" + k.name}
+			return []string{"skopeo", "--insecure-policy", "copy", "--src-tls-verify=" + tlsVerify(pushed), "docker://" + pushed, "docker-archive:" + file + ":app:" + k.name}
 		}},
 		{"crane", func(file string) []string { return []string{"crane", "pull", pushed, file} }},
 		{"crane-legacy", func(file string) []string { return []string{"crane", "pull", "--format=legacy", pushed, file} }},
@@ -142,7 +142,7 @@ func (w *site) writeDockerArchive(t *testing.T, k kind, pushed, to string) {
 		for peer, push := range map[string][]string{
 			"crane":  {"crane", "push", file, to + "-crane"},
 			"regctl": {"regctl", "image", "import", to + "-regctl", file},
-			"skopeo": {"skopeo", "--insecure-policy", "copy", "--dest-tls-verify=false", archive, "docker://" + to + "-skopeo"},
+			"skopeo": {"skopeo", "--insecure-policy", "copy", "--dest-tls-verify=" + tlsVerify(to), archive, "docker://" + to + "-skopeo"},
 		} {
 			w.runLine(t, push)
 			w.wantConfig(t, k, to+"-"+peer)

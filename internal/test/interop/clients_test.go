@@ -27,16 +27,16 @@ var clients = []client{
 		name: "skopeo",
 		// skopeo reads no manifests of Docker in an OCI layout, and writes others in their place.
 		push: func(t *testing.T, k kind, ref string) []string {
-			return skopeoCopy("--dest-tls-verify=false", "dir:"+k.skopeoDir(t), "docker://"+ref)
+			return skopeoCopy("--dest-tls-verify="+tlsVerify(ref), "dir:"+k.skopeoDir(t), "docker://"+ref)
 		},
 		pull: func(ref, dir string) []string {
-			return skopeoCopy("--src-tls-verify=false", "docker://"+ref, "dir:"+dir)
+			return skopeoCopy("--src-tls-verify="+tlsVerify(ref), "docker://"+ref, "dir:"+dir)
 		},
 		copy: func(src, dst string) []string {
-			return skopeoCopy("--src-tls-verify=false", "--dest-tls-verify=false", "docker://"+src, "docker://"+dst)
+			return skopeoCopy("--src-tls-verify="+tlsVerify(src), "--dest-tls-verify="+tlsVerify(dst), "docker://"+src, "docker://"+dst)
 		},
 		digest: func(ref string) []string {
-			return []string{"skopeo", "inspect", "--tls-verify=false", "--format", "{{.Digest}}", "docker://" + ref}
+			return []string{"skopeo", "inspect", "--tls-verify=" + tlsVerify(ref), "--format", "{{.Digest}}", "docker://" + ref}
 		},
 		verify: verifySkopeoDir,
 	},
@@ -66,9 +66,12 @@ func skopeoCopy(args ...string) []string {
 	return append([]string{"skopeo", "--insecure-policy", "copy", "--all", "--preserve-digests"}, args...)
 }
 
-// setupClients tells the clients that need it that the registry has no TLS.
+// setupClients tells the clients that need it if the registry has no TLS.
 func (w *site) setupClients(t *testing.T, addr string) {
 	t.Helper()
+	if !isPlain(addr) {
+		return
+	}
 	for _, c := range clients {
 		if c.setup != nil {
 			w.runLine(t, c.setup(addr))
@@ -78,7 +81,7 @@ func (w *site) setupClients(t *testing.T, addr string) {
 
 // testClients moves an example of each kind between ecrkit and every other client, in each direction.
 func (s *suite) testClients(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	w.setupClients(t, w.Addr)
 	// A client that may not mount a blob waits before it goes on, regctl for seconds.
 	mounting := &ecr.PutAccountSettingInput{Name: aws.String("BLOB_MOUNTING"), Value: aws.String("ENABLED")}

@@ -39,7 +39,7 @@ const (
 )
 
 // A signing site has the registries and keys with which cosign and ecrkit sign for each other. Its user
-// reaches nothing but 127.0.0.1, so that a transparency log or a root of trust that was asked for is an error.
+// reaches nothing but this machine, so that a transparency log or a root of trust that was asked for is an error.
 type signingSite struct {
 	*site
 	suite  *suite
@@ -82,11 +82,11 @@ func (s *suite) testCosign(t *testing.T) {
 
 func (s *suite) startSigning(t *testing.T) *signingSite {
 	t.Helper()
-	local := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	local := s.start(t, "--ephemeral")
 	local.setupClients(t, local.Addr)
 	const nowhere = "http://127.0.0.1:9"
 	w := &signingSite{suite: s, dir: t.TempDir(), site: local.with(map[string]string{
-		"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "NO_PROXY": "127.0.0.1", "COSIGN_PASSWORD": "of a test",
+		"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "NO_PROXY": "127.0.0.1," + registryAddress + "," + downloadAddress, "COSIGN_PASSWORD": "of a test",
 	})}
 	w.places = []place{
 		{"ecr", w.Addr},

@@ -10,7 +10,7 @@ import (
 
 // testDaemon pushes from and pulls to a docker engine, without its own push and pull.
 func (s *suite) testDaemon(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	w.setupClients(t, w.Addr)
 	const repository = "daemon/app"
 	w.createRepository(t, repository)

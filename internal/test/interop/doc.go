@@ -1,9 +1,10 @@
 // Package interop holds the tests that run real clients against the built ecrkit commands: a Docker
 // engine, skopeo, the aws CLI, crane and regctl, and cosign, which verifies what ecrkit signs and the reverse.
 //
-//	go test -tags interop -count=1 -timeout 40m ./internal/test/interop/
+//	go test -tags interop -count=1 -timeout 40m ./internal/test/interop/ [-args -tls]
 //
-// needs Linux, root (for the Docker engine) and the Debian packages docker.io, skopeo and awscli, which
+// With -tls, the clients of the local ECR use HTTPS. The test
+// needs Linux, root (for Docker engines and, with -tls, addresses) and the Debian packages docker.io, skopeo and awscli, which
 // `make interop` installs when it can. crane and regctl are built from bench/go.mod, cosign from
 // bench/cosign/go.mod: the first time that takes many minutes, in which the tests run that need no cosign. A
 // client that is missing is a failure: no test is skipped.

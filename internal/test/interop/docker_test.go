@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,7 +18,7 @@ import (
 
 // testDocker pushes and pulls with a Docker engine that asks our credential helper.
 func (s *suite) testDocker(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	version := w.run(t, "ecrkit", "version")
 	w.calls(t)
 
@@ -63,12 +64,13 @@ func (s *suite) testDocker(t *testing.T) {
 
 	t.Run("manifest list of docker", func(t *testing.T) {
 		image := w.Addr + "/" + repository
-		create := []string{"docker", "manifest", "create", "--insecure", image + ":made"}
+		insecure := "--insecure=" + strconv.FormatBool(isPlain(image))
+		create := []string{"docker", "manifest", "create", insecure, image + ":made"}
 		for _, arch := range []string{"amd64", "arm64"} {
 			create = append(create, image+"@"+w.run(t, "crane", "digest", "--platform", "linux/"+arch, image+":list"))
 		}
 		w.runLine(t, create)
-		digest := w.run(t, "docker", "manifest", "push", "--insecure", image+":made")
+		digest := w.run(t, "docker", "manifest", "push", insecure, image+":made")
 		w.wantManifest(t, repository, "made", digest)
 		layout := filepath.Join(t.TempDir(), "layout")
 		wantDigest(t, "ecrkit says", w.result(t, "pull", image+":made", "oci:"+layout), digest)
@@ -111,8 +113,8 @@ func repoDigest(t *testing.T, w *site, image string) string {
 }
 
 // startDocker runs a Docker engine of its own, without network or storage in common with any other, until
-// the test ends. It returns the engine's DOCKER_HOST.
-func startDocker(t *testing.T) string {
+// the test ends. It returns the engine's DOCKER_HOST. With a prefix, the engine is run by this command.
+func startDocker(t *testing.T, prefix ...string) string {
 	t.Helper()
 	// Not t.TempDir: a socket's path has at most 107 bytes.
 	dir, err := os.MkdirTemp("", "ecrkit-docker-")
@@ -126,9 +128,10 @@ func startDocker(t *testing.T) string {
 	})
 	host := "unix://" + filepath.Join(dir, "docker.sock")
 	var log bytes.Buffer
-	cmd := exec.Command("dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+	line := append(slices.Clone(prefix), "dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "docker.pid"), "-H", host, "--iptables=false", "--ip6tables=false",
 		"--bridge=none", "--storage-driver=vfs")
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.WaitDelay = 5 * time.Second // containerd has the same output and may outlive a killed dockerd
 	if err := cmd.Start(); err != nil {

@@ -19,7 +19,7 @@ const farRegion = "eu-west-1"
 
 // testFarSide replicates images to another region with the aws CLI, and pulls them back through the cache with crane.
 func (s *suite) testFarSide(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral", "--replication-time", "100ms")
+	w := s.start(t, "--ephemeral", "--replication-time", "100ms")
 	w.createRepository(t, "app")
 	image, index := s.kind("oci"), s.kind("index")
 	w.run(t, "ecrkit", "push", "oci:"+image.layout, w.Addr+"/app:before")
@@ -56,7 +56,7 @@ func (s *suite) testFarSide(t *testing.T) {
 			"arn:aws:secretsmanager:us-east-1:000000000000:secret:ecr-pullthroughcache/none")
 	}
 	wantDigest(t, "crane digest through the cache", w.run(t, "crane", "digest", w.Addr+"/far/app:before"), image.digest)
-	w.run(t, "skopeo", "copy", "--all", "--src-tls-verify=false", "docker://"+w.Addr+"/far/app:after", "dir:"+t.TempDir())
+	w.run(t, "skopeo", "copy", "--all", "--src-tls-verify="+tlsVerify(w.Addr), "docker://"+w.Addr+"/far/app:after", "dir:"+t.TempDir())
 	w.wantImage(t, "far/app", "after", index.digest)
 	var prefixes []string
 	w.aws(t, &prefixes, "ecr", "describe-pull-through-cache-rules", "--query", "pullThroughCacheRules[].ecrRepositoryPrefix")
@@ -127,7 +127,7 @@ func (s *suite) testPolicies(t *testing.T) {
             - {Effect: Deny, Action: "ecr:*", Resource: "arn:aws:ecr:*:*:repository/secret/*"}
             - {Effect: Deny, Action: ["ecr:InitiateLayerUpload", "ecr:PutImage"], Resource: "arn:aws:ecr:*:*:repository/frozen"}
 `))
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral", "--accounts", accounts)
+	w := s.start(t, "--ephemeral", "--accounts", accounts)
 	image := s.kind("oci")
 	w.createRepository(t, "app")
 	w.createRepository(t, "frozen")

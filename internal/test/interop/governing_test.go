@@ -17,7 +17,7 @@ func (s *suite) testGoverning(t *testing.T) {
 	writeFile(t, findings, []byte(`{"repositoryName": "app", "imageScanFindings": {
 		"findings": [{"name": "CVE-2026-0001", "severity": "HIGH", "attributes": [{"key": "package_name", "value": "zlib"}]}],
 		"findingSeverityCounts": {"HIGH": 1}}}`))
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral", "--scan-findings", findings, "--scan-time", "100ms", "--preview-time", "100ms")
+	w := s.start(t, "--ephemeral", "--scan-findings", findings, "--scan-time", "100ms", "--preview-time", "100ms")
 	w.createRepository(t, "app")
 	image, index := s.kind("oci"), s.kind("index")
 	repository := w.Addr + "/app"

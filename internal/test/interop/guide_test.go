@@ -18,7 +18,7 @@ type imageID struct{ ImageDigest, ImageTag string }
 // testGuide runs the aws CLI commands of the Amazon ECR User Guide in its order: getting started,
 // authentication, images, retagging, tag mutability, tagging a repository, policies, clean-up.
 func (s *suite) testGuide(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	// The guide's user has no credential helper: docker login keeps the password.
 	w.writeDockerConfig(t, map[string]any{})
 	w = w.with(map[string]string{"DOCKER_HOST": startDocker(t)})
@@ -56,7 +56,7 @@ func (s *suite) testGuide(t *testing.T) {
 	t.Run("docker login and push", func(t *testing.T) {
 		s.buildImage(t, w, image+":latest", "hello")
 		w.refused(t, "no basic auth credentials", "docker", "push", image+":latest")
-		out := w.run(t, "sh", "-c", `eval "$(ecrkit local env --addr "$ECRKIT_REGISTRY")"
+		out := w.run(t, "sh", "-c", `eval "$(ecrkit local env --addr "$ECRKIT_REGISTRY"`+s.envFlags()+`)"
 			aws ecr get-login-password --region us-east-1 --endpoint-url "$AWS_ENDPOINT_URL_ECR" |
 			docker login --username AWS --password-stdin "$ECRKIT_REGISTRY"`)
 		if !strings.Contains(out, "Login Succeeded") {
@@ -90,7 +90,7 @@ func (s *suite) testGuide(t *testing.T) {
 			t.Fatal(err)
 		}
 		request.Header.Set("Authorization", "Basic "+token.AuthorizationToken)
-		response, err := http.DefaultClient.Do(request)
+		response, err := w.HTTP.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 // testHelper is the credential helper under docker: login, logout, a private base image, and what the user
 // sees if it has no credentials.
 func (s *suite) testHelper(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	const repository = "helper/base"
 	w.createRepository(t, repository)
 	base := w.Addr + "/" + repository + ":1"
@@ -53,7 +53,7 @@ func (s *suite) testHelper(t *testing.T) {
 
 // testCredsStore lets the clients that know credsStore take the helper for all hosts.
 func (s *suite) testCredsStore(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	w.writeDockerConfig(t, map[string]any{"credsStore": "ecrkit"})
 	const ours = "credsstore/pushed"
 	w.createRepository(t, ours)

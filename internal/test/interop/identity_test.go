@@ -13,7 +13,7 @@ import (
 
 // testSTS asks for identities and temporary credentials with the aws CLI.
 func (s *suite) testSTS(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	const role = "arn:aws:iam::000000000000:role/ecrkit"
 	identity := func(w *site) (account, arn string) {
 		t.Helper()
@@ -47,7 +47,7 @@ func (s *suite) testSTS(t *testing.T) {
 
 // testKMS signs with the aws CLI and verifies with the public key that it gives.
 func (s *suite) testKMS(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	const key = "alias/ecrkit-p256"
 	var public struct {
 		KeySpec   string

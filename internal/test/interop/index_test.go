@@ -9,7 +9,7 @@ import (
 
 // testTagsAndIndexes lets the peers look at what ecrkit tag and ecrkit index have made.
 func (s *suite) testTagsAndIndexes(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	w.setupClients(t, w.Addr)
 	const repository = "index/app"
 	w.createRepository(t, repository)

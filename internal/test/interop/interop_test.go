@@ -19,6 +19,7 @@ type suite struct {
 	bin    string // directory of our commands, cosign, crane and regctl
 	kinds  []kind
 	cosign func() error // waits until cosign is built
+	tlsDir string       // of the certificate authority of servers with HTTPS; "": without
 }
 
 func TestInterop(t *testing.T) {
@@ -27,6 +28,10 @@ func TestInterop(t *testing.T) {
 		t.Fatal("the Docker engine of this test needs root")
 	}
 	s := &suite{bin: filepath.Join(t.TempDir(), "bin")}
+	if *withTLS {
+		s.tlsDir = t.TempDir()
+		addAddresses(t)
+	}
 	if err := stage.Commands(ctx, s.bin); err != nil {
 		t.Fatal(err)
 	}
@@ -48,6 +53,7 @@ func TestInterop(t *testing.T) {
 		t.Run("Archives", s.testArchives)
 		t.Run("Daemon", s.testDaemon)
 		t.Run("TagsAndIndexes", s.testTagsAndIndexes)
+		t.Run("AccountNames", s.testAccountNames)
 		t.Run("Helper", s.testHelper)
 		t.Run("Guide", s.testGuide)
 		t.Run("Proxy", s.testProxy)
@@ -55,10 +61,14 @@ func TestInterop(t *testing.T) {
 	})
 	t.Run("NoEngine", func(t *testing.T) {
 		t.Parallel()
+		if *withTLS {
+			t.Run("Distrust", s.testDistrust)
+		}
 		t.Run("Clients", s.testClients)
 		t.Run("Registry", s.testRegistry)
 		t.Run("CredsStore", s.testCredsStore)
 		t.Run("STS", s.testSTS)
+		t.Run("EndpointURL", s.testEndpointURL)
 		t.Run("KMS", s.testKMS)
 		t.Run("Governing", s.testGoverning)
 		t.Run("FarSide", s.testFarSide)

@@ -33,7 +33,7 @@ const (
 // testLargeLayer pushes a layer of 2 GiB through each API, looks at the server's memory, and logs how
 // fast the server was and how much of its time SHA-256 must have taken.
 func (s *suite) testLargeLayer(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral", "--quiet")
+	w := s.start(t, "--ephemeral", "--quiet")
 	part := make([]byte, largePart)
 	rand.NewChaCha8([32]byte{}).Read(part)
 	layer := sha256.New()
@@ -93,7 +93,7 @@ func pushParts(t *testing.T, w *site, repository string, part []byte, digest str
 		if err := v4.NewSigner().SignHTTP(t.Context(), key, req, hex.EncodeToString(sum.Sum(nil)), "ecr", w.Env["AWS_REGION"], time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, req, http.StatusOK)
+		w.expect(t, req, http.StatusOK)
 	}
 	_, err = w.ECR().CompleteLayerUpload(t.Context(), &ecr.CompleteLayerUploadInput{RepositoryName: &repository, UploadId: upload.UploadId, LayerDigests: []string{digest}})
 	if err != nil {
@@ -115,7 +115,7 @@ func pushStream(t *testing.T, w *site, repository string, part []byte, digest st
 		}
 		req.ContentLength = size
 		req.Header.Set("Authorization", "Basic "+*token.AuthorizationData[0].AuthorizationToken)
-		return expect(t, req, status)
+		return w.expect(t, req, status)
 	}
 	location := call(http.MethodPost, w.URL+"/v2/"+repository+"/blobs/uploads/", nil, 0, http.StatusAccepted).Get("Location")
 	parts := make([]io.Reader, largeParts)
@@ -125,9 +125,9 @@ func pushStream(t *testing.T, w *site, repository string, part []byte, digest st
 	call(http.MethodPut, location+"?digest="+digest, io.MultiReader(parts...), largeParts*largePart, http.StatusCreated)
 }
 
-func expect(t *testing.T, req *http.Request, status int) http.Header {
+func (w *site) expect(t *testing.T, req *http.Request, status int) http.Header {
 	t.Helper()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := w.HTTP.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

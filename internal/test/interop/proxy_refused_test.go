@@ -11,7 +11,7 @@ import (
 // testProxyRefused has each engine pull what the policy of the proxy does not allow. It gets
 // nothing, and its output has the reason.
 func (s *suite) testProxyRefused(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{
+	w := s.start(t, "--ephemeral").with(map[string]string{
 		"DOCKER_HOST": startDocker(t), "AWS_ENDPOINT_URL_KMS": "http://127.0.0.1:9", // nothing listens there
 	})
 	k := s.kind("oci")

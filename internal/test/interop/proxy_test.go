@@ -89,16 +89,8 @@ func (p *proxied) startClients(t *testing.T) proxyClients {
 	t.Helper()
 	p.setup(t, "containerd")
 	p.setup(t, "podman")
-	storage, err := os.MkdirTemp("", "podman-") // the path of podman's runroot has at most 50 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(storage); err != nil {
-			t.Error(err)
-		}
-	})
-	podman := "podman --root " + storage + "/root --runroot " + storage + "/run --tmpdir " + storage + "/tmp --storage-driver vfs "
+	storage := podmanStorage(t)
+	podman := strings.Join(podmanIn(storage), " ") + " "
 	ctr := "ctr --address " + startContainerd(t) + " images "
 	hosts := " --snapshotter native --hosts-dir " + p.root + "/etc/containerd/certs.d "
 	plain := func(image string) string { return p.Addr + "/" + image }
@@ -117,6 +109,26 @@ func (p *proxied) startClients(t *testing.T) proxyClients {
 	}}
 }
 
+// podmanStorage is a directory for podman, until the test ends. The path of podman's runroot has at most 50 bytes.
+func podmanStorage(t *testing.T) string {
+	t.Helper()
+	storage, err := os.MkdirTemp("", "podman-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(storage); err != nil {
+			t.Error(err)
+		}
+	})
+	return storage
+}
+
+// podmanIn is the beginning of podman's commands with a directory of its own.
+func podmanIn(storage string) []string {
+	return []string{"podman", "--root", storage + "/root", "--runroot", storage + "/run", "--tmpdir", storage + "/tmp", "--storage-driver", "vfs"}
+}
+
 // podmanCommand runs podman or skopeo with the drop-in files that setup has written.
 func (p *proxied) podmanCommand(line string) []string {
 	const dropIns = "/etc/containers/registries.conf.d"
@@ -125,7 +137,7 @@ func (p *proxied) podmanCommand(line string) []string {
 
 // testProxy pulls and pushes through the proxy with engines, which are set up as docs/proxy.md says.
 func (s *suite) testProxy(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	w := s.start(t, "--ephemeral").with(map[string]string{"DOCKER_HOST": startDocker(t)})
 	for _, repository := range []string{"proxy/app", "proxy/pushed", "proxy/mounted"} {
 		w.createRepository(t, repository)
 	}

@@ -19,7 +19,7 @@ import (
 // yesterday, a wrong key, a clock that is wrong.
 func (s *suite) testRefused(t *testing.T) {
 	data := t.TempDir()
-	w := s.start(t, "--addr", "127.0.0.1:0", "--data", data)
+	w := s.start(t, "--data", data)
 	const repository = "refused/app"
 	k := s.kind("oci")
 	image := w.Addr + "/" + repository + ":" + k.name
@@ -69,7 +69,7 @@ func (s *suite) testRefused(t *testing.T) {
 	wantDigest(t, "crane says", digest, k.digest)
 	layer := layerOf(t, k)
 	signed := w.layerURL(t, repository, layer)
-	if status, body := get(t, signed, signed.Host); status != http.StatusOK {
+	if status, body := w.get(t, signed, signed.Host); status != http.StatusOK {
 		t.Fatalf("the pre-signed URL answers %d: %s", status, body)
 	}
 	config, addr := w.environ["DOCKER_CONFIG"], w.Addr
@@ -80,7 +80,7 @@ func (s *suite) testRefused(t *testing.T) {
 		const expired = "Your authorization token has expired. Reauthenticate and try again."
 		old := tomorrow.with(map[string]string{"DOCKER_CONFIG": config})
 		old.refused(t, expired, "crane", "manifest", image)
-		old.refused(t, expired, "skopeo", "inspect", "--tls-verify=false", "docker://"+image)
+		old.refused(t, expired, "skopeo", "inspect", "--tls-verify="+tlsVerify(image), "docker://"+image)
 		old.refused(t, "403 Forbidden", "crane", "push", k.layout, image)
 		if got := tomorrow.run(t, "crane", "digest", image); got != digest {
 			t.Errorf("with a new token crane digest gives %s, want %s", got, digest)
@@ -89,11 +89,11 @@ func (s *suite) testRefused(t *testing.T) {
 
 	t.Run("pre-signed URL of yesterday", func(t *testing.T) {
 		fresh := tomorrow.layerURL(t, repository, layer)
-		if status, body := get(t, fresh, fresh.Host); status != http.StatusOK {
+		if status, body := tomorrow.get(t, fresh, fresh.Host); status != http.StatusOK {
 			t.Errorf("a new pre-signed URL answers %d: %s", status, body)
 		}
 		// Downloads have another port today: ask there, with the host that was signed.
-		if status, body := get(t, signed, fresh.Host); status != http.StatusForbidden || !strings.Contains(body, "Request has expired") {
+		if status, body := tomorrow.get(t, signed, fresh.Host); status != http.StatusForbidden || !strings.Contains(body, "Request has expired") {
 			t.Errorf("the pre-signed URL answers %d: %s", status, body)
 		}
 	})
@@ -114,7 +114,7 @@ func (w *site) signedAt(t *testing.T, at time.Time) string {
 	if err := v4.NewSigner().SignHTTP(t.Context(), credentials, request, sum, "ecr", w.Env["AWS_REGION"], at); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := w.HTTP.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +150,14 @@ func layerOf(t *testing.T, k kind) string {
 }
 
 // get asks the server at addr for a URL. It returns the status and, of an error, the body.
-func get(t *testing.T, u *url.URL, addr string) (status int, body string) {
+func (w *site) get(t *testing.T, u *url.URL, addr string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, u.String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.URL.Host = addr // request.Host stays that of u
-	response, err := http.DefaultClient.Do(request)
+	response, err := w.HTTP.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // testRegistry copies between the local ECR and go-containerregistry's registry, and lets the peers look at
 // both.
 func (s *suite) testRegistry(t *testing.T) {
-	w := s.start(t, "--addr", "127.0.0.1:0", "--ephemeral")
+	w := s.start(t, "--ephemeral")
 	w.setupClients(t, w.Addr)
 	plain := w.startRegistry(t, true)
 

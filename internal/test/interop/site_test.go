@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,18 +34,30 @@ type site struct {
 	environ map[string]string // of the user's commands, beside PATH
 }
 
-// start runs `ecrkit local ARGS… --audit FILE` until the test ends or the site is stopped.
+// start runs `ecrkit local ARGS… --audit FILE` on a free port until the test ends or the site is stopped.
 func (s *suite) start(t *testing.T, args ...string) *site {
 	t.Helper()
 	w := &site{home: t.TempDir()}
 	w.audit = filepath.Join(w.home, "audit.jsonl")
 	// Not t.Context alone: it ends before the cleanup, which stops the server.
-	local, err := stage.StartLocal(context.WithoutCancel(t.Context()), filepath.Join(s.bin, "ecrkit"), t.Output(), append(args, "--audit", w.audit)...)
+	ctx, path := context.WithoutCancel(t.Context()), filepath.Join(s.bin, "ecrkit")
+	if !slices.Contains(args, "--addr") {
+		args = append(args, "--addr", s.host()+":0")
+	}
+	args = append(args, "--audit", w.audit)
+	var err error
+	if s.tlsDir == "" {
+		w.Local, err = stage.StartLocal(ctx, path, t.Output(), args...)
+	} else {
+		w.Local, err = stage.StartLocalTLS(ctx, path, s.tlsDir, t.Output(), append(args, "--download-addr", downloadAddress+":0")...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Local = local
 	t.Cleanup(func() { w.stop(t) })
+	if s.tlsDir != "" {
+		s.trustInDocker(t, w.Addr)
+	}
 
 	w.environ = map[string]string{
 		"HOME":                      w.home,
@@ -53,7 +66,7 @@ func (s *suite) start(t *testing.T, args ...string) *site {
 		"AWS_PAGER":                 "",
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
-	maps.Copy(w.environ, local.Env)
+	maps.Copy(w.environ, w.Env)
 	w.writeDockerConfig(t, map[string]any{"credHelpers": map[string]string{w.Addr: "ecrkit"}})
 	// Version 1 of the aws CLI prints seconds by default.
 	writeFile(t, filepath.Join(w.home, ".aws", "config"), []byte("[default]\ncli_timestamp_format = iso8601\n"))

@@ -3,12 +3,16 @@ package stage
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +29,7 @@ type Local struct {
 	Addr string            `json:"registry"` // host:port, which is also the registry part of image names
 	URL  string            `json:"url"`      // of the AWS API and of /v2/
 	Env  map[string]string `json:"-"`        // what `ecrkit local env` exports
+	HTTP *http.Client      `json:"-"`        // a client that trusts the server's certificates
 
 	cmd  *exec.Cmd
 	done chan error // receives the result of cmd.Wait
@@ -33,6 +38,17 @@ type Local struct {
 // StartLocal starts the command at path as `ecrkit local ARGS…`, waits until it is ready and asks it for the
 // environment of its clients. The process writes its messages to stderr and ends with ctx, or by Stop.
 func StartLocal(ctx context.Context, path string, stderr io.Writer, args ...string) (*Local, error) {
+	return start(ctx, path, nil, stderr, args...)
+}
+
+// StartLocalTLS is StartLocal with HTTPS, by the certificate authority in dir.
+func StartLocalTLS(ctx context.Context, path, dir string, stderr io.Writer, args ...string) (*Local, error) {
+	return start(ctx, path, []string{"--tls", "--tls-dir", dir}, stderr, args...)
+}
+
+// start starts a server, which gets the flags tls as `local env` does.
+func start(ctx context.Context, path string, tls []string, stderr io.Writer, args ...string) (*Local, error) {
+	args = append(slices.Clone(tls), args...)
 	cmd := command(ctx, path, append([]string{"local", "--output", "json"}, args...)...)
 	cmd.Stderr = stderr
 	stdout, err := cmd.StdoutPipe()
@@ -42,7 +58,7 @@ func StartLocal(ctx context.Context, path string, stderr io.Writer, args ...stri
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("ecrkit local: %w", err)
 	}
-	l := &Local{cmd: cmd, done: make(chan error, 1)}
+	l := &Local{HTTP: http.DefaultClient, cmd: cmd, done: make(chan error, 1)}
 	ready := make(chan string, 1)
 	go func() {
 		lines := bufio.NewReader(stdout)
@@ -61,7 +77,10 @@ func StartLocal(ctx context.Context, path string, stderr io.Writer, args ...stri
 		err = fmt.Errorf("ecrkit local is not ready after %s", startTime)
 	}
 	if err == nil {
-		l.Env, err = localEnv(ctx, path, l.Addr)
+		l.Env, err = localEnv(ctx, path, l.Addr, tls)
+	}
+	if bundle := l.Env["SSL_CERT_FILE"]; err == nil && bundle != "" {
+		l.HTTP, err = trusting(bundle)
 	}
 	if err != nil {
 		return nil, errors.Join(err, l.Stop())
@@ -70,8 +89,8 @@ func StartLocal(ctx context.Context, path string, stderr io.Writer, args ...stri
 }
 
 // localEnv is what `ecrkit local env` exports.
-func localEnv(ctx context.Context, path, addr string) (map[string]string, error) {
-	out, err := command(ctx, path, "local", "env", "--addr", addr, "--output", "json").Output()
+func localEnv(ctx context.Context, path, addr string, tls []string) (map[string]string, error) {
+	out, err := command(ctx, path, append([]string{"local", "env", "--addr", addr, "--output", "json"}, tls...)...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("ecrkit local env: %w", err)
 	}
@@ -80,6 +99,19 @@ func localEnv(ctx context.Context, path, addr string) (map[string]string, error)
 		return nil, fmt.Errorf("ecrkit local env: %w", err)
 	}
 	return env, nil
+}
+
+// trusting returns a client that trusts the certificates in a file.
+func trusting(bundle string) (*http.Client, error) {
+	certificates, err := os.ReadFile(bundle)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(certificates)
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	return &http.Client{Transport: transport}, nil
 }
 
 // PID is the process of the server.
@@ -107,6 +139,7 @@ func (l *Local) Stop() error {
 // ECR is the AWS SDK's client for the server.
 func (l *Local) ECR() *ecr.Client {
 	return ecr.New(ecr.Options{
+		HTTPClient:   l.HTTP,
 		Region:       l.Env["AWS_REGION"],
 		BaseEndpoint: aws.String(l.Env["AWS_ENDPOINT_URL_ECR"]),
 		Credentials:  credentials.NewStaticCredentialsProvider(l.Env["AWS_ACCESS_KEY_ID"], l.Env["AWS_SECRET_ACCESS_KEY"], ""),

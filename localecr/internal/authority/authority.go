@@ -3,6 +3,7 @@
 package authority
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -32,6 +33,7 @@ const (
 	CABundleFile = "bundle.pem"
 
 	caKeyFile = "ca.key"
+	lockFile  = "ca.lock"
 )
 
 const (
@@ -56,12 +58,18 @@ type Authority struct {
 }
 
 // Open reads the authority in dir, or makes one that is valid for ten years. Whoever has its key can act as any
-// host to clients that trust the authority, so only the owner can read it.
-func Open(dir string) (*Authority, error) {
+// host to clients that trust the authority, so only the owner can read it. Programs that open a directory at the same time
+// wait for each other.
+func Open(ctx context.Context, dir string) (*Authority, error) {
 	a := &Authority{leaves: map[string]*tls.Certificate{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
+	lock, err := files.Acquire(ctx, filepath.Join(dir, lockFile))
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CAFile), filepath.Join(dir, caKeyFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -69,7 +77,7 @@ func Open(dir string) (*Authority, error) {
 			return nil, err
 		}
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", dir, err)
+		return nil, fmt.Errorf("%s: %w; remove %s and %s to have another authority made", dir, err, CAFile, caKeyFile)
 	}
 	a.Certificate = pair.Leaf
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)

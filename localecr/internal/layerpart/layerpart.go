@@ -12,7 +12,7 @@ import (
 var errNotObject = errors.New("not a JSON object")
 
 // Read reads the JSON object of an UploadLayerPart request. It decodes the member
-// layerPartBlob into blob as it comes, and returns the object with all others.
+// layerPartBlob into blob as it comes, and returns the object with "" in its place.
 func Read(r io.Reader, blob io.Writer) ([]byte, error) {
 	s := &partScanner{r: bufio.NewReaderSize(r, 64<<10), blob: blob}
 	if err := s.object(); err != nil {
@@ -60,21 +60,20 @@ func (s *partScanner) object() error {
 		if err != nil {
 			return err
 		}
+		if len(s.members) > 1 {
+			s.members = append(s.members, ',')
+		}
+		s.members = append(append(s.members, key...), ':')
 		if key == `"layerPartBlob"` && c == '"' {
 			if err := s.base64(); err != nil {
 				return err
 			}
+			s.members = append(s.members, `""`...)
 			if c, err = s.next(); err != nil {
 				return err
 			}
-		} else {
-			if len(s.members) > 1 {
-				s.members = append(s.members, ',')
-			}
-			s.members = append(append(s.members, key...), ':')
-			if c, err = s.value(c); err != nil {
-				return err
-			}
+		} else if c, err = s.value(c); err != nil {
+			return err
 		}
 		switch c {
 		case ',':

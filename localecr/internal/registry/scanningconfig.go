@@ -20,9 +20,9 @@ import (
 var scanningFilterPattern = lazyregexp.New(`^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$`)
 
 const (
-	maxScanningRules        = 100
+	maxScanningRules        = 2
 	maxScanningFilters      = 100 // of a rule
-	maxScanningFilter       = 256 // characters
+	maxScanningFilter       = 255 // characters
 	maxScanningRepositories = 25
 )
 

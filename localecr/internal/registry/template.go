@@ -173,7 +173,7 @@ func (r *Registry) checkTemplate(t *types.RepositoryCreationTemplate) (err error
 	}
 	for _, purpose := range t.AppliedFor {
 		if !slices.Contains(purpose.Values(), purpose) {
-			return invalidParameter("appliedFor", "must be of %v", purpose.Values())
+			return invalidParameter("appliedFor", "must be one of %v", purpose.Values())
 		}
 	}
 	if utf8.RuneCountInString(aws.ToString(t.Description)) > maxTemplateDescription {

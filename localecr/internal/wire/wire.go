@@ -95,7 +95,7 @@ func encodeStruct(b *bytes.Buffer, v reflect.Value, c Case) error {
 			b.WriteByte(',')
 		}
 		first = false
-		fmt.Fprintf(b, "%q:", memberName(v.Type(), f.Name, c))
+		fmt.Fprintf(b, "%q:", MemberName(v.Type(), f.Name, c))
 		if err := encode(b, field, c); err != nil {
 			return fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -161,9 +161,9 @@ func omitted(v reflect.Value) bool {
 	}
 }
 
-// memberName is the wire's name of a field. Tag is the one shape of ECR whose members begin with
+// MemberName is the wire's name of a field. Tag is the one shape of ECR whose members begin with
 // capitals.
-func memberName(shape reflect.Type, field string, c Case) string {
+func MemberName(shape reflect.Type, field string, c Case) string {
 	if c == UpperCamel || shape.Name() == "Tag" {
 		return field
 	}
@@ -249,7 +249,7 @@ func (d decoder) decodeStruct(data []byte, v reflect.Value, depth int) error {
 		return err
 	}
 	for _, f := range members(v.Type()) {
-		name := memberName(v.Type(), f.Name, d.spelling)
+		name := MemberName(v.Type(), f.Name, d.spelling)
 		value, ok := raw[name]
 		if !ok {
 			continue

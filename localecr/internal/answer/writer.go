@@ -1,4 +1,5 @@
-package localecr
+// Package answer sends an HTTP answer whose end no client sees before the server has recorded it.
+package answer
 
 import (
 	"io"
@@ -6,23 +7,28 @@ import (
 	"strconv"
 )
 
-// An answerWriter counts the bytes of an answer's body and keeps its status. It holds back the last
+// A Writer counts the bytes of an answer's body and keeps its status. It holds back the last
 // byte of a body whose length is known until finish, so that no client has seen the end of an answer
 // that the audit log does not have yet. (The end of any other body is net/http's to write, behind the
 // handler.) It passes files on to the connection, which sends them without copying.
-type answerWriter struct {
+type Writer struct {
 	http.ResponseWriter
-	status int
-	n      int64 // bytes of the body, with the one that is held back
-	left   int64 // bytes of the body that are still to come; -1 if that is not known
-	held   []byte
+	Status int   // 0 before there is one
+	Bytes  int64 // of the body, with the one that is held back
+
+	left int64 // bytes of the body that are still to come; -1 if that is not known
+	held []byte
 }
 
-func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// New returns a Writer of the answer that w sends.
+func New(w http.ResponseWriter) *Writer { return &Writer{ResponseWriter: w, left: -1} }
 
-func (w *answerWriter) WriteHeader(status int) {
-	if w.status == 0 && status >= http.StatusOK {
-		w.status = status
+// Unwrap returns the writer of the connection, for [http.ResponseController].
+func (w *Writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *Writer) WriteHeader(status int) {
+	if w.Status == 0 && status >= http.StatusOK {
+		w.Status = status
 		if n, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64); err == nil {
 			w.left = n
 		}
@@ -30,8 +36,8 @@ func (w *answerWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *answerWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
+func (w *Writer) Write(p []byte) (int, error) {
+	if w.Status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	now := p
@@ -47,8 +53,8 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 }
 
 // ReadFrom keeps the form in which net/http recognises a file: an io.LimitedReader.
-func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
-	if w.status == 0 {
+func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
+	if w.Status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
 	limited, ok := r.(*io.LimitedReader)
@@ -67,15 +73,15 @@ func (w *answerWriter) ReadFrom(r io.Reader) (int64, error) {
 	return n + last, err
 }
 
-func (w *answerWriter) took(n int64) {
-	w.n += n
+func (w *Writer) took(n int64) {
+	w.Bytes += n
 	if w.left > 0 {
 		w.left -= n
 	}
 }
 
-// finish sends what was held back.
-func (w *answerWriter) finish() {
+// Finish sends what was held back.
+func (w *Writer) Finish() {
 	if len(w.held) > 0 {
 		_, _ = w.ResponseWriter.Write(w.held) // fails only when the client has gone
 	}
