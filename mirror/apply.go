@@ -114,6 +114,9 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	if opts.Copy.Memory == nil {
 		opts.Copy.Memory = transfer.NewPartMemory(memoryOfAll)
 	}
+	if opts.Copy.Shared == nil {
+		opts.Copy.Shared = transfer.NewSharedBlobs()
+	}
 	var group errgroup.Group
 	group.SetLimit(opts.atOnce())
 	for i, repositories := range sources {

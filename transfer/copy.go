@@ -71,6 +71,9 @@ type Options struct {
 	// Memory is for parts of blobs that are in no file. Copies at the same time can share it; nil is 80 MiB
 	// for this copy.
 	Memory *PartMemory
+	// Shared, if not nil, has a blob that several of the copies with the same value need in one registry sent there once.
+	// Destinations of [CopyAll] in the same registry are served one after the other then.
+	Shared *SharedBlobs
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy resumes the ones and
 	// asks first for the others; "" is none.
@@ -208,9 +211,13 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 // copyImage is one copy from top to bottom. Each delivery has its error afterwards.
 func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
 	g := resolve(ctx, src, all, opts)
-	plan(g, all, opts)
-	sendBlobs(ctx, src, g, all, opts)
-	publish(g, all, opts)
+	for _, some := range opts.Shared.rounds(all) {
+		plan(g, some, opts)
+		opts.Shared.claim(src, some)
+		sendBlobs(ctx, src, g, some, opts)
+		publish(g, some, opts)
+		opts.Shared.settle(some)
+	}
 	remember(g, all, opts)
 	return g
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/journal"
@@ -25,13 +26,14 @@ type copier struct {
 	writes      *connections // that take blobs
 	memory      *parts.Memory
 	journal     journal.Dir
+	shared      *SharedBlobs
 	foreign     content.BlobReader // see Options
 	tempDir     string             // see Options
 }
 
 func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	c := &copier{
-		src: src, memory: opts.Memory.parts(), journal: opts.uploadJournal(), foreign: opts.Foreign, tempDir: opts.TempDir,
+		src: src, memory: opts.Memory.parts(), journal: opts.uploadJournal(), shared: opts.Shared, foreign: opts.Foreign, tempDir: opts.TempDir,
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: opts.connections(),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
@@ -59,7 +61,7 @@ func (c *copier) blobs(ctx context.Context, blobs []content.Descriptor, all []*d
 	var large, small []content.Descriptor
 	for _, d := range blobs {
 		switch {
-		case !slices.ContainsFunc(alive(all), func(t *delivery) bool { return t.missing[d.Digest] }):
+		case !slices.ContainsFunc(alive(all), func(t *delivery) bool { return t.sends(d) }):
 		case d.Size > content.DefaultPartSize:
 			large = append(large, d)
 		default:
@@ -74,6 +76,9 @@ func (c *copier) blobs(ctx context.Context, blobs []content.Descriptor, all []*d
 	// Twice as many as there are connections: one asks where its bytes are to go
 	// while those of another are on their way.
 	lanes.Go(func() { c.lane(ctx, small, 2*c.all, c.few(len(small)+len(large)), all) })
+	for _, t := range alive(all) {
+		lanes.Go(func() { c.takeShared(ctx, blobs, t) })
+	}
 	lanes.Wait()
 }
 
@@ -104,7 +109,7 @@ func (c *copier) lane(ctx context.Context, blobs []content.Descriptor, atOnce, c
 
 // blob copies a blob to all deliveries that miss it.
 func (c *copier) blob(ctx context.Context, d content.Descriptor, connections int, all []*delivery) {
-	takers := slices.DeleteFunc(alive(all), func(t *delivery) bool { return !t.missing[d.Digest] })
+	takers := slices.DeleteFunc(alive(all), func(t *delivery) bool { return !t.sends(d) })
 	src := c.src
 	if content.IsForeign(d.MediaType) {
 		src = foreignSource{c.src, c.foreign}
@@ -119,27 +124,35 @@ func (c *copier) blob(ctx context.Context, d content.Descriptor, connections int
 		src = file
 	}
 	each(takers, func(t *delivery) error {
-		b := &blobCopy{copier: c, src: src, t: t, d: d, connections: connections, outcome: content.OutcomeSent}
-		t.emit(content.Event{Kind: content.EventStarted, Descriptor: d, Bytes: d.Size})
-		if err := b.run(t.ctx); err != nil {
-			return err
-		}
-		t.emit(content.Event{Kind: content.EventDone, Descriptor: d, Bytes: d.Size, Outcome: b.outcome})
-		return nil
+		b := &blobCopy{copier: c, src: src, from: c.src, t: t, d: d, connections: connections, outcome: content.OutcomeSent}
+		return b.whole()
 	})
 }
 
 // blobCopy is one blob on its way to one destination.
 type blobCopy struct {
 	*copier
-	src         content.Source
+	src         content.Source // of the bytes
+	from        content.Source // which the blob may be mounted from
 	t           *delivery
 	d           content.Descriptor
 	connections int
 	outcome     content.Outcome
+	sent        atomic.Int64 // bytes
+}
+
+// whole copies the blob, and reports it.
+func (b *blobCopy) whole() error {
+	b.t.emit(content.Event{Kind: content.EventStarted, Descriptor: b.d, Bytes: b.d.Size})
+	if err := b.run(b.t.ctx); err != nil {
+		return err
+	}
+	b.t.emit(content.Event{Kind: content.EventDone, Descriptor: b.d, Bytes: b.d.Size, Outcome: b.outcome})
+	return nil
 }
 
 func (b *blobCopy) moved(n int64) {
+	b.sent.Add(n)
 	b.t.emit(content.Event{Kind: content.EventMoved, Descriptor: b.d, Bytes: n})
 }
 
@@ -214,7 +227,7 @@ func (m *movedReader) Read(p []byte) (int, error) {
 // layer uploads the blob.
 func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
 	how := content.Upload{
-		From: b.copier.src, Connections: b.connections, Slots: b.writes,
+		From: b.from, Connections: b.connections, Slots: b.writes,
 		Sent: b.moved, Resumed: b.resumed, Mounted: b.mounted,
 	}
 	if b.journal != "" {

@@ -27,11 +27,12 @@ type delivery struct {
 	all      []content.Descriptor // blobs of the image
 	foreign  []content.Descriptor // layers that are left out
 	missing  map[digest.Digest]bool
-	there    bool                     // the image with all its tags, so that only Options.BeforeTags is to be called
-	moved    map[string]digest.Digest // what tags named before
-	kept     []TagFailure             // tags that are not moved
-	tagged   []string                 // tags that were set
-	arrived  bool                     // the image is at the destination with all its tags, and was not remembered before
+	shared   map[digest.Digest]*sharedBlob // of the missing blobs those that another copy sends, see SharedBlobs
+	there    bool                          // the image with all its tags, so that only Options.BeforeTags is to be called
+	moved    map[string]digest.Digest      // what tags named before
+	kept     []TagFailure                  // tags that are not moved
+	tagged   []string                      // tags that were set
+	arrived  bool                          // the image is at the destination with all its tags, and was not remembered before
 
 	attachedWrites int // found out by a preview
 
@@ -103,6 +104,11 @@ func (t *delivery) emit(e content.Event) {
 		e.Target = t.Target.String()
 		t.progress(e)
 	}
+}
+
+// sends reports whether the blob d is to be sent from the source, without waiting for another copy.
+func (t *delivery) sends(d content.Descriptor) bool {
+	return t.missing[d.Digest] && t.shared[d.Digest] == nil
 }
 
 // begin takes the image that is to be delivered.

@@ -101,6 +101,13 @@ type BlobStream interface {
 	Abort()
 }
 
+// RegistryRepository is an endpoint that is one of the repositories of a registry.
+type RegistryRepository interface {
+	// Registry returns a name that the repositories of the same registry have in common: they may take blobs from each
+	// other.
+	Registry() string
+}
+
 // BlobMounter is a [Target] that may take a blob from another repository of its registry.
 type BlobMounter interface {
 	// MountBlob reports whether the target has taken the blob d from another repository. A

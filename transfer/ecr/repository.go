@@ -65,6 +65,8 @@ var (
 	_ content.Source         = (*Repository)(nil)
 	_ content.Target         = (*Repository)(nil)
 	_ content.RequestCounter = (*Repository)(nil)
+
+	_ content.RegistryRepository = (*Repository)(nil)
 )
 
 // New returns a repository of r. cfg is the AWS configuration for it, see
@@ -110,6 +112,11 @@ func layerClient(cfg aws.Config) *http.Client {
 
 // String is HOST/repository.
 func (e *Repository) String() string { return e.registry.Host + "/" + e.repository }
+
+// Registry names the registry: Amazon ECR has one for each account and region.
+func (e *Repository) Registry() string {
+	return e.registry.Host + "/" + e.registry.Account + "/" + e.registry.Region
+}
 
 // fail makes the error of an API call about object one that a user understands.
 func (e *Repository) fail(object string, err error) error {

@@ -133,6 +133,9 @@ func NewTransport() *http.Transport {
 	return t
 }
 
+// Registry names the registry, as its host is written.
+func (r *Repository) Registry() string { return r.registry.RegistryStr() }
+
 // Host returns the host of the registry in its canonical spelling.
 func (r *Repository) Host() string { return r.host }
 

@@ -1,0 +1,204 @@
+package transfer
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// SharedBlobs has a blob that several repositories of a registry need sent there once. The first copy that misses it
+// sends it. The others wait until its image is stored, because Amazon ECR mounts only what an image names, and then have the
+// registry mount it from there. If the registry does not, they read it from there in place of the source, unless
+// the source is a file of this machine.
+//
+// It is for copies at the same time and one after the other, see [Options].Shared, and safe for concurrent use.
+type SharedBlobs struct {
+	mu         sync.Mutex
+	blobs      map[sharedKey]*sharedBlob
+	registries map[string]*sharingRegistry
+	changed    chan struct{} // is closed when anything has changed, and replaced
+}
+
+// NewSharedBlobs returns what is shared by copies that have not begun.
+func NewSharedBlobs() *SharedBlobs {
+	return &SharedBlobs{blobs: map[sharedKey]*sharedBlob{}, registries: map[string]*sharingRegistry{}, changed: make(chan struct{})}
+}
+
+type sharedKey struct {
+	registry string
+	digest   digest.Digest
+}
+
+// sharedBlob is a blob in a registry.
+type sharedBlob struct {
+	stored  content.Target // the first repository with an image that names the blob; nil if there is none yet
+	owner   *delivery      // which sends it
+	waiting []*delivery    // for the owner, in the order in which they claimed it
+}
+
+// sharingRegistry is what is known of a registry.
+type sharingRegistry struct {
+	mounts, refuses bool // it has mounted a blob, or has not
+	unreadable      bool // a blob could not be read there
+}
+
+// useless reports whether waiting for a blob has no purpose. local is whether the source is a file.
+func (r *sharingRegistry) useless(local bool) bool {
+	return r.refuses && !r.mounts && (local || r.unreadable)
+}
+
+// registryOf returns the registry of an endpoint, "" if it is in none.
+func registryOf(endpoint any) string {
+	if r, ok := endpoint.(content.RegistryRepository); ok {
+		return r.Registry()
+	}
+	return ""
+}
+
+// rounds divides deliveries: those after the first one to a registry take from that what they share.
+func (s *SharedBlobs) rounds(all []*delivery) (rounds [][]*delivery) {
+	if s == nil {
+		return [][]*delivery{all}
+	}
+	seen := map[string]int{}
+	for _, t := range all {
+		registry, round := registryOf(t.Target), 0
+		if registry != "" {
+			round = seen[registry]
+			seen[registry]++
+		}
+		for len(rounds) <= round {
+			rounds = append(rounds, nil)
+		}
+		rounds[round] = append(rounds[round], t)
+	}
+	return rounds
+}
+
+// claim divides the blobs that deliveries of one copy miss into those that it sends and those that it waits for. All
+// are claimed at one time, so that a copy waits only for copies that claimed before it, and none for each other. What is
+// in the registry of the source is mounted from there.
+func (s *SharedBlobs) claim(src content.Source, all []*delivery) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range alive(all) {
+		registry := registryOf(t.Target)
+		if registry == "" || registry == registryOf(src) {
+			continue
+		}
+		if s.registries[registry] == nil {
+			s.registries[registry] = &sharingRegistry{}
+		}
+		t.shared = map[digest.Digest]*sharedBlob{}
+		for _, d := range t.all {
+			if !t.missing[d.Digest] || content.IsForeign(d.MediaType) {
+				continue
+			}
+			key := sharedKey{registry, d.Digest}
+			b := s.blobs[key]
+			switch {
+			case b == nil:
+				s.blobs[key] = &sharedBlob{owner: t}
+				continue
+			case b.owner == t:
+				continue
+			case b.stored == nil:
+				b.waiting = append(b.waiting, t)
+			}
+			t.shared[d.Digest] = b
+		}
+	}
+}
+
+// wait returns the repository that a delivery takes a blob from; nil is the source of the copy.
+func (s *SharedBlobs) wait(ctx context.Context, t *delivery, d digest.Digest, local bool) (content.Target, error) {
+	b := t.shared[d]
+	for {
+		s.mu.Lock()
+		useless, changed := s.registries[registryOf(t.Target)].useless(local), s.changed
+		stored, mine := b.stored, b.owner == t
+		s.mu.Unlock()
+		switch {
+		case useless, mine:
+			return nil, nil
+		case stored != nil:
+			return stored, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// note remembers how a blob came from another repository: whether it was mounted, and if not, whether it could be read there.
+func (s *SharedBlobs) note(t *delivery, mounted, unreadable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.registries[registryOf(t.Target)]
+	before := *r
+	r.mounts, r.refuses, r.unreadable = r.mounts || mounted, r.refuses || !mounted, r.unreadable || unreadable
+	if *r != before {
+		s.wake()
+	}
+}
+
+// wake has those that wait look again.
+func (s *SharedBlobs) wake() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// settle ends the claims of deliveries. What they have stored is there for others; what they have not is sent by
+// the next that needs it.
+func (s *SharedBlobs) settle(all []*delivery) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.wake()
+	for _, t := range all {
+		registry := registryOf(t.Target)
+		if registry == "" {
+			continue
+		}
+		stored := t.there || t.arrived
+		for _, d := range t.all {
+			key := sharedKey{registry, d.Digest}
+			b := s.blobs[key]
+			switch {
+			case b == nil && stored:
+				s.blobs[key] = &sharedBlob{stored: t.Target}
+			case b == nil:
+			case stored && b.stored == nil:
+				b.stored, b.owner, b.waiting = t.Target, nil, nil
+			default:
+				b.leave(t)
+				if b.stored == nil && b.owner == nil {
+					delete(s.blobs, key)
+				}
+			}
+		}
+	}
+}
+
+// leave ends the claim of a delivery that has not stored the blob. The one that has waited longest sends it then.
+func (b *sharedBlob) leave(t *delivery) {
+	b.waiting = slices.DeleteFunc(b.waiting, func(other *delivery) bool { return other == t })
+	if b.owner != t {
+		return
+	}
+	b.owner = nil
+	if len(b.waiting) > 0 {
+		b.owner, b.waiting = b.waiting[0], b.waiting[1:]
+	}
+}
