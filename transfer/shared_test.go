@@ -34,13 +34,13 @@ func sharedImage(t *testing.T) (src *neutralRegistry, dir string, image v1.Image
 }
 
 // copyShared copies the image to several repositories of a registry at the same time.
-func copyShared(t *testing.T, source func(i int) content.Source, target func(name string) content.Target) (sent, mounted int) {
+func copyShared(t *testing.T, source func(i int) content.Source, targets []content.Target) (sent, mounted int) {
 	t.Helper()
 	shared := NewSharedBlobs()
 	results := make([]Result, sharing)
 	var running sync.WaitGroup
 	for i := range sharing {
-		src, dst := source(i), target(fmt.Sprint("shared", i))
+		src, dst := source(i), targets[i]
 		running.Go(func() {
 			var err error
 			results[i], err = Copy(t.Context(), src, dst, Options{Reference: "x", Tags: []string{"x"}, Shared: shared})
@@ -88,11 +88,13 @@ func TestSharedBlobsCrossOnce(t *testing.T) {
 					for i := range sharing {
 						w.Create(fmt.Sprint("shared", i), "MUTABLE")
 					}
-					target := func(name string) content.Target {
-						if kind == "v2" {
-							return w.v2Registry(name)
+					var targets []content.Target
+					for i := range sharing {
+						if name := fmt.Sprint("shared", i); kind == "v2" {
+							targets = append(targets, w.v2Registry(name))
+						} else {
+							targets = append(targets, w.v2Repository(name))
 						}
-						return w.v2Repository(name)
 					}
 					source := func(i int) content.Source {
 						if from == "layout" {
@@ -101,7 +103,7 @@ func TestSharedBlobsCrossOnce(t *testing.T) {
 						return src.repository(fmt.Sprint("shared", i))
 					}
 					w.Calls.Reset()
-					sent, mounted := copyShared(t, source, target)
+					sent, mounted := copyShared(t, source, targets)
 					uploads := 0
 					for _, call := range w.Calls.Calls() {
 						if call.Op == "CompleteLayerUpload" || strings.HasPrefix(call.Op, "PUT /v2/{name}/blobs/uploads/") {
@@ -120,8 +122,8 @@ func TestSharedBlobsCrossOnce(t *testing.T) {
 					if most, all := src.blobsRead(); from == "registry" && (most > 1 || all != blobs) {
 						t.Errorf("%d blobs were read, one of them %d times, from a source with %d", all, most, blobs)
 					}
-					for i := range sharing {
-						fixture.Check(t, pullable(t, target(fmt.Sprint("shared", i)).(content.Source)))
+					for _, target := range targets {
+						fixture.Check(t, pullable(t, target.(content.Source)))
 					}
 				})
 			}
