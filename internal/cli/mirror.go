@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -49,6 +50,8 @@ func newMirrorCommand(app *App) *cobra.Command {
 type mirrorOpener struct {
 	app    *App
 	create *ecr.Settings
+	// upload is how layers are uploaded to Amazon ECR, unless the settings say; "" is ecr.UploadAuto.
+	upload ecr.UploadMode
 
 	mu      sync.Mutex
 	sources map[string]content.Source
@@ -90,8 +93,13 @@ func (o *mirrorOpener) Target(ctx context.Context, repository string) (content.T
 	if err != nil {
 		return nil, err
 	}
+	settings, err := o.app.settings()
+	if err != nil {
+		return nil, err
+	}
 	if repository, ok := target.(*ecr.Repository); ok {
 		repository.Create = o.create
+		repository.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), o.upload)
 	}
 	if o.targets == nil {
 		o.targets = map[string]content.Target{}

@@ -52,7 +52,7 @@ type mirrorApplyFlags struct {
 	prune    pruneFlags
 	shard    shardFlag
 	// before, if not nil, is called with the plan before anything is copied.
-	before func(ctx context.Context, plan mirror.Plan) error
+	before func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error
 }
 
 func newMirrorApplyCommand(app *App) *cobra.Command {
@@ -144,7 +144,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		return fmt.Errorf("%w\n%w", err, errConflicts)
 	}
 	if f.before != nil {
-		if err := f.before(ctx, plan); err != nil {
+		if err := f.before(ctx, plan, options.Copy); err != nil {
 			return err
 		}
 	}

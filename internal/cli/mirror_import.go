@@ -12,7 +12,9 @@ import (
 
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/mirror/media"
+	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -151,11 +153,14 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 	if err := config.Validate(); err != nil {
 		return usageError{err}
 	}
-	opener := &setOpener{mirrorOpener{app: app, create: &f.settings}, set}
+	// Parts resume when the import was interrupted; what is sent whole begins again.
+	opener := &setOpener{mirrorOpener{app: app, create: &f.settings, upload: ecr.UploadParts}, set}
 	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
 		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
 	})
-	f.before = func(ctx context.Context, plan mirror.Plan) error { return storeStream(ctx, set, plan, opener) }
+	f.before = func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error {
+		return storeStream(ctx, set, plan, opener, opts)
+	}
 	if f.dryRun {
 		return app.showPlan(ctx, config, opener, mirrorPlanFlags{})
 	}
@@ -225,7 +230,7 @@ func (app *App) openSet(ctx context.Context, path string, options media.ReadOpti
 }
 
 // storeStream has the blobs of a set on stdin go to the registry, where the plan needs them.
-func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opener mirror.Opener) error {
+func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opener mirror.Opener, opts transfer.Options) error {
 	var placements []media.Placement
 	for _, r := range plan.Repositories {
 		for _, image := range r.Images {
@@ -239,7 +244,7 @@ func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opene
 			placements = append(placements, media.Placement{Repository: r.From, Image: image.Digest, Target: target})
 		}
 	}
-	return set.Store(ctx, placements)
+	return set.Store(ctx, placements, opts)
 }
 
 // noSet makes a usage error of err if the directory has no set.

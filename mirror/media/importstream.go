@@ -114,10 +114,11 @@ type Placement struct {
 
 // Store reads the rest of a set from its stream, once, and stores each blob where one of the placements lacks
 // it. Then the images can be copied. It does nothing if the set can be read at any offset. A blob that a
-// repository does not take is no error of Store, but of copying the image. The error wraps
+// repository does not take is no error of Store, but of copying the image. With opts.JournalDir, the upload of a large blob
+// that was interrupted is resumed; of opts nothing else counts. The error wraps
 // [content.ErrIntegrity] if the stream is damaged or ends early; what was stored before is used when the import
 // is repeated.
-func (r *Reader) Store(ctx context.Context, placements []Placement) error {
+func (r *Reader) Store(ctx context.Context, placements []Placement, opts transfer.Options) error {
 	s := r.stream
 	if s == nil || s.rest {
 		return nil
@@ -127,7 +128,7 @@ func (r *Reader) Store(ctx context.Context, placements []Placement) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store(ctx, wanted); err != nil {
+	if err := s.store(ctx, wanted, opts); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
@@ -175,7 +176,7 @@ func (r *Reader) wanted(ctx context.Context, placements []Placement) (map[digest
 }
 
 // store reads the blobs of the stream. Small ones are stored some at once.
-func (s *stream) store(ctx context.Context, wanted map[digest.Digest][]content.Target) error {
+func (s *stream) store(ctx context.Context, wanted map[digest.Digest][]content.Target, opts transfer.Options) error {
 	var group errgroup.Group
 	group.SetLimit(ahead)
 	defer func() { _ = group.Wait() }() // it returns no error
@@ -189,11 +190,11 @@ func (s *stream) store(ctx context.Context, wanted map[digest.Digest][]content.T
 		case len(targets) == 0:
 			_, err = io.Copy(io.Discard, in)
 		case d.Size > maxAhead:
-			err = s.put(ctx, d, in, targets)
+			err = s.put(ctx, d, in, targets, opts)
 		default:
 			var data bytes.Buffer
 			if _, err = io.Copy(&data, in); err == nil {
-				group.Go(func() error { return s.put(ctx, d, &data, targets) })
+				group.Go(func() error { return s.put(ctx, d, &data, targets, opts) })
 			}
 		}
 		if err != nil {
@@ -204,14 +205,14 @@ func (s *stream) store(ctx context.Context, wanted map[digest.Digest][]content.T
 
 // put stores a blob in several repositories at once, and notes those that fail. The error is that of the
 // stream.
-func (s *stream) put(ctx context.Context, d content.Descriptor, in io.Reader, targets []content.Target) error {
+func (s *stream) put(ctx context.Context, d content.Descriptor, in io.Reader, targets []content.Target, opts transfer.Options) error {
 	var running sync.WaitGroup
 	writers := make([]*follower, len(targets))
 	for i, target := range targets {
 		r, w := io.Pipe()
 		writers[i] = &follower{w: w}
 		running.Go(func() {
-			err := target.PutBlob(ctx, d, r)
+			err := transfer.PutBlob(ctx, target, d, r, opts)
 			if err != nil {
 				s.mu.Lock()
 				s.failed[d.Digest] = cmp.Or(s.failed[d.Digest], err)

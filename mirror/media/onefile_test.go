@@ -51,7 +51,7 @@ func load(t *testing.T, r *Reader, far world) error {
 		check(t, err)
 		placements = append(placements, Placement{image.Repository, image.Digest, target})
 	}
-	if err := r.Store(t.Context(), placements); err != nil {
+	if err := r.Store(t.Context(), placements, transfer.Options{}); err != nil {
 		return err
 	}
 	for i, image := range r.Images {

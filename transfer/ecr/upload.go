@@ -32,6 +32,8 @@ const (
 	// UploadNative sends the parts of a layer by the ECR API: a third more bytes,
 	// over several connections, and a killed upload can be resumed.
 	UploadNative UploadMode = "native"
+	// UploadParts is UploadAuto without that exception: each layer of more than one part can be resumed.
+	UploadParts UploadMode = "parts"
 )
 
 // upload is the upload of one layer by UploadLayerPart. Amazon ECR takes parts

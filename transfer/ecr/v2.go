@@ -41,7 +41,7 @@ func (e *Repository) putV2(ctx context.Context, d content.Descriptor, data conte
 		how.Mounted()
 		return true, nil
 	case err == nil && !whole:
-		if e.Upload == UploadNative || !e.speed.measurable(d, data) || hasBegun(how) {
+		if e.Upload == UploadNative || e.Upload == UploadParts || !e.speed.measurable(d, data) || hasBegun(how) {
 			return false, nil
 		}
 		return e.putFast(ctx, client, d, data, how, upload)

@@ -27,8 +27,9 @@ func TestMirrorKill(t *testing.T) {
 // the last one. What is there then is no set, or the whole; no image that is not whole has a tag. Run
 // again, they end with the same bytes.
 //
-// With a number of connections, only exports are killed: what is moved again after that is what was on its way over them,
-// a part each. 0 is as many as there are by default, which is too many to bound anything but a large image.
+// With a number of connections, what is moved again after that is what was on its way over them, a part each. 0 is as many
+// as there are by default, which is too many to bound anything but a large image. Then imports send parts: a layer that goes to
+// a registry nearby by one PUT begins again.
 func mirrorKill(t *testing.T, points, connections int, sizes ...int64) {
 	s := start(t, localecr.Options{})
 	if connections > 0 {
@@ -97,13 +98,20 @@ func mirrorKill(t *testing.T, points, connections int, sizes ...int64) {
 			report(t, again, limit) // what is on its way over the connections of a layer
 		})
 	}
-	if connections > 0 {
-		return
-	}
 	reference := filepath.Join(dir, "reference")
 	for _, form := range []string{"set", "set.tar", "-"} {
 		t.Run("import from "+form, func(t *testing.T) {
 			killed, again := 0, []int64{}
+			whole, limit := total, limit
+			if connections > 0 {
+				limit = limit / 3 * 4 // in base64
+				before := s.meter.up.Load()
+				cmd := s.command("mirror", "import", filepath.Join(reference, "set"), s.registry+"/whole"+strings.Trim(form, ".-"), "--quiet")
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				whole = s.meter.up.Load() - before
+			}
 			for i := range points {
 				prefix := fmt.Sprintf("%s/%s%d", s.registry, strings.Trim(strings.ReplaceAll(form, "-", "stdin"), "."), i)
 				load := func() *exec.Cmd {
@@ -142,7 +150,7 @@ func mirrorKill(t *testing.T, points, connections int, sizes ...int64) {
 				if out, err := pull(); err != nil {
 					t.Errorf("killed after %d bytes: %s", after, out)
 				}
-				again = append(again, max(0, s.meter.up.Load()-before-total))
+				again = append(again, max(0, s.meter.up.Load()-before-whole))
 			}
 			t.Logf("%d of %d imports were killed", killed, points)
 			if killed == 0 {
