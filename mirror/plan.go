@@ -100,6 +100,7 @@ type Repository struct {
 	Error string `json:"error,omitempty"`
 
 	platforms []content.Platform
+	chosen    map[digest.Digest]chosen // with platforms, by the digest at the source
 	referrers bool
 	filter    func(types []string) bool // of referrers; nil takes all
 	// attached is what belongs to each image, by its digest at the source; only images that have something.
@@ -166,6 +167,11 @@ func (p Plan) Count(a TagAction) (n int) {
 		}
 	}
 	return n
+}
+
+// NothingSelected reports whether rules dropped all tags of the source.
+func (r Repository) NothingSelected() bool {
+	return r.Error == "" && len(r.Images) == 0 && r.Kept == 0 && len(r.Decisions) > 0 && !slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Selected })
 }
 
 // Unchanged reports whether there is nothing to do.

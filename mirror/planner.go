@@ -141,7 +141,7 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 		arrives[d] = d
 	}
 	if len(r.platforms) > 0 {
-		if err := p.choosePlatforms(ctx, src, target, r, order, arrives); err != nil {
+		if err := p.choosePlatforms(ctx, src, r, order, arrives); err != nil {
 			return err
 		}
 	}
@@ -183,15 +183,38 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 }
 
 // choosePlatforms finds out which digests the images have when only some platforms are copied.
-func (p *planner) choosePlatforms(ctx context.Context, src content.Source, target content.Target, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) error {
+func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) error {
+	r.chosen = map[digest.Digest]chosen{}
 	for _, d := range order {
-		planned := transfer.Preview(ctx, src, []transfer.Destination{{Target: target}}, transfer.Options{Reference: string(d), Platforms: r.platforms})[0]
-		if planned.Err != nil {
-			return fmt.Errorf("%s@%s: %w", r.From, d, planned.Err)
+		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms})
+		if err != nil {
+			return fmt.Errorf("%s@%s: %w", r.From, d, err)
 		}
-		arrives[d] = planned.Digest
+		arrives[d] = contents.Root.Descriptor.Digest
+		r.chosen[d] = chosen{contents.Blobs, len(contents.Manifests)}
 	}
 	return nil
+}
+
+// chosen is what is copied of an image of which some platforms were chosen.
+type chosen struct {
+	blobs     []content.Descriptor
+	manifests int
+}
+
+// chosenBlobs returns the blobs of images, each once, and the number of their manifests.
+func (r *Repository) chosenBlobs(roots []digest.Digest) (blobs []content.Descriptor, manifests int) {
+	seen := map[digest.Digest]bool{}
+	for _, d := range roots {
+		manifests += r.chosen[d].manifests
+		for _, blob := range r.chosen[d].blobs {
+			if !seen[blob.Digest] {
+				seen[blob.Digest] = true
+				blobs = append(blobs, blob)
+			}
+		}
+	}
+	return blobs, manifests
 }
 
 // count finds out which blobs are missing at the destination.
@@ -202,13 +225,20 @@ func (r *Repository) count(ctx context.Context, src content.Source, source listi
 			roots = append(roots, image.Digest)
 		}
 	}
-	if len(roots) == 0 || len(r.platforms) > 0 {
+	if len(roots) == 0 {
+		r.Create, r.Settings = false, nil // nothing would come into it
 		return nil
 	}
-	if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
-		return err
+	var missing []content.Descriptor
+	manifests := 0
+	if len(r.platforms) > 0 {
+		missing, manifests = r.chosenBlobs(roots)
+	} else {
+		if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
+			return err
+		}
+		missing, manifests = source.trees.blobs(roots)
 	}
-	missing, manifests := source.trees.blobs(roots)
 	if !r.Create {
 		var err error
 		if missing, err = target.MissingBlobs(ctx, missing); err != nil {

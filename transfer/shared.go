@@ -59,15 +59,16 @@ func registryOf(endpoint any) string {
 	return ""
 }
 
-// rounds divides deliveries: those after the first one to a registry take from that what they share.
-func (s *SharedBlobs) rounds(all []*delivery) (rounds [][]*delivery) {
+// rounds divides deliveries: those after the first one to a registry take from that what they share. In the registry of the
+// source, all take it from there.
+func (s *SharedBlobs) rounds(src content.Source, all []*delivery) (rounds [][]*delivery) {
 	if s == nil {
 		return [][]*delivery{all}
 	}
 	seen := map[string]int{}
 	for _, t := range all {
 		registry, round := registryOf(t.Target), 0
-		if registry != "" {
+		if registry != "" && registry != registryOf(src) {
 			round = seen[registry]
 			seen[registry]++
 		}

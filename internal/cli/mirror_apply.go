@@ -204,6 +204,9 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	}
 	kept := 0
 	for _, r := range plan.Repositories {
+		if r.NothingSelected() {
+			app.Messagef("%s", nothingSelected(r))
+		}
 		kept += r.Kept
 	}
 	wanted, arrived := 0, 0

@@ -168,6 +168,9 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		for _, d := range r.Delete {
 			s.WriteString(mirrorDeletionText(d))
 		}
+		if r.NothingSelected() {
+			s.WriteString("  " + nothingSelected(r) + "\n")
+		}
 		fmt.Fprintf(&s, "  %s already equal; to send: %s\n", english.Plural(r.Kept, "tag", ""), blobs(r.Blobs, r.Bytes))
 		if explain && !explained[r.From] {
 			explained[r.From] = true
@@ -219,6 +222,11 @@ func mirrorImageText(image mirror.Image) string {
 		fmt.Fprintf(&s, "  %-8s  %s\n", "add", image.Digest)
 	}
 	return s.String()
+}
+
+// nothingSelected names a repository of which no tag is selected.
+func nothingSelected(r mirror.Repository) string {
+	return fmt.Sprintf("no tag is selected of the %d of %s; ecrkit mirror plan --explain shows why", len(r.Decisions), r.From)
 }
 
 // typesText is "1 TYPE, 2 TYPE".
