@@ -3,6 +3,7 @@ package localecr
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/ecrkit/ecrkit/localecr/internal/identity"
 )
@@ -113,6 +114,12 @@ func (s *Server) SetAccounts(accounts []Account) error {
 		return fmt.Errorf("accounts of the local ECR: the first account must remain %s, which has the default registry", s.account)
 	}
 	return s.setCallers(accounts)
+}
+
+// CheckAccounts returns an error for the first account, user, role or policy that [New] would refuse.
+func CheckAccounts(accounts []Account) error {
+	_, err := identity.New(identityAccounts(accounts), make([]byte, 32), time.Now)
+	return err
 }
 
 func (s *Server) setCallers(accounts []Account) error {

@@ -72,6 +72,7 @@ func (f *Fault) check() error {
 			kinds++
 		}
 	}
+	_, v2 := v2Handlers[f.Op]
 	switch {
 	case f.Op == "":
 		return errors.New("op is missing")
@@ -79,6 +80,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("%q is no op of the audit log, such as UploadLayerPart, %q or %q", f.Op, "PUT "+routeManifest, "GET "+routeLayer)
 	case f.Op == opSignPayload && (f.Status == 0 || f.Code == ""):
 		return errors.New("SignPayload fails with a status and a code, such as ACCESS_DENIED: the failureCode of the image's signing status")
+	case f.Repository != "" && !v2 && f.Op != opSignPayload:
+		return fmt.Errorf("repository %s: the repository of a call of %s is not known when it begins; leave it out, or fail a route of /v2/", f.Repository, f.Op)
 	case kinds != 1:
 		return errors.New("exactly one of status, reset_request_after, reset_response_after, short_body, wrong_byte and stall must be given")
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):

@@ -156,7 +156,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	defer func() { err = errors.Join(err, srv.Close()) }()
 	l, err := srv.Listen(f.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; use another --addr, or --addr 127.0.0.1:0 for a free port", err)
+		return f.adviseAddress(err)
 	}
 	if err != nil {
 		return err
@@ -212,6 +212,9 @@ func onLoopback(addr string) bool {
 // localOptions turns flags into options. The caller closes the files that they need.
 func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func() error, err error) {
 	closeFiles = func() error { return nil }
+	if err := f.checkAddresses(); err != nil {
+		return o, closeFiles, err
+	}
 	if f.data != "" && f.ephemeral {
 		return o, closeFiles, usagef("--data and --ephemeral exclude each other")
 	}
@@ -253,7 +256,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		o.Quotas = localecr.DefaultQuotas()
 	default:
 		if o.Quotas, err = readFile(f.quotas, localecr.ReadQuotas); err != nil {
-			return o, closeFiles, err
+			return o, closeFiles, fmt.Errorf("--quotas must be off, default or a file: %w", err)
 		}
 	}
 	if f.faults != "" {
@@ -349,6 +352,9 @@ func readAccounts(r io.Reader) ([]localecr.Account, error) {
 	}
 	if len(accounts) == 0 {
 		return nil, errors.New("accounts: the list is empty")
+	}
+	if err := localecr.CheckAccounts(accounts); err != nil {
+		return nil, fmt.Errorf("accounts: %w", err)
 	}
 	return accounts, nil
 }

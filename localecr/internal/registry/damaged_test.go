@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A database of which only the head is on the disk is refused with an error, not by a panic.
+// A database of which only the head is on the disk, or another file in its place, is refused with an error, not by a panic.
 func TestOpenDamagedDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -24,10 +24,13 @@ func TestOpenDamagedDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(data[2*os.Getpagesize():]) // all but the two heads
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(dir, Options{}); !errors.Is(err, ErrDamaged) {
-		t.Errorf("%v", err)
+	// After the panic, the file stays locked by this process.
+	for _, content := range [][]byte{[]byte("not a database"), data} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir, Options{}); !errors.Is(err, ErrDamaged) {
+			t.Errorf("database of %d bytes: %v", len(content), err)
+		}
 	}
 }

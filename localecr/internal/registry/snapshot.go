@@ -44,7 +44,7 @@ func (s *Store) Snapshot(dir string) error {
 func (s *Store) Restore(dir string) (err error) {
 	db, err := bolt.Open(filepath.Join(dir, snapshotDatabase), 0o600, &bolt.Options{ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("snapshot in %s: %w", dir, err)
+		return fmt.Errorf("snapshot in %s: %w", dir, damagedOr(err))
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return db.View(func(from *bolt.Tx) error {

@@ -203,7 +203,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, ErrInUse)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
+		return nil, fmt.Errorf("local ECR data in %s: %w", dir, damagedOr(err))
 	}
 	s.db, s.writer.db = db, db
 	if err = s.syncEarlier(); err == nil {
@@ -216,6 +216,16 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		return nil, errors.Join(fmt.Errorf("local ECR data in %s: %w", dir, err), db.Close())
 	}
 	return s, nil
+}
+
+// damagedOr returns the error of opening a database: [ErrDamaged] if the file is not one, or is of another version.
+func damagedOr(err error) error {
+	for _, damaged := range []error{bolterrors.ErrInvalid, bolterrors.ErrVersionMismatch, bolterrors.ErrChecksum} {
+		if errors.Is(err, damaged) {
+			return fmt.Errorf("%w (metadata.db: %w)", ErrDamaged, err)
+		}
+	}
+	return err
 }
 
 // createTop makes the top of a new database.
