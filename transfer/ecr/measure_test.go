@@ -35,7 +35,7 @@ func TestPushMeasured(t *testing.T) {
 		"sent before it was measured": {lane: near, want: whole},
 		"fast":                        {lane: fastLane{size: 1, near: time.Hour, time: time.Microsecond}, want: whole},
 		"slow":                        {lane: slow, want: both},
-		"slow connections":            {lane: fastLane{size: 1, near: time.Hour, bytes: 12 << 20, time: 80 * time.Millisecond}, shape: localecr.NetworkShape{Rate: 20 << 20}, want: both},
+		"slow connections":            {lane: fastLane{size: 1, near: time.Hour, bytes: 6 << 20, time: 40 * time.Millisecond}, shape: localecr.NetworkShape{Rate: 20 << 20}, want: both},
 		"far away":                    {lane: fastLane{size: 1, near: 1, time: 1}, want: native},
 		"small":                       {lane: fastLane{size: 1 << 30, near: time.Hour, time: 1}, want: native},
 		"not wanted":                  {lane: near, mode: UploadNative, want: native},
@@ -43,7 +43,7 @@ func TestPushMeasured(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, localecr.Options{Shape: tt.shape})
+			w := newSmallPartsWorld(t, localecr.Options{Shape: tt.shape})
 			data, d := largeBlob()
 			e := w.v2Repository("app")
 			e.speed.lane, e.Upload = tt.lane, tt.mode

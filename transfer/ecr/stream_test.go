@@ -50,8 +50,7 @@ func TestStreamBlob(t *testing.T) {
 			if tt.fault.Op != "" {
 				fixture.Check(t, w.Server.SetFaults(tt.fault))
 			}
-			all, _ := largeBlob()
-			data := all[:tt.size]
+			data := randomBytes(tt.size)
 			var held atomic.Int64
 			e := w.repository("app")
 			s := e.StreamBlob(fixture.Context(t), streaming(&held))
@@ -80,8 +79,7 @@ func TestStreamBlob(t *testing.T) {
 func TestStreamBlobRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, localecr.Options{})
-	all, _ := largeBlob()
-	data := all[:3*minPartSize+7]
+	data := randomBytes(3*minPartSize + 7)
 	d := digest.FromBytes(data)
 	var held atomic.Int64
 	missing := func() bool {

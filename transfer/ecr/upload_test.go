@@ -24,11 +24,26 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 )
 
-// largeBlob is a blob of three parts.
+// newSmallPartsWorld is a world whose local ECR asks for the smallest parts that Amazon ECR
+// takes, which has less to hash and to send than the usual size.
+func newSmallPartsWorld(t *testing.T, o localecr.Options) *world {
+	t.Helper()
+	limits := localecr.DefaultLimits()
+	limits.PartSize = minPartSize
+	o.Limits = &limits
+	return newWorld(t, o)
+}
+
+// largeBlob is a blob of three of the smallest parts, and more than [content.DefaultPartSize].
 func largeBlob() ([]byte, content.Descriptor) {
-	data := make([]byte, 2*content.DefaultPartSize+5)
-	_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
+	data := randomBytes(2*minPartSize + 5)
 	return data, content.Descriptor{MediaType: "x/y", Digest: digest.FromBytes(data), Size: int64(len(data))}
+}
+
+func randomBytes(n int) []byte {
+	data := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
+	return data
 }
 
 // how are uploads whose progress is added up.
@@ -63,7 +78,7 @@ func TestUploadFaults(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, localecr.Options{})
+			w := newSmallPartsWorld(t, localecr.Options{})
 			data, d := largeBlob()
 			if tt.fault.Op != "" {
 				fixture.Check(t, w.Server.SetFaults(tt.fault))
@@ -73,7 +88,7 @@ func TestUploadFaults(t *testing.T) {
 			file := &countedFile{r: bytes.NewReader(data)}
 			fixture.Check(t, w.repository("app").UploadBlob(fixture.Context(t), d, parts.File{File: file}, w.how(dir, &sent, &resumed)))
 			// Once for the signature, and once to be sent.
-			if most := 2*d.Size + int64(tt.parts-3)*content.DefaultPartSize; file.read.Load() > most {
+			if most := 2*d.Size + int64(tt.parts-3)*minPartSize; file.read.Load() > most {
 				t.Errorf("%d bytes of the file were read, want at most %d", file.read.Load(), most)
 			}
 			if n := w.Calls.Count("UploadLayerPart"); n > tt.parts {
@@ -109,7 +124,7 @@ func (f *countedFile) ReadAt(p []byte, off int64) (int, error) {
 func TestUploadKeepsMemory(t *testing.T) {
 	t.Parallel()
 	for _, reads := range []int64{5, 100, 400, 900} {
-		w := newWorld(t, localecr.Options{})
+		w := newSmallPartsWorld(t, localecr.Options{})
 		content, d := largeBlob()
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -169,7 +184,7 @@ func (p *watchedPart) ReadAt(b []byte, off int64) (int, error) {
 // A state directory that cannot be written is no reason not to push.
 func TestUploadWithoutNote(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, localecr.Options{})
+	w := newSmallPartsWorld(t, localecr.Options{})
 	data, d := largeBlob()
 	var sent, resumed atomic.Int64
 	file := filepath.Join(t.TempDir(), "file")
@@ -184,7 +199,7 @@ func TestUploadWrongFile(t *testing.T) {
 	t.Parallel()
 	for name, resumed := range map[string]bool{"new": false, "resumed": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, localecr.Options{})
+			w := newSmallPartsWorld(t, localecr.Options{})
 			data, d := largeBlob()
 			data[0] ^= 1
 			dir := t.TempDir()
@@ -216,7 +231,7 @@ func beginUpload(t *testing.T, e *Repository, how content.Upload) (id string) {
 	fixture.Check(t, err)
 	entry, err := how.Note()
 	fixture.Check(t, err)
-	fixture.Check(t, entry.Begin(*out.UploadId, content.DefaultPartSize))
+	fixture.Check(t, entry.Begin(*out.UploadId, minPartSize))
 	fixture.Check(t, entry.Close())
 	return *out.UploadId
 }
@@ -225,15 +240,15 @@ func beginUpload(t *testing.T, e *Repository, how content.Upload) (id string) {
 // process, are others than those of the file: the file is right and is sent whole.
 func TestUploadOtherBeginning(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, localecr.Options{})
+	w := newSmallPartsWorld(t, localecr.Options{})
 	data, d := largeBlob()
 	var sent, resumed atomic.Int64
 	how := w.how(t.TempDir(), &sent, &resumed)
 	e := w.repository("app")
 	id := beginUpload(t, e, how)
 	_, err := e.api.UploadLayerPart(t.Context(), &ecr.UploadLayerPartInput{
-		RepositoryName: &e.repository, UploadId: &id, LayerPartBlob: make([]byte, content.DefaultPartSize),
-		PartFirstByte: aws.Int64(0), PartLastByte: aws.Int64(content.DefaultPartSize - 1),
+		RepositoryName: &e.repository, UploadId: &id, LayerPartBlob: make([]byte, minPartSize),
+		PartFirstByte: aws.Int64(0), PartLastByte: aws.Int64(minPartSize - 1),
 	})
 	fixture.Check(t, err)
 	fixture.Check(t, e.UploadBlob(fixture.Context(t), d, parts.File{File: bytes.NewReader(data)}, how))
