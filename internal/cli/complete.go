@@ -24,6 +24,13 @@ const (
 	maxCompletions = 200
 )
 
+// asksForCompletion reports whether a shell asks what the user can type. Only then are the
+// completions of flags and arguments registered, because that doubles the time to build the
+// command tree.
+func asksForCompletion(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
 // completeReferences completes the arguments of the commands that take references.
 func completeReferences(app *App, root *cobra.Command) {
 	for _, name := range []string{

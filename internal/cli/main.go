@@ -97,6 +97,10 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		app.Interactive = term.IsTerminal(int(f.Fd()))
 	}
 	root := newRootCommand(app)
+	if asksForCompletion(args) {
+		completeReferences(app, root)
+		completeEnumerations(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(app.Stdin)
 	root.SetOut(app.Stdout)

@@ -85,8 +85,6 @@ func newRootCommand(app *App) *cobra.Command {
 	completeWithoutPackages(app, root)
 	root.SetUsageFunc(app.printUsage)
 	splitExamples(root)
-	completeReferences(app, root)
-	completeEnumerations(root)
 	checkUsage(app, root)
 	return root
 }
