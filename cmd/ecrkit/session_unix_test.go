@@ -4,8 +4,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +27,10 @@ const fastClock = "SESSION_FAST_CLOCK"
 
 // session is the process that runs the commands of one script.
 func session() {
+	if err := stayOnLoopback(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	run := func(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookup func(string) (string, bool)) int {
 		if value, _ := lookup(fastClock); value != "" {
 			ctx = fastclock.Context(ctx)
@@ -34,6 +41,22 @@ func session() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// stayOnLoopback has all HTTP requests of this process to other machines go to a proxy that
+// does not exist. net/http reads the proxy variables once in a process: those that a script
+// sets later would have no effect.
+func stayOnLoopback() error {
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY"} {
+		if err := os.Setenv(name, "http://127.0.0.1:9"); err != nil {
+			return err
+		}
+	}
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: &url.URL{Scheme: "https", Host: "registry.example"}})
+	if err == nil && proxy == nil {
+		err = errors.New("requests to other machines do not go to the proxy")
+	}
+	return err
 }
 
 // buildClient returns a directory with the ecrkit that scripts run.
