@@ -28,7 +28,7 @@ build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
 
 demo: ## show the main features: push, sign, verify and pull a multi-platform image with a local ECR
-	@$(GO) run ./internal/tools/demo
+	@CGO_ENABLED=0 $(GO) run -trimpath ./internal/tools/demo
 
 test: ## run the tests, with the race detector
 	@$(if $(RACE),,echo "no C compiler (go env CGO_ENABLED is 0): the tests run without the race detector")
@@ -84,12 +84,15 @@ soak: ## kill the programs, make the local ECR fail, fill disks, set clocks, for
 	@mkdir -p bin
 	$(GO) run ./internal/tools/soak -o bin/soak.json $(SOAKFLAGS)
 
+# With these, everything is compiled once for lint, demo, build, release and the programs that tests run.
+lint: export CGO_ENABLED := 0
+lint: export GOFLAGS := -trimpath $(GOFLAGS)
 lint: ## run gofmt, go vet, go mod verify, staticcheck, actionlint and govulncheck (pinned in bench/go.mod)
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet -tags interop,interop_windows,trial ./...
 	@for target in darwin/amd64 darwin/arm64 windows/amd64; do \
-		echo "GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -trimpath -tags trial ./..."; \
-		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet -trimpath -tags trial ./... || exit 1; \
+		echo "GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -tags trial ./..."; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) vet -tags trial ./... || exit 1; \
 	done
 	$(GO) vet -C bench ./...
 	$(GO) vet -C internal/test/jobs ./...
