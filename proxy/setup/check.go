@@ -121,34 +121,6 @@ func (s *Setup) checkDaemon(host string) (RegistryAccess, string, error) {
 	return ThroughProxy, "", nil
 }
 
-// checkConfigPath reports whether containerd's CRI plugin, which pulls for Kubernetes, reads
-// hosts.toml. containerd 1.x does not unless it is told to; from 2.0 on it does.
-func (s *Setup) checkConfigPath() (RegistryAccess, string, error) {
-	path := s.path("etc/containerd/config.toml")
-	f, err := load(path)
-	if err != nil {
-		return "", "", err
-	}
-	var config struct {
-		Version  int            `toml:"version"`
-		Disabled []string       `toml:"disabled_plugins"`
-		Plugins  map[string]any `toml:"plugins"`
-	}
-	if err := toml.Unmarshal(f.original, &config); err != nil {
-		return NotConfigured, fmt.Sprintf("%s is not TOML: %v", path, err), nil
-	}
-	const plugin = "io.containerd.grpc.v1.cri"
-	if f.original == nil || config.Version > 2 || slices.Contains(config.Disabled, plugin) || slices.Contains(config.Disabled, "cri") {
-		return ThroughProxy, "", nil
-	}
-	cri, _ := config.Plugins[plugin].(map[string]any)
-	registry, _ := cri["registry"].(map[string]any)
-	if dirs, _ := registry["config_path"].(string); !slices.Contains(filepath.SplitList(dirs), "/etc/containerd/certs.d") {
-		return NotConfigured, fmt.Sprintf(`%s does not have Kubernetes read hosts.toml: set config_path = "/etc/containerd/certs.d" in [plugins.%q.registry] and restart containerd`, path, plugin), nil
-	}
-	return ThroughProxy, "", nil
-}
-
 // podmanRegistry is a registry of registries.conf.
 type podmanRegistry struct {
 	Prefix   string `toml:"prefix"`

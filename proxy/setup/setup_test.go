@@ -238,6 +238,54 @@ func TestCheckFinds(t *testing.T) {
 	})
 }
 
+// TestCheckKubernetes checks whether a config.toml has containerd's CRI plugin read hosts.toml.
+func TestCheckKubernetes(t *testing.T) {
+	t.Parallel()
+	const images, cri = "[plugins.'io.containerd.cri.v1.images'.registry]\n", "[plugins.\"io.containerd.grpc.v1.cri\".registry]\n"
+	const set, other = "config_path = \"/etc/containerd/certs.d\"\n", "config_path = \"/opt/certs.d\"\n"
+	cases := map[string]struct {
+		config, imported string
+		want             RegistryAccess
+		detail           string
+	}{
+		"1.x":                    {"version = 2\n" + cri, "", NotConfigured, "does not have"},
+		"1.x, set":               {"version = 2\n" + cri + set, "", ThroughProxy, ""},
+		"no version":             {"root = \"/a\"\n", "", NotConfigured, criPlugin},
+		"2.0 or 2.2":             {"version = 3\n" + images + "config_path = ''\n", "", NotConfigured, "only from containerd 2.2 on"},
+		"2.0, empty":             {"version = 3\n", "", NotConfigured, imagesPlugin},
+		"2.0, set":               {"version = 3\n" + images + set, "", ThroughProxy, ""},
+		"2.0, two directories":   {"version = 3\n" + images + "config_path = '/etc/containerd/certs.d:/etc/docker/certs.d'\n", "", ThroughProxy, ""},
+		"2.0, others":            {"version = 3\n" + images + other, "", NotConfigured, "does not have"},
+		"2.0, for another":       {"version = 3\n" + cri + set, "", NotConfigured, imagesPlugin},
+		"2.0, disabled":          {"version = 3\ndisabled_plugins = ['io.containerd.cri.v1.images']\n", "", ThroughProxy, ""},
+		"2.3":                    {"version = 4\n" + images + "config_path = ''\n", "", ThroughProxy, ""},
+		"2.3, others":            {"version = 4\n" + images + other, "", NotConfigured, "does not have"},
+		"2.3, mirrors":           {"version = 4\n[plugins.'io.containerd.cri.v1.images'.registry.mirrors.\"a.example\"]\nendpoint = []\n", "", NotConfigured, "does not have"},
+		"imported":               {"version = 3\nimports = ['/etc/containerd/conf.d/*.toml']\n", "version = 3\n" + images + set, ThroughProxy, ""},
+		"imported, beside":       {"version = 2\nimports = ['conf.d/a.toml']\n" + cri, cri + set, ThroughProxy, ""},
+		"imported, others":       {"version = 4\nimports = ['/etc/containerd/conf.d/*.toml']\n", images + other, NotConfigured, "does not have"},
+		"imported, not TOML":     {"version = 4\nimports = ['/etc/containerd/conf.d/*.toml']\n", "x", NotConfigured, "a.toml is not TOML"},
+		"imported, about others": {"version = 3\nimports = ['/etc/containerd/conf.d/*.toml']\n" + images + set, "[plugins.'io.containerd.cri.v1.images']\nx = 1\n", ThroughProxy, ""},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, Containerd, address, false)
+			if _, err := s.Set(registry); err != nil {
+				t.Fatal(err)
+			}
+			s.write(t, "etc/containerd/config.toml", c.config)
+			if c.imported != "" {
+				s.write(t, "etc/containerd/conf.d/a.toml", c.imported)
+			}
+			state, detail, err := s.Check(registry)
+			if err != nil || state != c.want || !strings.Contains(detail, c.detail) {
+				t.Errorf("%q: %s, %v; want %q with %q", state, detail, err, c.want, c.detail)
+			}
+		})
+	}
+}
+
 // TestSetRefuses checks that a file that cannot be added to stays as it is.
 func TestSetRefuses(t *testing.T) {
 	t.Parallel()
