@@ -114,7 +114,7 @@ func (app *App) setUpProxy(ctx context.Context, f proxySetupFlags, engine string
 	for _, host := range hosts {
 		h := proxySetupHost{Host: host, State: "unchanged"}
 		if h.Files, err = change(host); err != nil {
-			return proxySetupAdvice(err)
+			return proxySetupAdvice(s, err)
 		}
 		for _, c := range h.Files {
 			if c.State != setup.Unchanged {
@@ -133,22 +133,29 @@ func (app *App) setUpProxy(ctx context.Context, f proxySetupFlags, engine string
 		}
 	}
 	if result.Changed {
-		text.WriteString(afterProxySetup[s.Engine])
+		text.WriteString(afterProxySetup(s, f.remove))
 	}
 	return app.PrintResult(result, text.String())
 }
 
 // afterProxySetup is what makes a change count.
-var afterProxySetup = map[setup.Engine]string{
-	setup.Docker:   "Docker before 29 does not read hosts.toml: name images 127.0.0.1:4511/HOST/REPOSITORY. A changed daemon.json needs `systemctl reload docker`.\n",
-	setup.BuildKit: "Restart buildkitd, which reads its configuration when it starts.\n",
+func afterProxySetup(s *setup.Setup, removed bool) string {
+	switch {
+	case s.Engine == setup.BuildKit:
+		return "Restart buildkitd, which reads its configuration when it starts.\n"
+	case s.Engine != setup.Docker:
+		return ""
+	case removed:
+		return "A changed daemon.json needs `systemctl reload docker`.\n"
+	}
+	return "Docker before 29 does not read hosts.toml: name images " + s.Proxy.Host + "/HOST/REPOSITORY. A changed daemon.json needs `systemctl reload docker`.\n"
 }
 
 // proxySetupAdvice adds what to do about an error.
-func proxySetupAdvice(err error) error {
+func proxySetupAdvice(s *setup.Setup, err error) error {
 	switch {
 	case errors.Is(err, setup.ErrFallback):
-		return usageError{fmt.Errorf("%w; add --fallback, or write 127.0.0.1:4511/HOST/REPOSITORY in FROM", err)}
+		return usageError{fmt.Errorf("%w; add --fallback, or write %s/HOST/REPOSITORY in FROM", err, s.Proxy.Host)}
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; run it as root", err)
 	}
@@ -161,7 +168,7 @@ func proxySetupHosts(s *setup.Setup, f proxySetupFlags, args []string) ([]string
 		hosts, err := s.Hosts()
 		switch {
 		case err != nil:
-			return nil, proxySetupAdvice(err)
+			return nil, proxySetupAdvice(s, err)
 		case !f.check && !f.remove:
 			return nil, usagef("HOST is missing: name the registries to read through the proxy")
 		case f.check && len(hosts) == 0:
@@ -193,7 +200,7 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 	for _, host := range hosts {
 		reading, detail, err := s.Check(host)
 		if err != nil {
-			return proxySetupAdvice(err)
+			return proxySetupAdvice(s, err)
 		}
 		h := proxySetupHost{Host: host, State: string(reading), Detail: detail}
 		if reading == setup.ThroughProxy {

@@ -16,7 +16,7 @@ func (s *Setup) buildkitFile(host string) managed {
 	proxy := s.Proxy.Host
 	remove := func(text []byte) ([]byte, error) {
 		text, err := cutBlock(text, host)
-		if err != nil || slices.ContainsFunc(blockKeys(text), func(key string) bool { return key != proxy }) {
+		if err != nil || slices.ContainsFunc(blockKeys(text), func(key string) bool { return proxyOf(text, key) == proxy }) {
 			return text, err
 		}
 		return cutBlock(text, proxy)

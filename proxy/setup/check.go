@@ -56,7 +56,10 @@ func (s *Setup) Hosts() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		return slices.DeleteFunc(blockKeys(f.original), func(key string) bool { return key == s.Proxy.Host }), nil
+		return slices.DeleteFunc(blockKeys(f.original), func(key string) bool {
+			_, _, err := findBlock(f.original, key)
+			return s.Engine == BuildKit && err == nil && proxyOf(f.original, key) == "" // it is about a proxy
+		}), nil
 	}
 	paths, err := filepath.Glob(pattern)
 	if err != nil {

@@ -21,8 +21,17 @@ func (s *Setup) daemonFile(host string) managed {
 		set:  func(text []byte) ([]byte, error) { return addInsecure(text, s.Proxy.Host) },
 		remove: func(text []byte) ([]byte, error) {
 			hosts, err := s.Hosts()
-			if err != nil || slices.ContainsFunc(hosts, func(other string) bool { return other != host }) {
-				return text, err
+			if err != nil {
+				return nil, err
+			}
+			for _, other := range hosts {
+				f, err := load(s.files(other)[0].path)
+				if err != nil {
+					return nil, err
+				}
+				if other != host && proxyOf(f.original, other) == s.Proxy.String() {
+					return text, nil
+				}
 			}
 			return cutInsecure(text, s.Proxy.Host)
 		},

@@ -101,20 +101,29 @@ func (s *Setup) path(elements ...string) string {
 	return filepath.Join(append([]string{s.Root, string(filepath.Separator)}, elements...)...)
 }
 
-// Set has the engine read a registry, in its canonical spelling, through the proxy.
+// Set has the engine read a registry, in its canonical spelling, through the proxy, and no longer through another one
+// that was set up before.
 func (s *Setup) Set(host string) ([]FileChange, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err
 	}
-	return change(s.files(host), func(m managed) edit { return m.set })
+	list, err := s.edits(host)
+	if err != nil {
+		return nil, err
+	}
+	return change(list, func(m managed) edit { return m.set })
 }
 
-// Remove restores the files as they were before [Setup.Set].
+// Remove restores the files as they were before [Setup.Set], also if that was for another proxy.
 func (s *Setup) Remove(host string) ([]FileChange, error) {
 	if err := checkHost(host); err != nil {
 		return nil, err
 	}
-	return change(s.files(host), func(m managed) edit { return m.remove })
+	list, err := s.edits(host)
+	if err != nil {
+		return nil, err
+	}
+	return change(list, func(m managed) edit { return m.remove })
 }
 
 // checkHost refuses what is no part of a path of the proxy, and of no file name.

@@ -319,6 +319,17 @@ func TestSetRefuses(t *testing.T) {
 			}
 		})
 	}
+	for engine, path := range map[Engine]string{Containerd: hostsPath, Podman: podmanPath, BuildKit: buildPath} {
+		s := newSetup(t, engine, address, true)
+		s.write(t, path, beginMark+registry+"\n[registry.\"1234")
+		hosts, err := s.Hosts()
+		if err != nil || len(hosts) != 1 {
+			t.Errorf("%s: of a file that is half written, %q are set up, %v", engine, hosts, err)
+		}
+		if _, err := s.Remove(registry); err == nil || !strings.Contains(err.Error(), "is missing") {
+			t.Errorf("%s: from a file that is half written: %v", engine, err)
+		}
+	}
 	for _, host := range []string{"", "..", "a/b", "[::1]:4510", "a\"b", "a\nb"} {
 		if _, err := newSetup(t, Podman, address, false).Set(host); err == nil {
 			t.Errorf("the registry %q is written", host)
@@ -349,6 +360,59 @@ func TestRemoveOne(t *testing.T) {
 		}
 		if state, _, err := s.Check(registry); state != NotConfigured || err != nil {
 			t.Errorf("%s: what was removed is %q, %v", engine, state, err)
+		}
+	}
+}
+
+// TestOtherProxy sets up a registry for one proxy and then for another, and removes it without naming either: the
+// files are as they were.
+func TestOtherProxy(t *testing.T) {
+	t.Parallel()
+	files := map[Engine]string{Docker: daemonPath, Podman: podmanPath, Containerd: hostsPath, BuildKit: buildPath}
+	for engine, file := range files {
+		for _, fallback := range []bool{false, true} {
+			if engine == BuildKit && !fallback {
+				continue
+			}
+			for _, again := range []string{remote, "http://10.0.0.6:4511", "https://proxy.example:443"} {
+				s := newSetup(t, engine, remote, fallback)
+				text := "# mine\n"
+				if engine == Docker {
+					text = "{\"debug\": true}\n"
+				}
+				s.write(t, file, text)
+				before := s.tree(t)
+				for _, proxy := range []string{remote, again} {
+					var err error
+					if s, err = New(engine, s.Root, proxy, fallback); err != nil {
+						t.Fatal(err)
+					}
+					for _, host := range []string{registry, local} {
+						if _, err := s.Set(host); err != nil {
+							t.Fatal(err)
+						}
+						if state, detail, err := s.Check(host); state != ThroughProxy || err != nil {
+							t.Errorf("%s by %s: %q: %s, %v", engine, proxy, state, detail, err)
+						}
+					}
+				}
+				s, err := New(engine, s.Root, address, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				hosts, err := s.Hosts()
+				if err != nil || len(hosts) != 2 {
+					t.Errorf("%s: set up are %q, %v", engine, hosts, err)
+				}
+				for _, host := range hosts {
+					if _, err := s.Remove(host); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if after := s.tree(t); !same(before, after) {
+					t.Errorf("%s by %s, then %s: before\n%q, after\n%q", engine, remote, again, before, after)
+				}
+			}
 		}
 	}
 }

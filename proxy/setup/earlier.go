@@ -1,0 +1,78 @@
+package setup
+
+import "regexp"
+
+// writtenProxy finds the proxy that a block names: in hosts.toml its URL, in buildkitd.toml its address.
+var writtenProxy = regexp.MustCompile(`(?m)^(?:\[host\.|  mirrors = \[)"([^"]+)"\]\r?$`)
+
+// proxyOf returns the proxy that the block of a registry names, "" if there is none.
+func proxyOf(text []byte, key string) string {
+	start, end, err := findBlock(text, key)
+	if start < 0 || err != nil {
+		return ""
+	}
+	if found := writtenProxy.FindSubmatch(text[start:end]); found != nil {
+		return string(found[1])
+	}
+	return ""
+}
+
+// earlier returns the setup that was made for a registry with another proxy, nil if that is none.
+func (s *Setup) earlier(host string) (*Setup, error) {
+	if s.Engine == Podman { // the block of a registry has all
+		return nil, nil
+	}
+	f, err := load(s.files(host)[0].path)
+	if err != nil {
+		return nil, err
+	}
+	proxy := proxyOf(f.original, host)
+	if s.Engine == BuildKit && proxy != "" {
+		scheme := "https://"
+		if start, _, err := findBlock(f.original, proxy); start >= 0 || err != nil {
+			scheme = "http://"
+		}
+		proxy = scheme + proxy
+	}
+	if proxy == "" || proxy == s.Proxy.String() {
+		return nil, nil
+	}
+	old, err := New(s.Engine, s.Root, proxy, true)
+	if err != nil {
+		return nil, nil // somebody has edited it
+	}
+	return old, nil
+}
+
+// edits returns the files that are about a registry, with the part of an earlier proxy taken out of each.
+func (s *Setup) edits(host string) ([]managed, error) {
+	list := s.files(host)
+	old, err := s.earlier(host)
+	if old == nil || err != nil {
+		return list, err
+	}
+	for _, m := range old.files(host) {
+		known := false
+		for i := range list {
+			if list[i].path == m.path {
+				known = true
+				list[i].set, list[i].remove = after(m.remove, list[i].set), after(m.remove, list[i].remove)
+			}
+		}
+		if !known {
+			list = append(list, managed{path: m.path, set: m.remove, remove: m.remove})
+		}
+	}
+	return list, nil
+}
+
+// after returns the edit that makes two edits.
+func after(first, second edit) edit {
+	return func(text []byte) ([]byte, error) {
+		text, err := first(text)
+		if err != nil {
+			return nil, err
+		}
+		return second(text)
+	}
+}
