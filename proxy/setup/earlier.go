@@ -1,18 +1,21 @@
 package setup
 
-import "regexp"
+import "strings"
 
-// writtenProxy finds the proxy that a block names: in hosts.toml its URL, in buildkitd.toml its address.
-var writtenProxy = regexp.MustCompile(`(?m)^(?:\[host\.|  mirrors = \[)"([^"]+)"\]\r?$`)
-
-// proxyOf returns the proxy that the block of a registry names, "" if there is none.
+// proxyOf returns the proxy that the block of a registry names, "" if there is none: in hosts.toml its URL, in
+// buildkitd.toml its address.
 func proxyOf(text []byte, key string) string {
 	start, end, err := findBlock(text, key)
 	if start < 0 || err != nil {
 		return ""
 	}
-	if found := writtenProxy.FindSubmatch(text[start:end]); found != nil {
-		return string(found[1])
+	for line := range strings.Lines(string(text[start:end])) {
+		line = strings.TrimRight(line, "\r\n")
+		for _, before := range []string{`[host."`, `  mirrors = ["`} {
+			if rest, ok := strings.CutPrefix(line, before); ok {
+				return strings.TrimSuffix(rest, `"]`)
+			}
+		}
 	}
 	return ""
 }
