@@ -22,7 +22,7 @@ TESTFLAGS := $(RACE) -vet=off -ldflags=-w
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
-.PHONY: build demo test trial interop interop-windows bench fuzz soak lint release image install clean help
+.PHONY: build demo test trial interop interop-engines interop-windows bench fuzz soak lint release image install clean help
 
 build: ## build bin/ecrkit and bin/docker-credential-ecrkit (static)
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
@@ -49,6 +49,9 @@ interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, 
 	$(GO) test -tags interop -count=1 -timeout 40m ./internal/test/interop/ -args $(if $(TLS),-tls)
 	$(GO) run ./internal/tools/image -o bin/image
 	$(GO) test -C internal/test/stack -tags interop -run '^TestImage$$' -count=1 . -args -image "$(abspath bin/image)"
+
+interop-engines: ## pull and push through the proxy with the newest containerd and BuildKit (as root; builds them first, in many minutes)
+	$(GO) test -tags interop,trial -count=1 -timeout 60m -run '^TestTrialEngines$$' ./internal/test/interop/
 
 # ZIP is the archive to test, as `make release` writes it. Without it, the programs are built in the same way.
 ZIP ?=

@@ -8,4 +8,7 @@
 // `make interop` installs when it can. crane and regctl are built from bench/go.mod, cosign from
 // bench/cosign/go.mod: the first time that takes many minutes, in which the tests run that need no cosign. A
 // client that is missing is a failure: no test is skipped.
+//
+// TestTrialEngines, which `make interop-engines` runs, builds the newest containerd and BuildKit from
+// bench/engines/go.mod and has them pull and push through `ecrkit proxy`.
 package interop

@@ -89,19 +89,21 @@ func (s *suite) kind(name string) kind {
 // the lowest priority while the tests run that do not wait for it.
 func buildPeers(t *testing.T, dir string) (cosign func() error) {
 	t.Helper()
-	build := func(module string, packages ...string) error {
-		cmd := exec.CommandContext(t.Context(), "nice", append([]string{"go", "build", "-C", module, "-trimpath", "-o", dir + "/"}, packages...)...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %v: %w\n%s", packages, err, out)
-		}
-		return nil
-	}
-	if err := build("../../../bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
+	if err := buildPeer(t, dir, "bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
 		t.Fatal(err)
 	}
-	cosign = sync.OnceValue(func() error { return build("../../../bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })
+	cosign = sync.OnceValue(func() error { return buildPeer(t, dir, "bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })
 	go cosign()
 	t.Cleanup(func() { cosign() }) // which has ended, or ends with t.Context
 	return cosign
+}
+
+// buildPeer builds packages of a module into dir.
+func buildPeer(t *testing.T, dir, module string, packages ...string) error {
+	cmd := exec.CommandContext(t.Context(), "nice", append([]string{"go", "build", "-C", "../../../" + module, "-trimpath", "-o", dir + "/"}, packages...)...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %v: %w\n%s", packages, err, out)
+	}
+	return nil
 }
