@@ -9,6 +9,6 @@
 // bench/cosign/go.mod: the first time that takes many minutes, in which the tests run that need no cosign. A
 // client that is missing is a failure: no test is skipped.
 //
-// TestTrialEngines, which `make interop-engines` runs, builds the newest containerd and BuildKit from
-// bench/engines/go.mod and has them pull and push through `ecrkit proxy`.
+// TestTrialEngines, which `make interop-engines` runs, builds the newest containerd, BuildKit and Docker from
+// bench/engines/go.mod and bench/docker/go.mod and has them pull and push through `ecrkit proxy`.
 package interop

@@ -26,7 +26,7 @@ type newest struct {
 	dir string // of the engines, with a short path
 }
 
-// TestTrialEngines pulls and pushes through the proxy with the newest containerd and BuildKit, which are built
+// TestTrialEngines pulls and pushes through the proxy with the newest containerd, BuildKit and Docker, which are built
 // first. `make engines` runs it.
 func TestTrialEngines(t *testing.T) {
 	if os.Getuid() != 0 {
@@ -39,7 +39,9 @@ func TestTrialEngines(t *testing.T) {
 	for module, packages := range map[string][]string{
 		"bench": {"github.com/google/go-containerregistry/cmd/crane"},
 		"bench/engines": {"github.com/containerd/containerd/v2/cmd/containerd", "github.com/containerd/containerd/v2/cmd/ctr",
-			"github.com/moby/buildkit/cmd/buildkitd", "github.com/moby/buildkit/cmd/buildctl", "./cripull"},
+			"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", "github.com/moby/buildkit/cmd/buildkitd",
+			"github.com/moby/buildkit/cmd/buildctl", "./cripull"},
+		"bench/docker": {"github.com/moby/moby/v2/cmd/dockerd"},
 	} {
 		if err := buildPeer(t, s.bin, module, packages...); err != nil {
 			t.Fatal(err)
@@ -69,6 +71,7 @@ func TestTrialEngines(t *testing.T) {
 	n.proxied = w.startProxy(t, "--allow-push", "--policy", policy)
 	t.Run("Containerd", n.testContainerd)
 	t.Run("BuildKit", n.testBuildKit)
+	t.Run("Docker", n.testDocker)
 }
 
 // pushApp pushes app:1, an image with a layer of 12 MiB.
@@ -207,4 +210,27 @@ func (n *newest) testBuildKit(t *testing.T) {
 	}
 	n.run(t, "crane", "validate", "--remote", n.Addr+"/pushed:buildkit")
 	n.refused(t, "it is not signed", "sh", "-c", dockerfile(n.image("signed:1"))+"--output type=oci,dest="+n.dir+"/built.tar")
+}
+
+// testDocker pulls by the plain name and by the proxy's, and pushes.
+func (n *newest) testDocker(t *testing.T) {
+	n.setup(t, "docker")
+	const certs = "/etc/docker/certs.d"
+	socket := n.dir + "/d.sock"
+	// Clients of Docker 20.10 speak an older version of its API.
+	n.daemon(t, socket, "unshare", "--mount", "sh", "-c", "mkdir -p "+certs+" && mount --bind "+n.root+certs+" "+certs+" && DOCKER_MIN_API_VERSION=1.41 exec dockerd --data-root "+
+		n.dir+"/d --exec-root "+n.dir+"/d-run --pidfile "+n.dir+"/d.pid -H unix://"+socket+
+		" --iptables=false --ip6tables=false --bridge=none --feature containerd-snapshotter=true --storage-driver=native --log-level=error")
+	docker := "docker -H unix://" + socket + " "
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if _, _, err := n.execute(t, "sh", "-c", docker+"info"); err == nil {
+			break
+		}
+	}
+	n.calls(t)
+	n.refused(t, "it is not signed", "sh", "-c", docker+"pull "+n.Addr+"/signed:1")
+	n.run(t, "sh", "-c", docker+"pull "+n.Addr+"/app:1")
+	n.wantOneFetch(t, true)
+	n.run(t, "sh", "-c", docker+"pull "+n.image("app:1")+" && "+docker+"tag "+n.image("app:1")+" "+n.image("pushed:docker")+" && "+docker+"push "+n.image("pushed:docker"))
+	wantDigest(t, "docker pushes", n.run(t, "crane", "digest", n.Addr+"/pushed:docker"), n.run(t, "crane", "digest", n.Addr+"/app:1"))
 }
