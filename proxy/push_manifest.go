@@ -91,6 +91,9 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t target) (done b
 	if _, err := h.demand(r.Context(), h.repository(t)); err != nil {
 		return true, err
 	}
+	if t.kind == kindBlobs { // who pulls does not ask so
+		h.repository(t).pushing()
+	}
 	d := digest.Digest(t.reference)
 	if size, ok := h.uploads.pushed(t); ok && t.kind == kindBlobs {
 		headBlob(w, d, size)

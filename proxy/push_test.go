@@ -302,12 +302,21 @@ func TestHeadUnderDemand(t *testing.T) {
 			t.Errorf("%s %s: %s, %v, want %d", method, path, r.Status, err, status)
 		}
 	}
-	want(http.MethodHead, u.path(), http.StatusOK)
 	want(http.MethodGet, u.path(), http.StatusForbidden)
-	for _, path := range []string{manifest, "/v2/registry.example/team/app/manifests/1.0"} {
+	manifests := []string{manifest, "/v2/registry.example/team/app/manifests/1.0"}
+	for _, path := range manifests {
 		want(http.MethodHead, path, http.StatusForbidden)
 		want(http.MethodGet, path, http.StatusForbidden)
 	}
+	// Who asks for a layer in this way is about to push: for him, what is refused is not there.
+	want(http.MethodHead, u.path(), http.StatusOK)
+	for _, path := range manifests {
+		want(http.MethodHead, path, http.StatusNotFound)
+		want(http.MethodGet, path, http.StatusForbidden)
+	}
+	repository := s.handler.repository(target{host: registryHost, repository: "team/app"})
+	repository.pushed = repository.pushed.Add(-pushTime)
+	want(http.MethodHead, manifest, http.StatusForbidden)
 	if u.sent > 0 {
 		t.Errorf("%d bytes of a layer were read", u.sent)
 	}
@@ -317,5 +326,8 @@ func TestHeadUnderDemand(t *testing.T) {
 		by.mu.Unlock()
 		want(http.MethodHead, u.path(), status)
 		want(http.MethodHead, manifest, status)
+		repository.pushing()
+		want(http.MethodHead, manifest, status)
+		repository.pushed = time.Time{}
 	}
 }

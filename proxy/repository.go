@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -15,8 +16,26 @@ type repository struct {
 	host, name string
 	grants     *grants
 
-	mu  sync.Mutex
-	src content.Source // nil is not open
+	mu     sync.Mutex
+	src    content.Source // nil is not open
+	pushed time.Time      // when a client did last what only those do who push
+}
+
+// pushTime is how long after its last request about a layer a push is taken to go on.
+const pushTime = 5 * time.Minute
+
+// pushing notes that a client pushes to the repository.
+func (r *repository) pushing() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pushed = time.Now()
+}
+
+// isPushed reports whether a client pushes to the repository.
+func (r *repository) isPushed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.pushed.IsZero() && time.Since(r.pushed) < pushTime
 }
 
 // repository returns the repository of a request. It sends no request.

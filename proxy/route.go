@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -38,6 +39,9 @@ func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
 // still be answered.
 func (h *Handler) route(w http.ResponseWriter, r *http.Request, t target) error {
 	if !reads(r) || t.kind == kindUploads {
+		if h.options.Push {
+			h.repository(t).pushing()
+		}
 		return h.push(w, r, t)
 	}
 	if h.options.Push && r.Method == http.MethodHead && t.isDigest() && (t.kind == kindBlobs || t.kind == kindManifests) {
@@ -47,13 +51,26 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, t target) error 
 	}
 	switch t.kind {
 	case kindManifests:
-		return h.manifest(w, r, t)
+		err := h.manifest(w, r, t)
+		if h.options.Push && r.Method == http.MethodHead && h.repository(t).isPushed() {
+			err = unknownToPush(err)
+		}
+		return err
 	case kindBlobs:
 		return h.blob(w, r, t)
 	case kindTags:
 		return h.tags(w, r, t)
 	}
 	return h.referrers(w, r, t)
+}
+
+// unknownToPush makes an image that the policy refuses one that does not exist. containerd and BuildKit ask what a tag
+// names before they push it, and give up at another refusal: a tag that names a refused image could not be pushed again.
+func unknownToPush(err error) error {
+	if f := (*failure)(nil); errors.As(err, &f) && f.status == http.StatusForbidden {
+		return &failure{http.StatusNotFound, "MANIFEST_UNKNOWN", f.message}
+	}
+	return err
 }
 
 // reads reports whether the method of a request only reads.
