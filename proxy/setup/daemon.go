@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tailscale/hujson"
 )
 
 const insecureKey = "insecure-registries"
+
+// foreignMark is a line in the block of a hosts.toml: the proxy was in daemon.json before.
+const foreignMark = "# " + insecureKey + " of docker had the proxy already"
 
 // daemonFile is the configuration of the docker engine, which speaks plain HTTP to another
 // machine only if it is told to. A proxy on this machine needs no entry.
@@ -20,22 +24,69 @@ func (s *Setup) daemonFile(host string) managed {
 		path: s.path("etc/docker/daemon.json"),
 		set:  func(text []byte) ([]byte, error) { return addInsecure(text, s.Proxy.Host) },
 		remove: func(text []byte) ([]byte, error) {
-			hosts, err := s.Hosts()
-			if err != nil {
-				return nil, err
+			if others, err := s.others(host); err != nil || len(others) > 0 {
+				return text, err
 			}
-			for _, other := range hosts {
-				f, err := load(s.files(other)[0].path)
-				if err != nil {
-					return nil, err
-				}
-				if other != host && proxyOf(f.original, other) == s.Proxy.String() {
-					return text, nil
-				}
+			block, err := s.ownBlock(host)
+			if err != nil || block == "" || strings.Contains(block, foreignMark) {
+				return text, err
 			}
 			return cutInsecure(text, s.Proxy.Host)
 		},
 	}
+}
+
+// isForeign reports whether the entry of the proxy in daemon.json is not ours.
+func (s *Setup) isForeign(host string) (bool, error) {
+	list := s.files(host)
+	if len(list) < 2 {
+		return false, nil
+	}
+	others, err := s.others(host)
+	if err != nil {
+		return false, err
+	}
+	for _, other := range append(others, host) { // what was found out first holds
+		block, err := s.ownBlock(other)
+		if err != nil || block != "" {
+			return strings.Contains(block, foreignMark), err
+		}
+	}
+	f, err := load(list[1].path)
+	if err != nil {
+		return false, err
+	}
+	have, err := insecure(f.original)
+	return err == nil && slices.Contains(have, s.Proxy.Host), nil // the edit of the file reports what is wrong with it
+}
+
+// others returns the other registries that the proxy was set up for.
+func (s *Setup) others(host string) ([]string, error) {
+	hosts, err := s.Hosts()
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	for _, other := range hosts {
+		block, err := s.ownBlock(other)
+		if err != nil {
+			return nil, err
+		}
+		if other != host && block != "" {
+			others = append(others, other)
+		}
+	}
+	return others, nil
+}
+
+// ownBlock returns the block of a registry in its hosts.toml if it is about this proxy.
+func (s *Setup) ownBlock(host string) (string, error) {
+	f, err := load(s.files(host)[0].path)
+	if err != nil || proxyOf(f.original, host) != s.Proxy.String() {
+		return "", err
+	}
+	start, end, err := findBlock(f.original, host)
+	return string(f.original[start:end]), err
 }
 
 // newDaemon is the file that is written if there is none.

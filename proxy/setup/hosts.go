@@ -35,6 +35,13 @@ func (s *Setup) hostsFile(dir, host string) managed {
 			endpoints := []string{
 				fmt.Sprintf("[host.%q]", s.Proxy), `  capabilities = ["pull", "resolve"]`,
 			}
+			if s.Engine == Docker {
+				if foreign, err := s.isForeign(host); err != nil {
+					return nil, err
+				} else if foreign {
+					endpoints = append(endpoints, foreignMark)
+				}
+			}
 			if !s.Fallback {
 				// Everything else is another endpoint, or belongs to one. containerd does not
 				// name the registry when it pushes, so pushes go there themselves.

@@ -97,7 +97,7 @@ func TestSetAndRemove(t *testing.T) {
 		}},
 		"docker": {Docker, remote, daemonPath, []string{
 			"{}", "{ }\n", "{\"debug\":true}", "{\n  \"debug\": true,\n\t\"insecure-registries\" : [ ]\n}", "{\n  \"insecure-registries\": [\n    \"a.example\",\n    \"b.example\"\n  ],\n  \"debug\": false\n}\n",
-			"{\"insecure-registries\":[]}",
+			"{\"insecure-registries\":[]}", "{\"insecure-registries\":[\"10.0.0.5:4511\"]}", "{\n  \"insecure-registries\": [\"a.example\", \"10.0.0.5:4511\"]\n}\n",
 		}},
 	}
 	for name, c := range cases {
