@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 )
 
 // KMSReference names a key of AWS KMS. Users write it in one of these forms:
@@ -121,15 +121,10 @@ func kmsEndpoint(host string) (string, error) {
 	if host == "" {
 		return "", nil
 	}
-	u, err := url.Parse("https://" + host)
-	if err != nil || u.Host != host || u.Hostname() == "" {
-		return "", errors.New("not HOST or HOST:PORT")
+	if _, err := registryname.Host(host); err != nil {
+		return "", fmt.Errorf("not HOST or HOST:PORT: %w", err)
 	}
-	if port := u.Port(); port != "" || strings.HasSuffix(host, ":") {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return "", fmt.Errorf("%q is not a port", port)
-		}
-	}
+	u := url.URL{Scheme: "https", Host: host}
 	if loopback.Is(u.Hostname()) {
 		u.Scheme = "http"
 	}

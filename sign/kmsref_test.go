@@ -95,7 +95,7 @@ func TestParseKMSReferenceRefuses(t *testing.T) {
 }
 
 func FuzzParseKMSReference(f *testing.F) {
-	for _, seed := range []string{"awskms:///alias/x", "awskms://[::1]:1/" + testKeyID, "arn:aws-iso-b:kms:us-isob-east-1:111122223333:key/" + testMRK, "alias/a/b"} {
+	for _, seed := range []string{"awskms:///alias/x", "awskms://[::1]:1/" + testKeyID, "arn:aws-iso-b:kms:us-isob-east-1:111122223333:key/" + testMRK, "alias/a/b", "awskms://é/alias/x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

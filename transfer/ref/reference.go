@@ -125,17 +125,15 @@ func Parse(s string, registries auth.Registries, detect func(path string) Kind) 
 }
 
 func parseReference(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
-	if s == StandardStream || strings.HasPrefix(s, StandardStream+":") {
-		return parsePath(KindArchive, s, func(path string) Kind {
-			if path == StandardStream {
-				return KindArchive
-			}
-			return ""
-		})
+	if isStandardStream(s) {
+		return parsePath(KindArchive, s, detectStandardStream)
 	}
 	if kind, rest, ok := strings.Cut(s, ":"); ok {
 		switch kind := Kind(kind); kind {
 		case KindLayout, KindArchive:
+			if kind == KindArchive && isStandardStream(rest) {
+				detect = detectStandardStream
+			}
 			return parsePath(kind, rest, detect)
 		case KindDockerArchive:
 			return parseDockerArchive(rest)
@@ -165,6 +163,19 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 		return found, nil
 	}
 	return Reference{}, ErrUnknownPlace
+}
+
+// isStandardStream reports whether s is "-" or begins with "-:".
+func isStandardStream(s string) bool {
+	return s == StandardStream || strings.HasPrefix(s, StandardStream+":")
+}
+
+// detectStandardStream finds an archive at "-" only, so that all of what follows is the name of an image.
+func detectStandardStream(path string) Kind {
+	if path == StandardStream {
+		return KindArchive
+	}
+	return ""
 }
 
 // parseDetected reads PATH[:TAG] without the name of a kind; its Kind is "" if nothing

@@ -196,7 +196,7 @@ func FuzzParseReference(f *testing.F) {
 		"", "app:1", ecrHost + "/app:1@" + someSHA, "127.0.0.1:4510/a/b:c", "oci:dir:tag", "oci:a:b/c@" + someSHA,
 		`oci:C:\x:1`, "oci-archive:f.tar:x", "img:1", "oci:::", "@sha256:", ":/", "[::1]/app", "-:1",
 		"docker-archive:f:a/b:c", "docker-daemon:" + someSHA, "docker-daemon:a:1@x", "localhost:5000/a__b:1",
-		"index.docker.io.:0443/alpine", "0000A./0", "registry:443/app", "[::ffff:7f00:1]:80/a",
+		"index.docker.io.:0443/alpine", "0000A./0", "registry:443/app", "[::ffff:7f00:1]:80/a", "-:x:1", "oci-archive:-:ghcr.io/a/b:1",
 	} {
 		f.Add(s)
 	}

@@ -20,21 +20,30 @@ import (
 
 // target is one fuzz target, and how often it was executed.
 type target struct {
-	Package    string   `json:"package"`
-	Name       string   `json:"name"`
-	Executions int64    `json:"executions"`
-	Seconds    float64  `json:"seconds"`
-	Failures   []string `json:"failures,omitempty"`
+	Package     string   `json:"package"`
+	Name        string   `json:"name"`
+	Executions  int64    `json:"executions"`
+	Interesting int64    `json:"interesting"` // inputs that reached new code, of the section "fuzz"
+	Seconds     float64  `json:"seconds"`
+	CPU         float64  `json:"cpuSeconds"` // start of the program included
+	Failures    []string `json:"failures,omitempty"`
 
 	dir, program string
 }
 
-// rate is executions per second.
+// rate is executions per second of CPU time, which other work on the machine changes little.
 func (t *target) rate() float64 {
-	if t.Seconds == 0 {
+	if t.CPU == 0 {
 		return 0
 	}
-	return float64(t.Executions) / t.Seconds
+	return float64(t.Executions) / t.CPU
+}
+
+// used adds the CPU time of a process and of its children.
+func (t *target) used(p *os.ProcessState) {
+	if p != nil {
+		t.CPU += (p.UserTime() + p.SystemTime()).Seconds()
+	}
 }
 
 const (
@@ -53,7 +62,7 @@ func runFuzz(ctx context.Context, s *soak) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	packages, err := fuzzPackages(ctx)
+	packages, err := s.fuzzPackages(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,14 +72,11 @@ func runFuzz(ctx context.Context, s *soak) error {
 		if ctx.Err() != nil || time.Now().After(end) {
 			break
 		}
-		targets, err := p.build(ctx, dir)
+		targets, err := p.build(ctx, dir, buildGuided)
 		if err != nil {
 			return err
 		}
 		for _, t := range targets {
-			if !s.wants(t.Package + " " + t.Name) {
-				continue
-			}
 			s.saving.Lock()
 			r.Fuzz = append(r.Fuzz, t)
 			s.saving.Unlock()
@@ -123,12 +129,18 @@ type fuzzPackage struct {
 	names     []string
 }
 
+// name is the path inside of the module.
+func (p fuzzPackage) name() string {
+	_, name, _ := strings.Cut(p.path, "/ecrkit/ecrkit/")
+	return name
+}
+
 // fuzzFunction is the beginning of a target in a test file.
 var fuzzFunction = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
 
-// fuzzPackages finds the packages with fuzz targets; those that need fewer others are first, since
+// fuzzPackages finds the packages with fuzz targets that the flags choose; those that need fewer others are first, since
 // they are built sooner.
-func fuzzPackages(ctx context.Context) ([]fuzzPackage, error) {
+func (s *soak) fuzzPackages(ctx context.Context) ([]fuzzPackage, error) {
 	list := exec.CommandContext(ctx, "go", "list", "-f", `{{len .Deps}} {{.ImportPath}} {{.Dir}}{{range .TestGoFiles}} {{.}}{{end}}{{range .XTestGoFiles}} {{.}}{{end}}`, "./...")
 	out, err := list.Output()
 	if err != nil {
@@ -145,7 +157,9 @@ func fuzzPackages(ctx context.Context) ([]fuzzPackage, error) {
 				return nil, err
 			}
 			for _, m := range fuzzFunction.FindAllSubmatch(data, -1) {
-				p.names = append(p.names, string(m[1]))
+				if s.wants(p.name() + " " + string(m[1])) {
+					p.names = append(p.names, string(m[1]))
+				}
 			}
 		}
 		if len(p.names) > 0 {
@@ -157,14 +171,13 @@ func fuzzPackages(ctx context.Context) ([]fuzzPackage, error) {
 	return found, nil
 }
 
-// build builds the package's tests for fuzzing, unless they are there already.
-func (p fuzzPackage) build(ctx context.Context, dir string) ([]*target, error) {
-	_, name, _ := strings.Cut(p.path, "/ecrkit/ecrkit/")
+// build builds the package's tests with compile, unless they are there already.
+func (p fuzzPackage) build(ctx context.Context, dir string, compile func(ctx context.Context, path, program string) error) ([]*target, error) {
+	name := p.name()
 	program := filepath.Join(dir, strings.ReplaceAll(name, "/", "+")+".test")
 	if _, err := os.Stat(program); err != nil {
-		cmd := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz=Fuzz", "-o", program, p.path)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build %s: %w\n%s", p.path, err, out)
+		if err := compile(ctx, p.path, program); err != nil {
+			return nil, err
 		}
 	}
 	var targets []*target
@@ -174,8 +187,17 @@ func (p fuzzPackage) build(ctx context.Context, dir string) ([]*target, error) {
 	return targets, nil
 }
 
+// buildGuided builds the tests of a package so that they measure coverage.
+func buildGuided(ctx context.Context, path, program string) error {
+	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-fuzz=Fuzz", "-o", program, path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", path, err, out)
+	}
+	return nil
+}
+
 // executed is how the fuzzing engine counts.
-var executed = regexp.MustCompile(`execs: (\d+) `)
+var executed = regexp.MustCompile(`execs: (\d+) .*?new interesting: (\d+)`)
 
 // run fuzzes a target for a time. Its inputs are kept in dir.
 func (t *target) run(ctx context.Context, dir string, d time.Duration) error {
@@ -189,12 +211,16 @@ func (t *target) run(ctx context.Context, dir string, d time.Duration) error {
 	began := time.Now()
 	err := cmd.Run()
 	t.Seconds += time.Since(began).Seconds()
+	t.used(cmd.ProcessState)
 	if all := executed.FindAllSubmatch(out.Bytes(), -1); len(all) > 0 {
-		n, err := strconv.ParseInt(string(all[len(all)-1][1]), 10, 64)
-		if err != nil {
+		last := all[len(all)-1]
+		n, err1 := strconv.ParseInt(string(last[1]), 10, 64)
+		inputs, err2 := strconv.ParseInt(string(last[2]), 10, 64)
+		if err := errors.Join(err1, err2); err != nil {
 			return err
 		}
 		t.Executions += n
+		t.Interesting += inputs
 	}
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() == nil {
@@ -208,13 +234,14 @@ func (t *target) run(ctx context.Context, dir string, d time.Duration) error {
 }
 
 func (r *section) writeFuzz(out io.Writer) {
-	fmt.Fprintln(out, "package\ttarget\texecutions\tseconds\tper second\tfailures")
-	var sum target
-	var failures int
-	for _, t := range r.Fuzz {
-		fmt.Fprintf(out, "%s\t%s\t%d\t%.0f\t%.0f\t%d\n", t.Package, t.Name, t.Executions, t.Seconds, t.rate(), len(t.Failures))
-		sum.Executions, sum.Seconds = sum.Executions+t.Executions, sum.Seconds+t.Seconds
-		failures += len(t.Failures)
+	fmt.Fprintln(out, "package\ttarget\texecutions\tseconds\tCPU seconds\tper CPU second\tnew inputs\tfailures")
+	sum := &target{Package: "all"}
+	for _, t := range append(slices.Clone(r.Fuzz), sum) {
+		fmt.Fprintf(out, "%s\t%s\t%d\t%.0f\t%.1f\t%.0f\t%d\t%d\n", t.Package, t.Name, t.Executions, t.Seconds, t.CPU, t.rate(), t.Interesting, len(t.Failures))
+		if t != sum {
+			sum.Executions, sum.Interesting = sum.Executions+t.Executions, sum.Interesting+t.Interesting
+			sum.Seconds, sum.CPU = sum.Seconds+t.Seconds, sum.CPU+t.CPU
+			sum.Failures = append(sum.Failures, t.Failures...)
+		}
 	}
-	fmt.Fprintf(out, "all\t\t%d\t%.0f\t%.0f\t%d\n", sum.Executions, sum.Seconds, sum.rate(), failures)
 }

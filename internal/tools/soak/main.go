@@ -58,6 +58,7 @@ var sections = []struct {
 	{"clock", runClock},
 	{"together", runTogether},
 	{"fuzz", runFuzz},
+	{"random", runRandom},
 }
 
 func main() {
@@ -137,7 +138,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	fmt.Fprintf(out, "seed %d, %s\n", o.seed, machine())
 	if s.bin == "" {
 		s.bin = filepath.Join(work, "bin")
-		if chosen[0] != "fuzz" {
+		if slices.ContainsFunc(chosen, func(name string) bool { return name != "fuzz" && name != "random" }) {
 			if err := build(ctx, s.bin); err != nil {
 				return err
 			}
