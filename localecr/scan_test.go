@@ -387,7 +387,7 @@ func TestReadScanFindings(t *testing.T) {
 	}
 
 	dir := t.TempDir()
-	if _, err := localecr.LoadScanFindings(dir); err == nil {
+	if _, err := localecr.LoadScanFindings(t.Context(), dir); err == nil {
 		t.Error("an empty directory was taken")
 	}
 	for name, text := range map[string]string{"b.json": `{"repositoryName": "b"}`, "a.json": `[{"repositoryName": "a"}]`, "notes.txt": "?"} {
@@ -395,14 +395,14 @@ func TestReadScanFindings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	fixtures, err := localecr.LoadScanFindings(dir)
+	fixtures, err := localecr.LoadScanFindings(t.Context(), dir)
 	if err != nil || len(fixtures) != 2 || fixtures[0].Repository != "a" || fixtures[1].Repository != "b" {
 		t.Errorf("%+v, %v", fixtures, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "c.json"), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := localecr.LoadScanFindings(dir); err == nil || !strings.Contains(err.Error(), "c.json") {
+	if _, err := localecr.LoadScanFindings(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "c.json") {
 		t.Errorf("%v: want the file named", err)
 	}
 }

@@ -2,6 +2,7 @@ package localecr
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -164,7 +165,7 @@ func readScanFixture(data []byte) (ScanFixture, error) {
 }
 
 // LoadScanFindings reads the fixtures of a file, or of all files *.json of a directory in the order of their names.
-func LoadScanFindings(path string) ([]ScanFixture, error) {
+func LoadScanFindings(ctx context.Context, path string) ([]ScanFixture, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("scan findings: %w", err)
@@ -180,7 +181,7 @@ func LoadScanFindings(path string) ([]ScanFixture, error) {
 	}
 	var all []ScanFixture
 	for _, file := range files {
-		fixtures, err := loadScanFile(file)
+		fixtures, err := loadScanFile(ctx, file)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
@@ -189,8 +190,8 @@ func LoadScanFindings(path string) ([]ScanFixture, error) {
 	return all, nil
 }
 
-func loadScanFile(path string) (_ []ScanFixture, err error) {
-	f, err := files.Open(path)
+func loadScanFile(ctx context.Context, path string) (_ []ScanFixture, err error) {
+	f, err := files.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package sign
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ const maxPolicySize = 1 << 20
 
 // ReadPolicy reads the policy in a file; its paths are relative to the file.
 func ReadPolicy(name string) (*Policy, error) {
-	f, err := files.Open(name)
+	f, err := files.Open(context.Background(), name)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ecrkit/ecrkit/localecr"
@@ -22,7 +23,7 @@ func refuseCalls(ts *testscript.TestScript, _ bool, args []string) {
 // setFindings is "findings FILE": what scans find from now on, as
 // localecr.LoadScanFindings reads it.
 func setFindings(ts *testscript.TestScript, _ bool, args []string) {
-	fixtures, err := localecr.LoadScanFindings(ts.MkAbs(args[0]))
+	fixtures, err := localecr.LoadScanFindings(context.Background(), ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetScanFindings(fixtures...))
 }

@@ -4,12 +4,15 @@ package ci
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // GitHub writes what GitHub Actions reads of a step. See
@@ -73,12 +76,18 @@ func (g *GitHub) AddSummary(markdown string) error {
 	return appendTo(g.SummaryFile, markdown)
 }
 
+// pipeTimeout bounds the wait for the reader of a pipe in the place of one of the files.
+const pipeTimeout = 5 * time.Second
+
 func appendTo(path, text string) error {
-	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	// The runner makes these files. A pipe that nobody reads is not waited for long.
+	ctx, cancel := context.WithTimeout(context.Background(), pipeTimeout)
+	defer cancel()
+	f, err := files.OpenAppend(ctx, path, 0o600)
 	if err != nil {
 		return err
 	}
-	if _, err := f.WriteString(text); err != nil {
+	if _, err := io.WriteString(f, text); err != nil {
 		f.Close()
 		return err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -95,16 +94,16 @@ func newAttestCommand(app *App) *cobra.Command {
 
 // writePredicates writes what the attestations of one type say, a line each, to a file
 // or to stdout.
-func writePredicates(path string, stdout io.Writer, v sign.Verification) error {
+func (app *App) writePredicates(path string, stdout io.Writer, v sign.Verification) error {
 	var predicates []json.RawMessage
 	for _, a := range v.Attestations {
 		predicates = append(predicates, a.Predicate)
 	}
-	return writePredicate(path, stdout, predicates...)
+	return app.writePredicate(path, stdout, predicates...)
 }
 
 // writePredicate is writePredicates for predicates that were read already; nil is none.
-func writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage) error {
+func (app *App) writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage) error {
 	var lines bytes.Buffer
 	for _, p := range predicates {
 		if p == nil {
@@ -119,14 +118,14 @@ func writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage
 		_, err := stdout.Write(lines.Bytes())
 		return err
 	}
-	return writeOutput(path, lines.Bytes())
+	return app.writeOutput(path, lines.Bytes())
 }
 
 // readPredicate reads one JSON value from a file, or from stdin.
 func (app *App) readPredicate(path string) (json.RawMessage, error) {
 	in, name := app.stdin(), "stdin"
 	if path != ref.StandardStream {
-		f, err := files.Open(path)
+		f, err := app.open(path)
 		if err != nil {
 			return nil, err
 		}

@@ -109,7 +109,7 @@ func (app *App) attestBlobs(ctx context.Context, args []string, key string, p si
 		result.Files = append(result.Files, attestedBlob{file, d})
 		fmt.Fprintf(&text, "%s  %s  attested, bundle %s\n", d, printable(file), printable(bundle))
 	}
-	out, err := createOutput(bundle)
+	out, err := app.createOutput(bundle)
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", bundle, err)
 	}
@@ -126,13 +126,13 @@ func (app *App) attestBlobs(ctx context.Context, args []string, key string, p si
 
 // fileDigest is the SHA-256 of a file.
 func fileDigest(ctx context.Context, path string) (digest.Digest, error) {
-	f, err := files.Open(path)
+	f, err := files.Open(ctx, path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	digester := digest.SHA256.Digester()
-	if _, err := io.Copy(digester.Hash(), newInput(ctx, f)); err != nil {
+	if _, err := io.Copy(digester.Hash(), f); err != nil {
 		return "", err
 	}
 	return digester.Digest(), nil

@@ -82,7 +82,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	if err != nil {
 		return err
 	}
-	results, err := c.files.open()
+	results, err := c.files.open(c.app)
 	if err != nil {
 		return err
 	}

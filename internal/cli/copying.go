@@ -128,7 +128,7 @@ func (c *copying) copy(ctx context.Context, did string, src ref.Reference, dsts 
 	if err != nil {
 		return err
 	}
-	results, err := c.files.open()
+	results, err := c.files.open(c.app)
 	if err != nil {
 		return err
 	}

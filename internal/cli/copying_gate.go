@@ -80,7 +80,7 @@ func (f *scanGateFlags) prepare(app *App, dsts []ref.Reference) (*scanGate, erro
 	if f.timeout <= 0 {
 		return nil, usagef("--scan-timeout must be more than 0")
 	}
-	policy, err := readScanPolicy(f.policy)
+	policy, err := app.readScanPolicy(f.policy)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (g *scanGate) finish(err error) error {
 	slices.SortFunc(g.found, func(a, b scan.Report) int { return strings.Compare(a.Name, b.Name) })
 	v := scan.Gate(g.policy, scan.Merge(g.found...), g.app.Now())
 	for _, file := range g.reports.files {
-		err = errors.Join(err, file.write(v))
+		err = errors.Join(err, file.write(g.app, v))
 	}
 	return err
 }

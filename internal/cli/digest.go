@@ -63,7 +63,7 @@ func (app *App) digest(ctx context.Context, name, platform string, files resultF
 		return err
 	}
 	r = withLatest(r)
-	results, err := files.open()
+	results, err := files.open(app)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Re
 	if err != nil {
 		return err
 	}
-	results, err := files.open()
+	results, err := files.open(app)
 	if err != nil {
 		return err
 	}

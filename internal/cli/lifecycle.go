@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
@@ -105,7 +104,7 @@ func (f *evaluationFlags) time(now time.Time) (time.Time, error) {
 func (app *App) readFile(name string, limit int64) ([]byte, error) {
 	f := app.stdin()
 	if name != "-" {
-		file, err := files.Open(name)
+		file, err := app.open(name)
 		if err != nil {
 			return nil, err
 		}

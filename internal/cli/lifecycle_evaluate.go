@@ -12,7 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -111,7 +110,7 @@ func (app *App) evaluate(ctx context.Context, f evaluationFlags, own evaluateFla
 	result := evaluated{EvaluatedAt: e.At, Repository: inventory.Repository, Summary: e.Summary(), Notes: evaluationNotes(in, e, policy)}
 	var differences []previewDifference
 	if own.preview != "" {
-		preview, err := readPreview(own.preview)
+		preview, err := app.readPreview(own.preview)
 		if err != nil {
 			return err
 		}
@@ -147,8 +146,8 @@ func checkMaxExpire(limit *lifecycle.ExpiryLimit, s lifecycle.Summary) error {
 	return gatef("%s of %d would expire, more than --max-expire %s allows", english.Plural(s.Expire, "image", ""), s.Images, limit)
 }
 
-func readPreview(name string) (lifecycle.Preview, error) {
-	file, err := files.Open(name)
+func (app *App) readPreview(name string) (lifecycle.Preview, error) {
+	file, err := app.open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -111,7 +110,7 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 			texts = append(texts, app.stdin())
 			continue
 		}
-		file, err := files.Open(name)
+		file, err := app.open(name)
 		if err != nil {
 			return lifecycle.Inventory{}, err
 		}

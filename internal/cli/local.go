@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -255,26 +254,26 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	case "default":
 		o.Quotas = localecr.DefaultQuotas()
 	default:
-		if o.Quotas, err = readFile(f.quotas, localecr.ReadQuotas); err != nil {
+		if o.Quotas, err = readFile(app, f.quotas, localecr.ReadQuotas); err != nil {
 			return o, closeFiles, fmt.Errorf("--quotas must be off, default or a file: %w", err)
 		}
 	}
 	if f.faults != "" {
-		if o.Faults, err = readFile(f.faults, localecr.ReadFaults); err != nil {
+		if o.Faults, err = readFile(app, f.faults, localecr.ReadFaults); err != nil {
 			return o, closeFiles, err
 		}
 	}
 	if f.findings != "" {
-		if o.ScanFindings, err = localecr.LoadScanFindings(f.findings); err != nil {
+		if o.ScanFindings, err = localecr.LoadScanFindings(app.context(), f.findings); err != nil {
 			return o, closeFiles, usagef("%w", err)
 		}
 	}
 	if f.upstreams != "" {
-		if o.Upstreams, err = readFile(f.upstreams, localecr.ReadUpstreams); err != nil {
+		if o.Upstreams, err = readFile(app, f.upstreams, localecr.ReadUpstreams); err != nil {
 			return o, closeFiles, err
 		}
 	}
-	if o.Accounts, err = readAccountsFile(f.accounts); err != nil {
+	if o.Accounts, err = app.readAccountsFile(f.accounts); err != nil {
 		return o, closeFiles, err
 	}
 	level := slog.LevelWarn
@@ -295,7 +294,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		return o, closeFiles, usagef("--tls-dir needs --tls")
 	}
 	if f.audit != "" {
-		file, err := os.OpenFile(f.audit, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		file, err := files.OpenAppend(app.context(), f.audit, 0o600)
 		if err != nil {
 			return o, closeFiles, fmt.Errorf("audit log: %w", err)
 		}
@@ -323,9 +322,9 @@ func parseClock(text string, now time.Time) (*localecr.Clock, error) {
 	return clock, nil
 }
 
-func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
+func readFile[T any](app *App, path string, read func(io.Reader) (T, error)) (T, error) {
 	var none T
-	f, err := files.Open(path)
+	f, err := app.open(path)
 	if err != nil {
 		return none, usageError{err}
 	}
@@ -338,11 +337,11 @@ func readFile[T any](path string, read func(io.Reader) (T, error)) (T, error) {
 }
 
 // readAccountsFile reads --accounts; without it there are the default ones.
-func readAccountsFile(path string) ([]localecr.Account, error) {
+func (app *App) readAccountsFile(path string) ([]localecr.Account, error) {
 	if path == "" {
 		return localecr.DefaultAccounts(), nil
 	}
-	return readFile(path, readAccounts)
+	return readFile(app, path, readAccounts)
 }
 
 func readAccounts(r io.Reader) ([]localecr.Account, error) {

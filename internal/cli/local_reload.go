@@ -10,7 +10,7 @@ import (
 // reloadOnHangup reads the files of --faults, --quotas, --accounts, --scan-findings and --upstreams again at each SIGHUP, until the context ends.
 func (app *App) reloadOnHangup(ctx context.Context, server *localecr.Server, f localFlags) (stop func()) {
 	return onHangup(ctx, func() {
-		if err := reload(server, f); err != nil {
+		if err := app.reload(server, f); err != nil {
 			app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
 		} else {
 			app.Messagef("ecrkit local: SIGHUP: read faults, quotas, accounts, scan findings and upstreams again")
@@ -19,38 +19,38 @@ func (app *App) reloadOnHangup(ctx context.Context, server *localecr.Server, f l
 }
 
 // reload reads the files that flags name. One that is wrong changes nothing; the others count.
-func reload(server *localecr.Server, f localFlags) error {
+func (app *App) reload(server *localecr.Server, f localFlags) error {
 	var errs []error
 	if f.faults != "" {
-		faults, err := readFile(f.faults, localecr.ReadFaults)
+		faults, err := readFile(app, f.faults, localecr.ReadFaults)
 		if err == nil {
 			err = server.SetFaults(faults...)
 		}
 		errs = append(errs, err)
 	}
 	if f.quotas != "off" && f.quotas != "default" {
-		quotas, err := readFile(f.quotas, localecr.ReadQuotas)
+		quotas, err := readFile(app, f.quotas, localecr.ReadQuotas)
 		if err == nil {
 			server.SetQuotas(quotas)
 		}
 		errs = append(errs, err)
 	}
 	if f.accounts != "" {
-		accounts, err := readAccountsFile(f.accounts)
+		accounts, err := app.readAccountsFile(f.accounts)
 		if err == nil {
 			err = server.SetAccounts(accounts)
 		}
 		errs = append(errs, err)
 	}
 	if f.findings != "" {
-		findings, err := localecr.LoadScanFindings(f.findings)
+		findings, err := localecr.LoadScanFindings(app.context(), f.findings)
 		if err == nil {
 			err = server.SetScanFindings(findings...)
 		}
 		errs = append(errs, err)
 	}
 	if f.upstreams != "" {
-		upstreams, err := readFile(f.upstreams, localecr.ReadUpstreams)
+		upstreams, err := readFile(app, f.upstreams, localecr.ReadUpstreams)
 		if err == nil {
 			err = server.SetUpstreams(upstreams)
 		}

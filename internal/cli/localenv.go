@@ -53,7 +53,7 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 			if _, _, err := net.SplitHostPort(addr); err != nil {
 				return usagef("--addr %s: write HOST:PORT, as `ecrkit local` printed it", addr)
 			}
-			accounts, err := readAccountsFile(accountsFile)
+			accounts, err := app.readAccountsFile(accountsFile)
 			if err != nil {
 				return err
 			}

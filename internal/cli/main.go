@@ -58,6 +58,7 @@ type App struct {
 	opening sync.Mutex
 	opened  *ref.Opener // nil until the first endpoint is opened
 
+	running   context.Context // the command; nil is not Main
 	input     io.Reader       // Stdin, whose reads end with the context
 	result    []byte          // JSON that is written when the command ends
 	streamed  bool            // stdout has the bytes of a file, to which no JSON may be added
@@ -96,6 +97,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if f, ok := stdin.(*os.File); ok {
 		app.Interactive = term.IsTerminal(int(f.Fd()))
 	}
+	app.running = ctx
 	root := newRootCommand(app)
 	if asksForCompletion(args) {
 		completeReferences(app, root)

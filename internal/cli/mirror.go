@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -151,7 +150,7 @@ func (app *App) openInput(path string) (in io.Reader, closeFile func(), err erro
 		}
 		return strings.NewReader(value), func() {}, nil
 	}
-	f, err := files.Open(path)
+	f, err := app.open(path)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

@@ -125,7 +125,7 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 	}
 	var receipt *outputFile
 	if f.receipt != "" {
-		if receipt, err = createOutput(f.receipt); err != nil {
+		if receipt, err = app.createOutput(f.receipt); err != nil {
 			return err
 		}
 		defer receipt.discard()

@@ -124,7 +124,7 @@ func (app *App) writeMirrorPlan(plan mirror.Plan, f mirrorPlanFlags, whole bool)
 		}
 	}
 	if save {
-		out, err := createOutput(f.save)
+		out, err := app.createOutput(f.save)
 		if err != nil {
 			return err
 		}

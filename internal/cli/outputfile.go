@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 
@@ -14,19 +15,19 @@ import (
 type outputFile struct {
 	path   string
 	file   *files.File
-	stream *os.File // in the place of file: is written as it is
+	stream io.WriteCloser // in the place of file: is written as it is
 }
 
 // createOutput opens what is to be at path. Who names a link, a device or a pipe means
 // what it leads to.
-func createOutput(path string) (*outputFile, error) {
+func (app *App) createOutput(path string) (*outputFile, error) {
 	info, err := os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	o := &outputFile{path: path}
 	if err == nil && !info.Mode().IsRegular() {
-		o.stream, err = os.OpenFile(path, os.O_WRONLY, 0)
+		o.stream, err = files.OpenPipe(app.context(), path)
 		return o, err
 	}
 	exists := err == nil
@@ -59,9 +60,14 @@ func (o *outputFile) commit(data []byte) error {
 }
 
 func (o *outputFile) overwrite(data []byte) error {
-	if info, err := o.stream.Stat(); err == nil && info.Mode().IsRegular() {
-		if err := o.stream.Truncate(0); err != nil {
-			return err
+	if file, ok := o.stream.(interface {
+		Stat() (fs.FileInfo, error)
+		Truncate(size int64) error
+	}); ok {
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := file.Truncate(0); err != nil {
+				return err
+			}
 		}
 	}
 	_, err := o.stream.Write(data)
@@ -78,8 +84,8 @@ func (o *outputFile) discard() {
 }
 
 // writeOutput writes a result to a file beside stdout, whole or not at all.
-func writeOutput(path string, data []byte) error {
-	o, err := createOutput(path)
+func (app *App) writeOutput(path string, data []byte) error {
+	o, err := app.createOutput(path)
 	if err != nil {
 		return err
 	}

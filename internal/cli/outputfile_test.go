@@ -21,31 +21,31 @@ func TestOutputFile(t *testing.T) {
 			t.Errorf("got %q, %v; want %q; files %v", got, err, want, entries)
 		}
 	}
-	check(t, writeOutput(path, []byte("first, longer")))
+	check(t, new(App).writeOutput(path, []byte("first, longer")))
 	content("first, longer", 1)
-	o, err := createOutput(path)
+	o, err := new(App).createOutput(path)
 	check(t, err)
 	o.discard()
 	content("first, longer", 1)
-	check(t, writeOutput(path, []byte("second")))
+	check(t, new(App).writeOutput(path, []byte("second")))
 	content("second", 1)
 	check(t, os.Symlink(path, link))
-	check(t, writeOutput(link, []byte("third")))
+	check(t, new(App).writeOutput(link, []byte("third")))
 	content("third", 2)
-	o, err = createOutput(link)
+	o, err = new(App).createOutput(link)
 	check(t, err)
 	o.discard()
 	content("third", 2)
 	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		t.Errorf("the link was replaced: %v", err)
 	}
-	if _, err := createOutput(filepath.Join(dir, "none", "report")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := new(App).createOutput(filepath.Join(dir, "none", "report")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without the directory: %v", err)
 	}
-	if _, err := createOutput(dir); !errors.Is(err, syscall.EISDIR) {
+	if _, err := new(App).createOutput(dir); !errors.Is(err, syscall.EISDIR) {
 		t.Errorf("a directory: %v", err)
 	}
-	check(t, writeOutput(os.DevNull, []byte("x")))
+	check(t, new(App).writeOutput(os.DevNull, []byte("x")))
 }
 
 func check(t *testing.T, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -59,11 +60,26 @@ func (app *App) policy(f policyFlags, from *keys) (*imagePolicy, error) {
 	if path == "" {
 		return nil, nil
 	}
-	parsed, err := sign.ReadPolicy(path)
+	parsed, err := app.readSigningPolicy(path)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return &imagePolicy{parsed, path, from}, nil
+}
+
+// readSigningPolicy is [sign.ReadPolicy] that ends with the command.
+func (app *App) readSigningPolicy(path string) (*sign.Policy, error) {
+	f, err := app.open(path)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	defer f.Close()
+	p, err := sign.ParsePolicy(f)
+	if err != nil {
+		return nil, fmt.Errorf("policy %s: %w", path, err)
+	}
+	p.Dir = filepath.Dir(path)
+	return p, nil
 }
 
 // rule is what the policy says of where r is.

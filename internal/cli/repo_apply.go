@@ -11,7 +11,6 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 	"github.com/ecrkit/ecrkit/lifecycle"
@@ -201,7 +200,7 @@ func (app *App) confirmSteps(ctx context.Context, registry string, steps []gover
 func (app *App) readDesired(path string) (governance.Desired, error) {
 	in := app.stdin()
 	if path != "-" {
-		f, err := files.Open(path)
+		f, err := app.open(path)
 		if err != nil {
 			return governance.Desired{}, usageError{err}
 		}

@@ -78,13 +78,13 @@ type openResults [4]*outputFile
 
 // open opens the files, before the work begins: a path that cannot be written is found
 // out then.
-func (f *resultFiles) open() (openResults, error) {
+func (f *resultFiles) open(app *App) (openResults, error) {
 	var o openResults
 	for i, path := range f.paths {
 		if path == "" {
 			continue
 		}
-		file, err := createOutput(path)
+		file, err := app.createOutput(path)
 		if err != nil {
 			o.discard()
 			return o, usagef("--%s: %w", resultFileFlags[i], err)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/scan"
 )
 
@@ -67,7 +66,7 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 	if file == "-" {
 		return scan.DecodePages(app.stdin())
 	}
-	f, err := files.Open(file)
+	f, err := app.open(file)
 	if err != nil {
 		return nil, err
 	}
@@ -76,11 +75,11 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 }
 
 // readScanPolicy reads a policy. One that is wrong is a usage error.
-func readScanPolicy(file string) (*scan.Policy, error) {
+func (app *App) readScanPolicy(file string) (*scan.Policy, error) {
 	if file == "" {
 		return nil, usagef("name the policy: --policy FILE; `ecrkit scan policy new` writes one")
 	}
-	f, err := files.Open(file)
+	f, err := app.open(file)
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -75,7 +75,7 @@ func (app *App) scanGate(ctx context.Context, references []string, f scanFlags) 
 	if err != nil {
 		return err
 	}
-	policy, err := readScanPolicy(f.policy)
+	policy, err := app.readScanPolicy(f.policy)
 	if err != nil {
 		return err
 	}

@@ -91,11 +91,11 @@ type report interface {
 
 // write writes the file. It is rendered as a whole before, so that what was there stays
 // if that fails.
-func (f scanReportFile) write(v report) error {
+func (f scanReportFile) write(app *App, v report) error {
 	var out bytes.Buffer
 	err := v.Write(&out, f.format, scan.WriteOptions{Version: f.version})
 	if err == nil {
-		err = writeOutput(f.path, out.Bytes())
+		err = app.writeOutput(f.path, out.Bytes())
 	}
 	if err != nil {
 		return fmt.Errorf("report %s: %w", f.path, err)
@@ -107,7 +107,7 @@ func (f scanReportFile) write(v report) error {
 func (app *App) writeReports(v report, reports scanReports) error {
 	var failures []error
 	for _, r := range reports.files {
-		if err := r.write(v); err != nil {
+		if err := r.write(app, v); err != nil {
 			failures = append(failures, err)
 		}
 	}

@@ -124,7 +124,7 @@ func newSignCommand(app *App) *cobra.Command {
 			}
 			var file *outputFile
 			if bundle != "" {
-				if file, err = createOutput(bundle); err != nil {
+				if file, err = app.createOutput(bundle); err != nil {
 					return fmt.Errorf("--output-bundle: %w", err)
 				}
 				defer file.discard()

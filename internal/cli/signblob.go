@@ -11,7 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -179,7 +178,7 @@ func (app *App) signBlob(ctx context.Context, file string, signer *sign.Signer, 
 		if path == "" {
 			continue
 		}
-		create := createOutput
+		create := app.createOutput
 		if path == result.BundlePath && f.bundle == "" {
 			create = createDerived
 		}
@@ -215,7 +214,7 @@ func (app *App) openBlob(file string) (sign.Blob, func(), error) {
 		}
 		return sign.Blob{Digest: d}, func() {}, nil
 	}
-	f, err := files.Open(file)
+	f, err := app.open(file)
 	if err != nil {
 		return sign.Blob{}, nil, err
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 )
 
@@ -70,7 +69,7 @@ func (app *App) readSigning(path string) (governance.SigningConfiguration, error
 	if path == "-" {
 		path = "stdin"
 	} else {
-		f, err := files.Open(path)
+		f, err := app.open(path)
 		if err != nil {
 			return governance.SigningConfiguration{}, usageError{err}
 		}

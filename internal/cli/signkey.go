@@ -13,7 +13,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ecrkit/ecrkit/auth"
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/sign/awskms"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -136,7 +135,7 @@ func (k *keys) pem(name string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	f, err := files.Open(name)
+	f, err := k.app.open(name)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}

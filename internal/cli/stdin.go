@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"sync"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // stdinBuffer is how much is read of stdin at once, in bytes.
@@ -16,6 +18,18 @@ func (app *App) stdin() io.Reader {
 	}
 	return app.Stdin
 }
+
+// context ends when the command is interrupted. It is for what has no context of its own: files that a user names can
+// be pipes, at which a read or a write waits for another program.
+func (app *App) context() context.Context {
+	if app.running != nil {
+		return app.running
+	}
+	return context.Background()
+}
+
+// open opens a file that a user names, for reading. A read of a pipe ends with the command.
+func (app *App) open(path string) (io.ReadCloser, error) { return files.Open(app.context(), path) }
 
 // newInput returns r as a reader that ends with the context: a read of a pipe or a
 // terminal cannot be interrupted, and the first Ctrl-C has to end the command. Nothing

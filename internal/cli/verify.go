@@ -192,7 +192,7 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 			images = append(images, verified{args[i], v})
 			text.WriteString(app.verificationText(r, v))
 			if err == nil && f.predicate != "" {
-				err = writePredicates(f.predicate, stdout, v)
+				err = app.writePredicates(f.predicate, stdout, v)
 			}
 		default:
 			images = append(images, failedImage{args[i], newFailure(args[i], err)})

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -130,7 +129,7 @@ func (app *App) verifyBlobs(ctx context.Context, args []string, f verifyBlobFlag
 			results = append(results, verifiedBlob{file, v})
 			text.WriteString(verifiedBlobText(file, v))
 			if err == nil && f.predicate != "" {
-				err = writePredicate(f.predicate, stdout, v.Predicate)
+				err = app.writePredicate(f.predicate, stdout, v.Predicate)
 			}
 		default:
 			results = append(results, failedBlob{file, newFailure(file, err)})
@@ -184,7 +183,7 @@ func verifiedBlobText(file string, v sign.BlobVerification) string {
 
 // verifyBlob verifies one file.
 func (app *App) verifyBlob(ctx context.Context, file string, f verifyBlobFlags, required sign.BlobRequirements) (sign.BlobVerification, error) {
-	signature, err := f.read(file)
+	signature, err := f.read(app, file)
 	if err != nil {
 		return sign.BlobVerification{}, err
 	}
@@ -204,7 +203,7 @@ func (app *App) verifyBlob(ctx context.Context, file string, f verifyBlobFlags, 
 const maxBlobSignature = 32 << 20
 
 // read reads the signature of a file.
-func (f verifyBlobFlags) read(file string) ([]byte, error) {
+func (f verifyBlobFlags) read(app *App, file string) ([]byte, error) {
 	path := f.bundle
 	switch {
 	case f.signature != "":
@@ -212,7 +211,7 @@ func (f verifyBlobFlags) read(file string) ([]byte, error) {
 	case f.bundle == "":
 		path = file + blobBundleSuffix
 	}
-	in, err := files.Open(path)
+	in, err := app.open(path)
 	if f.signature != "" && errors.Is(err, fs.ErrNotExist) {
 		if _, decodeErr := base64.StdEncoding.DecodeString(f.signature); decodeErr == nil {
 			return []byte(f.signature), nil

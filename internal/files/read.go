@@ -41,29 +41,6 @@ func Read(path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// Open opens a file that a user names, for reading once from its begin. A named pipe
-// that a program writes to is read to its end, such as that of <(program) in a shell. One
-// without a writer is not waited for: its first Read returns an error that wraps
-// [ErrNotRegular].
-func Open(path string) (io.ReadCloser, error) {
-	file, err := OpenFile(path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && info.Mode()&fs.ModeNamedPipe == 0 {
-		err = checkRegular(path, info)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	if info.Mode()&fs.ModeNamedPipe != 0 {
-		return &pipe{file: file}, nil
-	}
-	return file, nil
-}
-
 // OpenFile is [os.Open], but does not wait for the writer of a named pipe: without one it
 // is empty.
 func OpenFile(path string) (*os.File, error) {
@@ -73,23 +50,6 @@ func OpenFile(path string) (*os.File, error) {
 	}
 	return os.OpenFile(path, flag, 0)
 }
-
-// pipe is the reading end of a named pipe.
-type pipe struct {
-	file *os.File
-	read bool // anything
-}
-
-func (p *pipe) Read(b []byte) (int, error) {
-	n, err := p.file.Read(b)
-	p.read = p.read || n > 0
-	if err == io.EOF && !p.read {
-		err = fmt.Errorf("%s is a named pipe that no program has written to: %w", p.file.Name(), ErrNotRegular)
-	}
-	return n, err
-}
-
-func (p *pipe) Close() error { return p.file.Close() }
 
 // CheckRegular returns an error that wraps [ErrNotRegular] if a named pipe or a
 // socket is at path, and [ErrDirectory] if a directory is, for files that others read. A missing file is not an error, and

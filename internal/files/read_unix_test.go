@@ -73,7 +73,7 @@ func TestOpen(t *testing.T) {
 	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	must(t, syscall.Mkfifo(fifo, 0o600))
-	file, err := Open(fifo)
+	file, err := Open(t.Context(), fifo)
 	must(t, err)
 	_, err = io.ReadAll(file)
 	if !errors.Is(err, ErrNotRegular) || !strings.Contains(err.Error(), fifo) {
@@ -88,7 +88,7 @@ func TestOpen(t *testing.T) {
 		_, _ = w.WriteString("text")
 		_ = w.Close()
 	}()
-	file, err = Open(fmt.Sprintf("/dev/fd/%d", r.Fd()))
+	file, err = Open(t.Context(), fmt.Sprintf("/dev/fd/%d", r.Fd()))
 	must(t, err)
 	defer file.Close()
 	if data, err := io.ReadAll(file); err != nil || string(data) != "text" {
