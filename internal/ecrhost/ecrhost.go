@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
@@ -137,7 +138,7 @@ func Parse(authority string) (Registry, error) {
 	return r, nil
 }
 
-// Normalize reduces a server URL to host[:port] in lower case, without the
+// Normalize reduces a server URL to host[:port] in lower case, without leading zeros of the port, and without the
 // port that the scheme implies. s may be written as docker and its relatives send it: in any case, with
 // a scheme, user, port, path or final dot ("https://HOST/", "HOST:443", "HOST/v2/", "HOST/repository").
 func Normalize(s string) (string, error) {
@@ -170,8 +171,11 @@ func Normalize(s string) (string, error) {
 		return "", err
 	}
 	name = strings.TrimSuffix(name, ".")
-	if name == "" {
+	switch {
+	case name == "":
 		return "", errors.New("the host name is empty")
+	case strings.HasSuffix(name, "."):
+		return "", errors.New("the host name has an empty label at its end")
 	}
 	if address, err := netip.ParseAddr(name); err == nil {
 		name = address.Unmap().String() // one spelling of each address
@@ -198,14 +202,12 @@ func splitPort(s string) (host, port string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	if !decimal(port) {
-		return "", "", fmt.Errorf("port %q is not a number", port)
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 0 || len(port) > 5 {
+		return "", "", fmt.Errorf("%q is not a port", port)
 	}
-	return host, port, nil
-}
-
-func decimal(s string) bool {
-	return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == ""
+	// One spelling of each port: 0443 is 443.
+	return host, strconv.FormatUint(number, 10), nil
 }
 
 // Scheme returns http for loopback hosts and https for all others.

@@ -2,6 +2,7 @@ package ecrhost
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -35,6 +36,34 @@ func TestFind(t *testing.T) {
 			}
 		case err != nil || got.CanonicalHost() != want:
 			t.Errorf("%q: got %+v, %v, want %s", host, got, err, want)
+		}
+	}
+}
+
+// Another spelling of a host is not another host: what a policy says of one would not hold for the other.
+func TestNormalize(t *testing.T) {
+	t.Parallel()
+	const host = "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com"
+	for _, s := range []string{
+		host, host + ".", host + ":443", host + ":0443", host + ".:00443", "HTTPS://user:password@" + strings.ToUpper(host) + ":0443/v2/",
+	} {
+		if got, err := Normalize(s); err != nil || got != host {
+			t.Errorf("%q: %q, %v", s, got, err)
+		}
+	}
+	for s, want := range map[string]string{
+		"localhost:080": "localhost", "localhost:04510": "localhost:4510", "[::1]:0080": "[::1]", "[::ffff:127.0.0.1]:04510": "127.0.0.1:4510", "x:080": "x:80",
+	} {
+		if got, err := Normalize(s); err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", s, got, err, want)
+		}
+	}
+	for _, s := range []string{
+		"", ".", "x..", "x..:443", host + "..", host + ":0", host + ":00000", host + ":65536", host + ":99999", host + ":000443", host + ":+443", host + ":", host + ":443:443",
+		"\u212aelvin.example", `good.example\@evil.example`, "ftp://" + host,
+	} {
+		if got, err := Normalize(s); err == nil {
+			t.Errorf("%q is taken as %q", s, got)
 		}
 	}
 }

@@ -191,6 +191,18 @@ func TestParseReferenceRefuses(t *testing.T) {
 	}
 }
 
+// TestPortsOfECR has no spelling of a port make another registry of one, past the rules of a policy.
+func TestPortsOfECR(t *testing.T) {
+	t.Parallel()
+	const place = "111122223333.dkr.ecr-fips.us-east-1.amazonaws.com/app"
+	for _, port := range []string{"", ".", ":443", ":0443", ".:00443"} {
+		s := strings.Replace(place, "/app", port+"/app", 1)
+		if r, err := Parse(s, auth.Registries{}, nil); err != nil || r.Kind != KindECR || r.Place() != place {
+			t.Errorf("%s: %+v, %v", s, r, err)
+		}
+	}
+}
+
 func FuzzParseReference(f *testing.F) {
 	for _, s := range []string{
 		"", "app:1", ecrHost + "/app:1@" + someSHA, "127.0.0.1:4510/a/b:c", "oci:dir:tag", "oci:a:b/c@" + someSHA,
