@@ -18,7 +18,7 @@ import (
 var ErrNoSnapshot = errors.New("no such snapshot")
 
 // ErrSnapshotName means that a snapshot cannot have a name.
-var ErrSnapshotName = errors.New("the name of a snapshot has at most 64 lower-case letters, digits, dots, hyphens and underscores, and begins with a letter or digit")
+var ErrSnapshotName = errors.New("the name of a snapshot has at most 64 lower-case letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not a device of Windows, such as nul")
 
 var snapshotName = lazyregexp.New(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
@@ -60,7 +60,7 @@ func (s *Server) Reset(ctx context.Context) error {
 // directory of the store. Uploads that are not complete are not part of them. The error wraps [ErrSnapshotName] if the
 // name cannot be that of a snapshot.
 func (s *Server) Snapshot(name string) (err error) {
-	if !snapshotName.MatchString(name) {
+	if !snapshotName.MatchString(name) || files.IsDevice(name) {
 		return fmt.Errorf("local ECR: snapshot %q: %w", name, ErrSnapshotName)
 	}
 	s.states.Lock()

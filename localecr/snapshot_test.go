@@ -177,6 +177,16 @@ func TestResetEmptiesTheServer(t *testing.T) {
 	r.wantControl("POST", "reset", 500, "source is missing")
 }
 
+// TestSnapshotNames has names that lead out of the directory of the snapshots, or to a device on Windows.
+func TestSnapshotNames(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, localecr.Options{Dir: t.TempDir()})
+	for _, name := range []string{"..%2fx", "%2e%2e", "a%2fb", "a%5cb", "a%00b", "-", "A", "nul", "con.txt", "com1.a.b", strings.Repeat("a", 65)} {
+		r.wantControl("POST", "snapshot/"+name, 400, "snapshot-name")
+	}
+	r.wantControl("GET", "snapshot", 200, `"snapshots":[]`)
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	var r *rig

@@ -270,7 +270,12 @@ func newPlan(ctx context.Context, c Config, o Opener, opts Options, saved *Plan)
 func (p Plan) hash() digest.Digest {
 	var changes []any
 	for _, r := range p.Repositories {
-		changes = append(changes, []any{r.From, r.To, r.Create, r.Settings, r.Images, r.Delete, r.Error})
+		// JSON leaves out an empty list of deletions, which is the same as none.
+		deleted := r.Delete
+		if len(deleted) == 0 {
+			deleted = nil
+		}
+		changes = append(changes, []any{r.From, r.To, r.Create, r.Settings, r.Images, deleted, r.Error})
 	}
 	data, err := json.Marshal([]any{"ecrkit mirror plan 1", p.Config, changes})
 	if err != nil {

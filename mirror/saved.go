@@ -16,7 +16,8 @@ const MaxPlan = 256 << 20
 var ErrNoPlan = errors.New("not a mirror plan")
 
 // ReadPlan reads a plan that was written as JSON. The error wraps [ErrNoPlan] if it is something else,
-// such as a configuration. What it says is not believed: [Plan.Check] makes it again.
+// such as a configuration. A plan that lists other changes than those of its hash was edited, which is an error: people
+// read the list, and what is done is what [Plan.Check] makes again of the configuration.
 func ReadPlan(data []byte) (Plan, error) {
 	if len(data) > MaxPlan {
 		return Plan{}, fmt.Errorf("%w: it has more than %d bytes", ErrNoPlan, MaxPlan)
@@ -33,6 +34,9 @@ func ReadPlan(data []byte) (Plan, error) {
 	}
 	if err := p.Config.Validate(); err != nil {
 		return Plan{}, err
+	}
+	if now := p.hash(); now != p.Hash {
+		return Plan{}, fmt.Errorf("the plan was edited: its hash is %s, and that of the changes that it lists %s; make a new one", p.Hash, now)
 	}
 	return p, nil
 }
