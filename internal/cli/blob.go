@@ -103,7 +103,7 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	options := transfer.Options{Connections: cmp.Or(connections, config.Transfer.Connections), Progress: progress.Handle}
 	if toStdout {
 		app.streamed = true
-		err := transfer.StreamBlob(ctx, source, blob, app.rawStdout(), options)
+		err := transfer.StreamBlob(ctx, source, blob, app.streamedStdout(), options)
 		progress.Close()
 		return err
 	}

@@ -83,7 +83,7 @@ func (app *App) openTarget(ctx context.Context, r ref.Reference) (content.Target
 		if isTerminal(app.rawStdout()) || app.StdoutSize != nil {
 			return nil, usagef("%s writes an archive to stdout, which is a terminal; name a file, or pipe it: ecrkit ... | docker load", r)
 		}
-		o.Stdout, app.Stdout, app.RawStdout = app.rawStdout(), app.Stderr, nil
+		o.Stdout, app.Stdout, app.RawStdout = app.streamedStdout(), app.Stderr, nil
 	}
 	if err := app.checkRegistry(ctx, r); err != nil {
 		return nil, err

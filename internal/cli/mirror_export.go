@@ -190,7 +190,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	case setInFile:
 		set, err = media.ExportFile(ctx, config, opener, f.to, options)
 	case setInStream:
-		out := app.rawStdout()
+		out := app.streamedStdout()
 		app.Stdout, app.RawStdout = app.Stderr, nil
 		set, err = media.ExportStream(ctx, config, opener, out, options)
 	}
