@@ -54,6 +54,7 @@ func TestInterop(t *testing.T) {
 		t.Run("Daemon", s.testDaemon)
 		t.Run("TagsAndIndexes", s.testTagsAndIndexes)
 		t.Run("AccountNames", s.testAccountNames)
+		t.Run("Pipeline", s.testPipeline)
 		t.Run("Helper", s.testHelper)
 		t.Run("Guide", s.testGuide)
 		t.Run("Proxy", s.testProxy)
