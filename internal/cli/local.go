@@ -157,6 +157,9 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return f.adviseAddress(err)
 	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("%w; it is not an address of this machine", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -81,6 +83,10 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 				dir, err := app.localTLSDir(tlsDir)
 				if err != nil {
 					return err
+				}
+				ca := filepath.Join(dir, localecr.CAFile)
+				if _, err := os.Stat(ca); errors.Is(err, fs.ErrNotExist) {
+					app.Messagef("ecrkit local env: %s does not exist; `ecrkit local --tls` creates it at its first start", ca)
 				}
 				entries = localecr.WithTLS(entries, dir)
 			} else if tlsDir != "" {

@@ -71,7 +71,10 @@ func Open(ctx context.Context, dir string) (*Authority, error) {
 	}
 	defer lock.Release()
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CAFile), filepath.Join(dir, caKeyFile))
+	_, certificate := os.Lstat(filepath.Join(dir, CAFile))
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && certificate == nil: // it may be another program's
+		return nil, fmt.Errorf("%s has %s without %s; use another directory, or remove %s to have an authority made", dir, CAFile, caKeyFile, CAFile)
 	case errors.Is(err, fs.ErrNotExist):
 		if pair, err = createAuthority(dir); err != nil {
 			return nil, err
