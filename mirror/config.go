@@ -171,7 +171,11 @@ func (c Config) imageProblems() (problems []error) {
 func (s ImageRules) validate() error {
 	host, repository, ok := strings.Cut(s.From, "/")
 	if !ok || host == "" || !content.IsRepositoryName(strings.ReplaceAll(repository, "*", "0")) {
-		return fmt.Errorf("from: %q is not HOST/REPOSITORY; tags belong under tags, digests under digests", s.From)
+		advice := "tags belong under tags, digests under digests"
+		if content.IsRepositoryName(s.From) {
+			advice = "Docker Hub's nginx is docker.io/library/nginx"
+		}
+		return fmt.Errorf("from: %q is not HOST/REPOSITORY; %s", s.From, advice)
 	}
 	switch {
 	case !s.isPattern() && len(s.Except) > 0:
@@ -186,7 +190,7 @@ func (s ImageRules) validate() error {
 	}
 	for _, d := range s.Digests {
 		if err := d.Validate(); err != nil {
-			return fmt.Errorf("digests: %q: %w", d, err)
+			return fmt.Errorf("digests: %q: %w; write sha256: and 64 hexadecimal digits", d, err)
 		}
 	}
 	if _, err := s.platforms(); err != nil {

@@ -38,7 +38,8 @@ func (s Shard) Validate() error {
 	if s == (Shard{}) || s.Count >= 1 && s.Count <= MaxShards && s.Index >= 1 && s.Index <= s.Count {
 		return nil
 	}
-	return problem("%s is not a shard: of 8 there are 1/8 to 8/8, and %d is the most", s, MaxShards)
+	count := min(max(s.Count, 1), MaxShards)
+	return problem("%s is not a shard: of %d there are 1/%d to %d/%d, and %d is the most", s, count, count, count, count, MaxShards)
 }
 
 // String returns I/N.

@@ -9,6 +9,8 @@ func arguments(optional int, names ...string) cobra.PositionalArgs {
 		switch {
 		case len(args) < len(names)-optional:
 			return usagef("usage: %s; %s is missing; see %s --help", cmd.UseLine(), names[len(args)], cmd.CommandPath())
+		case len(args) > len(names) && len(names) == 0 && cmd.HasSubCommands():
+			return unknownCommand(cmd, args[0])
 		case len(args) > len(names):
 			return usagef("usage: %s; %q is one argument too many; see %s --help", cmd.UseLine(), args[len(names)], cmd.CommandPath())
 		}

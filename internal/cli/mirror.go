@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -105,6 +106,11 @@ func (o *mirrorOpener) Target(ctx context.Context, repository string) (content.T
 	}
 	o.targets[repository] = target
 	return target, nil
+}
+
+// aboutFlag is an error about a flag, which is no part of the configuration.
+func aboutFlag(flag string, err error) error {
+	return fmt.Errorf("%s: %s", flag, strings.TrimPrefix(err.Error(), mirror.ErrConfig.Error()+": "))
 }
 
 // parseMirrored reads HOST/REPOSITORY in any registry.

@@ -277,6 +277,13 @@ func (app *App) exportConfig(args []string) (mirror.Config, error) {
 			return mirror.Config{}, err
 		}
 	}
+	for _, arg := range args {
+		if name := strings.ToLower(arg); strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.HasSuffix(name, ".json") {
+			if _, err := os.Stat(arg); err == nil {
+				return mirror.Config{}, usagef("%s is a configuration, which is exported by itself; name either it, or images as HOST/REPOSITORY[:TAG]", arg)
+			}
+		}
+	}
 	var config mirror.Config
 	places := map[string]int{}
 	all := map[string]bool{}

@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/dustin/go-humanize/english"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
@@ -252,6 +256,12 @@ func noSet(dir string, err error) error {
 	if errors.Is(err, media.ErrNoSet) {
 		if dir == ref.StandardStream {
 			return usagef("%w; ecrkit mirror export --to - writes one", err)
+		}
+		if _, missing := os.Stat(dir); errors.Is(missing, fs.ErrNotExist) {
+			return usagef("%s: there is no such file or directory; name the set of ecrkit mirror export, and then HOST or HOST/PREFIX", showFile(dir))
+		}
+		if _, missing := os.Stat(filepath.Join(dir, ocispec.ImageLayoutFile)); missing == nil {
+			return usagef("%s is an OCI layout, not a set; copy its images with ecrkit push oci:%s HOST/REPOSITORY:TAG", showFile(dir), dir)
 		}
 		return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", dir, err, dir)
 	}

@@ -57,7 +57,7 @@ func (f *pruneFlags) read(app *App) (*mirror.Pruning, error) {
 		p.InUse = append(p.InUse, images...)
 	}
 	if err := p.Validate(); err != nil {
-		return nil, usagef("--max-delete, --in-use: %w", err)
+		return nil, usageError{aboutFlag("--max-delete, --in-use", err)}
 	}
 	return p, nil
 }

@@ -26,7 +26,7 @@ func (f *shardFlag) read(app *App) (mirror.Shard, error) {
 	}
 	shard, err := mirror.ParseShard(f.text)
 	if err != nil {
-		return shard, usagef("--shard: %w", err)
+		return shard, usageError{aboutFlag("--shard", err)}
 	}
 	return shard, nil
 }

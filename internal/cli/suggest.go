@@ -15,7 +15,7 @@ var pointers = map[string]string{
 	"login":    "use `ecrkit auth login HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
 	"logout":   "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
 	"cp":       "use `ecrkit copy SRC DST`",
-	"mirror":   "use `ecrkit copy SRC DST`",
+	"sync":     "use `ecrkit mirror apply CONFIG`, or for one repository `ecrkit copy SRC DST --all-tags`",
 	"images":   "use `ecrkit ls HOST/REPOSITORY`",
 	"catalog":  "use `ecrkit ls HOST`",
 	"manifest": "use `ecrkit inspect REF --raw` for a manifest, and `ecrkit index` to create or edit an index",

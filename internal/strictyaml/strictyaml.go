@@ -59,6 +59,7 @@ func (e withoutSource) Unwrap() error { return e.error }
 
 var (
 	placeAndText = lazyregexp.New(`^\[(\d+):\d+\] `)
+	wrongType    = lazyregexp.New(`cannot unmarshal (.+) into Go (?:struct field \S+|value) of type (.+)`)
 	keyOfLine    = lazyregexp.New(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
 )
 
@@ -66,6 +67,10 @@ var (
 func (e withoutSource) Error() string {
 	text := yaml.FormatError(e.error, false, false)
 	text = strings.Replace(text, tabText, "a line begins with a tab; indent it with spaces", 1)
+	text = wrongType.ReplaceAllStringFunc(text, func(found string) string {
+		types := wrongType.FindStringSubmatch(found)
+		return yamlType(types[1]) + " was used where " + yamlType(types[2]) + " is expected"
+	})
 	var unknown *yaml.UnknownFieldError
 	if errors.As(e.error, &unknown) && unknown.Token != nil {
 		if near := nearest.Names(unknown.Token.Value, e.keys); len(near) > 0 {
@@ -86,6 +91,17 @@ func (e withoutSource) Error() string {
 		return text
 	}
 	return place[0] + key[1] + ": " + text[len(place[0]):]
+}
+
+// yamlType returns what people call a type of Go in YAML, as the parser does in its own messages.
+func yamlType(name string) string {
+	switch {
+	case strings.HasPrefix(name, "map["):
+		return "mapping"
+	case strings.HasPrefix(name, "[]"):
+		return "sequence"
+	}
+	return name
 }
 
 // tabText is what the parser says of a line that is indented with a tab.

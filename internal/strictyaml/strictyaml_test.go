@@ -29,7 +29,8 @@ func TestDecode(t *testing.T) {
 	if err := Decode(strings.NewReader("name: a\n---\nname: b\n"), &s); err == nil || !strings.Contains(err.Error(), "more than one") {
 		t.Errorf("a second document: %v", err)
 	}
-	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "[1:7] name: ", "[1]": "", "map:\n  x:\n    list: 3\n": "[3:11] list: int was used where sequence is expected"} {
+	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "[1:7] name: ", "[1]": "", "map:\n  x:\n    list: 3\n": "[3:11] list: int was used where sequence is expected",
+		"name: {a: b}\n": "[1:7] name: mapping was used where string is expected", "name: [a]\n": "[1:7] name: sequence was used where string is expected"} {
 		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -89,7 +89,7 @@ func existingFile(ctx context.Context, path string, p *plan, signed bool) (*Set,
 	}
 	r, err := Open(path, ReadOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("%s exists, and is not this set: %w; name another file: %w", path, content.ErrConflict, err)
+		return nil, fmt.Errorf("%s exists, and is not this set: %w; name another file: %v", path, content.ErrConflict, err)
 	}
 	defer r.Close() // opened for reading
 	if r.ID != p.id || r.Signed() != signed {

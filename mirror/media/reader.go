@@ -52,6 +52,10 @@ func Open(path string, opts ReadOptions) (*Reader, error) {
 		_ = r.parts.Close() // the first error counts
 		return nil, err
 	}
+	if err := checkTar(s, r.parts); err != nil {
+		_ = r.parts.Close() // the first error counts
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if r.archive, err = archive.New(tarball{r.parts, r.Size}, filepath.Join(path, tarFile)); err != nil {
 		return nil, err // it has closed the parts
 	}
@@ -82,6 +86,9 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 	}
 	if want := q.Size + q.beside; info.Size() != want {
 		return fail(damaged("it has %d bytes, not %d", info.Size(), want))
+	}
+	if err := q.checkHeaders(f, info.Size()); err != nil {
+		return fail(err)
 	}
 	r := &Reader{Set: q.Set, dir: path, signed: q.signed, parts: parts{{f, 0, info.Size()}}}
 	if r.archive, err = archive.New(tarball{r.parts, info.Size()}, path); err != nil {

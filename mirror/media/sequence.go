@@ -59,13 +59,7 @@ func (r *recorder) Read(p []byte) (int, error) {
 func readSequence(r io.Reader, spool io.Writer, opts ReadOptions) (*sequence, error) {
 	q := &sequence{in: &recorder{r: r, copy: spool}, headers: sha256.New()}
 	q.tar = tar.NewReader(q.in)
-	layout, err := q.file(ocispec.ImageLayoutFile, int64(len(layoutFile)))
-	if err == nil && !bytes.Equal(layout, layoutFile) {
-		err = errors.New("its oci-layout is of another version")
-	}
-	if err == nil {
-		q.index, err = q.file(ocispec.ImageIndexFile, maxSet)
-	}
+	err := q.layout()
 	var set, sums []byte
 	if err == nil {
 		set, err = q.file(SetFile, maxSet)
@@ -98,14 +92,28 @@ func readSequence(r io.Reader, spool io.Writer, opts ReadOptions) (*sequence, er
 	if q.Set, err = decodeSet(set, true); err != nil {
 		return nil, fmt.Errorf("%s: %w", SetFile, err)
 	}
+	return q, q.checkIndex()
+}
+
+// layout reads what a layout begins with.
+func (q *sequence) layout() error {
+	layout, err := q.file(ocispec.ImageLayoutFile, int64(len(layoutFile)))
+	if err == nil && !bytes.Equal(layout, layoutFile) {
+		err = errors.New("its oci-layout is of another version")
+	}
+	if err == nil {
+		q.index, err = q.file(ocispec.ImageIndexFile, maxSet)
+	}
+	return err
+}
+
+// checkIndex compares index.json with the description.
+func (q *sequence) checkIndex() error {
 	index, err := indexOf(q.Images, len(q.Deltas))
-	if err != nil {
-		return nil, err
+	if err == nil && !bytes.Equal(index, q.index) {
+		err = fmt.Errorf("%s: %w: it does not have the images of the set", ocispec.ImageIndexFile, content.ErrIntegrity)
 	}
-	if !bytes.Equal(index, q.index) {
-		return nil, fmt.Errorf("%s: %w: it does not have the images of the set", ocispec.ImageIndexFile, content.ErrIntegrity)
-	}
-	return q, nil
+	return err
 }
 
 // isDescription reports whether a member is beside the layout.
