@@ -40,7 +40,8 @@ of the quotas of Amazon ECR. In a job of Kubernetes or AWS Batch, --shard auto t
 the environment. ecrkit mirror report merges what they print with --output json.
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
-images, which have from, to, and what ecrkit copy prints of an image, or error. If some images
+images, which have from, to, and what ecrkit copy prints of an image, or error, and failed: from, to
+and error of repositories that could not be compared. If some images
 cannot be copied, the others are (exit code 3). A plan with conflicts copies nothing (exit code
 5). Run again, it copies only what is missing.`
 
@@ -184,14 +185,27 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 		}
 		images = append(images, entry)
 	}
+	type unplanned struct {
+		From  string  `json:"from"`
+		To    string  `json:"to"`
+		Error failure `json:"error"`
+	}
+	var failed []unplanned
+	for _, r := range plan.Repositories {
+		if r.Error != "" {
+			failed = append(failed, unplanned{r.From, r.To, newFailure(r.To, errors.New(r.Error))})
+		}
+	}
 	result := struct {
 		Hash   string  `json:"hash"`
 		Images []image `json:"images"`
 		// Deleted is what was pruned.
 		Deleted []mirror.Deleted `json:"deleted,omitempty"`
+		// Failed are the repositories that could not be planned.
+		Failed []unplanned `json:"failed,omitempty"`
 		// Shard is there if other processes do the rest.
 		Shard *mirror.ShardReport `json:"shard,omitempty"`
-	}{string(report.Hash), images, report.Deleted, report.Shard}
+	}{string(report.Hash), images, report.Deleted, failed, report.Shard}
 	for _, d := range report.Deleted {
 		fmt.Fprintf(&text, "deleted  %s%s\n", d.Repository, printable(d.ImageName.String()))
 	}
