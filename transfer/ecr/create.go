@@ -3,10 +3,12 @@ package ecr
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/smithy-go"
 )
 
 // creation is what is known of a repository that does not exist: what only reads,
@@ -54,7 +56,8 @@ func (e *Repository) CheckRepository() error {
 }
 
 // createAbsent creates the repository if a call before has found it missing. That
-// another process has created it in the meantime is fine.
+// another process has created it in the meantime is fine. Without the permission to create it, and if no
+// settings were asked for, a template of the registry may.
 func (e *Repository) createAbsent(ctx context.Context) error {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
@@ -66,10 +69,18 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 	}
 	var exists *RepositoryExistsError
 	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
-		return err
+		if e.Create.IsSet() || !isDenied(err) || e.createByTemplate(ctx) != nil {
+			e.creation.refused = nil
+			return err
+		}
 	}
 	e.creation.missing = false
 	return nil
+}
+
+func isDenied(err error) bool {
+	var refused smithy.APIError
+	return errors.As(err, &refused) && strings.HasPrefix(refused.ErrorCode(), "AccessDenied")
 }
 
 // createByTemplate has Amazon ECR create the repository, which it does when an upload

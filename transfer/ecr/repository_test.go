@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -227,5 +228,30 @@ func TestPushCreatesByTemplate(t *testing.T) {
 	fixture.Check(t, err)
 	if made.TagMutability != "IMMUTABLE" {
 		t.Errorf("%+v", made)
+	}
+}
+
+// Whoever may not create repositories pushes to those that a template creates, unless settings are asked for.
+func TestTemplateCreatesWithoutPermission(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, localecr.Options{})
+	src, _, _ := fixture.Layout(t, 1)
+	fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: "CreateRepository", Count: -1, Status: 400, Code: "AccessDeniedException"}))
+	push := func(name string, s Settings) error {
+		e := w.repository(name)
+		e.Create = &s
+		_, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"1"}})
+		return err
+	}
+	if err := push("team/app", Settings{}); err == nil || !strings.Contains(err.Error(), "AccessDenied") {
+		t.Errorf("without a template: %v", err)
+	}
+	_, err := auth.NewClient(w.Config, w.Registry).CreateRepositoryCreationTemplate(t.Context(), &ecr.CreateRepositoryCreationTemplateInput{
+		Prefix: aws.String("team/"), AppliedFor: []types.RCTAppliedFor{types.RCTAppliedForCreateOnPush},
+	})
+	fixture.Check(t, err)
+	fixture.Check(t, push("team/app", Settings{}))
+	if err := push("team/other", Settings{ScanOnPush: true}); err == nil {
+		t.Error("settings that were asked for were not used")
 	}
 }
