@@ -10,6 +10,7 @@ type chains struct {
 	chainRules
 	head []uint32
 	prev [maxDist]uint32
+	memory
 
 	first, end int64 // of what matches may reach
 	next       int64 // first position that is not in the chains
@@ -66,9 +67,25 @@ func newChains(w *window, rules chainRules) *chains {
 // nowhere is an entry that is out of reach of all positions from pos on.
 func nowhere(pos int64) uint32 { return uint32(pos - 1<<30) }
 
+// memory knows when the tables of a model have to be cleared.
+type memory struct{ cleared int64 }
+
+// stale reports whether the tables have to be cleared for the input from start to end, whose matches reach back to first.
+// Positions before first are out of reach as they are. So tables are not cleared for each of many small members. A
+// dictionary is put in again, and positions are of 32 bits.
+func (m *memory) stale(first, start, end int64) bool {
+	if start > 0 && first == start && end-m.cleared < 1<<31 {
+		return false
+	}
+	m.cleared = start
+	return true
+}
+
 func (c *chains) reset(first, start, end int64) {
-	for i := range c.head {
-		c.head[i] = nowhere(start)
+	if c.stale(first, start, end) {
+		for i := range c.head {
+			c.head[i] = nowhere(start)
+		}
 	}
 	c.first, c.next, c.end = first, first, end
 	c.known, c.ahead = false, false

@@ -8,6 +8,7 @@ type chunks struct {
 	chunkRules
 	short []uint32    // last position by hash of 4 bytes
 	long  [][2]uint32 // last two positions by hash of 7 bytes
+	memory
 
 	first, segment, segmentEnd int64 // of what matches may reach; of the input until the next reset
 	start, end                 int64 // of the chunk
@@ -51,12 +52,14 @@ func newChunks(w *window, rules chunkRules) *chunks {
 }
 
 func (c *chunks) reset(first, start, end int64) {
-	far := nowhere(start)
-	for i := range c.short {
-		c.short[i] = far
-	}
-	for i := range c.long {
-		c.long[i] = [2]uint32{far, far}
+	if c.stale(first, start, end) {
+		far := nowhere(start)
+		for i := range c.short {
+			c.short[i] = far
+		}
+		for i := range c.long {
+			c.long[i] = [2]uint32{far, far}
+		}
 	}
 	c.first, c.segment, c.segmentEnd = first, start, end
 	c.start, c.end = start, start

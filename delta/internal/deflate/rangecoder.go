@@ -141,7 +141,7 @@ func (d *rangeDecoder) next() byte {
 		d.behind++
 		if err != io.EOF {
 			d.err = err
-		} else if d.behind > 8 {
+		} else if d.behind > 8 && d.err == nil {
 			d.err = fmt.Errorf("%w: it ends early: %w", ErrDescription, io.ErrUnexpectedEOF)
 		}
 	}

@@ -67,8 +67,9 @@ func (r *rebuilder) members() error {
 				}
 				continue
 			}
-			r.lastHeader = make([]byte, size)
-			r.raw(r.lastHeader)
+			if err := r.stretch(&r.lastHeader, size); err != nil {
+				return err
+			}
 		}
 		r.out.bytes(r.lastHeader)
 		size := codeNumber(r.c, r.sizes, 0)
@@ -92,10 +93,27 @@ func (r *rebuilder) trailing() error {
 	if size > maxTrailing {
 		return fmt.Errorf("%w: %d bytes follow the end", ErrDescription, size)
 	}
-	p := make([]byte, size)
-	r.raw(p)
+	var p []byte
+	if err := r.stretch(&p, size); err != nil {
+		return err
+	}
 	r.out.bytes(p)
 	return r.failed()
+}
+
+// stretch reads bytes into p. It ends where the description does: a damaged one may name many bytes that it does not have.
+func (r *rebuilder) stretch(p *[]byte, size uint64) error {
+	*p = (*p)[:0]
+	var buf [256]byte
+	for n := uint64(len(buf)); size > 0; size -= n {
+		n = min(n, size)
+		r.raw(buf[:n])
+		if err := r.failed(); err != nil {
+			return err
+		}
+		*p = append(*p, buf[:n]...)
+	}
+	return nil
 }
 
 // failed returns the first error of what is read and written.

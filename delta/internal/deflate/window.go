@@ -20,7 +20,13 @@ const (
 	lookahead = 1<<16 + 1024
 )
 
-func newWindow() *window { return &window{buf: make([]byte, 0, 4*(keep+lookahead))} }
+// The window grows with a small plaintext from smallWindow to largeWindow, in bytes.
+const (
+	smallWindow = 16 << 10
+	largeWindow = 4 * (keep + lookahead)
+)
+
+func newWindow() *window { return &window{buf: make([]byte, 0, smallWindow)} }
 
 // end is the position behind the last byte.
 func (w *window) end() int64 { return w.base + int64(len(w.buf)) }
@@ -34,6 +40,9 @@ func (w *window) room(pos int64) []byte {
 			w.buf = w.buf[:n]
 			w.base += int64(drop)
 		}
+	}
+	if size := cap(w.buf); size-len(w.buf) < size/4 && size < largeWindow {
+		w.buf = append(make([]byte, 0, min(2*size, largeWindow)), w.buf...)
 	}
 	return w.buf[len(w.buf):cap(w.buf)]
 }
