@@ -8,7 +8,7 @@ import "encoding/binary"
 type chains struct {
 	w *window
 	chainRules
-	head []uint32
+	head [1 << 17]uint32 // zlib has 1 << 15 of them
 	prev [maxDist]uint32
 	memory
 
@@ -57,11 +57,7 @@ func goRules(level int) chainRules {
 }
 
 func newChains(w *window, rules chainRules) *chains {
-	size := 1 << 15
-	if rules.goHash {
-		size = 1 << 17
-	}
-	return &chains{w: w, chainRules: rules, head: make([]uint32, size)}
+	return &chains{w: w, chainRules: rules}
 }
 
 // nowhere is an entry that is out of reach of all positions from pos on.
@@ -83,52 +79,49 @@ func (m *memory) stale(first, start, end int64) bool {
 
 func (c *chains) reset(first, start, end int64) {
 	if c.stale(first, start, end) {
-		for i := range c.head {
-			c.head[i] = nowhere(start)
+		head := c.head[:1<<15]
+		if c.goHash {
+			head = c.head[:]
+		}
+		for i := range head {
+			head[i] = nowhere(start)
 		}
 	}
 	c.first, c.next, c.end = first, first, end
 	c.known, c.ahead = false, false
 }
 
-func (c *chains) hash(pos int64) uint32 {
-	b := c.w.buf[pos-c.w.base:]
-	if c.goHash {
-		return ((uint32(b[3]) | uint32(b[2])<<8 | uint32(b[1])<<16 | uint32(b[0])<<24) * 0x1e35a7bd) >> 15
-	}
-	return (uint32(b[0])<<10 ^ uint32(b[1])<<5 ^ uint32(b[2])) & (1<<15 - 1)
-}
-
 // insert puts positions before pos into the chains.
 func (c *chains) insert(pos int64) {
-	for ; c.next < pos; c.next++ {
-		c.insertOne(c.next)
+	next := c.next
+	if next >= pos {
+		return
 	}
-}
-
-// insertOne puts a position into its chain and returns the one before it there.
-func (c *chains) insertOne(pos int64) uint32 {
-	if pos+int64(c.minLength) > c.end {
-		return nowhere(pos)
+	c.next = pos
+	buf := c.w.buf[:cap(c.w.buf)]
+	if c.goHash {
+		for last := min(pos, c.end-3); next < last; next++ {
+			h := binary.BigEndian.Uint32(buf[next-c.w.base:]) * 0x1e35a7bd >> 15
+			c.prev[next&(maxDist-1)] = c.head[h]
+			c.head[h] = uint32(next)
+		}
+		return
 	}
-	h := c.hash(pos)
-	previous := c.head[h]
-	c.prev[pos&(maxDist-1)] = previous
-	c.head[h] = uint32(pos)
-	return previous
+	for last := min(pos, c.end-2); next < last; next++ {
+		v := binary.LittleEndian.Uint32(buf[next-c.w.base:])
+		h := (v<<10 ^ v>>3&(255<<5) ^ v>>16&255) & (1<<15 - 1)
+		c.prev[next&(maxDist-1)] = c.head[h]
+		c.head[h] = uint32(next)
+	}
 }
 
 // enter puts pos into its chain unless it is there, and returns the candidate before it.
 func (c *chains) enter(pos int64) uint32 {
-	c.insert(pos)
-	if c.next > pos {
-		if pos+int64(c.minLength) > c.end {
-			return nowhere(pos)
-		}
-		return c.prev[pos&(maxDist-1)]
+	c.insert(pos + 1)
+	if pos+int64(c.minLength) > c.end {
+		return nowhere(pos)
 	}
-	c.next = pos + 1
-	return c.insertOne(pos)
+	return c.prev[pos&(maxDist-1)]
 }
 
 // search returns the first of the longest matches at pos that are longer than longest, which is at least 2.
@@ -151,25 +144,26 @@ func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
 	}
 	// A distance of 0 is one too far, too.
 	limit, farther := uint32(max(min(c.farthest, back), 0)), uint32(max(min(c.farther-1, back), 0))
-	last := binary.LittleEndian.Uint16(buf[at+longest-1:])
+	ends := buf[longest-1:] // the last two bytes of a longer match
+	last := binary.LittleEndian.Uint16(ends[at:])
 	for ; tries > 0; tries-- {
 		dist := uint32(pos) - candidate
 		if dist-1 >= limit {
 			return m
 		}
 		limit = farther
-		from := at - int(dist)
-		if binary.LittleEndian.Uint16(buf[from+m.length-1:]) == last && buf[from] == buf[at] {
+		if binary.LittleEndian.Uint16(ends[at-int(dist):]) == last {
 			n := c.w.matchLen(pos, pos-int64(dist), look)
 			if n > m.length && !(c.goHash && n == c.minLength && int(dist) > c.tooFar) {
 				m = match{n, int(dist)}
 				if n >= nice {
 					return m
 				}
-				last = binary.LittleEndian.Uint16(buf[at+n-1:])
+				ends = buf[n-1:]
+				last = binary.LittleEndian.Uint16(ends[at:])
 			}
 		}
-		if c.goHash && dist == maxDist {
+		if dist == maxDist {
 			return m // its place in the chains belongs to pos
 		}
 		candidate = c.prev[candidate&(maxDist-1)]
@@ -211,10 +205,11 @@ func (c *chains) predict(pos int64) Token {
 }
 
 func (c *chains) accept(pos int64, t Token) {
-	defer func() { c.ahead = false }()
+	ahead := c.ahead
+	c.ahead = false
 	if !t.isMatch() {
 		switch {
-		case c.ahead && c.there.length > c.here.length:
+		case ahead && c.there.length > c.here.length:
 			c.here = c.there
 		default:
 			c.known = false // the next search begins without a match before it

@@ -24,6 +24,8 @@ const (
 const (
 	smallWindow = 16 << 10
 	largeWindow = 4 * (keep + lookahead)
+	// slack is how many bytes behind the last one may be read, whatever they are.
+	slack = 8
 )
 
 func newWindow() *window { return &window{buf: make([]byte, 0, smallWindow)} }
@@ -34,17 +36,17 @@ func (w *window) end() int64 { return w.base + int64(len(w.buf)) }
 // room returns free space behind the last byte, at least a quarter of the capacity; pos is the position
 // that is still needed with its past.
 func (w *window) room(pos int64) []byte {
-	if cap(w.buf)-len(w.buf) < cap(w.buf)/4 {
+	if cap(w.buf)-slack-len(w.buf) < cap(w.buf)/4 {
 		if drop := int(pos - keep - w.base); drop > 0 {
 			n := copy(w.buf, w.buf[drop:])
 			w.buf = w.buf[:n]
 			w.base += int64(drop)
 		}
 	}
-	if size := cap(w.buf); size-len(w.buf) < size/4 && size < largeWindow {
+	if size := cap(w.buf); size-slack-len(w.buf) < size/4 && size < largeWindow {
 		w.buf = append(make([]byte, 0, min(2*size, largeWindow)), w.buf...)
 	}
-	return w.buf[len(w.buf):cap(w.buf)]
+	return w.buf[len(w.buf) : cap(w.buf)-slack]
 }
 
 func (w *window) grow(n int) { w.buf = w.buf[:len(w.buf)+n] }
