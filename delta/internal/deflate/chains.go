@@ -9,7 +9,7 @@ type chains struct {
 	w *window
 	chainRules
 	head [1 << 17]uint32 // zlib has 1 << 15 of them
-	prev [maxDist]uint32
+	prev [maxDist]uint16 // how far the position before is in the chain of each, at most nothing
 	memory
 
 	first, end int64 // of what matches may reach
@@ -60,6 +60,9 @@ func newChains(w *window, rules chainRules) *chains {
 	return &chains{w: w, chainRules: rules}
 }
 
+// nothing is a distance that no match has.
+const nothing = 1<<16 - 1
+
 // nowhere is an entry that is out of reach of all positions from pos on.
 func nowhere(pos int64) uint32 { return uint32(pos - 1<<30) }
 
@@ -102,7 +105,7 @@ func (c *chains) insert(pos int64) {
 	if c.goHash {
 		for last := min(pos, c.end-3); next < last; next++ {
 			h := binary.BigEndian.Uint32(buf[next-c.w.base:]) * 0x1e35a7bd >> 15
-			c.prev[next&(maxDist-1)] = c.head[h]
+			c.prev[next&(maxDist-1)] = uint16(min(uint32(next)-c.head[h], nothing))
 			c.head[h] = uint32(next)
 		}
 		return
@@ -110,22 +113,22 @@ func (c *chains) insert(pos int64) {
 	for last := min(pos, c.end-2); next < last; next++ {
 		v := binary.LittleEndian.Uint32(buf[next-c.w.base:])
 		h := (v<<10 ^ v>>3&(255<<5) ^ v>>16&255) & (1<<15 - 1)
-		c.prev[next&(maxDist-1)] = c.head[h]
+		c.prev[next&(maxDist-1)] = uint16(min(uint32(next)-c.head[h], nothing))
 		c.head[h] = uint32(next)
 	}
 }
 
-// enter puts pos into its chain unless it is there, and returns the candidate before it.
+// enter puts pos into its chain unless it is there, and returns how far the candidate before it is.
 func (c *chains) enter(pos int64) uint32 {
 	c.insert(pos + 1)
 	if pos+int64(c.minLength) > c.end {
-		return nowhere(pos)
+		return nothing
 	}
-	return c.prev[pos&(maxDist-1)]
+	return uint32(c.prev[pos&(maxDist-1)])
 }
 
 // search returns the first of the longest matches at pos that are longer than longest, which is at least 2.
-func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
+func (c *chains) search(pos int64, dist uint32, longest int) (m match) {
 	m.length = longest
 	look := int(min(maxMatch, c.end-pos))
 	if longest >= look {
@@ -146,11 +149,7 @@ func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
 	limit, farther := uint32(max(min(c.farthest, back), 0)), uint32(max(min(c.farther-1, back), 0))
 	ends := buf[longest-1:] // the last two bytes of a longer match
 	last := binary.LittleEndian.Uint16(ends[at:])
-	for ; tries > 0; tries-- {
-		dist := uint32(pos) - candidate
-		if dist-1 >= limit {
-			return m
-		}
+	for ; tries > 0 && dist-1 < limit; tries-- {
 		limit = farther
 		if binary.LittleEndian.Uint16(ends[at-int(dist):]) == last {
 			n := c.w.matchLen(pos, pos-int64(dist), look)
@@ -163,17 +162,15 @@ func (c *chains) search(pos int64, candidate uint32, longest int) (m match) {
 				last = binary.LittleEndian.Uint16(ends[at:])
 			}
 		}
-		if dist == maxDist {
-			return m // its place in the chains belongs to pos
-		}
-		candidate = c.prev[candidate&(maxDist-1)]
+		// At maxDist, the place in the chains is that of pos, and the sum is out of reach.
+		dist += uint32(c.prev[(uint32(pos)-dist)&(maxDist-1)])
 	}
 	return m
 }
 
 // find returns the match at pos that an encoder would find that has one of so many bytes before it.
 func (c *chains) find(pos int64, longest int) match {
-	candidate := c.enter(pos)
+	dist := c.enter(pos)
 	none := match{length: c.minLength - 1}
 	if c.lazily && longest >= c.lazy {
 		return none
@@ -181,7 +178,7 @@ func (c *chains) find(pos int64, longest int) match {
 	if c.goHash || longest < c.minLength-1 {
 		longest = c.minLength - 1
 	}
-	m := c.search(pos, candidate, longest)
+	m := c.search(pos, dist, longest)
 	if m.dist == 0 || m.length == c.minLength && m.dist > c.tooFar {
 		return none
 	}
