@@ -232,6 +232,41 @@ func TestZstdBase(t *testing.T) {
 	d.Close() // it is removed
 }
 
+// TestRanges makes a zstd layer from the compressed bytes of another one, as far as files are compressed independently.
+func TestRanges(t *testing.T) {
+	t.Parallel()
+	w := delta.NewWorkspace(t.TempDir())
+	old, next := frames(t, version(0)), frames(t, version(1))
+	bases := []*delta.Plaintext{plaintext(t, w, compress(t, tarOf(t, version(0)), encoders["go 6"])), plaintext(t, w, old)}
+	d, err := w.Make(t.Context(), layer(next), bases)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	// The large file has changed, and a few small ones.
+	if d.EncoderName() != "zstd-ranges" || d.Size*100 > int64(len(next))*65 || len(d.Bases) != 1 || d.Bases[0].Digest != digest.FromBytes(old) {
+		t.Errorf("%s: %d bytes of %d, bases %v", d.EncoderName(), d.Size, len(next), d.Bases)
+	}
+	var rebuilt bytes.Buffer
+	there := delta.NewWorkspace(t.TempDir())
+	if err := there.Apply(t.Context(), bytes.NewReader(bytesOf(t, d)), d.Size, []*delta.Plaintext{plaintext(t, there, old)}, &rebuilt); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(rebuilt.Bytes(), next) {
+		t.Error("the layer is not the same")
+	}
+}
+
+// frames is a layer with a zstd frame for each file, and one that is to be skipped, as zstd:chunked is written.
+func frames(t *testing.T, files []file) []byte {
+	t.Helper()
+	out := []byte("\x50\x2a\x4d\x18\x04\x00\x00\x00head")
+	for _, f := range files {
+		out = append(out, compress(t, tarOf(t, []file{f}), func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) })...)
+	}
+	return out
+}
+
 // TestDamage refuses every damaged delta, and a wrong base, without one byte more than the layer has.
 func TestDamage(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,8 @@ type Header struct {
 	Layer LayerID `json:"layer"`
 	// Plain is the size of its plaintext, in bytes.
 	Plain int64 `json:"plain"`
-	// Encoding is how the plaintext is compressed: gzip or none.
+	// Encoding is how the layer is compressed: gzip, zstd or none. The plaintext of a zstd layer and of its bases is their
+	// compressed bytes.
 	Encoding string `json:"encoding"`
 	// Encoder is the model that the description is of; nil without compression.
 	Encoder *deflate.Encoder `json:"encoder,omitempty"`
@@ -55,15 +56,22 @@ type LayerID struct {
 
 // EncoderName is the model of the encoder that the layer was written by, for people and inventories.
 func (h Header) EncoderName() string {
-	if h.Encoder == nil {
+	switch {
+	case h.Encoder != nil:
+		return h.Encoder.Model
+	case h.Encoding == encodingZstd:
+		return zstdRanges
+	default:
 		return encodingNone
 	}
-	return h.Encoder.Model
 }
+
+// zstdRanges is the encoder of zstd layers, whose compressed bytes are taken from those of the bases.
+const zstdRanges = "zstd-ranges"
 
 // Encoders returns the names of the encoders that this version can rebuild streams of. A name stands for
 // the same bytes for ever.
-func Encoders() []string { return append([]string{encodingNone}, deflate.Models()...) }
+func Encoders() []string { return append([]string{encodingNone, zstdRanges}, deflate.Models()...) }
 
 func (h Header) check(size int64) error {
 	bad := func(format string, args ...any) error {
@@ -81,7 +89,7 @@ func (h Header) check(size int64) error {
 		return bad("a plaintext of %d bytes from %d bases", h.Plain, len(h.Bases))
 	}
 	switch {
-	case h.Encoding == encodingNone && h.Encoder == nil && h.Description == 0 && h.Plain == h.Layer.Size:
+	case (h.Encoding == encodingNone || h.Encoding == encodingZstd) && h.Encoder == nil && h.Description == 0 && h.Plain == h.Layer.Size:
 	case h.Encoding == encodingGzip && h.Encoder != nil && h.Plain/maxRatio <= h.Layer.Size:
 	default:
 		return bad("encoding %q", h.Encoding)

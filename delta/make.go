@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,23 +36,32 @@ func (d *Delta) Close() error { return d.File.Close() }
 // content, and proves it: the patch makes the plaintext, and from that the description makes the stream. The error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would
 // not be smaller.
 func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *Delta, err error) {
-	target, compressed, err := w.read(ctx, l, true)
+	target, err := w.read(ctx, l, true)
 	if err != nil {
 		if errors.Is(err, deflate.ErrFormat) {
 			return nil, fmt.Errorf("%w: %w", ErrWhole, err)
 		}
 		return nil, err
 	}
-	defer target.Close()     // it is removed
-	defer compressed.Close() // likewise
+	defer target.Close() // it is removed
+	encoding, compressed := target.encoding, target.compressed
+	if encoding == encodingZstd {
+		bases = slices.DeleteFunc(slices.Clone(bases), func(b *Plaintext) bool { return b.encoding != encodingZstd })
+		if len(bases) == 0 {
+			return nil, fmt.Errorf("%w: it is compressed with zstd, and no base is", ErrWhole)
+		}
+	}
 	chosen := choose(target, bases)
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("%w: it shares nothing with the bases", ErrWhole)
 	}
-	if target.encoding == encodingZstd {
-		return nil, fmt.Errorf("%w: there is no model of the zstd encoder that wrote it", ErrWhole)
+	if encoding == encodingZstd {
+		target, _ = target.asRanges()
+		if chosen, err = ranges(chosen); err != nil {
+			return nil, err
+		}
 	}
-	d = &Delta{Header: Header{Version: version, Layer: LayerID{l.Digest, l.Size}, Plain: target.Plain, Encoding: target.encoding}}
+	d = &Delta{Header: Header{Version: version, Layer: LayerID{l.Digest, l.Size}, Plain: target.Plain, Encoding: encoding}}
 	defer func() {
 		if err != nil && d != nil && d.File != nil {
 			d.File.Close() // it is removed
@@ -78,7 +88,7 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 		}
 		return target.provePatch(groupCtx, patch, chosen)
 	})
-	if target.encoding == encodingGzip {
+	if encoding == encodingGzip {
 		group.Go(func() error {
 			out := &limited{w: bufio.NewWriterSize(description, 64<<10), left: l.Size}
 			if err := d.describe(groupCtx, compressed, target, out); err != nil {
@@ -103,6 +113,18 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 		return nil, notRebuilt(err)
 	}
 	return d, nil
+}
+
+// ranges returns the compressed bytes of bases.
+func ranges(bases []*Plaintext) (all []*Plaintext, err error) {
+	for i, b := range bases {
+		p, ok := b.asRanges()
+		if !ok {
+			return nil, fmt.Errorf("%w: base %d is not compressed with zstd", ErrFormat, i)
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 func notRebuilt(err error) error { return fmt.Errorf("%w: it was not rebuilt: %w", ErrWhole, err) }
@@ -234,6 +256,11 @@ func (w *Workspace) Apply(ctx context.Context, r io.ReaderAt, size int64, bases 
 	for i, b := range h.Bases {
 		if bases[i].Digest != b.Digest {
 			return fmt.Errorf("%w: base %d is %s, not %s", ErrFormat, i, bases[i].Digest, b.Digest)
+		}
+	}
+	if h.Encoding == encodingZstd {
+		if bases, err = ranges(bases); err != nil {
+			return err
 		}
 	}
 	verifier := h.Layer.Digest.Verifier()

@@ -53,13 +53,27 @@ type Plaintext struct {
 	survey   deflate.Survey
 	file     *os.File
 	sample   map[uint64]int64 // sizes of some chunks, by their hash
+	// compressed is the layer as it is, which is kept of the layer that a delta is made of, and of zstd layers.
+	compressed *os.File
+}
+
+// asRanges returns the compressed bytes as a plaintext, and whether they are kept: parts that an encoder has
+// compressed independently are equal in two layers where their content is.
+func (p *Plaintext) asRanges() (*Plaintext, bool) {
+	return &Plaintext{Digest: p.Digest, Size: p.Size, Plain: p.Size, encoding: encodingNone, file: p.compressed}, p.encoding == encodingZstd && p.compressed != nil
 }
 
 // sampled reports whether a chunk is in samples.
 func sampled(hash uint64) bool { return hash&15 == 0 }
 
 // Close removes the plaintext.
-func (p *Plaintext) Close() error { return p.file.Close() }
+func (p *Plaintext) Close() error {
+	err := p.file.Close()
+	if p.compressed != nil {
+		err = errors.Join(err, p.compressed.Close())
+	}
+	return err
+}
 
 // temporary returns a file that has no name any more where the system can do that, and is gone when it is closed.
 func (w *Workspace) temporary() (*os.File, error) {
@@ -76,77 +90,84 @@ func (w *Workspace) temporary() (*os.File, error) {
 // Plaintext reads a layer once and keeps its plaintext. The error wraps [content.ErrIntegrity] if the layer
 // is not the one of its digest.
 func (w *Workspace) Plaintext(ctx context.Context, l Layer) (*Plaintext, error) {
-	p, _, err := w.read(ctx, l, false)
-	return p, err
+	return w.read(ctx, l, false)
 }
 
 // read reads a layer; with whole it keeps the compressed bytes too.
-func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext, _ *os.File, err error) {
+func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext, err error) {
 	in, err := l.Open(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("layer %s: %w", l.Digest, err)
+		return nil, fmt.Errorf("layer %s: %w", l.Digest, err)
 	}
 	defer in.Close() // what was read is verified
 	p := &Plaintext{Digest: l.Digest, Size: l.Size, sample: map[uint64]int64{}}
-	var compressed *os.File
 	if p.file, err = w.temporary(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("layer %s: %w", l.Digest, err)
-			p.file.Close() // it is removed
-			if compressed != nil {
-				compressed.Close() // likewise
-			}
+			p.Close() // it is removed
 		}
 	}()
 	verifier := l.Digest.Verifier()
-	raw := io.TeeReader(io.LimitReader(&reader{ctx, in}, l.Size+1), verifier)
-	if whole {
-		if compressed, err = w.temporary(); err != nil {
-			return nil, nil, err
+	source := bufio.NewReader(io.LimitReader(&reader{ctx, in}, l.Size+1))
+	p.encoding = encodingOf(source)
+	raw := io.TeeReader(source, verifier)
+	if whole || p.encoding == encodingZstd {
+		if p.compressed, err = w.temporary(); err != nil {
+			return nil, err
 		}
-		raw = io.TeeReader(raw, compressed)
+		raw = io.TeeReader(raw, p.compressed)
 	}
 	buffered := bufio.NewReaderSize(raw, 64<<10)
 	out := bufio.NewWriterSize(p.file, 64<<10)
 	sampler := &sampler{w: w, sample: p.sample}
 	if err := p.expand(buffered, io.MultiWriter(out, sampler)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	sampler.finish()
 	if err := out.Flush(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if _, err := io.Copy(io.Discard, buffered); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !verifier.Verified() {
-		return nil, nil, fmt.Errorf("%w: its bytes have another digest", content.ErrIntegrity)
+		return nil, fmt.Errorf("%w: its bytes have another digest", content.ErrIntegrity)
 	}
 	info, err := p.file.Stat()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p.Plain = info.Size()
-	return p, compressed, nil
+	return p, nil
+}
+
+// encodingOf returns how a layer is compressed.
+func encodingOf(in *bufio.Reader) string {
+	magic, _ := in.Peek(4) // a short layer is none of the compressed ones
+	switch {
+	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
+		return encodingGzip
+	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18"):
+		return encodingZstd
+	default:
+		return encodingNone
+	}
 }
 
 // expand writes the plaintext of a layer.
 func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
-	magic, _ := in.Peek(4) // a short layer is none of the compressed ones
-	switch {
-	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
-		p.encoding = encodingGzip
+	switch p.encoding {
+	case encodingGzip:
 		survey, err := deflate.Inspect(in, out)
 		if errors.Is(err, deflate.ErrFormat) {
 			err = fmt.Errorf("%w: %w", content.ErrIntegrity, err)
 		}
 		p.survey = survey
 		return err
-	case len(magic) == 4 && (string(magic) == "\x28\xb5\x2f\xfd" || magic[0]&0xf0 == 0x50 && string(magic[1:]) == "\x2a\x4d\x18"):
-		p.encoding = encodingZstd
+	case encodingZstd:
 		z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20))
 		if err != nil {
 			return err
@@ -157,7 +178,6 @@ func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
 		}
 		return nil
 	default:
-		p.encoding = encodingNone
 		_, err := io.Copy(out, in)
 		return err
 	}

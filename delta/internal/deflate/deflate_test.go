@@ -93,6 +93,29 @@ func goGzip(t *testing.T, data []byte, level int) []byte {
 	return compress(t, data, func(w io.Writer) (io.WriteCloser, error) { return stdgzip.NewWriterLevel(w, level) })
 }
 
+// TestEstimate finds the encoder, the size of its segments, and how much of the one before they refer to, also where one
+// model is the best at once.
+func TestEstimate(t *testing.T) {
+	t.Parallel()
+	data := text(700 << 10)
+	for want, stream := range map[Encoder][]byte{
+		{Model: "go-6"}: goGzip(t, data, 6),
+		{Model: "klauspost-5", Segment: 128 << 10, Dictionary: 16 << 10}: compress(t, data, func(w io.Writer) (io.WriteCloser, error) {
+			z := pgzip.NewWriter(w)
+			return z, z.SetConcurrency(128<<10, 2)
+		}),
+	} {
+		s, err := Inspect(bytes.NewReader(stream), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(stream)), nil }
+		if e, err := Estimate(open, s); err != nil || e != want {
+			t.Errorf("%+v instead of %+v, %v", e, want, err)
+		}
+	}
+}
+
 // TestPredicted has models predict what the encoders write that they are of: all tokens but a few at the
 // ends of segments.
 func TestPredicted(t *testing.T) {

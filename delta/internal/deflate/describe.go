@@ -26,6 +26,7 @@ const maxMembers = 1 << 20
 func Inspect(r io.Reader, plain io.Writer) (s Survey, err error) {
 	in := newReader(r)
 	var size int64
+	final := false
 	for {
 		e, err := in.next()
 		if errors.Is(err, io.EOF) && !errors.Is(err, ErrFormat) {
@@ -40,8 +41,11 @@ func Inspect(r io.Reader, plain io.Writer) (s Survey, err error) {
 			if len(s.Members) == maxMembers {
 				return s, fmt.Errorf("%w: it has more than %d members", ErrFormat, maxMembers)
 			}
+		case kindBlock:
+			final = e.final
 		case kindTokens, kindStored:
-			if e.kind == kindStored && len(e.plain) == 0 && s.Flush == 0 && len(s.Members) == 0 {
+			// Go ends a stream with an empty block, too.
+			if e.kind == kindStored && len(e.plain) == 0 && !final && s.Flush == 0 && len(s.Members) == 0 {
 				s.Flush = size
 			}
 			size += int64(len(e.plain))

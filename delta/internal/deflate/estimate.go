@@ -9,11 +9,14 @@ import (
 )
 
 // rounds are how much plaintext is described to compare encoders, in bytes, and how many of the best go on
-// to the next round. The last is several segments of pgzip.
+// to the next round.
 var rounds = []struct {
 	sample int64
 	keep   int
 }{{32 << 10, 8}, {256 << 10, 2}, {3 << 20, 1}}
+
+// segments is how many segments are described to see how much of the one before they refer to, at most maxSegments bytes.
+const segments, maxSegments = 3, 4 << 20
 
 // modelsAtOnce is how many models are tried at once: each has a window.
 const modelsAtOnce = 4
@@ -25,14 +28,7 @@ func Estimate(open func() (io.ReadCloser, error), s Survey) (Encoder, error) {
 	for _, name := range Models() {
 		candidates = append(candidates, Encoder{Model: name, Segment: s.segment()})
 	}
-	for i, round := range rounds {
-		if i == len(rounds)-1 && s.segment() > 0 {
-			for _, dictionary := range []int64{16 << 10, 32 << 10} {
-				e := candidates[0]
-				e.Dictionary = dictionary
-				candidates = append(candidates, e)
-			}
-		}
+	for _, round := range rounds {
 		if len(candidates) == 1 {
 			break
 		}
@@ -47,7 +43,20 @@ func Estimate(open func() (io.ReadCloser, error), s Survey) (Encoder, error) {
 			}
 		}
 	}
-	return candidates[0], nil
+	if s.segment() == 0 {
+		return candidates[0], nil
+	}
+	var dictionaries []Encoder
+	for _, dictionary := range []int64{0, 16 << 10, 32 << 10} {
+		e := candidates[0]
+		e.Dictionary = dictionary
+		dictionaries = append(dictionaries, e)
+	}
+	ranked, err := rank(open, s, dictionaries, min(segments*s.segment(), maxSegments))
+	if err != nil {
+		return Encoder{}, err
+	}
+	return ranked[0].encoder, nil
 }
 
 // segment is the size of segments that the flushes suggest, 0 if none.

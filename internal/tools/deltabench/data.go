@@ -23,25 +23,50 @@ type dataset struct {
 
 type version struct{ dir, tar string }
 
-// debian are packages and their versions in Debian 12: before and after an update.
-var debian = [][3]string{
-	{"libpython3.11-stdlib", "3.11.2-6+deb12u8", "3.11.2-6+deb12u9"},
-	{"python3.11-minimal", "3.11.2-6+deb12u8", "3.11.2-6+deb12u9"},
-	{"libssl3", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"},
-	{"openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"},
-}
+// Packages of Debian 12 and their versions: before and after an update.
+var (
+	updated = [][3]string{
+		{"libpython3.11-stdlib", "3.11.2-6+deb12u8", "3.11.2-6+deb12u9"},
+		{"python3.11-minimal", "3.11.2-6+deb12u8", "3.11.2-6+deb12u9"},
+		{"libssl3", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"},
+		{"openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"},
+	}
+	oneUpdated = [][3]string{
+		{"libpython3.11-stdlib", "3.11.2-6+deb12u9", "3.11.2-6+deb12u9"},
+		{"python3.11-minimal", "3.11.2-6+deb12u9", "3.11.2-6+deb12u9"},
+		{"libssl3", "3.0.22-1~deb12u2", "3.0.22-1~deb12u2"},
+		{"perl-modules-5.36", "5.36.0-7+deb12u4", "5.36.0-7+deb12u4"},
+		{"openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"},
+	}
+)
 
-// download returns the data sets, of which the first is for the tables that have one. What dir has is not downloaded again.
+// The data sets.
+const (
+	allUpdated = iota
+	goProgram
+	nodeModules
+	opensslOnly
+)
+
+// download returns the data sets. What dir has is not downloaded again.
 func (b *bench) download(ctx context.Context, dir string) ([]dataset, error) {
-	sets := []dataset{{name: "Python and OpenSSL of Debian 12, before and after security updates"}, {name: "a program in Go (esbuild 0.25.8, 0.25.9)"}, {name: "`node_modules` (express 4.21.1, 4.21.2)"}}
+	npm := func(versions ...string) func(ctx context.Context, to string, next int) error {
+		return func(ctx context.Context, to string, next int) error { return b.npm(ctx, to, versions[next]) }
+	}
+	debian := func(packages [][3]string) func(ctx context.Context, to string, next int) error {
+		return func(ctx context.Context, to string, next int) error { return b.debian(ctx, to, packages, next) }
+	}
+	sets := []dataset{
+		allUpdated:  {name: "Python and OpenSSL of Debian 12, before and after security updates"},
+		goProgram:   {name: "a program in Go (esbuild 0.25.8, 0.25.9)"},
+		nodeModules: {name: "`node_modules` (express 4.21.1, 4.21.2)"},
+		opensslOnly: {name: "Python, Perl and OpenSSL of Debian 12, before and after an update of `openssl`"},
+	}
 	fetch := []func(ctx context.Context, to string, next int) error{
-		b.debian,
-		func(ctx context.Context, to string, next int) error {
-			return b.npm(ctx, to, "@esbuild/linux-x64@"+[]string{"0.25.8", "0.25.9"}[next])
-		},
-		func(ctx context.Context, to string, next int) error {
-			return b.npm(ctx, to, "express@"+[]string{"4.21.1", "4.21.2"}[next])
-		},
+		allUpdated:  debian(updated),
+		goProgram:   npm("@esbuild/linux-x64@0.25.8", "@esbuild/linux-x64@0.25.9"),
+		nodeModules: npm("express@4.21.1", "express@4.21.2"),
+		opensslOnly: debian(oneUpdated),
 	}
 	for i := range sets {
 		for next, v := range []*version{&sets[i].old, &sets[i].new} {
@@ -73,14 +98,14 @@ func (b *bench) tar(ctx context.Context, v version) error {
 	return os.Rename(v.tar+".new", v.tar)
 }
 
-func (b *bench) debian(ctx context.Context, to string, next int) error {
+func (b *bench) debian(ctx context.Context, to string, list [][3]string, next int) error {
 	packages := filepath.Join(b.dir, "packages")
 	if err := os.MkdirAll(packages, 0o755); err != nil {
 		return err
 	}
 	defer os.RemoveAll(packages) // what is left is in the temporary directory
 	args := []string{"apt-get", "download", "-qq"}
-	for _, p := range debian {
+	for _, p := range list {
 		args = append(args, p[0]+"="+p[1+next])
 	}
 	if err := b.command(ctx, packages, args...); err != nil {

@@ -77,13 +77,13 @@ func (b *bench) run(ctx context.Context, dir string, out io.Writer) (err error) 
 		return err
 	}
 	fmt.Fprintf(out, "## Deltas inside of layers\n\nTwo versions of the same software, as two layers: what [`mirror export --delta`](mirror.md#only-what-has-changed-inside-of-layers)\ncarries of the second one to a destination that has the first. [delta-format.md](delta-format.md) explains encoders and\ndescriptions. Every delta was applied in a process of its own, and the layer had the digest of the original.\n")
-	if err := b.toolTable(ctx, out, data[0]); err != nil {
+	if err := b.toolTable(ctx, out, data[allUpdated]); err != nil {
 		return err
 	}
 	if err := b.contentTable(ctx, out, data); err != nil {
 		return err
 	}
-	return b.costTable(ctx, out, data[0])
+	return b.costTable(ctx, out, data[opensslOnly])
 }
 
 // wanted reports whether a tool takes part.

@@ -60,7 +60,7 @@ func (b *bench) filtered(ctx context.Context, from, to string, argv ...string) (
 func allTools() []tool {
 	return []tool{
 		filter("gzip", "-n", "-1"), filter("gzip", "-n", "-6"), filter("gzip", "-n", "-9"), filter("pigz", "-n"),
-		{"docker push", []string{"docker", "--version"}, []string{"docker", "dockerd"}, dockerLayer},
+		{"docker push", []string{"dockerd", "--version"}, []string{"docker", "dockerd"}, dockerLayer},
 		{"podman push", []string{"podman", "--version"}, []string{"podman"}, podmanLayer},
 		{"buildah commit", []string{"buildah", "--version"}, []string{"buildah"}, buildahLayer},
 		{"skopeo copy", []string{"skopeo", "--version"}, []string{"skopeo", "umoci"}, skopeoLayer("gzip")},
@@ -93,7 +93,7 @@ func buildahLayer(ctx context.Context, b *bench, dir string, v version, to strin
 	return errors.Join(
 		b.command(ctx, "", append(buildah, "from", "--name", "delta", "scratch")...),
 		b.command(ctx, "", append(buildah, "add", "-q", "delta", v.tar, "/")...),
-		b.command(ctx, "", append(buildah, "commit", "-q", "delta", "oci:"+dir+"/out:1")...),
+		b.command(ctx, "", append(buildah, "commit", "-q", "--disable-compression=false", "delta", "oci:"+dir+"/out:1")...),
 		b.command(ctx, "", append(buildah, "rm", "delta")...),
 		largest(dir+"/out", to))
 }
@@ -169,7 +169,8 @@ func largest(dir, to string) error {
 
 // find returns the path of a program: of -tools, or as it is installed.
 func (b *bench) find(name string) string {
-	if path := filepath.Join(b.tools, name); exec.Command(path, "--version").Run() == nil {
+	path := filepath.Join(b.tools, name)
+	if _, err := os.Stat(path); err == nil {
 		return path
 	}
 	return name
