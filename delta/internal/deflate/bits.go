@@ -140,7 +140,7 @@ type bitWriter struct {
 }
 
 func newBitWriter(w io.Writer, limit int64) *bitWriter {
-	return &bitWriter{w: w, buf: make([]byte, 0, 64<<10), limit: limit}
+	return &bitWriter{w: w, buf: make([]byte, 0, min(64<<10, limit+64)), limit: limit}
 }
 
 // put writes at most 32 bits.

@@ -38,10 +38,9 @@ type codec struct {
 	sizes, stored, count, padding   *numberModel
 }
 
-func newCodec(c coder, e Encoder) *codec {
-	w := newWindow()
+func newCodec(c coder, e Encoder, w *window, m model) *codec {
 	return &codec{
-		c: c, encoder: e, w: w, model: e.model(w),
+		c: c, encoder: e, w: w, model: m,
 		more: newProb(), sameHeader: newProb(), plainTrailer: newProb(), final: newProb(), padded: newProb(),
 		kinds: newProbs(4 * 4), normal: newProbs(1 << 7), isEnd: newProbs(2), match: newProbs(4), same: newProbs(4),
 		length: newProbs(1 << 9), slot: newProbs(1 << 5), distLow: newProbs(32 * 16), bytes: newProbs(1 << 8),

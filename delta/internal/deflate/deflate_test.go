@@ -213,7 +213,7 @@ func altLengthBlock() []byte {
 }
 
 func fixedTokens(b *bitWriter, tokens ...Token) {
-	r := &rebuilder{codec: newCodec(nil, Encoder{Model: "go-6"}), out: b}
+	r := &rebuilder{codec: newCodec(nil, Encoder{Model: "go-6"}, nil, nil), out: b}
 	lit, dist := fixedLengths()
 	r.lit.init(lit)
 	r.dist.init(dist)

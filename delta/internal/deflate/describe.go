@@ -76,7 +76,8 @@ func Describe(r io.Reader, s Survey, e Encoder, w io.Writer, limit int64) (Resul
 		return Result{}, err
 	}
 	out := newRangeEncoder(w)
-	d := &describer{codec: newCodec(out, e), survey: s, limit: limit}
+	window := newWindow()
+	d := &describer{codec: newCodec(out, e, window, e.model(window)), survey: s, limit: limit}
 	err := d.read(newReader(r))
 	if errors.Is(err, errEnough) {
 		err = nil

@@ -15,8 +15,12 @@ func Rebuild(plain, description io.Reader, e Encoder, w io.Writer, limit int64) 
 	if err := e.check(); err != nil {
 		return err
 	}
-	in := newRangeDecoder(description)
-	r := &rebuilder{codec: newCodec(in, e), in: in, plain: plain, out: newBitWriter(w, limit)}
+	in, window := newRangeDecoder(description), newWindow()
+	r := &rebuilder{codec: newCodec(in, e, window, e.model(window)), in: in, plain: plain, out: newBitWriter(w, limit)}
+	return r.run()
+}
+
+func (r *rebuilder) run() error {
 	err := r.members()
 	return cmp.Or(r.failed(), err) // what is read may be wrong because it could not be read
 }
