@@ -67,6 +67,7 @@ bench: build ## compare with crane, regctl, regsync, oras, skopeo and Amazon's h
 	echo "Written by \`make bench\`: all programs in one run on one machine, against a local ECR and a fake AWS on loopback."; echo; \
 	$(GO) run ./internal/tools/bench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/bench.json $(BENCHFLAGS); echo; \
 	$(GO) run ./internal/tools/mirrorbench -tools $(TOOLS); echo; \
+	$(GO) run ./internal/tools/deltabench -tools $(TOOLS); echo; \
 	echo "## The credential helper"; echo; \
 	$(GO) run ./internal/tools/helperbench amazon-ecr-credential-helper=$(TOOLS)/docker-credential-ecr-login ecrkit=bin/docker-credential-ecrkit; \
 	if [ "$$(id -u)" -eq 0 ]; then echo; $(GO) run ./internal/tools/proxybench; fi; \

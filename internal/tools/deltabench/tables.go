@@ -89,7 +89,10 @@ func (b *bench) toolTable(ctx context.Context, out io.Writer, set dataset) error
 		fmt.Fprintf(b.progress, "%s\n", t.name)
 		old, next, err := b.layers(ctx, t, set)
 		if err != nil {
-			return err
+			if ctx.Err() == nil {
+				fmt.Fprintf(out, "| %s | failed: %.200q | | | | | |\n", t.name, err)
+			}
+			continue
 		}
 		m, err := b.measure(ctx, old, next)
 		if err != nil {
