@@ -8,6 +8,7 @@ import (
 type codec struct {
 	c       coder
 	encoder Encoder
+	chunked bool // the encoder's blocks end where chunks of its input do
 	w       *window
 	model   model
 	pos     int64 // in the plaintext of the stream
@@ -40,7 +41,7 @@ type codec struct {
 
 func newCodec(c coder, e Encoder, w *window, m model) *codec {
 	return &codec{
-		c: c, encoder: e, w: w, model: m,
+		c: c, encoder: e, chunked: e.inChunks(), w: w, model: m,
 		more: newProb(), sameHeader: newProb(), plainTrailer: newProb(), final: newProb(), padded: newProb(),
 		kinds: newProbs(4 * 4), normal: newProbs(1 << 7), isEnd: newProbs(2), match: newProbs(4), same: newProbs(4),
 		length: newProbs(1 << 9), slot: newProbs(1 << 5), distLow: newProbs(32 * 16), bytes: newProbs(1 << 8),
@@ -100,7 +101,7 @@ func (c *codec) sum() {
 
 // blockEndExpected reports whether the encoder would probably end a block here.
 func (c *codec) blockEndExpected() bool {
-	if c.encoder.inChunks() {
+	if c.chunked {
 		from := c.start
 		if c.encoder.Segment > 0 {
 			from += (c.pos - c.start) / c.encoder.Segment * c.encoder.Segment

@@ -203,20 +203,20 @@ func (r *reader) makeRoom(n int) {
 
 func (r *reader) readTokens() (event, error) {
 	r.makeRoom(batch * maxMatch / 8)
-	r.tokens = r.tokens[:0]
+	window, tokens := r.window, r.tokens[:0]
 	limit := r.start + batch*maxMatch/8 - maxMatch
-	for len(r.tokens) < batch && len(r.window) < limit {
+	for len(tokens) < batch && len(window) < limit {
 		s := r.b.symbol(&r.lit)
 		switch {
 		case s < 0:
 			return event{}, fmt.Errorf("%w: a code is unknown", ErrFormat)
 		case s < endOfBlock:
-			r.tokens = append(r.tokens, Token(s))
-			r.window = append(r.window, byte(s))
+			tokens = append(tokens, Token(s))
+			window = append(window, byte(s))
 			continue
 		case s == endOfBlock:
 			r.state = kindEnd
-			return r.tokensEvent(), r.b.check()
+			return r.tokensEvent(tokens, window), r.b.check()
 		case s > 285:
 			return event{}, fmt.Errorf("%w: a length is unknown", ErrFormat)
 		}
@@ -230,26 +230,27 @@ func (r *reader) readTokens() (event, error) {
 			return event{}, fmt.Errorf("%w: a distance is unknown", ErrFormat)
 		}
 		dist := int(distBase[d]) + int(r.b.take(uint(distExtra[d])))
-		if dist > len(r.window) || int64(dist) > r.memberAt+int64(len(r.window)-r.start) {
+		if dist > len(window) || int64(dist) > r.memberAt+int64(len(window)-r.start) {
 			return event{}, fmt.Errorf("%w: a distance leads before the beginning", ErrFormat)
 		}
-		r.tokens = append(r.tokens, matchToken(code, dist))
-		from := len(r.window) - dist
+		tokens = append(tokens, matchToken(code, dist))
+		from := len(window) - dist
 		if dist >= length {
-			r.window = append(r.window, r.window[from:from+length]...)
+			window = append(window, window[from:from+length]...)
 		} else {
 			for i := range length {
-				r.window = append(r.window, r.window[from+i])
+				window = append(window, window[from+i])
 			}
 		}
 		if r.b.underflows {
 			return event{}, r.b.check()
 		}
 	}
-	return r.tokensEvent(), r.b.check()
+	return r.tokensEvent(tokens, window), r.b.check()
 }
 
-func (r *reader) tokensEvent() event {
+func (r *reader) tokensEvent(tokens []Token, window []byte) event {
+	r.tokens, r.window = tokens, window
 	plain := r.window[r.start:]
 	r.memberAt += int64(len(plain))
 	return event{kind: kindTokens, tokens: r.tokens, plain: plain}

@@ -70,7 +70,7 @@ func allTools() []tool {
 		{"buildctl build, estargz", nil, []string{"buildkitd", "buildctl"}, buildkitLayer("estargz")},
 		{"buildctl build, zstd", nil, []string{"buildkitd", "buildctl"}, buildkitLayer("zstd")},
 		{"skopeo copy, zstd", nil, []string{"skopeo", "umoci"}, skopeoLayer("zstd")},
-		filter("zstd", "-q", "-3"), filter("zstd", "-q", "-19"),
+		filter("zstd", "-q", "-3"), filter("zstd", "-q", "-9"),
 	}
 }
 
