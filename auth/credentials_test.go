@@ -76,7 +76,7 @@ func TestConfigWithoutCredentials(t *testing.T) {
 	if n := connections(); n != first || n == 0 {
 		t.Errorf("%d connections at first, %d in all", first, n)
 	}
-	// It is two seconds; the SDK alone takes half a minute.
+	// It is 1.5 seconds; the SDK alone takes half a minute.
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("it took %v", took)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
@@ -104,9 +105,13 @@ func nextStep(err error) string {
 		return "check AWS_WEB_IDENTITY_TOKEN_FILE or web_identity_token_file"
 	case errors.As(err, new(config.AssumeRoleTokenProviderNotSetError)):
 		return "use a profile without mfa_serial: get a session with `aws sts get-session-token` or use IAM Identity Center"
+	case errors.As(err, &transport) && !errors.Is(err, ErrNoCredentials) && isContainer(transport):
+		return "see whether the service runs that AWS_CONTAINER_CREDENTIALS_FULL_URI or …_RELATIVE_URI names"
+	case errors.As(err, &transport) && !errors.Is(err, ErrNoCredentials):
+		return "check the network, the proxy settings and " + endpointVariable(err)
 	case errors.Is(err, ErrNoCredentials), strings.Contains(err.Error(), "get credentials"):
 		return "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure`"
-	case errors.As(err, &transport), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return "check the network, the proxy settings and " + endpointVariable(err)
 	}
 	return ""
@@ -127,6 +132,8 @@ func cause(err error) string {
 		text = fmt.Sprintf("%s: %s: %s", operation(err, " "), api.ErrorCode(), api.ErrorMessage())
 	case noCredentials && errors.Is(err, ErrNoCredentials):
 		text = credentials
+	case noCredentials && errors.As(err, &transport):
+		text = "AWS credentials: " + transportText(transport)
 	case noCredentials:
 		text = "no AWS credentials: " + strings.TrimPrefix(credentials, "failed to refresh cached credentials, ")
 	case errors.Is(err, ErrNoCredentials):
@@ -134,9 +141,19 @@ func cause(err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		text = "no answer in time"
 	case errors.As(err, &transport):
-		text = fmt.Sprintf("%s %s: %v", transport.Op, withoutQuery(transport.URL), transport.Err)
+		text = transportText(transport)
 	}
 	return strings.TrimSuffix(Redact(text), ".")
+}
+
+func transportText(e *url.Error) string {
+	return fmt.Sprintf("%s %s: %v", e.Op, withoutQuery(e.URL), e.Err)
+}
+
+// isContainer reports whether a request was one for the credentials of a container, which are served by plain HTTP.
+func isContainer(e *url.Error) bool {
+	u, err := url.Parse(e.URL)
+	return err == nil && u.Scheme == "http" && e.Op == "Get" && (loopback.Is(u.Host) || loopback.IsMetadata(u.Host))
 }
 
 // operation names the innermost SDK call in err, "ecr:PutImage" with ":" between.

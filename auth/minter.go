@@ -27,7 +27,7 @@ type Minter struct {
 	// take a minute more.
 	Timeout time.Duration
 	// MetadataTimeout bounds the wait for an instance metadata service, which on
-	// a machine outside of AWS is silence; 0 means 2 seconds.
+	// a machine outside of AWS is silence; 0 means 1.5 seconds.
 	MetadataTimeout time.Duration
 }
 

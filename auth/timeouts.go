@@ -11,7 +11,7 @@ import (
 // The default limits of [Minter].
 const (
 	defaultTimeout         = 15 * time.Second
-	defaultMetadataTimeout = 2 * time.Second
+	defaultMetadataTimeout = 1500 * time.Millisecond
 )
 
 // processTimeout is how long a credential_process may take in addition to the other

@@ -56,7 +56,7 @@ func (c *Call) End(ctx context.Context, v retry.Verdict, notBefore time.Time) (a
 	switch v {
 	case retry.Throttled:
 		outcome = pace.Throttled
-	case retry.Transient:
+	case retry.Transient, retry.Unreachable:
 		outcome = pace.Unknown
 	}
 	c.tries.ThrottledSince(c.Limits.done(c.Op, c.last, outcome, notBefore))

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/ci"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
@@ -97,6 +98,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if f, ok := stdin.(*os.File); ok {
 		app.Interactive = term.IsTerminal(int(f.Fd()))
 	}
+	ctx = retry.WithReached(ctx, func(address string, most time.Duration) {
+		app.Messagef("waiting for a connection to %s, for at most %s", address, most)
+	})
 	app.running = ctx
 	root := newRootCommand(app)
 	if asksForCompletion(args) {

@@ -12,6 +12,7 @@ import (
 	"github.com/docker/docker-credential-helpers/credentials"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/eventlog"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
@@ -76,7 +77,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	defer closeLog()
 
 	p := program{action: args[0], stdout: stdout, stderr: stderr, variables: variables, env: env, log: log}
-	code, err := p.run(ctx, stdin)
+	code, err := p.run(retry.WithReached(ctx, nil), stdin)
 	if err != nil {
 		line := safetext.Line(safetext.MaskUsers(err.Error()))
 		fmt.Fprintln(stdout, line)

@@ -27,7 +27,8 @@ import (
 // and a throttled call is a finding.
 func retries() retry.Policy {
 	const patience = 3 * time.Second
-	return retry.Policy{Tries: 2, Pause: 100 * time.Millisecond, MaxPause: 100 * time.Millisecond, Answer: patience, Bytes: patience}
+	return retry.Policy{Tries: 2, Pause: 100 * time.Millisecond, MaxPause: 100 * time.Millisecond,
+		Unreachable: 100 * time.Millisecond, Answer: patience, Bytes: patience}
 }
 
 // configuration returns the AWS configuration for the subject. Errors come from

@@ -29,6 +29,9 @@ func Judge(ctx context.Context, err error) (v retry.Verdict, notBefore time.Time
 	case errors.As(err, &sending):
 		return retry.Judge(ctx, err)
 	}
+	if v, notBefore, ok := retry.Declared(err); ok { // of the search for credentials
+		return v, notBefore
+	}
 	if errors.As(err, &response) && response.Response != nil {
 		notBefore = calls.RetryAfter(response.Response.Header, retry.ClockOf(ctx).Now())
 	}

@@ -21,6 +21,8 @@ const (
 	Transient
 	// Lagging is a refusal because one part of the service does not know yet what another has just stored.
 	Lagging
+	// Unreachable is a host to which no connection was ever made, see [WithReached].
+	Unreachable
 	// Renewed is a failure whose cause, such as an expired token, has been replaced.
 	Renewed
 )
@@ -39,7 +41,7 @@ func Judge(ctx context.Context, err error) (v Verdict, notBefore time.Time) {
 	if err == nil || ctx.Err() != nil {
 		return Final, time.Time{}
 	}
-	if v, notBefore, ok := declared(err); ok {
+	if v, notBefore, ok := Declared(err); ok {
 		return v, notBefore
 	}
 	var (
@@ -55,8 +57,9 @@ func Judge(ctx context.Context, err error) (v Verdict, notBefore time.Time) {
 	return Transient, time.Time{}
 }
 
-// declared returns what the outermost error says that declares itself; of several that are joined, the first.
-func declared(err error) (v Verdict, notBefore time.Time, ok bool) {
+// Declared returns what the outermost error says that declares what it means, see [Judge]; of several that are
+// joined, the first. ok reports whether there is one.
+func Declared(err error) (v Verdict, notBefore time.Time, ok bool) {
 	switch e := err.(type) {
 	case interface{ Verdict() (Verdict, time.Time) }:
 		v, notBefore = e.Verdict()
@@ -67,13 +70,25 @@ func declared(err error) (v Verdict, notBefore time.Time, ok bool) {
 		}
 	}
 	switch e := err.(type) {
+	case interface{ As(any) bool }: // go-containerregistry's errors of https and http
+		var verdict interface{ Verdict() (Verdict, time.Time) }
+		if e.As(&verdict) {
+			v, notBefore = verdict.Verdict()
+			return v, notBefore, true
+		}
+		var permanent interface{ Permanent() bool }
+		if e.As(&permanent) && permanent.Permanent() {
+			return Final, time.Time{}, true
+		}
+	}
+	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
-			return declared(inner)
+			return Declared(inner)
 		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			if v, notBefore, ok := declared(inner); ok {
+			if v, notBefore, ok := Declared(inner); ok {
 				return v, notBefore, true
 			}
 		}

@@ -18,6 +18,8 @@ type Policy struct {
 	Throttled time.Duration
 	// Lag is how long a request is retried that is [Lagging].
 	Lag time.Duration
+	// Unreachable is how long a request is retried that is [Unreachable].
+	Unreachable time.Duration
 	// Answer is how long the answer to a request may take, Bytes how long no byte of a request or an answer may
 	// move.
 	Answer, Bytes time.Duration
@@ -33,7 +35,7 @@ type Policy struct {
 func Default() Policy {
 	return Policy{
 		Tries: 8, Pause: 100 * time.Millisecond, MaxPause: 5 * time.Second,
-		Throttled: 10 * time.Minute, Lag: 5 * time.Second,
+		Throttled: 10 * time.Minute, Lag: 5 * time.Second, Unreachable: time.Second,
 		Answer: time.Minute, Bytes: 30 * time.Second,
 		Rate: 512, Slack: 2 * time.Minute, Document: 5 * time.Minute,
 	}
@@ -61,7 +63,9 @@ type Tries struct {
 	renewals  int
 	throttled time.Time // since when; the zero time if it was not
 	lagging   time.Time // since when
-	next      time.Time // when it may be retried; the zero time is at once
+
+	unreachable time.Time // since when
+	next        time.Time // when it may be retried; the zero time is at once
 }
 
 // New returns the tries of one request.
@@ -101,6 +105,13 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 		}
 		t.delay(now, 2*t.policy.Pause, notBefore)
 		again = t.next.Sub(t.lagging) <= t.policy.Lag
+	case Unreachable:
+		if t.unreachable.IsZero() {
+			t.unreachable = now
+		}
+		t.failures++
+		t.delay(now, t.policy.backoff(t.failures), notBefore)
+		again = t.failures < t.policy.Tries && t.next.Sub(t.unreachable) <= t.policy.Unreachable
 	case Renewed:
 		t.renewals++
 		again = t.renewals == 1
@@ -128,7 +139,7 @@ func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
 
 // Progress forgets the failures so far: the last try has brought the request forward.
 func (t *Tries) Progress() {
-	t.failures, t.throttles, t.throttled, t.lagging = 0, 0, time.Time{}, time.Time{}
+	t.failures, t.throttles, t.throttled, t.lagging, t.unreachable = 0, 0, time.Time{}, time.Time{}, time.Time{}
 }
 
 // Do calls send until it succeeds or fails in a way that a retry does not change. An error after the last of

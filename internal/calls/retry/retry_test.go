@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,15 @@ func (permanent) Permanent() bool { return true }
 type throttled struct{ error }
 
 func (throttled) Verdict() (Verdict, time.Time) { return Throttled, time.Unix(9, 0) }
+
+// several are errors that errors.As finds and Unwrap does not return, as go-containerregistry makes them.
+type several []error
+
+func (s several) Error() string { return fmt.Sprint(s[0]) }
+
+func (s several) As(target any) bool {
+	return slices.ContainsFunc(s, func(err error) bool { return errors.As(err, target) })
+}
 
 func TestJudge(t *testing.T) {
 	broken := errors.New("broken")
@@ -53,6 +63,9 @@ func TestJudge(t *testing.T) {
 		"mark around an error": {As(Renewed, permanent{broken}), Renewed},
 		"error around a mark":  {permanent{As(Renewed, broken)}, Final},
 		"one of several":       {errors.Join(broken, permanent{broken}), Final},
+		"one that As finds":    {fmt.Errorf("ping: %w", several{broken, As(Unreachable, broken), permanent{broken}}), Unreachable},
+		"final one for As":     {several{broken, permanent{broken}}, Final},
+		"none for As":          {several{broken, broken}, Transient},
 		"gave up":              {fmt.Errorf("blob: %w", &GaveUp{throttled{broken}}), Final},
 	} {
 		if got, _ := Judge(t.Context(), tt.err); got != tt.want {
