@@ -79,6 +79,7 @@ func TestUnreached(t *testing.T) {
 				if took := time.Since(began); took < tt.waits || took > tt.within {
 					t.Errorf("the error came after %s, want %s to %s", took, tt.waits, tt.within)
 				}
+				synctest.Wait()
 				if len(said) != tt.said || tt.said > 0 && said[0] != "registry.example:443 8s" {
 					t.Errorf("said %q", said)
 				}
