@@ -112,7 +112,12 @@ func readmeCommands(t *testing.T, section, end string, least int) string {
 	}
 	_, part, _ := strings.Cut(string(text), "\n## "+section+"\n")
 	part, _, _ = strings.Cut(part, "\n## "+end)
-	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(part, -1)
+	return commandsOf(t, part, least)
+}
+
+// commandsOf returns the commands of a text, of which there are at least so many blocks.
+func commandsOf(t *testing.T, text string, least int) string {
+	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(text, -1)
 	if len(blocks) < least {
 		t.Fatalf("%d blocks of commands", len(blocks))
 	}
