@@ -74,7 +74,11 @@ func (app *App) listTokens() error {
 	list := []cachedToken{}
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY\tSERVICE\tREGION\tSOURCE\tSTATE\tEXPIRES")
+	if len(items) == 0 {
+		app.Messagef("no tokens are cached in %s", store.Dir)
+	} else {
+		fmt.Fprintln(table, "KEY\tSERVICE\tREGION\tSOURCE\tSTATE\tEXPIRES")
+	}
 	for _, item := range items {
 		t := cachedToken{Key: item.Key.String(), State: stateName(item.State), Service: item.Entry.Service, Region: item.Entry.Region,
 			Source: item.Entry.Kind, Endpoint: item.Entry.Endpoint}

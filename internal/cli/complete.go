@@ -19,7 +19,7 @@ import (
 
 const (
 	// completionTime is how long a shell may wait for what a registry knows.
-	completionTime = 2 * time.Second
+	completionTime = 1500 * time.Millisecond
 	// maxCompletions bounds what is shown.
 	maxCompletions = 200
 )
@@ -53,6 +53,9 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
 	if rest, ok := strings.CutPrefix(prefix, "oci:"); ok {
+		if dir, digest, ok := strings.Cut(rest, "@"); ok && layout.Is(dir) {
+			return digestsWith(ctx, layout.New(dir), "oci:"+dir, digest)
+		}
 		if i := strings.LastIndexByte(rest, ':'); i > 0 && layout.Is(rest[:i]) {
 			return tagsWith(ctx, layout.New(rest[:i]), "oci:"+rest[:i], rest[i+1:])
 		}
@@ -73,8 +76,8 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 	if err != nil || registry.Public || !slash {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
-	if name, tag, ok := strings.Cut(rest, ":"); ok {
-		r, err := app.parseReference(host + "/" + name)
+	if i := strings.IndexAny(rest, ":@"); i >= 0 {
+		r, err := app.parseReference(host + "/" + rest[:i])
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -82,7 +85,13 @@ func (app *App) completeReference(cmd *cobra.Command, _ []string, prefix string)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return tagsWith(ctx, repository, host+"/"+name, tag)
+		if rest[i] == '@' {
+			return digestsWith(ctx, repository, host+"/"+rest[:i], rest[i+1:])
+		}
+		if name, digest, ok := strings.Cut(rest, "@"); ok {
+			return digestsWith(ctx, repository, host+"/"+name, digest)
+		}
+		return tagsWith(ctx, repository, host+"/"+rest[:i], rest[i+1:])
 	}
 	cfg, err := app.awsConfig(ctx, registry)
 	if err != nil {
@@ -117,6 +126,20 @@ func tagsWith(ctx context.Context, images content.ImageLister, place, prefix str
 			if strings.HasPrefix(tag, prefix) && len(found) < maxCompletions {
 				found = append(found, place+":"+printable(tag))
 			}
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// digestsWith returns the digests of images in place that begin with prefix.
+func digestsWith(ctx context.Context, images content.ImageLister, place, prefix string) ([]string, cobra.ShellCompDirective) {
+	var found []string
+	for image, err := range images.Images(ctx, content.AnyTags) {
+		if err != nil || len(found) == maxCompletions {
+			break
+		}
+		if strings.HasPrefix(string(image.Digest), prefix) {
+			found = append(found, place+"@"+string(image.Digest))
 		}
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp

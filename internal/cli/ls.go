@@ -56,6 +56,11 @@ type lsFlags struct {
 	limit                      int
 }
 
+// filters reports whether only some images are asked for.
+func (f lsFlags) filters() bool {
+	return f.tagged || f.untagged || f.tag != "" || f.since != "" || f.before != "" || f.larger != ""
+}
+
 func newLsCommand(app *App) *cobra.Command {
 	var f lsFlags
 	cmd := &cobra.Command{
@@ -149,6 +154,9 @@ func (app *App) listRepositories(ctx context.Context, r auth.Registry, pattern s
 		}
 		t.add(repository.Name, app.age(&repository.CreatedAt), strings.ToLower(strings.ReplaceAll(repository.TagMutability, "_", " ")), scan, repository.Encryption)
 	}
+	if len(t.rows) == 0 {
+		app.Messagef("%s", noneOf("repositories", r.Host, pattern != "*"))
+	}
 	return t.print(app.Stdout, app.columns())
 }
 
@@ -189,6 +197,9 @@ func (app *App) listOther(ctx context.Context, host string, f lsFlags) error {
 	for r := range list {
 		t.add(r.Name)
 	}
+	if len(t.rows) == 0 {
+		app.Messagef("%s", noneOf("repositories", host, false))
+	}
 	return t.print(app.Stdout, app.columns())
 }
 
@@ -225,7 +236,18 @@ func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) erro
 		}
 		t.add(showDigest(image.Digest, columns), showSize(image.Size), app.age(image.PushedAt), app.age(image.PulledAt), kindOf(image.MediaType, image.ArtifactType), showTags(image.Tags))
 	}
+	if len(t.rows) == 0 {
+		app.Messagef("%s", noneOf("images", r.Place(), f.filters()))
+	}
 	return t.print(app.Stdout, columns)
+}
+
+// noneOf is what a list without entries means. chosen reports whether only some were asked for.
+func noneOf(what, place string, chosen bool) string {
+	if chosen {
+		return fmt.Sprintf("none of the %s in %s matches", what, place)
+	}
+	return fmt.Sprintf("%s has no %s", place, what)
 }
 
 // imagesOf lists the images of an endpoint, or, where they are not known, its

@@ -42,7 +42,7 @@ func (app *App) getSigning(ctx context.Context, host string) error {
 	text := ""
 	switch {
 	case c == nil:
-		app.Messagef("managed signing is not configured in %s; `ecrkit signing add-rule` begins it", r)
+		app.Messagef("managed signing is not configured in %s; `ecrkit signing add-rule` turns it on", r)
 	case len(c.Rules) == 0:
 		app.Messagef("the signing configuration of %s has no rules: nothing is signed", r)
 	default:

@@ -128,7 +128,7 @@ func whyUnsigned(ctx context.Context, r *governance.Registry, repository string)
 	c, err := r.SigningConfiguration(ctx)
 	switch {
 	case errors.Is(err, governance.ErrNoSigningConfiguration):
-		return fmt.Sprintf("managed signing is not configured in %s; `ecrkit signing add-rule` begins it, for images that are pushed then", r)
+		return fmt.Sprintf("managed signing is not configured in %s; `ecrkit signing add-rule` turns it on, for images that are pushed then", r)
 	case err != nil:
 		return "see the rules with `ecrkit signing get`"
 	}
