@@ -69,7 +69,14 @@ func newLsCommand(app *App) *cobra.Command {
 		Short:   "List repositories and images",
 		Long:    lsHelp,
 		Args:    arguments(0, "REGISTRY|REPOSITORY"),
-		RunE:    func(cmd *cobra.Command, args []string) error { return app.list(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, name := range []string{"tag", "since", "before", "larger-than", "sort"} {
+				if flag := cmd.Flags().Lookup(name); flag.Changed && flag.Value.String() == "" {
+					return usagef("--%s is empty; if it is from a variable, that is empty", name)
+				}
+			}
+			return app.list(cmd.Context(), args[0], f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.tagged, "tagged", false, "images with a tag")

@@ -39,12 +39,13 @@ func (t Transfer) with(env startup.Environment) (Transfer, error) {
 			return t, fmt.Errorf("transfer.%s: %d is not a number from 1 to %d", number.key, *number.value, maxAtOnce)
 		}
 	}
+	from := "transfer.upload"
 	if s := env.Get("ECRKIT_UPLOAD"); s != "" {
-		t.Upload = s
+		from, t.Upload = "ECRKIT_UPLOAD", s
 	}
 	switch t.Upload {
 	case "", "auto", "v2", "native":
 		return t, nil
 	}
-	return t, fmt.Errorf("upload %q is none of auto, v2 and native", t.Upload)
+	return t, fmt.Errorf("%s: %q is neither auto, v2 nor native", from, t.Upload)
 }
