@@ -16,10 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
@@ -94,7 +94,7 @@ func (a AWS) credentials(plan TokenPlan, cfg aws.Config, metadataTimeout time.Du
 func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
 	if client == nil {
-		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(loopback.Keep)
+		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(calls.Keep)
 	}
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client),
 		// The SDK has another client for the credentials of a container, which would ask a proxy.

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 // ErrPlainHTTP reports that a token would be sent to another machine in plain text.
@@ -142,7 +142,7 @@ func (t *Transport) base() http.RoundTripper {
 }
 
 // defaultTransport is shared, as its connections are.
-var defaultTransport = sync.OnceValue(loopback.NewTransport)
+var defaultTransport = sync.OnceValue(calls.NewTransport)
 
 // isRefusal reports whether the token was refused, and whether the registry says that it has
 // expired. One that is cut off or otherwise damaged gets 400 from Amazon ECR, as many other

@@ -1,9 +1,30 @@
 package calls
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/loopback"
 )
+
+// NewTransport returns a copy of [http.DefaultTransport] with [Keep].
+func NewTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	Keep(t)
+	return t
+}
+
+// Keep is [loopback.Keep], and has the transport make its connections as [retry.Dialer] does.
+func Keep(t *http.Transport) {
+	loopback.Keep(t)
+	next := retry.Dialer(t.DialContext)
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return next.Dial(ctx, network, address)
+	}
+}
 
 // MaxIdleConnections is how many connections wait for the next range or part.
 const MaxIdleConnections = 64

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/dockerconfig"
 	"github.com/ecrkit/ecrkit/internal/doctor"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
 const authExplainHelp = `Explain where the token of a registry comes from: which rule of config.yaml counts, which
@@ -193,7 +193,7 @@ func tryToken(ctx context.Context, tokens *auth.Tokens, r auth.Registry) (string
 	}
 	url := r.Scheme() + "://" + r.Host + "/v2/"
 	status, err := doctor.Present(ctx, &http.Client{
-		Transport:     loopback.NewTransport(),
+		Transport:     calls.NewTransport(),
 		Timeout:       15 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}, r, token.Secret)

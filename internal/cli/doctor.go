@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/doctor"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -162,12 +162,12 @@ func (app *App) doctorOptions() (doctor.Options, error) {
 // doctorTransport is base with the proxies of the environment.
 func (app *App) doctorTransport(base *http.Transport) http.RoundTripper {
 	if base == nil {
-		base = loopback.NewTransport()
+		base = calls.NewTransport()
 	}
 	base = base.Clone()
 	proxies := doctor.Proxies(app.Env).ProxyFunc()
 	base.Proxy = func(r *http.Request) (*url.URL, error) { return proxies(r.URL) }
-	loopback.Keep(base)
+	calls.Keep(base)
 	if app.Verbose {
 		return app.logRequests(base)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/ecrkit/ecrkit/internal/loopback"
+	"github.com/ecrkit/ecrkit/internal/calls"
 )
 
 // logCalls is the SDK option that writes a line for each attempt of a call:
@@ -41,7 +41,7 @@ func (app *App) logCalls() func(*config.LoadOptions) error {
 // shown: in a pre-signed URL it is a credential.
 func (app *App) logRequests(next http.RoundTripper) http.RoundTripper {
 	if next == nil {
-		next = loopback.NewTransport()
+		next = calls.NewTransport()
 	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		start := app.Now()

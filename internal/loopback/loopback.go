@@ -13,8 +13,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // Is reports whether host, or host:port, is this machine: localhost, a name below it
@@ -66,7 +64,7 @@ func IsMetadata(host string) bool {
 
 // Keep makes a transport keep requests to this machine on this machine, and those to
 // metadata addresses on the link: a proxy would read the credentials, or answer with its
-// own. Its connections are those of [retry.Dialer].
+// own.
 func Keep(t *http.Transport) {
 	if proxy := t.Proxy; proxy != nil {
 		t.Proxy = func(r *http.Request) (*url.URL, error) {
@@ -80,7 +78,7 @@ func Keep(t *http.Transport) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	t.DialContext = retry.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil || !isName(host) {
 			return dial(ctx, network, address)
@@ -97,5 +95,5 @@ func Keep(t *http.Transport) {
 			}
 		}
 		return nil, failed
-	}).Dial
+	}
 }

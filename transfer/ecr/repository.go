@@ -13,7 +13,6 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -92,7 +91,7 @@ func (e *Repository) caller() calls.Caller {
 }
 
 func layerClient(cfg aws.Config) *http.Client {
-	client := &http.Client{Transport: loopback.NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
+	client := &http.Client{Transport: calls.NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // a pre-signed URL holds for its own host only
 	}}
 	switch c := cfg.HTTPClient.(type) {

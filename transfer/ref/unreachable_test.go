@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/test/fastclock"
 )
 
@@ -72,7 +72,7 @@ web_identity_token_file = `+write("token", "a.b.c")+`
 				connections.Add(1)
 				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
 			}}
-			loopback.Keep(transport)
+			calls.Keep(transport)
 			client := &http.Client{Transport: transport}
 			aws := auth.AWS{HTTPClient: client}
 			o := &Opener{AWS: aws.Config, Wrap: func(http.RoundTripper) http.RoundTripper { return transport },

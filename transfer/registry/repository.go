@@ -17,7 +17,6 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
-	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -125,7 +124,7 @@ const answerTime = 5 * time.Minute
 // NewTransport returns a transport with Go's defaults in which each blob on its way has a
 // connection of its own: over HTTP/2 they would share one, and its speed.
 func NewTransport() *http.Transport {
-	t := loopback.NewTransport()
+	t := calls.NewTransport()
 	t.MaxIdleConnsPerHost = calls.MaxIdleConnections
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = calls.NoHTTP2()
