@@ -201,6 +201,12 @@ func (app *App) changeReplication(ctx context.Context, r *governance.Registry, w
 			return err
 		}
 	}
+	app.remindOfAccounts(r, wanted)
+	return app.printRegistryChanges(r, dryRun, replicationChanges(has, wanted))
+}
+
+// remindOfAccounts names the destinations in other accounts, whose registry policies must let r in.
+func (app *App) remindOfAccounts(r *governance.Registry, wanted governance.ReplicationConfiguration) {
 	var accounts []string
 	for _, d := range wanted.Destinations() {
 		if d.Account != r.Account {
@@ -210,7 +216,6 @@ func (app *App) changeReplication(ctx context.Context, r *governance.Registry, w
 	if len(accounts) > 0 {
 		app.Messagef("the registry policies of %s must allow ecr:ReplicateImage and ecr:CreateRepository to account %s; otherwise replication to them fails", strings.Join(accounts, ", "), r.Account)
 	}
-	return app.printRegistryChanges(r, dryRun, replicationChanges(has, wanted))
 }
 
 // replicationChanges has a change for each rule that differs.

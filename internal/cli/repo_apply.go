@@ -37,16 +37,21 @@ FILE is YAML or JSON, - is stdin (see docs/repositories.md):
   scanning:
     type: BASIC
     rules: [{frequency: SCAN_ON_PUSH, filters: ["*"]}]
+  registryPolicyFile: registry-policy.json
+  pullThrough:
+    - {prefix: quay, upstream: quay.io}
+  replication:
+    rules: [{destinations: [{region: eu-west-1}], repositoryFilters: [{filter: team/}]}]
 
-What is missing is created, what differs is changed, what the file does not speak of is
-left alone. Repositories and images are never deleted. The same again changes nothing. A
-file that is wrong in any place is refused before any call (exit code 2).
+What is missing is created, what differs is changed, and what the file does not mention stays as
+it is. Repositories, images and pull-through cache rules are never deleted. The same again changes
+nothing. A file with a mistake in any place is refused before any call (exit code 2).
 
-A lifecycle policy deletes images within 24 hours: how many of those that there are is
-shown, and if it is more than --max-expire allows for one repository, a number or a share of its
-images, nothing at all is changed (exit code 5). So it is with a repository policy that
-lets in everybody, without --allow-everybody. The encryption of a repository cannot be
-changed: the rest is done, and the exit code is 5.
+A lifecycle policy deletes images within 24 hours. The command shows how many that would be. If it
+is more than --max-expire allows for one repository, a number or a share of its images, nothing
+is changed (exit code 5). The same applies to a repository or registry policy that lets in
+everybody, without --allow-everybody. The encryption of a repository and the upstream of a
+pull-through cache rule cannot be changed: the rest is done, and the exit code is 5.
 
 On a terminal it shows the differences and asks; --yes does not ask. Where there is no terminal it
 does not ask either. --dry-run shows the differences and changes nothing, with the exit code
@@ -82,7 +87,7 @@ func newRepoApplyCommand(app *App) *cobra.Command {
 	flags.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	flags.BoolVar(&f.failOnDrift, "fail-on-drift", false, "with --dry-run: exit code 5 if anything differs")
 	flags.StringVar(&f.maxExpire, "max-expire", "0", "change nothing if a lifecycle policy would expire more images of a repository: a `number`, or a share, as 10%")
-	flags.BoolVar(&f.everybody, "allow-everybody", false, "set repository policies that let in everybody, too")
+	flags.BoolVar(&f.everybody, "allow-everybody", false, "set policies that let in everybody, too")
 	return cmd
 }
 
@@ -139,6 +144,9 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 	if err != nil {
 		return err
 	}
+	if desired, err = desired.For(r); err != nil {
+		return usagef("%s: %w", showFile(path), err)
+	}
 	state, err := r.ReadState(ctx, desired)
 	if err != nil {
 		return err
@@ -170,6 +178,9 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 		return err
 	}
 	app.Messagef("%s", summaryOfSteps(r.String(), steps, f.dryRun, done))
+	if slices.ContainsFunc(steps, func(s governance.Step) bool { return s.Setting == governance.SettingReplication }) {
+		app.remindOfAccounts(r, *desired.Replication)
+	}
 	impossible := impossibilities(steps)
 	switch {
 	case refused != nil:
@@ -227,11 +238,11 @@ func refusals(steps []governance.Step, limit lifecycle.ExpiryLimit, everybody bo
 		case step.Effect != nil && !limit.Allows(*step.Effect):
 			all = append(all, gatef("%s: its lifecycle policy would expire %d of %s, more than --max-expire %s allows; nothing was changed",
 				step.Object, step.Effect.Expire, english.Plural(step.Effect.Images, "image", ""), limit))
-		case step.Setting == "policy" && step.To != "" && !everybody:
+		case (step.Setting == "policy" || step.Setting == governance.SettingRegistryPolicy) && step.To != "" && !everybody:
 			document, err := repopolicy.Parse([]byte(step.To))
 			switch open := document.Open(); {
 			case err != nil:
-				all = append(all, fmt.Errorf("%s: policy: %w", step.Object, err))
+				all = append(all, fmt.Errorf("%s: %s: %w", step.Object, step.Setting, err))
 			case len(open) > 0:
 				all = append(all, gatef("%s: statement %d of its policy lets in everybody, any AWS account; nothing was changed; --allow-everybody does it nevertheless",
 					step.Object, open[0].Number))
@@ -244,10 +255,14 @@ func refusals(steps []governance.Step, limit lifecycle.ExpiryLimit, everybody bo
 func impossibilities(steps []governance.Step) []error {
 	var all []error
 	for _, step := range steps {
-		if step.Action == governance.ActionImpossible {
-			all = append(all, gatef("%s: %s is %s, and cannot be changed into %s; create another repository, and copy the images with `ecrkit copy --all-tags`",
-				step.Object, step.Setting, step.From, step.To))
+		if step.Action != governance.ActionImpossible {
+			continue
 		}
+		advice := "create another repository, and copy the images with `ecrkit copy --all-tags`"
+		if prefix, ok := strings.CutPrefix(step.Setting, governance.SettingCacheRule+" "); ok {
+			advice = "remove the rule with `ecrkit registry pull-through rm " + prefix + "`, and apply again"
+		}
+		all = append(all, gatef("%s: %s is %s, and cannot be changed into %s; %s", step.Object, step.Setting, step.From, step.To, advice))
 	}
 	return all
 }

@@ -20,17 +20,20 @@ const repoExportHelp = `Write what exists as a file for ecrkit repo apply.
   ecrkit repo export HOST --output json > repositories.json
 
 Without PATTERN it writes all repositories and the settings of the registry: scanning, creation
-templates, account settings. With PATTERN it writes only the repositories whose whole names match;
+templates, registry policy, pull-through cache rules, replication, account settings. With PATTERN it writes only the repositories whose whole names match;
 * in it is any number of characters, / too. Without HOST before it the registry is
 $ECRKIT_REGISTRY.
 
 The file says of a repository: tag mutability, encryption, resource tags, repository policy and
 lifecycle policy. What a repository does not have is left out: ecrkit repo apply then leaves it
 alone. Applied at once, the file changes nothing. For another registry, replace the line
-"registry:" and the KMS keys.
+"registry:", the KMS keys and the ARNs of secrets and roles.
 
 Prints YAML, or with --output json the same file in JSON. Needs the permissions of ecrkit repo
-describe; the settings of the registry can be read only by its own account.`
+describe, and for the settings of the registry ecr:GetRegistryScanningConfiguration,
+ecr:DescribeRepositoryCreationTemplates, ecr:GetRegistryPolicy,
+ecr:DescribePullThroughCacheRules, ecr:DescribeRegistry and ecr:GetAccountSetting. Only the
+registry's own account can read them.`
 
 func newRepoExportCommand(app *App) *cobra.Command {
 	return &cobra.Command{

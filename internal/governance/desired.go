@@ -24,6 +24,9 @@ type Desired struct {
 	Repositories    []DesiredRepository
 	Scanning        *ScanningConfiguration
 	Templates       []DesiredTemplate
+	Policy          *Document // of the registry
+	CacheRules      []CacheRule
+	Replication     *ReplicationConfiguration
 	AccountSettings map[string]string
 }
 
@@ -57,6 +60,7 @@ type desiredFile struct {
 	Repositories    []writtenRepository    `yaml:"repositories,omitempty"`
 	Scanning        *ScanningConfiguration `yaml:"scanning,omitempty"`
 	Templates       []writtenTemplate      `yaml:"templates,omitempty"`
+	Settings        registrySettings       `yaml:",inline"`
 	AccountSettings map[string]string      `yaml:"accountSettings,omitempty"`
 }
 
@@ -154,12 +158,15 @@ func ParseDesired(in io.Reader, read func(name string) ([]byte, error)) (Desired
 			return Desired{}, fmt.Errorf("scanning: %w", err)
 		}
 	}
+	if err := f.Settings.desired(&d, read); err != nil {
+		return Desired{}, err
+	}
 	for _, name := range slices.Sorted(maps.Keys(d.AccountSettings)) {
 		if err := CheckAccountSetting(name, d.AccountSettings[name]); err != nil {
 			return Desired{}, err
 		}
 	}
-	if len(d.Repositories)+len(d.Templates)+len(d.AccountSettings) == 0 && d.Scanning == nil {
+	if len(d.Repositories)+len(d.Templates)+len(d.AccountSettings) == 0 && d.Scanning == nil && f.Settings.empty() {
 		return Desired{}, errors.New("it says nothing of a registry or of repositories")
 	}
 	return d, nil

@@ -89,6 +89,9 @@ func (r *Registry) exportRegistry(ctx context.Context, file *desiredFile) error 
 		}
 		file.Templates = append(file.Templates, written)
 	}
+	if file.Settings, err = r.writtenSettings(ctx); err != nil {
+		return err
+	}
 	settings, err := r.AccountSettings(ctx)
 	if err != nil {
 		return err
@@ -122,7 +125,7 @@ func inline(policy json.RawMessage) (any, error) {
 // Empty reports whether the file says nothing.
 func (e Export) Empty() bool {
 	f := e.file
-	return len(f.Repositories)+len(f.Templates)+len(f.AccountSettings) == 0 && f.Scanning == nil
+	return len(f.Repositories)+len(f.Templates)+len(f.AccountSettings) == 0 && f.Scanning == nil && f.Settings.empty()
 }
 
 // Repositories returns the number of repositories in the file.

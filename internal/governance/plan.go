@@ -48,6 +48,9 @@ type State struct {
 	OtherKeys       map[string]bool        // repositories whose KMS key is not the desired one
 	Scanning        ScanningConfiguration
 	Templates       map[string]Template
+	Policy          json.RawMessage      // of the registry; nil if there is none
+	CacheRules      map[string]CacheRule // by prefix
+	Replication     ReplicationConfiguration
 	AccountSettings map[string]string
 }
 
@@ -87,6 +90,7 @@ func NewPlan(r *Registry, d Desired, s State) []Step {
 		}
 		steps = append(steps, step)
 	}
+	steps = append(steps, d.registrySteps(r.String(), s)...)
 	for _, repository := range d.Repositories {
 		has, exists := s.Repositories[repository.Name]
 		steps = append(steps, repository.steps(r.Host+"/"+repository.Name, has, exists, s.OtherKeys[repository.Name])...)
@@ -182,6 +186,9 @@ func (r *Registry) ReadState(ctx context.Context, d Desired) (State, error) {
 		for _, t := range templates {
 			s.Templates[t.Prefix] = t
 		}
+	}
+	if err := r.readRegistryState(ctx, d, &s); err != nil {
+		return s, err
 	}
 	for _, repository := range d.Repositories {
 		has, err := r.Repository(ctx, repository.Name)

@@ -97,6 +97,15 @@ func TestDesiredIsRefused(t *testing.T) {
 		"version: 1\ntemplates: [{prefix: a, appliedFor: [PUSH]}]":                                     `applied for "PUSH"`,
 		"version: 1\ntemplates: [{appliedFor: [REPLICATION]}]":                                         "template 1 has no prefix",
 		"version: 1\ntemplates: [{prefix: a, appliedFor: [REPLICATION]}, {prefix: a}]":                 "template a is there twice",
+		"version: 1\nregistryPolicy: all":                                                              `registryPolicy is neither a policy nor "none"`,
+		"version: 1\nregistryPolicy: {Statement: []}":                                                  "registryPolicy: it has no Statement",
+		"version: 1\nregistryPolicy: none\nregistryPolicyFile: policy.json":                            "registryPolicy and registryPolicyFile exclude each other",
+		"version: 1\nregistryPolicyFile: x.json":                                                       "registryPolicyFile: no such file",
+		"version: 1\npullThrough: [{upstream: quay.io}]":                                               "pullThrough rule 1 has no prefix",
+		"version: 1\npullThrough: [{prefix: quay, upstream: quay.io, url: x}]":                         "url",
+		"version: 1\npullThrough: [{prefix: quay, upstream: a}, {prefix: quay}]":                       "pullThrough rule quay is there twice",
+		"version: 1\nreplication: {}":                                                                  "replication: it has no rules",
+		"version: 1\nreplication: {rules: [{destination: [{region: eu-west-1}]}]}":                     "destination",
 		"version: 1\nrepositories: [{name: app, resourceTags: {a: {}}}]":                               "",
 		"version: 1\nrepositories: [{name: app}]\n---\nversion: 1":                                     "more than one YAML document",
 		"version: 1\nrepositories: [{name: app}]\ndefaults: {scanOnPush: true}":                        "scanOnPush",
@@ -111,6 +120,10 @@ func TestDesiredIsRefused(t *testing.T) {
 // planned is a line for each step.
 func planned(d Desired, s State) string {
 	r := &Registry{Registry: auth.Registry{Host: "ecr.example", Account: "111122223333", Region: "us-east-1"}}
+	d, err := d.For(r)
+	if err != nil {
+		return err.Error()
+	}
 	var lines []string
 	for _, step := range NewPlan(r, d, s) {
 		line := step.Action + " " + step.Object + " " + step.Setting
@@ -122,7 +135,16 @@ func planned(d Desired, s State) string {
 	return strings.Join(lines, "\n")
 }
 
+const hubSecret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ecr-pullthroughcache/hub"
+
+// registryFile has settings of a registry.
+const registryFile = `
+registryPolicyFile: policy.json
+pullThrough: [{prefix: quay, upstream: quay.io}]
+replication: {rules: [{destinations: [{region: eu-west-1}], repositoryFilters: [{filter: prod/}]}]}`
+
 func TestPlan(t *testing.T) {
+	peerPolicy, _ := files("policy.json")
 	has := func(change func(*Description)) State {
 		d := Description{
 			RepositoryDescription: ecr.RepositoryDescription{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
@@ -163,6 +185,24 @@ func TestPlan(t *testing.T) {
 			State{Scanning: ScanningConfiguration{Type: ScanEnhanced}}, "change 111122223333/us-east-1 BLOB_MOUNTING\nchange 111122223333/us-east-1 scanning\ncreate 111122223333/us-east-1 template team"},
 		"the registry is so": {"scanning: {type: BASIC, rules: []}\naccountSettings: {BLOB_MOUNTING: ENABLED}\ntemplates: [{prefix: team, appliedFor: [REPLICATION]}]",
 			State{Scanning: ScanningConfiguration{Type: ScanBasic}, AccountSettings: map[string]string{"BLOB_MOUNTING": "ENABLED"}, Templates: map[string]Template{"team": template}}, ""},
+		"registry settings": {registryFile, State{}, "change 111122223333/us-east-1 registryPolicy\ncreate 111122223333/us-east-1 pullThrough quay\nchange 111122223333/us-east-1 replication"},
+		"registry settings are so": {registryFile, State{
+			Policy: peerPolicy, CacheRules: map[string]CacheRule{"quay": {Prefix: "quay", Upstream: "quay.io", UpstreamPrefix: RootPrefix, Registry: "quay"}},
+			Replication: ReplicationConfiguration{Rules: []ReplicationRule{{Destinations: []ReplicationDestination{{"eu-west-1", "111122223333"}}, Filters: []ReplicationFilter{{"prod/", "PREFIX_MATCH"}}}}},
+		}, ""},
+		"another registry policy":  {"registryPolicyFile: policy.json", State{Policy: json.RawMessage(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*"}}`)}, "change 111122223333/us-east-1 registryPolicy"},
+		"the registry policy goes": {"registryPolicy: none", State{Policy: peerPolicy}, "remove 111122223333/us-east-1 registryPolicy"},
+		"there was none":           {"registryPolicy: none", State{}, ""},
+		"another credential":       {"pullThrough: [{prefix: hub, upstream: registry-1.docker.io, credentialArn: " + hubSecret + "}]", State{CacheRules: map[string]CacheRule{"hub": {Prefix: "hub", Upstream: "registry-1.docker.io", Credential: "arn:other"}}}, "change 111122223333/us-east-1 pullThrough hub"},
+		"a credential is not said": {"pullThrough: [{prefix: hub, upstream: registry-1.docker.io}]", State{CacheRules: map[string]CacheRule{"hub": {Prefix: "hub", Upstream: "registry-1.docker.io", Credential: "arn:other"}}}, ""},
+		"another upstream":         {"pullThrough: [{prefix: quay, upstream: public.ecr.aws}]", State{CacheRules: map[string]CacheRule{"quay": {Prefix: "quay", Upstream: "quay.io"}}}, "impossible 111122223333/us-east-1 pullThrough quay"},
+		"another upstream prefix":  {"pullThrough: [{prefix: quay, upstream: quay.io, upstreamPrefix: team}]", State{CacheRules: map[string]CacheRule{"quay": {Prefix: "quay", Upstream: "quay.io"}}}, "impossible 111122223333/us-east-1 pullThrough quay"},
+		"other rules stay":         {"pullThrough: [{prefix: quay, upstream: quay.io}]", State{CacheRules: map[string]CacheRule{"quay": {Prefix: "quay", Upstream: "quay.io"}, "hub": {Prefix: "hub", Upstream: "registry-1.docker.io"}}}, ""},
+		"replication ends":         {"replication: {rules: []}", State{Replication: ReplicationConfiguration{Rules: []ReplicationRule{{Destinations: []ReplicationDestination{{"eu-west-1", "111122223333"}}}}}}, "remove 111122223333/us-east-1 replication"},
+		"there was no replication": {"replication: {rules: []}", State{Replication: ReplicationConfiguration{Rules: []ReplicationRule{}}}, ""},
+		"another order of the rules": {"replication: {rules: [{destinations: [{region: eu-west-1}]}, {destinations: [{region: eu-west-2}]}]}", State{Replication: ReplicationConfiguration{Rules: []ReplicationRule{
+			{Destinations: []ReplicationDestination{{"eu-west-2", "111122223333"}}}, {Destinations: []ReplicationDestination{{"eu-west-1", "111122223333"}}},
+		}}}, ""},
 		"a template differs": {"templates: [{prefix: team, appliedFor: [REPLICATION], tagMutability: IMMUTABLE}]",
 			State{Templates: map[string]Template{"team": template}}, "change 111122223333/us-east-1 template team"},
 	} {
@@ -196,6 +236,7 @@ func TestStepsAfterOneThatFailed(t *testing.T) {
 
 func FuzzDesired(f *testing.F) {
 	f.Add("version: 1\nrepositories: [{name: app, policy: {Statement: {Effect: Deny, Principal: '*', Action: 1}}}]")
+	f.Add("version: 1" + registryFile)
 	f.Add("version: 1\ndefaults: {lifecyclePolicy: {rules: [{rulePriority: 1}]}}\ntemplates: [{prefix: ROOT, appliedFor: [CREATE_ON_PUSH]}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := ParseDesired(strings.NewReader(text), files)
@@ -203,4 +244,21 @@ func FuzzDesired(f *testing.F) {
 			t.Error("what is missing needs no step")
 		}
 	})
+}
+
+// What depends on the registry is refused before any call.
+func TestDesiredForARegistry(t *testing.T) {
+	r := &Registry{Registry: auth.Registry{Host: "ecr.example", Account: "111122223333", Region: "us-east-1"}}
+	for text, want := range map[string]string{
+		"pullThrough: [{prefix: A, upstream: quay.io}]":                                      `pullThrough rule A: prefix "A" must be ROOT`,
+		"pullThrough: [{prefix: quay}]":                                                      `pullThrough rule quay: upstream "" must be the host`,
+		"pullThrough: [{prefix: hub, upstream: registry-1.docker.io, credentialArn: arn:x}]": "must be the ARN of a secret",
+		"pullThrough: [{prefix: hub, upstream: a.example, credentialArn: " + strings.Replace(hubSecret, "us-east-1", "eu-west-1", 1) + "}]": "the registry is in us-east-1",
+		"replication: {rules: [{destinations: [{region: us-east-1}]}]}":                                                                     "replication: rule 1: destination 1 is the registry itself",
+		"replication: {rules: [{destinations: []}]}":                                                                                        "replication: rule 1: it has no destinations",
+	} {
+		if _, err := desired(t, text).For(r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
 }

@@ -123,9 +123,13 @@ func (r *Registry) hasCacheRule(ctx context.Context, c CacheRule) bool {
 	if err != nil || len(rules) != 1 {
 		return false
 	}
-	e := rules[0]
-	return e.Upstream == c.Upstream && cmp.Or(e.UpstreamPrefix, RootPrefix) == cmp.Or(c.UpstreamPrefix, RootPrefix) && (e.Registry == c.Registry || c.Registry == "") &&
-		e.Credential == c.Credential && e.CustomRole == c.CustomRole
+	return c.SameUpstream(rules[0]) && rules[0].Credential == c.Credential && rules[0].CustomRole == c.CustomRole
+}
+
+// SameUpstream reports whether an existing rule caches what c says. A kind that c does not say may be any.
+func (c CacheRule) SameUpstream(existing CacheRule) bool {
+	return existing.Upstream == c.Upstream && cmp.Or(existing.UpstreamPrefix, RootPrefix) == cmp.Or(c.UpstreamPrefix, RootPrefix) &&
+		(existing.Registry == c.Registry || c.Registry == "")
 }
 
 // UpdateCacheRule replaces the credentials of a rule. The error wraps [ErrNoCacheRule] if it does not exist.

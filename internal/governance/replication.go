@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,13 +28,13 @@ type ReplicationConfiguration struct {
 // A ReplicationRule replicates the repositories that one of its filters matches, or all without filters.
 type ReplicationRule struct {
 	Destinations []ReplicationDestination `json:"destinations" yaml:"destinations"`
-	Filters      []ReplicationFilter      `json:"repositoryFilters,omitempty" yaml:"repositoryFilters"`
+	Filters      []ReplicationFilter      `json:"repositoryFilters,omitempty" yaml:"repositoryFilters,omitempty"`
 }
 
 // A ReplicationDestination is the registry of an account in a region.
 type ReplicationDestination struct {
 	Region  string `json:"region" yaml:"region"`
-	Account string `json:"registryId" yaml:"registryId"` // "" in a file is the registry's own
+	Account string `json:"registryId" yaml:"registryId,omitempty"` // "" in a file is the registry's own
 }
 
 // String returns ACCOUNT/REGION.
@@ -42,7 +43,7 @@ func (d ReplicationDestination) String() string { return d.Account + "/" + d.Reg
 // A ReplicationFilter is the beginning of the names of repositories.
 type ReplicationFilter struct {
 	Filter string `json:"filter" yaml:"filter"`
-	Type   string `json:"filterType" yaml:"filterType"` // PREFIX_MATCH, which is also what "" means
+	Type   string `json:"filterType" yaml:"filterType,omitempty"` // PREFIX_MATCH, which is also what "" means
 }
 
 // The service quotas of Amazon ECR and the API reference of ReplicationRule and RepositoryFilter.
@@ -64,10 +65,18 @@ func ParseReplicationConfiguration(in io.Reader) (ReplicationConfiguration, erro
 	if err := strictyaml.Decode(in, &c); err != nil {
 		return c, fmt.Errorf("replication configuration: %w", err)
 	}
-	if c.Rules == nil {
-		return c, errors.New("replication configuration: it has no rules; an empty list ends replication")
+	if err := c.checkRules(); err != nil {
+		return c, fmt.Errorf("replication configuration: %w", err)
 	}
 	return c, nil
+}
+
+// checkRules refuses a configuration without a list of rules: only an empty list ends replication.
+func (c ReplicationConfiguration) checkRules() error {
+	if c.Rules == nil {
+		return errors.New("it has no rules; an empty list ends replication")
+	}
+	return nil
 }
 
 // Complete returns the configuration of the registry r in full: with its own account where no other is named, and with
@@ -138,11 +147,21 @@ func (c ReplicationConfiguration) Destinations() (all []ReplicationDestination) 
 	return all
 }
 
-// Equal reports whether both are the same rules in the same order.
+// Equal reports whether both replicate the same. The order of rules, destinations and filters has no meaning.
 func (c ReplicationConfiguration) Equal(other ReplicationConfiguration) bool {
-	return slices.EqualFunc(c.Rules, other.Rules, func(a, b ReplicationRule) bool {
-		return slices.Equal(a.Destinations, b.Destinations) && slices.Equal(a.Filters, b.Filters)
-	})
+	return slices.Equal(c.sorted(), other.sorted())
+}
+
+// sorted returns a text for each rule, the same for rules that mean the same.
+func (c ReplicationConfiguration) sorted() (texts []string) {
+	for _, rule := range c.Rules {
+		destinations, filters := slices.Clone(rule.Destinations), slices.Clone(rule.Filters)
+		slices.SortFunc(destinations, func(a, b ReplicationDestination) int { return cmp.Compare(a.String(), b.String()) })
+		slices.SortFunc(filters, func(a, b ReplicationFilter) int { return cmp.Compare(a.Filter, b.Filter) })
+		texts = append(texts, fmt.Sprint(destinations, filters))
+	}
+	slices.Sort(texts)
+	return texts
 }
 
 const replicationObject = "replication configuration"
