@@ -51,7 +51,7 @@ func expiring(selection, action string) json.RawMessage {
 }
 
 func TestCheck(t *testing.T) {
-	if f := Check(good()); len(f) != 0 {
+	if f := Check(good(), Replicas{}); len(f) != 0 {
 		t.Fatalf("of a good repository: %+v", f)
 	}
 	for name, c := range map[string]struct {
@@ -112,7 +112,7 @@ func TestCheck(t *testing.T) {
 		d := good()
 		c.spoil(&d)
 		var got, text, command string
-		for _, f := range Check(d) {
+		for _, f := range Check(d, Replicas{}) {
 			got += f.ID + " " + string(f.Severity)
 			text, command = f.Text, f.Command
 		}
@@ -127,8 +127,9 @@ func TestPlaceholders(t *testing.T) {
 	d := good()
 	d.Policy, d.LifecyclePolicy, d.ResourceTags, d.KeyManager, d.Scanning, d.TagMutability = policyOf(allow(`"*"`, `"ecr:*"`)), nil, nil, "", nil, "MUTABLE"
 	want := map[string]string{ControlKey: "<KMS_KEY>", ControlTags: "<KEY> <VALUE>"}
-	findings := Check(d)
-	if len(findings) != len(Controls())-1 { // without a lifecycle policy there are no rules about untagged images
+	findings := Check(d, Replicas{Err: governance.ErrOtherAccount})
+	ofRepositories := slices.DeleteFunc(Controls(), func(c Control) bool { return c.Registry })
+	if len(findings) != len(ofRepositories)-1 { // without a lifecycle policy there are no rules about untagged images
 		t.Fatalf("%d findings", len(findings))
 	}
 	for _, f := range findings {
@@ -148,7 +149,9 @@ func spoilt(t *testing.T) Report {
 	bad := governance.Description{RepositoryDescription: ecr.RepositoryDescription{Name: "team/bad", Host: "ecr.example", ARN: "arn:bad", TagMutability: "MUTABLE", Encryption: "AES256"}}
 	bad.Policy = json.RawMessage(`{"Statement":{"Sid":"<img src=x>|@all\u001b[2J","Effect":"Allow","Principal":"*","Action":"*"}}`)
 	r := &governance.Registry{Registry: auth.Registry{Host: "ecr.example", Account: "111122223333", Region: "us-east-1"}}
-	return NewReport(r, "*", []governance.Description{bad, good()}, []error{errors.New("team/gone: <b>no</b>")}, []string{ControlTags}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
+	return NewReport(r, "*", Evidence{
+		Repositories: []governance.Description{bad, good()}, Failures: []error{errors.New("team/gone: <b>no</b>")},
+	}, []string{ControlTags}, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
 }
 
 func TestReport(t *testing.T) {

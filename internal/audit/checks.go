@@ -22,19 +22,27 @@ type Finding struct {
 	// Placeholders are the parts of Command that only a person can know, such as <KMS_KEY>; [] if
 	// Command can be run as it is.
 	Placeholders []string `json:"placeholders"`
+	// Object is the part of the registry's settings that it is about, such as the prefix of a rule.
+	Object string `json:"object,omitempty"`
 }
 
 // Check returns the failed controls of a repository, the worst first.
-func Check(d governance.Description) []Finding {
+func Check(d governance.Description, replicas Replicas) []Finding {
 	r := repository{d}
 	var findings []Finding
-	for _, check := range []func() *Finding{r.scanning, r.immutability, r.lifecycle, r.key, r.policy, r.untagged, r.tags} {
+	for _, check := range []func() *Finding{
+		r.scanning, r.immutability, r.lifecycle, r.key, r.policy, r.untagged, r.tags, func() *Finding { return r.replicas(replicas) },
+	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
 		}
 	}
-	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Severity.rank(), b.Severity.rank()) })
+	sortFindings(findings)
 	return findings
+}
+
+func sortFindings(findings []Finding) {
+	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Severity.rank(), b.Severity.rank()) })
 }
 
 // placeholder is a part of a command that a shell refuses, so that nobody runs it as it is.
@@ -133,27 +141,17 @@ func (r repository) policy() *Finding {
 	if err != nil {
 		return finding(ControlOpen, "the repository policy cannot be read: "+err.Error(), command)
 	}
-	open := policy.Open()
-	if len(open) == 0 {
+	statements, write := openStatements(policy)
+	if statements == "" {
 		return nil
 	}
-	var names []string
-	write := false
-	for _, o := range open {
-		name := fmt.Sprintf("statement %d", o.Number)
-		if o.Sid != "" {
-			name += " (" + o.Sid + ")"
-		}
-		names = append(names, name)
-		write = write || o.Write
+	if !letsInOthers(policy) {
+		command = "ecrkit repo policy rm " + r.place()
 	}
-	if !slices.ContainsFunc(policy.Statements, func(s repopolicy.Statement) bool { return s.Effect == "Allow" && !s.Everybody() }) {
-		command = "ecrkit repo policy rm " + r.place() // it lets in nobody else
-	}
-	f := finding(ControlOpen, "the repository policy lets any AWS account pull: "+strings.Join(names, ", "), command)
+	f := finding(ControlOpen, "the repository policy lets any AWS account pull: "+statements, command)
 	if write {
 		f.Severity = Critical
-		f.Text = "the repository policy lets any AWS account push or change the repository: " + strings.Join(names, ", ")
+		f.Text = "the repository policy lets any AWS account push or change the repository: " + statements
 	}
 	return f
 }

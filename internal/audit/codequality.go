@@ -21,12 +21,15 @@ func (r Report) writeCodeQuality(w io.Writer) error {
 		text := markdown.OneLine(failure)
 		issues = append(issues, codequality.Issue{Description: text, Check: "not audited", Fingerprint: digest.FromString(text).Encoded(), Severity: "blocker", Location: codequality.At(r.Host)})
 	}
-	for _, repository := range r.Repositories {
-		name := r.Host + "/" + repository.Name
-		for _, f := range repository.Findings {
+	for _, s := range r.subjects() {
+		for _, f := range s.findings {
+			identity := s.place + " " + f.ID
+			if f.Object != "" {
+				identity += " " + f.Object
+			}
 			issues = append(issues, codequality.Issue{
-				Description: markdown.OneLine(f.Text), Check: f.ID, Fingerprint: digest.FromString(name + " " + f.ID).Encoded(),
-				Severity: cmp.Or(qualitySeverities[f.Severity], "info"), Location: codequality.At(name),
+				Description: markdown.OneLine(f.Text), Check: f.ID, Fingerprint: digest.FromString(identity).Encoded(),
+				Severity: cmp.Or(qualitySeverities[f.Severity], "info"), Location: codequality.At(s.place),
 			})
 		}
 	}

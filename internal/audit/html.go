@@ -31,8 +31,8 @@ type htmlControl struct {
 // htmlRow is a finding.
 type htmlRow struct {
 	Finding
-	Repository string
-	Rank       int // the worst has the highest
+	Repository string // or the host of the registry
+	Rank       int    // the worst has the highest
 }
 
 func (r Report) writeHTML(w io.Writer, version string) error {
@@ -47,10 +47,10 @@ func (r Report) writeHTML(w io.Writer, version string) error {
 	}
 	page := htmlReport{Report: r}
 	failed := map[string]int{}
-	for _, repository := range r.Repositories {
-		for _, f := range repository.Findings {
+	for _, s := range r.subjects() {
+		for _, f := range s.findings {
 			failed[f.ID]++
-			page.Rows = append(page.Rows, htmlRow{f, repository.Name, len(Severities()) - f.Severity.rank()})
+			page.Rows = append(page.Rows, htmlRow{f, s.name, len(Severities()) - f.Severity.rank()})
 		}
 	}
 	for _, s := range Severities() {
@@ -60,7 +60,7 @@ func (r Report) writeHTML(w io.Writer, version string) error {
 	for _, id := range r.Skipped {
 		skipped[id] = true
 	}
-	for _, c := range Controls() {
+	for _, c := range r.controls() {
 		page.Controls = append(page.Controls, htmlControl{c, failed[c.ID], skipped[c.ID]})
 	}
 	p := htmlpage.Page{Kind: "Repository audit", Title: r.Registry, Subtitle: r.sentence(), At: r.At, Version: version, Data: page}

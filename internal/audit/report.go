@@ -16,6 +16,8 @@ type Report struct {
 	At           time.Time    `json:"auditedAt"`
 	Skipped      []string     `json:"skipped"` // IDs of controls that were not checked
 	Repositories []Repository `json:"repositories"`
+	// RegistryFindings are about the settings of the registry; null if these were not audited.
+	RegistryFindings []Finding `json:"registryFindings"`
 	// Failed are errors about repositories that could not be read.
 	Failed  []string `json:"failed"`
 	Summary Summary  `json:"summary"`
@@ -36,35 +38,67 @@ type Summary struct {
 	BySeverity   map[Severity]int `json:"bySeverity"`
 }
 
-// NewReport checks repositories, except for the controls that are skipped. failures are the errors about
-// those that could not be read.
-func NewReport(r *governance.Registry, pattern string, descriptions []governance.Description, failures []error, skipped []string, at time.Time) Report {
+// NewReport checks what was read, except for the controls that are skipped.
+func NewReport(r *governance.Registry, pattern string, e Evidence, skipped []string, at time.Time) Report {
 	report := Report{
 		Registry: r.String(), Host: r.Host, Pattern: pattern, At: at,
 		Skipped: append([]string{}, skipped...), Repositories: []Repository{}, Failed: []string{},
-		Summary: Summary{Repositories: len(descriptions), BySeverity: map[Severity]int{}},
+		Summary: Summary{Repositories: len(e.Repositories), BySeverity: map[Severity]int{}},
 	}
 	for _, s := range Severities() {
 		report.Summary.BySeverity[s] = 0
 	}
-	for _, d := range descriptions {
-		checked := Repository{Name: d.Name, ARN: d.ARN, Findings: []Finding{}}
-		for _, f := range Check(d) {
+	counted := func(findings []Finding) []Finding {
+		kept := []Finding{}
+		for _, f := range findings {
 			if !slices.Contains(skipped, f.ID) {
-				checked.Findings = append(checked.Findings, f)
+				kept = append(kept, f)
 				report.Summary.Findings++
 				report.Summary.BySeverity[f.Severity]++
 			}
 		}
+		return kept
+	}
+	if e.Registry != nil {
+		report.RegistryFindings = counted(CheckRegistry(r.Host, *e.Registry))
+	}
+	for _, d := range e.Repositories {
+		checked := Repository{Name: d.Name, ARN: d.ARN, Findings: counted(Check(d, e.Replicas))}
 		if len(checked.Findings) == 0 {
 			report.Summary.Clean++
 		}
 		report.Repositories = append(report.Repositories, checked)
 	}
-	for _, err := range failures {
+	for _, err := range e.Failures {
 		report.Failed = append(report.Failed, err.Error())
 	}
 	return report
+}
+
+// subject is what has findings: a repository, or the registry itself.
+type subject struct {
+	place    string // HOST/NAME, or HOST
+	name     string // NAME, or HOST
+	arn      string
+	registry bool
+	findings []Finding
+}
+
+// subjects returns the registry, if it was audited, and the repositories.
+func (r Report) subjects() []subject {
+	var all []subject
+	if r.RegistryFindings != nil {
+		all = append(all, subject{place: r.Host, name: r.Host, arn: r.Registry, registry: true, findings: r.RegistryFindings})
+	}
+	for _, repository := range r.Repositories {
+		all = append(all, subject{place: r.Host + "/" + repository.Name, name: repository.Name, arn: repository.ARN, findings: repository.Findings})
+	}
+	return all
+}
+
+// controls returns those that were checked or skipped: not those of the registry if its settings were not audited.
+func (r Report) controls() []Control {
+	return slices.DeleteFunc(Controls(), func(c Control) bool { return c.Registry && r.RegistryFindings == nil })
 }
 
 // Worst returns how many findings have this severity or a worse one.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/markdown"
@@ -21,7 +22,7 @@ func (r Report) writeSARIF(w io.Writer, version string) error {
 	run := sarif.Run{ColumnKind: "utf16CodeUnits", Invocations: []sarif.Invocation{invocation}}
 	run.Tool.Driver = sarif.Driver{Name: "ecrkit repo audit", Version: version, InformationURI: sarif.InformationURI}
 	index := map[string]int{}
-	for _, c := range Controls() {
+	for _, c := range r.controls() {
 		if slices.Contains(r.Skipped, c.ID) {
 			continue
 		}
@@ -33,20 +34,28 @@ func (r Report) writeSARIF(w io.Writer, version string) error {
 			Properties:           map[string]any{"tags": []string{"security"}, "security-severity": securitySeverity(c.Severity)},
 		})
 	}
-	for _, repository := range r.Repositories {
-		for _, f := range repository.Findings {
-			sum := sha256.Sum256([]byte(f.ID + "\x00" + repository.ARN))
+	for _, s := range r.subjects() {
+		kind, fingerprint := "repository", "repositoryControl/v1"
+		if s.registry {
+			kind, fingerprint = "registry", "registryControl/v1"
+		}
+		for _, f := range s.findings {
+			identity := f.ID + "\x00" + s.arn
+			if f.Object != "" {
+				identity += "\x00" + f.Object
+			}
+			sum := sha256.Sum256([]byte(identity))
 			run.Results = append(run.Results, sarif.Result{
 				RuleID: f.ID, RuleIndex: index[f.ID], Level: sarifLevel(f.Severity),
-				Message: sarif.Message{Text: markdown.OneLine(repository.Name + ": " + f.Text + ". Fix: " + f.Command)},
+				Message: sarif.Message{Text: markdown.OneLine(s.name + ": " + f.Text + ". Fix: " + f.Command)},
 				Locations: []sarif.Location{{
 					PhysicalLocation: sarif.PhysicalLocation{
-						ArtifactLocation: sarif.ArtifactLocation{URI: repository.Name}, // its characters need no escape
-						Region:           &sarif.Region{StartLine: 1},                  // viewers of code show nothing without a line
+						ArtifactLocation: sarif.ArtifactLocation{URI: strings.ReplaceAll(s.name, ":", "%3A")}, // of a port; no other character needs an escape
+						Region:           &sarif.Region{StartLine: 1},                                         // viewers of code show nothing without a line
 					},
-					LogicalLocations: []sarif.LogicalLocation{{Name: repository.Name, FullyQualifiedName: repository.ARN, Kind: "repository"}},
+					LogicalLocations: []sarif.LogicalLocation{{Name: s.name, FullyQualifiedName: s.arn, Kind: kind}},
 				}},
-				PartialFingerprints: map[string]string{"repositoryControl/v1": hex.EncodeToString(sum[:16])},
+				PartialFingerprints: map[string]string{fingerprint: hex.EncodeToString(sum[:16])},
 				Properties:          map[string]any{"severity": f.Severity, "command": f.Command, "placeholders": f.Placeholders},
 			})
 		}

@@ -40,15 +40,15 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 	return fmt.Errorf("format %q is none of %v", format, scan.Formats())
 }
 
-// text returns a block for each repository with a failed control, and a line with the totals.
+// text returns a block for the registry and each repository with a failed control, and a line with the totals.
 func (r Report) text() string {
 	var out strings.Builder
-	for _, repository := range r.Repositories {
-		if len(repository.Findings) == 0 {
+	for _, s := range r.subjects() {
+		if len(s.findings) == 0 {
 			continue
 		}
-		fmt.Fprintf(&out, "%s/%s\n", r.Host, repository.Name)
-		for _, f := range repository.Findings {
+		fmt.Fprintf(&out, "%s\n", s.place)
+		for _, f := range s.findings {
 			fmt.Fprintf(&out, "  %-8s  %-13s  %s\n", f.Severity, f.ID, markdown.OneLine(f.Text))
 			fmt.Fprintf(&out, "  %-8s  %-13s  $ %s\n", "", "", markdown.OneLine(f.Command))
 		}
@@ -77,20 +77,28 @@ func (r Report) sentence() string {
 	return text
 }
 
-// suites returns a suite for each repository, with a case for each control.
+// suites returns a suite for the registry and each repository, with a case for each control.
 func (r Report) suites() []junit.Suite {
 	var suites []junit.Suite
-	for _, repository := range r.Repositories {
-		name := r.Host + "/" + repository.Name
-		s := junit.Suite{Name: name, Timestamp: junit.Time(r.At)}
-		for _, c := range Controls() {
-			test := junit.Case{Class: name, Name: c.ID + " " + c.Title}
+	for _, checked := range r.subjects() {
+		s := junit.Suite{Name: checked.place, Timestamp: junit.Time(r.At)}
+		for _, c := range r.controls() {
+			if c.Registry != checked.registry {
+				continue
+			}
+			test := junit.Case{Class: checked.place, Name: c.ID + " " + c.Title}
 			if slices.Contains(r.Skipped, c.ID) {
 				test.Skipped = &junit.Message{Message: "skipped"}
 			}
-			if i := slices.IndexFunc(repository.Findings, func(f Finding) bool { return f.ID == c.ID }); i >= 0 {
-				f := repository.Findings[i]
-				test.Failure = &junit.Message{Type: string(f.Severity), Message: markdown.OneLine(f.Text), Text: f.Command}
+			for _, f := range checked.findings {
+				switch {
+				case f.ID != c.ID:
+				case test.Failure == nil:
+					test.Failure = &junit.Message{Type: string(f.Severity), Message: markdown.OneLine(f.Text), Text: f.Command}
+				default: // a control of the registry can fail for several rules
+					test.Failure.Message += "; " + markdown.OneLine(f.Text)
+					test.Failure.Text += "\n" + f.Command
+				}
 			}
 			s.Cases = append(s.Cases, test)
 		}
@@ -119,9 +127,9 @@ func (r Report) markdown() string {
 	}
 	out.WriteString("\n| Repository | Severity | Control | Finding | Fix |\n|---|---|---|---|---|\n")
 	left := r.Summary.Findings
-	for _, repository := range r.Repositories {
-		for _, f := range repository.Findings {
-			line := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", markdown.Code(repository.Name), f.Severity,
+	for _, s := range r.subjects() {
+		for _, f := range s.findings {
+			line := fmt.Sprintf("| %s | %s | %s | %s | %s |\n", markdown.Code(s.name), f.Severity,
 				markdown.Plain(f.ID), markdown.Plain(f.Text), markdown.Code(f.Command))
 			if out.Len()+len(line) > maxMarkdown {
 				fmt.Fprintf(&out, "\n%s left out, because a comment is limited in size; the other formats have all of them.\n", english.Plural(left, "finding is", "findings are"))

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
@@ -27,6 +29,21 @@ func (app *App) governanceOf(ctx context.Context, r auth.Registry) (*governance.
 		return nil, err
 	}
 	return governance.New(cfg, r), nil
+}
+
+// governanceIn returns the private registry of an account in a region, by the host that the settings map to it, or by its
+// name in Amazon ECR.
+func (app *App) governanceIn(ctx context.Context, account, region string) (*governance.Registry, error) {
+	config, err := app.settings()
+	if err != nil {
+		return nil, err
+	}
+	for _, host := range slices.Sorted(maps.Keys(config.Registries.Mapping)) {
+		if r := config.Registries.Mapping[host]; r.Account == account && r.Region == region {
+			return app.governanceOf(ctx, r)
+		}
+	}
+	return app.openGovernance(ctx, auth.Registry{Account: account, Region: region}.CanonicalHost())
 }
 
 // parseRegistry reads HOST, or takes the registry of the environment for "".

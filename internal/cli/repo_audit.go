@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/audit"
+	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
@@ -28,6 +29,14 @@ const repoAuditHelp = `Check the repositories of a registry against security con
                            lets everybody push or change the repository
   UNTAGGED-KEPT  LOW       the lifecycle policy removes untagged images
   RESOURCE-TAGS  LOW       the repository has resource tags
+  REPLICA-DRIFT  MEDIUM    replicas in other regions of the account have the same tag mutability,
+                           and a lifecycle policy too
+
+Without PATTERN the settings of the registry are checked too:
+
+  REGISTRY-OPEN  HIGH      the registry policy does not let in everybody; CRITICAL if it lets
+                           everybody replicate to the registry or change it
+  CACHE-INVALID  MEDIUM    pull-through cache rules work with their secrets and roles
 
 Controls with a number are those of AWS Security Hub. A control that cannot be checked
 counts as failed. PATTERN selects repositories by name; * stands for any characters.
@@ -42,9 +51,12 @@ some repositories cannot be read, the others are audited (exit code 3).
 ` + scanReportsHelp + `
 
 The JSON is one object: registry (ACCOUNT/REGION), host, pattern, auditedAt, skipped,
-repositories (name, arn, findings: id, severity, text, command, placeholders), failed
-(messages), summary (repositories, clean, findings, bySeverity). Needs the permissions of
-ecrkit repo describe.`
+repositories (name, arn, findings: id, severity, text, command, placeholders), registryFindings
+(the same and object; null with PATTERN), failed (messages), summary (repositories, clean, findings,
+bySeverity). Needs the permissions of ecrkit repo describe, ecr:DescribeRegistry, for replicas
+ecr:DescribeRepositories, ecr:GetLifecyclePolicy and ecr:DescribeRepositoryCreationTemplates in
+their region, and without PATTERN ecr:GetRegistryPolicy, ecr:DescribePullThroughCacheRules and
+ecr:ValidatePullThroughCacheRule.`
 
 // repoAuditFlags are the flags of `ecrkit repo audit`.
 type repoAuditFlags struct {
@@ -94,6 +106,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	if err != nil {
 		return err
 	}
+	whole := pattern == ""
 	pattern = cmp.Or(pattern, "*")
 	r, err := app.governanceOf(ctx, registry)
 	if err != nil {
@@ -112,7 +125,12 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 	}
 	slices.SortFunc(repositories, func(a, b ecr.RepositoryDescription) int { return cmp.Compare(a.Name, b.Name) })
 	descriptions, failures := r.Describe(ctx, repositories)
-	report := audit.NewReport(r, pattern, descriptions, failures, skipped, app.Now())
+	evidence, err := app.auditEvidence(ctx, r, descriptions, whole)
+	if err != nil {
+		return err
+	}
+	evidence.Failures = failures
+	report := audit.NewReport(r, pattern, evidence, skipped, app.Now())
 	if err := app.writeReports(report, reports); err != nil {
 		return err
 	}
@@ -120,4 +138,19 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 		return errors.Join(gatef("%s of severity %s or worse", english.Plural(n, "finding", ""), failOn), errors.Join(failures...))
 	}
 	return partly(len(descriptions), failures)
+}
+
+// auditEvidence reads what is audited besides the repositories' own settings: their replicas and, with whole, the settings
+// of the registry. What cannot be read counts as a failed control.
+func (app *App) auditEvidence(ctx context.Context, r *governance.Registry, descriptions []governance.Description, whole bool) (audit.Evidence, error) {
+	e := audit.Evidence{Repositories: descriptions}
+	e.Replicas.ByName, e.Replicas.Err = r.Replicas(ctx, descriptions, func(ctx context.Context, region string) (*governance.Registry, error) {
+		return app.governanceIn(ctx, r.Account, region)
+	})
+	if whole {
+		e.Registry = &audit.RegistryEvidence{}
+		e.Registry.Policy, e.Registry.PolicyErr = currentRegistryPolicy(ctx, r)
+		e.Registry.CacheRules, e.Registry.CacheRulesErr = r.CheckCacheRules(ctx)
+	}
+	return e, ctx.Err()
 }
