@@ -20,9 +20,9 @@ const repoExportHelp = `Write what exists as a file for ecrkit repo apply.
   ecrkit repo export HOST --output json > repositories.json
 
 Without PATTERN it writes all repositories and the settings of the registry: scanning, creation
-templates, registry policy, pull-through cache rules, replication, account settings. With PATTERN it writes only the repositories whose whole names match;
-* in it is any number of characters, / too. Without HOST before it the registry is
-$ECRKIT_REGISTRY.
+templates, registry policy, pull-through cache rules, replication, account settings. With PATTERN
+it writes only the repositories whose whole names match; * in it is any number of characters, /
+too. Without HOST before it the registry is $ECRKIT_REGISTRY.
 
 The file says of a repository: tag mutability, encryption, resource tags, repository policy and
 lifecycle policy. What a repository does not have is left out: ecrkit repo apply then leaves it
