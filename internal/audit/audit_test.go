@@ -223,7 +223,7 @@ func TestReport(t *testing.T) {
 		Errors   int `xml:"errors,attr"`
 		Skipped  int `xml:"skipped,attr"`
 	}
-	if err := xml.Unmarshal([]byte(written[scan.FormatJUnit]), &suites); err != nil || suites.Tests != 2*len(report.controls())+1 || suites.Failures != 5 || suites.Errors != 1 || suites.Skipped != 2 {
+	if err := xml.Unmarshal([]byte(written[scan.FormatJUnit]), &suites); err != nil || suites.Tests != 2*len(r.controls())+1 || suites.Failures != 5 || suites.Errors != 1 || suites.Skipped != 2 {
 		t.Errorf("JUnit: %v: %+v", err, suites)
 	}
 	if md := written[scan.FormatMarkdown]; strings.Contains(md, "<img") || strings.Contains(md, "@all") || strings.Count(md, "\n| <code>team&#47;bad</code> | ") != 5 {
