@@ -117,6 +117,10 @@ func TestGuideIdentityPolicies(t *testing.T) {
 			{"Sid":"NavigateInConsole","Effect":"Allow","Action":["iam:GetGroupPolicy","iam:GetPolicyVersion","iam:GetPolicy","iam:ListAttachedGroupPolicies","iam:ListGroupPolicies","iam:ListPolicyVersions","iam:ListPolicies","iam:ListUsers"],"Resource":"*"}]}`,
 			logIn: true,
 		},
+		"grants of AWS KMS": {
+			policy: `{"Version":"2012-10-17","Id":"ecr-kms-permissions","Statement":[{"Sid":"Allow access to retire the grants associated with the key","Effect":"Allow","Action":["kms:RetireGrant"],"Resource":"arn:aws:kms:us-west-2:111122223333:key/b8d9ae76-080c-4043-92EXAMPLE"}]}`,
+			logIn: true,
+		},
 		"keys of AWS KMS": {
 			policy: `{"Version":"2012-10-17","Id":"ecr-kms-permissions","Statement":[{"Sid":"Allow access to create and retire the grants associated with the key as well as describe the key","Effect":"Allow","Action":["kms:CreateGrant","kms:RetireGrant","kms:DescribeKey"],"Resource":"arn:aws:kms:us-west-2:111122223333:key/b8d9ae76-080c-4043-92EXAMPLE"}]}`,
 			logIn:  true,

@@ -124,7 +124,7 @@ func (app *App) setRegistryPolicy(ctx context.Context, path, host string, everyb
 	if err != nil {
 		return usageError{err}
 	}
-	document, err := repopolicy.Parse(text)
+	document, err := repopolicy.ParseRegistry(text)
 	if err != nil {
 		return usagef("%s: %w", showFile(path), err)
 	}

@@ -137,7 +137,7 @@ func (app *App) setRepositoryPolicies(ctx context.Context, path string, names []
 	if err != nil {
 		return usageError{err}
 	}
-	document, err := repopolicy.Parse(text)
+	document, err := repopolicy.ParseRepository(text)
 	if err != nil {
 		return usagef("%s: %w", showFile(path), err)
 	}

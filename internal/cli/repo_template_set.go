@@ -145,7 +145,7 @@ func (app *App) applyTemplateFlags(t *governance.Template, f templateFlags) erro
 		if err != nil {
 			return usageError{err}
 		}
-		if _, err := repopolicy.Parse(text); err != nil {
+		if _, err := repopolicy.ParseRepository(text); err != nil {
 			return usagef("%s: %w", showFile(f.policy), err)
 		}
 		t.Policy = text

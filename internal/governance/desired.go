@@ -219,7 +219,7 @@ func (s repositorySettings) desired(name string, read func(string) ([]byte, erro
 	}
 	var err error
 	if r.Policy, err = readDocument("policy", s.Policy, s.PolicyFile, read, func(text []byte) error {
-		_, err := repopolicy.Parse(text)
+		_, err := repopolicy.ParseRepository(text)
 		return err
 	}); err != nil {
 		return r, err

@@ -38,7 +38,7 @@ func (s registrySettings) empty() bool {
 // desired checks the settings, and puts them into d.
 func (s registrySettings) desired(d *Desired, read func(string) ([]byte, error)) (err error) {
 	if d.Policy, err = readDocument("registryPolicy", s.Policy, s.PolicyFile, read, func(text []byte) error {
-		_, err := repopolicy.Parse(text)
+		_, err := repopolicy.ParseRegistry(text)
 		return err
 	}); err != nil {
 		return err

@@ -17,7 +17,8 @@ const untaggedRule = `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"unta
 
 // files are those that a desired state may name.
 func files(name string) ([]byte, error) {
-	texts := map[string]string{"lifecycle.json": untaggedRule, "policy.json": `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"ecr:BatchGetImage"}}`}
+	texts := map[string]string{"lifecycle.json": untaggedRule, "policy.json": `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"ecr:BatchGetImage"}}`,
+		"registry.json": `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"ecr:ReplicateImage","Resource":"*"}}`}
 	if text, ok := texts[name]; ok {
 		return []byte(text), nil
 	}
@@ -99,7 +100,9 @@ func TestDesiredIsRefused(t *testing.T) {
 		"version: 1\ntemplates: [{prefix: a, appliedFor: [REPLICATION]}, {prefix: a}]":                 "template a is there twice",
 		"version: 1\nregistryPolicy: all":                                                              `registryPolicy is neither a policy nor "none"`,
 		"version: 1\nregistryPolicy: {Statement: []}":                                                  "registryPolicy: it has no Statement",
-		"version: 1\nregistryPolicy: none\nregistryPolicyFile: policy.json":                            "registryPolicy and registryPolicyFile exclude each other",
+		"version: 1\nregistryPolicy: none\nregistryPolicyFile: registry.json":                          "registryPolicy and registryPolicyFile exclude each other",
+		"version: 1\nregistryPolicyFile: policy.json":                                                  "policy.json: statement 1: it needs a Resource",
+		"version: 1\nrepositories: [{name: app, policyFile: registry.json}]":                           "registry.json: statement 1: it has a Resource, which the policy of a repository does not have",
 		"version: 1\nregistryPolicyFile: x.json":                                                       "registryPolicyFile: no such file",
 		"version: 1\npullThrough: [{upstream: quay.io}]":                                               "pullThrough rule 1 has no prefix",
 		"version: 1\npullThrough: [{prefix: quay, upstream: quay.io, url: x}]":                         "url",
@@ -139,12 +142,12 @@ const hubSecret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:ecr-pull
 
 // registryFile has settings of a registry.
 const registryFile = `
-registryPolicyFile: policy.json
+registryPolicyFile: registry.json
 pullThrough: [{prefix: quay, upstream: quay.io}]
 replication: {rules: [{destinations: [{region: eu-west-1}], repositoryFilters: [{filter: prod/}]}]}`
 
 func TestPlan(t *testing.T) {
-	peerPolicy, _ := files("policy.json")
+	peerPolicy, _ := files("registry.json")
 	has := func(change func(*Description)) State {
 		d := Description{
 			RepositoryDescription: ecr.RepositoryDescription{Name: "app", TagMutability: "IMMUTABLE_WITH_EXCLUSION", MutabilityExclusions: []string{"b", "a"}, Encryption: "KMS", KMSKey: "arn:key"},
@@ -190,7 +193,7 @@ func TestPlan(t *testing.T) {
 			Policy: peerPolicy, CacheRules: map[string]CacheRule{"quay": {Prefix: "quay", Upstream: "quay.io", UpstreamPrefix: RootPrefix, Registry: "quay"}},
 			Replication: ReplicationConfiguration{Rules: []ReplicationRule{{Destinations: []ReplicationDestination{{"eu-west-1", "111122223333"}}, Filters: []ReplicationFilter{{"prod/", "PREFIX_MATCH"}}}}},
 		}, ""},
-		"another registry policy":  {"registryPolicyFile: policy.json", State{Policy: json.RawMessage(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*"}}`)}, "change 111122223333/us-east-1 registryPolicy"},
+		"another registry policy":  {"registryPolicyFile: registry.json", State{Policy: json.RawMessage(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:*"}}`)}, "change 111122223333/us-east-1 registryPolicy"},
 		"the registry policy goes": {"registryPolicy: none", State{Policy: peerPolicy}, "remove 111122223333/us-east-1 registryPolicy"},
 		"there was none":           {"registryPolicy: none", State{}, ""},
 		"another credential":       {"pullThrough: [{prefix: hub, upstream: registry-1.docker.io, credentialArn: " + hubSecret + "}]", State{CacheRules: map[string]CacheRule{"hub": {Prefix: "hub", Upstream: "registry-1.docker.io", Credential: "arn:other"}}}, "change 111122223333/us-east-1 pullThrough hub"},

@@ -47,6 +47,29 @@ type Statement struct {
 // whatever case, is an error, and so is one that policies do not have.
 func Parse(text []byte) (Policy, error) { return parse(text, writtenStatement.checkResource) }
 
+// ParseRepository reads the JSON of a policy for a repository. Amazon ECR refuses one with resources: it is about the
+// repository that has it.
+func ParseRepository(text []byte) (Policy, error) {
+	return parse(text, func(w writtenStatement) error {
+		if w.Resource != nil || w.NotResource != nil {
+			return errors.New("it has a Resource, which the policy of a repository does not have")
+		}
+		return w.checkResource()
+	})
+}
+
+// ParseRegistry reads the JSON of a policy for a registry. Amazon ECR refuses one without resources, which are ARNs of
+// repositories:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html.
+func ParseRegistry(text []byte) (Policy, error) {
+	return parse(text, func(w writtenStatement) error {
+		if w.Resource == nil && w.NotResource == nil {
+			return errors.New("it needs a Resource, such as arn:aws:ecr:REGION:ACCOUNT:repository/*")
+		}
+		return w.checkResource()
+	})
+}
+
 // ParseIdentity reads the JSON of a policy of a user or role, whose statements have resources and no principal.
 func ParseIdentity(text []byte) (Policy, error) { return parse(text, writtenStatement.checkIdentity) }
 

@@ -63,7 +63,37 @@ func (s *suite) testFarSide(t *testing.T) {
 	if len(prefixes) != 1 || prefixes[0] != "far" {
 		t.Errorf("describe-pull-through-cache-rules: %v", prefixes)
 	}
+	// The docker engine gets the image of the far side through the cache, and that of the platform out of an index.
+	docker := w.with(map[string]string{"DOCKER_HOST": startDocker(t)})
+	docker.run(t, "docker", "pull", w.Addr+"/far/app:before")
+	wantDigest(t, "docker pull through the cache", strings.TrimPrefix(docker.run(t, "docker", "inspect", "--format", "{{index .RepoDigests 0}}", w.Addr+"/far/app:before"), w.Addr+"/far/app@"), image.digest)
 	w.aws(t, nil, "ecr", "delete-pull-through-cache-rule", "--ecr-repository-prefix", "far")
+	w.testRegistryState(t)
+}
+
+// testRegistryState has the aws CLI and ecrkit read what the other has set, and put back what was exported.
+func (w *site) testRegistryState(t *testing.T) {
+	t.Helper()
+	const policy = `{"Version": "2012-10-17", "Statement": [{"Sid": "peer", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::222222222222:root"},
+		"Action": ["ecr:CreateRepository", "ecr:ReplicateImage"], "Resource": ["arn:aws:ecr:us-east-1:000000000000:repository/*"]}]}`
+	w.aws(t, nil, "ecr", "put-registry-policy", "--policy-text", policy)
+	w.aws(t, nil, "ecr", "create-pull-through-cache-rule", "--ecr-repository-prefix", "quay", "--upstream-registry-url", "quay.io")
+	file := filepath.Join(t.TempDir(), "registry.yaml")
+	writeFile(t, file, []byte(w.run(t, "ecrkit", "repo", "export", w.Addr)))
+	if out := w.run(t, "ecrkit", "repo", "apply", file, "--dry-run", "--fail-on-drift"); !strings.Contains(out, "no changes") {
+		t.Errorf("what was exported differs: %s", out)
+	}
+	w.aws(t, nil, "ecr", "delete-registry-policy")
+	w.aws(t, nil, "ecr", "delete-pull-through-cache-rule", "--ecr-repository-prefix", "quay")
+	w.aws(t, nil, "ecr", "put-replication-configuration", "--replication-configuration", `{"rules": []}`)
+	w.run(t, "ecrkit", "repo", "apply", file)
+	var text, upstream, region string
+	w.aws(t, &text, "ecr", "get-registry-policy", "--query", "policyText")
+	w.aws(t, &upstream, "ecr", "describe-pull-through-cache-rules", "--ecr-repository-prefixes", "quay", "--query", "pullThroughCacheRules[0].upstreamRegistryUrl")
+	w.aws(t, &region, "ecr", "describe-registry", "--query", "replicationConfiguration.rules[0].destinations[0].region")
+	if !strings.Contains(text, "ecr:ReplicateImage") || upstream != "quay.io" || region != farRegion {
+		t.Errorf("the aws CLI reads the policy %s, the upstream %s and the region %s", text, upstream, region)
+	}
 }
 
 // startBackfill starts a replication backfill, with the SDK if the aws CLI is older than the command.

@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"regexp"
@@ -68,15 +69,11 @@ func naiveCondition(operator string, wanted []string, have []string) bool {
 	switch operator {
 	case "Null":
 		return wanted[0] == "true" == (len(have) == 0)
-	case "StringNotEquals":
-		for _, h := range have {
-			for _, w := range wanted {
-				if h == w {
-					return false
-				}
-			}
-		}
-		return true
+	case "StringNotEquals", "StringNotLike", "ArnNotLike", "NotIpAddress":
+		positive := map[string]string{"StringNotEquals": "StringEquals", "StringNotLike": "StringLike", "ArnNotLike": "ArnLike", "NotIpAddress": "IpAddress"}
+		return !naiveCondition(positive[operator], wanted, have)
+	case "StringNotEqualsIfExists":
+		return len(have) == 0 || naiveCondition("StringNotEquals", wanted, have)
 	case "ForAllValues:StringEquals":
 		for _, h := range have {
 			if !strings.Contains("\x00"+strings.Join(wanted, "\x00")+"\x00", "\x00"+h+"\x00") {
@@ -98,6 +95,14 @@ func naiveCondition(operator string, wanted []string, have []string) bool {
 				ok = h == w
 			case "StringLike":
 				ok = naiveMatch(w, h, false)
+			case "StringEqualsIgnoreCase", "Bool":
+				ok = strings.ToLower(h) == strings.ToLower(w)
+			case "ArnLike":
+				ok = naiveARN(w, h)
+			case "DateLessThan": // all in one form and zone, so that the order of the texts is that of the times
+				ok = h < w
+			case "NumericGreaterThanEquals": // of one digit
+				ok = h >= w
 			case "IpAddress":
 				ok = netip.MustParsePrefix(w).Contains(netip.MustParseAddr(h))
 			default:
@@ -109,6 +114,17 @@ func naiveCondition(operator string, wanted []string, have []string) bool {
 		}
 	}
 	return false
+}
+
+// naiveARN compares ARNs part by part.
+func naiveARN(pattern, arn string) bool {
+	wanted, have := strings.SplitN(pattern, ":", 6), strings.SplitN(arn, ":", 6)
+	for i := range have {
+		if len(wanted) != len(have) || !naiveMatch(wanted[i], have[i], false) {
+			return false
+		}
+	}
+	return true
 }
 
 // naiveApplies returns who a statement applies to: "" if it does not apply.
@@ -218,6 +234,16 @@ func (g generator) condition() object {
 		one{"StringNotEquals", "ecr:ResourceTag/team", []string{"a", "b"}},
 		one{"StringLike", "aws:PrincipalArn", []string{"*:user/a*", "*:role/?i", "arn:aws:iam::2*"}},
 		one{"IpAddress", "aws:SourceIp", []string{"10.0.0.0/8", "192.0.2.0/24", "10.1.0.0/16"}},
+		one{"NotIpAddress", "aws:SourceIp", []string{"10.0.0.0/8", "192.0.2.7/32", "10.1.0.0/16"}},
+		one{"StringEquals", "aws:ResourceTag/team", []string{"a", "b"}},
+		one{"StringEqualsIgnoreCase", "ecr:ResourceTag/team", []string{"A", "b"}},
+		one{"StringNotEqualsIfExists", "aws:RequestTag/team", []string{"a", "b"}},
+		one{"StringNotLike", "aws:PrincipalArn", []string{"*:user/a*", "*:role/?i"}},
+		one{"ArnLike", "aws:PrincipalArn", []string{"arn:aws:iam::*:role/*", "arn:aws:iam::2*:user/*", "arn:aws:*:user/alice"}},
+		one{"ArnNotLike", "aws:PrincipalArn", []string{"arn:aws:iam::*:role/*", "arn:*:iam::*:user/bob"}},
+		one{"Bool", "aws:SecureTransport", []string{"true", "false", "True"}},
+		one{"DateLessThan", "aws:CurrentTime", []string{"2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"}},
+		one{"NumericGreaterThanEquals", "s3:max-keys", []string{"3", "5"}},
 		one{"Null", "ecr:ResourceTag/team", []string{"true", "false"}},
 		one{"StringEqualsIfExists", "aws:RequestTag/team", []string{"a", "b"}},
 		one{"ForAnyValue:StringEquals", "aws:TagKeys", []string{"team", "env"}},
@@ -241,7 +267,17 @@ func (g generator) document(identity, withResource bool) object {
 			s[pick(g, "Principal", "Principal", "Principal", "NotPrincipal")] = g.principal()
 		}
 		if g.IntN(3) == 0 {
-			s["Condition"] = g.condition()
+			conditions := g.condition()
+			if g.IntN(2) == 0 { // all of them have to hold
+				for operator, keys := range g.condition() {
+					if has, ok := conditions[operator].(object); ok {
+						maps.Copy(has, keys.(object))
+					} else {
+						conditions[operator] = keys
+					}
+				}
+			}
+			s["Condition"] = conditions
 		}
 		statements = append(statements, s)
 	}
@@ -254,9 +290,11 @@ func (g generator) request(c naiveCaller) Request {
 		principal = c.role
 	}
 	r := Request{Principal: c.arn, Action: "ecr:" + pick(g, "PutImage", "BatchGetImage", "ListImages", "BatchDeleteImage"), Resource: naiveRegistry + pick(g, "app", "team/app", "team/web", "other"),
-		Context: map[string][]string{"aws:requestedregion": {"us-east-1"}, "aws:principalarn": {principal}, "aws:sourceip": {pick(g, "10.1.2.3", "192.0.2.7", "127.0.0.1")}}}
+		Context: map[string][]string{"aws:requestedregion": {"us-east-1"}, "aws:principalarn": {principal}, "aws:sourceip": {pick(g, "10.1.2.3", "192.0.2.7", "127.0.0.1")},
+			"aws:securetransport": {pick(g, "true", "false")}, "aws:currenttime": {pick(g, "2025-07-01T00:00:00Z", "2026-07-01T00:00:00Z")}, "s3:max-keys": {pick(g, "1", "4", "9")}}}
 	if g.IntN(2) == 0 {
-		r.Context["ecr:resourcetag/team"] = []string{pick(g, "a", "b", "c")}
+		team := pick(g, "a", "b", "c")
+		r.Context["ecr:resourcetag/team"], r.Context["aws:resourcetag/team"] = []string{team}, []string{team}
 	}
 	if g.IntN(2) == 0 {
 		r.Context["aws:requesttag/team"] = []string{pick(g, "a", "c")}
