@@ -37,7 +37,8 @@ func completeReferences(app *App, root *cobra.Command) {
 		"push", "pull", "copy", "tag", "inspect", "digest", "doctor", "ls", "rm", "signing status", "sign", "verify", "attest", "tree", "blob fetch",
 		"scan start", "scan wait", "scan report", "scan gate", "lifecycle get", "lifecycle put", "lifecycle rm", "lifecycle preview",
 		"index create", "index add", "index remove", "index annotate",
-		"repo describe", "repo ls", "repo set", "repo rm", "repo tag", "repo untag", "repo policy get", "repo policy rm", "repo audit",
+		"repo describe", "repo ls", "repo set", "repo rm", "repo tag", "repo untag", "repo policy get", "repo policy rm", "repo audit", "repo export",
+		"registry replication status",
 	} {
 		cmd, rest, err := root.Find(strings.Fields(name))
 		if err == nil && len(rest) == 0 && cmd.ValidArgsFunction == nil {

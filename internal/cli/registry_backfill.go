@@ -120,9 +120,9 @@ func (app *App) startBackfill(ctx context.Context, destination, host string, w w
 	if err != nil {
 		return err
 	}
-	d := governance.ReplicationDestination{Account: r.Account, Region: destination}
-	if account, region, ok := strings.Cut(destination, "/"); ok {
-		d = governance.ReplicationDestination{Account: account, Region: region}
+	d, err := governance.ParseDestination(destination, r)
+	if err != nil {
+		return usageError{err}
 	}
 	b, err := r.StartBackfill(ctx, d)
 	if err != nil {

@@ -39,7 +39,8 @@ with ecr-pullthroughcache/, in the registry's region. --custom-role is for an up
 ECR of another account. What Amazon ECR would refuse is refused before any call (exit code 2).
 
 The upstream of an existing rule cannot change (exit code 5): remove the rule first. Cached
-images stay. --dry-run shows what would change.
+images stay. Without --credential and --custom-role an existing rule keeps its own. --dry-run shows
+what would change.
 
 Prints each change, or with --output json one object: registry, host, dryRun, changed, changes
 (setting, from, to). Needs ecr:DescribePullThroughCacheRules, ecr:CreatePullThroughCacheRule and
@@ -186,9 +187,15 @@ func (app *App) setCacheRule(ctx context.Context, rule governance.CacheRule, hos
 	put := r.CreateCacheRule
 	if has != nil {
 		before, put = *has, r.UpdateCacheRule
+		if rule.Credential == "" && rule.CustomRole == "" { // Amazon ECR cannot take them away
+			rule.Credential, rule.CustomRole = has.Credential, has.CustomRole
+		}
 		if has.Upstream != rule.Upstream || has.UpstreamPrefix != rule.UpstreamPrefix && rule.UpstreamPrefix != "" {
 			return gatef("%s: %s: %w from %s; remove the rule first: ecrkit registry pull-through rm %s", r.Host, rule.Prefix, governance.ErrCacheRuleFixed, has.Upstream, rule.Prefix)
 		}
+	}
+	if rule.NeedsCredential() {
+		return usagef("Amazon ECR needs credentials for %s; pass --credential with the ARN of a secret in AWS Secrets Manager", rule.Upstream)
 	}
 	var changes []settingChange
 	for _, s := range []settingChange{

@@ -148,7 +148,10 @@ func (app *App) applyRepositories(ctx context.Context, path, host string, f repo
 		return usagef("%s: %w", showFile(path), err)
 	}
 	state, err := r.ReadState(ctx, desired)
-	if err != nil {
+	switch {
+	case errors.Is(err, governance.ErrNoCredential):
+		return usagef("%s: %w; add credentialArn, the ARN of a secret in AWS Secrets Manager", showFile(path), err)
+	case err != nil:
 		return err
 	}
 	steps := governance.NewPlan(r, desired, state)

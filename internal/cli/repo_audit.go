@@ -80,6 +80,11 @@ func newRepoAuditCommand(app *App) *cobra.Command {
 	flags.StringVar(&f.failOn, "fail-on", "", "exit code 5 from this `severity` on: critical, high, medium or low")
 	completeValues(cmd, "fail-on", []string{"critical", "high", "medium", "low"})
 	flags.StringSliceVar(&f.skip, "skip", nil, "`control` to leave out; may be repeated")
+	var ids []string
+	for _, c := range audit.Controls() {
+		ids = append(ids, c.ID)
+	}
+	completeValues(cmd, "skip", ids)
 	f.reports.add(cmd)
 	return cmd
 }

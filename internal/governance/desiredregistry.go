@@ -187,6 +187,11 @@ func (r *Registry) readRegistryState(ctx context.Context, d Desired, s *State) (
 		for _, c := range rules {
 			s.CacheRules[c.Prefix] = c
 		}
+		for _, c := range d.CacheRules {
+			if c.over(s.CacheRules[c.Prefix]).NeedsCredential() {
+				return fmt.Errorf("pullThrough rule %s: Amazon ECR needs credentials for %s: %w", c.Prefix, c.Upstream, ErrNoCredential)
+			}
+		}
 	}
 	if d.Replication != nil {
 		if s.Replication, err = r.ReplicationConfiguration(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,8 @@ var (
 	ErrNoCacheRule = errors.New("there is no such pull-through cache rule")
 	// ErrCacheRuleInvalid reports that Amazon ECR cannot use an upstream registry with the credentials of a rule.
 	ErrCacheRuleInvalid = errors.New("the pull-through cache rule does not work")
+	// ErrNoCredential reports a rule for an upstream registry that Amazon ECR uses with credentials only.
+	ErrNoCredential = errors.New("the rule has no secret")
 	// ErrCacheRuleFixed reports a change that Amazon ECR does not have: the upstream of a rule is fixed.
 	ErrCacheRuleFixed = errors.New("the upstream of a pull-through cache rule cannot change")
 )
@@ -53,6 +56,9 @@ func (c CacheRule) Validate(region string) error {
 	case c.Upstream == "" || strings.Contains(c.Upstream, "://") || strings.Contains(c.Upstream, "/"):
 		return fmt.Errorf("upstream %q must be the host of a registry, such as registry-1.docker.io", c.Upstream)
 	}
+	if docker := strings.TrimPrefix(strings.TrimPrefix(c.Upstream, "index."), "hub."); docker == "docker.io" || docker == "docker.com" {
+		return fmt.Errorf("upstream %q must be registry-1.docker.io, the registry of Docker Hub", c.Upstream)
+	}
 	if c.Credential == "" {
 		return nil
 	}
@@ -64,6 +70,15 @@ func (c CacheRule) Validate(region string) error {
 		return fmt.Errorf("credential %s is a secret of region %s, and the registry is in %s", c.Credential, m[1], region)
 	}
 	return nil
+}
+
+// withCredentials are the upstream registries that Amazon ECR uses with credentials only, besides those below .azurecr.io:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-creating-rule.html.
+var withCredentials = []string{"registry-1.docker.io", "ghcr.io", "registry.gitlab.com", "cgr.dev"}
+
+// NeedsCredential reports whether Amazon ECR refuses the rule because it has no credentials.
+func (c CacheRule) NeedsCredential() bool {
+	return c.Credential == "" && (slices.Contains(withCredentials, c.Upstream) || strings.HasSuffix(c.Upstream, ".azurecr.io"))
 }
 
 const cacheRuleObject = "pull-through cache rule"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -40,6 +41,18 @@ type ReplicationDestination struct {
 // String returns ACCOUNT/REGION.
 func (d ReplicationDestination) String() string { return d.Account + "/" + d.Region }
 
+// ParseDestination reads REGION, which is in the account of r, or ACCOUNT/REGION.
+func ParseDestination(text string, r *Registry) (ReplicationDestination, error) {
+	d := ReplicationDestination{Account: r.Account, Region: text}
+	if account, region, ok := strings.Cut(text, "/"); ok {
+		d = ReplicationDestination{Account: account, Region: region}
+	}
+	if !regionName.MatchString(d.Region) || !accountID.MatchString(d.Account) {
+		return d, fmt.Errorf("destination %q must be REGION or ACCOUNT/REGION, such as eu-west-1 or 111122223333/eu-west-1", text)
+	}
+	return d, nil
+}
+
 // A ReplicationFilter is the beginning of the names of repositories.
 type ReplicationFilter struct {
 	Filter string `json:"filter" yaml:"filter"`
@@ -63,6 +76,9 @@ var (
 func ParseReplicationConfiguration(in io.Reader) (ReplicationConfiguration, error) {
 	var c ReplicationConfiguration
 	if err := strictyaml.Decode(in, &c); err != nil {
+		if strings.Contains(err.Error(), `unknown field "replicationConfiguration"`) { // the answers of Amazon ECR have it
+			err = fmt.Errorf("%w; write only what is in it", err)
+		}
 		return c, fmt.Errorf("replication configuration: %w", err)
 	}
 	if err := c.checkRules(); err != nil {

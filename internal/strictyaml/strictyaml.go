@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -73,7 +74,8 @@ func (e withoutSource) Error() string {
 	})
 	var unknown *yaml.UnknownFieldError
 	if errors.As(e.error, &unknown) && unknown.Token != nil {
-		if near := nearest.Names(unknown.Token.Value, e.keys); len(near) > 0 {
+		others := slices.DeleteFunc(slices.Clone(e.keys), func(key string) bool { return key == unknown.Token.Value }) // which is known elsewhere
+		if near := nearest.Names(unknown.Token.Value, others); len(near) > 0 {
 			text += fmt.Sprintf("; did you mean %q?", near[0])
 		}
 	}
@@ -87,6 +89,10 @@ func (e withoutSource) Error() string {
 		return text
 	}
 	key := keyOfLine.FindStringSubmatch(lines[n-1])
+	var wrong *yaml.TypeError
+	if errors.As(e.error, &wrong) && wrong.Token != nil && wrong.Token.Value == ":" {
+		key = keyAbove(lines, n) // the place is that of the first key of a mapping, which is the value of the key above
+	}
 	if key == nil || strings.Contains(text, strconv.Quote(key[1])) {
 		return text
 	}
@@ -102,6 +108,18 @@ func yamlType(name string) string {
 		return "sequence"
 	}
 	return name
+}
+
+// keyAbove returns the key, as keyOfLine finds it, of the last line before line n (from 1) that is indented less; nil if
+// there is none.
+func keyAbove(lines []string, n int) []string {
+	indentation := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	for i := n - 2; i >= 0; i-- {
+		if key := keyOfLine.FindStringSubmatch(lines[i]); key != nil && indentation(lines[i]) < indentation(lines[n-1]) {
+			return key
+		}
+	}
+	return nil
 }
 
 // tabText is what the parser says of a line that is indented with a tab.

@@ -117,3 +117,28 @@ same: [&tag 1.10, *tag]
 		}
 	}
 }
+
+// A key that is known in another part of the file is not suggested for itself, and an error about a value names its key and
+// no type of Go.
+func TestMisplacedKeysAndValues(t *testing.T) {
+	type document struct {
+		Registry string `yaml:"registry"`
+		Scanning struct {
+			Filters []string `yaml:"filters"`
+		} `yaml:"scanning"`
+		Rules []struct {
+			RepositoryFilters []string `yaml:"repositoryFilters"`
+			Count             int      `yaml:"count"`
+		} `yaml:"rules"`
+	}
+	for text, want := range map[string]string{
+		"rules: [{filters: [a]}]":                 `[1:10] rules: unknown field "filters"`,
+		"registry:\n  replication:\n    rules: 1": `[2:14] registry: mapping was used where string is expected`,
+		"rules:\n  - count: many":                 `[2:12] count: string was used where int is expected`,
+	} {
+		var d document
+		if err := Decode(strings.NewReader(text), &d); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
