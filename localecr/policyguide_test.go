@@ -119,7 +119,7 @@ func TestGuideIdentityPolicies(t *testing.T) {
 		},
 		"grants of AWS KMS": {
 			policy: `{"Version":"2012-10-17","Id":"ecr-kms-permissions","Statement":[{"Sid":"Allow access to retire the grants associated with the key","Effect":"Allow","Action":["kms:RetireGrant"],"Resource":"arn:aws:kms:us-west-2:111122223333:key/b8d9ae76-080c-4043-92EXAMPLE"}]}`,
-			logIn: true,
+			logIn:  true,
 		},
 		"keys of AWS KMS": {
 			policy: `{"Version":"2012-10-17","Id":"ecr-kms-permissions","Statement":[{"Sid":"Allow access to create and retire the grants associated with the key as well as describe the key","Effect":"Allow","Action":["kms:CreateGrant","kms:RetireGrant","kms:DescribeKey"],"Resource":"arn:aws:kms:us-west-2:111122223333:key/b8d9ae76-080c-4043-92EXAMPLE"}]}`,
