@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Open opens a file that a user names, for reading once from its begin. A named pipe
+// Open opens a file that a user names, for reading once from its beginning. A named pipe
 // that a program writes to is read to its end, such as that of <(program) in a shell. One
 // without a writer is not waited for: its first Read returns an error that wraps
 // [ErrNotRegular]. A Read that waits for the writer ends with the context.

@@ -27,7 +27,7 @@ type newest struct {
 }
 
 // TestTrialEngines pulls and pushes through the proxy with the newest containerd, BuildKit and Docker, which are built
-// first. `make engines` runs it.
+// first. `make interop-engines` runs it.
 func TestTrialEngines(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("the engines of this test need root")

@@ -96,7 +96,7 @@ func naiveCondition(operator string, wanted []string, have []string) bool {
 			case "StringLike":
 				ok = naiveMatch(w, h, false)
 			case "StringEqualsIgnoreCase", "Bool":
-				ok = strings.ToLower(h) == strings.ToLower(w)
+				ok = strings.EqualFold(h, w)
 			case "ArnLike":
 				ok = naiveARN(w, h)
 			case "DateLessThan": // all in one form and zone, so that the order of the texts is that of the times
