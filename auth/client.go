@@ -99,7 +99,6 @@ func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift 
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client),
 		// The SDK has another client for the credentials of a container, which would ask a proxy.
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
-		config.WithRetryer(awscalls.NewSearchRetryer),
 		// Clients would write to stderr of answers that broke off, and of metadata services that refuse.
 		config.WithLogger(logging.Nop{})}
 	if p.profile != "" {

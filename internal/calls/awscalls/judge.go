@@ -29,7 +29,11 @@ func Judge(ctx context.Context, err error) (v retry.Verdict, notBefore time.Time
 	case errors.As(err, &sending):
 		return retry.Judge(ctx, err)
 	}
-	if v, notBefore, ok := retry.Declared(err); ok { // of the search for credentials
+	cause := err
+	if operation := (*smithy.OperationError)(nil); errors.As(err, &operation) { // what is around it says that its retries are over
+		cause = operation.Err
+	}
+	if v, notBefore, ok := retry.Declared(cause); ok { // of the search for credentials
 		return v, notBefore
 	}
 	if errors.As(err, &response) && response.Response != nil {

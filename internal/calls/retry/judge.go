@@ -108,6 +108,10 @@ func (m *marked) Unwrap() error { return m.error }
 
 func (m *marked) Verdict() (Verdict, time.Time) { return m.verdict, time.Time{} }
 
+// CanceledError keeps the AWS SDK's own retries, which it has for its search for credentials, from an error whose
+// caller is not to wait: the SDK would try for seconds to reach a host that does not exist.
+func (m *marked) CanceledError() bool { return m.verdict == Final || m.verdict == Unreachable }
+
 // GaveUp is the last error of a request that was retried as often as the policy allows. A caller around it does
 // not retry it as well.
 type GaveUp struct{ Err error }
