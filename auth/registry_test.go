@@ -241,7 +241,7 @@ func FuzzParseRegistry(f *testing.F) {
 }
 
 func FuzzParseMapping(f *testing.F) {
-	for _, s := range []string{"", "127.0.0.1:4510=000000000000.us-east-1,x=123456789012.cn-north-1", "x..=123456789012.cn-north-1", "[::1]:80=000000000000.us-east-1", "=,="} {
+	for _, s := range []string{"", "127.0.0.1:4510=000000000000.us-east-1,x=123456789012.cn-north-1", "x..=123456789012.cn-north-1", "[].=123456789012.cn-north-1", "[::1]:80=000000000000.us-east-1", "=,="} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -182,7 +182,7 @@ func TestLoadRefuses(t *testing.T) {
 }
 
 func FuzzSetHelper(f *testing.F) {
-	for _, text := range []string{"{}", "", `{"credHelpers":{"a":"b"}}`, "{\n\t\"auths\": {}\n}", `{"a":[1,{"b":null}],"CREDHELPERS":{}}`, `{"credHelpers":null}`} {
+	for _, text := range []string{"{}", "", `{"credHelpers":{"a":"b"}}`, "{\n\t\"auths\": {}\n}", `{"a":[1,{"b":null}],"CREDHELPERS":{}}`, `{"credHelpers":null}`, `{"a":1e4001}`} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -208,8 +208,12 @@ func FuzzSetHelper(f *testing.F) {
 			t.Fatalf("%q became %q: %q, %v", text, file.text, now, err)
 		}
 		var before, after map[string]any
-		if json.Unmarshal([]byte(text), &before) != nil || json.Unmarshal(file.text, &after) != nil {
-			t.Fatalf("%q became %q", text, file.text)
+		for members, text := range map[*map[string]any][]byte{&before: []byte(text), &after: file.text} {
+			numbers := json.NewDecoder(bytes.NewReader(text))
+			numbers.UseNumber() // as they are written, of any size
+			if err := numbers.Decode(members); err != nil {
+				t.Fatalf("%q became %q: %v", text, file.text, err)
+			}
 		}
 		for key, value := range before {
 			if !strings.EqualFold(key, helpersKey) && !reflect.DeepEqual(after[key], value) {

@@ -176,6 +176,8 @@ func Normalize(s string) (string, error) {
 		return "", errors.New("the host name is empty")
 	case strings.HasSuffix(name, "."):
 		return "", errors.New("the host name has an empty label at its end")
+	case strings.ContainsAny(name, "[]"):
+		return "", errors.New("brackets are for an IPv6 address")
 	}
 	if address, err := netip.ParseAddr(name); err == nil {
 		name = address.Unmap().String() // one spelling of each address
