@@ -216,11 +216,15 @@ func (r *recording) unfinished(c *crashRig, text string) {
 func (r *recording) each(n int, chance func(*rand.Rand) powerloss.Chance, report func(powerloss.State, error)) {
 	random := rand.New(rand.NewPCG(1, uint64(n)))
 	answers := 0
-	for range n {
+	for i := range n {
 		if r.t.Failed() {
 			return
 		}
-		state := r.history.At(random.IntN(r.history.Len()), chance(random), random)
+		moment := r.history.Len() - 1 // after the last answer
+		if i > 0 {
+			moment = random.IntN(r.history.Len())
+		}
+		state := r.history.At(moment, chance(random), random)
 		answers = max(answers, len(state.Answered))
 		report(state, r.look(state))
 	}
