@@ -133,25 +133,41 @@ func (r repository) key() *Finding {
 }
 
 func (r repository) policy() *Finding {
-	if r.Policy == nil {
+	return checkPolicy(r.Policy, openPolicy{
+		control: ControlOpen, kind: "repository", commands: "ecrkit repo policy", place: r.place(),
+		read: "pull", write: "push or change the repository",
+	})
+}
+
+// openPolicy is how to say that a policy lets in any AWS account, and what to do.
+type openPolicy struct {
+	control         string
+	kind            string // of the policy
+	commands, place string // COMMANDS get|set|rm PLACE
+	read, write     string // what any account may do
+}
+
+// checkPolicy returns a finding about a policy that lets in any AWS account; nil is no policy.
+func checkPolicy(text []byte, o openPolicy) *Finding {
+	if text == nil {
 		return nil
 	}
-	command := editing("ecrkit repo policy get "+r.place(), "ecrkit repo policy set policy.json "+r.place())
-	policy, err := repopolicy.Parse(r.Policy)
+	command := editing(o.commands+" get "+o.place, o.commands+" set policy.json "+o.place)
+	policy, err := repopolicy.Parse(text)
 	if err != nil {
-		return finding(ControlOpen, "the repository policy cannot be read: "+err.Error(), command)
+		return finding(o.control, "the "+o.kind+" policy cannot be read: "+err.Error(), command)
 	}
 	statements, write := openStatements(policy)
 	if statements == "" {
 		return nil
 	}
 	if !letsInOthers(policy) {
-		command = "ecrkit repo policy rm " + r.place()
+		command = o.commands + " rm " + o.place
 	}
-	f := finding(ControlOpen, "the repository policy lets any AWS account pull: "+statements, command)
+	f := finding(o.control, "the "+o.kind+" policy lets any AWS account "+o.read+": "+statements, command)
 	if write {
 		f.Severity = Critical
-		f.Text = "the repository policy lets any AWS account push or change the repository: " + statements
+		f.Text = "the " + o.kind + " policy lets any AWS account " + o.write + ": " + statements
 	}
 	return f
 }

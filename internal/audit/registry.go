@@ -44,30 +44,13 @@ func CheckRegistry(host string, e RegistryEvidence) []Finding {
 }
 
 func checkRegistryPolicy(host string, e RegistryEvidence) *Finding {
-	command := editing("ecrkit registry policy get "+host, "ecrkit registry policy set policy.json "+host)
 	if e.PolicyErr != nil {
 		return finding(ControlRegistryOpen, "it is not known whether the registry policy lets in everybody: "+reason(e.PolicyErr), "ecrkit registry policy get "+host)
 	}
-	if e.Policy == nil {
-		return nil
-	}
-	policy, err := repopolicy.Parse(e.Policy)
-	if err != nil {
-		return finding(ControlRegistryOpen, "the registry policy cannot be read: "+err.Error(), command)
-	}
-	statements, write := openStatements(policy)
-	if statements == "" {
-		return nil
-	}
-	if !letsInOthers(policy) {
-		command = "ecrkit registry policy rm " + host
-	}
-	f := finding(ControlRegistryOpen, "the registry policy lets any AWS account read: "+statements, command)
-	if write {
-		f.Severity = Critical
-		f.Text = "the registry policy lets any AWS account replicate to the registry or change it: " + statements
-	}
-	return f
+	return checkPolicy(e.Policy, openPolicy{
+		control: ControlRegistryOpen, kind: "registry", commands: "ecrkit registry policy", place: host,
+		read: "read", write: "replicate to the registry or change it",
+	})
 }
 
 func checkCacheRules(host string, e RegistryEvidence) []Finding {
@@ -188,7 +171,7 @@ func (r repository) differences(replica governance.Replica) (text, command strin
 	return text, strings.Join(commands, " && ")
 }
 
-// mutabilityFlags are the flags with which a command gives a repository this mutability.
+// mutabilityFlags are the flags that set this mutability of a repository.
 func mutabilityFlags(m governance.Mutability) string {
 	text := " --mutable-tags"
 	if m.Immutable {
