@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,14 +52,14 @@ const (
 	fastTargets = 8                // which share half of the time
 )
 
+// fuzzDirectory returns the directory of the fuzz programs and their inputs.
+func (s *soak) fuzzDirectory() string { return cmp.Or(s.fuzzDir, filepath.Join(s.work, "fuzz")) }
+
 // runFuzz fuzzes every target of the module. Half of the time is shared by all targets; the other half
 // belongs to the fastest. One process fuzzes at a time.
 func runFuzz(ctx context.Context, s *soak) error {
 	r := s.begin("fuzz")
-	dir := s.fuzzDir
-	if dir == "" {
-		dir = filepath.Join(s.work, "fuzz")
-	}
+	dir := s.fuzzDirectory()
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}

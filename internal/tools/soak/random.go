@@ -37,10 +37,7 @@ const randomSlice = 5 * time.Second
 // executed 10 to 100 times as often. All targets get the same time, in turns.
 func runRandom(ctx context.Context, s *soak) error {
 	r := s.begin("random")
-	dir := s.fuzzDir
-	if dir == "" {
-		dir = filepath.Join(s.work, "fuzz")
-	}
+	dir := s.fuzzDirectory()
 	programs := filepath.Join(dir, "random")
 	if err := os.MkdirAll(programs, 0o777); err != nil {
 		return err
