@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"regexp"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/wire"
 )
 
@@ -26,12 +26,13 @@ var constraintsJSON []byte
 
 // A Constraint is what the model says about a member.
 type Constraint struct {
-	Type, Pattern string
-	Required      bool
-	Min, Max      *int64 // of a number, or of the length of a string or list
-	Enum          []string
-	Members       map[string]Constraint
-	Element       *Constraint // of a list
+	Type     string
+	Pattern  *Pattern // nil is any text
+	Required bool
+	Min, Max *int64 // of a number, or of the length of a string or list
+	Enum     []string
+	Members  map[string]Constraint
+	Element  *Constraint // of a list
 }
 
 // Operations returns the members of the inputs, by operation.
@@ -43,17 +44,20 @@ var Operations = sync.OnceValue(func() map[string]map[string]Constraint {
 	return operations
 })
 
-// pattern returns the compiled form of a pattern, which a whole value matches.
-func pattern(text string) *regexp.Regexp {
-	compiled, ok := patterns.Load(text)
-	if !ok {
-		compiled, _ = patterns.LoadOrStore(text, regexp.MustCompile(`^(?:`+text+`)$`))
-	}
-	return compiled.(*regexp.Regexp)
+// A Pattern is a regular expression that a whole value has to match.
+type Pattern struct {
+	text  string
+	whole lazyregexp.Regexp
 }
 
-// patterns are those that were needed.
-var patterns sync.Map
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *Pattern) UnmarshalText(text []byte) error {
+	*p = Pattern{string(text), lazyregexp.New(`^(?:` + string(text) + `)$`)}
+	return nil
+}
+
+// Matches reports whether a value matches.
+func (p *Pattern) Matches(value string) bool { return p.whole.MatchString(value) }
 
 // Check returns an InvalidParameterException for the first member of an input, a pointer to one of the SDK's structs, that
 // breaks the model, nil if none does.
@@ -132,8 +136,8 @@ func (c Constraint) breach(value reflect.Value) string {
 		if must := c.bounds("must have a length of", int64(utf8.RuneCountInString(text))); must != "" {
 			return must
 		}
-		if c.Pattern != "" && !pattern(c.Pattern).MatchString(text) {
-			return fmt.Sprintf("must satisfy regular expression '%s'", strings.Trim(c.Pattern, "^$"))
+		if c.Pattern != nil && !c.Pattern.Matches(text) {
+			return fmt.Sprintf("must satisfy regular expression '%s'", strings.Trim(c.Pattern.text, "^$"))
 		}
 	case reflect.Slice:
 		if c.Type == "list" {
