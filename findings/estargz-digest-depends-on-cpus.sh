@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # estargz builds another layer on a machine with another number of CPUs: digest, table of contents, even the diff ID.
 #
-# Guess:   estargz.Build of one tar with one set of options gives one layer, as gzip of one file does at one level.
+# Guess:   estargz.Build of one tar with one set of options makes one layer, as gzip of one file does at one level.
 # Because: no option of the package has to do with CPUs, and a layer is named by its digest: two builders that are to
 #          agree (or a cache, or a signature made elsewhere) need the same bytes.
 # Really:  Build splits the entries of the tar among as many writers as GOMAXPROCS allows, and each writer ends its

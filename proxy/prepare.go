@@ -113,7 +113,7 @@ func (p *preparations) begin(key preparedKey) *preparation {
 	return has
 }
 
-// take removes what was prepared, and returns nil if that is nothing, has not begun or is too old.
+// take removes what was prepared, and returns nil if nothing was, or it was not begun or is too old.
 func (p *preparations) take(key preparedKey) *preparation {
 	p.mu.Lock()
 	defer p.mu.Unlock()

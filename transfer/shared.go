@@ -42,7 +42,7 @@ type sharedBlob struct {
 
 // sharingRegistry is what is known of a registry.
 type sharingRegistry struct {
-	mounts, refuses bool // it has mounted a blob, or has not
+	mounts, refuses bool // it mounted a blob, or refused to
 	unreadable      bool // a blob could not be read there
 }
 
@@ -192,7 +192,7 @@ func (s *SharedBlobs) settle(all []*delivery) {
 	}
 }
 
-// leave ends the claim of a delivery that has not stored the blob. The one that has waited longest sends it then.
+// leave ends the claim of a delivery that did not store the blob. The one that has waited longest sends it then.
 func (b *sharedBlob) leave(t *delivery) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *delivery) bool { return other == t })
 	if b.owner != t {

@@ -56,7 +56,7 @@ func exitCode(ctx context.Context, err error) int {
 
 // missesFile reports whether err is that a file does not exist, or is a directory, which the command line
 // names: by itself, as the value of a flag, after FORMAT=, or in a reference, oci-archive:FILE:TAG.
-// That is a mistake in the command line, whichever command and flag it is. A directory that cannot be made is none.
+// That is a mistake in the command line, whichever command and flag it is. A directory that cannot be made is not such a mistake.
 func missesFile(args []string, err error) bool {
 	var some partlyError
 	if errors.As(err, &some) {

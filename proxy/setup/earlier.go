@@ -20,7 +20,7 @@ func proxyOf(text []byte, key string) string {
 	return ""
 }
 
-// earlier returns the setup that was made for a registry with another proxy, nil if that is none.
+// earlier returns the setup that was made for a registry with another proxy, nil if there is no such setup.
 func (s *Setup) earlier(host string) (*Setup, error) {
 	if s.Engine == Podman { // the block of a registry has all
 		return nil, nil

@@ -108,7 +108,7 @@ var ecrRepositoryName = lazyregexp.New(`^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0
 // A repository of another registry is KindRegistry, in its canonical spelling:
 // every host of Docker Hub is docker.io, its "alpine" is "library/alpine", and
 // ":443" and a final dot are dropped. registries are the hosts of Amazon ECR under other names, such as that of
-// a local ECR, from [auth.ParseMapping]; the zero value knows only the names that Amazon gives them.
+// a local ECR, from [auth.ParseMapping]; the zero value knows only Amazon's own names of them.
 func Parse(s string, registries auth.Registries, detect func(path string) Kind) (Reference, error) {
 	if s == "" {
 		return Reference{}, errors.New("the reference is empty")

@@ -24,7 +24,7 @@ const (
 	downloadAddress = "192.0.2.2"
 )
 
-// addAddresses gives the loopback interface the addresses until the test ends.
+// addAddresses adds addresses to the loopback interface until the test ends.
 func addAddresses(t *testing.T) {
 	t.Helper()
 	for _, address := range []string{registryAddress, downloadAddress} {
@@ -60,7 +60,7 @@ func isPlain(ref string) bool { return strings.HasPrefix(ref, "127.0.0.1:") }
 // tlsVerify is the value of skopeo's flags of this name for ref.
 func tlsVerify(ref string) string { return strconv.FormatBool(!isPlain(ref)) }
 
-// trustInDocker gives docker engines the certificate of a server, where they look for it, until the test ends.
+// trustInDocker puts the certificate of a server where docker engines look for it, until the test ends.
 func (s *suite) trustInDocker(t *testing.T, addr string) {
 	t.Helper()
 	certificate, err := os.ReadFile(filepath.Join(s.tlsDir, localecr.CAFile))
