@@ -26,18 +26,22 @@ func silence(t *testing.T) (connections func() int) {
 	}
 	accepted := make(chan net.Conn, 100)
 	go func() {
+		defer close(accepted)
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				close(accepted)
 				return
 			}
 			accepted <- conn
 		}
 	}()
+	var all []net.Conn
 	t.Cleanup(func() {
 		listener.Close()
 		for conn := range accepted {
+			conn.Close()
+		}
+		for _, conn := range all {
 			conn.Close()
 		}
 	})
@@ -45,7 +49,33 @@ func silence(t *testing.T) (connections func() int) {
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://"+listener.Addr().String())
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	return func() int { return len(accepted) }
+	// A connection can be made and not be accepted yet: all that were made before this one are accepted before it.
+	count := func() int {
+		last, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer last.Close()
+		for conn := range accepted {
+			if conn.RemoteAddr().String() == last.LocalAddr().String() {
+				conn.Close()
+				break
+			}
+			all = append(all, conn)
+		}
+		return len(all)
+	}
+	// An attempt that is given up at its deadline can still be connecting.
+	return func() int {
+		n := count()
+		for quiet := 0; quiet < 3; quiet++ {
+			time.Sleep(30 * time.Millisecond)
+			if again := count(); again != n {
+				n, quiet = again, 0
+			}
+		}
+		return n
+	}
 }
 
 // Without credentials every client ends as soon as the credential helper does, with

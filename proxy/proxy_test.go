@@ -196,6 +196,18 @@ func (s *site) send(method, path string, header map[string]string) (*http.Respon
 	return response, body, err
 }
 
+// awaitMetric waits until the metrics have the line: a request is counted after its answer.
+func (s *site) awaitMetric(line string) {
+	s.t.Helper()
+	var body []byte
+	for until := time.Now().Add(10 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if _, body, _ = s.send(http.MethodGet, "/metrics", nil); bytes.Contains(body, []byte("\n"+line+"\n")) {
+			return
+		}
+	}
+	s.t.Errorf("no %q in the metrics:\n%s", line, body)
+}
+
 // stored counts the bytes in the directories of a cache.
 func stored(t *testing.T, dir string) (sum int64) {
 	for _, sub := range []string{blobsDir, partialDir} {

@@ -54,10 +54,7 @@ func TestHeadReason(t *testing.T) {
 			t.Errorf("%s: the body is %q", method, body)
 		}
 	}
-	_, metrics, _ := s.send(http.MethodGet, "/metrics", nil)
-	if !strings.Contains(string(metrics), `ecrkit_proxy_requests_total{kind="manifests",method="HEAD",status="503"} 1`) {
-		t.Errorf("metrics:\n%s", metrics)
-	}
+	s.awaitMetric(`ecrkit_proxy_requests_total{kind="manifests",method="HEAD",status="503"} 1`)
 }
 
 // TestHeadReasonIsOneLine has an error with the bytes of another header, and a long one.
