@@ -99,6 +99,7 @@ func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift 
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client),
 		// The SDK has another client for the credentials of a container, which would ask a proxy.
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
+		config.WithAssumeRoleCredentialOptions(p.stsEndpoint.role), config.WithWebIdentityRoleCredentialOptions(p.stsEndpoint.webIdentity),
 		// Clients would write to stderr of answers that broke off, and of metadata services that refuse.
 		config.WithLogger(logging.Nop{})}
 	if p.profile != "" {
@@ -121,7 +122,7 @@ func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift 
 		cfg.Credentials = a.oidcProvider(p, role, cfg)
 	}
 	if p.Rule.RoleARN != "" {
-		client := sts.NewFromConfig(cfg, func(o *sts.Options) {
+		client := sts.NewFromConfig(cfg, PreferEndpoint, func(o *sts.Options) {
 			o.HTTPClient = awscalls.Use(mintPolicy(), awscalls.Options{
 				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
 			}, o.HTTPClient.Do)
@@ -197,17 +198,13 @@ func newClient(cfg aws.Config, r Registry, policy retry.Policy, optFns ...func(*
 	before := func(o *ecr.Options) {
 		o.HTTPClient = wholeBody{o.HTTPClient}
 		takeEndpoint(cfg, &o.BaseEndpoint)
-		if o.BaseEndpoint != nil {
-			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
-			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
-			return
-		}
 		if r.FIPS {
 			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
 		}
 		if r.DualStack {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
+		awscalls.PreferEndpoint(o.BaseEndpoint, &o.EndpointOptions.UseFIPSEndpoint, &o.EndpointOptions.UseDualStackEndpoint)
 	}
 	after := func(o *ecr.Options) {
 		o.HTTPClient = awscalls.Use(policy, awscalls.Options{

@@ -140,9 +140,7 @@ func newPublicClient(cfg aws.Config, r Registry) *ecrpublic.Client {
 			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
 		}
 		takeEndpoint(cfg, &o.BaseEndpoint)
-		if o.BaseEndpoint != nil {
-			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
-		}
+		awscalls.PreferEndpoint(o.BaseEndpoint, &o.EndpointOptions.UseFIPSEndpoint, &o.EndpointOptions.UseDualStackEndpoint)
 		o.HTTPClient = awscalls.Use(mintPolicy(), awscalls.Options{
 			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
 		}, o.HTTPClient.Do)

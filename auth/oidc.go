@@ -90,7 +90,7 @@ func (a AWS) oidcProvider(p TokenPlan, role string, cfg aws.Config) aws.Credenti
 	if sessionName == "" {
 		sessionName = "ecrkit"
 	}
-	client := sts.NewFromConfig(cfg)
+	client := sts.NewFromConfig(cfg, PreferEndpoint)
 	return aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		token, err := a.oidcToken(ctx, p, cfg.HTTPClient)
 		if err != nil {

@@ -56,7 +56,7 @@ func (w *oidcWorld) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	case r.Header.Get("X-Amz-Target") == "":
 		_ = r.ParseForm()
 		w.calls = append(w.calls, strings.Join([]string{"sts", r.PostForm.Get("Action"), r.PostForm.Get("RoleArn"), r.PostForm.Get("RoleSessionName"), r.PostForm.Get("WebIdentityToken")}, " "))
-		fmt.Fprint(out, `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIAOIDC</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`)
+		fmt.Fprintf(out, `<%[1]sResponse><%[1]sResult><Credentials><AccessKeyId>ASIAOIDC</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></%[1]sResult></%[1]sResponse>`, r.PostForm.Get("Action"))
 	default:
 		_, scope, _ := strings.Cut(r.Header.Get("Authorization"), "Credential=")
 		key, _, _ := strings.Cut(scope, "/")

@@ -37,6 +37,8 @@ type TokenPlan struct {
 	profile string           // the explicit one, given to the SDK
 	env     config.EnvConfig // what the environment says to the SDK
 	half    *halfPair        // of an access key in the environment
+
+	stsEndpoint stsEndpoint
 }
 
 // Key is where the token is kept. If the credential source is not stable it is one session
@@ -95,6 +97,8 @@ func (a AWS) plan(ctx context.Context, r Registry, endpoint func(context.Context
 	if err := endpoint(ctx, &p, settings); err != nil {
 		return p, err
 	}
+	sts, _ := settings.configured("sts")
+	p.stsEndpoint = stsEndpoint(sts)
 	p.Source, err = a.credentialSource(env, shared, p, options.Credentials != nil, settings.credentialEndpoints())
 	p.Files = append(read, p.Source.files...)
 	p.Until = p.Source.until

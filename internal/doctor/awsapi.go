@@ -77,7 +77,7 @@ func (s *Session) ecr(ctx context.Context) (*ecr.Client, error) {
 // sts returns a client of AWS STS.
 func (s *Session) sts(cfg aws.Config) *sts.Client {
 	client := s.awsCalls(cfg.Credentials)
-	return sts.NewFromConfig(cfg, func(o *sts.Options) {
+	return sts.NewFromConfig(cfg, auth.PreferEndpoint, func(o *sts.Options) {
 		client.Configure(&o.Retryer, &o.RetryMaxAttempts, &o.APIOptions)
 		o.Logger = logging.Nop{}
 		o.HTTPClient = calls.Watched(o.HTTPClient.Do, retries)

@@ -49,13 +49,14 @@ func New(cfg aws.Config, r auth.Registry) *Registry {
 		api: auth.NewClient(cfg, r, func(o *ecr.Options) {
 			o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
 		}),
-		sts: sts.NewFromConfig(cfg, func(o *sts.Options) {
+		sts: sts.NewFromConfig(cfg, auth.PreferEndpoint, func(o *sts.Options) {
 			o.Logger = logging.Nop{}
 			o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
 				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
 			}, o.HTTPClient.Do)
 		}),
 		kms: kms.NewFromConfig(cfg, func(o *kms.Options) {
+			awscalls.PreferEndpoint(o.BaseEndpoint, &o.EndpointOptions.UseFIPSEndpoint, &o.EndpointOptions.UseDualStackEndpoint)
 			o.Logger = logging.Nop{}
 			o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
 				Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,

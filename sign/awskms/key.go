@@ -78,10 +78,7 @@ func New(cfg aws.Config, ref sign.KMSReference) *Key {
 		if ref.Endpoint != "" {
 			o.BaseEndpoint = &ref.Endpoint
 		}
-		if o.BaseEndpoint != nil {
-			o.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateDisabled
-			o.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateDisabled
-		}
+		awscalls.PreferEndpoint(o.BaseEndpoint, &o.EndpointOptions.UseFIPSEndpoint, &o.EndpointOptions.UseDualStackEndpoint)
 		o.Logger = logging.Nop{} // it would write to stderr of answers that broke off
 		o.HTTPClient = awscalls.Use(retry.Default(), awscalls.Options{
 			Retryer: &o.Retryer, MaxAttempts: &o.RetryMaxAttempts, APIOptions: &o.APIOptions, Credentials: o.Credentials,
