@@ -102,7 +102,7 @@ func TestSlowReader(t *testing.T) {
 		return conn, conn.(*net.TCPConn).SetReadBuffer(64 << 10)
 	}}}
 	defer client.CloseIdleConnections()
-	s.handler.patience = 50 * time.Millisecond
+	s.handler.patience = time.Second
 	slow := func() {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+u.path(), nil)
 		if err != nil {
@@ -128,7 +128,7 @@ func TestSlowReader(t *testing.T) {
 	if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
 		t.Errorf("%d bytes, %v", len(body), err)
 	}
-	s.handler.patience = 50 * time.Millisecond
+	s.handler.patience = time.Second
 	slow() // from the cache
 }
 

@@ -278,20 +278,27 @@ func (p *partial) discard() {
 // commit makes the file, which has the digest of its descriptor, an entry. It does not wait for the
 // disk: what a machine did not write before it went down shows when the entry is hashed at its first use.
 func (p *partial) commit() error {
-	c := p.cache
 	info, err := p.Stat()
 	if err == nil {
 		err = p.Close()
 	}
 	if err == nil {
-		err = files.Rename(p.Name(), c.path(p.d.Digest))
+		err = p.enter(info.ModTime())
 	}
 	if err != nil {
 		p.discard()
-		return err
 	}
+	return err
+}
+
+// enter makes the file an entry. Whoever finds that it has moved away finds the entry, too.
+func (p *partial) enter(modified time.Time) error {
+	c := p.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.entries[p.d.Digest] = &entry{size: p.d.Size, lastUse: c.now(), modified: info.ModTime()}
+	if err := files.Rename(p.Name(), c.path(p.d.Digest)); err != nil {
+		return err
+	}
+	c.entries[p.d.Digest] = &entry{size: p.d.Size, lastUse: c.now(), modified: modified}
 	return nil
 }

@@ -1,9 +1,10 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"context"
-	"net"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -85,31 +86,26 @@ func TestMemoryLimit(t *testing.T) {
 // TestLocalHasNoMemoryLimit looks at the limit while a local ECR serves.
 func TestLocalHasNoMemoryLimit(t *testing.T) {
 	unlimited := debug.SetMemoryLimit(-1)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	home, code := t.TempDir(), make(chan int, 1)
+	out, in := io.Pipe()
 	go func() {
-		var out bytes.Buffer
-		code <- Main(ctx, []string{"local", "--addr", address}, nil, &out, &out, func(key string) (string, bool) {
+		code <- Main(ctx, []string{"local", "--addr", "127.0.0.1:0"}, nil, in, io.Discard, func(key string) (string, bool) {
 			value, ok := map[string]string{"HOME": home}[key]
 			return value, ok
 		})
+		in.Close()
 	}()
-	for ctx.Err() == nil {
-		if response, err := http.Get("http://" + address + "/v2/"); err == nil {
-			response.Body.Close()
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	line, err := bufio.NewReader(out).ReadString('\n') // the only one
+	if err != nil {
+		t.Fatalf("%q: %v", line, err)
 	}
+	response, err := http.Get(strings.TrimPrefix(strings.TrimSpace(line), "ecrkit local: ") + "/v2/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
 	if limit := debug.SetMemoryLimit(-1); limit != unlimited {
 		t.Errorf("limit %d, want none", limit)
 	}
