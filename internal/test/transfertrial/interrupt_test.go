@@ -50,8 +50,7 @@ func (s *site) interrupt(t *testing.T, signal syscall.Signal, n int64, args ...s
 	t.Helper()
 	cmd := s.command(args...)
 	output := newOutput(cmd)
-	check(t, cmd.Start())
-	s.meter.after(n, func() { _ = cmd.Process.Signal(signal) }) // fails if it has ended
+	s.startAfter(cmd, n, func() { _ = cmd.Process.Signal(signal) }) // fails if it has ended
 	err := cmd.Wait()
 	s.meter.wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 || strings.TrimSpace(output.String()) != "ecrkit: interrupted; run the command again to resume" {

@@ -58,6 +58,7 @@ func notes(t *testing.T, only ...string) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := start(t, localecr.Options{})
 			s.half(t, m)
 			old := filepath.Join(s.uploads(), "0000000000000000000000000000000000000000000000000000000000000000.upload")

@@ -30,10 +30,11 @@ func TestKill(t *testing.T) {
 // a random number of bytes that the server has received or sent, and runs it again
 // until the layer is complete.
 func kill(t *testing.T, kills int, size, connections int64) {
-	dice := rand.New(rand.NewPCG(4, 2))
 	m := makeImage(t, random, size)
 	most := atMost(connections)
 	t.Run("push", func(t *testing.T) {
+		t.Parallel()
+		dice := rand.New(rand.NewPCG(4, 2))
 		var again []int64
 		for done := 0; done < kills; {
 			if !t.Run("layer", func(t *testing.T) { again = append(again, killPush(t, m, dice, kills-done, most)...) }) {
@@ -44,6 +45,8 @@ func kill(t *testing.T, kills int, size, connections int64) {
 		report(t, again, connections*partSize)
 	})
 	t.Run("pull", func(t *testing.T) {
+		t.Parallel()
+		dice := rand.New(rand.NewPCG(4, 3))
 		s := start(t, localecr.Options{})
 		s.run("push", "-q", "oci:"+m.dir, s.image("app", "x"))
 		var again []int64
@@ -85,13 +88,12 @@ func (s *site) killAfter(n int64, args ...string) bool {
 func (s *site) kill(cmd *exec.Cmd, n int64, later time.Duration) bool {
 	s.t.Helper()
 	output := newOutput(cmd)
-	check(s.t, cmd.Start())
 	kill := func() { _ = cmd.Process.Kill() } // fails if it has ended
 	if later > 0 {
 		now := kill
 		kill = func() { time.AfterFunc(later, now) }
 	}
-	s.meter.after(n, kill) // before the server goes on
+	s.startAfter(cmd, n, kill)
 	err := cmd.Wait()
 	s.meter.after(1<<60, nil)
 	s.meter.wait() // the server still works on what it has got
@@ -102,6 +104,19 @@ func (s *site) kill(cmd *exec.Cmd, n int64, later time.Duration) bool {
 		s.t.Fatalf("%v: %v\n%s", cmd.Args, err, output)
 	}
 	return true
+}
+
+// startAfter starts a command, and has f called when n bytes have passed since, before the server goes on.
+func (s *site) startAfter(cmd *exec.Cmd, n int64, f func()) {
+	s.t.Helper()
+	started := make(chan struct{})
+	s.meter.after(n, func() {
+		<-started
+		f()
+	})
+	err := cmd.Start()
+	close(started)
+	check(s.t, err)
 }
 
 // killPush pushes one layer to a new registry with at most so many kills, and

@@ -3,6 +3,7 @@
 package transfertrial
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -53,7 +54,10 @@ func TestTrialMemory(t *testing.T) {
 		images = map[string][]int64{"1 GiB": {gib}, "10 GiB": {10 * gib}, "16 layers of 256 MiB": repeat(256*mib, 16)}
 	}
 	for name, sizes := range images {
-		t.Run(name, func(t *testing.T) { memory(t, sizes...) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			memory(t, sizes...)
+		})
 	}
 }
 
@@ -87,11 +91,20 @@ func TestTrialProxyNeeds(t *testing.T) {
 		images = map[string][]int64{"4 layers of 1 GiB": repeat(gib, 4), "16 layers of 256 MiB": repeat(256*mib, 16)}
 	}
 	for name, sizes := range images {
-		t.Run(name, func(t *testing.T) { proxyNeeds(t, time.Minute, sizes...) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxyNeeds(t, time.Minute, sizes...)
+		})
 	}
 }
 
+// TestTrialProxyKill kills 50 times in all, in five caches at once.
 func TestTrialProxyKill(t *testing.T) {
 	t.Parallel()
-	proxyKill(t, 50, 40*mib, 16*mib, mib)
+	for i := range uint64(5) {
+		t.Run(fmt.Sprintf("cache %d", i), func(t *testing.T) {
+			t.Parallel()
+			proxyKill(t, 10, i, 40*mib, 16*mib, mib)
+		})
+	}
 }

@@ -104,8 +104,7 @@ func TestTrialMirrorDisk(t *testing.T) {
 			// It becomes full while the layer arrives.
 			cmd := s.command(export...)
 			output := newOutput(cmd)
-			check(t, cmd.Start())
-			s.meter.after(8*mib, func() { d.fill(0) })
+			s.startAfter(cmd, 8*mib, func() { d.fill(0) })
 			if err := cmd.Wait(); err == nil || !strings.Contains(output.String(), "the disk is full") || !strings.Contains(output.String(), "free space there") {
 				t.Errorf("a disk that became full: %v\n%s", err, output)
 			}
@@ -152,8 +151,7 @@ func TestTrialMirrorMedia(t *testing.T) {
 		check(t, err)
 		cmd := s.command("mirror", "import", from, fmt.Sprintf("%s/cut%d", s.registry, i), "--quiet")
 		output := newOutput(cmd)
-		check(t, cmd.Start())
-		s.meter.after(mib, func() { check(t, os.Truncate(path, int64(len(data))/3)) })
+		s.startAfter(cmd, mib, func() { check(t, os.Truncate(path, int64(len(data))/3)) })
 		if err := cmd.Wait(); err == nil {
 			t.Errorf("%s was cut off: %s", path, output)
 		}

@@ -24,15 +24,15 @@ import (
 // TestProxyKill kills the proxy in pushes and pulls.
 func TestProxyKill(t *testing.T) {
 	t.Parallel()
-	proxyKill(t, 2, 7*mib, mib)
+	proxyKill(t, 2, 0, 7*mib, mib)
 }
 
 // proxyKill kills the proxy so many times while a client pushes an image by it and another one
 // pulls an image, each time after a random number of bytes that the registry has received or sent,
 // or a moment later. The clients try again until they succeed. The registry never has the tag of an image that
-// is not complete, clients never get wrong bytes, and the cache keeps its bound.
-func proxyKill(t *testing.T, kills int, sizes ...int64) {
-	dice := rand.New(rand.NewPCG(5, 1))
+// is not complete, clients never get wrong bytes, and the cache keeps its bound. The points are those of the seed.
+func proxyKill(t *testing.T, kills int, seed uint64, sizes ...int64) {
+	dice := rand.New(rand.NewPCG(5, 1+seed))
 	m := makeImage(t, random, sizes...)
 	s := start(t, localecr.Options{})
 	s.run("push", "-q", "oci:"+m.dir, s.image("other", "x"))

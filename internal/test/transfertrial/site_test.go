@@ -5,6 +5,7 @@ package transfertrial
 import (
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net"
 	"net/http"
@@ -30,7 +31,18 @@ var (
 	built  = sync.OnceValue(func() error { return binaries.Build(filepath.Dir(ecrkit), "cmd/ecrkit") }) // by the first test
 )
 
+// parallel is how many tests run at once: most of their time is that of processes that wait.
+const parallel = "6"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	set := false
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == "test.parallel" })
+	if !set {
+		if err := flag.Set("test.parallel", parallel); err != nil {
+			panic(err)
+		}
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ecrkit-transfer")
 		if err != nil {
