@@ -2,9 +2,18 @@
 
 package policy
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
+// TestTrialMatrix compares the evaluators in 100,000 cases.
 func TestTrialMatrix(t *testing.T) {
 	t.Parallel()
-	compareEvaluators(t, 100_000, 2)
+	for seed := range uint64(2) {
+		t.Run(fmt.Sprintf("seed %d", seed+2), func(t *testing.T) {
+			t.Parallel()
+			compareEvaluators(t, 50_000, seed+2)
+		})
+	}
 }
