@@ -190,11 +190,7 @@ func (p *patient) examine() (examination, int) {
 
 // causes are the causes of the troubleshooting chapter and of the messages in
 // docs/troubleshooting.md, each injected alone.
-var causes = []struct {
-	name, check, status string
-	found, advice       string // parts of the texts
-	inject              func(p *patient)
-}{
+var causes = []cause{
 	{"no credentials for docker", "docker-config", "failed", "no basic auth credentials", "ecrkit auth setup", func(p *patient) { p.docker(`{}`) }},
 	{"docker's file is broken", "docker-config", "failed", "config.json: line 1", "Correct the file", func(p *patient) { p.docker(`{"auths": {},}`) }},
 	{"credHelpers with a scheme", "docker-config", "failed", "docker ignores the credHelpers entry \"https://", "Rename the entry", func(p *patient) { p.docker(`{"credHelpers": {%q: "ecrkit"}}`, "https://"+p.host) }},
@@ -333,6 +329,61 @@ func (p *patient) other(answer http.HandlerFunc) {
 	p.args = []string{strings.TrimPrefix(serve(p.t, httptest.NewServer, answer), "http://") + "/app:1.0"}
 }
 
+// cause is one of causes.
+type cause struct {
+	name, check, status string
+	found, advice       string // parts of the texts
+	inject              func(p *patient)
+}
+
+func causeNamed(t *testing.T, name string) cause {
+	t.Helper()
+	i := slices.IndexFunc(causes, func(c cause) bool { return c.name == name })
+	if i < 0 {
+		t.Fatalf("there is no cause %q", name)
+	}
+	return causes[i]
+}
+
+// expect reports whether the cause was found.
+func (c cause) expect(t *testing.T, e examination) {
+	t.Helper()
+	for _, got := range e.Checks {
+		if got.ID != c.check {
+			continue
+		}
+		if got.Status != c.status || !strings.Contains(got.Found, c.found) || !strings.Contains(strings.Join(got.Advice, "\n"), c.advice) {
+			t.Errorf("%+v, want %s, %q, %q\nall: %+v", got, c.status, c.found, c.advice, e.Checks)
+		}
+		return
+	}
+	t.Errorf("no check %s: %+v", c.check, e)
+}
+
+// TestDoctorFindsTwoCauses injects two at once: neither hides the other.
+func TestDoctorFindsTwoCauses(t *testing.T) {
+	server := newRegistry(t)
+	for _, names := range [][2]string{
+		{"password of yesterday", "the engine lacks the proxy"},
+		{"S3 refuses", "region of the environment"},
+		{"docker's file is broken", "cache can't be written"},
+		{"no such helper", "tag misspelled"},
+		{"the clock is fast", "no right to push"},
+		{"throttled", "docker 1.9"},
+		{"helper and password", "no way to STS"},
+	} {
+		t.Run(names[0]+" and "+names[1], func(t *testing.T) {
+			p := newPatient(t, server)
+			first, second := causeNamed(t, names[0]), causeNamed(t, names[1])
+			first.inject(p)
+			second.inject(p)
+			e, _ := p.examine()
+			first.expect(t, e)
+			second.expect(t, e)
+		})
+	}
+}
+
 func TestDoctorFindsCauses(t *testing.T) {
 	server := newRegistry(t)
 	for _, c := range causes {
@@ -340,19 +391,7 @@ func TestDoctorFindsCauses(t *testing.T) {
 			p := newPatient(t, server)
 			c.inject(p)
 			e, code := p.examine()
-			i := slices.IndexFunc(e.Checks, func(r struct {
-				ID, Status, Found, Doc string
-				Advice                 []string
-			}) bool {
-				return r.ID == c.check
-			})
-			if i < 0 {
-				t.Fatalf("no check %s: %+v", c.check, e)
-			}
-			got := e.Checks[i]
-			if got.Status != c.status || !strings.Contains(got.Found, c.found) || !strings.Contains(strings.Join(got.Advice, "\n"), c.advice) {
-				t.Errorf("%+v, want %s, %q, %q\nall: %+v", got, c.status, c.found, c.advice, e.Checks)
-			}
+			c.expect(t, e)
 			failed := 0
 			for _, r := range e.Checks {
 				if r.Status == "failed" {

@@ -49,8 +49,8 @@ func (disk) Run(_ context.Context, s *Session) Finding {
 		case free.Full:
 			return failed(fmt.Sprintf("%s, %s, has no inode free: \"no space left on device\"", d.name, dir), d.make)
 		case d.dir == s.CacheDir:
-			// Tokens are small.
-			if free.Bytes < 1<<20 {
+			// Tokens are small, and a file system that is only read has no space.
+			if free.Bytes < 1<<20 && s.chosenCache() {
 				return failed(fmt.Sprintf("%s, %s, is full", d.name, dir), d.make)
 			}
 			continue
@@ -86,27 +86,47 @@ func (s *Session) dockerRoot(said string) string {
 	return said
 }
 
+// cacheVariable names the directory of the token cache.
+const cacheVariable = "ECRKIT_CACHE_DIR"
+
+// chosenCache reports whether somebody chose the directory of the token cache. Otherwise it is in the
+// home directory, which may be read-only in a container or job: that is no failure.
+func (s *Session) chosenCache() bool { return s.CacheDir != s.Env.DefaultCache() }
+
 // writable tries to write to our own directories.
 func (s *Session) writable() Finding {
 	if s.NoCache != "" {
 		return warning("there is no token cache: "+s.NoCache, "A token is requested each time until then.")
 	}
-	for name, dir := range map[string]string{"ECRKIT_CACHE_DIR": s.CacheDir, "TMPDIR": s.TempDir} {
-		if _, err := os.Stat(dir); dir != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failed(fmt.Sprintf("%s: %v", dir, reasonOfFile(err)), "Set "+name+" to a directory that this user can write to.")
-		}
-		if dir = existingDir(dir); dir == "" {
+	found := Finding{}
+	for name, dir := range map[string]string{cacheVariable: s.CacheDir, "TMPDIR": s.TempDir} {
+		err := tryWriting(dir)
+		if err == nil {
 			continue
 		}
-		f, err := os.CreateTemp(dir, ".ecrkit-doctor-*")
-		if err != nil {
-			return failed(fmt.Sprintf("%s can't be written: %v", dir, reasonOfFile(err)), "Set "+name+" to a directory that this user can write to.")
+		text := fmt.Sprintf("%s can't be written: %v", dir, reasonOfFile(err))
+		advice := "Set " + name + " to a directory that this user can write to."
+		if name != cacheVariable || s.chosenCache() {
+			return failed(text, advice)
 		}
-		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
-			return failed(fmt.Sprintf("%s: %v", dir, reasonOfFile(err)))
-		}
+		found = warning("there is no token cache: "+text, advice, "A token is requested each time until then.")
 	}
-	return Finding{}
+	return found
+}
+
+// tryWriting makes and removes a file in dir, or where dir would be made.
+func tryWriting(dir string) error {
+	if _, err := os.Stat(dir); dir != "" && err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if dir = existingDir(dir); dir == "" {
+		return nil
+	}
+	f, err := os.CreateTemp(dir, ".ecrkit-doctor-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func reasonOfFile(err error) error {

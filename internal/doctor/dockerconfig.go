@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,8 +23,11 @@ type storedLogin struct {
 	dockerconfig.Login
 }
 
-// dockerPrograms read docker's configuration.
-var dockerPrograms = []string{"docker", "podman", "nerdctl", "buildah", "skopeo", "crane"}
+// dockerPrograms read docker's configuration; podmanPrograms have a file of their own, and read docker's after it.
+var (
+	dockerPrograms = []string{"docker", "nerdctl", "crane"}
+	podmanPrograms = []string{"podman", "buildah", "skopeo"}
+)
 
 // dockerConfig looks for the credential helper or the password that docker uses for the
 // host.
@@ -32,8 +36,15 @@ type dockerConfig struct{}
 // Run implements [Check].
 func (dockerConfig) Run(_ context.Context, s *Session) Finding {
 	path, err := dockerconfig.DockerPath(s.Env)
+	if err != nil && !s.hasAny(slices.Concat(dockerPrograms, podmanPrograms)) {
+		return skipped("no docker configuration and no program that needs one; ecrkit itself does not")
+	}
 	if err != nil {
 		return failed(err.Error())
+	}
+	program := "docker"
+	if !s.hasAny(dockerPrograms) && s.hasAny(podmanPrograms) {
+		program, path = "podman", cmp.Or(s.podmanConfig(), path)
 	}
 	file, err := dockerconfig.Load(path)
 	if err != nil {
@@ -59,12 +70,40 @@ func (dockerConfig) Run(_ context.Context, s *Session) Finding {
 		name = store
 	}
 	s.know(func(f *facts) { f.docker = dockerFacts{helper: name, logins: logins} })
-	return s.judgeDockerConfig(file, helpers, store, logins)
+	return s.judgeDockerConfig(program, file, helpers, store, logins)
 }
 
-func (s *Session) judgeDockerConfig(file *dockerconfig.File, helpers map[string]string, store string, logins []storedLogin) Finding {
+// podmanConfig returns the path of the file of podman if it has an entry for the host, else "": then podman
+// reads docker's file.
+func (s *Session) podmanConfig() string {
+	path, err := dockerconfig.PodmanPath(s.Env)
+	if err != nil {
+		return ""
+	}
+	file, err := dockerconfig.Load(path)
+	if err != nil {
+		return ""
+	}
+	helpers, err := file.Helpers()
+	logins, loginErr := file.Logins(s.Subject.Host)
+	if err != nil || loginErr != nil || helpers[s.Subject.Host] == "" && len(logins) == 0 {
+		return ""
+	}
+	return path
+}
+
+// hasAny reports whether one of the programs is installed.
+func (s *Session) hasAny(programs []string) bool {
+	return slices.ContainsFunc(programs, func(p string) bool { _, err := s.LookPath(p); return err == nil })
+}
+
+// judgeDockerConfig judges the file of a program, docker or podman.
+func (s *Session) judgeDockerConfig(program string, file *dockerconfig.File, helpers map[string]string, store string, logins []storedLogin) Finding {
 	host := s.Subject.Host
 	setup := fmt.Sprintf("Run `ecrkit auth setup %s`.", host)
+	if program == "podman" {
+		setup = fmt.Sprintf("Run `ecrkit auth setup --podman %s`.", host)
+	}
 	ours := s.Subject.Registry.Host != ""
 	name := helpers[host]
 	var misspelled []string
@@ -76,31 +115,31 @@ func (s *Session) judgeDockerConfig(file *dockerconfig.File, helpers map[string]
 	slices.Sort(misspelled)
 	switch {
 	case name == "" && len(misspelled) > 0:
-		return failed(fmt.Sprintf("docker ignores the credHelpers entry %q: it must be %q", misspelled[0], host), fmt.Sprintf("Rename the entry in %s.", file.Path()))
+		return failed(fmt.Sprintf("%s ignores the credHelpers entry %q: it must be %q", program, misspelled[0], host), fmt.Sprintf("Rename the entry in %s.", file.Path()))
 	case name != "" && len(logins) > 0:
 		return warning(fmt.Sprintf("%s has a credential helper and a stored password for %s", file.Path(), host),
-			fmt.Sprintf("Remove the entry from auths (`docker logout %s`): programs without credential helpers use the old password.", host))
+			fmt.Sprintf("Remove the entry from auths (`%s logout %s`): programs without credential helpers use the old password.", program, host))
 	case name != "":
-		return ok(fmt.Sprintf("docker asks docker-credential-%s", name))
+		return ok(fmt.Sprintf("%s asks docker-credential-%s", program, name))
 	case store != "" && ours:
-		f := warning(fmt.Sprintf("docker asks docker-credential-%s, as for all hosts: it returns what docker login stored", store), setup)
+		f := warning(fmt.Sprintf("%s asks docker-credential-%s, as for all hosts: it returns what %s login stored", program, store, program), setup)
 		if store == "wincred" {
 			f.Advice = append(f.Advice, "With wincred, docker login needs the host without https://.")
 		}
 		return f
 	case store != "":
-		return ok(fmt.Sprintf("docker asks docker-credential-%s, as for all hosts", store))
+		return ok(fmt.Sprintf("%s asks docker-credential-%s, as for all hosts", program, store))
 	case len(logins) > 0 && ours:
 		return warning(fmt.Sprintf("%s has a password for %s, which is valid for 12 hours", file.Path(), host), setup)
 	case len(logins) > 0:
-		return ok("docker uses a stored password")
+		return ok(program + " uses a stored password")
 	case !ours || s.Subject.Registry.Public:
-		return ok("docker pulls without credentials")
+		return ok(program + " pulls without credentials")
 	}
-	if _, err := os.Stat(file.Path()); err != nil && !slices.ContainsFunc(dockerPrograms, func(p string) bool { _, err := s.LookPath(p); return err == nil }) {
+	if _, err := os.Stat(file.Path()); err != nil && !s.hasAny(slices.Concat(dockerPrograms, podmanPrograms)) {
 		return skipped("no docker configuration and no program that needs one; ecrkit itself does not")
 	}
-	return failed(fmt.Sprintf("docker has no credentials for %s: %q", host, "no basic auth credentials"), setup)
+	return failed(fmt.Sprintf("%s has no credentials for %s: %q", program, host, "no basic auth credentials"), setup)
 }
 
 // storedLogins returns the passwords for the host in docker's and podman's files.

@@ -120,12 +120,15 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 		chosen := slices.IndexFunc(index.Manifests, func(d ocispec.Descriptor) bool {
 			return d.Platform != nil && d.Platform.OS == "linux" && d.Platform.Architecture == runtime.GOARCH
 		})
-		if chosen < 0 {
+		switch known := platformsOf(index); {
+		case len(known) == 0:
+			chosen = 0
+		case chosen < 0:
 			f = warning(fmt.Sprintf("it is an index without an image for linux/%s", runtime.GOARCH),
 				"On a machine like this one docker reports \"no matching manifest\": name a platform with `--platform`, or build the image for it.")
 			chosen = 0
-		} else {
-			f = ok("exists, for " + count(len(index.Manifests), "platform"))
+		default:
+			f = ok("exists, for " + count(len(known), "platform"))
 		}
 		var err error
 		if manifest, err = read(index.Manifests[chosen].Digest); err != nil {
@@ -148,6 +151,18 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 	known.blob = smallest.Digest.String()
 	s.know(func(f *facts) { f.image = known })
 	return f
+}
+
+// platformsOf returns the platforms that an index names. Attestations are for none, and what
+// belongs to an image, as a SOCI index, can have its platform.
+func platformsOf(index ocispec.Index) map[string]bool {
+	named := map[string]bool{}
+	for _, d := range index.Manifests {
+		if p := d.Platform; p != nil && p.OS != "unknown" && p.OS != "" {
+			named[strings.Join([]string{p.OS, p.Architecture, p.Variant, p.OSVersion}, "/")] = true
+		}
+	}
+	return named
 }
 
 // otherImage looks for the image at another registry.

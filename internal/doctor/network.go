@@ -151,7 +151,9 @@ func (s *Session) unreachable(r reached) Finding {
 		return failed(found, "Check the name server of this machine or container: compare `nslookup "+host+"` with another machine.", "A VPN can change name servers and routes: restart docker's virtual machine after it.")
 	case errors.Is(r.err, syscall.ECONNREFUSED) && loopback.Is(host):
 		return failed(found, "Start the server on this machine; for a local ECR: `ecrkit local`.")
-	case strings.Contains(r.err.Error(), "proxyconnect"), strings.Contains(r.err.Error(), "Proxy"):
+	case strings.Contains(r.err.Error(), "proxyconnect"):
+		return failed(fmt.Sprintf("%s, %s, can't be reached through the proxy, which does not answer: %v", r.name, host, reasonOf(r.err)), "See the check of the proxy.")
+	case strings.Contains(r.err.Error(), "Proxy"):
 		return failed(found, "Ask for access to "+host+" through the proxy, and set its user and password in HTTPS_PROXY if it needs them.")
 	case errors.Is(r.err, http.ErrSchemeMismatch):
 		return failed(found, "The server speaks plain HTTP: name one that speaks HTTPS, or http:// in the endpoint URL.")
