@@ -77,7 +77,7 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("looking for the signatures of %s@%s: %w", src, image, err)
+		return nil, fmt.Errorf("looking for the signatures of %s: %w", image, content.Named(src, err))
 	}
 	return append(referrers, slices.Concat(tagged...)...), nil
 }

@@ -19,6 +19,9 @@ import (
 // ErrPassword is wrapped by errors about an encrypted key without a password, or with a wrong one.
 var ErrPassword = errors.New("the password does not open it")
 
+// ErrEncryption is wrapped by errors about a key that is encrypted as openssl does it.
+var ErrEncryption = errors.New("it is encrypted in another way than cosign's")
+
 const (
 	maxPrivateKey = 16 << 10 // of a file, in bytes: an encrypted key of RSA 8192 has 9 KiB
 	maxRSABits    = 8192
@@ -58,7 +61,7 @@ func parsePrivateKey(data []byte, password func() ([]byte, error)) (crypto.Priva
 		return nil, errors.New("there is no private key in PEM in it")
 	}
 	if block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY" {
-		return nil, errors.New("it is encrypted in another way than cosign's; convert it with `cosign import-key-pair --key FILE`")
+		return nil, ErrEncryption
 	}
 	switch block.Type {
 	case "PRIVATE KEY":

@@ -167,8 +167,8 @@ func TestParsePrivateKeyRefuses(t *testing.T) {
 		"P-224":            {toPEM("PRIVATE KEY", mustDER(x509.MarshalPKCS8PrivateKey(p224))), "curve P-224 signs no images; use P-256"},
 		"ECDH":             {toPEM("PRIVATE KEY", mustDER(x509.MarshalPKCS8PrivateKey(x))), ""},
 		"small RSA":        {[]byte(smallRSA), "RSA of 1024 bits signs no images"},
-		"encrypted PKCS#8": {toPEM("ENCRYPTED PRIVATE KEY", []byte("x")), "cosign import-key-pair"},
-		"encrypted PEM":    {pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")}), "cosign import-key-pair"},
+		"encrypted PKCS#8": {toPEM("ENCRYPTED PRIVATE KEY", []byte("x")), "encrypted in another way than cosign's"},
+		"encrypted PEM":    {pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("x")}), "encrypted in another way than cosign's"},
 		"no box":           {toPEM("ENCRYPTED SIGSTORE PRIVATE KEY", []byte("{")), "damaged"},
 	} {
 		signer, err := ParsePrivateKey("k", tt.pem, func() ([]byte, error) { return []byte("p"), nil })

@@ -77,6 +77,7 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 		repository *ecr.RepositoryNotFoundError
 		image      *content.ImageNotFoundError
 		tokens     *registry.TokenServerError
+		refused    *registry.UnauthorizedError
 		deletion   *content.DeleteError
 		incomplete *content.IncompleteError
 	)
@@ -88,6 +89,8 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	case errors.As(err, &tokens):
 		return fmt.Sprintf("if %s is the token server of that registry, allow it with %s=%s=%s, or with token_servers in the configuration file",
 			tokens.Server, settings.TokenServersVariable, tokens.Registry, tokens.Server)
+	case errors.As(err, &refused):
+		return fmt.Sprintf("log in with `docker login %s`, or ask for access", refused.Registry)
 	}
 	if errors.As(err, &incomplete) && len(incomplete.Complete) > 0 {
 		switch {
@@ -131,7 +134,9 @@ var advices = []struct {
 	{err: media.ErrNotInStream, text: "write the stream to a file, and import that"},
 	{err: errNoSignatures},
 	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
+	{err: sign.ErrEncryption, text: "convert it with `cosign import-key-pair --key FILE`"},
 	{err: sign.ErrUnsigned, text: "sign it with `ecrkit sign`"},
+	{err: governance.ErrNoLifecyclePolicy, flag: "policy", text: "name one with --policy FILE; `ecrkit lifecycle new` writes one"},
 	{err: governance.ErrNotEmpty, flag: "force", text: "use --force to delete them too"},
 	{err: governance.ErrNoTemplate, text: "`ecrkit repo template ls` lists the templates"},
 	{err: governance.ErrTooManySigningRules, text: "`ecrkit signing remove-rule` removes a rule"},

@@ -42,10 +42,10 @@ func exitCode(ctx context.Context, err error) int {
 		return exitDone
 	case interrupted(ctx, err):
 		return exitInterrupted
-	case errors.As(err, &usage):
-		return exitUsage
 	case errors.As(err, &some):
 		return exitPartly
+	case errors.As(err, &usage):
+		return exitUsage
 	case errors.Is(err, content.ErrIntegrity), errors.Is(err, governance.ErrNotSigned), isRefusal(err):
 		return exitIntegrity
 	case errors.Is(err, content.ErrConflict), errors.Is(err, scan.ErrGate), errors.As(err, &gate):
@@ -134,10 +134,10 @@ func failureCode(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
-	case errors.As(err, &usage):
-		return "usage"
 	case errors.As(err, &some):
 		return "partly"
+	case errors.As(err, &usage):
+		return "usage"
 	case errors.Is(err, sign.ErrUnsigned), errors.Is(err, governance.ErrNotSigned):
 		return "unsigned"
 	case errors.Is(err, sign.ErrUntrusted):

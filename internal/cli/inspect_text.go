@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,7 +67,12 @@ func executionText(field func(name, value string), x *ocispec.ImageConfig) {
 		if len(words) == 0 {
 			return ""
 		}
-		return fmt.Sprintf("%q", words)
+		// As in a Dockerfile; && and > are common in them.
+		var text strings.Builder
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(words) // strings
+		return strings.TrimSpace(text.String())
 	}
 	field("Entrypoint", command(x.Entrypoint))
 	field("Command", command(x.Cmd))

@@ -112,7 +112,7 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 		}
 		set, err := app.openSet(ctx, path, options)
 		if err != nil {
-			return noSet(path, err)
+			return noSet(path, namesSetAndHost, err)
 		}
 		defer set.Close() // opened for reading
 		sets = append(sets, set)
@@ -251,21 +251,32 @@ func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opene
 	return set.Store(ctx, placements, opts)
 }
 
-// noSet makes a usage error of err if the directory has no set.
-func noSet(dir string, err error) error {
-	if errors.Is(err, media.ErrNoSet) {
-		if dir == ref.StandardStream {
-			return usagef("%w; ecrkit mirror export --to - writes one", err)
-		}
-		if _, missing := os.Stat(dir); errors.Is(missing, fs.ErrNotExist) {
-			return usagef("%s: there is no such file or directory; name the set of ecrkit mirror export, and then HOST or HOST/PREFIX", showFile(dir))
-		}
-		if _, missing := os.Stat(filepath.Join(dir, ocispec.ImageLayoutFile)); missing == nil {
-			return usagef("%s is an OCI layout, not a set; copy its images with ecrkit push oci:%s HOST/REPOSITORY:TAG", showFile(dir), dir)
-		}
-		return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", dir, err, dir)
+// Names of the arguments of the commands that read sets, for [noSet].
+const (
+	namesSets       = "name a set, which ecrkit mirror export writes"
+	namesSetAndHost = namesSets + ", and then HOST or HOST/PREFIX"
+)
+
+// noSet makes a usage error of err if there is no set at path. names is what the arguments of
+// the command name.
+func noSet(path, names string, err error) error {
+	if !errors.Is(err, media.ErrNoSet) {
+		return err
 	}
-	return err
+	if path == ref.StandardStream {
+		return usagef("%w; ecrkit mirror export --to - writes one", err)
+	}
+	info, missing := os.Stat(path)
+	switch {
+	case errors.Is(missing, fs.ErrNotExist):
+		return usagef("%s: there is no such file or directory; %s", showFile(path), names)
+	case missing == nil && !info.IsDir():
+		return usagef("%w; %s", err, names) // it begins with the path
+	}
+	if _, missing := os.Stat(filepath.Join(path, ocispec.ImageLayoutFile)); missing == nil {
+		return usagef("%s is an OCI layout, not a set; copy its images with ecrkit push oci:%s HOST/REPOSITORY:TAG", showFile(path), path)
+	}
+	return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", path, err, path)
 }
 
 // setOpener opens the repositories of a set as sources.

@@ -67,10 +67,7 @@ func (app *App) listSets(ctx context.Context, dirs, keys []string) error {
 	for _, dir := range dirs {
 		s, err := listSet(ctx, dir, options)
 		if err != nil {
-			if len(dirs) == 1 {
-				return noSet(dir, err)
-			}
-			failures = append(failures, fmt.Errorf("%s: %w", dir, err))
+			failures = append(failures, noSet(dir, namesSets, err))
 			continue
 		}
 		if len(sets) > 0 {

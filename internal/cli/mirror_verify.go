@@ -111,7 +111,7 @@ func (app *App) readVerified(ctx context.Context, dir string, f mirrorVerifyFlag
 		return result, usagef("--repair needs a set in a directory, with parity: %s is one file; get it again", printable(dir))
 	case kind == setInStream:
 		if result.Set, err = media.VerifyStream(ctx, app.stdin(), options); err != nil {
-			return result, noSet(dir, fmt.Errorf("stdin: %w", err))
+			return result, noSet(dir, namesSets, fmt.Errorf("stdin: %w", err))
 		}
 		return result, nil
 	}
@@ -127,7 +127,7 @@ func (app *App) readVerified(ctx context.Context, dir string, f mirrorVerifyFlag
 		}
 	}
 	if err != nil {
-		return result, noSet(dir, err)
+		return result, noSet(dir, namesSets, err)
 	}
 	return result, nil
 }

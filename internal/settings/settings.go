@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/docker/docker-credential-helpers/client"
@@ -162,12 +163,18 @@ func checkHelper(name string) error {
 
 var errNoHome = errors.New("there is no home directory; set " + startup.HomeVariable)
 
+// disableCache turns the cache off, by any value, as it does in Amazon's own helper.
+const disableCache = "AWS_ECR_DISABLE_CACHE"
+
 // cache sets the directory of the token cache.
 func (s *Settings) cache(env startup.Environment, f file) error {
-	chosen, usual := env.ChosenCache(), env.DefaultCache()
+	chosen, usual, value := env.ChosenCache(), env.DefaultCache(), env.Get(disableCache)
 	switch {
-	case env.Get("AWS_ECR_DISABLE_CACHE") != "":
-		s.NoCache = "AWS_ECR_DISABLE_CACHE is set"
+	case value != "":
+		s.NoCache = disableCache + " is set"
+		if yes, err := strconv.ParseBool(value); err != nil || !yes {
+			s.NoCache = fmt.Sprintf("%s is set to %.40q: any value turns the cache off", disableCache, value)
+		}
 	case chosen != "":
 		s.CacheDir = chosen
 	case f.Cache.Disabled:
@@ -209,7 +216,7 @@ func (s Settings) Tokens(env startup.Environment, logger *slog.Logger) *auth.Tok
 	tokens.Minter.AWS.Env = auth.Environment(env)
 	tokens.Minter.AWS.Registries = s.Registries
 	if s.CacheDir == "" {
-		if s.NoCache != "" && !strings.HasPrefix(s.NoCache, "AWS_ECR") {
+		if s.NoCache != "" && !strings.HasPrefix(s.NoCache, disableCache) {
 			logger.Debug("tokens are not kept", "reason", s.NoCache)
 		}
 		return tokens

@@ -46,6 +46,20 @@ cache: {dir: /from/file, keychain: pass}
 	}
 }
 
+// Any value turns the cache off, as in Amazon's own helper; one that looks like "no" is shown.
+func TestDisableCache(t *testing.T) {
+	for value, want := range map[string]string{
+		"1": "AWS_ECR_DISABLE_CACHE is set", "true": "AWS_ECR_DISABLE_CACHE is set",
+		"false": `AWS_ECR_DISABLE_CACHE is set to "false": any value turns the cache off`,
+		"maybe": `AWS_ECR_DISABLE_CACHE is set to "maybe": any value turns the cache off`,
+	} {
+		s, err := Load(environment("HOME=/home/me", "AWS_ECR_DISABLE_CACHE="+value))
+		if err != nil || s.CacheDir != "" || s.NoCache != want {
+			t.Errorf("%s: %q, %q, %v", value, s.CacheDir, s.NoCache, err)
+		}
+	}
+}
+
 func TestPolicy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	beside := filepath.Join(filepath.Dir(path), "policy.yaml")

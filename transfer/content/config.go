@@ -19,13 +19,14 @@ func ReadConfig(ctx context.Context, src Source, image Manifest) ([]byte, error)
 	return ReadConfigBlob(ctx, src, c.Blobs[0])
 }
 
+// ReadConfigBlob returns the verified bytes of a config.
 func ReadConfigBlob(ctx context.Context, src Source, config Descriptor) ([]byte, error) {
 	if config.Size > maxConfigSize {
 		return nil, fmt.Errorf("%s: %w: config %s has %d bytes; at most %d are read", src, ErrUnsupported, config.Digest, config.Size, maxConfigSize)
 	}
 	data, err := readVerified(ctx, src, config)
 	if err != nil {
-		return nil, fmt.Errorf("%s: config %s: %w", src, config.Digest, err)
+		return nil, Named(src, WithDigest("config", config.Digest, err))
 	}
 	return data, nil
 }

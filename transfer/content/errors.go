@@ -79,6 +79,15 @@ func Named(endpoint fmt.Stringer, err error) error {
 	return fmt.Errorf("%s: %w", endpoint, err)
 }
 
+// WithDigest returns err with what it is about before it, such as "config" and its digest, unless err names the
+// digest.
+func WithDigest(what string, d digest.Digest, err error) error {
+	if strings.Contains(err.Error(), string(d)) {
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", what, d, err)
+}
+
 // InReferrers returns err with the name of the subject in whose list of referrers the wrong descriptor
 // is, if it is a [SizeError]. subjects are by the digest of the referrer.
 func InReferrers(err error, subjects map[digest.Digest]digest.Digest) error {

@@ -64,7 +64,7 @@ func configPlatform(ctx context.Context, src BlobReader, config Descriptor) (*oc
 	defer r.Close()
 	data, err := io.ReadAll(NewVerifyingReader(ctx, r, config))
 	if err != nil {
-		return nil, fmt.Errorf("config %s: %w", config.Digest, err)
+		return nil, WithDigest("config", config.Digest, err)
 	}
 	p := &ocispec.Platform{}
 	if err := json.Unmarshal(data, p); err != nil {

@@ -145,7 +145,7 @@ func (l Reader) subject(ctx context.Context, d content.Descriptor) (entry conten
 		entry, subject, err = content.ReferrerOf(manifests[0])
 	}
 	if err != nil {
-		return content.Descriptor{}, "", fmt.Errorf("%s: manifest %s: %w", l.name, d.Digest, err)
+		return content.Descriptor{}, "", content.Named(l, content.WithDigest("manifest", d.Digest, err))
 	}
 	return entry, subject, nil
 }

@@ -131,7 +131,8 @@ func TestRegistryRedirect(t *testing.T) {
 	}
 
 	_, err := n.repository("app").Resolve(fixture.Context(t), "1")
-	if err == nil || !strings.Contains(err.Error(), "401 Unauthorized") || !strings.Contains(err.Error(), "docker login") {
+	var refused *UnauthorizedError
+	if !errors.As(err, &refused) || refused.Registry != n.Host || !strings.HasSuffix(err.Error(), "401 Unauthorized") {
 		t.Errorf("anonymous: %v", err)
 	}
 	cdn.Close()

@@ -272,11 +272,23 @@ func (r *Repository) authorize(ctx context.Context, credentials authn.Authentica
 	return transport.FromToken(r.registry, credentials, r.guard, &challenge, token)
 }
 
-// fail names the repository and the object in an error.
+// UnauthorizedError is the error of a registry that refuses the credentials in use, or that it
+// was asked without any: it answered 401 Unauthorized or 403 Forbidden.
+type UnauthorizedError struct {
+	Registry string // host of the registry
+	refused  error
+}
+
+func (e *UnauthorizedError) Error() string { return e.refused.Error() }
+
+func (e *UnauthorizedError) Unwrap() error { return e.refused }
+
+// fail names the repository and the object in an error. It wraps an [UnauthorizedError] if the registry
+// refused the credentials.
 func (r *Repository) fail(object string, err error) error {
 	var refused *v2.Error
 	if errors.As(err, &refused) && refused.Unauthorized() {
-		err = fmt.Errorf("%w; log in with `docker login %s`, or ask for access", err, r.host)
+		err = &UnauthorizedError{Registry: r.host, refused: err}
 	}
 	if object == "" {
 		return fmt.Errorf("%s: %w", r, err)

@@ -50,7 +50,6 @@ var flagWord = regexp.MustCompile(`(^|[\s(\x60"'])(--[a-z][a-z-]+)`)
 // flagsAllowed are the flags that a library may name, by the file and the flag.
 var flagsAllowed = map[string]string{
 	"auth/sso.go --profile":                        "of the AWS CLI, in the command that logs in",
-	"sign/privatekey.go --key":                     "of cosign, in the command that converts a key",
 	"sign/warning.go --signature-digest-algorithm": "of cosign, for those who verify with it",
 }
 
