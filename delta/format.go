@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -85,7 +86,7 @@ func (h Header) check(size int64) error {
 			return bad("layer %q of %d bytes", p.Digest, p.Size)
 		}
 	}
-	if h.Plain < 0 || h.Plain > maxPlain || len(h.Bases) > maxBases {
+	if h.Plain < 0 || h.Plain > maxPlain || len(h.Bases) > MaxBases {
 		return bad("a plaintext of %d bytes from %d bases", h.Plain, len(h.Bases))
 	}
 	switch {
@@ -133,6 +134,12 @@ func readHeader(r io.ReaderAt, size int64) (Header, int64, error) {
 		return h, 0, err
 	}
 	if err := strictjson.Unmarshal(data, &h); err != nil {
+		return h, 0, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	// A member that this version does not know may change what the others mean.
+	known := json.NewDecoder(bytes.NewReader(data))
+	known.DisallowUnknownFields()
+	if err := known.Decode(new(Header)); err != nil {
 		return h, 0, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	rest := size - int64(len(head)) - n

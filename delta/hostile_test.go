@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -101,6 +103,48 @@ func hostilePatches(t *testing.T, executions int) {
 		}
 	}
 	t.Logf("%d of %d made a plaintext", made, executions)
+}
+
+// TestPatchWork refuses patches that would be read for long and make nothing: operations of no bytes, and small segments
+// with a large dictionary each. Those that a writer makes are read.
+func TestPatchWork(t *testing.T) {
+	t.Parallel()
+	w := NewWorkspace(t.TempDir())
+	noise := make([]byte, 1<<20)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(noise) // never fails
+	base, err := w.Plaintext(t.Context(), Layer{Digest: digest.FromBytes(noise), Size: int64(len(noise)), Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(noise)), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = base.Close() }) // it is removed
+	bases := []*Plaintext{base}
+	if err := readHostile(t, segmentOf([]byte{0, 0, 1, 0}, []byte("a")), bases, 1); err == nil || !strings.Contains(err.Error(), "does nothing") {
+		t.Errorf("an operation of no bytes: %v", err)
+	}
+	for n := 1; n <= 3; n++ {
+		var patch bytes.Buffer
+		s := newSegmentWriter(&patch, bases)
+		for i := range n {
+			s.dictionary, s.dictSize = slices.Repeat([]span{{0, 0, 1 << 20}}, 4), maxDictionary
+			if err := errors.Join(s.literal([]byte{byte(i)}), s.flush()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := readHostile(t, patch.Bytes(), bases, int64(n)); (err == nil) != (n == 1) {
+			t.Errorf("%d small segments with all of a dictionary: %v", n, err)
+		}
+	}
+	var patch bytes.Buffer
+	s := newSegmentWriter(&patch, bases)
+	for range 3 { // full segments
+		s.dictionary, s.dictSize = slices.Repeat([]span{{0, 0, 1 << 20}}, 4), maxDictionary
+		if err := s.literal(noise); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := readHostile(t, patch.Bytes(), bases, 3<<20); err != nil {
+		t.Errorf("full segments: %v", err)
+	}
 }
 
 // segmentOf is a segment without a dictionary, in a zstd frame of one raw block.

@@ -23,6 +23,9 @@ const (
 	maxLiterals   = 1 << 20
 	maxOperations = 1 << 20
 	maxDictionary = 4 << 20
+	// moreDictionary is how many bytes all dictionaries may have for each byte of the segments, besides the first
+	// maxDictionary: a segment that is not the last one has almost maxLiterals or maxOperations.
+	moreDictionary = 5
 	// maxRanges bounds the ranges of a dictionary.
 	maxRanges = 1 << 14
 	// dictionaryID is what the frames name.
@@ -172,10 +175,12 @@ type patchReader struct {
 	literal  int // bytes to take of the literals now
 	copying  span
 	left     int64 // of the plaintext
+	// dictionaries is how many bytes of dictionaries may still be read.
+	dictionaries int64
 }
 
 func newPatchReader(ctx context.Context, r io.Reader, bases []*Plaintext, size int64) *patchReader {
-	return &patchReader{ctx: ctx, in: bufio.NewReaderSize(r, 64<<10), bases: bases, last: make([]int64, len(bases)), left: size}
+	return &patchReader{ctx: ctx, in: bufio.NewReaderSize(r, 64<<10), bases: bases, last: make([]int64, len(bases)), left: size, dictionaries: maxDictionary}
 }
 
 func damagedPatch(format string, args ...any) error {
@@ -232,6 +237,9 @@ func (r *patchReader) operation() error {
 	size, err := takeNumber(&r.ops)
 	if err != nil {
 		return err
+	}
+	if literal == 0 && size == 0 {
+		return damagedPatch("an operation does nothing")
 	}
 	if literal > uint64(len(r.literals)) || size > uint64(r.left) {
 		return damagedPatch("an operation takes %d and %d bytes", literal, size)
@@ -317,6 +325,10 @@ func (r *patchReader) segment() error {
 	payload, err := decoder.DecodeAll(frame, nil)
 	if err != nil {
 		return damagedPatch("a segment: %w", err)
+	}
+	// Small segments do not have one large dictionary after the other read.
+	if r.dictionaries += moreDictionary*int64(len(payload)) - total; r.dictionaries < 0 {
+		return damagedPatch("its dictionaries are larger than its segments need")
 	}
 	if uint64(len(payload)) != numbers[0]+numbers[1] {
 		return damagedPatch("a segment has %d bytes, not %d", len(payload), numbers[0]+numbers[1])

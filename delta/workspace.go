@@ -228,8 +228,8 @@ func (s *sampler) note(p []byte) int {
 	return n
 }
 
-// maxBases is how many bases a delta has at most.
-const maxBases = 4
+// MaxBases is how many bases a delta has at most.
+const MaxBases = 4
 
 // choose returns the bases that have most of a layer's content, best first: each is worth what those before
 // it do not have.
@@ -238,7 +238,7 @@ func choose(target *Plaintext, bases []*Plaintext) (chosen []*Plaintext) {
 	for h, n := range target.sample {
 		left[h] = n
 	}
-	for len(chosen) < maxBases {
+	for len(chosen) < MaxBases {
 		var best *Plaintext
 		var most int64
 		for _, b := range bases {

@@ -74,13 +74,26 @@ func (d Delta) descriptor() content.Descriptor {
 	return content.Descriptor{MediaType: delta.MediaType, Digest: d.Delta, Size: d.Bytes}
 }
 
-func (d Delta) check() error {
-	if d.Layer.Validate() != nil || d.Delta.Validate() != nil || d.Size < 0 || d.Bytes <= 0 {
-		return fmt.Errorf("the delta of layer %q cannot be right", d.Layer)
+// checkDeltas returns an error unless each layer has one delta, and the destination is asked for all bases before
+// anything is written.
+func (s Set) checkDeltas() error {
+	needed := map[RequiredBlob]bool{}
+	layers := map[digest.Digest]bool{}
+	for _, n := range s.Needs {
+		needed[n] = true
 	}
-	for _, b := range d.Bases {
-		if !content.IsRepositoryName(b.Name) || b.Digest.Validate() != nil || b.Size < 0 {
-			return fmt.Errorf("the delta of layer %s: base %q in %q cannot be right", d.Layer, b.Digest, b.Name)
+	for _, d := range s.Deltas {
+		if d.Layer.Validate() != nil || d.Delta.Validate() != nil || d.Size < 0 || d.Bytes <= 0 || len(d.Bases) > delta.MaxBases {
+			return fmt.Errorf("the delta of layer %q cannot be right", d.Layer)
+		}
+		if layers[d.Layer] {
+			return fmt.Errorf("layer %s has two deltas", d.Layer)
+		}
+		layers[d.Layer] = true
+		for _, b := range d.Bases {
+			if !needed[b] {
+				return fmt.Errorf("the delta of layer %s: base %q in %q is not among the blobs that are left out", d.Layer, b.Digest, b.Name)
+			}
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -35,6 +36,20 @@ func layerOfVersion(t *testing.T, version int) []byte {
 	return layer
 }
 
+// framesOfVersion is the same with a zstd frame for each file, as zstd:chunked is written.
+func framesOfVersion(t *testing.T, version int) (layer []byte) {
+	t.Helper()
+	plain, err := layers.Tar(version, 400)
+	check(t, err)
+	for i := 11; i >= 0; i-- {
+		at := bytes.Index(plain, fmt.Appendf(nil, "etc/conf%d\x00", i))
+		frame, err := layers.Compress(plain[at:], func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) })
+		check(t, err)
+		layer, plain = append(frame, layer...), plain[:at]
+	}
+	return layer
+}
+
 // putLayer stores an image of one layer and returns the layer's digest.
 func (r *repository) putLayer(t *testing.T, tag string, layer []byte) digest.Digest {
 	t.Helper()
@@ -43,8 +58,12 @@ func (r *repository) putLayer(t *testing.T, tag string, layer []byte) digest.Dig
 		check(t, r.PutBlob(t.Context(), d, bytes.NewReader(data)))
 		return d
 	}
+	mediaType := ocispec.MediaTypeImageLayerGzip
+	if bytes.HasPrefix(layer, []byte("\x28\xb5\x2f\xfd")) {
+		mediaType = ocispec.MediaTypeImageLayerZstd
+	}
 	m := ocispec.Manifest{MediaType: ocispec.MediaTypeImageManifest, Config: put(ocispec.MediaTypeImageConfig, []byte(`{"v":"`+tag+`"}`)),
-		Layers: []content.Descriptor{put(ocispec.MediaTypeImageLayerGzip, layer)}}
+		Layers: []content.Descriptor{put(mediaType, layer)}}
 	m.SchemaVersion = 2
 	data, err := json.Marshal(m)
 	check(t, err)

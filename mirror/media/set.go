@@ -148,10 +148,8 @@ func (s Set) check(inFile bool) error {
 			return fmt.Errorf("a blob that is left out, %s in %q, cannot be right", n.Digest, n.Name)
 		}
 	}
-	for _, d := range s.Deltas {
-		if err := d.check(); err != nil {
-			return err
-		}
+	if err := s.checkDeltas(); err != nil {
+		return err
 	}
 	for _, image := range s.Images {
 		_, repository, ok := strings.Cut(image.Repository, "/")

@@ -139,7 +139,7 @@ func (c *chains) search(pos int64, dist uint32, longest int) (m match) {
 	if longest >= c.good {
 		tries >>= 2
 	}
-	buf := c.w.buf
+	buf := c.w.buf[:cap(c.w.buf)]
 	at := int(pos - c.w.base)
 	back := min(pos-c.first, int64(at)) // how far it is to the first byte
 	if !c.zeroMatches {
@@ -147,19 +147,23 @@ func (c *chains) search(pos int64, dist uint32, longest int) (m match) {
 	}
 	// A distance of 0 is one too far, too.
 	limit, farther := uint32(max(min(c.farthest, back), 0)), uint32(max(min(c.farther-1, back), 0))
-	ends := buf[longest-1:] // the last two bytes of a longer match
-	last := binary.LittleEndian.Uint16(ends[at:])
+	ends := buf[max(longest-3, 0):] // the last four bytes of a longer match, or the three of one
+	mask := uint32(1<<32 - 1)
+	if longest == 2 {
+		mask = 1<<24 - 1
+	}
+	last := binary.LittleEndian.Uint32(ends[at:]) & mask
 	for ; tries > 0 && dist-1 < limit; tries-- {
 		limit = farther
-		if binary.LittleEndian.Uint16(ends[at-int(dist):]) == last {
+		if binary.LittleEndian.Uint32(ends[at-int(dist):])&mask == last {
 			n := c.w.matchLen(pos, pos-int64(dist), look)
 			if n > m.length && !(c.goHash && n == c.minLength && int(dist) > c.tooFar) {
 				m = match{n, int(dist)}
 				if n >= nice {
 					return m
 				}
-				ends = buf[n-1:]
-				last = binary.LittleEndian.Uint16(ends[at:])
+				ends, mask = buf[n-3:], 1<<32-1
+				last = binary.LittleEndian.Uint32(ends[at:])
 			}
 		}
 		// At maxDist, the place in the chains is that of pos, and the sum is out of reach.

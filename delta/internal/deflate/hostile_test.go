@@ -3,6 +3,7 @@ package deflate
 import (
 	"bytes"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -66,4 +67,25 @@ func hostileDescriptions(t *testing.T, executions int) {
 		}
 	}
 	t.Logf("%d of %d made a stream", rebuilt, executions)
+}
+
+// TestEmptyTrailing refuses a description of bytes behind the end that are none: any number of them would be in a few bits.
+func TestEmptyTrailing(t *testing.T) {
+	t.Parallel()
+	var description bytes.Buffer
+	out, window := newRangeEncoder(&description), newWindow()
+	e := Encoder{Model: "zlib-6"}
+	d := &describer{codec: newCodec(out, e, window, e.model(window))}
+	for range 1000 {
+		if err := d.describe(&event{kind: kindTrailing}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.c.bit(&d.more, 0)
+	if err := out.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Rebuild(bytes.NewReader(nil), &description, e, io.Discard, 1000); !errors.Is(err, ErrDescription) {
+		t.Errorf("%d bytes: %v", description.Len(), err)
+	}
 }

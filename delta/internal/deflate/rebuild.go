@@ -94,7 +94,7 @@ func (r *rebuilder) members() error {
 
 func (r *rebuilder) trailing() error {
 	size := codeNumber(r.c, r.count, 0)
-	if size > maxTrailing {
+	if size == 0 || size > maxTrailing { // any number of these would take a few bits
 		return fmt.Errorf("%w: %d bytes follow the end", ErrDescription, size)
 	}
 	var p []byte
