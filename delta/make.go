@@ -38,7 +38,7 @@ func (d *Delta) Close() error { return d.File.Close() }
 func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *Delta, err error) {
 	target, err := w.read(ctx, l, true)
 	if err != nil {
-		if errors.Is(err, deflate.ErrFormat) {
+		if errors.Is(err, deflate.ErrFormat) || errors.Is(err, content.ErrUnsupported) {
 			return nil, fmt.Errorf("%w: %w", ErrWhole, err)
 		}
 		return nil, err

@@ -9,12 +9,14 @@ import (
 	"hash/maphash"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/delta/internal/deflate"
+	"github.com/ecrkit/ecrkit/internal/unpack"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -22,12 +24,15 @@ import (
 // with the layers, but for 16 bytes for each 2 KiB of the bases that a delta is made from. The disk needs
 // room for the plaintexts and for the layer.
 type Workspace struct {
-	dir  string
-	seed maphash.Seed
+	dir    string
+	seed   maphash.Seed
+	freely int64 // bytes that a layer may be unpacked to whatever its size
 }
 
 // NewWorkspace returns a workspace in dir, where temporary files are made; "" is the system's.
-func NewWorkspace(dir string) *Workspace { return &Workspace{dir: dir, seed: maphash.MakeSeed()} }
+func NewWorkspace(dir string) *Workspace {
+	return &Workspace{dir: dir, seed: maphash.MakeSeed(), freely: unpack.Freely}
+}
 
 // Layer is a layer that can be read.
 type Layer struct {
@@ -88,7 +93,8 @@ func (w *Workspace) temporary() (*os.File, error) {
 }
 
 // Plaintext reads a layer once and keeps its plaintext. The error wraps [content.ErrIntegrity] if the layer
-// is not the one of its digest.
+// is not the one of its digest, [content.ErrUnsupported] if it unpacks to more than layers do, and
+// [content.ErrNoRoom] if there is no room for it.
 func (w *Workspace) Plaintext(ctx context.Context, l Layer) (*Plaintext, error) {
 	return w.read(ctx, l, false)
 }
@@ -120,10 +126,15 @@ func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext
 		}
 		raw = io.TeeReader(raw, p.compressed)
 	}
-	buffered := bufio.NewReaderSize(raw, 64<<10)
-	out := bufio.NewWriterSize(p.file, 64<<10)
+	packed := &counter{r: raw}
+	buffered := bufio.NewReaderSize(packed, 64<<10)
+	bound := unpack.NewWriter(p.file, filepath.Dir(p.file.Name()), nil)
+	if p.encoding != encodingNone {
+		bound.Packed, bound.Freely = &packed.n, w.freely
+	}
+	out := bufio.NewWriterSize(bound, 64<<10)
 	sampler := &sampler{w: w, sample: p.sample}
-	if err := p.expand(buffered, io.MultiWriter(out, sampler)); err != nil {
+	if err := p.expand(buffered, out, sampler); err != nil {
 		return nil, err
 	}
 	sampler.finish()
@@ -158,7 +169,8 @@ func encodingOf(in *bufio.Reader) string {
 }
 
 // expand writes the plaintext of a layer.
-func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
+func (p *Plaintext) expand(in *bufio.Reader, file *bufio.Writer, sampler io.Writer) error {
+	out := io.MultiWriter(file, sampler)
 	switch p.encoding {
 	case encodingGzip:
 		survey, err := deflate.Inspect(in, out)
@@ -174,6 +186,9 @@ func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
 		}
 		defer z.Close()
 		if _, err := io.Copy(out, z); err != nil {
+			if file.Flush() != nil { // the error is that of the file
+				return err
+			}
 			return fmt.Errorf("%w: %w", content.ErrIntegrity, err)
 		}
 		return nil
@@ -181,6 +196,18 @@ func (p *Plaintext) expand(in *bufio.Reader, out io.Writer) error {
 		_, err := io.Copy(out, in)
 		return err
 	}
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // reader ends with the context.

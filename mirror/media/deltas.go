@@ -281,7 +281,7 @@ func (m *deltaMaker) bases(ctx context.Context, candidates []candidate) ([]*delt
 		}
 		group.Go(func() (err error) {
 			bases[i], err = m.workspace.Plaintext(groupCtx, LayerOf(c.src, c.descriptor))
-			if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) {
+			if errors.Is(err, content.ErrNotFound) || errors.Is(err, content.ErrIntegrity) || errors.Is(err, content.ErrUnsupported) {
 				err = nil // the source cannot read it any more, or it is no tar that can be unpacked
 			}
 			return err

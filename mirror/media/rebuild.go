@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/delta"
+	"github.com/ecrkit/ecrkit/internal/unpack"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -84,7 +86,7 @@ func (b *rebuilder) file(ctx context.Context, v *view, d content.Descriptor) (co
 		return nil, err
 	}
 	_ = os.Remove(f.Name()) // where that cannot be done, Close does it
-	if err := b.workspace.Apply(ctx, in, entry.Bytes, bases, f); err != nil {
+	if err := b.workspace.Apply(ctx, in, entry.Bytes, bases, unpack.NewWriter(f, filepath.Dir(f.Name()), nil)); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", v.name, temporaryRoom(err)), f.Close(), removed(f))
 	}
 	b.layers[d.Digest] = f

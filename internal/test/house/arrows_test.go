@@ -50,12 +50,12 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/strictjson", "mirror", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},
 		never: []string{"net/http", aws, "auth/...", "transfer"},
-		only:  []string{"delta/internal/...", "internal/strictjson", "transfer/content"},
+		only:  []string{"delta/internal/...", "internal/strictjson", "internal/unpack", "transfer/content"},
 		why:   "a delta is made of bytes and makes bytes: it knows neither images nor where layers come from",
 	}, {
 		from:  []string{"proxy"},

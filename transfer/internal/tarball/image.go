@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/unpack"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
@@ -125,7 +127,9 @@ func spoolTar(ctx context.Context, r io.Reader, tempDir string) (*Image, error) 
 	if format != compress.None {
 		packed = &raw.n
 	}
-	if err := copyTar(newRoomWriter(temp, packed), plain); err != nil {
+	to := unpack.NewWriter(temp, filepath.Dir(temp.Name()), packed)
+	to.Advice = "; if it is right, unpack it with another program and use the plain tar"
+	if err := copyTar(to, plain); err != nil {
 		temp.Close()
 		if raw.fault != nil {
 			return nil, raw.fault
