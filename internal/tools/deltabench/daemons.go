@@ -44,35 +44,44 @@ func (b *bench) daemon(ctx context.Context, argv, ready []string) (stop func(), 
 	}
 }
 
-// dockerLayer imports a tar and pushes it to a local ECR: an engine compresses what it pushes.
-func dockerLayer(ctx context.Context, b *bench, dir string, v version, to string) error {
-	server, err := localecr.New(localecr.Options{Dir: dir + "/registry"})
-	if err != nil {
-		return err
+// registry starts a local ECR with the repository delta, whose password the file DIR/config/config.json has.
+func registry(ctx context.Context, dir string) (server *localecr.Server, stop func(), err error) {
+	if server, err = localecr.New(localecr.Options{Dir: dir + "/registry"}); err != nil {
+		return nil, nil, err
 	}
-	defer server.Close() // what it has is read below
 	listener, err := server.Listen("127.0.0.1:0")
 	if err != nil {
-		return err
+		return nil, nil, errors.Join(err, server.Close())
 	}
 	serving, end := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- listener.Serve(serving) }()
-	defer func() {
+	stop = func() {
 		end()
-		<-served // it has served
-	}()
-	if _, err := server.Repository(ctx, "delta"); err != nil {
-		return err
+		<-served
+		_ = server.Close() // it has served
 	}
-	password, err := server.Password()
+	if _, err = server.Repository(ctx, "delta"); err == nil {
+		var password string
+		if password, err = server.Password(); err == nil {
+			auth := base64.StdEncoding.EncodeToString([]byte("AWS:" + password))
+			err = errors.Join(os.MkdirAll(dir+"/config", 0o700), os.WriteFile(dir+"/config/config.json", fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, server.Registry, auth), 0o600))
+		}
+	}
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return server, stop, nil
+}
+
+// dockerLayer imports a tar and pushes it to a local ECR: an engine compresses what it pushes.
+func dockerLayer(ctx context.Context, b *bench, dir string, v version, to string) error {
+	server, closeRegistry, err := registry(ctx, dir)
 	if err != nil {
 		return err
 	}
-	auth := base64.StdEncoding.EncodeToString([]byte("AWS:" + password))
-	if err := errors.Join(os.MkdirAll(dir+"/config", 0o700), os.WriteFile(dir+"/config/config.json", fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, server.Registry, auth), 0o600)); err != nil {
-		return err
-	}
+	defer closeRegistry()
 	host := "unix://" + dir + "/d.sock"
 	docker := []string{"docker", "--config", dir + "/config", "-H", host}
 	stop, err := b.daemon(ctx, []string{"dockerd", "--data-root", dir + "/docker", "--exec-root", dir + "/docker-run", "--pidfile", dir + "/docker.pid", "-H", host,

@@ -5,7 +5,7 @@
 // making and applying it needs. It prints a section of docs/benchmarks.md.
 //
 //	go run ./internal/tools/deltabench                 # all, about 3 minutes
-//	go run ./internal/tools/deltabench -tool skopeo    # only these tools
+//	go run ./internal/tools/deltabench -tool skopeo    # only the table by tool, with these
 //	go run ./internal/tools/deltabench -big 2048       # and a layer of 2,048 MiB of plaintext
 //
 // It downloads Debian packages by apt-get and npm packages by npm. Tools take part when they are installed; docker, podman
@@ -41,9 +41,9 @@ func main() {
 		return
 	}
 	b := &bench{progress: os.Stderr}
-	only := flag.String("tool", "", "only tools whose names begin with one of these `words`, separated by commas")
+	only := flag.String("tool", "", "only the table by tool, with those whose names begin with one of these `words`, separated by commas")
 	dir := flag.String("dir", "", "`directory` for what is downloaded, kept; the default is a temporary one")
-	flag.StringVar(&b.tools, "tools", "bin/tools", "`directory` of crane and, if it is there, buildkitd and buildctl")
+	flag.StringVar(&b.tools, "tools", "bin/tools", "`directory` of crane, ko, buildkitd and buildctl")
 	flag.Int64Var(&b.big, "big", 0, "measure a layer of so many `MiB` of plaintext, too")
 	flag.Parse()
 	if *only != "" {
@@ -83,6 +83,9 @@ func (b *bench) run(ctx context.Context, dir string, out io.Writer) (err error) 
 	}
 	if err := b.toolTable(ctx, out, data[allUpdated]); err != nil {
 		return err
+	}
+	if len(b.only) > 0 {
+		return nil
 	}
 	if err := b.contentTable(ctx, out, data); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/opencontainers/go-digest"
 )
 
@@ -78,12 +79,13 @@ func (b *bench) layers(ctx context.Context, t tool, set dataset) (old, next stri
 func (b *bench) toolTable(ctx context.Context, out io.Writer, set dataset) error {
 	fmt.Fprintf(out, "\n### By tool\n\nLayers of %s. The description is what a delta has besides the\npatch: the shares are of the compressed layer. Tokens are the matches and literals of DEFLATE.\n\n", set.name)
 	fmt.Fprint(out, "| Tool | Encoder | Layer | Description | Missed tokens | Delta | Rebuilt |\n|---|---|--:|--:|--:|--:|---|\n")
+	var missing []string
 	for _, t := range allTools() {
 		if !b.wanted(t.name) {
 			continue
 		}
 		if !b.has(t) {
-			fmt.Fprintf(b.progress, "%s: not installed\n", t.name)
+			missing = append(missing, "`"+t.name+"` (needs "+english.OxfordWordSeries(t.needs, "and")+")")
 			continue
 		}
 		fmt.Fprintf(b.progress, "%s\n", t.name)
@@ -115,6 +117,9 @@ func (b *bench) toolTable(ctx context.Context, out io.Writer, set dataset) error
 			missed = fmt.Sprintf("%d of %.1f million", m.Misses, float64(m.Tokens)/1e6)
 		}
 		fmt.Fprintf(out, "| %s | %s | %s | %s | %s | %s | yes |\n", name, encoder, size(m.Layer), share(m.Description, m.Layer), missed, share(m.Delta, m.Layer))
+	}
+	if len(missing) > 0 {
+		fmt.Fprintf(out, "\nNot measured, because a program was missing: %s.\n", strings.Join(missing, ", "))
 	}
 	return ctx.Err()
 }

@@ -66,6 +66,7 @@ func allTools() []tool {
 		{"skopeo copy", []string{"skopeo", "--version"}, []string{"skopeo", "umoci"}, skopeoLayer("gzip")},
 		{"umoci insert", []string{"umoci", "--version"}, []string{"umoci"}, umociLayer},
 		{"crane append", []string{"crane", "version"}, []string{"crane"}, craneLayer},
+		{"ko build", []string{"ko", "version"}, []string{"ko", "go"}, koLayer},
 		{"buildctl build", []string{"buildctl", "--version"}, []string{"buildkitd", "buildctl"}, buildkitLayer("gzip")},
 		{"buildctl build, estargz", nil, []string{"buildkitd", "buildctl"}, buildkitLayer("estargz")},
 		{"buildctl build, zstd", nil, []string{"buildkitd", "buildctl"}, buildkitLayer("zstd")},
