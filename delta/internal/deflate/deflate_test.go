@@ -116,6 +116,37 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// TestFlushedMembers takes flushes before the ends of members, as eStargz has them, for no segments.
+func TestFlushedMembers(t *testing.T) {
+	t.Parallel()
+	data := text(200 << 10)
+	var stream []byte
+	for _, size := range []int{2 << 10, 150 << 10, 48 << 10} {
+		stream = append(stream, compress(t, data[:size], func(w io.Writer) (io.WriteCloser, error) {
+			z := stdgzip.NewWriter(w)
+			return flushed{z}, nil
+		})...)
+		data = data[size:]
+	}
+	s, err := Inspect(bytes.NewReader(stream), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Encoder{Model: "go-6"}
+	e, err := Estimate(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(stream)), nil }, s)
+	if err != nil || e != want {
+		t.Errorf("%+v instead of %+v, %v", e, want, err)
+	}
+	if result := roundTrip(t, stream, e); result.Misses > 5 {
+		t.Errorf("%d of %d tokens are missed", result.Misses, result.Tokens)
+	}
+}
+
+// flushed is flushed before it is closed.
+type flushed struct{ *stdgzip.Writer }
+
+func (f flushed) Close() error { return errors.Join(f.Flush(), f.Writer.Close()) }
+
 // TestPredicted has models predict what the encoders write that they are of: all tokens but a few at the
 // ends of segments.
 func TestPredicted(t *testing.T) {

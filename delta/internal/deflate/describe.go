@@ -14,7 +14,8 @@ type Survey struct {
 	Members []int64
 	// Plain is the size of the whole plaintext, in bytes.
 	Plain int64
-	// Flush is the distance of the first flushes, in bytes of plaintext; 0 if the stream has none.
+	// Flush is the distance of the first flushes that plaintext of their member follows, in bytes of plaintext; 0 if the
+	// stream has none.
 	Flush int64
 }
 
@@ -25,7 +26,7 @@ const maxMembers = 1 << 20
 // gzip stream.
 func Inspect(r io.Reader, plain io.Writer) (s Survey, err error) {
 	in := newReader(r)
-	var size int64
+	var size, flushed int64
 	final := false
 	for {
 		e, err := in.next()
@@ -37,16 +38,20 @@ func Inspect(r io.Reader, plain io.Writer) (s Survey, err error) {
 		}
 		switch e.kind {
 		case kindMember:
-			size = 0
+			size, flushed = 0, 0
 			if len(s.Members) == maxMembers {
 				return s, fmt.Errorf("%w: it has more than %d members", ErrFormat, maxMembers)
 			}
 		case kindBlock:
 			final = e.final
 		case kindTokens, kindStored:
-			// Go ends a stream with an empty block, too.
-			if e.kind == kindStored && len(e.plain) == 0 && !final && s.Flush == 0 && len(s.Members) == 0 {
-				s.Flush = size
+			// Go ends a stream with an empty block, and writers of eStargz flush each member before its end: that cuts no
+			// segments.
+			if len(e.plain) > 0 && s.Flush == 0 && len(s.Members) == 0 {
+				s.Flush = flushed
+			}
+			if e.kind == kindStored && len(e.plain) == 0 && !final && flushed == 0 {
+				flushed = size
 			}
 			size += int64(len(e.plain))
 			s.Plain += int64(len(e.plain))
