@@ -103,7 +103,7 @@ func watchTag(ts *testscript.TestScript, _ bool, args []string) {
 		Region: localecr.DefaultRegion, BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(user.AccessKeyID, user.SecretAccessKey, ""),
 	}, mapping[server.Registry], args[0])
-	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Minute)
 	w := ts.Value(watchKey{}).(*tagWatch)
 	w.stop = stop
 	w.done.Go(func() { w.look(ctx, repository, args[1], sign.Requirements{Keys: []*sign.Key{key}}) })
@@ -128,16 +128,29 @@ func (w *tagWatch) look(ctx context.Context, repository *ecr.Repository, tag str
 	}
 }
 
+// seen waits until a counter of a watch is above 0, for two minutes at most.
+func seen(n *atomic.Int64) bool {
+	for range 12_000 {
+		if n.Load() > 0 {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// seenUnsigned is "unsigned": it waits until the watched tag has been seen unsigned.
+func seenUnsigned(ts *testscript.TestScript, _ bool, _ []string) {
+	if !seen(&ts.Value(watchKey{}).(*tagWatch).unsigned) {
+		ts.Fatalf("the tag was not seen unsigned")
+	}
+}
+
 // watched is "watched": the tag has been seen, and never unsigned. "! watched" is that
 // it has been seen unsigned, too.
 func watched(ts *testscript.TestScript, neg bool, _ []string) {
 	w := ts.Value(watchKey{}).(*tagWatch)
-	for range 1000 {
-		if w.signed.Load() > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	seen(&w.signed)
 	w.stop()
 	w.done.Wait()
 	ts.Check(w.err)

@@ -73,6 +73,7 @@ func TestScripts(t *testing.T) {
 			"keypair":         makeKeyPair,
 			"watch":           watchTag,
 			"watched":         watched,
+			"unsigned":        seenUnsigned,
 			"signfault":       setSigningFault,
 			"attach":          attachArtifact,
 			"dockerarchive":   makeDockerArchive,
@@ -205,7 +206,7 @@ func moveClock(ts *testscript.TestScript, _ bool, args []string) {
 // awaitCall is "await OPERATION": it waits until the operation was called.
 func awaitCall(ts *testscript.TestScript, _ bool, args []string) {
 	calls := ts.Value(callsKey{}).(*localecr.Recorder)
-	for range 3000 {
+	for range 12_000 {
 		if calls.Count(args[0]) > 0 {
 			return
 		}
