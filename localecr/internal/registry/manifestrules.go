@@ -10,8 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go/v1"
-
-	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
 // The media types of manifests that ECR takes, and the refused ones of schema 1.
@@ -100,12 +98,22 @@ func parseManifest(data []byte, mediaType string, limit int, quirks Quirks) (*ma
 	}
 }
 
-// mediaTypePattern is the form of a media type without parameters (RFC 6838, section 4.2). ECR takes no other, in any
-// field of a manifest (containers-roadmap#2306, sigstore-js#1058).
-var mediaTypePattern = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+// validMediaType reports whether a text is a media type without parameters (RFC 6838, section 4.2). ECR takes no other, in
+// any field of a manifest (containers-roadmap#2306, sigstore-js#1058).
+func validMediaType(text string) bool {
+	main, sub, ok := strings.Cut(text, "/")
+	return ok && restrictedName(main) && restrictedName(sub)
+}
+
+// restrictedName reports whether a text is a restricted-name of RFC 6838. Not by a regular expression: each manifest has
+// many of them.
+func restrictedName(text string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	return len(text) >= 1 && len(text) <= 127 && strings.Contains(letters, text[:1]) && strings.Trim(text, letters+"!#$&^_.+-") == ""
+}
 
 func checkMediaType(member, mediaType string) error {
-	if !mediaTypePattern.MatchString(mediaType) {
+	if !validMediaType(mediaType) {
 		return invalidManifest("%s %q is no media type, or has parameters", member, mediaType)
 	}
 	return nil

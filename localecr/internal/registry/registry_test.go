@@ -3,6 +3,8 @@ package registry
 import (
 	"bytes"
 	"encoding/base64"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +63,22 @@ func FuzzParseManifest(f *testing.F) {
 		}
 		if m.size < 0 {
 			t.Fatalf("%q: size %d", data, m.size)
+		}
+	})
+}
+
+func FuzzNames(f *testing.F) {
+	for _, text := range []string{"sha256:" + strings.Repeat("0a", 32), "application/vnd.oci.image.config.v1+json", "a/b", "+a/b", "a/+b", "/", "a/b/c", strings.Repeat("a", 127) + "/" + strings.Repeat("b", 128), "a/b\n", "sha256:\n"} {
+		f.Add(text)
+	}
+	digest := regexp.MustCompile(`^` + digestPattern + `$`)
+	mediaType := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		if got, want := ValidDigest(text), digest.MatchString(text); got != want {
+			t.Errorf("ValidDigest(%q) = %v", text, got)
+		}
+		if got, want := validMediaType(text), mediaType.MatchString(text); got != want {
+			t.Errorf("validMediaType(%q) = %v", text, got)
 		}
 	})
 }

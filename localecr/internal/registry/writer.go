@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -46,6 +47,8 @@ func (w *writer) update(do func(*bolt.Tx) error) error {
 	w.mu.Lock()
 	w.waiting = append(w.waiting, c)
 	w.mu.Unlock()
+
+	runtime.Gosched() // calls that are about to come here join the group
 
 	w.turn.Lock()
 	defer w.turn.Unlock()
