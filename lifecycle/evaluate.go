@@ -32,9 +32,9 @@ type Verdict struct {
 	// to a subject happens to its referrers, and no rule selects them.
 	Follows digest.Digest
 
-	rules  []Rule
-	found  uint64 // bit n: rules[n] identifies the image
-	marked uint64 // bit n: rules[n] would act on it if no other rule did
+	policy *Policy
+	found  uint64 // bit n: rule n identifies the image
+	marked uint64 // bit n: rule n would act on it if no other rule did
 	number int    // among the images of the first rule that identifies it, from 1, the newest
 	of     int    // how many those are
 }
@@ -55,7 +55,7 @@ func (v Verdict) ShieldedBy() []int {
 
 func (v Verdict) priorities(set uint64) []int {
 	var priorities []int
-	for n, rule := range v.rules {
+	for n, rule := range v.policy.rules {
 		if set&(1<<n) != 0 {
 			priorities = append(priorities, rule.Priority)
 		}
@@ -91,7 +91,7 @@ func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {
 	g := newGraph(images)
 	for i := range e.Verdicts {
 		v := &e.Verdicts[i]
-		v.Outcome, v.rules = Keep, p.rules
+		v.Outcome, v.policy = Keep, p
 		if list := g.listedBy[i]; list >= 0 {
 			v.ListedBy = images[list].Digest
 		}
@@ -188,21 +188,31 @@ type graph struct {
 
 func newGraph(images []Image) *graph {
 	g := &graph{make([]int, len(images)), make([]int, len(images)), make([]bool, len(images))}
-	number := make(map[digest.Digest]int, len(images))
+	number := map[digest.Digest]int{} // of images that others name, which few are
 	for i := range images {
 		g.listedBy[i], g.subject[i] = -1, -1
-		number[images[i].Digest] = i
+		for _, child := range images[i].Children {
+			number[child] = -1
+		}
+		if images[i].Subject != "" {
+			number[images[i].Subject] = -1
+		}
+	}
+	for i := range images {
+		if _, named := number[images[i].Digest]; named {
+			number[images[i].Digest] = i
+		}
 	}
 	for i := range images {
 		if images[i].Status != StatusArchived {
 			for _, child := range images[i].Children {
-				if c, ok := number[child]; ok && c != i {
+				if c := number[child]; c >= 0 && c != i {
 					g.listedBy[c] = i
 				}
 			}
 		}
-		if subject, ok := number[images[i].Subject]; ok && images[i].Subject != "" {
-			g.subject[i] = subject
+		if images[i].Subject != "" {
+			g.subject[i] = number[images[i].Subject]
 		}
 	}
 	g.cutCircles()
@@ -235,7 +245,7 @@ type candidate struct {
 
 // ranked returns the images that rules may act on, the newest first.
 func (g *graph) ranked(images []Image) []candidate {
-	var ranked []candidate
+	ranked := make([]candidate, 0, len(images))
 	for i := range images {
 		if class := images[i].class(); class != "" && g.listedBy[i] < 0 && g.subject[i] < 0 {
 			ranked = append(ranked, candidate{images[i].Tags, class, i})

@@ -159,9 +159,9 @@ func (e Evaluation) Reason(i int) string {
 	case v.found == 0:
 		return "no rule identifies it"
 	}
-	reason := e.count(image, v.rules[lowest(v.found)], v.number, v.of)
+	reason := e.count(image, v.policy.rules[lowest(v.found)], v.number, v.of)
 	if n := lowest(v.marked); n > lowest(v.found) {
-		reason += fmt.Sprintf("; so rule %d cannot %s it", v.rules[n].Priority, v.rules[n].Action.verb())
+		reason += fmt.Sprintf("; so rule %d cannot %s it", v.policy.rules[n].Priority, v.policy.rules[n].Action.verb())
 	}
 	return reason
 }

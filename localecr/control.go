@@ -3,6 +3,7 @@ package localecr
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -57,8 +58,34 @@ func (s *Server) newControl() http.Handler {
 		})
 	}
 	s.credentials().Add(mux)
-	return http.NewCrossOriginProtection().Handler(mux)
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, pattern := mux.Handler(r); pattern == "" {
+			refuseControl(w, r, h)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
 }
+
+// refuseControl answers a request that does not exist in JSON. refuse is the answer of http.ServeMux, as text.
+func refuseControl(w http.ResponseWriter, r *http.Request, refuse http.Handler) {
+	answer := &statusOf{ResponseWriter: w}
+	refuse.ServeHTTP(answer, r)
+	code, message := "not-found", fmt.Sprintf("%s does not exist; the requests are GET health, POST reset, GET snapshot, POST and DELETE snapshot/NAME, and POST restore/NAME, below %s", r.URL.Path, controlPath)
+	if answer.status == http.StatusMethodNotAllowed {
+		code, message = "method-not-allowed", fmt.Sprintf("%s does not take %s, but %s", r.URL.Path, r.Method, w.Header().Get("Allow"))
+	}
+	writeControl(w, answer.status, controlError(code, message))
+}
+
+// statusOf keeps the status of an answer and lets go of its body.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusOf) WriteHeader(status int)      { w.status = status }
+func (w *statusOf) Write(p []byte) (int, error) { return len(p), nil }
 
 func (s *Server) failControl(w http.ResponseWriter, err error) {
 	status, code := http.StatusInternalServerError, "internal"
@@ -70,7 +97,11 @@ func (s *Server) failControl(w http.ResponseWriter, err error) {
 	default:
 		s.logger.Error("local ECR", "error", err)
 	}
-	writeControl(w, status, map[string]map[string]string{"error": {"code": code, "message": err.Error()}})
+	writeControl(w, status, controlError(code, err.Error()))
+}
+
+func controlError(code, message string) any {
+	return map[string]map[string]string{"error": {"code": code, "message": message}}
 }
 
 func writeControl(w http.ResponseWriter, status int, answer any) {

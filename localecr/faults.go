@@ -43,6 +43,24 @@ type Fault struct {
 	StallAfter int64         `yaml:"stall_after"`
 }
 
+// UnmarshalYAML reads a fault. It implements yaml.InterfaceUnmarshaler, so that a 0 that is written differs from what is left
+// out.
+func (f *Fault) UnmarshalYAML(decode func(any) error) error {
+	type plain Fault
+	p := plain{Nth: 1, Count: 1}
+	if err := decode(&p); err != nil {
+		return err
+	}
+	switch {
+	case p.Nth == 0:
+		return errors.New("nth 0 must be 1 or more: the first call is 1")
+	case p.Count == 0:
+		return errors.New("count 0 must be 1 or more, or -1 for all calls")
+	}
+	*f = Fault(p)
+	return nil
+}
+
 // ReadFaults reads a list of faults from YAML or JSON. Unknown keys, and faults that do nothing or two things, are
 // errors.
 func ReadFaults(r io.Reader) ([]Fault, error) {
@@ -87,9 +105,9 @@ func (f *Fault) check() error {
 	case f.Status != 0 && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("status %d is not an error; give one from 400 to 599", f.Status)
 	case f.Nth < 0:
-		return fmt.Errorf("nth %d must be 1 or more", f.Nth)
+		return fmt.Errorf("nth %d must be 1 or more: the first call is 1", f.Nth)
 	case f.Count < -1:
-		return fmt.Errorf("count %d must be -1 or more", f.Count)
+		return fmt.Errorf("count %d must be 1 or more, or -1 for all calls", f.Count)
 	case f.Stall < 0 || f.StallAfter < 0 || f.StallAfter > 0 && f.Stall == 0:
 		return errors.New("stall must not be negative, and stall_after goes with stall")
 	}

@@ -187,6 +187,19 @@ func TestSnapshotNames(t *testing.T) {
 	r.wantControl("GET", "snapshot", 200, `"snapshots":[]`)
 }
 
+func TestUnknownControlRequests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, localecr.Options{})
+	for _, path := range []string{"heath", "", "snapshot/a/b", "restore/"} {
+		r.wantControl("GET", path, 404, `"code":"not-found","message":"/_ecrkit/`+path+` does not exist; the requests are GET health, POST reset,`)
+	}
+	r.wantControl("GET", "reset", 405, `"code":"method-not-allowed","message":"/_ecrkit/reset does not take GET, but POST"`)
+	got := r.control("PUT", "snapshot/a")
+	if got.status != 405 || got.header.Get("Content-Type") != "application/json" || got.header.Get("Allow") != "DELETE, POST" {
+		t.Errorf("%d %v %s", got.status, got.header, got.body)
+	}
+}
+
 func TestHealth(t *testing.T) {
 	t.Parallel()
 	var r *rig

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -140,6 +141,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeFiles()) }()
+	defer app.tuneMemory(localMemory, localGrowth)()
 	seeds, err := app.parseSeeds(f.seeds)
 	if err != nil {
 		return err
@@ -285,26 +287,43 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	}
 	o.Logger = slog.New(slog.NewTextHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
 	if !f.ephemeral {
-		if o.Dir, err = app.localDataDir(f.data); err != nil {
+		if o.Dir, err = app.localDataDir(f.data); err == nil {
+			err = checkDirectory("data", o.Dir)
+		}
+		if err != nil {
 			return o, closeFiles, err
 		}
 	}
 	if f.tls {
-		if o.TLSDir, err = app.localTLSDir(f.tlsDir); err != nil {
+		if o.TLSDir, err = app.localTLSDir(f.tlsDir); err == nil {
+			err = checkDirectory("tls-dir", o.TLSDir)
+		}
+		if err != nil {
 			return o, closeFiles, err
 		}
 	} else if f.tlsDir != "" {
 		return o, closeFiles, usagef("--tls-dir needs --tls")
 	}
 	if f.audit != "" {
+		if info, err := os.Stat(f.audit); err == nil && info.IsDir() {
+			return o, closeFiles, usagef("--audit %s: it is a directory; name a file", f.audit)
+		}
 		file, err := files.OpenAppend(app.context(), f.audit, 0o600)
 		if err != nil {
-			return o, closeFiles, fmt.Errorf("audit log: %w", err)
+			return o, closeFiles, usagef("--audit: %w", err)
 		}
 		o.Audit = localecr.AuditTo(file, func(err error) { o.Logger.Error("local ECR", "error", err) })
 		closeFiles = file.Close
 	}
 	return o, closeFiles, nil
+}
+
+// checkDirectory refuses a file where a flag needs a directory, which may be missing.
+func checkDirectory(flag, path string) error {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return usagef("--%s %s: it is not a directory; name a directory, which is made if it is missing", flag, path)
+	}
+	return nil
 }
 
 // parseClock reads --time: an RFC 3339 time, or a duration with its sign from now.

@@ -16,11 +16,8 @@ import (
 // previewLifetime is how long the results of a preview are kept. AWS documents only that they expire.
 const previewLifetime = 24 * time.Hour
 
-// Where a repository has its last preview.
-var (
-	keyPreview           = []byte("lifecyclePolicyPreview")        // lifecyclePreview
-	bucketPreviewResults = []byte("lifecyclePolicyPreviewResults") // digest → previewRecord
-)
+// keyPreview is where a repository has its last preview: a lifecyclePreview. Its results are in bucketPreviewResults.
+var keyPreview = []byte("lifecyclePolicyPreview")
 
 // lifecyclePreview is what a policy would have done with the images when the preview was started.
 type lifecyclePreview struct {
@@ -42,8 +39,8 @@ func (p *lifecyclePreview) status(at time.Time, takes time.Duration) types.Lifec
 	}
 }
 
-// preview returns the repository's last preview, or nil. Those of earlier versions, which had their results in the record,
-// count as none.
+// preview returns the repository's last preview, or nil. Those of earlier versions, which had their results elsewhere, count
+// as none.
 func (repo *repository) preview() (*lifecyclePreview, error) {
 	if repo.bucket.Bucket(bucketPreviewResults) == nil {
 		return nil, nil
@@ -68,6 +65,12 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	out := &ecr.StartLifecyclePolicyPreviewOutput{
 		RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName, Status: types.LifecyclePolicyPreviewStatusInProgress,
 	}
+	// The images of a preview are in memory at once: those of one repository at a time.
+	r.store.previews.Lock()
+	defer r.store.previews.Unlock()
+	var preview lifecyclePreview
+	var policy *lifecycle.Policy
+	var images []lifecycle.Image
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		now, text := r.now(), in.LifecyclePolicyText
 		if text == nil {
@@ -85,87 +88,31 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 			return &types.LifecyclePolicyPreviewInProgressException{Message: aws.String(fmt.Sprintf(
 				"The previous lifecycle policy preview of the repository with name '%s' in the registry with id '%s' is still in progress", repo.record.Name, r.account))}
 		}
-		policy, err := parseLifecycle(text)
-		if err != nil {
+		if policy, err = parseLifecycle(text); err != nil {
 			return err
 		}
-		out.LifecyclePolicyText = text
-		return repo.savePreview(policy, lifecyclePreview{Text: *text, StartedAt: now})
+		preview, out.LifecyclePolicyText = lifecyclePreview{Text: *text, StartedAt: now}, text
+		return repo.dropPreview()
 	})
 	if err != nil {
 		return nil, err
 	}
+	err = r.view(in.RepositoryName, func(repo *repository) (err error) {
+		images, err = repo.lifecycleImages(preview.StartedAt)
+		r.store.forget(repo.bucket.Tx())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := preview.evaluate(policy, images)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.update(in.RepositoryName, func(repo *repository) error { return repo.savePreview(&preview, pages) }); err != nil {
+		return nil, err
+	}
 	return out, nil
-}
-
-// savePreview evaluates a policy and keeps the results in the place of those of an earlier preview.
-func (repo *repository) savePreview(p *lifecycle.Policy, preview lifecyclePreview) error {
-	if repo.bucket.Bucket(bucketPreviewResults) != nil {
-		if err := repo.bucket.DeleteBucket(bucketPreviewResults); err != nil {
-			return err
-		}
-	}
-	results, err := repo.bucket.CreateBucket(bucketPreviewResults)
-	if err != nil {
-		return err
-	}
-	results.FillPercent = 0.9 // keys come in order
-	images, err := repo.lifecycleImages(preview.StartedAt)
-	if err != nil {
-		return err
-	}
-	for i, v := range lifecycle.Evaluate(p, images, preview.StartedAt).Verdicts {
-		switch v.Outcome {
-		case lifecycle.Keep:
-			continue
-		case lifecycle.Transition:
-			preview.Transitioning++
-		default:
-			preview.Expiring++
-		}
-		if err := putJSON(results, []byte(images[i].Digest), newPreviewRecord(images[i], v)); err != nil {
-			return err
-		}
-	}
-	return putJSON(repo.bucket, keyPreview, preview)
-}
-
-// previewRecord is what a policy does with an image that it does not keep. There may be one for each image of a repository, in
-// memory at once, so it has no more than that.
-type previewRecord struct {
-	Tags       []string  `json:"tags,omitempty"`
-	PushedAt   time.Time `json:"pushedAt"`
-	Rule       int       `json:"rule,omitempty"`       // its priority; none acts on a referrer that follows a subject into the archive
-	Transition bool      `json:"transition,omitempty"` // and not expire
-	Archived   bool      `json:"archived,omitempty"`
-}
-
-func newPreviewRecord(image lifecycle.Image, v lifecycle.Verdict) previewRecord {
-	return previewRecord{
-		Tags: image.Tags, PushedAt: image.PushedAt, Rule: v.Rule,
-		Transition: v.Outcome == lifecycle.Transition, Archived: image.Status == lifecycle.StatusArchived,
-	}
-}
-
-// result is the record as the API shows it.
-func (rec *previewRecord) result(digest string) types.LifecyclePolicyPreviewResult {
-	result := types.LifecyclePolicyPreviewResult{
-		Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
-		ImageDigest:   aws.String(digest),
-		ImagePushedAt: aws.Time(rec.PushedAt),
-		ImageTags:     append([]string{}, rec.Tags...),
-		StorageClass:  types.LifecyclePolicyStorageClassStandard,
-	}
-	if rec.Transition {
-		result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
-	}
-	if rec.Rule > 0 {
-		result.AppliedRulePriority = aws.Int32(int32(rec.Rule))
-	}
-	if rec.Archived {
-		result.StorageClass = types.LifecyclePolicyStorageClassArchive
-	}
-	return result
 }
 
 // GetLifecyclePolicyPreview shows the images that the previewed policy acts on, by digest, or those of
@@ -208,24 +155,18 @@ func (r *Registry) GetLifecyclePolicyPreview(_ context.Context, in *ecr.GetLifec
 			return nil
 		}
 		out.Summary = preview.summary()
-		c := repo.bucket.Bucket(bucketPreviewResults).Cursor()
-		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
-			var rec previewRecord
-			if _, err := getJSON(c.Bucket(), k, &rec); err != nil {
-				return err
-			}
-			result := rec.result(string(k))
+		return repo.eachPreviewResult(p.after, func(result types.LifecyclePolicyPreviewResult) (more bool) {
 			switch {
 			case !f.matchTags(result.ImageTags),
 				len(in.ImageIds) > 0 && !slices.ContainsFunc(in.ImageIds, func(id types.ImageIdentifier) bool { return isNamed(result, id) }):
 			case len(out.PreviewResults) == p.size:
 				out.NextToken = p.next(*out.PreviewResults[p.size-1].ImageDigest)
-				return nil
+				return false
 			default:
 				out.PreviewResults = append(out.PreviewResults, result)
 			}
-		}
-		return nil
+			return true
+		})
 	})
 	if err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	trimInterval = 16       // calls of trim between two looks
-	mostResident = 40 << 20 // bytes of files, the program itself too
+	trimInterval = 8        // calls of trim between two looks: the kernel maps 16 pages for one that is read
+	mostResident = 36 << 20 // bytes of files, the program itself too
 	leastTrimmed = 16 << 20 // bytes of a database
 )
 
@@ -19,9 +19,13 @@ const (
 // mapped, and so count as this process's memory, until somebody takes them back. They stay in the page cache, from which the
 // next read maps them again. While tx is open, the database is not mapped elsewhere.
 func (s *Store) trim(tx *bolt.Tx) {
-	if s.trims.Add(1)%trimInterval != 0 || tx.Size() < leastTrimmed || residentFiles() < mostResident {
-		return
+	if s.trims.Add(1)%trimInterval == 0 && tx.Size() >= leastTrimmed && residentFiles() >= mostResident {
+		s.forget(tx)
 	}
+}
+
+// forget is trim for a moment at which the memory is needed.
+func (s *Store) forget(tx *bolt.Tx) {
 	// If it fails, the memory is used for longer.
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 }

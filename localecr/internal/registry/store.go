@@ -125,6 +125,8 @@ type Store struct {
 	mu      sync.Mutex
 	uploads map[string]*upload // those touched since Open
 
+	previews sync.Mutex // held while a preview is evaluated
+
 	trims atomic.Uint64 // calls of trim
 }
 

@@ -1,0 +1,165 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/ecrkit/ecrkit/lifecycle"
+)
+
+// bucketPreviewResults has the results of a repository's last preview: the digest of the first → up to resultsPerPage of
+// them, []previewRecord, by digest. One record for each would need several times the memory in the transaction that stores
+// them.
+var bucketPreviewResults = []byte("lifecyclePolicyPreviewPages")
+
+// bucketPreviewResultsEarlier is where earlier versions had them.
+var bucketPreviewResultsEarlier = []byte("lifecyclePolicyPreviewResults")
+
+// resultsPerPage is what one page of GetLifecyclePolicyPreview shows at most.
+const resultsPerPage = 100
+
+// previewRecord is what a policy does with an image that it does not keep. There may be one for each image of a repository, in
+// memory at once, so it has no more than that.
+type previewRecord struct {
+	Digest     string   `json:"digest"`
+	Tags       []string `json:"tags,omitempty"`
+	PushedAt   int64    `json:"pushedAt"`             // Unix time in milliseconds
+	Rule       int      `json:"rule,omitempty"`       // its priority; none acts on a referrer that follows a subject into the archive
+	Transition bool     `json:"transition,omitempty"` // and not expire
+	Archived   bool     `json:"archived,omitempty"`
+}
+
+// A previewPage is a record of bucketPreviewResults.
+type previewPage struct {
+	first string // digest
+	data  []byte
+}
+
+// evaluate counts what a policy does with the images, which are sorted by digest, and returns the results. It takes the
+// images apart.
+func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle.Image) ([]previewPage, error) {
+	var pages []previewPage
+	var results []previewRecord
+	flush := func() error {
+		data, err := json.Marshal(results)
+		if err != nil {
+			return fmt.Errorf("preview results: %w", err)
+		}
+		pages, results = append(pages, previewPage{results[0].Digest, data}), results[:0]
+		return nil
+	}
+	for i, v := range lifecycle.Evaluate(policy, images, p.StartedAt).Verdicts {
+		image := images[i]
+		images[i] = lifecycle.Image{} // what the page has is not needed twice
+		switch v.Outcome {
+		case lifecycle.Keep:
+			continue
+		case lifecycle.Transition:
+			p.Transitioning++
+		default:
+			p.Expiring++
+		}
+		results = append(results, previewRecord{
+			Digest: image.Digest.String(), Tags: image.Tags, PushedAt: image.PushedAt.UnixMilli(), Rule: v.Rule,
+			Transition: v.Outcome == lifecycle.Transition, Archived: image.Status == lifecycle.StatusArchived,
+		})
+		if len(results) == resultsPerPage {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(results) > 0 {
+		return pages, flush()
+	}
+	return pages, nil
+}
+
+// dropPreview removes the last preview and its results.
+func (repo *repository) dropPreview() error {
+	for _, name := range [][]byte{bucketPreviewResults, bucketPreviewResultsEarlier} {
+		if repo.bucket.Bucket(name) == nil {
+			continue
+		}
+		if err := repo.bucket.DeleteBucket(name); err != nil {
+			return err
+		}
+	}
+	repo.registry.store.forget(repo.bucket.Tx())
+	return repo.bucket.Delete(keyPreview)
+}
+
+// savePreview keeps a preview and its results.
+func (repo *repository) savePreview(p *lifecyclePreview, pages []previewPage) error {
+	if err := repo.dropPreview(); err != nil { // one that was restored meanwhile
+		return err
+	}
+	b, err := repo.bucket.CreateBucket(bucketPreviewResults)
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		if err := b.Put([]byte(page.first), page.data); err != nil {
+			return err
+		}
+	}
+	return putJSON(repo.bucket, keyPreview, p)
+}
+
+// eachPreviewResult calls f for the results of the last preview behind a digest, "" for all of them, by digest, until f says
+// stop.
+func (repo *repository) eachPreviewResult(after string, f func(types.LifecyclePolicyPreviewResult) (more bool)) error {
+	c := repo.bucket.Bucket(bucketPreviewResults).Cursor()
+	for k, v := seekPage(c, after); k != nil; k, v = c.Next() {
+		var results []previewRecord
+		if err := json.Unmarshal(v, &results); err != nil {
+			return fmt.Errorf("preview results %s: %w", k, err)
+		}
+		for _, rec := range results {
+			if rec.Digest > after && !f(rec.result()) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// seekPage moves the cursor to the page that may have a digest, to the first page for "".
+func seekPage(c *bolt.Cursor, digest string) (key, value []byte) {
+	if key, value = c.Seek([]byte(digest)); string(key) == digest {
+		return key, value
+	}
+	if key == nil {
+		return c.Last()
+	}
+	if earlier, data := c.Prev(); earlier != nil {
+		return earlier, data
+	}
+	return c.First()
+}
+
+// result is the record as the API shows it.
+func (rec *previewRecord) result() types.LifecyclePolicyPreviewResult {
+	result := types.LifecyclePolicyPreviewResult{
+		Action:        &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeExpire},
+		ImageDigest:   aws.String(rec.Digest),
+		ImagePushedAt: aws.Time(time.UnixMilli(rec.PushedAt).UTC()),
+		ImageTags:     append([]string{}, rec.Tags...),
+		StorageClass:  types.LifecyclePolicyStorageClassStandard,
+	}
+	if rec.Transition {
+		result.Action = &types.LifecyclePolicyRuleAction{Type: types.ImageActionTypeTransition, TargetStorageClass: types.LifecyclePolicyTargetStorageClassArchive}
+	}
+	if rec.Rule > 0 {
+		result.AppliedRulePriority = aws.Int32(int32(rec.Rule))
+	}
+	if rec.Archived {
+		result.StorageClass = types.LifecyclePolicyStorageClassArchive
+	}
+	return result
+}
