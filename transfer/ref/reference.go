@@ -1,8 +1,10 @@
 package ref
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -114,6 +116,9 @@ func Parse(s string, registries auth.Registries, detect func(path string) Kind) 
 		return Reference{}, errors.New("the reference is empty")
 	}
 	r, err := parseReference(s, registries, detect)
+	if rest, ok := cutUser(s); ok && err != nil {
+		return Reference{}, fmt.Errorf("reference %q names a user or password, which a reference does not have; write %s", "…@"+rest, rest)
+	}
 	if err != nil {
 		return Reference{}, fmt.Errorf("reference %q %w", s, mistake(s, registries, err))
 	}
@@ -144,7 +149,8 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 	}
 	host, rest, slash := strings.Cut(s, "/")
 	registry, err := registries.Parse(host)
-	if err == nil && !registry.Public {
+	if err == nil && !registry.Public && !strings.ContainsAny(host, "@?#") { // as in a URL, which not all programs read alike
+
 		return parseRepository(Reference{Kind: KindECR, Registry: registry}, rest)
 	}
 	found, err := parseDetected(s, detect)
@@ -164,6 +170,21 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 		return found, nil
 	}
 	return Reference{}, ErrUnknownPlace
+}
+
+// cutUser returns what is behind the user and password of a URL, and whether a reference has them.
+func cutUser(s string) (string, bool) {
+	_, rest, _ := strings.Cut(s, "://")
+	host, _, slash := strings.Cut(cmp.Or(rest, s), "/")
+	at := strings.LastIndexByte(host, '@')
+	if kind, _, _ := strings.Cut(host, ":"); !slash || at < 0 || slices.Contains([]Kind{KindLayout, KindArchive, KindDockerArchive, KindDockerDaemon, StandardStream}, Kind(kind)) {
+		return "", false
+	}
+	behind := cmp.Or(rest, s)[at+1:]
+	if host, _, _ := strings.Cut(behind, "/"); !looksLikeHost(host) {
+		return "", false // a digest, or a path
+	}
+	return behind, true
 }
 
 // isStandardStream reports whether s is "-" or begins with "-:".
