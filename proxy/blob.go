@@ -69,8 +69,12 @@ func (h *Handler) fetchBlob(w http.ResponseWriter, r *http.Request, repo *reposi
 	}
 	defer body.Close()
 	h.metrics.cacheMiss(kindBlobs)
-	body.ctx = r.Context()
-	if _, err := body.f.wait(body.ctx, 0); err != nil && !isDiskFailure(err) { // it can still be refused properly
+	switch err := body.begin(r.Context()); {
+	case errors.Is(err, errMoved):
+		return err
+	case isDiskFailure(err):
+		return h.pass(w, r, src, d)
+	case err != nil: // it can still be refused properly
 		repo.grants.forgetBlob(d.Digest) // its size may be wrong
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -221,84 +220,4 @@ func (c *Cache) drop(d digest.Digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(d)
-}
-
-// partial is an entry that is being written.
-type partial struct {
-	*os.File
-	cache *Cache
-	d     content.Descriptor
-}
-
-// create reserves the room for d and opens a file for it. The error is [errNoRoom] if it
-// cannot be kept, [errMoved] if it is there.
-func (c *Cache) create(d content.Descriptor) (*partial, error) {
-	if free, err := c.free(); err == nil && free-d.Size < leaveFree {
-		return nil, errNoRoom
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.entries[d.Digest] != nil {
-		return nil, errMoved
-	}
-	if !c.makeRoom(d.Size) {
-		return nil, errNoRoom
-	}
-	f, err := os.CreateTemp(filepath.Join(c.dir, partialDir), "*")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoRoom, err)
-	}
-	c.used += d.Size
-	return &partial{File: f, cache: c, d: d}, nil
-}
-
-// WriteAt writes to the file.
-func (p *partial) WriteAt(b []byte, off int64) (int, error) {
-	if p.cache.written != nil {
-		if err := p.cache.written(off); err != nil {
-			return 0, err
-		}
-	}
-	n, err := p.File.WriteAt(b, off)
-	// On a fast network the connections of one blob would keep all processors for 10 ms each, and
-	// the clients that wait for the bytes before would get none.
-	runtime.Gosched()
-	return n, err
-}
-
-// discard removes what was written. Who reads it has a file of his own.
-func (p *partial) discard() {
-	p.Close()
-	_ = os.Remove(p.Name()) // if this fails, it is swept at the next start
-	p.cache.mu.Lock()
-	defer p.cache.mu.Unlock()
-	p.cache.used -= p.d.Size
-}
-
-// commit makes the file, which has the digest of its descriptor, an entry. It does not wait for the
-// disk: what a machine did not write before it went down shows when the entry is hashed at its first use.
-func (p *partial) commit() error {
-	info, err := p.Stat()
-	if err == nil {
-		err = p.Close()
-	}
-	if err == nil {
-		err = p.enter(info.ModTime())
-	}
-	if err != nil {
-		p.discard()
-	}
-	return err
-}
-
-// enter makes the file an entry. Whoever finds that it has moved away finds the entry, too.
-func (p *partial) enter(modified time.Time) error {
-	c := p.cache
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := files.Rename(p.Name(), c.path(p.d.Digest)); err != nil {
-		return err
-	}
-	c.entries[p.d.Digest] = &entry{size: p.d.Size, lastUse: c.now(), modified: modified}
-	return nil
 }

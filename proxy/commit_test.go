@@ -26,13 +26,13 @@ func TestMovedIsEntry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.WriteString(text); err != nil {
+		if _, err := p.WriteAt([]byte(text), 0); err != nil {
 			t.Fatal(err)
 		}
 		committed := make(chan error)
 		go func() { committed <- p.commit() }()
 		for {
-			if f, err := os.Open(p.Name()); err == nil {
+			if f, err := os.Open(p.file.Name()); err == nil {
 				f.Close()
 				continue
 			}

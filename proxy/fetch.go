@@ -24,8 +24,9 @@ const fetchPatience = 5 * time.Second
 // fetch is one blob on its way into the cache, for any number of clients.
 type fetch struct {
 	d      content.Descriptor
-	path   string
+	file   *partial
 	cancel context.CancelFunc
+	filled chan struct{} // is closed when the cache has it or has not, after done
 
 	readers int         // guarded by that of fetches
 	last    *time.Timer // ends it; nil unless its clients have gone. Guarded likewise
@@ -63,36 +64,30 @@ func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, e
 			return nil, err
 		}
 		ctx, cancel := context.WithCancel(h.life)
-		f = &fetch{d: d, path: file.Name(), cancel: cancel, changed: make(chan struct{})}
+		f = &fetch{d: d, file: file, cancel: cancel, changed: make(chan struct{}), filled: make(chan struct{})}
 		h.fetches.all[d.Digest] = f
-		h.fetches.run.Go(func() { h.fill(ctx, src, f, file) })
+		h.fetches.run.Go(func() { h.fill(ctx, src, f) })
 	}
 	if f.d.Size != d.Size { // one of two manifests lies
 		return nil, errNoRoom
-	}
-	file, err := os.Open(f.path)
-	if err != nil {
-		if f.readers == 0 {
-			f.cancel()
-		}
-		return nil, errors.Join(errMoved, err)
 	}
 	f.readers++
 	if f.last != nil {
 		f.last.Stop()
 	}
-	return &follower{f: f, file: file, leave: func() { h.leave(f) }}, nil
+	return &follower{f: f, leave: func() { h.leave(f) }}, nil
 }
 
-// fill brings the blob of f into file.
-func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch, file *partial) {
+// fill brings the blob of f into its file.
+func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch) {
 	defer f.cancel()
-	err := transfer.FollowBlob(ctx, boundedSource{h.counted(src), h.slots}, f.d, file, f.advance, transfer.Options{Connections: h.options.Connections})
+	defer close(f.filled)
+	err := transfer.FollowBlob(ctx, boundedSource{h.counted(src), h.slots}, f.d, f.file, f.advance, transfer.Options{Connections: h.options.Connections})
 	// What is right is for the clients to have, whether or not it can be kept.
 	f.end(err)
 	if err != nil {
-		file.discard()
-	} else if err := file.commit(); err != nil {
+		f.file.discard()
+	} else if err := f.file.commit(); err != nil {
 		h.options.Logger.Warn("cache", "digest", f.d.Digest, "error", err.Error())
 	}
 	h.fetches.mu.Lock()
@@ -187,7 +182,7 @@ func (f *fetch) wait(ctx context.Context, at int64) (int64, error) {
 // follower is an [io.ReadSeeker] of a blob that is on its way.
 type follower struct {
 	f     *fetch
-	file  *os.File
+	file  *os.File // nil before begin
 	leave func()
 	ctx   context.Context // of the client's request
 	at    int64
@@ -195,6 +190,23 @@ type follower struct {
 	// resume reads the rest from the registry, where the disk of the cache is full.
 	resume func(at int64) (io.ReadCloser, error)
 	rest   io.ReadCloser
+}
+
+// begin opens the file and waits for the first bytes. The error is [errMoved] if the cache had them and has
+// removed them since.
+func (r *follower) begin(ctx context.Context) error {
+	r.ctx = ctx
+	file, openErr := r.f.file.open() // before it moves, in most cases
+	r.file = file
+	if _, err := r.f.wait(ctx, 0); err != nil || openErr == nil {
+		return err
+	}
+	select {
+	case <-r.f.filled:
+		return errors.Join(errMoved, openErr)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Read waits for the bytes.
@@ -244,6 +256,9 @@ func (r *follower) Close() error {
 	r.leave()
 	if r.rest != nil {
 		r.rest.Close()
+	}
+	if r.file == nil {
+		return nil
 	}
 	return r.file.Close()
 }

@@ -144,7 +144,7 @@ func (h *Handler) cachedManifest(ctx context.Context, d digest.Digest) (content.
 func (h *Handler) keepManifest(m content.Manifest) {
 	p, err := h.cache.create(m.Descriptor)
 	if err == nil {
-		if _, err = p.Write(m.Content); err != nil {
+		if _, err = p.WriteAt(m.Content, 0); err != nil {
 			p.discard()
 		} else {
 			err = p.commit()

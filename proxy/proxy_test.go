@@ -458,7 +458,7 @@ func TestLeastRecentlyUsed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.WriteString(text); err != nil {
+		if _, err := p.WriteAt([]byte(text), 0); err != nil {
 			t.Fatal(err)
 		}
 		if n := stored(t, dir); n > 25 {
