@@ -17,16 +17,23 @@ const (
 	maxPrepared = 1024
 	// maxPreparing bounds the requests that prepare the blobs of one manifest.
 	maxPreparing = 4
+	// wholeSize is the size of a blob in bytes up to which all of it is prepared.
+	wholeSize = 512 << 10
+	// headSize is how many bytes of a larger blob are prepared.
+	headSize = 64 << 10
+	// maxHeads bounds the prepared bytes of all blobs, which are kept in memory.
+	maxHeads = 16 << 20
 	// preparedFor is how long a blob stays prepared: the URLs of registries expire.
 	preparedFor = 5 * time.Minute
 )
 
 // preparations are blobs that clients are about to ask for: the registry was asked for the URL
-// of each, and not for its bytes.
+// of each, and for its first bytes.
 type preparations struct {
-	mu  sync.Mutex
-	all map[preparedKey]*preparation
-	run sync.WaitGroup
+	mu    sync.Mutex
+	all   map[preparedKey]*preparation
+	heads int64 // bytes of heads, and of those that are being read
+	run   sync.WaitGroup
 }
 
 type preparedKey struct {
@@ -37,16 +44,19 @@ type preparedKey struct {
 // preparation is one blob. Who has removed it from the map waits until it is done, unless
 // it has not begun.
 type preparation struct {
-	at    time.Time
-	begun bool // guarded by that of preparations
+	at     time.Time
+	begun  bool        // guarded by that of preparations
+	room   int64       // bytes that the head may have. Guarded likewise
+	expiry *time.Timer // nil before begun. Guarded likewise
 
-	done chan struct{} // is closed when open and err are set
+	done chan struct{} // is closed when open, head and err are set
 	open content.RangeOpener
+	head []byte // the first bytes, if they could be read
 	err  error
 }
 
-// prepare asks the registry for the URLs of the blobs that the manifest m names, as its client will
-// want those that the cache does not have. What fails is asked for again by the client's request.
+// prepare asks the registry for the URLs and the first bytes of the blobs that the manifest m names, as its client
+// will want those that the cache does not have. What fails is asked for again by the client's request.
 func (h *Handler) prepare(repo *repository, m content.Manifest) {
 	named, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {
@@ -63,14 +73,17 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 		group := errgroup.Group{}
 		group.SetLimit(maxPreparing)
 		for _, d := range wanted {
-			p := h.prepared.begin(preparedKey{repo, d.Digest})
+			p := h.prepared.begin(preparedKey{repo, d.Digest}, d.Size)
 			if p == nil {
 				continue
 			}
 			group.Go(func() error {
 				defer close(p.done)
-				if p.err = err; err == nil {
-					p.open, p.err = rangesOf(h.life, src, d)
+				if p.err = err; err != nil {
+					return nil
+				}
+				if p.open, p.err = rangesOf(h.life, src, d); p.err == nil && p.room > 0 {
+					p.head = h.readHead(p.open, p.room)
 				}
 				return nil
 			})
@@ -90,27 +103,53 @@ func (p *preparations) add(key preparedKey) bool {
 	if len(p.all) >= maxPrepared {
 		for key, old := range p.all {
 			if now.Sub(old.at) >= preparedFor {
-				delete(p.all, key)
+				p.remove(key)
 			}
 		}
 	}
 	if len(p.all) >= maxPrepared {
 		return false
 	}
+	p.remove(key)
 	p.all[key] = &preparation{at: now, done: make(chan struct{})}
 	return true
 }
 
-// begin returns what is to be prepared; nil if its client was faster.
-func (p *preparations) begin(key preparedKey) *preparation {
+// begin returns what is to be prepared of a blob of size bytes; nil if its client was faster.
+func (p *preparations) begin(key preparedKey, size int64) *preparation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	has := p.all[key]
 	if has == nil || has.begun {
 		return nil
 	}
+	room := size
+	if size > wholeSize {
+		room = headSize
+	}
+	if p.heads+room <= maxHeads {
+		has.room = room
+		p.heads += room
+	}
 	has.begun = true
+	has.expiry = time.AfterFunc(preparedFor, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.all[key] == has {
+			p.remove(key)
+		}
+	})
 	return has
+}
+
+// remove removes what was prepared. The caller holds the lock.
+func (p *preparations) remove(key preparedKey) {
+	if has := p.all[key]; has != nil {
+		if p.heads -= has.room; has.expiry != nil {
+			has.expiry.Stop()
+		}
+		delete(p.all, key)
+	}
 }
 
 // take removes what was prepared, and returns nil if nothing was, or it was not begun or is too old.
@@ -118,7 +157,7 @@ func (p *preparations) take(key preparedKey) *preparation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	has := p.all[key]
-	delete(p.all, key)
+	p.remove(key)
 	if has == nil || !has.begun || time.Since(has.at) >= preparedFor {
 		return nil
 	}
@@ -141,7 +180,7 @@ func (s preparedSource) Ranges(ctx context.Context, d content.Descriptor) (conte
 			return nil, ctx.Err()
 		}
 		if p.err == nil {
-			return p.open, nil
+			return withHead(p.head, p.open), nil
 		}
 	}
 	return rangesOf(ctx, s.Source, d)

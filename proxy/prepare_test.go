@@ -114,7 +114,7 @@ func TestPrepareBound(t *testing.T) {
 	if p.add(key(-1)) {
 		t.Error("more than may be")
 	}
-	p.begin(first)
+	p.begin(first, 1000)
 	for _, has := range p.all {
 		has.at = has.at.Add(-preparedFor)
 	}
@@ -122,7 +122,7 @@ func TestPrepareBound(t *testing.T) {
 		t.Errorf("%d are kept", len(p.all))
 	}
 	p.add(first)
-	p.begin(first)
+	p.begin(first, 1000)
 	p.all[first].at = p.all[first].at.Add(-preparedFor)
 	if p.take(first) != nil {
 		t.Error("what is too old is used")

@@ -227,7 +227,7 @@ func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err erro
 		return 0, stalled(ctx, err)
 	}
 	defer body.Close()
-	w.watch.begin(alive)
+	w.watch.open(alive)
 	for {
 		// One byte more than is wanted shows the end, after which the connection
 		// can serve the next range, and an answer that is too long.

@@ -299,6 +299,27 @@ func TestFetchEndsStalled(t *testing.T) {
 	})
 }
 
+// TestFetchEndsStalledRest reads a body that sends a request for its rest, which is answered, and then brings nothing.
+func TestFetchEndsStalledRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := func(ctx context.Context, _, _ int64) (io.ReadCloser, error) {
+			return io.NopCloser(&stuckRest{stuck{ctx}}), nil
+		}
+		err := Fetch(t.Context(), newFile(t), sha256.New(), 1<<20, open, 1, 0, ignore)
+		if !errors.Is(err, ErrStalled) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// stuckRest sends a request when it is read.
+type stuckRest struct{ stuck }
+
+func (s *stuckRest) Read(p []byte) (int, error) {
+	Sending(s.ctx)()
+	return s.stuck.Read(p)
+}
+
 // stuck never brings a byte.
 type stuck struct{ ctx context.Context }
 

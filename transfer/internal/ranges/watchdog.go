@@ -35,6 +35,7 @@ type request struct {
 	dog    *watchdog
 	latest time.Time     // when it began or brought bytes; the zero time while it waits for its turn
 	idle   time.Duration // how long it may bring nothing beside others
+	opened bool          // its body is being read
 	cancel context.CancelCauseFunc
 }
 
@@ -97,6 +98,13 @@ func (w *watchdog) add(cancel context.CancelCauseFunc, idle time.Duration) *requ
 	return r
 }
 
+// open marks that the body of r is read from now on, and may stall.
+func (w *watchdog) open(r *request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r.latest, r.opened = time.Now(), true
+}
+
 // begin marks that r may stall from now on.
 func (w *watchdog) begin(r *request) {
 	w.mu.Lock()
@@ -104,11 +112,13 @@ func (w *watchdog) begin(r *request) {
 	r.latest = time.Now()
 }
 
-// pause marks that r waits for our own side.
+// pause marks that r waits for our own side, unless its body is being read: a body may send a request for more of itself.
 func (w *watchdog) pause(r *request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	r.latest = time.Time{}
+	if r.latest = (time.Time{}); r.opened {
+		r.latest = time.Now()
+	}
 }
 
 func (w *watchdog) remove(r *request) {
