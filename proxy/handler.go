@@ -118,8 +118,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"reference", t.reference, "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
 	}()
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
+	answer.Header().Set("X-Content-Type-Options", "nosniff") // what images contain is no page
 	if !h.options.AnyHost && !isLoopback(r.Host) {
 		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the Host header is not a loopback address"})
+		return
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		// https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header: only browsers send it. What a page embeds comes from
+		// its reader, and would be fetched with the credentials of this machine.
+		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "pages in a browser cannot use the proxy"})
 		return
 	}
 	if h.fixed(answer, r) {

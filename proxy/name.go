@@ -23,6 +23,15 @@ const (
 	kindTags      = "tags"
 )
 
+// isKind reports whether s is a kind of paths.
+func isKind(s string) bool {
+	switch s {
+	case kindManifests, kindBlobs, kindUploads, kindReferrers, kindTags:
+		return true
+	}
+	return false
+}
+
 // target is what a request is about.
 type target struct {
 	host       string // in its canonical spelling
@@ -41,6 +50,9 @@ func parseTarget(r *http.Request) (target, *failure) {
 		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path has no plain name of a repository"}
 	}
 	parts := strings.Split(path, "/")
+	if n := len(parts); n > 1 && !isKind(parts[n-2]) { // what strangers write is no label of a metric
+		return target{}, &failure{http.StatusNotFound, "UNSUPPORTED", "not a path of the distribution API"}
+	}
 	if len(parts) < 3 {
 		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path names no repository"}
 	}
@@ -93,8 +105,6 @@ func (t target) checkReference() *failure {
 		if t.reference != "list" {
 			return &failure{http.StatusNotFound, "UNSUPPORTED", "there is only tags/list"}
 		}
-	default:
-		return &failure{http.StatusNotFound, "UNSUPPORTED", "not a path of the distribution API"}
 	}
 	return nil
 }

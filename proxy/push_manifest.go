@@ -16,7 +16,7 @@ import (
 // putManifest stores a manifest. The registry refuses one whose blobs or manifests it does
 // not have.
 func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) error {
-	data, err := content.ReadLimited(r.Body, content.MaxManifestSize)
+	data, err := content.ReadLimited(&patientBody{r: r.Body, control: http.NewResponseController(w)}, content.MaxManifestSize)
 	switch {
 	case errors.Is(err, content.ErrIntegrity):
 		return &failure{http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -50,11 +51,12 @@ type App struct {
 	Quiet   bool
 	Verbose bool
 
-	inGitHub     bool      // --github
-	oidcRole     string    // --oidc-role
-	log          io.Writer // the stream of Stderr, for workflow commands alone
-	progressMode ui.Mode   // --progress; "" if it was not given
-	compression  string    // --compression; "" if it was not given
+	inGitHub     bool         // --github
+	oidcRole     string       // --oidc-role
+	callLog      *slog.Logger // of calls with Verbose; nil writes lines of text to Stderr
+	log          io.Writer    // the stream of Stderr, for workflow commands alone
+	progressMode ui.Mode      // --progress; "" if it was not given
+	compression  string       // --compression; "" if it was not given
 
 	opening sync.Mutex
 	opened  *ref.Opener // nil until the first endpoint is opened

@@ -105,13 +105,19 @@ func (f *proxyFlags) add(flags *pflag.FlagSet) {
 const proxyStop = 30 * time.Second
 
 func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
+	level := slog.LevelWarn
+	if app.Verbose {
+		level = slog.LevelInfo
+	}
+	logger := slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
+	app.callLog = logger
 	rules, err := app.proxyRules(f)
 	if err != nil {
 		return err
 	}
 	// Buffers of many connections are collected sooner. No limit: uploads may need 80 MiB more for a while.
 	defer app.limitMemoryTo(math.MaxInt64)()
-	options, err := app.proxyOptions(f, rules)
+	options, err := app.proxyOptions(f, rules, logger)
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,8 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	defer closeListeners(listeners) // those that are not served
 	handler := proxy.New(cache, options)
 	defer handler.Close()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { ended <- server.Serve(l) }()
@@ -156,7 +163,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 }
 
 // proxyOptions turns flags into options.
-func (app *App) proxyOptions(f proxyFlags, rules *proxyRules) (proxy.Options, error) {
+func (app *App) proxyOptions(f proxyFlags, rules *proxyRules, logger *slog.Logger) (proxy.Options, error) {
 	local := f.socket != "" || onLoopback(f.addr)
 	if !local && !f.remote {
 		return proxy.Options{}, usagef("--addr %s can be reached from other machines, which would read with your credentials; use a loopback address, or add --allow-remote", f.addr)
@@ -171,11 +178,6 @@ func (app *App) proxyOptions(f proxyFlags, rules *proxyRules) (proxy.Options, er
 	if err != nil {
 		return proxy.Options{}, err
 	}
-	level := slog.LevelWarn
-	if app.Verbose {
-		level = slog.LevelInfo
-	}
-	logger := slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
 	return proxy.Options{
 		Allowed: rules.allowed,
 		Demand:  rules.demand,

@@ -57,6 +57,10 @@ func (app *App) logRequests(next http.RoundTripper) http.RoundTripper {
 
 func (app *App) logLine(start time.Time, format string, args ...any) {
 	took := app.Now().Sub(start).Round(time.Millisecond)
+	if app.callLog != nil {
+		app.callLog.Info("call", "call", fmt.Sprintf(format, args...), "duration", took.String())
+		return
+	}
 	fmt.Fprintf(app.Stderr, format+" %v\n", append(args, took)...)
 }
 
