@@ -33,7 +33,8 @@ func (r *Repository) openBlob(ctx context.Context, c *v2.Client, d content.Descr
 		if next.Scheme != "https" && !(next.Scheme == "http" && c.Base.Scheme == "http" && isLoopback(next.Host)) {
 			return nil, nil, fmt.Errorf("%s: %w: a redirect to %s://%s, which is not https", v2.WithoutQuery(u), content.ErrProtocol, next.Scheme, next.Host)
 		}
-		if u = next; at != nil || !strings.EqualFold(v2.WithPort(u), v2.WithPort(c.Base)) {
+		// What is outside of the API gets no credentials, as from docker: the URL may be one, and a store refuses two.
+		if u = next; at != nil || !strings.EqualFold(v2.WithPort(u), v2.WithPort(c.Base)) || !strings.HasPrefix(u.Path, "/v2/") {
 			at = u
 		}
 	}

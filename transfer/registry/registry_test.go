@@ -89,15 +89,21 @@ func TestRegistryNotFound(t *testing.T) {
 	}
 }
 
-// TestRegistryRedirect keeps the blobs at another server, as behind a CDN, which
-// must get no credentials and whose URLs expire.
+// TestRegistryRedirect keeps the blobs at another server, as behind a CDN, or at the same one outside of the API. They
+// must get no credentials, and their URLs expire.
 func TestRegistryRedirect(t *testing.T) {
+	for _, same := range []bool{false, true} {
+		t.Run(fmt.Sprintf("same server %t", same), func(t *testing.T) { registryRedirect(t, same) })
+	}
+}
+
+func registryRedirect(t *testing.T, same bool) {
 	src, _ := fixture.NewImage(t, 3<<20)
 	n := newNeutralRegistry(t)
 	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"1"}})
 	var served, leaked, signed atomic.Int64
-	files := http.FileServer(http.Dir(filepath.Join(src, "blobs", "sha256")))
-	cdn := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	files := http.StripPrefix("/store", http.FileServer(http.Dir(filepath.Join(src, "blobs", "sha256"))))
+	store := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {
 			leaked.Add(1)
 		}
@@ -109,16 +115,25 @@ func TestRegistryRedirect(t *testing.T) {
 			signed.Add(1) // the URL expires
 		}
 		files.ServeHTTP(w, r)
-	}))
+	})
+	cdn := httptest.NewServer(store)
 	t.Cleanup(cdn.Close)
+	place := cdn.URL
+	if same {
+		place = "http://" + n.Host
+	}
 	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasPrefix(r.URL.Path, "/store/") && place != cdn.URL {
+			store.ServeHTTP(w, r)
+			return true
+		}
 		if name, password, _ := r.BasicAuth(); name != "user" || password != "secret" {
 			w.Header().Set("WWW-Authenticate", `Basic realm="x"`)
 			http.Error(w, "who are you", http.StatusUnauthorized)
 			return true
 		}
 		if _, name, ok := strings.Cut(r.URL.Path, "/blobs/sha256:"); ok {
-			http.Redirect(w, r, fmt.Sprintf("%s/%s?X-Signature=canary%d", cdn.URL, name, signed.Load()), http.StatusTemporaryRedirect)
+			http.Redirect(w, r, fmt.Sprintf("%s/store/%s?X-Signature=canary%d", place, name, signed.Load()), http.StatusTemporaryRedirect)
 			return true
 		}
 		return false
@@ -136,6 +151,7 @@ func TestRegistryRedirect(t *testing.T) {
 		t.Errorf("anonymous: %v", err)
 	}
 	cdn.Close()
+	place = cdn.URL
 	_, err = transfer.Copy(fixture.Context(t), openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"}), layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "1"})
 	if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)

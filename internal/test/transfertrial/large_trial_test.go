@@ -104,7 +104,17 @@ func TestTrialProxyKill(t *testing.T) {
 	for i := range uint64(5) {
 		t.Run(fmt.Sprintf("cache %d", i), func(t *testing.T) {
 			t.Parallel()
-			proxyKill(t, 10, i, 40*mib, 16*mib, mib)
+			start(t, localecr.Options{}).proxyKill(10, i, 40*mib, 16*mib, mib)
+		})
+	}
+}
+
+func TestTrialProxyKillPlain(t *testing.T) {
+	t.Parallel()
+	for i := range uint64(5) {
+		t.Run(fmt.Sprintf("cache %d", i), func(t *testing.T) {
+			t.Parallel()
+			startOther(t).proxyKill(10, i, 20*mib, 8*mib, mib)
 		})
 	}
 }

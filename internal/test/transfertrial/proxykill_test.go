@@ -4,6 +4,8 @@ package transfertrial
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,22 +26,48 @@ import (
 // TestProxyKill kills the proxy in pushes and pulls.
 func TestProxyKill(t *testing.T) {
 	t.Parallel()
-	proxyKill(t, 2, 0, 7*mib, mib)
+	s := start(t, localecr.Options{})
+	s.proxyKill(2, 0, 7*mib, mib)
+}
+
+// TestProxyKillPlain does the same before a registry that is not Amazon ECR.
+func TestProxyKillPlain(t *testing.T) {
+	t.Parallel()
+	s := startOther(t)
+	s.proxyKill(2, 0, 7*mib, mib)
+}
+
+// startOther starts a local ECR that commands take for any other registry: they log in with a password.
+func startOther(t *testing.T) *site {
+	t.Helper()
+	s := start(t, localecr.Options{})
+	token, err := s.command("auth", "token", s.registry).Output()
+	check(t, err)
+	config, err := json.Marshal(map[string]any{"auths": map[string]any{
+		s.registry: map[string]string{"auth": base64.StdEncoding.EncodeToString([]byte("AWS:" + strings.TrimSpace(string(token))))},
+	}})
+	check(t, err)
+	dir := filepath.Join(s.home, ".docker")
+	check(t, os.Mkdir(dir, 0o700))
+	check(t, os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600))
+	s.other = true
+	return s
 }
 
 // proxyKill kills the proxy so many times while a client pushes an image by it and another one
 // pulls an image, each time after a random number of bytes that the registry has received or sent,
 // or a moment later. The clients try again until they succeed. The registry never has the tag of an image that
 // is not complete, clients never get wrong bytes, and the cache keeps its bound. The points are those of the seed.
-func proxyKill(t *testing.T, kills int, seed uint64, sizes ...int64) {
+func (s *site) proxyKill(kills int, seed uint64, sizes ...int64) {
+	t := s.t
+	t.Helper()
 	dice := rand.New(rand.NewPCG(5, 1+seed))
 	m := makeImage(t, random, sizes...)
-	s := start(t, localecr.Options{})
 	s.run("push", "-q", "oci:"+m.dir, s.image("other", "x"))
 	dir, room := t.TempDir(), sizes[0]+sizes[0]/2 // no two of the largest layers
 	pushed, pulled := 0, 0
 	for done := 0; done < kills; {
-		p := s.startProxy(dir, room, "--allow-push", "--connections", "2")
+		p := s.startProxy(dir, room, "--allow-push", "--connections", "2", "--allow", s.registry)
 		killed := make(chan struct{})
 		later := time.Duration(dice.IntN(2)*dice.IntN(30)) * time.Millisecond
 		s.meter.after(dice.Int64N(4*sizes[0]), func() {
@@ -81,7 +109,7 @@ func proxyKill(t *testing.T, kills int, seed uint64, sizes ...int64) {
 		}
 	}
 	// What was begun is completed, and what is in the cache is right.
-	p := s.startProxy(dir, room, "--allow-push")
+	p := s.startProxy(dir, room, "--allow-push", "--allow", s.registry)
 	defer p.stop()
 	s.createRepository("last")
 	check(t, p.push("last", m))

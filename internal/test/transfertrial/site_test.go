@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -64,6 +65,7 @@ type site struct {
 	home     string
 
 	meter *meter
+	other bool // commands do not know that it is a local ECR
 }
 
 // start starts a local ECR whose bytes are metered.
@@ -133,6 +135,9 @@ func (s *site) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(ecrkit, args...)
 	cmd.Dir = s.home
 	cmd.Env = append([]string{"HOME=" + s.home, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + s.temp()}, s.server.Env()...)
+	if s.other {
+		cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "ECRKIT_REGISTRIES=") })
+	}
 	if s.config != "" {
 		cmd.Env = append(cmd.Env, "ECRKIT_CONFIG="+s.config)
 	}
