@@ -42,7 +42,20 @@ type TagResult struct {
 type RetagResult struct {
 	Digest    digest.Digest `json:"digest"`    // of the image
 	MediaType string        `json:"mediaType"` // of the image
-	Tags      []TagResult   `json:"tags"`      // in the order in which they were asked for
+	// ManifestSize is the size of the manifest, in bytes.
+	ManifestSize int64 `json:"manifestSize"`
+	// Config is the digest of the image's config; "" of an index.
+	Config digest.Digest `json:"config,omitempty"`
+	Tags   []TagResult   `json:"tags"` // in the order in which they were asked for
+}
+
+// newRetagResult returns a RetagResult without tags. What cannot be read as an image has no config.
+func newRetagResult(m content.Manifest) RetagResult {
+	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, ManifestSize: m.Descriptor.Size, Tags: []TagResult{}}
+	if c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType); err == nil && c.Manifests == nil && len(c.Blobs) > 0 {
+		result.Config = c.Blobs[0].Digest
+	}
+	return result
 }
 
 // Done is how many tags name the image.
@@ -69,7 +82,7 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 	if s, ok := r.(content.TagSetter); ok {
 		set = func(tag string) (bool, error) { return s.SetTag(ctx, m, tag) }
 	}
-	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: []TagResult{}}
+	result := newRetagResult(m)
 	var failures []error
 	for _, tag := range tags {
 		one := TagResult{Tag: tag, Status: TagSet}
@@ -104,7 +117,7 @@ func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string)
 	if err != nil {
 		return RetagResult{}, err
 	}
-	result := RetagResult{Digest: m.Descriptor.Digest, MediaType: m.Descriptor.MediaType, Tags: []TagResult{}}
+	result := newRetagResult(m)
 	for _, tag := range tags {
 		one := TagResult{Tag: tag, Status: TagSet}
 		have, err := r.Resolve(ctx, tag)

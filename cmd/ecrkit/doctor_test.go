@@ -282,7 +282,7 @@ var causes = []cause{
 	{"scan failed", "scan", "warning", "FAILED: UnsupportedImageError", "scan start", func(p *patient) {
 		p.findings(localecr.ScanFixture{Status: types.ScanStatusFailed, Description: "UnsupportedImageError: The operating system is not supported"})
 	}},
-	{"severity UNDEFINED", "scan", "warning", "1 finding have the severity UNDEFINED", "CVE", func(p *patient) {
+	{"severity UNDEFINED", "scan", "warning", "1 finding of the severity UNDEFINED", "CVE", func(p *patient) {
 		p.findings(localecr.ScanFixture{Findings: types.ImageScanFindings{Findings: []types.ImageScanFinding{{Name: aws.String("CVE-2026-0001"), Severity: types.FindingSeverityUndefined}}}})
 	}},
 	{"no scan", "scan", "warning", "no scan on push", "repo scanning add", func(p *patient) {

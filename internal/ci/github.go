@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -65,7 +66,7 @@ func (g *GitHub) SetOutput(name, value string) error {
 	}
 	// A line of the value that is the delimiter would end it: nobody can guess this one.
 	delimiter := "ecrkit_" + rand.Text()
-	return appendTo(g.OutputFile, fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter))
+	return named(outputVariable, appendTo(g.OutputFile, fmt.Sprintf("%s<<%s\n%s\n%s\n", name, delimiter, value, delimiter)))
 }
 
 // AddSummary adds Markdown to the summary of the job.
@@ -73,7 +74,41 @@ func (g *GitHub) AddSummary(markdown string) error {
 	if g.SummaryFile == "" {
 		return nil
 	}
-	return appendTo(g.SummaryFile, markdown)
+	return named(summaryVariable, appendTo(g.SummaryFile, markdown))
+}
+
+// Check reports whether the files can be written, before the work begins: in a container they may be
+// missing although their variables are set. The error names the variable.
+func (g *GitHub) Check() error {
+	for _, file := range []struct{ variable, path string }{{outputVariable, g.OutputFile}, {summaryVariable, g.SummaryFile}} {
+		if file.path == "" {
+			continue
+		}
+		if info, err := os.Stat(file.path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			continue // a pipe, which has its reader when it is written
+		}
+		f, err := os.OpenFile(file.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return named(file.variable, err)
+		}
+		if err := f.Close(); err != nil {
+			return named(file.variable, err)
+		}
+	}
+	return nil
+}
+
+// The variables with the names of the files.
+const (
+	outputVariable  = "GITHUB_OUTPUT"
+	summaryVariable = "GITHUB_STEP_SUMMARY"
+)
+
+func named(variable string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", variable, err)
 }
 
 // pipeTimeout bounds the wait for the reader of a pipe in the place of one of the files.

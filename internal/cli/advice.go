@@ -5,6 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,7 +114,17 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 			return a.text
 		}
 	}
+	if app.isTemporary(err) {
+		return "set TMPDIR to a directory that exists and that this user can write to"
+	}
 	return app.seeDoctor(cmd, err)
+}
+
+// isTemporary reports whether err is about a temporary file that cannot be made.
+func (app *App) isTemporary(err error) bool {
+	var file *fs.PathError
+	return errors.As(err, &file) && (file.Op == "open" || file.Op == "mkdir") &&
+		filepath.Dir(file.Path) == filepath.Clean(cmp.Or(app.tempDir(), os.TempDir())) && strings.HasPrefix(filepath.Base(file.Path), "ecrkit-")
 }
 
 // advices is the advice that needs no more than the kind of an error: the first that

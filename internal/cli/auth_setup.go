@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -180,7 +181,7 @@ func notSetUp(file string, missing []setupHost, of int) error {
 			advice = "run ecrkit auth setup without --check"
 		}
 	}
-	return fmt.Errorf("%s: %d of %d hosts are without docker-credential-ecrkit; %s", file, len(missing), of, advice)
+	return fmt.Errorf("%s: %d of %s without docker-credential-ecrkit; %s", file, len(missing), english.Plural(of, "host", ""), advice)
 }
 
 // hosts finds the registries of the hosts on the command line.

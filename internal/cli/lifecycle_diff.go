@@ -74,8 +74,8 @@ func (app *App) diffPolicies(ctx context.Context, oldName, newName string, f eva
 		app.Messagef("%s", note)
 	}
 	text := differenceTable(in.inventory, before, after, app.columns())
-	text += fmt.Sprintf("%d more expire, %d are saved; the old policy frees %s, the new one %s\n",
-		len(result.Expired), len(result.Saved), bytesWords(result.OldBytes), bytesWords(result.NewBytes))
+	text += fmt.Sprintf("%d more %s, %d %s saved; the old policy frees %s, the new one %s\n",
+		len(result.Expired), verb(len(result.Expired) == 1, "expire", "expires"), len(result.Saved), verb(len(result.Saved) == 1, "are", "is"), bytesWords(result.OldBytes), bytesWords(result.NewBytes))
 	return app.PrintResult(result, text)
 }
 

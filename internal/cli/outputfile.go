@@ -21,6 +21,15 @@ type outputFile struct {
 // createOutput opens what is to be at path. Who names a link, a device or a pipe means
 // what it leads to.
 func (app *App) createOutput(path string) (*outputFile, error) {
+	o, err := app.openOutput(path)
+	var file *fs.PathError
+	if errors.As(err, &file) { // not of what is written beside it at first
+		err = &fs.PathError{Op: file.Op, Path: path, Err: file.Err}
+	}
+	return o, err
+}
+
+func (app *App) openOutput(path string) (*outputFile, error) {
 	info, err := os.Lstat(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

@@ -75,7 +75,7 @@ func (app *App) explainReference(s string, err error) error {
 	case !info.Mode().IsRegular():
 		why = "a device or a socket, not a file with an image"
 	case info.Size() == 0:
-		why = "an empty file; did the program that wrote it fail?"
+		why = "an empty file; did the command that writes it fail?"
 	default:
 		why = whatIsWrong(path)
 	}
@@ -106,10 +106,12 @@ func whatIsWrong(path string) string {
 		return err.Error()
 	}
 	archive := tar.NewReader(f)
-	for {
+	for entries := 0; ; entries++ {
 		switch _, err := archive.Next(); {
 		case err == io.EOF:
 			return "a tar archive without an image: it has neither oci-layout nor manifest.json"
+		case errors.Is(err, io.ErrUnexpectedEOF) && entries == 0:
+			return "not a tar archive, or only the beginning of one"
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			return "a tar archive that ends too early; copy or make it again"
 		case err != nil:

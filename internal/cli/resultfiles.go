@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -80,9 +81,18 @@ type openResults [4]*outputFile
 // out then.
 func (f *resultFiles) open(app *App) (openResults, error) {
 	var o openResults
+	if g := app.gitHub(); g != nil {
+		if err := g.Check(); err != nil {
+			return o, usagef("%w; give a container the files of the job, or use --github=false", err)
+		}
+	}
 	for i, path := range f.paths {
 		if path == "" {
 			continue
+		}
+		if err := f.checkPath(i); err != nil {
+			o.discard()
+			return o, err
 		}
 		file, err := app.createOutput(path)
 		if err != nil {
@@ -92,6 +102,20 @@ func (f *resultFiles) open(app *App) (openResults, error) {
 		o[i] = file
 	}
 	return o, nil
+}
+
+// checkPath refuses a path that has no file of its own.
+func (f *resultFiles) checkPath(i int) error {
+	path := f.paths[i]
+	if path == ref.StandardStream {
+		return usagef("--%s -: the result is on stdout already; name a file", resultFileFlags[i])
+	}
+	for j, other := range f.paths[:i] {
+		if other != "" && filepath.Clean(other) == filepath.Clean(path) {
+			return usagef("--%s and --%s name the same file, %s", resultFileFlags[j], resultFileFlags[i], path)
+		}
+	}
+	return nil
 }
 
 func (o *openResults) discard() {
@@ -141,8 +165,11 @@ func names(all []made) []string {
 
 func setOutputs(g *ci.GitHub, all []made, one bool) error {
 	err := g.SetOutput("tags", strings.Join(names(all), "\n"))
-	if one {
-		err = errors.Join(err, g.SetOutput("digest", string(all[0].descriptor.Digest)), g.SetOutput("image", all[0].image()))
+	if err == nil && one {
+		err = g.SetOutput("digest", string(all[0].descriptor.Digest))
+	}
+	if err == nil && one {
+		err = g.SetOutput("image", all[0].image())
 	}
 	return err
 }

@@ -26,8 +26,8 @@ requires signatures, an image that has them not gets no tag (exit code 4).
 
 Prints one line a tag, DIGEST, reference and what became of it: tagged, or
 unchanged if it named the image before. With --output json one object: reference,
-digest, mediaType, tags (an array of tag, status, previous, error; the status is
-tagged, unchanged, conflict or failed), dryRun.
+digest, mediaType, manifestSize, config, tags (an array of tag, status, previous,
+error; the status is tagged, unchanged, conflict or failed), dryRun.
 
 Exit code 5 if an immutable tag names another image, whatever became of the others;
 otherwise 3 if some tags were set and some failed.`
@@ -60,10 +60,11 @@ func newRetagResult(src ref.Reference, result transfer.RetagResult, dryRun bool)
 func newTagCommand(app *App) *cobra.Command {
 	var dryRun bool
 	var policy policyFlags
+	var files resultFiles
 	cmd := &cobra.Command{
 		Use:   "tag SRC NEWTAG...",
 		Short: "Add tags to an image",
-		Long:  tagHelp,
+		Long:  tagHelp + "\n\n" + madeHelp,
 		Args:  atLeast("SRC", "NEWTAG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			src, err := app.parseReference(args[0])
@@ -76,6 +77,11 @@ func newTagCommand(app *App) *cobra.Command {
 				}
 			}
 			src = withLatest(src)
+			results, err := files.open(app)
+			if err != nil {
+				return err
+			}
+			defer results.discard()
 			repository, err := app.openRepository(cmd.Context(), src)
 			if err != nil {
 				return err
@@ -95,16 +101,39 @@ func newTagCommand(app *App) *cobra.Command {
 			if err := app.PrintResult(newRetagResult(src, result, dryRun), retagText(src, result)); err != nil {
 				return err
 			}
-			if errors.Is(err, content.ErrConflict) {
-				return err
+			reporting := error(nil)
+			if !dryRun {
+				reporting = app.report("Image tagged", results, retagged(src, result))
 			}
-			return partly(result.Done(), []error{err})
+			if err == nil || errors.Is(err, content.ErrConflict) {
+				return errors.Join(err, reporting)
+			}
+			return partly(result.Done(), []error{err, reporting})
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what each tag names and whether it would change, and change nothing")
 	addPolicyFlag(cmd, &policy)
 	addNoPolicyFlag(cmd, &policy)
+	files.add(cmd)
 	return cmd
+}
+
+// retagged is the image with those of its new tags that it has; nothing if there are none.
+func retagged(src ref.Reference, result transfer.RetagResult) []made {
+	var references []ref.Reference
+	for _, t := range result.Tags {
+		if t.Status == transfer.TagSet || t.Status == transfer.TagUnchanged {
+			r := src
+			r.Tag, r.Digest = t.Tag, ""
+			references = append(references, r)
+		}
+	}
+	if len(references) == 0 {
+		return nil
+	}
+	m := newMade(references, result.Digest, result.MediaType, result.ManifestSize)
+	m.config = result.Config
+	return []made{m}
 }
 
 // mayTag returns the name of the image that src names, by which it is to get its tags:

@@ -76,7 +76,7 @@ func judgeScan(image string, out *ecr.DescribeImageScanFindingsOutput) Finding {
 		return warning(found, "Run `ecrkit scan report "+image+"`.")
 	}
 	if f := out.ImageScanFindings; f != nil && f.FindingSeverityCounts["UNDEFINED"] > 0 {
-		return warning(fmt.Sprintf("%s have the severity UNDEFINED: the source of the CVE has no priority that Amazon ECR knows", count(int(f.FindingSeverityCounts["UNDEFINED"]), "finding")),
+		return warning(fmt.Sprintf("%s of the severity UNDEFINED: the source of the CVE has no priority that Amazon ECR knows", count(int(f.FindingSeverityCounts["UNDEFINED"]), "finding")),
 			"Look at the CVEs themselves: `ecrkit scan report "+image+"` lists them.")
 	}
 	return ok(found)

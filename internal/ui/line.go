@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 )
 
 // line is the state in one line, for a log.
@@ -16,7 +17,7 @@ func (s state) line() string {
 	if left, ok := s.left(); ok {
 		line += fmt.Sprintf(", %v left", left)
 	}
-	return line + fmt.Sprintf(", %d of %d blobs", s.blobsDone, s.blobs)
+	return line + fmt.Sprintf(", %d of %s", s.blobsDone, english.Plural(int(s.blobs), "blob", ""))
 }
 
 // waiting is the text before it is known what has to be moved.

@@ -81,7 +81,7 @@ func TestLines(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			p.Handle(event(content.EventMoved, a, 100*mib))
 			time.Sleep(6 * time.Second)
-		}, "600 MiB of 1000 MiB (60%), 10 MiB/s, 40s left, 0 of 1 blobs\n"},
+		}, "600 MiB of 1000 MiB (60%), 10 MiB/s, 40s left, 0 of 1 blob\n"},
 		"mounted is done but no speed": {func(p *Progress) {
 			a := layer(1, 300*mib)
 			p.Handle(content.Event{Kind: content.EventPlanned, Bytes: 400 * mib, Blobs: 2})
