@@ -131,6 +131,9 @@ func (p *partial) move(to string) error {
 		return err
 	}
 	p.path = to
+	if old := c.entries[p.d.Digest]; old != nil { // of two clients at once that asked for a manifest
+		c.used -= old.size
+	}
 	c.entries[p.d.Digest] = &entry{size: p.d.Size, lastUse: c.now(), modified: info.ModTime()}
 	return nil
 }

@@ -61,3 +61,33 @@ func TestNoFile(t *testing.T) {
 		t.Errorf("%d bytes of %d entries", used, entries)
 	}
 }
+
+// TestCommitTwice has two clients bring the same manifest into the cache: its room is taken once.
+func TestCommitTwice(t *testing.T) {
+	t.Parallel()
+	cache, err := OpenCache(t.TempDir(), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cache.Close()
+	text := []byte("0123456789")
+	var both []*partial
+	for range 2 {
+		p, err := cache.create(content.Descriptor{Digest: digest.FromBytes(text), Size: int64(len(text))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, p)
+	}
+	for _, p := range both {
+		if _, err := p.WriteAt(text, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if used, entries, _ := cache.usage(); used != int64(len(text)) || entries != 1 {
+		t.Errorf("%d bytes of %d entries", used, entries)
+	}
+}

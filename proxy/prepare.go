@@ -78,18 +78,31 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 				continue
 			}
 			group.Go(func() error {
-				defer close(p.done)
-				if p.err = err; err != nil {
-					return nil
+				if p.err = err; err == nil {
+					p.open, p.err = rangesOf(h.life, src, d)
 				}
-				if p.open, p.err = rangesOf(h.life, src, d); p.err == nil && p.room > 0 {
+				if p.err == nil && p.room > 0 {
 					p.head = h.readHead(p.open, p.room)
+				}
+				close(p.done)
+				if int64(len(p.head)) == d.Size {
+					h.keepBlob(preparedSource{src, repo, &h.prepared}, d)
 				}
 				return nil
 			})
 		}
 		_ = group.Wait() // has no errors
 	})
+}
+
+// keepBlob brings a blob into the cache before its client asks for it.
+func (h *Handler) keepBlob(src content.Source, d content.Descriptor) {
+	r, err := h.follow(src, d)
+	if err != nil {
+		return // there is no room, or the client was faster
+	}
+	defer r.leave()
+	_, _ = r.f.wait(h.life, d.Size-1) // what fails is no entry
 }
 
 // add notes that a blob is to be prepared, and reports whether nobody else does that and there is room.
