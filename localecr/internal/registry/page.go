@@ -1,14 +1,14 @@
 package registry
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // A page is the part of a list that one call returns: at most size items, those after the key in
-// the token. Tokens are opaque to the caller and good for one operation only.
+// the token. Tokens are opaque to the caller and good for one operation only; one that was altered is refused.
 type page struct {
 	operation string
 	after     string // the last key of the page before; "" on the first
@@ -25,16 +25,19 @@ func newPage(operation string, token *string, maxResults *int32, preset, most in
 	}
 	if token != nil {
 		raw, err := base64.URLEncoding.DecodeString(*token)
-		key, ok := strings.CutPrefix(string(raw), operation+"\x00")
-		if err != nil || !ok || key == "" {
+		if err != nil || len(raw) <= tokenSum || *p.next(string(raw[tokenSum:])) != *token {
 			return page{}, invalidParameter("nextToken", "must be a token returned by %s", operation)
 		}
-		p.after = key
+		p.after = string(raw[tokenSum:])
 	}
 	return p, nil
 }
 
+// tokenSum is the length of the checksum that begins a token, in bytes.
+const tokenSum = 12
+
 // next is the token of the page after the one whose last key is last.
 func (p page) next(last string) *string {
-	return aws.String(base64.URLEncoding.EncodeToString([]byte(p.operation + "\x00" + last)))
+	sum := sha256.Sum256([]byte(p.operation + "\x00" + last))
+	return aws.String(base64.URLEncoding.EncodeToString(append(sum[:tokenSum], last...)))
 }

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"bytes"
-	"encoding/base64"
 	"regexp"
 	"strings"
 	"testing"
@@ -37,15 +36,20 @@ func TestTokensAreOfOneOperation(t *testing.T) {
 	if p, err := newPage("ListImages", token, aws.Int32(5), 100, 1000); err != nil || p.after != "key" || p.size != 5 {
 		t.Error(p, err)
 	}
-	for name, bad := range map[string]string{"another operation's": *newToken("DescribeImages"), "not base64": "%", "no key": *newToken("ListImages") + "=", "": ""} {
-		if _, err := newPage("ListImages", &bad, nil, 100, 1000); err == nil {
-			t.Errorf("%s token was taken", name)
+	other := page{operation: "DescribeImages"}.next("key")
+	bad := map[string]string{"another operation's": *other, "not base64": "%", "no key": *page{operation: "ListImages"}.next(""), "cut": (*token)[:len(*token)-4], "": ""}
+	for i := range *token {
+		altered := []byte(*token)
+		if altered[i] = 'A'; altered[i] == (*token)[i] {
+			altered[i] = 'B'
+		}
+		bad["altered: "+string(altered)] = string(altered)
+	}
+	for name, bad := range bad {
+		if p, err := newPage("ListImages", &bad, nil, 100, 1000); err == nil {
+			t.Errorf("%s token was taken: %v", name, p)
 		}
 	}
-}
-
-func newToken(operation string) *string {
-	return aws.String(base64.URLEncoding.EncodeToString([]byte(operation + "\x00")))
 }
 
 func FuzzParseManifest(f *testing.F) {
