@@ -21,7 +21,9 @@ type Evidence struct {
 // Replicas are those of repositories in the registry's own account, by name.
 type Replicas struct {
 	ByName map[string][]governance.Replica
-	Err    error // why they are not known
+	// Elsewhere are the destinations in other accounts, which are not checked.
+	Elsewhere []governance.ReplicationDestination
+	Err       error // why they are not known
 }
 
 // RegistryEvidence is what was read of the settings of a registry.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -19,8 +20,10 @@ type Report struct {
 	// RegistryFindings are about the settings of the registry; null if these were not audited.
 	RegistryFindings []Finding `json:"registryFindings"`
 	// Failed are errors about repositories that could not be read.
-	Failed  []string `json:"failed"`
-	Summary Summary  `json:"summary"`
+	Failed []string `json:"failed"`
+	// NotChecked are what no control has looked at, and how that can be done.
+	NotChecked []string `json:"notChecked"`
+	Summary    Summary  `json:"summary"`
 }
 
 // Repository is a repository that was checked.
@@ -42,7 +45,7 @@ type Summary struct {
 func NewReport(r *governance.Registry, pattern string, e Evidence, skipped []string, at time.Time) Report {
 	report := Report{
 		Registry: r.String(), Host: r.Host, Pattern: pattern, At: at,
-		Skipped: append([]string{}, skipped...), Repositories: []Repository{}, Failed: []string{},
+		Skipped: append([]string{}, skipped...), Repositories: []Repository{}, Failed: []string{}, NotChecked: []string{},
 		Summary: Summary{Repositories: len(e.Repositories), BySeverity: map[Severity]int{}},
 	}
 	for _, s := range Severities() {
@@ -71,6 +74,11 @@ func NewReport(r *governance.Registry, pattern string, e Evidence, skipped []str
 	}
 	for _, err := range e.Failures {
 		report.Failed = append(report.Failed, err.Error())
+	}
+	if !slices.Contains(skipped, ControlReplica) {
+		for _, destination := range e.Replicas.Elsewhere {
+			report.NotChecked = append(report.NotChecked, fmt.Sprintf("%s: not checked in %s: audit the replicas with an identity of account %s", ControlReplica, destination, destination.Account))
+		}
 	}
 	return report
 }

@@ -19,6 +19,11 @@ func (r Report) writeSARIF(w io.Writer, version string) error {
 			Level: sarif.LevelError, Message: sarif.Message{Text: markdown.OneLine(failure)},
 		})
 	}
+	for _, text := range r.NotChecked {
+		invocation.Notifications = append(invocation.Notifications, sarif.Notification{
+			Level: sarif.LevelNote, Message: sarif.Message{Text: markdown.OneLine(text)},
+		})
+	}
 	run := sarif.Run{ColumnKind: "utf16CodeUnits", Invocations: []sarif.Invocation{invocation}}
 	run.Tool.Driver = sarif.Driver{Name: "ecrkit repo audit", Version: version, InformationURI: sarif.InformationURI}
 	index := map[string]int{}

@@ -54,6 +54,9 @@ func (r Report) text() string {
 		}
 		out.WriteString("\n")
 	}
+	for _, text := range r.NotChecked {
+		out.WriteString(markdown.OneLine(text) + "\n")
+	}
 	out.WriteString(r.sentence() + "\n")
 	return out.String()
 }
@@ -109,6 +112,11 @@ func (r Report) suites() []junit.Suite {
 			{Class: r.Host, Name: "description", Error: &junit.Message{Message: markdown.OneLine(failure)}},
 		}})
 	}
+	for _, text := range r.NotChecked {
+		suites = append(suites, junit.Suite{Name: "not checked", Timestamp: junit.Time(r.At), Cases: []junit.Case{
+			{Class: r.Host, Name: "replicas", Skipped: &junit.Message{Message: markdown.OneLine(text)}},
+		}})
+	}
 	return suites
 }
 
@@ -121,6 +129,9 @@ func (r Report) markdown() string {
 	fmt.Fprintf(&out, "### Repository audit of %s\n\n%s.\n", markdown.Code(r.Registry), markdown.Plain(r.sentence()))
 	for _, failure := range r.Failed {
 		fmt.Fprintf(&out, "- ⚠️ %s\n", markdown.Plain(failure))
+	}
+	for _, text := range r.NotChecked {
+		fmt.Fprintf(&out, "- %s\n", markdown.Plain(text))
 	}
 	if r.Summary.Findings == 0 {
 		return out.String()

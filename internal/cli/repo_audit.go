@@ -30,7 +30,8 @@ const repoAuditHelp = `Check the repositories of a registry against security con
   UNTAGGED-KEPT  LOW       the lifecycle policy removes untagged images
   RESOURCE-TAGS  LOW       the repository has resource tags
   REPLICA-DRIFT  MEDIUM    replicas in other regions of the account have the same tag mutability,
-                           and a lifecycle policy too
+                           and a lifecycle policy too. Those in other accounts are listed as not
+                           checked
 
 Without PATTERN the settings of the registry are checked too:
 
@@ -52,7 +53,7 @@ some repositories cannot be read, the others are audited (exit code 3).
 
 The JSON is one object: registry (ACCOUNT/REGION), host, pattern, auditedAt, skipped,
 repositories (name, arn, findings: id, severity, text, command, placeholders), registryFindings
-(the same and object; null with PATTERN), failed (messages), summary (repositories, clean, findings,
+(the same and object; null with PATTERN), failed (messages), notChecked (messages), summary (repositories, clean, findings,
 bySeverity). Needs the permissions of ecrkit repo describe, ecr:DescribeRegistry, for replicas
 ecr:DescribeRepositories, ecr:GetLifecyclePolicy and ecr:DescribeRepositoryCreationTemplates in
 their region, and without PATTERN ecr:GetRegistryPolicy, ecr:DescribePullThroughCacheRules and
@@ -149,7 +150,7 @@ func (app *App) auditRepositories(ctx context.Context, text string, f repoAuditF
 // of the registry. What cannot be read counts as a failed control.
 func (app *App) auditEvidence(ctx context.Context, r *governance.Registry, descriptions []governance.Description, whole bool) (audit.Evidence, error) {
 	e := audit.Evidence{Repositories: descriptions}
-	e.Replicas.ByName, e.Replicas.Err = r.Replicas(ctx, descriptions, func(ctx context.Context, region string) (*governance.Registry, error) {
+	e.Replicas.ByName, e.Replicas.Elsewhere, e.Replicas.Err = r.Replicas(ctx, descriptions, func(ctx context.Context, region string) (*governance.Registry, error) {
 		return app.governanceIn(ctx, r.Account, region)
 	})
 	if whole {

@@ -26,24 +26,27 @@ type Replica struct {
 	Err error
 }
 
-// Replicas returns the replicas of repositories in the registry's own account, by the name of the repository. Those in
-// other accounts are left out: only these can read their settings. open returns the registry of the account in a region.
-// The error wraps [ErrOtherAccount].
-func (r *Registry) Replicas(ctx context.Context, repositories []Description, open func(ctx context.Context, region string) (*Registry, error)) (map[string][]Replica, error) {
+// Replicas returns the replicas of repositories in the registry's own account, by the name of the repository, and the
+// destinations in other accounts that get images of these repositories: only an identity of such an account can read the
+// settings there. open returns the registry of the account in a region. The error wraps [ErrOtherAccount].
+func (r *Registry) Replicas(ctx context.Context, repositories []Description, open func(ctx context.Context, region string) (*Registry, error)) (_ map[string][]Replica, elsewhere []ReplicationDestination, _ error) {
 	c, err := r.ReplicationConfiguration(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all := map[string][]Replica{}
 	for _, destination := range c.Destinations() {
-		if destination.Account != r.Account {
-			continue
-		}
 		var names []string
 		for _, d := range repositories {
 			if c.replicates(d.Name, destination) {
 				names = append(names, d.Name)
 			}
+		}
+		if destination.Account != r.Account {
+			if len(names) > 0 {
+				elsewhere = append(elsewhere, destination)
+			}
+			continue
 		}
 		replicas, err := map[string]Replica(nil), error(nil)
 		if len(names) > 0 {
@@ -58,7 +61,7 @@ func (r *Registry) Replicas(ctx context.Context, repositories []Description, ope
 			all[name] = append(all[name], replica)
 		}
 	}
-	return all, ctx.Err()
+	return all, elsewhere, ctx.Err()
 }
 
 // replicates reports whether a rule replicates a repository to a destination.
