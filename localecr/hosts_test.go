@@ -65,6 +65,9 @@ func TestRebinding(t *testing.T) {
 		{"evil.host.docker.internal", false},
 		{"127.0.0.1@evil.example", false},
 		{"localhost:4510:80", false},
+		{"localhost:4510.evil.example", false},
+		{"127.0.0.1:4510.evil.example", false},
+		{"[::1]:x", false},
 	} {
 		for port, base := range ports {
 			paths := []string{"/v2/", "/", download.RequestURI()}

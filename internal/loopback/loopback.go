@@ -18,10 +18,16 @@ import (
 // Is reports whether host, or host:port, is this machine: localhost, a name below it
 // (RFC 6761, section 6.3), or a loopback address, also as an IPv4-mapped IPv6 one.
 func Is(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
+	host = name(host)
 	return isName(host) || isAddress(host)
+}
+
+// name returns a host without its port. What follows the colon has to be one: "127.0.0.1:x.example" is no address.
+func name(host string) string {
+	if name, port, err := net.SplitHostPort(host); err == nil && strings.Trim(port, "0123456789") == "" {
+		return name
+	}
+	return host
 }
 
 func isName(host string) bool {
@@ -51,10 +57,7 @@ var metadata = []netip.Prefix{
 // IsMetadata reports whether host, or host:port, is an address at which AWS answers this
 // machine about itself: instance metadata, the credentials of a container.
 func IsMetadata(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	address, err := netip.ParseAddr(strings.Trim(name(host), "[]"))
 	if err != nil {
 		return false
 	}

@@ -18,6 +18,7 @@ func TestIs(t *testing.T) {
 		"::1": true, "[::1]": true, "[::1]:80": true, "::ffff:127.0.0.1": true, "[::ffff:127.0.0.1]:80": true,
 		"": false, ":80": false, "notlocalhost": false, "localhost.example.com": false, "127.0.0.1.example.com": false,
 		"128.0.0.1": false, "10.0.0.1:80": false, "[::2]:80": false, "0.0.0.0": false, "::": false, "localhost@example.com": false,
+		"localhost:80.example.com": false, "127.0.0.1:80.example.com": false, "[::1]:x": false, "localhost:": true,
 	} {
 		if got := Is(host); got != want {
 			t.Errorf("Is(%q) = %t", host, got)

@@ -73,7 +73,7 @@ func OnAllInterfaces(a net.Addr) bool {
 // Of returns the name of a host as it is compared: without port and final dot, in lower case. A host that is not
 // well-formed is returned as it is.
 func Of(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
+	if name, port, err := net.SplitHostPort(host); err == nil && strings.Trim(port, "0123456789") == "" {
 		host = name
 	}
 	return strings.ToLower(strings.TrimSuffix(host, "."))
