@@ -273,6 +273,9 @@ func TestDeltaBasesAreNeeded(t *testing.T) {
 		if _, err := Open(dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+		if _, err := Verify(t.Context(), dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) {
+			t.Errorf("%s is verified: %v", name, err)
+		}
 	}
 	check(t, s.write(dir, blockSums{}))
 	check(t, g.load(t, dir))

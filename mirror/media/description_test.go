@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -102,5 +104,35 @@ func TestInterrupted(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := export(t, w, c, dir, 0)
+	check(t, err)
+}
+
+// TestVerifyDescription verifies no set whose description is not that of its tar, although all sums are right: an import
+// refuses it.
+func TestVerifyDescription(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	s, err := export(t, w, c, dir, 0)
+	check(t, err)
+	_, err = Verify(t.Context(), dir, ReadOptions{})
+	check(t, err)
+	for name, change := range map[string]func(s *Set){
+		"another ID":       func(s *Set) { s.ID = digest.FromString("another") },
+		"a blob more":      func(s *Set) { s.Blobs++ },
+		"an image less":    func(s *Set) { s.Images = s.Images[1:] },
+		"a tag":            func(s *Set) { s.Images[0].Tags = []string{"other"} },
+		"a number of less": func(s *Set) { s.Blobs = -1 },
+	} {
+		changed := s
+		changed.Images = slices.Clone(s.Images)
+		change(&changed)
+		check(t, changed.write(dir, blockSums{}))
+		if _, err := Verify(t.Context(), dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	check(t, s.write(dir, blockSums{}))
+	_, err = Verify(t.Context(), dir, ReadOptions{})
 	check(t, err)
 }

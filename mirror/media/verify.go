@@ -16,8 +16,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Verify reads the whole set in a directory once and compares each file with its sum; one in a file is read
-// by [VerifyStream]. The error has a line for each file that is damaged, short or missing, and wraps
+// Verify reads the whole set in a directory once, compares each file with its sum, and the layout with the description; one in
+// a file is read by [VerifyStream]. The error has a line for each file that is damaged, short or missing, and wraps
 // [content.ErrIntegrity], or [ErrNoSet], or what opts.Verify returned.
 func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 	if f, err := openFile(dir); err != nil {
@@ -48,7 +48,15 @@ func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 	for name, want := range s.derived(data, sums) {
 		errs = append(errs, checkDerived(dir, name, want))
 	}
-	return s, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return s, err
+	}
+	// Whoever made the set has made the sums, too: what an import would refuse is no good set.
+	r, err := Open(dir, ReadOptions{})
+	if err != nil {
+		return s, err
+	}
+	return s, r.Close()
 }
 
 // Files returns the parts of the set and the files with its parity.
