@@ -30,6 +30,9 @@ type Options struct {
 	// Prune, if not nil, also deletes at the destinations what the configuration does not select. A plan that
 	// was read keeps its own.
 	Prune *Pruning
+	// Drift has the settings of existing repositories compared with those that the configuration wants for new ones. It takes
+	// up to four requests a repository.
+	Drift bool
 	// Shard is which part of the mirror this process does. A plan of a shard that was read keeps its own.
 	Shard Shard
 	// Copy is how images are copied: connections, journal, progress. What is copied is the plan's.
@@ -84,6 +87,10 @@ type Repository struct {
 	Create bool   `json:"create"`
 	// Settings are what a repository of Amazon ECR is created with, if the configuration says.
 	Settings *Settings `json:"settings,omitempty"`
+	// Drift is what an existing repository has in another way than new ones are to have it, with [Options].Drift.
+	// DriftError is why that is not known.
+	Drift      []Drift `json:"drift,omitempty"`
+	DriftError string  `json:"driftError,omitempty"`
 	// Kept is how many tags are equal on both sides.
 	Kept   int     `json:"kept"`
 	Images []Image `json:"images"`

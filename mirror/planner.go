@@ -145,8 +145,11 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 			return err
 		}
 	}
+	if there.exists {
+		p.addDrift(ctx, r)
+	}
 	if r.Create && p.config.Repositories.IsSet() {
-		if r.Settings, err = p.settings(ctx, r); err != nil {
+		if r.Settings, _, err = p.settings(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -114,19 +114,20 @@ func (s RepositorySettings) over(inherited Settings) Settings {
 	return inherited
 }
 
-// settings returns what a repository is created with.
-func (p *planner) settings(ctx context.Context, r *Repository) (*Settings, error) {
+// settings returns what a repository is created with, and whether the source has settings that were inherited.
+func (p *planner) settings(ctx context.Context, r *Repository) (_ *Settings, fromSource bool, _ error) {
 	var inherited Settings
 	if p.config.Repositories.Inherit == InheritSource {
 		reader, ok := p.opener.(SettingsReader)
 		if !ok {
-			return nil, fmt.Errorf("settings of %s: %w", r.From, content.ErrUnsupported)
+			return nil, false, fmt.Errorf("settings of %s: %w", r.From, content.ErrUnsupported)
 		}
 		var err error
 		if inherited, err = reader.Settings(ctx, r.From, r.To); err != nil && !errors.Is(err, content.ErrUnsupported) {
-			return nil, fmt.Errorf("settings of %s: %w", r.From, err)
+			return nil, false, fmt.Errorf("settings of %s: %w", r.From, err)
 		}
+		fromSource = err == nil
 	}
 	s := p.config.Repositories.over(inherited)
-	return &s, nil
+	return &s, fromSource, nil
 }

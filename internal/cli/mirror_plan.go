@@ -102,7 +102,7 @@ func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirro
 		return err
 	}
 	defer app.limitMemoryTo(planMemory)()
-	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning, Shard: shard})
+	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning, Shard: shard, Drift: true})
 	if err := app.writeMirrorPlan(plan, f, planErr == nil); err != nil {
 		return err
 	}
@@ -162,6 +162,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		case r.Create:
 			s.WriteString("  repository: create" + mirrorSettingsText(r.Settings) + "\n")
 		}
+		s.WriteString(mirrorDriftText(r))
 		for _, image := range r.Images {
 			s.WriteString(mirrorImageText(image))
 		}

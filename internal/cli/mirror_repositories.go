@@ -126,3 +126,19 @@ func mirrorSettingsText(s *mirror.Settings) string {
 	}
 	return " (" + strings.Join(parts, ", ") + ")"
 }
+
+// mirrorDriftText is how an existing repository differs from what a new one would be, for people.
+func mirrorDriftText(r mirror.Repository) string {
+	var s strings.Builder
+	for _, d := range r.Drift {
+		if strings.HasSuffix(d.Setting, "_policy") {
+			fmt.Fprintf(&s, "  drift     %s differs; it is not changed\n", d.Setting)
+			continue
+		}
+		fmt.Fprintf(&s, "  drift     %s is %q, not %q; it is not changed\n", printable(d.Setting), d.Have, d.Want)
+	}
+	if r.DriftError != "" {
+		fmt.Fprintf(&s, "  settings not compared: %s\n", printable(r.DriftError))
+	}
+	return s.String()
+}
