@@ -185,6 +185,13 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		return fail(err)
 	}
 	targets := make([]content.Target, len(repositories))
+	defer func() {
+		for _, target := range targets {
+			if target != nil {
+				opts.Copy.Shared.Ended(target)
+			}
+		}
+	}()
 	for i, r := range repositories {
 		if targets[i], err = o.Target(ctx, r.To); err != nil {
 			return fail(err)
@@ -247,6 +254,10 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 	}
 	return done
 }
+
+// InOrder returns the repositories to which something is copied, in the order in which [Apply] begins with them: a copy may wait
+// for one to a repository before its own.
+func (p Plan) InOrder() []Repository { return slices.Concat(bySource(p.Repositories)...) }
 
 // imagesOf returns the images of several repositories, each once.
 func imagesOf(repositories []Repository) (images []digest.Digest) {

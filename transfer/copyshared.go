@@ -35,8 +35,8 @@ func (c *copier) takeShared(ctx context.Context, blobs []content.Descriptor, t *
 
 // sharedBlob copies one blob that another copy sends to the same registry.
 func (c *copier) sharedBlob(d content.Descriptor, t *delivery) error {
-	_, local := c.src.(content.FileReader)
-	stored, err := c.shared.wait(t.ctx, t, d.Digest, local)
+	from := supplyOf(c.src, d)
+	stored, err := c.shared.wait(t.ctx, t, d.Digest, from)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,14 @@ func (c *copier) sharedBlob(d content.Descriptor, t *delivery) error {
 		return b.whole()
 	}
 	b.from = other
-	if local {
+	if from == inFile {
 		err := b.whole()
 		c.noteShared(b, err, false)
 		return err
 	}
 	b.src = other
 	err = b.whole()
-	if err == nil || t.ctx.Err() != nil {
+	if err == nil || from == elsewhere || t.ctx.Err() != nil {
 		c.noteShared(b, err, false)
 		return err
 	}

@@ -20,12 +20,13 @@ type SharedBlobs struct {
 	mu         sync.Mutex
 	blobs      map[sharedKey]*sharedBlob
 	registries map[string]*sharingRegistry
-	changed    chan struct{} // is closed when anything has changed, and replaced
+	expecting  map[string]bool // repositories with expected blobs
+	changed    chan struct{}   // is closed when anything has changed, and replaced
 }
 
 // NewSharedBlobs returns what is shared by copies that have not begun.
 func NewSharedBlobs() *SharedBlobs {
-	return &SharedBlobs{blobs: map[sharedKey]*sharedBlob{}, registries: map[string]*sharingRegistry{}, changed: make(chan struct{})}
+	return &SharedBlobs{blobs: map[sharedKey]*sharedBlob{}, registries: map[string]*sharingRegistry{}, expecting: map[string]bool{}, changed: make(chan struct{})}
 }
 
 type sharedKey struct {
@@ -38,6 +39,8 @@ type sharedBlob struct {
 	stored  content.Target // the first repository with an image that names the blob; nil if there is none yet
 	owner   *delivery      // which sends it
 	waiting []*delivery    // for the owner, in the order in which they claimed it
+	// expected is the repository that was sent the blob, and is still to get the image that names it; "" if there is none.
+	expected string
 }
 
 // sharingRegistry is what is known of a registry.
@@ -46,9 +49,85 @@ type sharingRegistry struct {
 	unreadable      bool // a blob could not be read there
 }
 
-// useless reports whether waiting for a blob has no purpose. local is whether the source is a file.
-func (r *sharingRegistry) useless(local bool) bool {
-	return r.refuses && !r.mounts && (local || r.unreadable)
+// useless reports whether waiting for a blob has no purpose.
+func (r *sharingRegistry) useless(from supply) bool {
+	return r.refuses && !r.mounts && (from == inFile || from == inSource && r.unreadable)
+}
+
+// supply is how the source of a copy has a blob that other copies share.
+type supply int
+
+const (
+	inSource  supply = iota // to be read from somewhere else
+	inFile                  // of this machine
+	elsewhere               // not at all: a repository of the destination has it, see [content.PartialSource]
+)
+
+// supplyOf returns how src has a blob.
+func supplyOf(src content.Source, d content.Descriptor) supply {
+	if partial, ok := src.(content.PartialSource); ok && !partial.HasBlob(d) {
+		return elsewhere
+	}
+	if _, ok := src.(content.FileReader); ok {
+		return inFile
+	}
+	return inSource
+}
+
+// Stored notes blobs of images that a repository has. Copies to other repositories of its registry take them from there.
+func (s *SharedBlobs) Stored(target content.Target, blobs []digest.Digest) {
+	s.add(target, blobs, func() *sharedBlob { return &sharedBlob{stored: target} })
+}
+
+// Expect notes blobs that a repository has got, and of which a copy is still to store the image. Amazon ECR does not mount
+// or return them before. Copies to other repositories of the registry wait until one has, or until [SharedBlobs.Ended].
+//
+// So that no two wait for each other, copies to repositories of which blobs are expected wait for nothing but such blobs, and the
+// caller begins them in an order in which each waits only for those before it.
+func (s *SharedBlobs) Expect(target content.Target, blobs []digest.Digest) {
+	s.mu.Lock()
+	s.expecting[target.String()] = true
+	s.mu.Unlock()
+	s.add(target, blobs, func() *sharedBlob { return &sharedBlob{expected: target.String()} })
+}
+
+func (s *SharedBlobs) add(target content.Target, blobs []digest.Digest, made func() *sharedBlob) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range blobs {
+		if key := (sharedKey{registryOf(target), d}); key.registry != "" && s.blobs[key] == nil {
+			s.blobs[key] = made()
+		}
+	}
+}
+
+// Ended notes that no more copies to a repository come: what was expected there and has not been stored is not waited for.
+func (s *SharedBlobs) Ended(target content.Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.expecting[target.String()] {
+		return
+	}
+	delete(s.expecting, target.String())
+	defer s.wake()
+	for key, b := range s.blobs {
+		if b.expected != target.String() || key.registry != registryOf(target) {
+			continue
+		}
+		b.expected = ""
+		if b.stored == nil && b.owner == nil {
+			s.pass(key, b)
+		}
+	}
+}
+
+// pass makes the one that has waited longest the owner of a blob.
+func (s *SharedBlobs) pass(key sharedKey, b *sharedBlob) {
+	if len(b.waiting) == 0 {
+		delete(s.blobs, key)
+		return
+	}
+	b.owner, b.waiting = b.waiting[0], b.waiting[1:]
 }
 
 // registryOf returns the registry of an endpoint, "" if it is in none.
@@ -110,6 +189,11 @@ func (s *SharedBlobs) claim(src content.Source, all []*delivery) {
 				continue
 			case b.owner == t:
 				continue
+			case b.expected == t.Target.String() && b.stored == nil: // it is not there any more
+				b.owner, b.expected = t, ""
+				continue
+			case b.stored == nil && b.expected == "" && s.expecting[t.Target.String()]:
+				continue // it sends the blob too
 			case b.stored == nil:
 				b.waiting = append(b.waiting, t)
 			}
@@ -119,11 +203,11 @@ func (s *SharedBlobs) claim(src content.Source, all []*delivery) {
 }
 
 // wait returns the repository that a delivery takes a blob from; nil is the source of the copy.
-func (s *SharedBlobs) wait(ctx context.Context, t *delivery, d digest.Digest, local bool) (content.Target, error) {
+func (s *SharedBlobs) wait(ctx context.Context, t *delivery, d digest.Digest, from supply) (content.Target, error) {
 	b := t.shared[d]
 	for {
 		s.mu.Lock()
-		useless, changed := s.registries[registryOf(t.Target)].useless(local), s.changed
+		useless, changed := s.registries[registryOf(t.Target)].useless(from), s.changed
 		stored, mine := b.stored, b.owner == t
 		s.mu.Unlock()
 		switch {
@@ -181,25 +265,21 @@ func (s *SharedBlobs) settle(all []*delivery) {
 				s.blobs[key] = &sharedBlob{stored: t.Target}
 			case b == nil:
 			case stored && b.stored == nil:
-				b.stored, b.owner, b.waiting = t.Target, nil, nil
+				b.stored, b.owner, b.waiting, b.expected = t.Target, nil, nil, ""
 			default:
-				b.leave(t)
-				if b.stored == nil && b.owner == nil {
-					delete(s.blobs, key)
-				}
+				s.leave(key, b, t)
 			}
 		}
 	}
 }
 
-// leave ends the claim of a delivery that did not store the blob. The one that has waited longest sends it then.
-func (b *sharedBlob) leave(t *delivery) {
+// leave ends the claim of a delivery that did not store the blob.
+func (s *SharedBlobs) leave(key sharedKey, b *sharedBlob, t *delivery) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(other *delivery) bool { return other == t })
-	if b.owner != t {
-		return
+	if b.owner == t {
+		b.owner = nil
 	}
-	b.owner = nil
-	if len(b.waiting) > 0 {
-		b.owner, b.waiting = b.waiting[0], b.waiting[1:]
+	if b.stored == nil && b.owner == nil && b.expected == "" {
+		s.pass(key, b)
 	}
 }

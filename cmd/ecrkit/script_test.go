@@ -132,8 +132,8 @@ func makeRepository(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // makeLayout is "layout DIR TAG...": an OCI layout with an image of one layer for
-// each tag, and for a tag that begins with "multi" an index of two, or as many as the
-// tag says, up to nine: "multi8".
+// each tag, of 100 KiB if the tag begins with "large", and for one that begins with "multi" an index of two, or as many
+// as the tag says, up to nine: "multi8".
 func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 	empty, err := random.Index(0, 0, 0)
 	ts.Check(err)
@@ -151,14 +151,18 @@ func makeLayout(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(path.AppendIndex(index, name))
 			continue
 		}
-		image, err := random.Image(1<<10, 1)
+		size := int64(1 << 10)
+		if strings.HasPrefix(tag, "large") {
+			size = 100 << 10
+		}
+		image, err := random.Image(size, 1)
 		ts.Check(err)
 		ts.Check(path.AppendImage(image, name))
 	}
 }
 
 // setFault is "fault wrongbyte" or "fault stall", what happens to every download of
-// a layer, "fault putimage", what happens to the second PutImage, or "fault signpayload", what
+// a layer, "fault putimage" or "fault putfirst", what happens to the second or first PutImage, or "fault signpayload", what
 // AWS Signer says the second time, or "fault getrepositorypolicy", what happens to every
 // one. The calls before are forgotten.
 func setFault(ts *testscript.TestScript, _ bool, args []string) {
@@ -166,6 +170,7 @@ func setFault(ts *testscript.TestScript, _ bool, args []string) {
 	fault := map[string]localecr.Fault{
 		"wrongbyte":           {Op: "GET /layers/{digest}", Count: -1, WrongByte: &at},
 		"putimage":            {Op: "PutImage", Nth: 2, Status: 400, Code: "InvalidParameterException"},
+		"putfirst":            {Op: "PutImage", Status: 400, Code: "InvalidParameterException"},
 		"signpayload":         {Op: "SignPayload", Nth: 2, Status: 403, Code: "ACCESS_DENIED", Message: "no permission for signer:SignPayload"},
 		"getrepositorypolicy": {Op: "GetRepositoryPolicy", Count: -1, Status: 400, Code: "AccessDeniedException"},
 		"invisible":           {Op: "DescribeImages", Count: 2, Status: 400, Code: "ImageNotFoundException"},

@@ -144,7 +144,7 @@ var advices = []struct {
 	{err: content.ErrNoRoom, text: "set TMPDIR to a directory with more room, or unpack the file first"},
 	{err: media.ErrDiskFull, text: "free space there, or export to another disk"},
 	{err: media.ErrTooLarge, flag: "part-size", text: "write a directory with smaller files: --to DIR --part-size fat32"},
-	{err: media.ErrNotInStream, text: "write the stream to a file, and import that"},
+	{err: media.ErrNotInStream, text: "import it again, or write the stream to a file, and import that"},
 	{err: errNoSignatures},
 	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
 	{err: sign.ErrEncryption, text: "convert it with `cosign import-key-pair --key FILE`"},

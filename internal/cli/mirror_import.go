@@ -163,6 +163,13 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
 	})
 	f.before = func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error {
+		for name, digests := range set.Borrowed() {
+			target, err := opener.Target(ctx, destination+"/"+name)
+			if err != nil {
+				return err
+			}
+			opts.Shared.Stored(target, digests)
+		}
 		return storeStream(ctx, set, plan, opener, opts)
 	}
 	if f.dryRun {
@@ -236,7 +243,7 @@ func (app *App) openSet(ctx context.Context, path string, options media.ReadOpti
 // storeStream has the blobs of a set on stdin go to the registry, where the plan needs them.
 func storeStream(ctx context.Context, set *media.Reader, plan mirror.Plan, opener mirror.Opener, opts transfer.Options) error {
 	var placements []media.Placement
-	for _, r := range plan.Repositories {
+	for _, r := range plan.InOrder() {
 		for _, image := range r.Images {
 			if !image.Copies() || r.Error != "" {
 				continue

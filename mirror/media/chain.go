@@ -13,8 +13,9 @@ import (
 // Chain is sets that are imported one after the other: each comes after those that carried what it was made without.
 type Chain struct {
 	Sets []*Reader
-	// carried is what each set carries, by the name of a repository under the destination.
-	carried []map[string]map[digest.Digest]bool
+	// carried is what each set carries, by the name of a repository under the destination, and borrowed what repositories take
+	// from others with the set.
+	carried, borrowed []map[string]map[digest.Digest]bool
 }
 
 // NewChain orders sets. Those that are in a possible order stay in it; of two with the same ID the first stays. If they
@@ -33,7 +34,7 @@ func NewChain(ctx context.Context, sets []*Reader) (*Chain, error) {
 		if err != nil {
 			return nil, err
 		}
-		all.Sets, all.carried = append(all.Sets, s), append(all.carried, carried)
+		all.Sets, all.carried, all.borrowed = append(all.Sets, s), append(all.carried, carried), append(all.borrowed, s.borrows())
 	}
 	before := all.dependencies()
 	sorted := &Chain{}
@@ -52,7 +53,7 @@ func NewChain(ctx context.Context, sets []*Reader) (*Chain, error) {
 		}
 		taken[next] = true
 		order = append(order, next)
-		sorted.Sets, sorted.carried = append(sorted.Sets, all.Sets[next]), append(sorted.carried, all.carried[next])
+		sorted.Sets, sorted.carried, sorted.borrowed = append(sorted.Sets, all.Sets[next]), append(sorted.carried, all.carried[next]), append(sorted.borrowed, all.borrowed[next])
 	}
 	if !slices.IsSorted(order) {
 		return sorted, all.ambiguous(before)
@@ -105,12 +106,15 @@ func (c *Chain) dependencies() [][]int {
 	return before
 }
 
-// supplies reports whether set k carried what another one needs: the one that the need names, if it is in the chain.
+// supplies reports whether set k brought what another one needs: the one that the need names carried it, if it is in the chain.
 func (c *Chain) supplies(k int, set *Reader, n RequiredBlob) bool {
+	if c.borrowed[k][n.holder()][n.Digest] {
+		return true
+	}
 	if n.Set != "" && slices.ContainsFunc(c.Sets, func(s *Reader) bool { return s.ID == n.Set }) {
 		return set.ID == n.Set
 	}
-	return c.carried[k][n.Name][n.Digest]
+	return c.carried[k][n.holder()][n.Digest]
 }
 
 // ambiguous returns an error if two sets have different images as the same tag, and neither builds on the other.
@@ -146,7 +150,9 @@ func (c *Chain) Check(ctx context.Context, open func(ctx context.Context, name s
 	for i, r := range c.Sets {
 		rest := r.Set
 		rest.Needs = slices.DeleteFunc(slices.Clone(r.Needs), func(n RequiredBlob) bool {
-			return slices.ContainsFunc(c.carried[:i], func(carried map[string]map[digest.Digest]bool) bool { return carried[n.Name][n.Digest] })
+			return slices.ContainsFunc(slices.Concat(c.carried[:i], c.borrowed[:i]), func(brought map[string]map[digest.Digest]bool) bool {
+				return brought[n.Name][n.Digest] || brought[n.holder()][n.Digest]
+			})
 		})
 		if err := rest.CheckNeeds(ctx, open); err != nil {
 			return fmt.Errorf("%s: %w", r.dir, err)

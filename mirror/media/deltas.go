@@ -155,7 +155,7 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	if m.opts.Now == nil {
 		m.opts.Now = time.Now
 	}
-	has := lookup(opts.Have)
+	has, borrowed := lookup(opts.Have), newBorrower(opts.Have)
 	if err := m.find(ctx, conf, o, has, opts); err != nil {
 		return m, err
 	}
@@ -165,9 +165,9 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	}
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		blob := c.blobs[d]
-		known := true
+		known := true // it is left out
 		for name := range c.users[d] {
-			known = known && has[name][d]
+			known = known && (has[name][d] || borrowed[d] != "")
 		}
 		if known || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -113,7 +114,8 @@ type Placement struct {
 }
 
 // Store reads the rest of a set from its stream, once, and stores each blob where one of the placements lacks
-// it. Then the images can be copied. It does nothing if the set can be read at any offset. A blob that a
+// it. Then the images are to be copied in the order of the placements, by copies with the same opts.Shared: a blob that several
+// repositories of a registry lack is stored in the first of them, if the registry mounts it in the others. It does nothing if the set can be read at any offset. A blob that a
 // repository does not take is no error of Store, but of copying the image. With opts.JournalDir, the upload of a large blob
 // that was interrupted is resumed; of opts nothing else counts. The error wraps
 // [content.ErrIntegrity] if the stream is damaged or ends early; what was stored before is used when the import
@@ -128,15 +130,58 @@ func (r *Reader) Store(ctx context.Context, placements []Placement, opts transfe
 	if err != nil {
 		return err
 	}
+	shareStream(ctx, wanted, opts.Shared)
 	if err := s.store(ctx, wanted, opts); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
 }
 
-// wanted returns the repositories that lack a blob, by its digest.
+// shareStream has a blob that several repositories of a registry lack sent to the first of them only, if the registry then mounts
+// it in the others.
+func shareStream(ctx context.Context, wanted map[digest.Digest][]content.Target, shared *transfer.SharedBlobs) {
+	if shared == nil {
+		return
+	}
+	shares := map[sharingTarget]bool{}
+	expected := map[sharingTarget][]digest.Digest{}
+	for d, targets := range wanted {
+		first := map[string]sharingTarget{}
+		wanted[d] = slices.DeleteFunc(targets, func(target content.Target) bool {
+			sharing, ok := target.(sharingTarget)
+			if !ok {
+				return false
+			}
+			owner := first[sharing.Registry()]
+			if owner == nil {
+				first[sharing.Registry()] = sharing
+				return false
+			}
+			if _, asked := shares[owner]; !asked {
+				shares[owner] = owner.SharesBlob(ctx, d)
+			}
+			if shares[owner] {
+				expected[owner] = append(expected[owner], d)
+			}
+			return shares[owner]
+		})
+	}
+	for owner, digests := range expected {
+		shared.Expect(owner, digests)
+	}
+}
+
+// sharingTarget is a repository of a registry that may mount its blobs in others.
+type sharingTarget interface {
+	content.Target
+	content.RegistryRepository
+	content.BlobSharer
+}
+
+// wanted returns the repositories that lack a blob, by its digest, in the order of the placements.
 func (r *Reader) wanted(ctx context.Context, placements []Placement) (map[digest.Digest][]content.Target, error) {
 	blobs := map[content.Target]map[digest.Digest]content.Descriptor{}
+	var order []content.Target
 	for _, p := range placements {
 		src, err := r.Repository(p.Repository)
 		if err != nil {
@@ -148,6 +193,7 @@ func (r *Reader) wanted(ctx context.Context, placements []Placement) (map[digest
 		}
 		if blobs[p.Target] == nil {
 			blobs[p.Target] = map[digest.Digest]content.Descriptor{}
+			order = append(order, p.Target)
 		}
 		for _, d := range contents.Blobs {
 			if d.Size > smallBlob && !r.rebuilder.has(d) {
@@ -156,9 +202,9 @@ func (r *Reader) wanted(ctx context.Context, placements []Placement) (map[digest
 		}
 	}
 	wanted := map[digest.Digest][]content.Target{}
-	for target, all := range blobs {
+	for _, target := range order {
 		var list []content.Descriptor
-		for _, d := range all {
+		for _, d := range blobs[target] {
 			list = append(list, d)
 		}
 		missing, err := target.MissingBlobs(ctx, list)

@@ -3,12 +3,10 @@ package media
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/opencontainers/go-digest"
@@ -30,13 +28,15 @@ type Inventory struct {
 	Repositories map[string][]digest.Digest `json:"repositories"`
 	// Sets are the blobs that each set carried, sorted, by its ID. Only the receipt of an import knows.
 	Sets map[digest.Digest][]digest.Digest `json:"sets,omitempty"`
+	// Borrows reports whether the ecrkit that made the inventory takes blobs from other repositories of the destination.
+	Borrows bool `json:"borrows,omitempty"`
 	// Deltas is what the ecrkit that made the inventory can rebuild; nil if it says nothing of it.
 	Deltas *DeltaSupport `json:"deltas,omitempty"`
 }
 
 // NewInventory returns the inventory of a destination that has nothing.
 func NewInventory() Inventory {
-	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}, Deltas: &DeltaSupport{deltaVersion, delta.Encoders()}}
+	return Inventory{Version: version, Repositories: map[string][]digest.Digest{}, Borrows: true, Deltas: &DeltaSupport{deltaVersion, delta.Encoders()}}
 }
 
 // maxInventory bounds an inventory, in bytes.
@@ -141,80 +141,6 @@ func lookup(inventories []Inventory) map[string]map[digest.Digest]bool {
 		}
 	}
 	return has
-}
-
-// RequiredBlob is a blob that a repository of the destination has to have already: the set does not have it.
-type RequiredBlob struct {
-	Name   string        `json:"name"` // repository under a destination
-	Digest digest.Digest `json:"digest"`
-	Size   int64         `json:"size"`
-	// Set is the ID of the set that carried the blob, "" if it is not known.
-	Set digest.Digest `json:"set,omitempty"`
-}
-
-// ErrRequiredBlobs reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
-// [content.ErrConflict] too.
-var ErrRequiredBlobs = errors.New("the destination lacks blobs that this set was made without")
-
-// needsError is an ErrNeeds with an example.
-type needsError struct {
-	missing int
-	first   RequiredBlob
-	to      string
-	sets    []string // that had them, as far as it is known, sorted
-}
-
-func (e needsError) Error() string {
-	before := "the sets that were exported before this one"
-	if len(e.sets) > 0 {
-		before = fmt.Sprintf("the sets with these IDs: %s", strings.Join(e.sets, ", "))
-	}
-	return fmt.Sprintf("%v: %d, such as %s in %s; import first %s", ErrRequiredBlobs, e.missing, e.first.Digest, e.to, before)
-}
-
-func (e needsError) Is(target error) bool {
-	return target == ErrRequiredBlobs || target == content.ErrConflict
-}
-
-// CheckNeeds asks each repository of the destination whether it has what the set was made without. open
-// opens one by its name. The error wraps [ErrRequiredBlobs].
-func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
-	by := map[string][]content.Descriptor{}
-	carried := map[digest.Digest]digest.Digest{}
-	for _, n := range s.Needs {
-		carried[n.Digest] = n.Set
-		by[n.Name] = append(by[n.Name], content.Descriptor{MediaType: "application/octet-stream", Digest: n.Digest, Size: n.Size})
-	}
-	failed := needsError{}
-	for _, name := range slices.Sorted(maps.Keys(by)) {
-		target, err := open(ctx, name)
-		if err != nil {
-			return err
-		}
-		missing, err := target.MissingBlobs(ctx, by[name])
-		if errors.Is(err, content.ErrNotFound) {
-			missing, err = by[name], nil
-		}
-		if err != nil {
-			return err
-		}
-		if len(missing) > 0 {
-			if failed.missing == 0 {
-				failed.first, failed.to = RequiredBlob{Name: name, Digest: missing[0].Digest, Size: missing[0].Size}, target.String()
-			}
-			failed.missing += len(missing)
-			for _, d := range missing {
-				if set := string(carried[d.Digest]); set != "" && !slices.Contains(failed.sets, set) {
-					failed.sets = append(failed.sets, set)
-				}
-			}
-			slices.Sort(failed.sets)
-		}
-	}
-	if failed.missing > 0 {
-		return failed
-	}
-	return nil
 }
 
 // Merge adds what other has to the inventory.

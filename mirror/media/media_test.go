@@ -348,8 +348,9 @@ func TestHostileSets(t *testing.T) {
 		"a tag":             func(s *Set) { s.Images[0].Tags = []string{"a b"} },
 		"an image's digest": func(s *Set) { s.Images[0].Digest = "x" },
 		"a subject":         func(s *Set) { s.Images[0].Subject = "x" },
-		"a need":            func(s *Set) { s.Needs = []RequiredBlob{{"../a", good.ID, 1, ""}} },
-		"a base":            func(s *Set) { s.Needs = []RequiredBlob{{"a", good.ID, 1, "x"}} },
+		"a need":            func(s *Set) { s.Needs = []RequiredBlob{{Name: "../a", Digest: good.ID, Size: 1}} },
+		"a base":            func(s *Set) { s.Needs = []RequiredBlob{{Name: "a", Digest: good.ID, Size: 1, Set: "x"}} },
+		"a lender":          func(s *Set) { s.Needs = []RequiredBlob{{Name: "a", Digest: good.ID, Size: 1, From: "../b"}} },
 		"another version":   func(s *Set) { s.Version = 2 },
 	} {
 		s := good

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,7 +153,7 @@ func (r *Reader) Repositories() (repositories [][2]string) {
 // Repository returns the images of one repository of the set. The error wraps [content.ErrNotFound] if
 // the set has none of it.
 func (r *Reader) Repository(repository string) (content.Source, error) {
-	view := &view{archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
+	view := &view{archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, needs: r.Needs, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
 	for _, image := range r.Images {
 		if image.Repository != repository {
 			continue
@@ -174,6 +175,7 @@ type view struct {
 	archive   *archive.Archive
 	rebuilder *rebuilder
 	stream    *stream
+	needs     []RequiredBlob // sorted by digest
 	name      string
 	order     []Image
 	images    map[digest.Digest]Image
@@ -183,6 +185,7 @@ type view struct {
 var (
 	_ content.Source         = (*view)(nil)
 	_ content.FileReader     = (*view)(nil)
+	_ content.PartialSource  = (*view)(nil)
 	_ content.TagFinder      = (*view)(nil)
 	_ content.ImageLister    = (*view)(nil)
 	_ content.ReferrerLister = (*view)(nil)
@@ -236,6 +239,15 @@ func (v *view) BlobFile(ctx context.Context, d content.Descriptor) (content.Blob
 		return nil, err
 	}
 	return v.archive.BlobFile(ctx, d)
+}
+
+// HasBlob reports whether the set has a blob, whole or as a delta. A stream has large ones only once.
+func (v *view) HasBlob(d content.Descriptor) bool {
+	if v.rebuilder.has(d) {
+		return true
+	}
+	_, needed := slices.BinarySearchFunc(v.needs, d.Digest, func(n RequiredBlob, d digest.Digest) int { return cmp.Compare(n.Digest, d) })
+	return !needed && v.stream.check(d) == nil
 }
 
 // FindTags returns the manifests of tags.

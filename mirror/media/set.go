@@ -144,7 +144,7 @@ func (s Set) check(inFile bool) error {
 		}
 	}
 	for _, n := range s.Needs {
-		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 || n.Set != "" && n.Set.Validate() != nil {
+		if !content.IsRepositoryName(n.Name) || n.Digest.Validate() != nil || n.Size < 0 || n.Set != "" && n.Set.Validate() != nil || n.From != "" && !content.IsRepositoryName(n.From) {
 			return fmt.Errorf("a blob that is left out, %s in %q, cannot be right", n.Digest, n.Name)
 		}
 	}

@@ -120,16 +120,21 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 	return nil
 }
 
-// leaveOut removes the blobs that all repositories which use them have at the destination.
+// leaveOut removes the blobs that the destination has: all repositories which use them have them, or take them from another
+// one there.
 func (c *collection) leaveOut(inventories []Inventory) (needs []RequiredBlob) {
-	has, carried := lookup(inventories), origins(inventories)
+	has, carried, from := lookup(inventories), origins(inventories), newBorrower(inventories)
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		users := slices.Sorted(maps.Keys(c.users[d]))
-		if slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
+		if from[d] == "" && slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
 			continue
 		}
 		for _, name := range users {
-			needs = append(needs, RequiredBlob{name, d, c.blobs[d].Size, carried[d]})
+			need := RequiredBlob{Name: name, Digest: d, Size: c.blobs[d].Size, Set: carried[d]}
+			if !has[name][d] {
+				need.From = from[d]
+			}
+			needs = append(needs, need)
 		}
 		delete(c.blobs, d)
 	}

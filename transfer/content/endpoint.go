@@ -98,6 +98,12 @@ type FileReader interface {
 	BlobFile(ctx context.Context, d Descriptor) (BlobFile, error)
 }
 
+// PartialSource is a [Source] of images without some of their blobs, which repositories of the destination have.
+type PartialSource interface {
+	// HasBlob reports whether the blob d can be read here.
+	HasBlob(d Descriptor) bool
+}
+
 // BlobFile is the content of a blob at any offset.
 type BlobFile interface {
 	io.ReaderAt

@@ -108,6 +108,13 @@ type RegistryRepository interface {
 	Registry() string
 }
 
+// BlobSharer is a [Target] in a registry that may mount its blobs in other repositories.
+type BlobSharer interface {
+	// SharesBlob reports whether the registry, as far as that can be known before, mounts the blob d from here in
+	// other repositories as soon as an image here names it.
+	SharesBlob(ctx context.Context, d digest.Digest) bool
+}
+
 // BlobMounter is a [Target] that may take a blob from another repository of its registry.
 type BlobMounter interface {
 	// MountBlob reports whether the target has taken the blob d from another repository. A

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -29,6 +31,24 @@ func (e *Repository) mountable(from content.Source) string {
 		return ""
 	}
 	return src.repository
+}
+
+// SharesBlob reports whether Amazon ECR is to mount a layer from here in other repositories: the account allows it, and
+// so do the permissions on this repository. Source:
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/blob-mounting.html.
+func (e *Repository) SharesBlob(ctx context.Context, d digest.Digest) bool {
+	if e.V2 == nil || e.v2.IsUnusable(ctx) {
+		return false
+	}
+	setting, err := e.api.GetAccountSetting(ctx, &ecr.GetAccountSettingInput{Name: aws.String("BLOB_MOUNTING")})
+	if err != nil || aws.ToString(setting.Value) != "ENABLED" {
+		return false
+	}
+	// What may not be pulled is not mounted. That the layer is not there, or that no image names it yet, is no refusal.
+	_, err = e.api.GetDownloadUrlForLayer(ctx, &ecr.GetDownloadUrlForLayerInput{
+		RegistryId: &e.registry.Account, RepositoryName: &e.repository, LayerDigest: aws.String(string(d)),
+	})
+	return !isDenied(err)
 }
 
 // MountBlob has Amazon ECR mount a layer, if it does and there is a /v2/ to ask. That it

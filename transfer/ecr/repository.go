@@ -66,6 +66,7 @@ var (
 	_ content.RequestCounter = (*Repository)(nil)
 
 	_ content.RegistryRepository = (*Repository)(nil)
+	_ content.BlobSharer         = (*Repository)(nil)
 )
 
 // New returns a repository of r. cfg is the AWS configuration for it, see

@@ -1,0 +1,221 @@
+package media
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// RequiredBlob is a blob that a repository of the destination has to have already: the set does not have it.
+type RequiredBlob struct {
+	Name   string        `json:"name"` // repository under a destination
+	Digest digest.Digest `json:"digest"`
+	Size   int64         `json:"size"`
+	// Set is the ID of the set that carried the blob, "" if it is not known.
+	Set digest.Digest `json:"set,omitempty"`
+	// From is a repository under the destination that has the blob, if the one that needs it did not.
+	From string `json:"from,omitempty"`
+}
+
+// ErrRequiredBlobs reports that a destination lacks blobs that a set was made without. Errors that wrap it wrap
+// [content.ErrConflict] too.
+var ErrRequiredBlobs = errors.New("the destination lacks blobs that this set was made without")
+
+// needsError is an ErrNeeds with an example.
+type needsError struct {
+	missing int
+	first   RequiredBlob
+	to      string
+	sets    []string // that had them, as far as it is known, sorted
+}
+
+func (e needsError) Error() string {
+	before := "the sets that were exported before this one"
+	if len(e.sets) > 0 {
+		before = fmt.Sprintf("the sets with these IDs: %s", strings.Join(e.sets, ", "))
+	}
+	return fmt.Sprintf("%v: %d, such as %s in %s; import first %s", ErrRequiredBlobs, e.missing, e.first.Digest, e.to, before)
+}
+
+func (e needsError) Is(target error) bool {
+	return target == ErrRequiredBlobs || target == content.ErrConflict
+}
+
+// CheckNeeds asks each repository of the destination whether it has what the set was made without. open
+// opens one by its name. The error wraps [ErrRequiredBlobs].
+func (s Set) CheckNeeds(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
+	missing, err := missingBlobs(ctx, s.Needs, func(n RequiredBlob) string { return n.Name }, open)
+	if err != nil {
+		return err
+	}
+	borrowed := slices.DeleteFunc(slices.Clone(missing), func(n RequiredBlob) bool { return n.From == "" })
+	lost, err := missingBlobs(ctx, borrowed, func(n RequiredBlob) string { return n.From }, open)
+	if err != nil {
+		return err
+	}
+	gone := map[RequiredBlob]bool{}
+	for _, n := range lost {
+		gone[n] = true
+	}
+	missing = slices.DeleteFunc(missing, func(n RequiredBlob) bool { return n.From != "" && !gone[n] })
+	if len(missing) == 0 {
+		return checkReadable(ctx, borrowed, open)
+	}
+	target, err := open(ctx, missing[0].Name)
+	if err != nil {
+		return err
+	}
+	failed := needsError{missing: len(missing), first: missing[0], to: target.String()}
+	for _, n := range missing {
+		if n.Set != "" {
+			failed.sets = append(failed.sets, string(n.Set))
+		}
+	}
+	slices.Sort(failed.sets)
+	failed.sets = slices.Compact(failed.sets)
+	return failed
+}
+
+// missingBlobs returns those of the blobs that the repository named by of does not have, by its name.
+func missingBlobs(ctx context.Context, needs []RequiredBlob, of func(RequiredBlob) string, open func(ctx context.Context, name string) (content.Target, error)) (missing []RequiredBlob, err error) {
+	by := map[string][]RequiredBlob{}
+	for _, n := range needs {
+		by[of(n)] = append(by[of(n)], n)
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		target, err := open(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		var blobs []content.Descriptor
+		listed := map[digest.Digest]bool{}
+		for _, n := range by[name] {
+			if !listed[n.Digest] {
+				listed[n.Digest] = true
+				blobs = append(blobs, n.descriptor())
+			}
+		}
+		absent, err := target.MissingBlobs(ctx, blobs)
+		if errors.Is(err, content.ErrNotFound) {
+			absent, err = blobs, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		lacks := map[digest.Digest]bool{}
+		for _, d := range absent {
+			lacks[d.Digest] = true
+		}
+		missing = append(missing, slices.DeleteFunc(by[name], func(n RequiredBlob) bool { return !lacks[n.Digest] })...)
+	}
+	return missing, nil
+}
+
+// holder returns the repository that has to have the blob.
+func (n RequiredBlob) holder() string { return cmp.Or(n.From, n.Name) }
+
+// borrows returns the blobs that repositories take from others with the set.
+func (s Set) borrows() map[string]map[digest.Digest]bool {
+	all := map[string]map[digest.Digest]bool{}
+	for _, n := range s.Needs {
+		if n.From == "" {
+			continue
+		}
+		if all[n.Name] == nil {
+			all[n.Name] = map[digest.Digest]bool{}
+		}
+		all[n.Name][n.Digest] = true
+	}
+	return all
+}
+
+func (n RequiredBlob) descriptor() content.Descriptor {
+	return content.Descriptor{MediaType: "application/octet-stream", Digest: n.Digest, Size: n.Size}
+}
+
+// checkReadable returns an error unless the blobs can be read in the repositories that have them. Where the registry does not
+// mount a blob, it is read there.
+func checkReadable(ctx context.Context, borrowed []RequiredBlob, open func(ctx context.Context, name string) (content.Target, error)) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readersAtOnce)
+	checked := map[string]bool{}
+	for _, n := range borrowed {
+		if checked[n.From+string(n.Digest)] {
+			continue
+		}
+		checked[n.From+string(n.Digest)] = true
+		group.Go(func() error { return n.checkReadable(ctx, open) })
+	}
+	return group.Wait()
+}
+
+func (n RequiredBlob) checkReadable(ctx context.Context, open func(ctx context.Context, name string) (content.Target, error)) error {
+	target, err := open(ctx, n.From)
+	if err != nil {
+		return err
+	}
+	src, ok := target.(content.Source)
+	if !ok {
+		return fmt.Errorf("%s: %w: it cannot be read, and the set takes blob %s from it", target, content.ErrUnsupported, n.Digest)
+	}
+	if err := openable(ctx, src, n.descriptor()); err != nil {
+		return fmt.Errorf("%s takes blob %s from another repository, where it cannot be read: %w", n.Name, n.Digest, err)
+	}
+	return nil
+}
+
+// openable returns an error if a blob cannot be opened.
+func openable(ctx context.Context, src content.Source, d content.Descriptor) error {
+	if ranges, ok := src.(content.RangeReader); ok {
+		if _, err := ranges.Ranges(ctx, d); !errors.Is(err, content.ErrNoRanges) {
+			return err
+		}
+	}
+	body, err := src.Blob(ctx, d)
+	if err == nil {
+		_ = body.Close() // nothing was read
+	}
+	return err
+}
+
+// borrower returns a repository that has a blob, by inventories of one destination; "" if there is none, or if the ecrkit there
+// takes no blobs from other repositories.
+type borrower map[digest.Digest]string
+
+func newBorrower(inventories []Inventory) borrower {
+	from := borrower{}
+	if slices.ContainsFunc(inventories, func(v Inventory) bool { return !v.Borrows }) {
+		return from
+	}
+	for _, v := range inventories {
+		for name, digests := range v.Repositories {
+			for _, d := range digests {
+				if known, ok := from[d]; !ok || name < known {
+					from[d] = name
+				}
+			}
+		}
+	}
+	return from
+}
+
+// Borrowed returns the digests of the blobs that repositories of the destination take from others there, by the name of the one
+// that has them.
+func (s Set) Borrowed() map[string][]digest.Digest {
+	from := map[string][]digest.Digest{}
+	for _, n := range s.Needs {
+		if n.From != "" && !slices.Contains(from[n.From], n.Digest) {
+			from[n.From] = append(from[n.From], n.Digest)
+		}
+	}
+	return from
+}
