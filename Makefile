@@ -72,7 +72,7 @@ bench: build ## compare with crane, regctl, regsync, oras, skopeo and Amazon's h
 	@mkdir -p $(TOOLS)
 	CGO_ENABLED=0 $(GO) build -C bench -trimpath -o ../$(TOOLS)/ github.com/awslabs/amazon-ecr-credential-helper/ecr-login/cli/docker-credential-ecr-login github.com/regclient/regclient/cmd/regsync
 	-CGO_ENABLED=0 $(GO) build -C bench/ko -trimpath -o ../../$(TOOLS)/ github.com/google/ko
-	-CGO_ENABLED=0 $(GO) build -C bench/engines -trimpath -o ../../$(TOOLS)/ github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl
+	-CGO_ENABLED=0 $(GO) build -C bench/engines -trimpath -ldflags "-X github.com/moby/buildkit/version.Version=$$($(GO) list -C bench/engines -m -f '{{.Version}}' github.com/moby/buildkit)" -o ../../$(TOOLS)/ github.com/moby/buildkit/cmd/buildkitd github.com/moby/buildkit/cmd/buildctl
 	@set -e; { echo "# Benchmarks"; echo; \
 	echo "Written by \`make bench\`: all programs in one run on one machine, against a local ECR and a fake AWS on loopback."; echo; \
 	$(GO) run ./internal/tools/bench -tools $(TOOLS) -chart docs/benchmarks.svg -save bin/bench.json $(BENCHFLAGS); echo; \
