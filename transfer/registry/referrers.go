@@ -41,8 +41,8 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 		if err := checkReferrerType(a.Header); err != nil {
 			return err
 		}
-		if total += len(a.Body); total > v2.MaxListBytes {
-			return fmt.Errorf("%w: its list of referrers has more than %d bytes", content.ErrUnsupported, v2.MaxListBytes)
+		if total += len(a.Body); total > r.maxReferrerBytes {
+			return fmt.Errorf("%w: its list of referrers has more than %d bytes", content.ErrUnsupported, r.maxReferrerBytes)
 		}
 		page, err := content.DecodeReferrers(a.Body)
 		all = append(all, page...)

@@ -193,8 +193,14 @@ func TestReferrersLarge(t *testing.T) {
 // ones: it is not held in memory.
 func TestReferrersEndless(t *testing.T) {
 	n := newNeutralRegistry(t)
+	const limit = 1 << 20
+	repository := n.repository("app")
+	if repository.maxReferrerBytes != v2.MaxListBytes {
+		t.Errorf("%d bytes are read, want %d", repository.maxReferrerBytes, v2.MaxListBytes)
+	}
+	repository.maxReferrerBytes = limit // decoding more takes seconds with the race detector
 	d := fixture.BlobOf("a", ocispec.MediaTypeImageManifest)
-	d.Annotations = map[string]string{"x": strings.Repeat("y", v2.MaxListBytes/4)}
+	d.Annotations = map[string]string{"x": strings.Repeat("y", limit/4)}
 	page, err := json.Marshal(ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, Manifests: []content.Descriptor{d}})
 	fixture.Check(t, err)
 	var pages atomic.Int64
@@ -204,7 +210,7 @@ func TestReferrersEndless(t *testing.T) {
 		_, _ = w.Write(page)
 		return true
 	})
-	if _, err := n.repository("app").Referrers(fixture.Context(t), digest.FromString("x")); !errors.Is(err, content.ErrUnsupported) || pages.Load() > 10 {
+	if _, err := repository.Referrers(fixture.Context(t), digest.FromString("x")); !errors.Is(err, content.ErrUnsupported) || pages.Load() > 10 {
 		t.Errorf("after %d pages: %v", pages.Load(), err)
 	}
 }

@@ -42,7 +42,9 @@ type Repository struct {
 	referrersByTag atomic.Bool
 	// referrerPause is how long after writing a list of referrers it is read again.
 	referrerPause time.Duration
-	requestLog    // of all requests to the registry
+	// maxReferrerBytes is the size of all pages of a list of referrers that are read.
+	maxReferrerBytes int
+	requestLog       // of all requests to the registry
 
 	login     chan struct{} // is held by who logs in
 	challenge *transport.Challenge
@@ -93,7 +95,7 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	}
 	base = watched(base)
 	r := &Repository{
-		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause,
+		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause, maxReferrerBytes: v2.MaxListBytes,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}
