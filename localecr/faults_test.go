@@ -208,7 +208,9 @@ func TestReadQuotas(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"PutImages: {rate: 1, burst: 1}":        "PutImages is not an operation",
-		"PutImage: {rate: 0, burst: 1}":         "rate must be above 0",
+		"PutImage: {rate: 0, burst: 1}":         "rate must be a number above 0",
+		"PutImage: {rate: .nan, burst: 1}":      "rate must be a number above 0",
+		"PutImage: {rate: .inf, burst: 1}":      "rate must be a number above 0",
 		"PutImage: {rate: 1}":                   "burst at least 1",
 		"PutImage: {rate: 1, burst: 1, max: 2}": "unknown field",
 		"[1]":                                   "quotas: ",

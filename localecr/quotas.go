@@ -3,6 +3,7 @@ package localecr
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -70,8 +71,8 @@ func ReadQuotas(r io.Reader) (Quotas, error) {
 		if _, served := operations[op]; !served {
 			return nil, fmt.Errorf("quotas: %s is not an operation of the local ECR", op)
 		}
-		if quota.Rate <= 0 || quota.Burst < 1 {
-			return nil, fmt.Errorf("quotas: %s: rate must be above 0 and burst at least 1", op)
+		if !(quota.Rate > 0) || math.IsInf(quota.Rate, 1) || quota.Burst < 1 { // NaN is not above 0
+			return nil, fmt.Errorf("quotas: %s: rate must be a number above 0 and burst at least 1", op)
 		}
 	}
 	return q, nil

@@ -76,11 +76,11 @@ func missesFile(args []string, err error) bool {
 }
 
 // isReferenceTo reports whether arg is a reference to what is at path: oci:DIRECTORY, oci-archive:FILE or
-// docker-archive:FILE, with a tag, digest or name or without.
+// docker-archive:FILE, with a tag, digest or name or without, by itself or after an equals sign.
 func isReferenceTo(arg, path string) bool {
 	for _, kind := range []string{"oci:", "oci-archive:", "docker-archive:"} {
-		if named, ok := strings.CutPrefix(arg, kind); ok {
-			rest, ok := strings.CutPrefix(named, path)
+		if i := strings.Index(arg, kind); i == 0 || i > 0 && arg[i-1] == '=' {
+			rest, ok := strings.CutPrefix(arg[i+len(kind):], path)
 			return ok && (rest == "" || rest[0] == ':' || rest[0] == '@')
 		}
 	}
