@@ -17,7 +17,8 @@ prepared() {
 }
 
 if prepared 2>/dev/null; then
-	export TMPDIR="$memory" GOTMPDIR="${GOTMPDIR:-/tmp}" # what is built is large
+	find "$memory" -mindepth 1 -maxdepth 1 -mtime +0 -exec rm -rf {} + # what killed processes left a day ago
+	export TMPDIR="$memory" GOTMPDIR="${GOTMPDIR:-/tmp}"               # what is built is large
 fi
 "$@"
 result=$?
