@@ -3,8 +3,11 @@
 package docs_test
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +19,10 @@ type page struct {
 	file   string
 	blocks int               // the least number of blocks of commands in it
 	setUp  string            // commands before
+	files  map[string]string // files that are blocks of the page, by a text that only that block has
 	with   map[string]string // what stands for a placeholder, or for what this machine does not have
+	apart  bool              // each block is run in a shell of its own
+	then   string            // commands after
 	want   []string          // in the output
 }
 
@@ -99,17 +105,17 @@ func TestTrialPages(t *testing.T) {
 	if err := binaries.Build(bin, "cmd/ecrkit", "cmd/docker-credential-ecrkit"); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range pages {
+	for _, p := range slices.Concat(pages, governPages, serverPages) {
 		t.Run(p.file, func(t *testing.T) {
-			commands := pageCommands(t, p.file, p.blocks)
-			for old, with := range p.with {
-				if !strings.Contains(commands, old) {
-					t.Errorf("the page has no %q", old)
-				}
-				commands = strings.ReplaceAll(commands, old, with)
+			t.Parallel()
+			text, err := os.ReadFile(p.file)
+			if err != nil {
+				t.Fatal(err)
 			}
-			commands = regexp.MustCompile(`\bHOST/`).ReplaceAllString(p.setUp+commands, `"$$ECRKIT_REGISTRY"/`)
-			out, err := run(t, t.TempDir(), world(t, bin)+commands)
+			page := p.replace(t, string(text))
+			commands := p.setUp + commandsOf(t, page, p.blocks, p.apart) + p.then
+			commands = regexp.MustCompile(`\bHOST/`).ReplaceAllString(commands, `"$$ECRKIT_REGISTRY"/`)
+			out, err := run(t, t.TempDir(), world(t, bin)+filesOf(t, page, p.files)+commands)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
@@ -164,11 +170,36 @@ ecrkit copy oci:build oci:build:1.2
 `
 }
 
-// pageCommands returns the commands of a page, of which there are at least so many blocks.
-func pageCommands(t *testing.T, file string, least int) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+// replace returns the text of a page with what stands for its placeholders; the longest ones come first.
+func (p page) replace(t *testing.T, text string) string {
+	t.Helper()
+	var pairs []string
+	byLength := func(a, b string) int { return len(b) - len(a) }
+	for _, old := range slices.SortedFunc(maps.Keys(p.with), byLength) {
+		if !strings.Contains(text, old) {
+			t.Errorf("the page has no %q", old)
+		}
+		pairs = append(pairs, old, p.with[old])
 	}
-	return commandsOf(t, string(text), least)
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// filesOf returns the commands that write files, each of which is the one block of a page that has a text.
+func filesOf(t *testing.T, page string, files map[string]string) string {
+	t.Helper()
+	var script strings.Builder
+	blocks := regexp.MustCompile("(?ms)^```(?:yaml|json|toml)\n(.*?)^```").FindAllStringSubmatch(page, -1)
+	for name, has := range files {
+		var found []string
+		for _, block := range blocks {
+			if strings.Contains(block[1], has) {
+				found = append(found, block[1])
+			}
+		}
+		if len(found) != 1 {
+			t.Fatalf("%d blocks have %q", len(found), has)
+		}
+		fmt.Fprintf(&script, "sed \"s,HOST,$ECRKIT_REGISTRY,g\" >%s <<'END_OF_BLOCK'\n%sEND_OF_BLOCK\n", name, found[0])
+	}
+	return script.String()
 }

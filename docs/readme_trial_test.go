@@ -112,17 +112,21 @@ func readmeCommands(t *testing.T, section, end string, least int) string {
 	}
 	_, part, _ := strings.Cut(string(text), "\n## "+section+"\n")
 	part, _, _ = strings.Cut(part, "\n## "+end)
-	return commandsOf(t, part, least)
+	return commandsOf(t, part, least, false)
 }
 
-// commandsOf returns the commands of a text, of which there are at least so many blocks.
-func commandsOf(t *testing.T, text string, least int) string {
+// commandsOf returns the commands of a text, of which there are at least so many blocks, each in a shell of its own
+// if apart.
+func commandsOf(t *testing.T, text string, least int, apart bool) string {
 	blocks := regexp.MustCompile("(?ms)^```sh\n(.*?)^```").FindAllStringSubmatch(text, -1)
 	if len(blocks) < least {
 		t.Fatalf("%d blocks of commands", len(blocks))
 	}
 	var script strings.Builder
 	for _, block := range blocks {
+		if apart {
+			block[1] = "(\n" + block[1] + ")\n"
+		}
 		script.WriteString(block[1])
 	}
 	return script.String()

@@ -24,8 +24,8 @@
 //
 // Each account has a registry in each region. In the AWS API the caller's keys select the account, and the scope of the
 // signature selects the region. On /v2/ the host name selects both: ACCOUNT.dkr.ecr.REGION.localhost:PORT. Any other name
-// selects the default registry: that of the first account in [DefaultRegion]. Another account's registry is refused:
-// repository policies are stored, not evaluated.
+// selects the default registry: that of the first account in [DefaultRegion]. Another account's registry is refused,
+// unless its policies allow the caller: they are evaluated as soon as a user or role of [Options.Accounts] has policies.
 //
 // # Test conditions
 //

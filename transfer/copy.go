@@ -11,7 +11,7 @@ import (
 )
 
 // Options describe what is copied and how. The zero value copies the only image of
-// the source and returns it no tag.
+// the source and sets no tag.
 type Options struct {
 	// Reference is the tag or digest of the image in the source; "" is the
 	// only image there.

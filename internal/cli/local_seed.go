@@ -90,7 +90,8 @@ func (app *App) seedImages(ctx context.Context, server *localecr.Server, s seed)
 	if err != nil {
 		return err
 	}
-	c := copying{app: app, referrers: true}
+	_, listsReferrers := source.(content.ReferrerLister) // a docker archive has none
+	c := copying{app: app, referrers: listsReferrers}
 	images, err := c.seedsOf(ctx, source, s)
 	if err != nil {
 		return err
