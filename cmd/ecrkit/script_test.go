@@ -175,6 +175,7 @@ func setFault(ts *testscript.TestScript, _ bool, args []string) {
 		"getrepositorypolicy": {Op: "GetRepositoryPolicy", Count: -1, Status: 400, Code: "AccessDeniedException"},
 		"invisible":           {Op: "DescribeImages", Count: 2, Status: 400, Code: "ImageNotFoundException"},
 		"neverlisted":         {Op: "DescribeImages", Count: -1, Status: 400, Code: "ImageNotFoundException"},
+		"stalledlist":         {Op: "DescribeRepositories", Count: -1, Stall: time.Hour},
 		"stall":               {Op: "GET /layers/{digest}", Count: -1, Stall: time.Minute},
 	}[args[0]]
 	ts.Check(ts.Value(serverKey{}).(*localecr.Server).SetFaults(fault))
