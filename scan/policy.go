@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
@@ -121,8 +122,12 @@ func ParsePolicy(r io.Reader) (*Policy, error) {
 }
 
 func (p *Policy) check() error {
-	if p.Version != 1 {
-		return fmt.Errorf("version is %d; write version: 1", p.Version)
+	switch p.Version {
+	case 1:
+	case 0:
+		return errors.New("version is missing; write version: 1")
+	default:
+		return fmt.Errorf("version %d is not known; write version: 1", p.Version)
 	}
 	if len(p.Block) == 0 {
 		return errors.New("it blocks nothing; write block: with a rule, as - severity: HIGH")
@@ -168,7 +173,7 @@ func (t *GateTerms) check() error {
 	for i, s := range t.Accept {
 		t.Accept[i] = Status(strings.ToUpper(string(s)))
 		if !t.Accept[i].Acceptable() {
-			return fmt.Errorf("accept: %q is none of %s", s, join(acceptableStatuses()))
+			return errors.New("accept: " + nearest.NoneOf(string(s), acceptableStatuses()))
 		}
 	}
 	return nil

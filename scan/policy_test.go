@@ -16,7 +16,7 @@ func policy(t testing.TB, text string) *Policy {
 
 func TestPoliciesThatAreWrong(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                     "version is 0; write version: 1",
+		"":                                     "version is missing; write version: 1",
 		"version: 2":                           "version is 2",
 		"version: 1":                           "it blocks nothing",
 		"version: 1\nblock: []":                "it blocks nothing",

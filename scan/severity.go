@@ -1,8 +1,10 @@
 package scan
 
 import (
-	"fmt"
+	"errors"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // Severity is the severity of a finding, FindingSeverity of the API.
@@ -33,7 +35,7 @@ func ParseSeverity(s string) (Severity, error) {
 			return known, nil
 		}
 	}
-	return "", fmt.Errorf("severity %q is none of CRITICAL, HIGH, MEDIUM, LOW, INFORMATIONAL and UNDEFINED", s)
+	return "", errors.New("severity " + nearest.NoneOf(s, Severities()))
 }
 
 // rank is higher for what is worse, and 0 for what is undefined.

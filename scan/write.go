@@ -2,12 +2,14 @@ package scan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/markdown"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // Format is the format of a report.
@@ -37,7 +39,7 @@ func ParseFormat(s string) (Format, error) {
 			return f, nil
 		}
 	}
-	return "", fmt.Errorf("format %q is none of %s", s, join(Formats()))
+	return "", errors.New("format " + nearest.NoneOf(s, Formats()))
 }
 
 // FormatOf returns the format for the name of a file: .json, .sarif, .xml, .md, .html
@@ -92,7 +94,7 @@ func (v Verdict) Write(w io.Writer, format Format, o WriteOptions) error {
 	case FormatCodeQuality:
 		return v.writeCodeQuality(w)
 	}
-	return fmt.Errorf("format %q is none of %s", format, join(Formats()))
+	return errors.New("format " + nearest.NoneOf(string(format), Formats()))
 }
 
 // oneLine makes one line of a text that a scan brings.

@@ -57,8 +57,10 @@ func ParsePolicy(r io.Reader) (*Policy, error) {
 		return nil, fmt.Errorf("it has more than %d bytes", maxPolicySize)
 	case err != nil:
 		return nil, err
+	case doc.Version == 0:
+		return nil, errors.New("version is missing; write version: 1")
 	case doc.Version != 1:
-		return nil, errors.New("version: this is none or another one; write version: 1")
+		return nil, fmt.Errorf("version %d is not known; write version: 1", doc.Version)
 	case doc.Default != "" && doc.Default != "accept" && doc.Default != "reject":
 		return nil, fmt.Errorf("default: %q is neither accept nor reject", doc.Default)
 	}

@@ -4,9 +4,12 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // Severity is how bad it is that a control failed.
@@ -28,7 +31,7 @@ func ParseSeverity(s string) (Severity, error) {
 	if severity := Severity(strings.ToUpper(s)); slices.Contains(Severities(), severity) {
 		return severity, nil
 	}
-	return "", fmt.Errorf("severity %q is none of %v", s, Severities())
+	return "", errors.New("severity " + nearest.NoneOf(s, Severities()))
 }
 
 // rank is 0 for the worst.

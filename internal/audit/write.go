@@ -2,6 +2,7 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/junit"
 	"github.com/ecrkit/ecrkit/internal/markdown"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/scan"
 )
 
@@ -37,7 +39,7 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 	case scan.FormatCodeQuality:
 		return r.writeCodeQuality(w)
 	}
-	return fmt.Errorf("format %q is none of %v", format, scan.Formats())
+	return errors.New("format " + nearest.NoneOf(string(format), scan.Formats()))
 }
 
 // text returns a block for the registry and each repository with a failed control, and a line with the totals.

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 // openGovernance returns the private registry at host, which may be left out for the
@@ -59,6 +61,9 @@ func (app *App) parseRegistry(host string) (auth.Registry, error) {
 	}
 	r, err := config.Registries.Parse(host)
 	if err != nil {
+		if wrong := ref.CheckHost(host); wrong != nil {
+			err = fmt.Errorf("host %w", wrong)
+		}
 		return auth.Registry{}, usageError{err}
 	}
 	return r, nil

@@ -62,6 +62,7 @@ type App struct {
 	opened  *ref.Opener // nil until the first endpoint is opened
 
 	running   context.Context // the command; nil is not Main
+	noHelp    error           // why --help has nothing to show
 	input     io.Reader       // Stdin, whose reads end with the context
 	result    []byte          // JSON that is written when the command ends
 	streamed  bool            // stdout has the bytes of a file, to which no JSON may be added
@@ -117,6 +118,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		app.input = newInput(ctx, stdin)
 	}
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = app.noHelp
+	}
 	return app.end(ctx, cmd, args, err)
 }
 

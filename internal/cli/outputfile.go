@@ -21,6 +21,9 @@ type outputFile struct {
 // createOutput opens what is to be at path. Who names a link, a device or a pipe means
 // what it leads to.
 func (app *App) createOutput(path string) (*outputFile, error) {
+	if path == "-" {
+		return nil, usagef("- is not stdout here; name a file")
+	}
 	o, err := app.openOutput(path)
 	var file *fs.PathError
 	if errors.As(err, &file) { // not of what is written beside it at first

@@ -51,6 +51,13 @@ func (s *proxyRuleSet) readAllowed(f proxyFlags) error {
 
 // add allows a host.
 func (s *proxyRuleSet) add(host string) error {
+	if scheme, rest, ok := strings.Cut(host, "://"); ok {
+		rest, _, _ = strings.Cut(rest, "/")
+		return fmt.Errorf("begins with %s://, which a host does not; write %s", scheme, rest)
+	}
+	if name, _, ok := strings.Cut(host, "/"); ok {
+		return fmt.Errorf("has a path, which a host does not; write %s", name)
+	}
 	canonical, err := registryname.Host(host)
 	if err == nil {
 		s.allow[canonical] = true

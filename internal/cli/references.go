@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -61,6 +63,12 @@ func (app *App) explainReference(s string, err error) error {
 		if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") || filepath.IsAbs(s) {
 			return fmt.Errorf("there is no file or directory %s", s)
 		}
+		if wrong := ref.CheckHost(s); wrong != nil && errors.Is(err, ref.ErrUnknownPlace) {
+			return fmt.Errorf("host %w", wrong)
+		}
+		if _, wrong := digest.Parse(s); wrong == nil {
+			return fmt.Errorf("there is no file or directory %s; for the image with that digest write HOST/REPOSITORY@%s", s, s)
+		}
 		if host, _ := app.Env(registryVariable); host != "" && errors.Is(err, ref.ErrUnknownPlace) && repositoryWord.MatchString(s) {
 			return fmt.Errorf("there is no file or directory %s; for the repository of that name write %s/%s", s, host, s)
 		}
@@ -108,6 +116,8 @@ func whatIsWrong(path string) string {
 	archive := tar.NewReader(f)
 	for entries := 0; ; entries++ {
 		switch _, err := archive.Next(); {
+		case entries == 0 && err != nil && err != io.EOF:
+			return "not a tar archive"
 		case err == io.EOF:
 			return "a tar archive without an image: it has neither oci-layout nor manifest.json"
 		case errors.Is(err, io.ErrUnexpectedEOF) && entries == 0:

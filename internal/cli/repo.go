@@ -104,6 +104,10 @@ func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 	if err != nil {
 		return auth.Registry{}, "", err
 	}
+	if strings.HasPrefix(text, "arn:") {
+		_, err := app.parseReference(text) // says what to write
+		return auth.Registry{}, "", err
+	}
 	host, pattern, _ := strings.Cut(text, "/")
 	if _, err := config.Registries.Parse(host); err != nil {
 		host, pattern = "", text
@@ -121,6 +125,9 @@ func (app *App) parseRepository(name string) (ref.Reference, error) {
 	config, err := app.settings()
 	if err != nil {
 		return ref.Reference{}, err
+	}
+	if strings.HasPrefix(name, "arn:") {
+		return app.parseReference(name) // which says what to write
 	}
 	full, slash := name, strings.Contains(name, "/")
 	if _, err := config.Registries.Parse(host); err != nil || !slash {

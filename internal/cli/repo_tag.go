@@ -39,8 +39,11 @@ func newRepoTagCommand(app *App) *cobra.Command {
 			tags := map[string]string{}
 			for _, arg := range args[1:] {
 				key, value, ok := strings.Cut(arg, "=")
-				if _, twice := tags[key]; !ok || key == "" || twice {
-					return usagef("%q is not KEY=VALUE, or KEY was given before", arg)
+				if !ok || key == "" {
+					return usagef("%q is not KEY=VALUE", arg)
+				}
+				if _, twice := tags[key]; twice {
+					return usagef("%q: the key %s was given before", arg, key)
 				}
 				tags[key] = value
 			}

@@ -81,6 +81,7 @@ func newRootCommand(app *App) *cobra.Command {
 	root.AddCommand(newVersionCommand(app), newManCommand(app))
 	root.AddCommand(newTopics()...)
 	addHelpCommand(root)
+	refuseHelpOfNothing(app, root)
 	root.InitDefaultCompletionCmd()
 	completeWithoutPackages(app, root)
 	root.SetUsageFunc(app.printUsage)
@@ -99,6 +100,9 @@ func checkUsage(app *App, cmd *cobra.Command) {
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if app.Quiet && app.Verbose {
 			return usagef("--quiet and --verbose exclude each other")
+		}
+		if err := checkValues(cmd); err != nil {
+			return err
 		}
 		if err := check(cmd, args); err != nil {
 			return usageError{err}

@@ -71,7 +71,16 @@ func (k *keys) public(ctx context.Context, name string) (*sign.Key, error) {
 	if isPrivate(pem) {
 		return nil, usagef("key %s is a private key; use the public one, which `ecrkit public-key %s` prints", name, name)
 	}
-	return sign.ParsePublicKey(name, pem)
+	return parsePublic(name, pem)
+}
+
+// parsePublic reads a public key that the command line names; what is none is a mistake there.
+func parsePublic(name string, pem []byte) (*sign.Key, error) {
+	key, err := sign.ParsePublicKey(name, pem)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return key, nil
 }
 
 // publicHalf loads the public key of any key.
@@ -83,7 +92,7 @@ func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
 	} else {
 		var pem []byte
 		if pem, err = k.pem(name); err == nil && !isPrivate(pem) {
-			return sign.ParsePublicKey(name, pem)
+			return parsePublic(name, pem)
 		}
 		if err == nil {
 			signer, err = k.fromPEM(ctx, name, pem)
@@ -99,6 +108,9 @@ func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
 func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Signer, error) {
 	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
 	if err != nil {
+		if !isPrivate(pem) {
+			return nil, usageError{err}
+		}
 		return nil, err
 	}
 	return sign.NewSigner(ctx, name, private)

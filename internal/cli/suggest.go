@@ -10,30 +10,63 @@ import (
 	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
-// pointers leads from the commands of other tools to those of ecrkit.
+// pointers leads from the commands of other tools, and from usual words for ours, to those of ecrkit.
 var pointers = map[string]string{
-	"login":    "use `ecrkit auth login HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
-	"logout":   "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
-	"cp":       "use `ecrkit copy SRC DST`",
-	"sync":     "use `ecrkit mirror apply CONFIG`, or for one repository `ecrkit copy SRC DST --all-tags`",
-	"images":   "use `ecrkit ls HOST/REPOSITORY`",
-	"catalog":  "use `ecrkit ls HOST`",
-	"manifest": "use `ecrkit inspect REF --raw` for a manifest, and `ecrkit index` to create or edit an index",
-	"config":   "use `ecrkit inspect REF --config`",
-	"referrer": "use `ecrkit tree REF`",
-	"discover": "use `ecrkit tree REF`",
-	"load":     "use `ecrkit pull REF docker-daemon:NAME:TAG`",
-	"save":     "use `ecrkit pull REF docker-archive:FILE`",
-	"export":   "use `ecrkit pull REF oci-archive:FILE`",
-	"remove":   "use `ecrkit rm REF`",
-	"create":   "use `ecrkit repo create NAME`",
-	"env":      "use `ecrkit local env` for a local ECR, and `ecrkit help environment` for the variables",
+	"login":                 "use `ecrkit auth login HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
+	"logout":                "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
+	"cp":                    "use `ecrkit copy SRC DST`",
+	"sync":                  "use `ecrkit mirror apply CONFIG`, or for one repository `ecrkit copy SRC DST --all-tags`",
+	"images":                "use `ecrkit ls HOST/REPOSITORY`",
+	"catalog":               "use `ecrkit ls HOST`",
+	"manifest":              "use `ecrkit inspect REF --raw` for a manifest, and `ecrkit index` to create or edit an index",
+	"config":                "use `ecrkit inspect REF --config`",
+	"referrer":              "use `ecrkit tree REF`",
+	"discover":              "use `ecrkit tree REF`",
+	"load":                  "use `ecrkit pull REF docker-daemon:NAME:TAG`",
+	"save":                  "use `ecrkit pull REF docker-archive:FILE`",
+	"export":                "use `ecrkit pull REF oci-archive:FILE`",
+	"remove":                "use `ecrkit rm REF`",
+	"create":                "use `ecrkit repo create NAME`",
+	"tags":                  "use `ecrkit ls HOST/REPOSITORY`",
+	"list-tags":             "use `ecrkit ls HOST/REPOSITORY`",
+	"repositories":          "use `ecrkit ls HOST`",
+	"describe-images":       "use `ecrkit ls HOST/REPOSITORY`",
+	"describe-repositories": "use `ecrkit repo ls`",
+	"create-repository":     "use `ecrkit repo create NAME`",
+	"delete-repository":     "use `ecrkit repo rm NAME`",
+	"get-login":             "use `ecrkit auth login HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
+	"get-login-password":    "use `ecrkit auth token HOST`, or have docker log in automatically: `ecrkit auth setup HOST`",
+	"append":                "use `ecrkit index add` for an image in an index; images are not built here",
+	"build":                 "images are not built here; push what docker buildx or another program built",
+	"attach":                "use `ecrkit attest REF --type TYPE --predicate FILE` for a signed statement",
+	"serve":                 "use `ecrkit local` for a local ECR, `ecrkit proxy` for a cache",
+	"audit":                 "use `ecrkit repo audit`",
+	"apply":                 "use `ecrkit repo apply FILE`, or `ecrkit mirror apply CONFIG`",
+	"local start":           "`ecrkit local` alone starts it",
+	"local run":             "`ecrkit local` alone starts it",
+	"local up":              "`ecrkit local` alone starts it",
+	"local stop":            "end it with Ctrl-C or kill",
+	"local down":            "end it with Ctrl-C or kill",
+	"proxy start":           "`ecrkit proxy` alone starts it",
+	"proxy run":             "`ecrkit proxy` alone starts it",
+	"proxy stop":            "end it with Ctrl-C or kill",
+	"auth get":              "use `ecrkit auth token HOST`",
+	"auth whoami":           "use `ecrkit auth explain HOST`",
+	"auth logout":           "use `ecrkit auth cache clear` to remove cached tokens, or `docker logout HOST`",
+	"lifecycle apply":       "use `ecrkit lifecycle put NAME --policy FILE`",
+	"lifecycle set":         "use `ecrkit lifecycle put NAME --policy FILE`",
+	"lifecycle test":        "use `ecrkit lifecycle evaluate`, or `ecrkit lifecycle lint FILE`",
+	"lifecycle validate":    "use `ecrkit lifecycle lint FILE`",
+	"mirror run":            "use `ecrkit mirror apply CONFIG`",
+	"mirror sync":           "use `ecrkit mirror apply CONFIG`",
+	"scan run":              "use `ecrkit scan start REF`, and then `ecrkit scan wait REF`",
+	"env":                   "use `ecrkit local env` for a local ECR, and `ecrkit help environment` for the variables",
 }
 
 // unknownCommand is the error of a word that is not a command below cmd.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	name := strings.TrimSpace(strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()) + " " + word)
-	if pointer := pointers[word]; pointer != "" && cmd == cmd.Root() {
+	if pointer := pointers[name]; pointer != "" {
 		return usagef("there is no command %q; %s", name, pointer)
 	}
 	if near := nearCommands(cmd, word); len(near) > 0 {
@@ -63,7 +96,12 @@ func nearCommands(cmd *cobra.Command, word string) []string {
 // flagError is the error of a flag that cmd cannot read, with the flag that may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "" {
+	if errors.As(err, &unknown) {
+		if text := habit(cmd, unknown.GetSpecifiedName()); text != "" {
+			return usagef("%w; %s", err, text)
+		}
+	}
+	if unknown != nil && unknown.GetSpecifiedShortnames() == "" {
 		var names []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			if !f.Hidden {

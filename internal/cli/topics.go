@@ -89,6 +89,18 @@ func addHelpCommand(root *cobra.Command) {
 	}
 }
 
+// refuseHelpOfNothing makes --help behind a word that is no command an error, as the word alone is.
+func refuseHelpOfNothing(app *App, root *cobra.Command) {
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 && cmd.Flags().Changed("help") {
+			app.noHelp = unknownCommand(cmd, words[0])
+			return
+		}
+		help(cmd, args)
+	})
+}
+
 // newTopics returns the help topics: commands that only have a text.
 func newTopics() []*cobra.Command {
 	return []*cobra.Command{

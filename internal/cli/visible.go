@@ -93,7 +93,7 @@ func (c *copying) checkAssert() error {
 		return nil
 	}
 	if err := digest.Digest(c.assert).Validate(); err != nil {
-		return usagef("--assert-digest %s: %w", c.assert, err)
+		return usagef("--assert-digest %s: %w; write sha256: and 64 hexadecimal digits in lower case", c.assert, err)
 	}
 	return nil
 }

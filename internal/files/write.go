@@ -19,9 +19,13 @@ type File struct {
 }
 
 // Create begins a file that is to be at path, with the permissions perm before the
-// umask. The temporary file has a random name that begins with [TempPrefix].
+// umask. The temporary file has a random name that begins with [TempPrefix]. An error names path.
 func Create(path string, perm fs.FileMode) (*File, error) {
-	return create(filepath.Join(filepath.Dir(path), TempPrefix+rand.Text()+".tmp"), path, perm)
+	f, err := create(filepath.Join(filepath.Dir(path), TempPrefix+rand.Text()+".tmp"), path, perm)
+	if failed, ok := err.(*fs.PathError); ok {
+		err = &fs.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+	}
+	return f, err
 }
 
 // CreateAs is [Create] with the temporary file temp, on the file system of path, in

@@ -2,12 +2,15 @@ package governance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+
+	"github.com/ecrkit/ecrkit/internal/nearest"
 )
 
 // accountSettings are those that Amazon ECR has, with their values:
@@ -26,9 +29,9 @@ func CheckAccountSetting(name, value string) error {
 	values, ok := accountSettings[name]
 	switch {
 	case !ok:
-		return fmt.Errorf("account setting %q is none of %v", name, AccountSettingNames())
+		return errors.New("account setting " + nearest.NoneOf(name, AccountSettingNames()))
 	case !slices.Contains(values, value):
-		return fmt.Errorf("account setting %s: value %q is none of %v", name, value, values)
+		return fmt.Errorf("account setting %s: value %s", name, nearest.NoneOf(value, values))
 	}
 	return nil
 }

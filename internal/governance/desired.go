@@ -113,8 +113,12 @@ func ParseDesired(in io.Reader, read func(name string) ([]byte, error)) (Desired
 	if err := strictyaml.Decode(bytes.NewReader(data), &f); err != nil {
 		return Desired{}, err
 	}
-	if f.Version != 1 {
-		return Desired{}, fmt.Errorf("version is %d; the file begins with version: 1", f.Version)
+	switch f.Version {
+	case 1:
+	case 0:
+		return Desired{}, errors.New("version is missing; write version: 1")
+	default:
+		return Desired{}, fmt.Errorf("version %d is not known; write version: 1", f.Version)
 	}
 	d := Desired{Registry: f.Registry, Scanning: f.Scanning, AccountSettings: f.AccountSettings}
 	seen := map[string]bool{}

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
@@ -40,7 +41,7 @@ func ParseMutability(mode string, exclusions []string) (Mutability, error) {
 	short, with := strings.CutSuffix(mode, withExclusion)
 	switch {
 	case short != "MUTABLE" && short != "IMMUTABLE":
-		return m, fmt.Errorf("tag mutability %q is none of %v", mode, types.ImageTagMutability("").Values())
+		return m, errors.New("tag mutability " + nearest.NoneOf(mode, types.ImageTagMutability("").Values()))
 	case with && len(exclusions) == 0:
 		return m, fmt.Errorf("tag mutability %s needs mutability exclusions", mode)
 	}

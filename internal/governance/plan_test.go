@@ -71,7 +71,7 @@ repositories:
 
 func TestDesiredIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                           "version is 0",
+		"":                           "version is missing",
 		"version: 2":                 "version is 2",
 		"version: 1":                 "says nothing",
 		"version: 1\nrepository: []": "repository",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/internal/repopolicy"
 )
 
@@ -67,13 +68,13 @@ func (t Template) Validate() error {
 	case err != nil:
 		return fmt.Errorf("template %s: %w", t.Prefix, err)
 	case !slices.Contains(encryptions, types.EncryptionType(t.Encryption)):
-		return fmt.Errorf("template %s: encryption %q is none of %v", t.Prefix, t.Encryption, encryptions)
+		return fmt.Errorf("template %s: encryption %s", t.Prefix, nearest.NoneOf(t.Encryption, encryptions))
 	case t.KMSKey != "" && t.Encryption == string(types.EncryptionTypeAes256):
 		return fmt.Errorf("template %s: encryption %s takes no KMS key", t.Prefix, t.Encryption)
 	}
 	for _, purpose := range t.AppliedFor {
 		if !slices.Contains(purposes, types.RCTAppliedFor(purpose)) {
-			return fmt.Errorf("template %s: it is applied for %q, which is none of %v", t.Prefix, purpose, purposes)
+			return fmt.Errorf("template %s: applied for: %s", t.Prefix, nearest.NoneOf(purpose, purposes))
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@
 package nearest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -27,6 +28,26 @@ func Names(missing string, names []string) []string {
 		found = append(found, c.name)
 	}
 	return found
+}
+
+// NoneOf returns the text of a value that has to be one of others: "LOWW" is none of HIGH, LOW; did you mean LOW?
+func NoneOf[T ~string](wrong string, names []T) string {
+	list := make([]string, len(names))
+	meant := ""
+	for i, name := range names {
+		list[i] = string(name)
+		if strings.EqualFold(wrong, list[i]) {
+			meant = list[i]
+		}
+	}
+	if near := Names(wrong, list); meant == "" && len(near) > 0 {
+		meant = near[0]
+	}
+	text := fmt.Sprintf("%q is none of %s", wrong, strings.Join(list, ", "))
+	if meant != "" {
+		text += fmt.Sprintf("; did you mean %s?", meant)
+	}
+	return text
 }
 
 // distance returns how many bytes are to be added, removed or replaced to make b of a,

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/ecrhost"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 )
 
@@ -16,22 +17,25 @@ var (
 	regionSuffix  = lazyregexp.New(`^[a-z]+(?:-[a-z]+)+-[0-9]+\.`)
 	amazonName    = lazyregexp.New(`\.amazonaws\.[a-z]{1,4}(?:\.[a-z]{2})?$`) // with usual slips at its end
 	bareDigest    = lazyregexp.New(`@[0-9a-f]{12,64}$`)
+	anyDigest     = lazyregexp.New(`^(.*)([@:])((?i:sha256):[0-9A-Fa-f]{64})$`)
+	registryARN   = lazyregexp.New(`^arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):`)
+	region        = lazyregexp.New(`^[a-z]{2,4}(?:-[a-z]+){1,2}-[0-9]$`)
+	account       = lazyregexp.New(`^[0-9]{12}$`)
 )
 
 // mistake returns what is wrong with a reference that can't be parsed, if it is one of
 // the usual mistakes, and otherwise err.
 func mistake(s string, registries auth.Registries, err error) error {
+	if m := anyDigest.FindStringSubmatch(s); m != nil && m[2] == "@" && m[3] != strings.ToLower(m[3]) {
+		return fmt.Errorf("has a digest in upper case; write %s@%s", m[1], strings.ToLower(m[3]))
+	}
 	kind, _, _ := strings.Cut(s, ":")
 	switch Kind(kind) {
 	case KindLayout, KindArchive, KindDockerArchive, KindDockerDaemon, StandardStream:
 		return err
 	}
 	if m := repositoryARN.FindStringSubmatch(s); m != nil {
-		for _, suffix := range []string{".amazonaws.com", ".amazonaws.com.cn"} {
-			if r, err := auth.ParseRegistry(m[2]+".dkr.ecr."+m[1]+suffix, nil); err == nil {
-				return fmt.Errorf("is an ARN; write %s/%s:TAG", r.Host, m[3])
-			}
-		}
+		return fmt.Errorf("is an ARN; the repository is %s/%s", ecrhost.Registry{Account: m[2], Region: m[1]}.CanonicalHost(), m[3])
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok && rest != "" && !strings.ContainsAny(scheme, "/.:@") {
 		return fmt.Errorf("begins with %s://, which a reference does not; write %s", scheme, rest)
@@ -57,6 +61,9 @@ func mistake(s string, registries auth.Registries, err error) error {
 	case bareDigest.FindStringSubmatch(s) != nil:
 		return errors.New("has a digest without its algorithm; write @sha256: before the 64 hexadecimal digits")
 	}
+	if m := anyDigest.FindStringSubmatch(s); m != nil && m[2] == ":" && m[1] != "" {
+		return fmt.Errorf("has a digest in the place of a tag; write %s@%s", m[1], strings.ToLower(m[3]))
+	}
 	if i := strings.LastIndex(s, "@sha256:"); i >= 0 && len(s)-i-len("@sha256:") != 64 {
 		return fmt.Errorf("has a digest of %d hexadecimal digits; all 64 are needed", len(s)-i-len("@sha256:"))
 	}
@@ -66,11 +73,19 @@ func mistake(s string, registries auth.Registries, err error) error {
 	return err
 }
 
-// CheckHost returns why a host that resembles those of Amazon ECR is not one, and nil for
-// any other host.
+// CheckHost returns why a host that resembles those of Amazon ECR is not one, or that it is an ARN, a region or an
+// account, and nil for any other host.
 func CheckHost(host string) error {
 	name, _, _ := strings.Cut(strings.ToLower(host), ":")
 	const right = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+	switch m := registryARN.FindStringSubmatch(host + ":"); {
+	case m != nil:
+		return fmt.Errorf("%q is an ARN; the registry is %s", host, ecrhost.Registry{Account: m[2], Region: m[1]}.CanonicalHost())
+	case region.MatchString(host):
+		return fmt.Errorf("%q is a region; the registry is %s", host, ecrhost.Registry{Account: "ACCOUNT", Region: host}.CanonicalHost())
+	case account.MatchString(host):
+		return fmt.Errorf("%q is an account; the registry is %s", host, ecrhost.Registry{Account: host, Region: "REGION"}.CanonicalHost())
+	}
 	if _, err := auth.ParseRegistry(host, nil); err == nil || amazonName.FindStringSubmatch(name) == nil {
 		return nil
 	}

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagPointer leads from flags of other tools to what ecrkit has instead.
+type flagPointer struct {
+	flags string // separated by spaces, without hyphens
+	needs string // the flag that a command must have for the text to hold; "" is every command
+	text  string
+}
+
+// flagPointers are tried in this order.
+var flagPointers = []flagPointer{
+	{"insecure tls-verify src-tls-verify dest-tls-verify plain-http from-plain-http to-plain-http insecure-skip-tls-verify no-verify-ssl k", "",
+		"a loopback address is read over plain HTTP without a flag; for a certificate authority of your own set SSL_CERT_FILE"},
+	{"ca-bundle ca-file cert-dir", "", "set AWS_CA_BUNDLE for AWS, SSL_CERT_FILE for other registries"},
+	{"creds src-creds dest-creds from-username to-username username password password-stdin u p authfile src-authfile dest-authfile registry-config registry-token no-creds", "",
+		"credentials are those of AWS for Amazon ECR, and of docker (`docker login HOST`) for other registries"},
+	{"profile", "", "choose an AWS profile with AWS_PROFILE, or by registry in config.yaml"},
+	{"region registry-id account", "", "the account and the region are those in the name of the registry"},
+	{"endpoint-url endpoint", "", "set AWS_ENDPOINT_URL_ECR"},
+	{"all all-platforms multi-arch a", "platform", "an index goes with all its images unless --platform chooses some; `ecrkit copy SRC DST --all-tags` copies all tags"},
+	{"all-tags", "", "use `ecrkit copy SRC DST --all-tags`"},
+	{"tag image-tag t", "", "a tag is part of the name: HOST/REPOSITORY:TAG"},
+	{"digest image-digest", "", "a digest is part of the name: HOST/REPOSITORY@DIGEST"},
+	{"repository-name repository repository-names name image", "", "a repository or image is an argument: HOST/REPOSITORY:TAG"},
+	{"preserve-digests keep-digests", "keep-digest", "manifests are never changed; --keep-digest refuses a choice of platforms that makes another index"},
+	{"oci-layout from-oci-layout to-oci-layout oci", "", "write oci:DIRECTORY[:TAG] for a layout"},
+	{"recursive r include-referrers", "referrers", "use --referrers"},
+	{"dest-compress-format compression-format", "compression", "use --compression"},
+	{"image-tag-mutability", "immutable-tags", "use --immutable-tags"},
+	{"image-scanning-configuration", "scan-on-push", "use --scan-on-push"},
+	{"force f y assume-yes no-prompt", "yes", "use --yes"},
+	{"jobs j parallel concurrency max-concurrent-downloads image-parallel-copies", "connections", "use --connections"},
+	{"json format f", "", "use --output json"},
+	{"query filter jq", "", "use --output json, and jq"},
+	{"debug d trace log-level loglevel", "", "use --verbose"},
+	{"silent s", "", "use --quiet"},
+	{"no-progress", "progress", "use --progress none"},
+	{"noop n check", "dry-run", "use --dry-run"},
+}
+
+// habit returns what ecrkit has instead of a flag of other tools; "" if it is not known.
+func habit(cmd *cobra.Command, flag string) string {
+	for _, p := range flagPointers {
+		if p.needs != "" && cmd.Flags().Lookup(p.needs) == nil {
+			continue
+		}
+		for known := range strings.FieldsSeq(p.flags) {
+			if known == flag {
+				return p.text
+			}
+		}
+	}
+	return ""
+}
+
+// checkValues refuses a flag whose value is the flag that follows it: with "--sign --dry-run" nobody means a key of that
+// name.
+func checkValues(cmd *cobra.Command) error {
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if slice, ok := f.Value.(pflag.SliceValue); ok {
+			values = slice.GetSlice()
+		}
+		for _, value := range values {
+			name, long := strings.CutPrefix(value, "--")
+			name, _, _ = strings.Cut(name, "=")
+			if err == nil && long && cmd.Flags().Lookup(name) != nil {
+				err = usagef("--%s has no value: %s, which follows it, is a flag; see %s --help", f.Name, value, cmd.CommandPath())
+			}
+		}
+	})
+	return err
+}
+
+// misplaced returns what to do about a file that does not exist: that stdin is not read where the file is "-", and the
+// order of the arguments if another one is a file; "" if neither is so.
+func misplaced(cmd *cobra.Command, err error) string {
+	var missing *fs.PathError
+	if !errors.As(err, &missing) || !errors.Is(missing, fs.ErrNotExist) {
+		return ""
+	}
+	if missing.Path == "-" {
+		return "stdin is not read here; name a file"
+	}
+	args := cmd.Flags().Args()
+	at := slices.Index(args, missing.Path)
+	for i, arg := range args {
+		if info, err := os.Stat(arg); at >= 0 && i != at && err == nil && info.Mode().IsRegular() {
+			return "the order is: " + cmd.UseLine()
+		}
+	}
+	return ""
+}
