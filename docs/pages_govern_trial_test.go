@@ -2,6 +2,8 @@
 
 package docs_test
 
+import "testing"
+
 // governPages are about policies and settings.
 var governPages = []page{
 	{
@@ -121,3 +123,6 @@ aws ecr batch-get-image >manifests.json
 		},
 	},
 }
+
+// TestTrialPagesOfGovernance is [TestTrialPages] for others.
+func TestTrialPagesOfGovernance(t *testing.T) { runPages(t, governPages) }

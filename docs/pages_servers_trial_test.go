@@ -2,6 +2,8 @@
 
 package docs_test
 
+import "testing"
+
 // brief makes a function of ecrkit, which starts a server that a page starts in the foreground, with its flags, until it
 // is ready, and ends it.
 const brief = `
@@ -104,3 +106,6 @@ ecrkit public-key alias/release >release.pub
 		want: []string{"kubectl apply"},
 	},
 }
+
+// TestTrialPagesOfServers is [TestTrialPages] for others.
+func TestTrialPagesOfServers(t *testing.T) { runPages(t, serverPages) }

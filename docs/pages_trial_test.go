@@ -100,12 +100,15 @@ ssh() { cat >loaded.tar; }
 
 // TestTrialPages runs the commands of the pages, with a local ECR in the place of HOST. docker, cosign and the aws CLI
 // are stand-ins, as in [TestTrialReadme].
-func TestTrialPages(t *testing.T) {
+func TestTrialPages(t *testing.T) { runPages(t, pages) }
+
+// runPages runs the commands of pages.
+func runPages(t *testing.T, pages []page) {
 	bin := t.TempDir()
 	if err := binaries.Build(bin, "cmd/ecrkit", "cmd/docker-credential-ecrkit"); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range slices.Concat(pages, governPages, serverPages) {
+	for _, p := range pages {
 		t.Run(p.file, func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(p.file)

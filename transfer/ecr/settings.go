@@ -16,7 +16,6 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
-	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -54,7 +53,7 @@ func (s Settings) Validate() error {
 	encryption := s.encryption()
 	switch {
 	case encryption != "" && !slices.Contains(known, encryption):
-		return errors.New("encryption " + nearest.NoneOf(string(encryption), known))
+		return fmt.Errorf("encryption %q is none of %s", encryption, strings.ReplaceAll(strings.Trim(fmt.Sprint(known), "[]"), " ", ", "))
 	case s.KMSKey != "" && encryption == types.EncryptionTypeAes256:
 		return fmt.Errorf("encryption %s takes no KMS key", encryption)
 	case len(s.MutabilityExclusions) > 5:
