@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
@@ -75,6 +76,9 @@ func (app *App) verifySets(ctx context.Context, sets []string, f mirrorVerifyFla
 	for _, path := range sets {
 		set, err := app.verifySet(ctx, path, f)
 		if err != nil {
+			if !strings.Contains(err.Error(), path) {
+				err = fmt.Errorf("%s: %w", showFile(path), err)
+			}
 			failures = append(failures, err)
 		} else {
 			verified = append(verified, set)

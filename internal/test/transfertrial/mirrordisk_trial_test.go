@@ -73,16 +73,6 @@ func (d *disk) fill(free int64) string {
 	return path
 }
 
-// fails runs ecrkit, which has to fail with a text, and returns its output.
-func (s *site) fails(text string, args ...string) string {
-	s.t.Helper()
-	out, err := s.command(args...).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), text) {
-		s.t.Errorf("ecrkit %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
 // TestTrialMirrorDisk exports to a disk that has no room, and to one that becomes full in the middle.
 func TestTrialMirrorDisk(t *testing.T) {
 	t.Parallel()

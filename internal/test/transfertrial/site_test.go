@@ -159,6 +159,16 @@ func (s *site) run(args ...string) {
 	}
 }
 
+// fails runs ecrkit, which has to fail with a text, and returns its output.
+func (s *site) fails(text string, args ...string) string {
+	s.t.Helper()
+	out, err := s.command(args...).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), text) {
+		s.t.Errorf("ecrkit %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
 // image is the reference of a tag in a repository.
 func (s *site) image(repository, tag string) string { return s.registry + "/" + repository + ":" + tag }
 
