@@ -17,7 +17,7 @@ func policy(t testing.TB, text string) *Policy {
 func TestPoliciesThatAreWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     "version is missing; write version: 1",
-		"version: 2":                           "version is 2",
+		"version: 2":                           "version 2 is not known; write version: 1",
 		"version: 1":                           "it blocks nothing",
 		"version: 1\nblock: []":                "it blocks nothing",
 		"version: 1\nblok: []":                 "blok",

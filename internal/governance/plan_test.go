@@ -72,7 +72,7 @@ repositories:
 func TestDesiredIsRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                           "version is missing",
-		"version: 2":                 "version is 2",
+		"version: 2":                 "version 2 is not known; write version: 1",
 		"version: 1":                 "says nothing",
 		"version: 1\nrepository: []": "repository",
 		"version: 1\nrepositories: [{name: app, name: b}]":                                             "name",
@@ -95,7 +95,7 @@ func TestDesiredIsRefused(t *testing.T) {
 		"version: 1\naccountSettings: {MOUNTS: ENABLED}":                                               `account setting "MOUNTS"`,
 		"version: 1\ntemplates: [{prefix: a}]":                                                         "template a is applied for nothing",
 		"version: 1\ntemplates: [{prefix: A, appliedFor: [CREATE_ON_PUSH]}]":                           `template prefix "A"`,
-		"version: 1\ntemplates: [{prefix: a, appliedFor: [PUSH]}]":                                     `applied for "PUSH"`,
+		"version: 1\ntemplates: [{prefix: a, appliedFor: [PUSH]}]":                                     `applied for: "PUSH" is none of`,
 		"version: 1\ntemplates: [{appliedFor: [REPLICATION]}]":                                         "template 1 has no prefix",
 		"version: 1\ntemplates: [{prefix: a, appliedFor: [REPLICATION]}, {prefix: a}]":                 "template a is there twice",
 		"version: 1\nregistryPolicy: all":                                                              `registryPolicy is neither a policy nor "none"`,

@@ -125,7 +125,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{"https://" + ecrHost + "/app", "begins with https://, which a reference does not; write " + ecrHost + "/app"},
 		{"docker://ghcr.io/app:1", "write ghcr.io/app:1"},
 		{"arn:aws:ecr:us-east-1:123456789012:repository/team/app", "is an ARN; the repository is 123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"},
-		{"arn:aws-cn:ecr:cn-north-1:123456789012:repository/app", "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/app:TAG"},
+		{"arn:aws-cn:ecr:cn-north-1:123456789012:repository/app", "the repository is 123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/app"},
 		{"'" + ecrHost + "/app:1'", "a quotation mark"},
 		{ecrHost + "/app:$TAG", "a $ in it"},
 		{ecrHost + "/app:1 ", "white space in it"},
