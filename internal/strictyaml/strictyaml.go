@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -174,6 +175,9 @@ func Decode(r io.Reader, v any) (err error) {
 			return errors.New("there is more than one YAML document in it")
 		}
 		read = true
+		if err := (wholeNumbers{map[string]ast.Node{}}).check(d.Body, reflect.TypeOf(v), nil); err != nil {
+			return err
+		}
 		if err := yaml.NodeToValue(d.Body, v, yaml.DisallowUnknownField()); err != nil {
 			return withoutSource{err, document, keysOf(reflect.TypeOf(v))}
 		}
