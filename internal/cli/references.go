@@ -116,8 +116,6 @@ func whatIsWrong(path string) string {
 	archive := tar.NewReader(f)
 	for entries := 0; ; entries++ {
 		switch _, err := archive.Next(); {
-		case entries == 0 && err != nil && err != io.EOF:
-			return "not a tar archive"
 		case err == io.EOF:
 			return "a tar archive without an image: it has neither oci-layout nor manifest.json"
 		case errors.Is(err, io.ErrUnexpectedEOF) && entries == 0:
