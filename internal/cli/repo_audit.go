@@ -53,7 +53,8 @@ some repositories cannot be read, the others are audited (exit code 3).
 
 The JSON is one object: registry (ACCOUNT/REGION), host, pattern, auditedAt, skipped,
 repositories (name, arn, findings: id, severity, text, command, placeholders), registryFindings
-(the same and object; null with PATTERN), failed (messages), notChecked (messages), summary (repositories, clean, findings,
+(the same and object; null with PATTERN), failed (messages), notChecked (messages), summary
+(repositories, clean, findings,
 bySeverity). Needs the permissions of ecrkit repo describe, ecr:DescribeRegistry, for replicas
 ecr:DescribeRepositories, ecr:GetLifecyclePolicy and ecr:DescribeRepositoryCreationTemplates in
 their region, and without PATTERN ecr:GetRegistryPolicy, ecr:DescribePullThroughCacheRules and
