@@ -83,8 +83,8 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// TestLocalHasNoMemoryLimit looks at the limit while a local ECR serves.
-func TestLocalHasNoMemoryLimit(t *testing.T) {
+// TestLocalMemoryLimit looks at the limit while a local ECR serves, and after it has ended.
+func TestLocalMemoryLimit(t *testing.T) {
 	unlimited := debug.SetMemoryLimit(-1)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -106,11 +106,14 @@ func TestLocalHasNoMemoryLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	if limit := debug.SetMemoryLimit(-1); limit != unlimited {
-		t.Errorf("limit %d, want none", limit)
+	if limit := debug.SetMemoryLimit(-1); limit != localMemory {
+		t.Errorf("limit %d, want %d", limit, localMemory)
 	}
 	cancel()
 	if got := <-code; got != exitDone {
 		t.Errorf("exit code %d", got)
+	}
+	if limit := debug.SetMemoryLimit(-1); limit != unlimited {
+		t.Errorf("limit %d after the end, want %d", limit, unlimited)
 	}
 }
