@@ -1,3 +1,4 @@
+#!/bin/sh
 # sh inmemory.sh COMMAND... runs COMMAND with its temporary files in memory, if Linux has enough of it:
 # tests write many small files and sync each, for which a disk needs most of the time.
 # The directory has the same name each time, because go test takes an old result only for the same TMPDIR.
@@ -8,7 +9,8 @@ memory=/dev/shm/ecrkit-test-$(id -u)
 prepared() {
 	test -z "${TMPDIR-}" && test -r /proc/meminfo || return 1
 	test "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)" -ge 8388608 || return 1
-	mkdir -p -m 700 "$memory" && test -O "$memory" && ! test -L "$memory" || return 1
+	test -d "$memory" || mkdir -m 700 "$memory" || return 1
+	test -O "$memory" && ! test -L "$memory" || return 1
 	test "$(df -P -k "$memory" | awk 'NR == 2 { print $4 }')" -ge 4194304 || return 1
 	printf '#!/bin/sh\n' >"$memory/run.$$" && chmod 700 "$memory/run.$$" && "$memory/run.$$"
 	result=$?
