@@ -156,7 +156,7 @@ func (c *resolver) namedSource(name string) (CredentialSource, error) {
 		}
 		return CredentialSource{}, fmt.Errorf("%w: credential_source = EcsContainer outside of a container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor …_FULL_URI is set", ErrNoCredentials)
 	}
-	return CredentialSource{}, fmt.Errorf("credential_source %q is none of Environment, Ec2InstanceMetadata, EcsContainer", name)
+	return CredentialSource{}, fmt.Errorf("credential_source %q is not one of Environment, Ec2InstanceMetadata, EcsContainer", name)
 }
 
 func static(source aws.CredentialSource, keys aws.Credentials, step string) CredentialSource {

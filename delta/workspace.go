@@ -157,7 +157,7 @@ func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext
 
 // encodingOf returns how a layer is compressed.
 func encodingOf(in *bufio.Reader) string {
-	magic, _ := in.Peek(4) // a short layer is none of the compressed ones
+	magic, _ := in.Peek(4) // a short layer is not one of the compressed ones
 	switch {
 	case len(magic) >= 2 && magic[0] == 0x1f && magic[1] == 0x8b:
 		return encodingGzip

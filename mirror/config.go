@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -104,6 +105,27 @@ func readConfig(r io.Reader, lookup func(string) (string, bool), validate func(C
 	return c, err
 }
 
+// CheckDestination reports what is wrong with a destination, which is HOST or HOST/PREFIX.
+func CheckDestination(d string) error {
+	host, prefix, nested := strings.Cut(d, "/")
+	switch {
+	case host != "" && (!nested || content.IsRepositoryName(prefix)):
+		return nil
+	case host != "" && content.IsRepositoryName(strings.ToLower(prefix)):
+		return fmt.Errorf("%q is not HOST or HOST/PREFIX: names of repositories are in lower case", d)
+	}
+	return fmt.Errorf("%q is not HOST or HOST/PREFIX", d)
+}
+
+// Validate reports whether e is known; "" is [Overwrite].
+func (e ExistingTags) Validate() error {
+	known := []ExistingTags{Overwrite, Skip, Retag, Refuse}
+	if e == "" || slices.Contains(known, e) {
+		return nil
+	}
+	return errors.New(nearest.NotOneOf(string(e), known))
+}
+
 // Validate reports what is wrong with the configuration. The error wraps [ErrConfig].
 func (c Config) Validate() error {
 	var problems []error
@@ -111,17 +133,15 @@ func (c Config) Validate() error {
 		problems = append(problems, problem("destinations is empty: name a registry, HOST or HOST/PREFIX"))
 	}
 	for i, d := range c.Destinations {
-		if host, prefix, nested := strings.Cut(d, "/"); host == "" || nested && !content.IsRepositoryName(prefix) {
-			problems = append(problems, problem("destinations[%d]: %q is not HOST or HOST/PREFIX", i, d))
+		if err := CheckDestination(d); err != nil {
+			problems = append(problems, problem("destinations[%d]: %w", i, err))
 		}
 		if slices.Contains(c.Destinations[:i], d) {
 			problems = append(problems, problem("destinations[%d]: %s is listed twice", i, d))
 		}
 	}
-	switch c.Existing {
-	case "", Overwrite, Skip, Refuse, Retag:
-	default:
-		problems = append(problems, problem("existing: %q is not %s, %s, %s or %s", c.Existing, Overwrite, Skip, Refuse, Retag))
+	if err := c.Existing.Validate(); err != nil {
+		problems = append(problems, problem("existing: %w", err))
 	}
 	if err := c.Repositories.validate(); err != nil {
 		problems = append(problems, problem("repositories: %w", err))

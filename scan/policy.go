@@ -173,7 +173,7 @@ func (t *GateTerms) check() error {
 	for i, s := range t.Accept {
 		t.Accept[i] = Status(strings.ToUpper(string(s)))
 		if !t.Accept[i].Acceptable() {
-			return errors.New("accept: " + nearest.NoneOf(string(s), acceptableStatuses()))
+			return errors.New("accept: " + nearest.NotOneOf(string(s), acceptableStatuses()))
 		}
 	}
 	return nil

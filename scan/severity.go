@@ -35,7 +35,7 @@ func ParseSeverity(s string) (Severity, error) {
 			return known, nil
 		}
 	}
-	return "", errors.New("severity " + nearest.NoneOf(s, Severities()))
+	return "", errors.New("severity " + nearest.NotOneOf(s, Severities()))
 }
 
 // rank is higher for what is worse, and 0 for what is undefined.

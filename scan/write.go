@@ -39,7 +39,7 @@ func ParseFormat(s string) (Format, error) {
 			return f, nil
 		}
 	}
-	return "", errors.New("format " + nearest.NoneOf(s, Formats()))
+	return "", errors.New("format " + nearest.NotOneOf(s, Formats()))
 }
 
 // FormatOf returns the format for the name of a file: .json, .sarif, .xml, .md, .html
@@ -94,7 +94,7 @@ func (v Verdict) Write(w io.Writer, format Format, o WriteOptions) error {
 	case FormatCodeQuality:
 		return v.writeCodeQuality(w)
 	}
-	return errors.New("format " + nearest.NoneOf(string(format), Formats()))
+	return errors.New("format " + nearest.NotOneOf(string(format), Formats()))
 }
 
 // oneLine makes one line of a text that a scan brings.

@@ -162,7 +162,7 @@ func (r *policyRule) takeEnforcement(e Enforcement) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("signatureVerificationPolicy: %q is none of REQUIRED, WARN, NONE", e)
+	return fmt.Errorf("signatureVerificationPolicy: %q is not one of REQUIRED, WARN, NONE", e)
 }
 
 // The values of multiArch.
@@ -182,12 +182,12 @@ func (r *policyRule) takeRequirements(d ruleDocument) error {
 	}
 	for _, f := range d.Formats {
 		if !slices.Contains([]Format{FormatBundle, FormatLegacy, FormatOCI11}, f) {
-			return fmt.Errorf("formats: %q is none of %s, %s, %s", f, FormatBundle, FormatLegacy, FormatOCI11)
+			return fmt.Errorf("formats: %q is not one of %s, %s, %s", f, FormatBundle, FormatLegacy, FormatOCI11)
 		}
 	}
 	for _, a := range d.Algorithms {
 		if !slices.Contains(algorithms, a) {
-			return fmt.Errorf("algorithms: %q is none of %s", a, joined(algorithms))
+			return fmt.Errorf("algorithms: %q is not one of %s", a, joined(algorithms))
 		}
 	}
 	for _, t := range d.PredicateTypes {
@@ -217,7 +217,7 @@ func (r *policyRule) takeSignedRepository(s string) error {
 	case s == "", s == signedAny, s == signedSame:
 		return nil
 	case strings.Contains(s, "*") || !repositoryScope.MatchString(s):
-		return fmt.Errorf("signedRepository: %q is none of %s, %s and HOST/REPOSITORY", s, signedAny, signedSame)
+		return fmt.Errorf("signedRepository: %q is not one of %s, %s and HOST/REPOSITORY", s, signedAny, signedSame)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ package audit
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -31,7 +30,7 @@ func ParseSeverity(s string) (Severity, error) {
 	if severity := Severity(strings.ToUpper(s)); slices.Contains(Severities(), severity) {
 		return severity, nil
 	}
-	return "", errors.New("severity " + nearest.NoneOf(s, Severities()))
+	return "", errors.New("severity " + nearest.NotOneOf(s, Severities()))
 }
 
 // rank is 0 for the worst.
@@ -112,5 +111,5 @@ func CheckControl(id string) (string, error) {
 		}
 		known = append(known, c.ID)
 	}
-	return "", fmt.Errorf("control %q is none of %s", id, strings.Join(known, ", "))
+	return "", errors.New("control " + nearest.NotOneOf(id, known))
 }

@@ -39,7 +39,7 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 	case scan.FormatCodeQuality:
 		return r.writeCodeQuality(w)
 	}
-	return errors.New("format " + nearest.NoneOf(string(format), scan.Formats()))
+	return errors.New("format " + nearest.NotOneOf(string(format), scan.Formats()))
 }
 
 // text returns a block for the registry and each repository with a failed control, and a line with the totals.

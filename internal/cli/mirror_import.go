@@ -98,8 +98,11 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
 		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
 	}
-	if err := (mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing), Images: []mirror.ImageRules{{From: "HOST/image"}}}).Validate(); err != nil {
+	if err := mirror.CheckDestination(destination); err != nil {
 		return usageError{err}
+	}
+	if err := mirror.ExistingTags(f.existing).Validate(); err != nil {
+		return usagef("--existing: %w", err)
 	}
 	options, err := app.setOptions(ctx, f.keys)
 	if err != nil {

@@ -29,9 +29,9 @@ func CheckAccountSetting(name, value string) error {
 	values, ok := accountSettings[name]
 	switch {
 	case !ok:
-		return errors.New("account setting " + nearest.NoneOf(name, AccountSettingNames()))
+		return errors.New("account setting " + nearest.NotOneOf(name, AccountSettingNames()))
 	case !slices.Contains(values, value):
-		return fmt.Errorf("account setting %s: value %s", name, nearest.NoneOf(value, values))
+		return fmt.Errorf("account setting %s: value %s", name, nearest.NotOneOf(value, values))
 	}
 	return nil
 }

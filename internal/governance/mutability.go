@@ -41,7 +41,7 @@ func ParseMutability(mode string, exclusions []string) (Mutability, error) {
 	short, with := strings.CutSuffix(mode, withExclusion)
 	switch {
 	case short != "MUTABLE" && short != "IMMUTABLE":
-		return m, errors.New("tag mutability " + nearest.NoneOf(mode, types.ImageTagMutability("").Values()))
+		return m, errors.New("tag mutability " + nearest.NotOneOf(mode, types.ImageTagMutability("").Values()))
 	case with && len(exclusions) == 0:
 		return m, fmt.Errorf("tag mutability %s needs mutability exclusions", mode)
 	}

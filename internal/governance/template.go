@@ -68,13 +68,13 @@ func (t Template) Validate() error {
 	case err != nil:
 		return fmt.Errorf("template %s: %w", t.Prefix, err)
 	case !slices.Contains(encryptions, types.EncryptionType(t.Encryption)):
-		return fmt.Errorf("template %s: encryption %s", t.Prefix, nearest.NoneOf(t.Encryption, encryptions))
+		return fmt.Errorf("template %s: encryption %s", t.Prefix, nearest.NotOneOf(t.Encryption, encryptions))
 	case t.KMSKey != "" && t.Encryption == string(types.EncryptionTypeAes256):
 		return fmt.Errorf("template %s: encryption %s takes no KMS key", t.Prefix, t.Encryption)
 	}
 	for _, purpose := range t.AppliedFor {
 		if !slices.Contains(purposes, types.RCTAppliedFor(purpose)) {
-			return fmt.Errorf("template %s: applied for: %s", t.Prefix, nearest.NoneOf(purpose, purposes))
+			return fmt.Errorf("template %s: applied for: %s", t.Prefix, nearest.NotOneOf(purpose, purposes))
 		}
 	}
 	return nil

@@ -30,8 +30,8 @@ func Names(missing string, names []string) []string {
 	return found
 }
 
-// NoneOf returns the text of a value that has to be one of others: "LOWW" is none of HIGH, LOW; did you mean LOW?
-func NoneOf[T ~string](wrong string, names []T) string {
+// NotOneOf returns the text of a value that has to be one of others: "LOWW" is not one of HIGH, LOW; did you mean LOW?
+func NotOneOf[T ~string](wrong string, names []T) string {
 	list := make([]string, len(names))
 	meant := ""
 	for i, name := range names {
@@ -43,7 +43,7 @@ func NoneOf[T ~string](wrong string, names []T) string {
 	if near := Names(wrong, list); meant == "" && len(near) > 0 {
 		meant = near[0]
 	}
-	text := fmt.Sprintf("%q is none of %s", wrong, strings.Join(list, ", "))
+	text := fmt.Sprintf("%q is not one of %s", wrong, strings.Join(list, ", "))
 	if meant != "" {
 		text += fmt.Sprintf("; did you mean %s?", meant)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -53,7 +54,7 @@ func (s Settings) Validate() error {
 	encryption := s.encryption()
 	switch {
 	case encryption != "" && !slices.Contains(known, encryption):
-		return fmt.Errorf("encryption %q is none of %s", encryption, strings.ReplaceAll(strings.Trim(fmt.Sprint(known), "[]"), " ", ", "))
+		return errors.New("encryption " + nearest.NotOneOf(string(encryption), known))
 	case s.KMSKey != "" && encryption == types.EncryptionTypeAes256:
 		return fmt.Errorf("encryption %s takes no KMS key", encryption)
 	case len(s.MutabilityExclusions) > 5:

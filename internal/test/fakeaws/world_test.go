@@ -158,7 +158,7 @@ func TestPrincipals(t *testing.T) {
 			}
 			for _, kept := range []string{secret, m.AccessKeyID} {
 				if !slices.Contains(w.Principals.Secrets(), kept) {
-					t.Error("the password or the access key ID is none of the secrets")
+					t.Error("the password or the access key ID is not one of the secrets")
 				}
 			}
 			if w.Connections() == 0 {

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build trial && linux
 
 package transfertrial
 
@@ -55,9 +55,9 @@ func (s *site) names(t *testing.T, repository string) string {
 	return string(out)
 }
 
-// TestMirrorChain imports a full set and twenty that build on it by one command, in any order: the destination is what a direct
+// TestTrialMirrorChain imports a full set and twenty that build on it by one command, in any order: the destination is what a direct
 // mirror makes.
-func TestMirrorChain(t *testing.T) {
+func TestTrialMirrorChain(t *testing.T) {
 	t.Parallel()
 	s := start(t, localecr.Options{})
 	const deltas = 20

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build trial && linux
 
 package transfertrial
 
@@ -14,8 +14,8 @@ import (
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// TestMirrorOverNight has thirteen hours pass in the middle of each step: tokens and pre-signed URLs expire.
-func TestMirrorOverNight(t *testing.T) {
+// TestTrialMirrorOverNight has thirteen hours pass in the middle of each step: tokens and pre-signed URLs expire.
+func TestTrialMirrorOverNight(t *testing.T) {
 	t.Parallel()
 	s := start(t, localecr.Options{})
 	m := makeImage(t, random, 3*mib, mib)
