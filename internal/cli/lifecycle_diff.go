@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/lifecycle"
@@ -75,7 +76,7 @@ func (app *App) diffPolicies(ctx context.Context, oldName, newName string, f eva
 	}
 	text := differenceTable(in.inventory, before, after, app.columns())
 	text += fmt.Sprintf("%d more %s, %d %s saved; the old policy frees %s, the new one %s\n",
-		len(result.Expired), verb(len(result.Expired) == 1, "expire", "expires"), len(result.Saved), verb(len(result.Saved) == 1, "are", "is"), bytesWords(result.OldBytes), bytesWords(result.NewBytes))
+		len(result.Expired), english.PluralWord(len(result.Expired), "expires", "expire"), len(result.Saved), english.PluralWord(len(result.Saved), "is", "are"), bytesWords(result.OldBytes), bytesWords(result.NewBytes))
 	return app.PrintResult(result, text)
 }
 

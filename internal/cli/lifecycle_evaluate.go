@@ -230,22 +230,18 @@ func actionWord(o lifecycle.Outcome) string {
 
 // summaryLine is the sum, as "3 of 7 images expire (at most 150 MiB), 4 stay".
 func summaryLine(s lifecycle.Summary) string {
-	line := fmt.Sprintf("%d of %s %s", s.Expire, english.Plural(s.Images, "image", ""), verb(s.Expire == 1 || s.Images == 1, "expire", "expires"))
+	expiring := s.Expire
+	if s.Images == 1 {
+		expiring = 1 // 0 of 1 image expires
+	}
+	line := fmt.Sprintf("%d of %s %s", s.Expire, english.Plural(s.Images, "image", ""), english.PluralWord(expiring, "expires", "expire"))
 	if s.Expire > 0 {
 		line += " (" + bytesWords(s.ExpireBytes) + ")"
 	}
 	if s.Transition > 0 {
-		line += fmt.Sprintf(", %d %s to the archive (%s)", s.Transition, verb(s.Transition == 1, "go", "goes"), bytesWords(s.TransitionBytes))
+		line += fmt.Sprintf(", %d %s to the archive (%s)", s.Transition, english.PluralWord(s.Transition, "goes", "go"), bytesWords(s.TransitionBytes))
 	}
-	return line + fmt.Sprintf(", %d %s", s.Keep, verb(s.Keep == 1, "stay", "stays"))
-}
-
-// verb is the form of a verb for one thing or several.
-func verb(one bool, plural, singular string) string {
-	if one {
-		return singular
-	}
-	return plural
+	return line + fmt.Sprintf(", %d %s", s.Keep, english.PluralWord(s.Keep, "stays", "stay"))
 }
 
 // bytesWords is an amount of storage for people.

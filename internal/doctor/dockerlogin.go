@@ -45,7 +45,7 @@ func (s *Session) judgeLogin(ctx context.Context, l storedLogin) Finding {
 	case l.Username != "AWS":
 		return failed(fmt.Sprintf("%s has the user %q: Amazon ECR has the user AWS alone", l.place(), l.Username), renew...)
 	case isToken && !now.Before(expires):
-		return failed(fmt.Sprintf("the password of %s expired %s ago: \"Your authorization token has expired\"", l.place(), humanDuration(now.Sub(expires))), renew...)
+		return failed(fmt.Sprintf("the password of %s expired %s ago: \"Your authorization token has expired\"", l.place(), hoursOrMinutes(now.Sub(expires))), renew...)
 	case !s.reachedRegistry():
 		return skipped("the registry can't be reached to try the stored password")
 	}
@@ -80,8 +80,8 @@ func expiration(password string) (time.Time, bool) {
 	return time.Unix(envelope.Expiration, 0), true
 }
 
-// humanDuration is a time in hours, or in minutes if it is short.
-func humanDuration(d time.Duration) string {
+// hoursOrMinutes returns a duration in hours, or in minutes if it is short.
+func hoursOrMinutes(d time.Duration) string {
 	if d < time.Hour {
 		return count(max(1, int(d.Minutes())), "minute")
 	}

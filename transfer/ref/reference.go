@@ -150,7 +150,6 @@ func parseReference(s string, registries auth.Registries, detect func(path strin
 	host, rest, slash := strings.Cut(s, "/")
 	registry, err := registries.Parse(host)
 	if err == nil && !registry.Public && !strings.ContainsAny(host, "@?#") { // as in a URL, which not all programs read alike
-
 		return parseRepository(Reference{Kind: KindECR, Registry: registry}, rest)
 	}
 	found, err := parseDetected(s, detect)
