@@ -35,13 +35,13 @@ var arrows = []struct {
 		why:   "an image in a file is read without a network",
 	}, {
 		from: endpoints,
-		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/safetext", "internal/registryname", "internal/strictjson",
+		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/nearest", "internal/safetext", "internal/registryname", "internal/strictjson",
 			"transfer/content", "transfer/layout", "transfer/internal/..."},
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {
 		from:  []string{"mirror"},
 		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/age", "internal/lazyregexp", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "transfer", "transfer/content"},
+		only:  []string{"internal/age", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
 		from:  []string{"mirror/job"},
