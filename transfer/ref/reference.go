@@ -122,6 +122,12 @@ func Parse(s string, registries auth.Registries, detect func(path string) Kind) 
 	if err != nil {
 		return Reference{}, fmt.Errorf("reference %q %w", s, mistake(s, registries, err))
 	}
+	if r.Kind != KindRegistry && r.Kind != KindECR {
+		return r, nil
+	}
+	if host, _, _ := strings.Cut(r.Place(), "/"); beginsPath(host) {
+		return Reference{}, fmt.Errorf("reference %q names the host %s, which cannot be told from a path; write it with its domain", s, host)
+	}
 	if r.Kind == KindRegistry {
 		if err := CheckHost(r.Host); err != nil {
 			return Reference{}, fmt.Errorf("reference %q: host %w", s, err)
@@ -176,7 +182,7 @@ func cutUser(s string) (string, bool) {
 	_, rest, _ := strings.Cut(s, "://")
 	host, _, slash := strings.Cut(cmp.Or(rest, s), "/")
 	at := strings.LastIndexByte(host, '@')
-	if kind, _, _ := strings.Cut(host, ":"); !slash || at < 0 || slices.Contains([]Kind{KindLayout, KindArchive, KindDockerArchive, KindDockerDaemon, StandardStream}, Kind(kind)) {
+	if !slash || at < 0 || beginsPath(host) {
 		return "", false
 	}
 	behind := cmp.Or(rest, s)[at+1:]
@@ -184,6 +190,12 @@ func cutUser(s string) (string, bool) {
 		return "", false // a digest, or a path
 	}
 	return behind, true
+}
+
+// beginsPath reports whether s begins as a reference to something on this machine does.
+func beginsPath(s string) bool {
+	kind, _, _ := strings.Cut(s, ":")
+	return slices.Contains([]Kind{KindLayout, KindArchive, KindDockerArchive, KindDockerDaemon, StandardStream}, Kind(kind))
 }
 
 // isStandardStream reports whether s is "-" or begins with "-:".

@@ -146,6 +146,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{"https://user:secret@" + ecrHost + "/app:1", "write " + ecrHost + "/app:1"},
 		{"user:secret@ghcr.io/app:1", "write ghcr.io/app:1"},
 		{"user:secret@localhost:5000/app:1", "write localhost:5000/app:1"},
+		{"oci.:0443/alpine", "names the host oci:443, which cannot be told from a path; write it with its domain"},
 		{ecrHost + "?x=/app:1", "no host name"},
 		{ecrHost + "#x/app:1", "no host name"},
 		{"localhost:5000?x=/app:1", "no host name"},
@@ -216,7 +217,7 @@ func FuzzParseReference(f *testing.F) {
 		"", "app:1", ecrHost + "/app:1@" + someSHA, "127.0.0.1:4510/a/b:c", "oci:dir:tag", "oci:a:b/c@" + someSHA,
 		`oci:C:\x:1`, "oci-archive:f.tar:x", "img:1", "oci:::", "@sha256:", ":/", "[::1]/app", "-:1",
 		"docker-archive:f:a/b:c", "docker-daemon:" + someSHA, "docker-daemon:a:1@x", "localhost:5000/a__b:1",
-		"index.docker.io.:0443/alpine", "0000A./0", "registry:443/app", "[::ffff:7f00:1]:80/a", "-:x:1", "oci-archive:-:ghcr.io/a/b:1",
+		"index.docker.io.:0443/alpine", "0000A./0", "registry:443/app", "[::ffff:7f00:1]:80/a", "-:x:1", "oci-archive:-:ghcr.io/a/b:1", "oci.:0443/alpine",
 	} {
 		f.Add(s)
 	}
