@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -105,4 +106,19 @@ func (r *Registry) PutImageTagMutability(_ context.Context, in *ecr.PutImageTagM
 		RegistryId:                         aws.String(r.account),
 		RepositoryName:                     in.RepositoryName,
 	}, nil
+}
+
+// CheckTagMutable returns ImageTagAlreadyExists if an image has the tag and must keep it.
+func (r *Registry) CheckTagMutable(_ context.Context, name, tag string) error {
+	return r.view(&name, func(repo *repository) error {
+		if repo.record.mutable(tag) || repo.tags().Get([]byte(tag)) == nil {
+			return nil
+		}
+		return repo.immutableTag(tag)
+	})
+}
+
+func (repo *repository) immutableTag(tag string) error {
+	return &types.ImageTagAlreadyExistsException{Message: aws.String(fmt.Sprintf(
+		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repo.record.Name))}
 }

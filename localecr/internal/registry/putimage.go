@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -105,43 +104,6 @@ func (repo *repository) checkTagFree(tag, digest string, archived bool) error {
 	}
 }
 
-// checkParts refuses an image of which a layer or a child is missing, or in the archive, and returns
-// the size of the largest child. Errors: LayersNotFound, ReferencedImagesNotFound.
-func (repo *repository) checkParts(layers, children []string) (largest int64, err error) {
-	r, now := repo.registry, repo.registry.now()
-	active := repo.activeAt(now)
-	var missing []string
-	for _, layer := range layers {
-		have, _, err := repo.availability(layer, active)
-		if err != nil {
-			return 0, err
-		}
-		if have != types.LayerAvailabilityAvailable {
-			missing = append(missing, layer)
-		}
-	}
-	if len(missing) > 0 {
-		return 0, r.layersNotFound(repo.record.Name, missing)
-	}
-	for _, child := range children {
-		rec, err := repo.image(child)
-		if err != nil {
-			return 0, err
-		}
-		if rec == nil || !rec.active(now) {
-			missing = append(missing, child)
-			continue
-		}
-		largest = max(largest, rec.Size)
-	}
-	if len(missing) > 0 {
-		return 0, &types.ReferencedImagesNotFoundException{Message: aws.String(fmt.Sprintf(
-			"Images with digests '[%s]' required for pushing image into repository with name '%s' in the registry with id '%s' do not exist",
-			strings.Join(missing, ", "), repo.record.Name, r.account))}
-	}
-	return largest, nil
-}
-
 // checkSizes refuses a manifest that declares other sizes than its parts have. All of them are in the repository.
 func (repo *repository) checkSizes(m *manifest) error {
 	for _, d := range m.parts {
@@ -210,19 +172,4 @@ func (repo *repository) newImage(m *manifest, digest, data string) (*imageRecord
 		}
 	}
 	return rec, repo.manifests().Put([]byte(digest), []byte(data))
-}
-
-// CheckTagMutable returns ImageTagAlreadyExists if an image has the tag and must keep it.
-func (r *Registry) CheckTagMutable(_ context.Context, name, tag string) error {
-	return r.view(&name, func(repo *repository) error {
-		if repo.record.mutable(tag) || repo.tags().Get([]byte(tag)) == nil {
-			return nil
-		}
-		return repo.immutableTag(tag)
-	})
-}
-
-func (repo *repository) immutableTag(tag string) error {
-	return &types.ImageTagAlreadyExistsException{Message: aws.String(fmt.Sprintf(
-		"The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repo.record.Name))}
 }
