@@ -13,6 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/dockerconfig"
 	"github.com/ecrkit/ecrkit/internal/startup"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -170,15 +171,17 @@ func TestPlatforms(t *testing.T) {
 	of := func(os, architecture string) string {
 		return entry(`, "platform": {"os": "` + os + `", "architecture": "` + architecture + `"}`)
 	}
+	soci := entry(`, "platform": {"os": "linux", "architecture": "` + runtime.GOARCH + `"}, "annotations": {"` + content.AnnotationSOCI + `": "sha256:d"}`)
 	for name, tt := range map[string]struct {
 		entries []string
 		status  Status
 		found   string
 	}{
-		"one image with an attestation": {[]string{of("linux", runtime.GOARCH), of("unknown", "unknown")}, OK, "exists, for 1 platform"},
-		"with a SOCI index":             {[]string{of("linux", runtime.GOARCH), of("linux", runtime.GOARCH), of("linux", "s390x")}, OK, "exists, for 2 platforms"},
-		"without platforms":             {[]string{entry(""), entry("")}, OK, "exists"},
-		"of other machines":             {[]string{of("linux", "s390x"), of("windows", runtime.GOARCH)}, Warning, "without an image for linux/" + runtime.GOARCH},
+		"one image with an attestation":       {[]string{of("linux", runtime.GOARCH), of("unknown", "unknown")}, OK, "exists, for 1 platform"},
+		"with a SOCI index":                   {[]string{of("linux", runtime.GOARCH), of("linux", runtime.GOARCH), of("linux", "s390x")}, OK, "exists, for 2 platforms"},
+		"a SOCI index alone for this machine": {[]string{soci, of("linux", "s390x")}, Warning, "without an image for linux/" + runtime.GOARCH},
+		"without platforms":                   {[]string{entry(""), entry("")}, OK, "exists"},
+		"of other machines":                   {[]string{of("linux", "s390x"), of("windows", runtime.GOARCH)}, Warning, "without an image for linux/" + runtime.GOARCH},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newTestSession(t, nil, nil)

@@ -118,7 +118,7 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 	f := ok("exists")
 	if len(index.Manifests) > 0 {
 		chosen := slices.IndexFunc(index.Manifests, func(d ocispec.Descriptor) bool {
-			return d.Platform != nil && d.Platform.OS == "linux" && d.Platform.Architecture == runtime.GOARCH
+			return d.Platform != nil && content.EntrySubject(d) == "" && d.Platform.OS == "linux" && d.Platform.Architecture == runtime.GOARCH
 		})
 		switch known := platformsOf(index); {
 		case len(known) == 0:
@@ -153,12 +153,12 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 	return f
 }
 
-// platformsOf returns the platforms that an index names. Attestations are for none, and what
-// belongs to an image, as a SOCI index, can have its platform.
+// platformsOf returns the platforms of the images of an index. What is about another entry, an attestation or a
+// SOCI index, has none of its own.
 func platformsOf(index ocispec.Index) map[string]bool {
 	named := map[string]bool{}
 	for _, d := range index.Manifests {
-		if p := d.Platform; p != nil && p.OS != "unknown" && p.OS != "" {
+		if p := d.Platform; p != nil && p.OS != "unknown" && p.OS != "" && content.EntrySubject(d) == "" {
 			named[strings.Join([]string{p.OS, p.Architecture, p.Variant, p.OSVersion}, "/")] = true
 		}
 	}
