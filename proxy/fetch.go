@@ -26,7 +26,7 @@ type fetch struct {
 	d      content.Descriptor
 	file   *partial
 	cancel context.CancelFunc
-	filled chan struct{} // is closed when the cache has it or has not, after done
+	filled chan struct{} // is closed after done, when it is in the cache or could not be put there
 
 	readers int         // guarded by that of fetches
 	last    *time.Timer // ends it; nil unless its clients have gone. Guarded likewise

@@ -109,7 +109,7 @@ func (p *partial) commit() error {
 	return err
 }
 
-// move closes the file, gives it the name of an entry, and notes the entry. Whoever finds that it has moved away
+// move closes the file, renames it to an entry, and notes the entry. Whoever finds that it has moved away
 // finds the entry, too.
 func (p *partial) move(to string) error {
 	if <-p.created; p.err != nil { // of no bytes, nothing was written

@@ -101,7 +101,7 @@ func (s *SharedBlobs) add(target content.Target, blobs []digest.Digest, made fun
 	}
 }
 
-// Ended notes that no more copies to a repository come: what was expected there and has not been stored is not waited for.
+// Ended notes that no more copies to a repository come: what was expected there and is not stored yet is not waited for.
 func (s *SharedBlobs) Ended(target content.Target) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
