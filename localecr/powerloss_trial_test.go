@@ -5,7 +5,9 @@ package localecr_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -31,6 +33,7 @@ import (
 func TestTrialPowerLoss(t *testing.T) {
 	t.Parallel()
 	r := recordServer(t, true)
+	r.begin()
 	lost := 0
 	r.each(600, func(random *rand.Rand) powerloss.Chance {
 		return []powerloss.Chance{powerloss.Nothing, powerloss.InOrder, powerloss.Any, powerloss.Any}[random.IntN(4)]
@@ -233,22 +236,37 @@ func (r *recording) each(n int, chance func(*rand.Rand) powerloss.Chance, report
 	}
 }
 
-// look opens the store in a state and looks for all that was acknowledged.
-func (r *recording) look(state powerloss.State) (err error) {
+// begin looks at the database in many states at each of the first moments, in which the store is made.
+func (r *recording) begin() {
+	random := rand.New(rand.NewPCG(1, 2))
+	for moment := range min(40, r.history.Len()) {
+		for range 50 {
+			state := r.history.At(moment, powerloss.Any, random)
+			if err := r.check(state, r.write(state)); err != nil {
+				r.t.Errorf("after event %d: %v", moment, err)
+				return
+			}
+		}
+	}
+}
+
+// write writes a state to a directory of its own.
+func (r *recording) write(state powerloss.State) string {
 	dir, err := os.MkdirTemp(r.t.TempDir(), "state")
+	if err == nil {
+		err = state.Write(dir)
+	}
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return dir
+}
+
+// look opens the store in a state and looks for all that was acknowledged.
+func (r *recording) look(state powerloss.State) error {
+	dir := r.write(state)
 	defer os.RemoveAll(dir)
-	if err := state.Write(dir); err != nil {
-		r.t.Fatal(err)
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	if err := checkDatabase(filepath.Join(dir, "metadata.db"), len(state.Answered) == 0); err != nil {
+	if err := r.check(state, dir); err != nil {
 		return err
 	}
 	limits := localecr.DefaultLimits()
@@ -276,9 +294,15 @@ func (r *recording) look(state powerloss.State) (err error) {
 	return failed
 }
 
-// checkDatabase checks each page of a database, which may be missing if nothing was acknowledged.
-func checkDatabase(path string, mayBeMissing bool) (err error) {
-	if info, err := os.Stat(path); mayBeMissing && (err != nil || info.Size() == 0) {
+// check checks each page of the database in a state that was written to dir. Before the first answer there may be none.
+func (*recording) check(state powerloss.State, dir string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	path := filepath.Join(dir, "metadata.db")
+	if _, err := os.Stat(path); len(state.Answered) == 0 && errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, NoFreelistSync: true, NoSync: true})

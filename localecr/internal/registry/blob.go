@@ -110,6 +110,9 @@ func (s *Store) placeBlob(upload, digest string) error {
 // removeOrphans removes the files that nothing in the database names: those of a process that was
 // killed between a file and its transaction. It cuts uploads down to what was acknowledged.
 func (s *Store) removeOrphans() error {
+	if err := s.removeNewDatabases(); err != nil {
+		return err
+	}
 	return s.db.View(func(tx *bolt.Tx) error {
 		if err := s.removeOrphanBlobs(tx); err != nil {
 			return err

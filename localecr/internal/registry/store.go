@@ -198,7 +198,13 @@ func Open(dir string, o Options) (_ *Store, err error) {
 			return nil, fmt.Errorf("local ECR data: %w", err)
 		}
 	}
-	db, err = bolt.Open(filepath.Join(dir, "metadata.db"), 0o600, &bolt.Options{
+	path := filepath.Join(dir, "metadata.db")
+	if o.Sync {
+		if err := newDatabase(path); err != nil {
+			return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
+		}
+	}
+	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: time.Second, NoSync: !o.Sync, NoGrowSync: !o.Sync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
