@@ -80,6 +80,10 @@ func nextStep(err error) string {
 		return "check AWS_PROFILE, the profile in the rules of ecrkit's config.yaml, and the profiles in the AWS config file"
 	case errors.As(err, &sso):
 		return "run `aws sso login` for the profile in use"
+	case strings.Contains(err.Error(), "AWS_RETRY_MODE value, unknown RetryMode"): // "legacy" of other SDKs; the SDK has no type for it
+		return "set AWS_RETRY_MODE to standard or unset it"
+	case strings.Contains(err.Error(), "unknown RetryMode"):
+		return "set retry_mode to standard in this profile or remove it"
 	case errors.As(err, &api):
 		switch api.ErrorCode() {
 		case "AccessDenied", "AccessDeniedException":
