@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	_ "crypto/sha256" // go-digest does not link the hashes of digests
+	_ "crypto/sha512"
 	"fmt"
 	"strings"
 

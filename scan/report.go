@@ -1,6 +1,8 @@
 package scan
 
 import (
+	_ "crypto/sha256" // go-digest does not link the hashes of digests
+	_ "crypto/sha512"
 	"slices"
 	"time"
 

@@ -2,7 +2,8 @@ package content
 
 import (
 	"context"
-	_ "crypto/sha512" // a digest of an algorithm that is not linked is not a valid one
+	_ "crypto/sha256" // a digest of an algorithm that is not linked is not a valid one, and cannot be computed
+	_ "crypto/sha512"
 	"fmt"
 	"io"
 
