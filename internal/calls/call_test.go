@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,4 +180,29 @@ func TestThrottledTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSendFarRetryAfter has one of two requests throttled until tomorrow: neither is waited for, and the other one says
+// why it was not sent.
+func TestSendFarRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var limits Limits
+		var log Log
+		c := Caller{&limits, &log, retry.Default()}
+		began, sent := time.Now(), 0
+		send := func(context.Context) (*http.Response, error) {
+			sent++
+			return answer(429, "", http.Header{"Retry-After": {"86400"}}), nil
+		}
+		if response, err := c.NewCall("op").Send(t.Context(), send); err != nil || response.StatusCode != 429 {
+			t.Errorf("first: %v", err)
+		}
+		_, err := c.NewCall("op").Send(t.Context(), send)
+		if v, _ := retry.Judge(t.Context(), err); err == nil || v != retry.Final || !strings.Contains(err.Error(), "before") {
+			t.Errorf("second: %v", err)
+		}
+		if took := time.Since(began); sent != 1 || took > time.Second {
+			t.Errorf("%d requests in %s", sent, took)
+		}
+	})
 }

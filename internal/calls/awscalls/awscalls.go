@@ -58,6 +58,9 @@ type callKey struct{}
 func (c *Client) try(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
 	call := middleware.GetStackValue(ctx, callKey{}).(*calls.Call)
 	sending, err := call.Begin(ctx)
+	if err != nil && ctx.Err() == nil {
+		return out, metadata, err
+	}
 	if err != nil {
 		return out, metadata, &aws.RequestCanceledError{Err: err}
 	}

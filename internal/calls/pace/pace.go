@@ -44,7 +44,20 @@ const (
 	forgotten = 5 * time.Minute
 	// window is for how long accepted calls are counted together.
 	window = 2 * time.Second
+	// longest is how far ahead a time may be, that the service has named, for which a call waits: a little further than a
+	// call is retried that was throttled ([retry.Policy].Throttled).
+	longest = 11 * time.Minute
 )
+
+// ClosedError reports that the service wants no call of an operation before a time that is too far ahead to wait for.
+type ClosedError struct{ Until time.Time }
+
+func (e *ClosedError) Error() string {
+	return "the service wants no other call of this kind before " + e.Until.UTC().Format(time.RFC3339)
+}
+
+// Permanent makes the error final for [retry.Judge].
+func (e *ClosedError) Permanent() bool { return true }
 
 // Bucket paces the calls of one operation. It is safe for concurrent use.
 type Bucket struct {
@@ -107,7 +120,7 @@ func NewBucket(clock retry.Clock, rate float64) *Bucket {
 func (b *Bucket) size() float64 { return max(1, b.rate*burst) }
 
 // Wait waits until a call may be made, and returns the time for Done. The error is
-// that of the context.
+// that of the context, or a [*ClosedError].
 func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 	select {
 	case b.turn <- struct{}{}:
@@ -127,9 +140,12 @@ func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 			return time.Time{}, err
 		}
 		now := b.clock.Now()
-		wait := b.take(now)
+		wait, named := b.take(now)
 		if wait <= 0 {
 			return now, nil
+		}
+		if named && wait > longest {
+			return time.Time{}, &ClosedError{now.Add(wait)}
 		}
 		if err := b.clock.Sleep(ctx, wait); err != nil {
 			return time.Time{}, err
@@ -137,8 +153,8 @@ func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 	}
 }
 
-// take takes a token, or says how long it will take until there is one.
-func (b *Bucket) take(now time.Time) time.Duration {
+// take takes a token, or says how long it will take until there is one, and whether the service has named that time.
+func (b *Bucket) take(now time.Time) (wait time.Duration, named bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if passed := now.Sub(b.filled); passed > 0 {
@@ -147,15 +163,15 @@ func (b *Bucket) take(now time.Time) time.Duration {
 	}
 	if wait := b.filled.Sub(now); wait > 0 {
 		b.crowded = now
-		return wait
+		return wait, true
 	}
 	if b.tokens < 1 {
 		b.crowded = now
 		// At least a nanosecond, or rounding would have it spin.
-		return time.Duration((1-b.tokens)/b.rate*float64(time.Second)) + 1
+		return time.Duration((1-b.tokens)/b.rate*float64(time.Second)) + 1, false
 	}
 	b.tokens--
-	return 0
+	return 0, false
 }
 
 // Done reports what became of the call for which Wait returned sent, and until when

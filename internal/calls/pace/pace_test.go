@@ -152,7 +152,7 @@ func TestRetryAfterHolds(t *testing.T) {
 func TestWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := NewBucket(clock{}, 1)
-		b.Done(time.Now(), Accepted, time.Now().Add(time.Hour))
+		b.Done(time.Now(), Accepted, time.Now().Add(10*time.Minute))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		var group sync.WaitGroup
@@ -185,6 +185,34 @@ func TestIdle(t *testing.T) {
 		}
 		if took := time.Since(began); took < 500*time.Millisecond || took > 600*time.Millisecond {
 			t.Errorf("ten calls took %s", took)
+		}
+	})
+}
+
+// TestFarRetryAfter has a service that wants no call for a day: whoever is about to make one, or waits for its turn,
+// has an error at once. After that time calls are made again.
+func TestFarRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := NewBucket(clock{}, 1)
+		began := time.Now()
+		until := began.Add(24 * time.Hour)
+		b.Done(began, Throttled, until)
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() {
+				var closed *ClosedError
+				if _, err := b.Wait(t.Context()); !errors.As(err, &closed) || closed.Until.Before(until) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("waited for %s", took)
+		}
+		time.Sleep(25 * time.Hour)
+		if _, err := b.Wait(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }
