@@ -63,8 +63,11 @@ func (f *File) CommitUnsynced() error { return f.finish(publish(f.File, f.path))
 // CommitNew is [File.Commit] unless there is a file at the path: then the error wraps
 // fs.ErrExist, and the file is discarded.
 func (f *File) CommitNew() error {
-	err := f.finish(errors.Join(f.Sync(), linkNew(f.File, f.path)))
-	if err != nil {
+	err := f.Sync()
+	if err == nil {
+		err = linkNew(f.File, f.path)
+	}
+	if err := f.finish(err); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(f.path))
