@@ -12,12 +12,14 @@ type graph struct {
 	resolved  content.Manifest         // what was asked for, of which root may be one platform
 	referrers []content.Manifest       // what refers to the manifests, each after its subject
 	attached  []content.TaggedManifest // to the manifests, by tags made of their digests
+
+	room int64 // how many more bytes referrers and attached may have, which are held in memory
 }
 
 // readGraph reads what belongs to root.
 func readGraph(ctx context.Context, src content.Source, root content.Manifest, opts Options) (graph, error) {
 	tree, err := content.ReadBelow(ctx, src, root, opts.Foreign != nil)
-	g := graph{Tree: tree}
+	g := graph{Tree: tree, room: content.MaxTreeBytes}
 	if _, local := src.(content.FileReader); local {
 		for i := 0; i < len(tree.Manifests) && err == nil; i++ {
 			err = content.CheckLayerCount(ctx, src, tree.Manifests[i])

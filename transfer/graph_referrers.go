@@ -29,12 +29,16 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 	for _, d := range g.Blobs {
 		blobs[d.Digest] = true
 	}
+	foreign := map[digest.Digest]bool{}
+	for _, d := range g.Foreign {
+		foreign[d.Digest] = true
+	}
 	for subjects := g.Manifests; len(subjects) > 0; {
-		roots, err := freshReferrers(ctx, src, lister, subjects, known, opts.ReferrerFilter)
+		roots, err := freshReferrers(ctx, src, lister, subjects, known, opts.ReferrerFilter, g.room)
 		if err != nil {
 			return err
 		}
-		attached, err := attachedTo(ctx, src, subjects, opts.ReferrerFilter)
+		attached, err := attachedTo(ctx, src, subjects, opts.ReferrerFilter, g.room)
 		if err != nil {
 			return err
 		}
@@ -47,6 +51,12 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 			if err != nil {
 				return nil, err
 			}
+			for _, m := range tree.Manifests {
+				g.room -= int64(len(m.Content))
+			}
+			if g.room < 0 {
+				return nil, errReferrersTooLarge
+			}
 			for _, d := range tree.Blobs {
 				if !blobs[d.Digest] {
 					blobs[d.Digest] = true
@@ -54,7 +64,8 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 				}
 			}
 			for _, d := range tree.Foreign {
-				if !slices.ContainsFunc(g.Foreign, func(e content.Descriptor) bool { return e.Digest == d.Digest }) {
+				if !foreign[d.Digest] {
+					foreign[d.Digest] = true
 					g.Foreign = append(g.Foreign, d)
 				}
 			}
@@ -80,12 +91,17 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 				last := len(manifests) - 1
 				g.referrers = append(g.referrers, manifests[:last]...)
 				m.Manifest = manifests[last] // with its media type
+			} else if g.room -= int64(len(m.Content)); g.room < 0 {
+				return errReferrersTooLarge
 			}
 			g.attached = append(g.attached, m)
 		}
 	}
 	return nil
 }
+
+// errReferrersTooLarge is the error of referrers that do not fit into memory.
+var errReferrersTooLarge = fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
 
 // hasAttachments reports whether something refers to the image or is attached to it.
 func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.attached) > 0 }
@@ -94,7 +110,7 @@ func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.att
 // them known. A list may name anything: what does not itself refer to one of the
 // subjects is not one, and is not copied as one with what is attached to it. Nor is what
 // filter does not take.
-func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool, filter func(types []string) bool) ([]content.Manifest, error) {
+func freshReferrers(ctx context.Context, src content.Source, lister content.ReferrerLister, subjects []content.Manifest, known map[digest.Digest]bool, filter func(types []string) bool, room int64) ([]content.Manifest, error) {
 	found, subjectOf, err := referrersOf(ctx, lister, subjects)
 	if err != nil {
 		return nil, err
@@ -112,8 +128,8 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	if len(fresh) > content.MaxReferrers {
 		return nil, fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
 	}
-	if content.TotalSize(fresh) > content.MaxTreeBytes {
-		return nil, fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
+	if content.TotalSize(fresh) > room {
+		return nil, errReferrersTooLarge
 	}
 	manifests, err := content.ReadManifests(ctx, src, fresh)
 	if err != nil {
@@ -135,29 +151,37 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	return referrers, nil
 }
 
-// attachedTo returns what is attached to all subjects by tags made of their digests, and that filter takes.
-func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest, filter func(types []string) bool) ([]content.TaggedManifest, error) {
-	tags := attachedTags(subjects)
-	found, err := findTags(ctx, src, tags)
-	if err != nil {
-		return nil, err
-	}
+// attachedTagsAtOnce is how many tags are looked for before what they name is counted, which is held in memory.
+const attachedTagsAtOnce = 300
+
+// attachedTo returns what is attached to all subjects by tags made of their digests, and that filter takes: at most room
+// bytes.
+func attachedTo(ctx context.Context, src content.Source, subjects []content.Manifest, filter func(types []string) bool, room int64) ([]content.TaggedManifest, error) {
 	var attached []content.TaggedManifest
-	for _, tag := range tags {
-		m, ok := found[tag]
-		if !ok {
-			continue
+	for tags := range slices.Chunk(attachedTags(subjects), attachedTagsAtOnce) {
+		found, err := findTags(ctx, src, tags)
+		if err != nil {
+			return nil, err
 		}
-		if filter != nil {
-			types, err := AttachedTypes(m)
-			if err != nil {
-				return nil, fmt.Errorf("tag %s: %w", tag, err)
-			}
-			if !filter(types) {
+		for _, tag := range tags {
+			m, ok := found[tag]
+			if !ok {
 				continue
 			}
+			if filter != nil {
+				types, err := AttachedTypes(m)
+				if err != nil {
+					return nil, fmt.Errorf("tag %s: %w", tag, err)
+				}
+				if !filter(types) {
+					continue
+				}
+			}
+			if room -= int64(len(m.Content)); room < 0 {
+				return nil, errReferrersTooLarge
+			}
+			attached = append(attached, content.TaggedManifest{Manifest: m, Tag: tag})
 		}
-		attached = append(attached, content.TaggedManifest{Manifest: m, Tag: tag})
 	}
 	return attached, nil
 }
