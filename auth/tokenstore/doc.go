@@ -19,21 +19,26 @@ import (
 )
 
 type (
-	// Key names a token.
+	// Key names a token: struct{ Source, Session string }. Both are SHA-256 digests in lower-case hexadecimal;
+	// Session is "" for a credential source that always has the same principal.
 	Key = tokenfile.Key
-	// Entry is a token and where it is from.
+	// Entry is a token and where it is from: Secret, the password; IssuedAt, RenewAt and ExpiresAt, times by this
+	// machine's clock; Service, "ecr" or "ecr-public"; Region; Endpoint, the URL of the API that issued it; Kind, that
+	// of the credential source, such as "assume-role". Texts of it hide the secret. Its method State(now time.Time)
+	// returns what may be done with it.
 	Entry = tokenfile.Entry
-	// State is what may be done with an entry.
+	// State is what may be done with an entry: [Stale], [Renew] or [Fresh].
 	State = tokenfile.State
-	// Sealer encrypts tokens.
+	// Sealer encrypts tokens: interface{ Seal, Open func(data, aad []byte) ([]byte, error) }. Open takes what Seal
+	// returned, with the same additional data aad, which is not part of it.
 	Sealer = tokenfile.Sealer
 )
 
 // The states of an entry.
 const (
-	Stale = tokenfile.Stale
-	Renew = tokenfile.Renew
-	Fresh = tokenfile.Fresh
+	Stale = tokenfile.Stale // it must not be used
+	Renew = tokenfile.Renew // it may be used, and should be renewed
+	Fresh = tokenfile.Fresh // it may be used
 )
 
 var (

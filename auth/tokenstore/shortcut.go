@@ -8,7 +8,8 @@ import (
 
 // PutShortcut makes the shortcut of a request, which tokenfile.Dir follows, to
 // the token of sc.Key. Nothing is written if there is no such token, or if the
-// tokens are encrypted: then the keychain would be asked anyway.
+// tokens are encrypted: then the keychain would be asked anyway. It is for ecrkit's credential
+// helper: others cannot make a shortcut, and need none.
 func (s *Store) PutShortcut(request string, sc tokenfile.Shortcut) error {
 	if s.Sealer != nil || sc.Key.Session != "" {
 		return nil

@@ -185,9 +185,9 @@ type ManifestWriter interface {
 	PutManifest(ctx context.Context, m Manifest) error
 }
 
-// Tagger stores a manifest and returns it a tag.
+// Tagger stores a manifest under a tag.
 type Tagger interface {
-	// PutTagged stores m under its digest and returns it the tag; "" stores it as an
+	// PutTagged stores m under its digest, and then under the tag; "" stores it as an
 	// image without a tag. The error wraps [ErrConflict] if the tag exists, names
 	// another image and may not be moved.
 	PutTagged(ctx context.Context, m Manifest, tag string) error

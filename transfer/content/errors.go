@@ -19,7 +19,7 @@ var (
 	// ErrUnsupported reports that an image has something that cannot be copied.
 	ErrUnsupported = Permanent(errors.New("not supported"))
 	// ErrNoRanges reports that a server, or a proxy before it, sends whole blobs
-	// only. [Copy] then reads them over one connection.
+	// only. A copy then reads them over one connection.
 	ErrNoRanges = Permanent(errors.New("the server sends no ranges"))
 )
 

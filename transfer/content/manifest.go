@@ -11,6 +11,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
+// TotalSize returns the sum of the sizes of blobs, in bytes.
 func TotalSize(blobs []Descriptor) (sum int64) {
 	for _, d := range blobs {
 		sum += d.Size
@@ -18,6 +19,7 @@ func TotalSize(blobs []Descriptor) (sum int64) {
 	return sum
 }
 
+// IsIndex reports whether a media type is that of an OCI image index or a Docker manifest list.
 func IsIndex(mediaType string) bool {
 	return mediaType == ocispec.MediaTypeImageIndex || mediaType == MediaTypeDockerList
 }
@@ -160,7 +162,7 @@ func IsForeign(mediaType string) bool {
 	return strings.Contains(mediaType, ".foreign.") || strings.Contains(mediaType, ".nondistributable.")
 }
 
-// NewManifest returns content its descriptor.
+// NewManifest returns the manifest with these bytes and the descriptor that they have: the media type, digest and size.
 func NewManifest(content []byte, mediaType string) Manifest {
 	return Manifest{Content: content, Descriptor: Descriptor{
 		MediaType: mediaType, Digest: digest.FromBytes(content), Size: int64(len(content)),

@@ -19,6 +19,7 @@ func DecodeReferrers(data []byte) ([]Descriptor, error) {
 	return index.Manifests, err
 }
 
+// DecodeReferrerList is [DecodeReferrers], and returns the whole index that the list is.
 func DecodeReferrerList(data []byte) (ocispec.Index, error) {
 	var members struct{ Manifests json.RawMessage }
 	var index ocispec.Index
@@ -48,6 +49,7 @@ const (
 	ReferrerPause = 300 * time.Millisecond
 )
 
+// HasDescriptor reports whether a list has a descriptor with the digest of d.
 func HasDescriptor(list []Descriptor, d Descriptor) bool {
 	return slices.ContainsFunc(list, func(other Descriptor) bool { return other.Digest == d.Digest })
 }

@@ -10,7 +10,7 @@ import (
 const (
 	// MaxTreeDepth bounds how deep indexes may be nested.
 	MaxTreeDepth = 8
-	// maxGraphBytes bounds the manifests of one image, which are held in memory.
+	// MaxTreeBytes bounds the manifests of one image, and those that refer to it, in bytes: they are held in memory.
 	MaxTreeBytes = 128 << 20
 )
 

@@ -51,7 +51,7 @@ type Upload struct {
 	Mounted func()
 }
 
-// Slots bound how many connections are in use at once.
+// ConnectionSlots bound how many connections are in use at once. Acquire waits for n of them, and Release frees n.
 type ConnectionSlots interface {
 	Acquire(ctx context.Context, n int64) error
 	Release(n int64)
@@ -85,7 +85,7 @@ type BlobStreamer interface {
 type StreamOptions struct {
 	// Connections is the most that one blob uses.
 	Connections int
-	// Memory returns a buffer of n bytes, and what gives it back. It waits until there is
+	// Memory returns a buffer of n bytes, and a function that frees it. It waits until there is
 	// memory.
 	Memory func(ctx context.Context, n int64) (buffer []byte, release func(), err error)
 }
