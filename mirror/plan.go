@@ -15,7 +15,7 @@ import (
 )
 
 // Opener opens repositories, HOST/REPOSITORY. It returns the same endpoint for the same repository, and
-// may be called concurrently.
+// may be called concurrently. Type Repositories of package transfer/ref is one for registries.
 type Opener interface {
 	Source(ctx context.Context, repository string) (content.Source, error)
 	Target(ctx context.Context, repository string) (content.Target, error)

@@ -132,11 +132,7 @@ func (o *Opener) Endpoint(ctx context.Context, r Reference) (content.Endpoint, e
 // ECR opens a repository of Amazon ECR. All that one Opener opens in one account and
 // region share their limits.
 func (o *Opener) ECR(ctx context.Context, r Reference) (*ecr.Repository, error) {
-	config := o.AWS
-	if config == nil {
-		config = auth.AWS{Registries: o.Registries}.Config
-	}
-	cfg, err := config(ctx, r.Registry)
+	cfg, err := o.config(ctx, r.Registry)
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +143,14 @@ func (o *Opener) ECR(ctx context.Context, r Reference) (*ecr.Repository, error) 
 	}
 	repository.V2 = &auth.Transport{Tokens: o.tokens(), Registry: r.Registry, Base: repository.Layers.Transport}
 	return repository, nil
+}
+
+// config returns the configuration of the AWS SDK for a registry.
+func (o *Opener) config(ctx context.Context, r auth.Registry) (aws.Config, error) {
+	if o.AWS != nil {
+		return o.AWS(ctx, r)
+	}
+	return auth.AWS{Registries: o.Registries}.Config(ctx, r)
 }
 
 // Registry opens a repository of any other registry.
