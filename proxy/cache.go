@@ -61,8 +61,11 @@ const (
 	leaveFree = 256 << 20
 )
 
+// ErrInUse is wrapped by the error about a cache that another process, or another [Cache] of this one, uses.
+var ErrInUse = files.ErrLocked
+
 // OpenCache opens the cache in dir, which is created with mode 0700, for at most size
-// bytes. The error wraps [files.ErrLocked] if another process has it.
+// bytes. The error wraps [ErrInUse] if another process has it.
 func OpenCache(dir string, size int64) (*Cache, error) {
 	for _, d := range []string{dir, filepath.Join(dir, blobsDir), filepath.Join(dir, partialDir), filepath.Join(dir, grantsDir)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {

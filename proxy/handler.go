@@ -23,7 +23,7 @@ type Options struct {
 	// called only for hosts that Allowed accepts. It has our own credentials: those of
 	// clients are never used.
 	Open func(ctx context.Context, host, repository string) (content.Source, error)
-	// Allowed reports whether clients may read from the registry at host.
+	// Allowed reports whether clients may read from the registry at host; nil allows none.
 	Allowed func(host string) bool
 	// Demand returns what is required of the images of a repository; nil requires nothing. An
 	// error keeps them from being answered: one that wraps [ErrRefused] whatever they are.
@@ -51,7 +51,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Handler is the proxy as an [http.Handler].
+// Handler is the proxy as an [http.Handler]. It serves /v2/ and, with [Status], /healthz. It can be mounted under these
+// paths of another server, whose write timeout has to leave time for a layer.
 type Handler struct {
 	options  Options
 	cache    *Cache
@@ -137,7 +138,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.fail(r, refused)
 		return
 	}
-	if !h.options.Allowed(t.host) {
+	if h.options.Allowed == nil || !h.options.Allowed(t.host) {
 		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the proxy does not read from " + t.host})
 		return
 	}
