@@ -13,7 +13,7 @@ type ExpiryLimit struct {
 	isShare bool    // percent counts, not images
 }
 
-// ParseLimit reads a number of images, "20", or a percentage of all images, "10%".
+// ParseExpiryLimit reads a number of images, "20", or a percentage of all images, "10%".
 func ParseExpiryLimit(s string) (ExpiryLimit, error) {
 	if share, ok := strings.CutSuffix(s, "%"); ok {
 		percent, err := strconv.ParseFloat(share, 64)

@@ -75,7 +75,7 @@ type Selection struct {
 	// StorageClass is that of the images; "" is Standard.
 	StorageClass StorageClass `json:"storageClass,omitempty"`
 	CountType    CountType    `json:"countType"`
-	CountUnit    string       `json:"countUnit,omitempty"` // Days, or "" with ImageCountMoreThan
+	CountUnit    string       `json:"countUnit,omitempty"` // UnitDays, or "" with ImageCountMoreThan
 	Count        int          `json:"countNumber"`
 }
 

@@ -1,6 +1,6 @@
 // Package transfer moves images: [Copy] copies one image or index with everything that it
 // names, from one endpoint to another; [CopyAll] to several at once; [Preview] reports
-// beforehand what a copy takes. [Retag] returns an image further tags, [Inspect] shows what
+// beforehand what a copy takes. [Retag] adds tags to an image, [Inspect] shows what
 // is in one, [FetchBlob] and [StreamBlob] fetch one layer.
 //
 //	src := layout.New("build")

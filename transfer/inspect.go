@@ -35,7 +35,7 @@ type InspectedImage struct {
 	MediaType    string        `json:"mediaType"`
 	ArtifactType string        `json:"artifactType,omitempty"`
 	ManifestSize int64         `json:"manifestSize"`
-	Platform     string        `json:"platform,omitempty"` // as ParsePlatform reads it
+	Platform     string        `json:"platform,omitempty"` // as content.ParsePlatform reads it
 	// Attests is the image of which this is an attestation of BuildKit.
 	Attests     digest.Digest     `json:"attests,omitempty"`
 	Annotations map[string]string `json:"annotations,omitempty"` // of its entry in the index

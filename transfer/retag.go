@@ -68,7 +68,7 @@ func (r RetagResult) Done() (n int) {
 	return n
 }
 
-// Retag returns the image that reference, a tag or a digest, names further tags: one
+// Retag adds tags to the image that reference, a tag or a digest, names: one
 // read of its manifest, and the same bytes written once a tag. All tags are tried;
 // the error has those that failed and wraps [content.ErrConflict] if one of them is an
 // immutable tag that names another image. In Amazon ECR that is one BatchGetImage

@@ -16,6 +16,7 @@ import (
 // the source is a file of this machine.
 //
 // It is for copies at the same time and one after the other, see [Options].Shared, and safe for concurrent use.
+// [NewSharedBlobs] makes one.
 type SharedBlobs struct {
 	mu         sync.Mutex
 	blobs      map[sharedKey]*sharedBlob

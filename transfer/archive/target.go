@@ -21,7 +21,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// Target writes an OCI image layout to a tar file or a stream, as [Target].
+// Target writes an OCI image layout to a tar file or a stream, as [content.Target].
 // The file is replaced when all of an image is there, which is put together in a
 // directory beside it before. What the file has already stays: the image is added,
 // or takes the tag of another. A tar of the same images is the same bytes. Images

@@ -130,7 +130,7 @@ type indexEntry struct {
 	gone   bool
 }
 
-// AddAllToIndex does so for many entries, one after the other.
+// AddAllToIndex is [AddToIndex] for many entries, one after the other.
 func AddAllToIndex(data []byte, added []content.TaggedManifest) ([]byte, error) {
 	index, existing, err := decodeIndexEntries(data)
 	if err != nil {

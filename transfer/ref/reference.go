@@ -68,7 +68,7 @@ func (r Reference) Place() string {
 	return string(r.Kind) + ":" + r.Path
 }
 
-// String is the reference in its full form, which ParseReference reads again.
+// String is the reference in its full form, which [Parse] reads again.
 func (r Reference) String() string {
 	s := r.Place()
 	if r.Tag != "" {

@@ -16,7 +16,7 @@ import (
 var ErrNothingRead = errors.New("nothing arrived on stdin")
 
 // OpenStream reads a tar to its end, compressed or not, and opens it as an
-// [Archive] or a [docker.Archive], whichever it is; if it is both and kind is not
+// [archive.Archive] or a [docker.Archive], whichever it is; if it is both and kind is not
 // "", as that. The content is in a temporary file until it is closed.
 // An error wraps [ErrNothingRead] if the stream has no bytes.
 func OpenStream(ctx context.Context, r io.Reader, kind Kind, options docker.ArchiveOptions) (content.SourceCloser, error) {
