@@ -21,20 +21,9 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 	if !ok {
 		return fmt.Errorf("%w: it cannot tell what refers to an image", content.ErrUnsupported)
 	}
-	known := map[digest.Digest]bool{}
-	for _, m := range g.Manifests {
-		known[m.Descriptor.Digest] = true
-	}
-	blobs := map[digest.Digest]bool{}
-	for _, d := range g.Blobs {
-		blobs[d.Digest] = true
-	}
-	foreign := map[digest.Digest]bool{}
-	for _, d := range g.Foreign {
-		foreign[d.Digest] = true
-	}
+	a := newAddition(g, opts.Foreign != nil)
 	for subjects := g.Manifests; len(subjects) > 0; {
-		roots, err := freshReferrers(ctx, src, lister, subjects, known, opts.ReferrerFilter, g.room)
+		roots, err := freshReferrers(ctx, src, lister, subjects, a.known, opts.ReferrerFilter, g.room)
 		if err != nil {
 			return err
 		}
@@ -46,48 +35,21 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 			return fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
 		}
 		subjects = nil
-		take := func(root content.Manifest) ([]content.Manifest, error) {
-			tree, err := content.ReadBelow(ctx, src, root, opts.Foreign != nil)
-			if err != nil {
-				return nil, err
-			}
-			for _, m := range tree.Manifests {
-				g.room -= int64(len(m.Content))
-			}
-			if g.room < 0 {
-				return nil, errReferrersTooLarge
-			}
-			for _, d := range tree.Blobs {
-				if !blobs[d.Digest] {
-					blobs[d.Digest] = true
-					g.Blobs = append(g.Blobs, d)
-				}
-			}
-			for _, d := range tree.Foreign {
-				if !foreign[d.Digest] {
-					foreign[d.Digest] = true
-					g.Foreign = append(g.Foreign, d)
-				}
-			}
-			for _, m := range tree.Manifests {
-				known[m.Descriptor.Digest] = true
-			}
-			subjects = append(subjects, tree.Manifests...)
-			return tree.Manifests, nil
-		}
 		for _, root := range roots {
-			manifests, err := take(root)
+			manifests, err := a.take(ctx, src, root)
 			if err != nil {
 				return err
 			}
+			subjects = append(subjects, manifests...)
 			g.referrers = append(g.referrers, manifests...)
 		}
 		for _, m := range attached {
-			if !known[m.Descriptor.Digest] {
-				manifests, err := take(m.Manifest)
+			if !a.known[m.Descriptor.Digest] {
+				manifests, err := a.take(ctx, src, m.Manifest)
 				if err != nil {
 					return fmt.Errorf("tag %s: %w", m.Tag, err)
 				}
+				subjects = append(subjects, manifests...)
 				last := len(manifests) - 1
 				g.referrers = append(g.referrers, manifests[:last]...)
 				m.Manifest = manifests[last] // with its media type
@@ -98,6 +60,56 @@ func (g *graph) addReferrers(ctx context.Context, src content.Source, opts Optio
 		}
 	}
 	return nil
+}
+
+// addition is what is added to a graph.
+type addition struct {
+	graph         *graph
+	copiesForeign bool // see [Options].Foreign
+
+	known, blobs, foreign map[digest.Digest]bool // in the graph
+}
+
+func newAddition(g *graph, copiesForeign bool) *addition {
+	a := &addition{graph: g, copiesForeign: copiesForeign, known: map[digest.Digest]bool{}, blobs: map[digest.Digest]bool{}, foreign: map[digest.Digest]bool{}}
+	for _, m := range g.Manifests {
+		a.known[m.Descriptor.Digest] = true
+	}
+	for _, d := range g.Blobs {
+		a.blobs[d.Digest] = true
+	}
+	for _, d := range g.Foreign {
+		a.foreign[d.Digest] = true
+	}
+	return a
+}
+
+// take adds the blobs of a manifest and of what it names. It returns these manifests, root last.
+func (a *addition) take(ctx context.Context, src content.Source, root content.Manifest) ([]content.Manifest, error) {
+	tree, err := content.ReadBelow(ctx, src, root, a.copiesForeign)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range tree.Manifests {
+		a.known[m.Descriptor.Digest] = true
+		a.graph.room -= int64(len(m.Content))
+	}
+	if a.graph.room < 0 {
+		return nil, errReferrersTooLarge
+	}
+	for _, d := range tree.Blobs {
+		if !a.blobs[d.Digest] {
+			a.blobs[d.Digest] = true
+			a.graph.Blobs = append(a.graph.Blobs, d)
+		}
+	}
+	for _, d := range tree.Foreign {
+		if !a.foreign[d.Digest] {
+			a.foreign[d.Digest] = true
+			a.graph.Foreign = append(a.graph.Foreign, d)
+		}
+	}
+	return tree.Manifests, nil
 }
 
 // errReferrersTooLarge is the error of referrers that do not fit into memory.
