@@ -256,10 +256,22 @@ func TestResourceTags(t *testing.T) {
 		}
 		return strings.Join(text, " ")
 	}
-	if err := tag("stack", "dev", "team", "devs", "stack", "test"); err != nil || list() != "stack=test team=devs" {
+	if err := tag("stack", "dev", "team", "devs"); err != nil {
+		t.Error(err)
+	}
+	if err := tag("stack", "test"); err != nil || list() != "stack=test team=devs" {
 		t.Errorf("%v %s", err, list())
 	}
-	if _, err := r.api.UntagResource(ctx, &ecr.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"team", "nothing"}}); err != nil || list() != "stack=test" {
+	for _, value := range []string{"test", "other"} {
+		wantError(t, tag("stack", "test", "team", "devs", "stack", value), "InvalidTagParameterException", "tag key 'stack' must be unique")
+	}
+	if err := tag("Stack", "1", "STACK", "2"); err != nil || list() != "STACK=2 Stack=1 stack=test team=devs" { // keys are case-sensitive
+		t.Errorf("%v %s", err, list())
+	}
+	twice := []types.Tag{{Key: aws.String("k"), Value: aws.String("1")}, {Key: aws.String("k"), Value: aws.String("2")}}
+	_, err := r.api.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String("twice"), Tags: twice})
+	wantError(t, err, "InvalidTagParameterException", "tag key 'k' must be unique")
+	if _, err := r.api.UntagResource(ctx, &ecr.UntagResourceInput{ResourceArn: arn, TagKeys: []string{"team", "Stack", "STACK", "nothing"}}); err != nil || list() != "stack=test" {
 		t.Errorf("%v %s", err, list())
 	}
 	wantError(t, tag("AWS:x", "1"), "InvalidTagParameterException", "begin with aws:")

@@ -94,6 +94,9 @@ func TestTemplatesAreKept(t *testing.T) {
 		"encryptionType": func(in *ecr.CreateRepositoryCreationTemplateInput) {
 			in.EncryptionConfiguration.EncryptionType = "ROT13"
 		},
+		"resourceTags, twice": func(in *ecr.CreateRepositoryCreationTemplateInput) {
+			in.ResourceTags = append(in.ResourceTags, in.ResourceTags[0])
+		},
 		"resourceTags": func(in *ecr.CreateRepositoryCreationTemplateInput) {
 			in.ResourceTags = []types.Tag{{Key: aws.String("aws:x"), Value: aws.String("")}}
 		},

@@ -20,12 +20,14 @@ const (
 	maxTagValue     = 256
 )
 
-// mergeTags adds tags to those a resource has. Errors: InvalidTagParameter, TooManyTags.
+// mergeTags adds tags to those a resource has. Errors: InvalidTagParameter, TooManyTags. AWS documents that "each tag key must
+// be unique" (user guide, tag restrictions), but not what it answers to a call that has one twice: it is refused here.
 func mergeTags(have map[string]string, tags []types.Tag) (map[string]string, error) {
 	out := maps.Clone(have)
 	if out == nil {
 		out = map[string]string{}
 	}
+	keys := map[string]bool{} // of the call
 	for _, t := range tags {
 		key, value := aws.ToString(t.Key), aws.ToString(t.Value)
 		invalid := ""
@@ -36,11 +38,13 @@ func mergeTags(have map[string]string, tags []types.Tag) (map[string]string, err
 			invalid = fmt.Sprintf("the value of tag '%s' must have at most %d characters", key, maxTagValue)
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			invalid = fmt.Sprintf("tag key '%s' must not begin with aws:, which is reserved", key)
+		case keys[key]:
+			invalid = fmt.Sprintf("tag key '%s' must be unique", key)
 		}
 		if invalid != "" {
 			return nil, &types.InvalidTagParameterException{Message: aws.String("Invalid parameter at 'tags': " + invalid)}
 		}
-		out[key] = value
+		keys[key], out[key] = true, value
 	}
 	if len(out) > maxResourceTags {
 		return nil, &types.TooManyTagsException{Message: aws.String(fmt.Sprintf("A resource can have at most %d tags", maxResourceTags))}
