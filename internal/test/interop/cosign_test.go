@@ -86,7 +86,7 @@ func (s *suite) startSigning(t *testing.T) *signingSite {
 	local.setupClients(t, local.Addr)
 	const nowhere = "http://127.0.0.1:9"
 	w := &signingSite{suite: s, dir: t.TempDir(), site: local.with(map[string]string{
-		"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "NO_PROXY": "127.0.0.1," + registryAddress + "," + downloadAddress, "COSIGN_PASSWORD": "of a test",
+		"HTTP_PROXY": nowhere, "HTTPS_PROXY": nowhere, "NO_PROXY": "127.0.0.1," + s.addresses.registry + "," + s.addresses.downloads, "COSIGN_PASSWORD": "of a test",
 	})}
 	w.places = []place{
 		{"ecr", w.Addr},

@@ -20,6 +20,8 @@ type suite struct {
 	kinds  []kind
 	cosign func() error // waits until cosign is built
 	tlsDir string       // of the certificate authority of servers with HTTPS; "": without
+
+	addresses addressPair // of servers with HTTPS
 }
 
 func TestInterop(t *testing.T) {
@@ -30,7 +32,7 @@ func TestInterop(t *testing.T) {
 	s := &suite{bin: filepath.Join(t.TempDir(), "bin")}
 	if *withTLS {
 		s.tlsDir = t.TempDir()
-		addAddresses(t)
+		s.addresses = addAddresses(t)
 	}
 	if err := stage.Commands(ctx, s.bin); err != nil {
 		t.Fatal(err)

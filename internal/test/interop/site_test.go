@@ -49,7 +49,7 @@ func (s *suite) start(t *testing.T, args ...string) *site {
 	if s.tlsDir == "" {
 		w.Local, err = stage.StartLocal(ctx, path, t.Output(), args...)
 	} else {
-		w.Local, err = stage.StartLocalTLS(ctx, path, s.tlsDir, t.Output(), append(args, "--download-addr", downloadAddress+":0")...)
+		w.Local, err = stage.StartLocalTLS(ctx, path, s.tlsDir, t.Output(), append(args, "--download-addr", s.addresses.downloads+":0")...)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -4,9 +4,13 @@ package interop
 
 import (
 	"flag"
+	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,17 +21,61 @@ import (
 // withTLS makes every client of the local ECR use HTTPS.
 var withTLS = flag.Bool("tls", false, "serve the clients of the local ECR by HTTPS, at addresses that none of them takes for its own machine")
 
-// The addresses of the local ECR with HTTPS, which belong to the machine's loopback interface while the test runs. Clients
-// use plain HTTP for 127.0.0.1 and localhost, but not for these: RFC 5737 has them for documentation.
-const (
-	registryAddress = "192.0.2.1"
-	downloadAddress = "192.0.2.2"
-)
+// documentation are the networks that RFC 5737 sets aside for documentation. Clients use plain HTTP for 127.0.0.1 and
+// localhost, but not for addresses in these, and nobody has a server there.
+var documentation = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"}
 
-// addAddresses adds addresses to the loopback interface until the test ends.
-func addAddresses(t *testing.T) {
+// An addressPair are the addresses of the local ECR with HTTPS, which belong to the machine's loopback interface while the
+// test runs.
+type addressPair struct{ registry, downloads string }
+
+// choose returns two addresses of the first network of documentation in which the machine, with the addresses own, is not: to
+// take the address of its gateway would cut it off.
+func choose(own []netip.Prefix) (addressPair, error) {
+	for _, network := range documentation {
+		network := netip.MustParsePrefix(network)
+		if slices.ContainsFunc(own, network.Overlaps) {
+			continue
+		}
+		registry := network.Addr().Next()
+		return addressPair{registry.String(), registry.Next().String()}, nil
+	}
+	return addressPair{}, fmt.Errorf("the machine is in all of the networks for documentation (%s): run this without -tls", strings.Join(documentation, ", "))
+}
+
+// ownAddresses are those of the machine's interfaces, with their networks, without the loopback interface: what an earlier run
+// has left there can be used again.
+func ownAddresses(t *testing.T) (own []netip.Prefix) {
 	t.Helper()
-	for _, address := range []string{registryAddress, downloadAddress} {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		if i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		addresses, err := i.Addrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, address := range addresses {
+			if prefix, err := netip.ParsePrefix(address.String()); err == nil {
+				own = append(own, prefix)
+			}
+		}
+	}
+	return own
+}
+
+// addAddresses adds two addresses to the loopback interface until the test ends.
+func addAddresses(t *testing.T) addressPair {
+	t.Helper()
+	pair, err := choose(ownAddresses(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{pair.registry, pair.downloads} {
 		change := func(verb string) {
 			if out, err := exec.Command("ip", "address", verb, address+"/32", "dev", "lo").CombinedOutput(); err != nil {
 				t.Errorf("ip address %s %s: %v\n%s", verb, address, err, out)
@@ -36,6 +84,27 @@ func addAddresses(t *testing.T) {
 		change("replace")
 		t.Cleanup(func() { change("delete") })
 	}
+	return pair
+}
+
+func TestChooseAddresses(t *testing.T) {
+	t.Parallel()
+	for own, want := range map[string]string{
+		"127.0.0.1/8":                                 "192.0.2.1 192.0.2.2",
+		"127.0.0.1/8 192.0.2.2/24":                    "198.51.100.1 198.51.100.2",
+		"10.0.0.5/8 192.0.2.200/25 198.51.100.129/26": "203.0.113.1 203.0.113.2",
+		"203.0.113.9/32 fe80::1/64":                   "192.0.2.1 192.0.2.2",
+		"192.0.2.2/24 198.51.100.1/32 203.0.113.7/30": "",
+	} {
+		var prefixes []netip.Prefix
+		for _, prefix := range strings.Fields(own) {
+			prefixes = append(prefixes, netip.MustParsePrefix(prefix))
+		}
+		pair, err := choose(prefixes)
+		if got := strings.TrimSpace(pair.registry + " " + pair.downloads); got != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %q, %v; want %q", own, got, err, want)
+		}
+	}
 }
 
 // host is the address of servers.
@@ -43,7 +112,7 @@ func (s *suite) host() string {
 	if s.tlsDir == "" {
 		return "127.0.0.1"
 	}
-	return registryAddress
+	return s.addresses.registry
 }
 
 // envFlags are the flags of `ecrkit local env` for servers, each after a space.
