@@ -35,8 +35,8 @@ type Verdict struct {
 	policy *Policy
 	found  uint64 // bit n: rule n identifies the image
 	marked uint64 // bit n: rule n would act on it if no other rule did
-	number int    // among the images of the first rule that identifies it, from 1, the newest
-	of     int    // how many those are
+	number int32  // among the images of the first rule that identifies it, from 1, the newest
+	of     int32  // how many those are
 }
 
 // IdentifiedBy returns the priorities of the rules that identify the image, in the order
@@ -100,30 +100,30 @@ func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {
 		}
 	}
 	ranked := g.ranked(images)
+	claimed := make([]int32, 0, len(ranked))
 	for n, rule := range p.rules {
-		e.apply(n, rule, ranked)
+		e.apply(n, rule, ranked, claimed)
 	}
 	for i := range images {
-		e.follow(i, g)
+		e.follow(int32(i), g)
 	}
 	return e
 }
 
-// apply is one rule. ranked are the images that rules may act on, the newest first.
-func (e *Evaluation) apply(n int, rule Rule, ranked []candidate) {
-	class, tags := rule.Selection.Class(), newTagRequirement(rule.Selection)
+// apply is one rule. ranked are the images that rules may act on, the newest first; claimed is memory for as many numbers.
+func (e *Evaluation) apply(n int, rule Rule, ranked []candidate, claimed []int32) {
+	archived, tags := rule.Selection.Class() == Archive, newTagRequirement(rule.Selection)
 	older := e.At.AddDate(0, 0, -rule.Selection.Count)
-	number := 0
-	var claimed []int
+	var number int32
 	for _, c := range ranked {
-		if c.class != class || !tags.match(c.tags) {
+		if c.archived != archived || !tags.match(c.tags) {
 			continue
 		}
 		image, v := &e.images[c.image], &e.Verdicts[c.image]
 		number++
 		var marks bool
 		if rule.Selection.CountType == ImageCountMoreThan {
-			marks = number > rule.Selection.Count
+			marks = int(number) > rule.Selection.Count
 		} else {
 			from := image.countedFrom(rule.Selection.CountType)
 			marks = !from.IsZero() && from.Before(older)
@@ -155,8 +155,8 @@ func (a Action) outcome() Outcome {
 }
 
 // follow lets a referrer go where its subject goes.
-func (e *Evaluation) follow(i int, g *graph) {
-	var way []int // up to an image that is no referrer, or is through with this
+func (e *Evaluation) follow(i int32, g *graph) {
+	var way []int32 // up to an image that is no referrer, or is through with this
 	for g.subject[i] >= 0 && !g.followed[i] {
 		way = append(way, i)
 		g.followed[i] = true
@@ -181,14 +181,14 @@ func (e *Evaluation) follow(i int, g *graph) {
 // graph is which image lists which, and which refers to which, by their numbers;
 // -1 is none.
 type graph struct {
-	listedBy []int
-	subject  []int
+	listedBy []int32
+	subject  []int32
 	followed []bool // the verdict of the subject is that of the image
 }
 
 func newGraph(images []Image) *graph {
-	g := &graph{make([]int, len(images)), make([]int, len(images)), make([]bool, len(images))}
-	number := map[digest.Digest]int{} // of images that others name, which few are
+	g := &graph{make([]int32, len(images)), make([]int32, len(images)), make([]bool, len(images))}
+	number := map[digest.Digest]int32{} // of images that others name, which few are
 	for i := range images {
 		g.listedBy[i], g.subject[i] = -1, -1
 		for _, child := range images[i].Children {
@@ -200,14 +200,14 @@ func newGraph(images []Image) *graph {
 	}
 	for i := range images {
 		if _, named := number[images[i].Digest]; named {
-			number[images[i].Digest] = i
+			number[images[i].Digest] = int32(i)
 		}
 	}
 	for i := range images {
 		if images[i].Status != StatusArchived {
 			for _, child := range images[i].Children {
-				if c := number[child]; c >= 0 && c != i {
-					g.listedBy[c] = i
+				if c := number[child]; c >= 0 && int(c) != i {
+					g.listedBy[c] = int32(i)
 				}
 			}
 		}
@@ -222,8 +222,8 @@ func newGraph(images []Image) *graph {
 // cutCircles makes images that refer to each other in a circle, which no real
 // digests do, into images without a subject.
 func (g *graph) cutCircles() {
-	seen := make([]int, len(g.subject)) // the walk, from 1, that came by
-	for start := range g.subject {
+	seen := make([]int32, len(g.subject)) // the walk, from 1, that came by
+	for start := range int32(len(g.subject)) {
 		i := start
 		for i >= 0 && seen[i] == 0 {
 			seen[i] = start + 1
@@ -238,9 +238,9 @@ func (g *graph) cutCircles() {
 // candidate is an image on which rules may act. What rules look at first is here,
 // next to that of the next image: this loop is all the time that it takes.
 type candidate struct {
-	tags  []string
-	class StorageClass
-	image int
+	tags     []string
+	archived bool
+	image    int32
 }
 
 // ranked returns the images that rules may act on, the newest first.
@@ -248,7 +248,7 @@ func (g *graph) ranked(images []Image) []candidate {
 	ranked := make([]candidate, 0, len(images))
 	for i := range images {
 		if class := images[i].class(); class != "" && g.listedBy[i] < 0 && g.subject[i] < 0 {
-			ranked = append(ranked, candidate{images[i].Tags, class, i})
+			ranked = append(ranked, candidate{images[i].Tags, class == Archive, int32(i)})
 		}
 	}
 	slices.SortFunc(ranked, func(a, b candidate) int {

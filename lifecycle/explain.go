@@ -82,11 +82,11 @@ func (e Evaluation) Explain(i int) Explanation {
 			x.Rules = append(x.Rules, view)
 			continue
 		}
-		tags, class := newTagRequirement(rule.Selection), rule.Selection.Class()
+		tags, archived := newTagRequirement(rule.Selection), rule.Selection.Class() == Archive
 		for _, c := range ranked {
-			if c.class == class && tags.match(c.tags) {
+			if c.archived == archived && tags.match(c.tags) {
 				view.Of++
-				if c.image == i {
+				if int(c.image) == i {
 					view.Number = view.Of
 				}
 			}
@@ -159,7 +159,7 @@ func (e Evaluation) Reason(i int) string {
 	case v.found == 0:
 		return "no rule identifies it"
 	}
-	reason := e.count(image, v.policy.rules[lowest(v.found)], v.number, v.of)
+	reason := e.count(image, v.policy.rules[lowest(v.found)], int(v.number), int(v.of))
 	if n := lowest(v.marked); n > lowest(v.found) {
 		reason += fmt.Sprintf("; so rule %d cannot %s it", v.policy.rules[n].Priority, v.policy.rules[n].Action.verb())
 	}

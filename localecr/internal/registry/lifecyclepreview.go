@@ -65,7 +65,7 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	out := &ecr.StartLifecyclePolicyPreviewOutput{
 		RegistryId: aws.String(r.account), RepositoryName: in.RepositoryName, Status: types.LifecyclePolicyPreviewStatusInProgress,
 	}
-	// The images of a preview are in memory at once: those of one repository at a time.
+	// The images of a preview are in memory at once: those of one repository at a time. No other state is restored meanwhile.
 	r.store.previews.Lock()
 	defer r.store.previews.Unlock()
 	var preview lifecyclePreview
@@ -92,7 +92,7 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 			return err
 		}
 		preview, out.LifecyclePolicyText = lifecyclePreview{Text: *text, StartedAt: now}, text
-		return repo.dropPreview()
+		return repo.beginPreview()
 	})
 	if err != nil {
 		return nil, err
@@ -105,11 +105,19 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	if err != nil {
 		return nil, err
 	}
-	pages, err := preview.evaluate(policy, images)
+	err = preview.evaluate(policy, images, func(pages []previewPage) error {
+		return r.update(in.RepositoryName, func(repo *repository) error { return repo.addPreviewPages(pages) })
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := r.update(in.RepositoryName, func(repo *repository) error { return repo.savePreview(&preview, pages) }); err != nil {
+	err = r.update(in.RepositoryName, func(repo *repository) error {
+		if err := repo.addPreviewPages(nil); err != nil {
+			return err
+		}
+		return putJSON(repo.bucket, keyPreview, preview)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return out, nil

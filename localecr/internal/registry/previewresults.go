@@ -40,18 +40,27 @@ type previewPage struct {
 	data  []byte
 }
 
-// evaluate counts what a policy does with the images, which are sorted by digest, and returns the results. It takes the
-// images apart.
-func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle.Image) ([]previewPage, error) {
+// savedPages is how many pages are saved in one transaction, which needs twice their memory.
+const savedPages = 50
+
+// evaluate counts what a policy does with the images, which are sorted by digest, and calls save with the results, some pages
+// at a time. It takes the images apart.
+func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle.Image, save func([]previewPage) error) error {
 	var pages []previewPage
 	var results []previewRecord
-	flush := func() error {
-		data, err := json.Marshal(results)
-		if err != nil {
-			return fmt.Errorf("preview results: %w", err)
+	flush := func(most int) error {
+		if len(results) > 0 {
+			data, err := json.Marshal(results)
+			if err != nil {
+				return fmt.Errorf("preview results: %w", err)
+			}
+			pages, results = append(pages, previewPage{results[0].Digest, data}), results[:0]
 		}
-		pages, results = append(pages, previewPage{results[0].Digest, data}), results[:0]
-		return nil
+		if len(pages) <= most {
+			return nil
+		}
+		defer func() { pages = nil }()
+		return save(pages)
 	}
 	for i, v := range lifecycle.Evaluate(policy, images, p.StartedAt).Verdicts {
 		image := images[i]
@@ -69,15 +78,12 @@ func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle
 			Transition: v.Outcome == lifecycle.Transition, Archived: image.Status == lifecycle.StatusArchived,
 		})
 		if len(results) == resultsPerPage {
-			if err := flush(); err != nil {
-				return nil, err
+			if err := flush(savedPages - 1); err != nil {
+				return err
 			}
 		}
 	}
-	if len(results) > 0 {
-		return pages, flush()
-	}
-	return pages, nil
+	return flush(0)
 }
 
 // dropPreview removes the last preview and its results.
@@ -94,21 +100,27 @@ func (repo *repository) dropPreview() error {
 	return repo.bucket.Delete(keyPreview)
 }
 
-// savePreview keeps a preview and its results.
-func (repo *repository) savePreview(p *lifecyclePreview, pages []previewPage) error {
-	if err := repo.dropPreview(); err != nil { // one that was restored meanwhile
+// beginPreview makes place for the results of a preview in that of the last one. There is none until keyPreview is there.
+func (repo *repository) beginPreview() error {
+	if err := repo.dropPreview(); err != nil {
 		return err
 	}
-	b, err := repo.bucket.CreateBucket(bucketPreviewResults)
-	if err != nil {
-		return err
+	_, err := repo.bucket.CreateBucket(bucketPreviewResults)
+	return err
+}
+
+// addPreviewPages adds results of the preview that was begun. Error: RepositoryNotFound, if the repository was deleted since.
+func (repo *repository) addPreviewPages(pages []previewPage) error {
+	b := repo.bucket.Bucket(bucketPreviewResults)
+	if b == nil {
+		return repo.registry.repositoryNotFound(repo.record.Name)
 	}
 	for _, page := range pages {
 		if err := b.Put([]byte(page.first), page.data); err != nil {
 			return err
 		}
 	}
-	return putJSON(repo.bucket, keyPreview, p)
+	return nil
 }
 
 // eachPreviewResult calls f for the results of the last preview behind a digest, "" for all of them, by digest, until f says
