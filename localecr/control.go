@@ -94,6 +94,8 @@ func (s *Server) failControl(w http.ResponseWriter, err error) {
 		status, code = http.StatusNotFound, "snapshot-not-found"
 	case errors.Is(err, ErrSnapshotName):
 		status, code = http.StatusBadRequest, "snapshot-name"
+	case errors.Is(err, ErrSnapshotDamaged):
+		code = "snapshot-damaged"
 	default:
 		s.logger.Error("local ECR", "error", err)
 	}

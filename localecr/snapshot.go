@@ -12,10 +12,14 @@ import (
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr/internal/keys"
+	"github.com/ecrkit/ecrkit/localecr/internal/registry"
 )
 
 // ErrNoSnapshot means that there is no snapshot of a name.
 var ErrNoSnapshot = errors.New("no such snapshot")
+
+// ErrSnapshotDamaged means that a snapshot is not whole, as after a loss of power.
+var ErrSnapshotDamaged = registry.ErrSnapshotDamaged
 
 // ErrSnapshotName means that a snapshot cannot have a name.
 var ErrSnapshotName = errors.New("the name of a snapshot has at most 64 lower-case letters, digits, dots, hyphens and underscores, begins with a letter or digit, and is not a device of Windows, such as nul")
@@ -38,14 +42,18 @@ func (s *Server) Seed(ctx context.Context) error {
 
 // Reset empties the server: repositories, images, policies, settings and KMS keys, of all accounts and regions. Faults and
 // quotas count from the beginning. Then it calls Options.Seed. Snapshots, the clock, and tokens that were issued remain.
-func (s *Server) Reset(ctx context.Context) error {
+func (s *Server) Reset(ctx context.Context) (err error) {
 	s.states.Lock()
 	defer s.states.Unlock()
+	defer func() { err = errors.Join(err, files.RemoveAll(s.preparedKeys())) }()
 	s.seeding.Add(1)
 	defer s.seeding.Add(-1)
-	err := s.store.Clear()
+	replaceKeys, err := s.prepareKeys("")
 	if err == nil {
-		err = s.replaceKeys("")
+		err = s.store.Clear()
+	}
+	if err == nil {
+		err = replaceKeys()
 	}
 	if err != nil {
 		return fmt.Errorf("local ECR: reset: %w", err)
@@ -74,7 +82,7 @@ func (s *Server) Snapshot(name string) (err error) {
 		err = s.store.Snapshot(dir)
 	}
 	if err == nil {
-		err = copyFiles(s.keysDir(), filepath.Join(dir, "kms"))
+		err = keys.Copy(s.keysDir(), filepath.Join(dir, "kms"))
 	}
 	if err == nil && s.sync {
 		err = files.SyncTree(dir)
@@ -95,16 +103,22 @@ func (s *Server) Snapshot(name string) (err error) {
 }
 
 // Restore puts the server into the state of a snapshot. Uploads that are not complete are cancelled. Faults, quotas, the
-// clock and tokens that were issued remain as they are. The error wraps [ErrNoSnapshot] if there is none of this name.
-func (s *Server) Restore(name string) error {
+// clock and tokens that were issued remain as they are. The error wraps [ErrNoSnapshot] if there is none of this name, and
+// [ErrSnapshotDamaged] if it is not whole: the server then is as it was.
+func (s *Server) Restore(name string) (err error) {
 	s.states.Lock()
 	defer s.states.Unlock()
+	defer func() { err = errors.Join(err, files.RemoveAll(s.preparedKeys())) }()
+	var replaceKeys func() error
 	dir, err := s.snapshotDir(name)
+	if err == nil {
+		replaceKeys, err = s.prepareKeys(filepath.Join(dir, "kms"))
+	}
 	if err == nil {
 		err = s.store.Restore(dir)
 	}
 	if err == nil {
-		err = s.replaceKeys(filepath.Join(dir, "kms"))
+		err = replaceKeys()
 	}
 	if err != nil {
 		return fmt.Errorf("local ECR: restore snapshot %s: %w", name, err)
@@ -174,54 +188,39 @@ func (s *Server) removeUnfinished() error {
 
 func (s *Server) keysDir() string { return filepath.Join(s.dir, "kms") }
 
-// replaceKeys puts copies of the KMS keys in dir, none if it is "", in the place of those that the server has.
-func (s *Server) replaceKeys(dir string) error {
-	s.keysMu.Lock()
-	defer s.keysMu.Unlock()
-	prepared, old := filepath.Join(s.dir, unfinished+"kms"), filepath.Join(s.dir, unfinished+"kms-old")
-	err := os.MkdirAll(prepared, 0o700)
+// preparedKeys is where prepareKeys puts its copies, until they are used.
+func (s *Server) preparedKeys() string { return filepath.Join(s.dir, unfinished+"kms") }
+
+// prepareKeys copies the KMS keys in dir, none if it is "", and returns what puts them in the place of those that the server
+// has. The caller removes what is left of the copies. The error wraps [ErrSnapshotDamaged] if a key cannot be read.
+func (s *Server) prepareKeys(dir string) (replace func() error, err error) {
+	prepared, old := s.preparedKeys(), filepath.Join(s.dir, unfinished+"kms-old")
+	err = os.MkdirAll(prepared, 0o700)
 	if err == nil && dir != "" {
-		err = copyFiles(dir, prepared)
+		err = keys.Copy(dir, prepared)
+	}
+	if err == nil {
+		if err = keys.Check(prepared, s.clock.Now); err != nil {
+			err = fmt.Errorf("%w: %w", ErrSnapshotDamaged, err)
+		}
 	}
 	if err == nil && s.sync {
 		err = files.SyncTree(prepared)
 	}
-	if err == nil {
-		err = files.Rename(s.keysDir(), old)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+	if err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = files.Rename(prepared, s.keysDir())
-	}
-	if err == nil && s.sync {
-		err = files.SyncDir(s.dir)
-	}
-	s.keyStores = map[string]*keys.Store{}
-	return errors.Join(err, files.RemoveAll(old))
-}
-
-// copyFiles copies a directory tree of small secret files. A missing one is empty.
-func copyFiles(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
+	return func() error {
+		s.keysMu.Lock()
+		defer s.keysMu.Unlock()
+		err := files.Rename(s.keysDir(), old)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = files.Rename(prepared, s.keysDir())
 		}
-		if err != nil {
-			return err
+		if err == nil && s.sync {
+			err = files.SyncDir(s.dir)
 		}
-		relative, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return os.MkdirAll(filepath.Join(to, relative), 0o700)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return files.WriteFileUnsynced(filepath.Join(to, relative), data, 0o600)
-	})
+		s.keyStores = map[string]*keys.Store{}
+		return errors.Join(err, files.RemoveAll(old))
+	}, nil
 }

@@ -94,7 +94,7 @@ func TestTemplatesAreKept(t *testing.T) {
 		"encryptionType": func(in *ecr.CreateRepositoryCreationTemplateInput) {
 			in.EncryptionConfiguration.EncryptionType = "ROT13"
 		},
-		"resourceTags, twice": func(in *ecr.CreateRepositoryCreationTemplateInput) {
+		"tag key 'k' must be unique": func(in *ecr.CreateRepositoryCreationTemplateInput) {
 			in.ResourceTags = append(in.ResourceTags, in.ResourceTags[0])
 		},
 		"resourceTags": func(in *ecr.CreateRepositoryCreationTemplateInput) {

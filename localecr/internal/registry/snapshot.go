@@ -26,7 +26,7 @@ func (s *Store) Snapshot(dir string) error {
 	s.blobs.Lock() // no layer comes or goes between the database and its files
 	defer s.blobs.Unlock()
 	err := s.db.View(func(tx *bolt.Tx) error {
-		if err := tx.CopyFile(filepath.Join(dir, snapshotDatabase), 0o600); err != nil {
+		if err := copyDatabase(tx, dir); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketBlobs).ForEach(func(digest, _ []byte) error {
@@ -39,15 +39,18 @@ func (s *Store) Snapshot(dir string) error {
 	return nil
 }
 
-// Restore puts the store into the state of a snapshot. Uploads that are not complete are cancelled. After an error the
-// store is as it was.
+// Restore puts the store into the state of a snapshot. Uploads that are not complete are cancelled. After an error, which
+// wraps [ErrSnapshotDamaged] if the snapshot is not whole, the store is as it was.
 func (s *Store) Restore(dir string) (err error) {
-	db, err := bolt.Open(filepath.Join(dir, snapshotDatabase), 0o600, &bolt.Options{ReadOnly: true})
+	db, err := openSnapshot(dir)
 	if err != nil {
-		return fmt.Errorf("snapshot in %s: %w", dir, damagedOr(err))
+		return fmt.Errorf("snapshot in %s: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return db.View(func(from *bolt.Tx) error {
+		if err := checkSnapshot(from, dir); err != nil {
+			return fmt.Errorf("snapshot in %s: %w", dir, err)
+		}
 		return s.replace(func(to *bolt.Tx) error {
 			err := from.ForEach(func(name []byte, b *bolt.Bucket) error {
 				if string(name) == string(bucketUploads) {
@@ -83,6 +86,8 @@ func (s *Store) Clear() error { return s.replace(func(*bolt.Tx) error { return n
 // replace puts what fill writes into an empty database in the place of all that the store has, and removes the files that
 // are no longer needed.
 func (s *Store) replace(fill func(*bolt.Tx) error) error {
+	s.previews.Lock() // the results of one preview are in several transactions
+	defer s.previews.Unlock()
 	s.blobs.Lock()
 	defer s.blobs.Unlock()
 	var uploads []fs.DirEntry
