@@ -118,7 +118,7 @@ func TestV2Authentication(t *testing.T) {
 	}
 	req.SetBasicAuth("AWS", "not a token")
 	wantReply(t, r.do(req), 400, "DENIED", "Your Authorization Token is invalid.")
-	wantReply(t, r.v2("GET", "/v2/", nil, "Host", "000000000000.dkr.ecr.eu-west-1.localhost"), 400, "DENIED", "another region")
+	wantReply(t, r.v2("GET", "/v2/", nil, "Host", "000000000000.dkr.ecr.eu-west-1.localhost"), 400, "DENIED", "the authorization token is of another region: it was issued in us-east-1")
 }
 
 func TestAccountsAndRegionsAreApart(t *testing.T) {

@@ -50,12 +50,11 @@ func asV2Error(err error) *v2Error {
 		return v2
 	}
 	switch {
-	case errors.Is(err, identity.ErrTokenMalformed): // aws-cli#4962, aws-cli#6128
+	case errors.Is(err, identity.ErrTokenMalformed), // aws-cli#4962, aws-cli#6128
+		errors.Is(err, identity.ErrTokenRegion):
 		return &v2Error{http.StatusBadRequest, "DENIED", err.Error()}
 	case errors.Is(err, identity.ErrTokenInvalid), errors.Is(err, identity.ErrTokenExpired):
 		return &v2Error{http.StatusForbidden, "DENIED", err.Error()}
-	case errors.Is(err, identity.ErrTokenRegion):
-		return &v2Error{http.StatusBadRequest, "DENIED", "The authorization token is of another region than the registry: " + err.Error()}
 	}
 	var scripted *scriptedError
 	if errors.As(err, &scripted) {
