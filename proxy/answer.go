@@ -13,6 +13,9 @@ const (
 	clientPatience = time.Minute
 	// answerChunk is how many bytes of a file a client may take in that time.
 	answerChunk = 256 << 10
+	// unreadTime is how long the body of a request may take that is answered without it: the server reads some of it
+	// before it sends the answer, whose time already runs.
+	unreadTime = 30 * time.Second
 )
 
 // answer is an [http.ResponseWriter] that notes what is answered, and gives up on clients
@@ -88,14 +91,21 @@ func (a *answer) passOn(src io.Reader) (n int64, err error) {
 // sendGrowing sends a part of a file that is still written, as far as it may be read.
 func (a *answer) sendGrowing(part *io.LimitedReader, r *follower) (n int64, err error) {
 	for part.N > 0 && r.rest == nil {
-		end, err := r.f.wait(r.ctx, r.at)
+		early, more, err := r.next()
 		if err != nil {
-			break // reading either finds another way or fails again
-		}
-		if _, err := r.file.Seek(r.at, io.SeekStart); err != nil {
 			return n, err
 		}
-		m, err := a.sendFile(&io.LimitedReader{R: r.file, N: min(part.N, end-r.at)})
+		if r.rest != nil {
+			break
+		}
+		var m int64
+		if len(early) > 0 {
+			var k int
+			k, err = a.Write(early[:min(part.N, int64(len(early)))])
+			m = int64(k)
+		} else if _, err = r.file.Seek(r.at, io.SeekStart); err == nil {
+			m, err = a.sendFile(&io.LimitedReader{R: r.file, N: min(part.N, more)})
+		}
 		r.at, part.N, n = r.at+m, part.N-m, n+m
 		if err != nil || m == 0 {
 			return n, err

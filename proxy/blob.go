@@ -79,7 +79,7 @@ func (h *Handler) fetchBlob(w http.ResponseWriter, r *http.Request, repo *reposi
 		repo.grants.forgetBlob(d.Digest) // its size may be wrong
 		return err
 	}
-	body.resume = func(at int64) (io.ReadCloser, error) { return h.resume(body.ctx, src, d, body.file, at) }
+	body.resume = func(at int64) (io.ReadCloser, error) { return h.resume(body.ctx, src, d, body, at) }
 	serveBlob(w, r, d.Digest, body)
 	return nil
 }

@@ -31,6 +31,8 @@ type Cache struct {
 	lock *files.Lock
 	now  func() time.Time
 	free func() (int64, error) // bytes of the file system
+	// createFile creates a file for what is incomplete.
+	createFile func() (*os.File, error)
 	// written returns the error of a write at an offset; nil is that of the disk.
 	written func(off int64) error
 
@@ -81,6 +83,7 @@ func OpenCache(dir string, size int64) (*Cache, error) {
 	}
 	c := &Cache{dir: dir, max: size, lock: lock, now: time.Now, entries: map[digest.Digest]*entry{}}
 	c.free = func() (int64, error) { free, _, err := files.Free(dir); return free, err }
+	c.createFile = func() (*os.File, error) { return os.CreateTemp(filepath.Join(dir, partialDir), "*") }
 	if err := c.load(); err != nil {
 		lock.Release()
 		return nil, fmt.Errorf("cache %s: %w", dir, err)

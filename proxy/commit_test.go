@@ -22,10 +22,11 @@ func TestMovedIsEntry(t *testing.T) {
 	for i := range 200 {
 		text := fmt.Sprint(i)
 		d := digest.FromString(text)
-		p, err := cache.create(content.Descriptor{Digest: d, Size: int64(len(text))})
+		p, err := cache.create(content.Descriptor{Digest: d, Size: int64(len(text))}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		<-p.created
 		if _, err := p.WriteAt([]byte(text), 0); err != nil {
 			t.Fatal(err)
 		}

@@ -54,17 +54,19 @@ func (f *fetches) has(d digest.Digest) bool {
 
 // follow opens the blob d, which is not in the cache, while it comes from src. The error is
 // [errNoRoom] if the cache cannot keep it, [errMoved] if it has it now.
-func (h *Handler) follow(src content.Source, d content.Descriptor) (*follower, error) {
+func (h *Handler) follow(src preparedSource, d content.Descriptor) (*follower, error) {
 	h.fetches.mu.Lock()
 	defer h.fetches.mu.Unlock()
 	f := h.fetches.all[d.Digest]
 	if f == nil {
-		file, err := h.cache.create(d)
+		first := src.first(d)
+		file, err := h.cache.create(d, first)
 		if err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithCancel(h.life)
 		f = &fetch{d: d, file: file, cancel: cancel, changed: make(chan struct{}), filled: make(chan struct{})}
+		f.advance(int64(len(first)))
 		h.fetches.all[d.Digest] = f
 		h.fetches.run.Go(func() { h.fill(ctx, src, f) })
 	}
@@ -182,7 +184,7 @@ func (f *fetch) wait(ctx context.Context, at int64) (int64, error) {
 // follower is an [io.ReadSeeker] of a blob that is on its way.
 type follower struct {
 	f     *fetch
-	file  *os.File // nil before begin
+	file  *os.File // nil while the first bytes are read from memory
 	leave func()
 	ctx   context.Context // of the client's request
 	at    int64
@@ -192,14 +194,16 @@ type follower struct {
 	rest   io.ReadCloser
 }
 
-// begin opens the file and waits for the first bytes. The error is [errMoved] if the cache had them and has
-// removed them since.
+// begin waits for the first bytes, which are in memory or in the file. The error is [errMoved] if the cache had them
+// and has removed them since.
 func (r *follower) begin(ctx context.Context) error {
 	r.ctx = ctx
-	file, openErr := r.f.file.open() // before it moves, in most cases
-	r.file = file
-	if _, err := r.f.wait(ctx, 0); err != nil || openErr == nil {
+	if _, err := r.f.wait(ctx, 0); err != nil || len(r.f.file.inMemory(0)) > 0 {
 		return err
+	}
+	openErr := r.open()
+	if openErr == nil {
+		return nil
 	}
 	select {
 	case <-r.f.filled:
@@ -209,31 +213,74 @@ func (r *follower) begin(ctx context.Context) error {
 	}
 }
 
+// open opens the file, unless it is open.
+func (r *follower) open() (err error) {
+	if r.file == nil {
+		r.file, err = r.f.file.open()
+	}
+	return err
+}
+
+// next waits for bytes, and returns those that are in memory, or else how many the file has, which is open then. If
+// the disk is to blame that there are none, the rest comes from the registry.
+func (r *follower) next() (early []byte, n int64, err error) {
+	end, err := r.f.wait(r.ctx, r.at)
+	if err == nil {
+		if early := r.f.file.inMemory(r.at); len(early) > 0 {
+			return early[:min(int64(len(early)), end-r.at)], 0, nil
+		}
+		err = r.open()
+	}
+	if isDiskFailure(err) {
+		r.rest, err = r.resume(r.at)
+	}
+	return nil, end - r.at, err
+}
+
 // Read waits for the bytes.
 func (r *follower) Read(p []byte) (int, error) {
 	if r.at >= r.f.d.Size {
 		return 0, io.EOF
 	}
-	if r.rest != nil {
-		n, err := r.rest.Read(p)
-		r.at += int64(n)
-		return n, err
-	}
-	end, err := r.f.wait(r.ctx, r.at)
-	if isDiskFailure(err) {
-		if r.rest, err = r.resume(r.at); err == nil {
-			return r.Read(p)
+	if r.rest == nil {
+		early, n, err := r.next()
+		if err != nil {
+			return 0, err
+		}
+		if len(early) > 0 {
+			n := copy(p, early)
+			r.at += int64(n)
+			return n, nil
+		}
+		if r.rest == nil {
+			return r.readFile(p[:min(int64(len(p)), n)])
 		}
 	}
-	if err != nil {
-		return 0, err
-	}
-	n, err := r.file.ReadAt(p[:min(int64(len(p)), end-r.at)], r.at)
+	n, err := r.rest.Read(p)
+	r.at += int64(n)
+	return n, err
+}
+
+func (r *follower) readFile(p []byte) (int, error) {
+	n, err := r.file.ReadAt(p, r.at)
 	r.at += int64(n)
 	if n > 0 {
 		err = nil
 	}
 	return n, err
+}
+
+// ReadAt reads bytes that were read before.
+func (r *follower) ReadAt(p []byte, off int64) (int, error) {
+	n := copy(p, r.f.file.inMemory(off))
+	if n == len(p) {
+		return n, nil
+	}
+	if err := r.open(); err != nil {
+		return n, err
+	}
+	m, err := r.file.ReadAt(p[n:], off+int64(n))
+	return n + m, err
 }
 
 // Seek moves to where the next byte is read.

@@ -142,7 +142,7 @@ func (h *Handler) cachedManifest(ctx context.Context, d digest.Digest) (content.
 
 // keepManifest puts a manifest into the cache, if that has room.
 func (h *Handler) keepManifest(m content.Manifest) {
-	p, err := h.cache.create(m.Descriptor)
+	p, err := h.cache.create(m.Descriptor, nil)
 	if err == nil {
 		if _, err = p.WriteAt(m.Content, 0); err != nil {
 			p.discard()

@@ -19,10 +19,11 @@ func TestComplete(t *testing.T) {
 	u := newUpstream(1000)
 	s := start(t, u, t.TempDir(), 16<<20)
 	d := content.Descriptor{Digest: digest.FromBytes(u.blob), Size: int64(len(u.blob))}
-	file, err := s.cache.create(d)
+	file, err := s.cache.create(d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	<-file.created // its bytes are not in memory
 	if _, err := file.WriteAt(u.blob, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestCommitTwice(t *testing.T) {
 	text := []byte("0123456789")
 	var both []*partial
 	for range 2 {
-		p, err := cache.create(content.Descriptor{Digest: digest.FromBytes(text), Size: int64(len(text))})
+		p, err := cache.create(content.Descriptor{Digest: digest.FromBytes(text), Size: int64(len(text))}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

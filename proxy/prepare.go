@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"sync"
@@ -96,7 +97,7 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 }
 
 // keepBlob brings a blob into the cache before its client asks for it.
-func (h *Handler) keepBlob(src content.Source, d content.Descriptor) {
+func (h *Handler) keepBlob(src preparedSource, d content.Descriptor) {
 	r, err := h.follow(src, d)
 	if err != nil {
 		return // there is no room, or the client was faster
@@ -182,6 +183,25 @@ type preparedSource struct {
 	content.Source
 	repo     *repository
 	prepared *preparations
+}
+
+// first returns the first bytes of a blob, if they have come before its client asked for it. They stay prepared.
+func (s preparedSource) first(d content.Descriptor) []byte {
+	s.prepared.mu.Lock()
+	p := s.prepared.all[preparedKey{s.repo, d.Digest}]
+	s.prepared.mu.Unlock()
+	if p == nil {
+		return nil
+	}
+	select {
+	case <-p.done:
+	default:
+		return nil
+	}
+	if len(p.head) > maxFirst {
+		return bytes.Clone(p.head[:maxFirst]) // not to keep all of it in memory
+	}
+	return p.head[:len(p.head):len(p.head)]
 }
 
 // Ranges prepares to read ranges.

@@ -454,7 +454,7 @@ func TestLeastRecentlyUsed(t *testing.T) {
 		}
 		d := digest.FromString(text)
 		all = append(all, d)
-		p, err := cache.create(content.Descriptor{Digest: d, Size: 10})
+		p, err := cache.create(content.Descriptor{Digest: d, Size: 10}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,10 +58,11 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 1, "`number` of runs; the median counts")
 	flag.IntVar(&b.smallRuns, "small-runs", 5, "`number` of runs with small layers; the median counts")
 	small := flag.Bool("small", false, "only small layers")
+	first := flag.Bool("first", false, "only how long first bytes take")
 	flag.Parse()
 	b.size, b.rate = *size*mib, *rate*mib
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := b.run(ctx, os.Stdout, *small)
+	err := b.run(ctx, os.Stdout, *small, *first)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "proxybench:", err)
@@ -70,7 +71,7 @@ func main() {
 }
 
 // run prints the sections.
-func (b *bench) run(ctx context.Context, out io.Writer, small bool) (err error) {
+func (b *bench) run(ctx context.Context, out io.Writer, small, first bool) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
@@ -84,6 +85,9 @@ func (b *bench) run(ctx context.Context, out io.Writer, small bool) (err error) 
 	}
 	defer b.local.Stop()
 	defer b.near.Stop()
+	if first {
+		return b.firstBytes(ctx, out)
+	}
 	if b.engines, err = b.startEngines(ctx); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/dustin/go-humanize"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 )
 
@@ -49,7 +50,25 @@ func (b *bench) small(ctx context.Context, out io.Writer) error {
 			}
 		}
 	}
-	return b.firstByteRow(ctx, out, "small-0")
+	return b.firstBytes(ctx, out)
+}
+
+// firstBytes prints how long the first byte of a layer takes that the cache does not have, by the layer's size.
+func (b *bench) firstBytes(ctx context.Context, out io.Writer) error {
+	for _, size := range []int64{mib / 4, mib, 8 * mib} {
+		repository := fmt.Sprintf("first-%d", size)
+		path := filepath.Join(b.dir, repository)
+		if err := writeImage(path, slices.Repeat([]int64{size}, 10)...); err != nil {
+			return err
+		}
+		if err := b.pushNear(ctx, path, repository); err != nil {
+			return err
+		}
+		if err := b.firstByteRow(ctx, out, repository, size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *bench) pushNear(ctx context.Context, path, repository string) error {
@@ -80,7 +99,7 @@ func (b *bench) smallRow(ctx context.Context, out io.Writer, name, repository st
 }
 
 // firstByteRow measures how long the first byte of each layer takes.
-func (b *bench) firstByteRow(ctx context.Context, out io.Writer, repository string) error {
+func (b *bench) firstByteRow(ctx context.Context, out io.Writer, repository string, size int64) error {
 	layers, err := layersOf(filepath.Join(b.dir, repository))
 	if err != nil {
 		return err
@@ -118,7 +137,7 @@ func (b *bench) firstByteRow(ctx context.Context, out io.Writer, repository stri
 		p.stop()
 	}
 	d, p, a := median(direct), median(proxied), median(again)
-	fmt.Fprintf(out, "| First byte of a layer of 8 MiB | %.2f ms | %.2f ms | %.2f | %.2f ms | %.2f |\n", 1000*d, 1000*p, p/d, 1000*a, a/d)
+	fmt.Fprintf(out, "| First byte of a layer of %s | %.2f ms | %.2f ms | %.2f | %.2f ms | %.2f |\n", humanize.IBytes(uint64(size)), 1000*d, 1000*p, p/d, 1000*a, a/d)
 	return nil
 }
 
