@@ -111,6 +111,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	answer := &answer{ResponseWriter: w, patience: h.patience}
 	t := target{}
+	if r.ContentLength != 0 { // without a connection there is no deadline either
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTime))
+	}
 	h.answering.Add(1)
 	defer func() {
 		h.answering.Add(-1)

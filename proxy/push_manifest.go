@@ -16,12 +16,13 @@ import (
 // putManifest stores a manifest. The registry refuses one whose blobs or manifests it does
 // not have.
 func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) error {
-	data, err := content.ReadLimited(&patientBody{r: r.Body, control: http.NewResponseController(w)}, content.MaxManifestSize)
+	body := &patientBody{r: r.Body, control: http.NewResponseController(w)}
+	data, err := content.ReadLimited(body, content.MaxManifestSize)
 	switch {
 	case errors.Is(err, content.ErrIntegrity):
 		return &failure{http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}
 	case err != nil:
-		return &failure{http.StatusBadRequest, "MANIFEST_INVALID", "the bytes of the manifest broke off"}
+		return &failure{http.StatusBadRequest, "MANIFEST_INVALID", body.brokenOff("manifest")}
 	}
 	d, tag := digest.FromBytes(data), t.reference
 	if t.isDigest() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -236,7 +237,7 @@ func (u *upload) receive(w http.ResponseWriter, r *http.Request) error {
 	}
 	u.end()
 	if body.err != nil {
-		return &failure{http.StatusBadRequest, "BLOB_UPLOAD_INVALID", "the bytes of the blob broke off"}
+		return &failure{http.StatusBadRequest, "BLOB_UPLOAD_INVALID", body.brokenOff("blob")}
 	}
 	// A client that is still sending would not read the answer.
 	_, _ = io.CopyN(io.Discard, body, maxDrained)
@@ -260,13 +261,20 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	// Without a connection there is no deadline either.
 	_ = b.control.SetReadDeadline(time.Now().Add(uploadIdle))
 	n, err := b.r.Read(p)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		_ = b.control.SetReadDeadline(time.Time{})
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	} else if err != nil { // the deadline stays: the server tries to read the rest before it answers
 		b.err = err
 	}
 	return n, err
+}
+
+// brokenOff returns why not all of a body has come.
+func (b *patientBody) brokenOff(what string) string {
+	if errors.Is(b.err, os.ErrDeadlineExceeded) {
+		return fmt.Sprintf("no byte of the %s came for %.0f minutes", what, uploadIdle.Minutes())
+	}
+	return "the bytes of the " + what + " broke off"
 }
 
 // commit stores what the upload has and the body of the request as the blob d.
