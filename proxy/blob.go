@@ -62,6 +62,7 @@ func (h *Handler) blob(w http.ResponseWriter, r *http.Request, t target) error {
 func (h *Handler) fetchBlob(w http.ResponseWriter, r *http.Request, repo *repository, src content.Source, d content.Descriptor) error {
 	body, err := h.follow(preparedSource{src, repo, &h.prepared}, d)
 	if errors.Is(err, errNoRoom) {
+		h.options.Logger.Warn("cache", "digest", d.Digest, "size", d.Size, "error", err.Error())
 		h.metrics.cacheMiss(kindBlobs)
 		return h.pass(w, r, src, d)
 	}

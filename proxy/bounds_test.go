@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -53,7 +56,8 @@ func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	for _, wrong := range []bool{false, true} {
 		u := newUpstream(5 << 20)
-		s := start(t, u, t.TempDir(), 16<<20)
+		log := &warnings{}
+		s := start(t, u, t.TempDir(), 16<<20, log.collect)
 		full := &fs.PathError{Op: "write", Path: "cache", Err: syscall.ENOSPC}
 		s.cache.written = func(off int64) error {
 			if off < 3<<20 {
@@ -72,6 +76,9 @@ func TestDiskFull(t *testing.T) {
 		if n := stored(t, s.dir); n > 0 || s.cache.used > 0 {
 			t.Errorf("%d bytes are kept, %d reserved", n, s.cache.used)
 		}
+		if text := log.String(); !strings.Contains(text, `"msg":"cache"`) || !strings.Contains(text, syscall.ENOSPC.Error()) {
+			t.Errorf("the log does not say that the disk is full: %s", text)
+		}
 	}
 }
 
@@ -79,7 +86,8 @@ func TestDiskFull(t *testing.T) {
 func TestDiskNearlyFull(t *testing.T) {
 	t.Parallel()
 	u := newUpstream(1000)
-	s := start(t, u, t.TempDir(), 16<<20)
+	log := &warnings{}
+	s := start(t, u, t.TempDir(), 16<<20, log.collect)
 	s.cache.free = func() (int64, error) { return leaveFree + 999, nil }
 	if _, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || !bytes.Equal(body, u.blob) {
 		t.Errorf("%d bytes, %v", len(body), err)
@@ -87,6 +95,31 @@ func TestDiskNearlyFull(t *testing.T) {
 	if n := stored(t, s.dir); n != 0 {
 		t.Errorf("%d bytes are kept", n)
 	}
+	if text := log.String(); !strings.Contains(text, errNoRoom.Error()) {
+		t.Errorf("the log does not say that the layer is not kept: %s", text)
+	}
+}
+
+// warnings are the log lines of a proxy, without those of requests.
+type warnings struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (w *warnings) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Builder.Write(p)
+}
+
+func (w *warnings) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Builder.String()
+}
+
+func (w *warnings) collect(o *Options) {
+	o.Logger = slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
 // TestSlowReader has a client that does not read: its connection ends, others get the blob.
@@ -197,5 +230,17 @@ func TestCorrupted(t *testing.T) {
 		if r, body, err := s.send(http.MethodGet, u.path(), nil); err != nil || r.StatusCode != http.StatusOK || !bytes.Equal(body, u.blob) {
 			t.Errorf("%s: %s, %d bytes, %v", name, r.Status, len(body), err)
 		}
+	}
+}
+
+// TestStatusOfNothing asks an idle proxy how many requests it answers: the question is not one of them.
+func TestStatusOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newPushSite(t)
+	if text := s.do(http.StatusOK, http.MethodGet, "/healthz", "").Body.String(); !strings.Contains(text, `"requestsInProgress":0`) {
+		t.Error(text)
+	}
+	if text := s.do(http.StatusOK, http.MethodGet, "/metrics", "").Body.String(); !strings.Contains(text, "\necrkit_proxy_requests_in_progress 0\n") {
+		t.Error(text)
 	}
 }

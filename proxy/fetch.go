@@ -88,6 +88,9 @@ func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch) {
 	// What is right is for the clients to have, whether or not it can be kept.
 	f.end(err)
 	if err != nil {
+		if isDiskFailure(err) { // clients get the blob all the same, so nobody else would know
+			h.options.Logger.Warn("cache", "digest", f.d.Digest, "error", err.Error())
+		}
 		f.file.discard()
 	} else if err := f.file.commit(); err != nil {
 		h.options.Logger.Warn("cache", "digest", f.d.Digest, "error", err.Error())

@@ -114,9 +114,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // without a connection there is no deadline either
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTime))
 	}
-	h.answering.Add(1)
 	defer func() {
-		h.answering.Add(-1)
 		h.metrics.request(t.kind, r.Method, answer)
 		h.options.Logger.Info("request", "method", r.Method, "host", t.host, "repository", t.repository, "kind", t.kind,
 			"reference", t.reference, "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
@@ -136,6 +134,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.fixed(answer, r) {
 		return
 	}
+	h.answering.Add(1) // what asks how many there are is none of them
+	defer h.answering.Add(-1)
 	var refused *failure
 	if t, refused = parseTarget(r); refused != nil {
 		answer.fail(r, refused)

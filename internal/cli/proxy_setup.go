@@ -205,7 +205,7 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 		h := proxySetupHost{Host: host, State: string(reading), Detail: detail}
 		if reading == setup.ThroughProxy {
 			if running != nil {
-				h.State, h.Detail = "proxy not running", running.Error()
+				h.State, h.Detail = "proxy not running", running.Error()+"; start it with `ecrkit proxy`"
 			} else if err := s.Serves(ctx, client, host); err != nil {
 				h.State, h.Detail = "refused", err.Error()
 			} else if missing, err := app.fallbackHelper(s, host); err != nil {
