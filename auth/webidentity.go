@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
 // maxToken bounds a token file, in bytes.
@@ -57,33 +58,34 @@ func (c *resolver) principal(token, place string) ([]string, error) {
 
 // claims are those of a JSON web token (RFC 7519) that decide what its bearer may do.
 type claims struct {
-	Issuer  string  `json:"iss"`
-	Subject string  `json:"sub"`
-	Expires float64 `json:"exp"` // seconds since 1970
+	Issuer  string  // iss
+	Subject string  // sub
+	Expires float64 // exp, in seconds since 1970
 
-	// session are the other claims that AWS takes into the session: the audience,
-	// session tags, the source identity. They are NAME, JSON pairs sorted by name.
-	session []string
+	// others are all other claims that are not of one token alone: the policy of a role
+	// can ask for them, and some tag the session. They are NAME, JSON pairs sorted by name.
+	others []string
 }
 
 func (c claims) principal() []string {
-	return slices.Concat([]string{"jwt", c.Issuer, c.Subject}, c.session)
+	return slices.Concat([]string{"jwt", c.Issuer, c.Subject}, c.others)
 }
 
-// isSessionClaim reports whether AWS takes a claim into the session: the condition
-// keys of web identity federation and what tags the session, nested or flattened. See
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html
-// and https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html.
-func isSessionClaim(name string) bool {
-	switch name {
-	case "aud", "azp", "amr":
-		return true
-	}
-	return strings.HasPrefix(name, "https://aws.amazon.com/")
+// passing are the claims that no policy of AWS can ask for and that differ between the tokens that
+// one caller gets in turn: of time, of one token, of one run of a pipeline, of a pod and its node. All others
+// count, as AWS adds condition keys, of which those for claims of GitHub, Google and CircleCI are the latest:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html.
+var passing = map[string]bool{
+	"exp": true, "nbf": true, "iat": true, "jti": true, "auth_time": true, "nonce": true, "at_hash": true, "c_hash": true,
+	"kubernetes.io": true,                                                                             // its namespace and account are in the subject
+	"run_id":        true, "run_number": true, "run_attempt": true, "check_run_id": true, "sha": true, // GitHub
+	"pipeline_id": true, "job_id": true, // GitLab
+	"oidc.circleci.com/job-id": true, "oidc.circleci.com/pipeline-id": true, "oidc.circleci.com/workflow-id": true,
 }
 
 // parseJWT returns the claims of a token. It does not check the signature: the claims
-// only tell two callers apart. A token without issuer and subject is not ok.
+// only tell two callers apart. A token without issuer and subject is not ok, nor is one that two
+// programs may read differently.
 func parseJWT(token string) (c claims, ok bool) {
 	_, rest, _ := strings.Cut(token, ".")
 	payload, _, signed := strings.Cut(rest, ".")
@@ -91,19 +93,22 @@ func parseJWT(token string) (c claims, ok bool) {
 		return claims{}, false
 	}
 	data, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(payload, "="))
-	if err != nil || json.Unmarshal(data, &c) != nil || c.Issuer == "" || c.Subject == "" {
-		return claims{}, false
-	}
-	if c.Expires < 0 || c.Expires > 1e11 {
-		return claims{}, false
-	}
+	// A map, since the fields of a struct take names in any case.
 	var all map[string]json.RawMessage
-	if json.Unmarshal(data, &all) != nil {
+	if err != nil || strictjson.Unmarshal(data, &all) != nil {
+		return claims{}, false
+	}
+	for name, value := range map[string]any{"iss": &c.Issuer, "sub": &c.Subject, "exp": &c.Expires} {
+		if raw, has := all[name]; has && json.Unmarshal(raw, value) != nil {
+			return claims{}, false
+		}
+	}
+	if c.Issuer == "" || c.Subject == "" || c.Expires < 0 || c.Expires > 1e11 {
 		return claims{}, false
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if isSessionClaim(name) {
-			c.session = append(c.session, name, string(all[name]))
+		if name != "iss" && name != "sub" && !passing[name] {
+			c.others = append(c.others, name, string(all[name]))
 		}
 	}
 	return c, true

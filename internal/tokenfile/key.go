@@ -39,7 +39,7 @@ func isHexadecimal(s string) bool {
 // KeyVersion is the version of the rules by which the key of a token is found. It
 // is part of each key and of the name of each request, so that nothing is taken
 // from an older version that found another key.
-const KeyVersion = "2"
+const KeyVersion = "3"
 
 // Digest returns the SHA-256 of a list of strings in lower-case hexadecimal. Each
 // is preceded by its length, so that no two lists hash the same bytes.
