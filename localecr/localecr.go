@@ -164,7 +164,7 @@ func New(o Options) (_ *Server, err error) {
 // openIdentities reads the server's key, which it makes at first, and sets up who may call.
 func (s *Server) openIdentities(accounts []Account) error {
 	path := filepath.Join(s.dir, "server.key")
-	key, err := os.ReadFile(path)
+	key, err := files.Read(path, 64<<10)
 	if errors.Is(err, os.ErrNotExist) {
 		key = make([]byte, 32)
 		_, _ = rand.Read(key) // never fails

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,13 +70,14 @@ var ErrInUse = files.ErrLocked
 // OpenCache opens the cache in dir, which is created with mode 0700, for at most size
 // bytes. The error wraps [ErrInUse] if another process has it.
 func OpenCache(dir string, size int64) (*Cache, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	// One after the other: nothing is made or removed where a link leads.
 	for _, d := range []string{dir, filepath.Join(dir, blobsDir), filepath.Join(dir, partialDir), filepath.Join(dir, grantsDir)} {
-		if err := os.MkdirAll(d, 0o700); err != nil {
+		if err := files.PrivateDir(d); err != nil {
 			return nil, err
 		}
-	}
-	if err := files.PrivateDir(dir); err != nil {
-		return nil, err
 	}
 	lock, err := files.Try(filepath.Join(dir, lockName))
 	if err != nil {
@@ -101,6 +103,9 @@ func (c *Cache) load() error {
 		return err
 	}
 	for _, f := range left {
+		if strings.Trim(f.Name(), "0123456789") != "" {
+			continue // not of [partial.create]
+		}
 		if err := os.Remove(filepath.Join(c.dir, partialDir, f.Name())); err != nil {
 			return err
 		}

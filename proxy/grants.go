@@ -225,8 +225,11 @@ func pruneGrants(dir string) error {
 		if err != nil {
 			return err
 		}
-		changed[f.Name()] = info.ModTime()
-		if !strings.HasSuffix(f.Name(), ".json") { // a killed proxy left it
+		name, isGrants := strings.CutSuffix(f.Name(), ".json")
+		switch {
+		case isGrants && len(name) == hex.EncodedLen(sha256.Size):
+			changed[f.Name()] = info.ModTime()
+		case strings.HasPrefix(f.Name(), files.TempPrefix): // a killed proxy left it
 			changed[f.Name()] = time.Time{}
 		}
 	}

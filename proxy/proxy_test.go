@@ -413,7 +413,7 @@ func TestRestart(t *testing.T) {
 	}
 	damaged := bytes.Clone(u.blob)
 	damaged[len(damaged)/2]++
-	for path, data := range map[string][]byte{cache.path(d): damaged, filepath.Join(dir, partialDir, "left"): []byte("x")} {
+	for path, data := range map[string][]byte{cache.path(d): damaged, filepath.Join(dir, partialDir, "17"): []byte("x")} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -29,6 +29,27 @@ func OpenOwn(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
+// OpenRegular opens the file at path as os.OpenFile does, if it is a regular file of any user; a symbolic link is not
+// followed. The error wraps [ErrUntrusted] for anything else. It is for a file whose name others can predict, but which
+// they may share or link to: a copy of a directory may share its files with it.
+func OpenRegular(path string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|noFollow, perm)
+	if err != nil {
+		if info, statErr := os.Lstat(path); statErr == nil && !info.Mode().IsRegular() {
+			err = untrusted(path, "it is "+typeName(info)+", not a regular file")
+		}
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = untrusted(path, "it is "+typeName(info)+", not a regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
 // PrivateDir makes the directory at path, with mode 0700. One that exists has to be
 // this user's, no link, and not open to others for writing; others then lose what
 // else they may do. The error wraps [ErrUntrusted] if it is not so.
@@ -55,6 +76,15 @@ func PrivateDir(path string) error {
 		return untrusted(path, "it belongs to another user")
 	}
 	return closeToOthers(dir, info)
+}
+
+// CheckDirectory returns an error that wraps [ErrUntrusted] if something else than a directory is at path, a link to
+// one too. A missing one is no error.
+func CheckDirectory(path string) error {
+	if info, err := os.Lstat(path); err == nil && !info.IsDir() {
+		return untrusted(path, "it is "+typeName(info)+", not a directory")
+	}
+	return nil
 }
 
 // check returns an error that wraps [ErrUntrusted] if a file is not a regular one of

@@ -70,7 +70,7 @@ func Open(ctx context.Context, dir string) (*Authority, error) {
 		return nil, err
 	}
 	defer lock.Release()
-	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, CAFile), filepath.Join(dir, caKeyFile))
+	pair, err := readPair(filepath.Join(dir, CAFile), filepath.Join(dir, caKeyFile))
 	_, certificate := os.Lstat(filepath.Join(dir, CAFile))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && certificate == nil: // it may be another program's
@@ -93,6 +93,20 @@ func Open(ctx context.Context, dir string) (*Authority, error) {
 	}
 	a.key = key
 	return a, writeBundle(dir, a.Certificate)
+}
+
+// readPair is [tls.LoadX509KeyPair], but does not wait for the writer of a named pipe.
+func readPair(certificate, key string) (tls.Certificate, error) {
+	const limit = 1 << 20 // bytes
+	certPEM, err := files.Read(certificate, limit)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	keyPEM, err := files.Read(key, limit)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(certPEM, keyPEM)
 }
 
 func createAuthority(dir string) (tls.Certificate, error) {

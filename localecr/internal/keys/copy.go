@@ -47,7 +47,7 @@ func Copy(from, to string) error {
 		if d.IsDir() {
 			return os.MkdirAll(filepath.Join(to, relative), 0o700)
 		}
-		data, err := os.ReadFile(path)
+		data, err := files.Read(path, 1<<20)
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,7 +144,7 @@ func (s *Store) aliasFile() string { return filepath.Join(s.dir, "aliases.json")
 // aliases are those that CreateAlias made, with the IDs of their keys.
 func (s *Store) aliases() (map[string]string, error) {
 	aliases := map[string]string{}
-	data, err := os.ReadFile(s.aliasFile())
+	data, err := files.Read(s.aliasFile(), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return aliases, nil
 	}
@@ -170,7 +169,7 @@ func (s *Store) createdKinds() ([]kind, error) {
 		if strings.Contains(name, ".") {
 			continue // the state of a key
 		}
-		data, err := os.ReadFile(path)
+		data, err := files.Read(path, maxFile)
 		if err != nil {
 			return nil, err
 		}

@@ -97,6 +97,9 @@ type key struct {
 	created time.Time
 }
 
+// maxFile bounds what is read of a file, in bytes.
+const maxFile = 1 << 20
+
 // Open loads the keys in dir: PKCS#8 PEM files that only the owner can read. A key that is missing is
 // made when its alias is first used: one of RSA takes a second. Several processes may open the same
 // directory. account and region only appear in ARNs; now is the clock for deletions.
@@ -191,7 +194,7 @@ func (s *Store) add(kind kind, signer crypto.Signer) error {
 }
 
 func load(path string) (crypto.Signer, error) {
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, maxFile)
 	if err != nil {
 		return nil, err
 	}

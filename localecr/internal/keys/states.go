@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func (s state) gone(now time.Time) bool {
 func (s *Store) statePath(k *key) string { return filepath.Join(s.dir, k.fileName()+".state.json") }
 
 func (s *Store) state(k *key) (state, error) {
-	data, err := os.ReadFile(s.statePath(k))
+	data, err := files.Read(s.statePath(k), maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{KeyState: types.KeyStateEnabled}, nil
 	}

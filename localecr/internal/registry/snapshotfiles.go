@@ -41,7 +41,7 @@ func copyDatabase(tx *bolt.Tx, dir string) error {
 // openSnapshot opens the database of a snapshot, which nothing changes.
 func openSnapshot(dir string) (*bolt.DB, error) {
 	path := filepath.Join(dir, snapshotDatabase)
-	want, err := os.ReadFile(filepath.Join(dir, snapshotSum))
+	want, err := files.Read(filepath.Join(dir, snapshotSum), 1<<10)
 	if err == nil {
 		err = checkSum(path, want)
 	} else if errors.Is(err, fs.ErrNotExist) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -12,6 +14,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/ecrkit/ecrkit/internal/files"
 )
 
 // ErrDamaged means that the database is not whole, as after a loss of power without [Options.Sync].
@@ -193,12 +197,15 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	if o.Limits != nil {
 		s.limits = *o.Limits
 	}
+	path := filepath.Join(dir, "metadata.db")
+	if err := s.checkDirs(path); err != nil {
+		return nil, fmt.Errorf("local ECR data: %w", err)
+	}
 	for _, d := range []string{dir, s.uploadsDir(), s.blobsDir()} {
 		if err := s.makeDirs(d); err != nil {
 			return nil, fmt.Errorf("local ECR data: %w", err)
 		}
 	}
-	path := filepath.Join(dir, "metadata.db")
 	if o.Sync {
 		if err := newDatabase(path); err != nil {
 			return nil, fmt.Errorf("local ECR data in %s: %w", dir, err)
@@ -206,6 +213,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	}
 	db, err = bolt.Open(path, 0o600, &bolt.Options{
 		Timeout: time.Second, NoSync: !o.Sync, NoGrowSync: !o.Sync, NoFreelistSync: true, FreelistType: bolt.FreelistMapType,
+		OpenFile: files.OpenRegular, // whoever supplied the directory must not have another file written
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, ErrInUse)
@@ -224,6 +232,29 @@ func Open(dir string, o Options) (_ *Store, err error) {
 		return nil, errors.Join(fmt.Errorf("local ECR data in %s: %w", dir, err), db.Close())
 	}
 	return s, nil
+}
+
+// checkDirs refuses a directory from which files would be removed that are not of a store: what its database does not name
+// goes, and nothing may go where a link leads.
+func (s *Store) checkDirs(database string) error {
+	for _, d := range []string{s.uploadsDir(), filepath.Dir(s.blobsDir()), s.blobsDir()} {
+		if err := files.CheckDirectory(d); err != nil {
+			return err
+		}
+	}
+	if _, err := os.Lstat(database); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, d := range []string{s.uploadsDir(), s.blobsDir()} {
+		entries, err := os.ReadDir(d)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if len(entries) > 0 {
+			return fmt.Errorf("%s has files, but there is no %s: it is not the data of a local ECR; name a new or empty directory", d, filepath.Base(database))
+		}
+	}
+	return nil
 }
 
 // damagedOr returns the error of opening a database: [ErrDamaged] if the file is not one, or is of another version.

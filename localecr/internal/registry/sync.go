@@ -36,7 +36,11 @@ func (s *Store) unsyncedPath() string { return filepath.Join(s.dir, "unsynced") 
 // written.
 func (s *Store) syncEarlier() error {
 	if !s.sync {
-		return os.WriteFile(s.unsyncedPath(), nil, 0o600)
+		f, err := files.OpenRegular(s.unsyncedPath(), os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		return f.Close()
 	}
 	_, err := os.Stat(s.unsyncedPath())
 	switch {
