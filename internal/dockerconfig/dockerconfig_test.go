@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -229,4 +230,28 @@ func FuzzSetHelper(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSaveSecret stores a password in a file that others can read.
+func TestSaveSecret(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []os.FileMode{0o644, 0o660, 0o666, 0o600, 0o400} {
+		_, path := load(t, "{}")
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.SetAuth(host, "AWS", "x"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Save(); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != mode&^0o077 {
+			t.Errorf("%v was %v, %v", info.Mode(), mode, err)
+		}
+	}
 }

@@ -68,7 +68,8 @@ func (f *File) RemoveHelper(host, helper string) (changed bool, err error) {
 	return true, nil
 }
 
-// SetAuth stores a user and password for a host, in plain text as docker does.
+// SetAuth stores a user and password for a host, in plain text as docker does. Save then takes the file from
+// everybody but its owner.
 func (f *File) SetAuth(host, username, password string) error {
 	if _, err := f.decode(); err != nil {
 		return err
@@ -81,6 +82,7 @@ func (f *File) SetAuth(host, username, password string) error {
 	if err != nil {
 		return err
 	}
+	f.secret = true
 	return f.set(authsKey, host, value.Value)
 }
 

@@ -27,6 +27,7 @@ type File struct {
 	path     string // with symbolic links resolved
 	original []byte // nil if the file was not there
 	text     []byte
+	secret   bool // text has a password that original does not have
 }
 
 // Load reads a file. A missing one is an empty document.

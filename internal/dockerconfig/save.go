@@ -40,6 +40,9 @@ func (f *File) Save() (backup string, err error) {
 			return "", err
 		}
 	}
+	if f.secret {
+		mode &^= 0o077
+	}
 	if err := files.Replace(f.path, f.text, mode, info); err != nil {
 		return backup, err
 	}
