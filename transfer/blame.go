@@ -38,6 +38,16 @@ func blameSource(src fmt.Stringer, err error) error {
 	return &sourceFailure{src, err}
 }
 
+// atFault returns the failure of the source in an error, without the destination that the errors around it name first,
+// and any other error as it is.
+func atFault(err error) error {
+	var named *sourceFailure
+	if errors.As(err, &named) {
+		return named
+	}
+	return err
+}
+
 // readFailure marks an error of reading ranges, as opposed to one of the file that they are
 // written to.
 type readFailure struct{ error }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,6 +82,38 @@ func TestSourceIsNamed(t *testing.T) {
 					})
 				})
 			}
+		}
+	}
+}
+
+// TestCorruptSourceIsNamedFirst has a layer of the source be other bytes than its digest says: the error begins with the source,
+// and does not name the destination, which has no fault.
+func TestCorruptSourceIsNamedFirst(t *testing.T) {
+	t.Parallel()
+	dir, image := fixture.NewImage(t, 100_000)
+	layers, err := image.Layers()
+	fixture.Check(t, err)
+	d, err := layers[0].Digest()
+	fixture.Check(t, err)
+	blob := filepath.Join(dir, "blobs", d.Algorithm, d.Hex)
+	data, err := os.ReadFile(blob)
+	fixture.Check(t, err)
+	data[1000] ^= 1
+	fixture.Check(t, os.WriteFile(blob, data, 0o600))
+	for kind, src := range map[string]content.Source{"file": layout.New(dir), "stream": streamSource{layout.New(dir)}} {
+		for name, targets := range map[string]int{"one": 1, "two": 2} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				t.Parallel()
+				var destinations []Destination
+				for range targets {
+					destinations = append(destinations, Destination{Target: layout.New(filepath.Join(t.TempDir(), "destination")), Tags: []string{"x"}})
+				}
+				for _, r := range CopyAll(t.Context(), src, destinations, Options{Reference: "x"}) {
+					if r.Err == nil || !errors.Is(r.Err, content.ErrIntegrity) || !strings.HasPrefix(r.Err.Error(), "oci:"+dir+": ") || strings.Contains(r.Err.Error(), "destination") {
+						t.Errorf("got %v", r.Err)
+					}
+				}
+			})
 		}
 	}
 }

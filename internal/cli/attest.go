@@ -29,7 +29,8 @@ too.
 
 ` + keyHelp + `
 
-Prints a line, or with --output json one object, as ` + "`ecrkit sign`" + ` does.`
+Prints a line, or with --output json one object, as ` + "`ecrkit sign`" + ` does. The files for
+pipelines (--digest-file, ...) are those of ecrkit push.`
 
 // maxPredicate bounds a predicate, in bytes.
 const maxPredicate = 64 << 20
@@ -39,6 +40,7 @@ func newAttestCommand(app *App) *cobra.Command {
 	var annotations []string
 	var force bool
 	var policy policyFlags
+	var files resultFiles
 	cmd := &cobra.Command{
 		Use:   "attest REF",
 		Short: "Attach a signed statement to an image",
@@ -72,7 +74,7 @@ func newAttestCommand(app *App) *cobra.Command {
 				return err
 			}
 			options := sign.Options{Annotations: signed, Force: force, LockDir: lockDir, Now: app.Now}
-			return app.sign(cmd.Context(), "attested", args, references, signer, func(ctx context.Context, _ ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
+			return app.sign(cmd.Context(), "attested", args, references, signer, files, func(ctx context.Context, _ ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
 				one, err := sign.Attest(ctx, store, m, signer, predicate, options)
 				if err != nil {
 					return nil, err
@@ -88,6 +90,7 @@ func newAttestCommand(app *App) *cobra.Command {
 	flags.StringArrayVarP(&annotations, "annotation", "a", nil, "`KEY=VALUE` to be signed with the image; may be repeated")
 	flags.BoolVar(&force, "force", false, "attach it again if it exists")
 	addPolicyFlag(cmd, &policy)
+	inGroup(cmd, groupPipeline, func() { files.add(cmd) })
 	completeValues(cmd, "type", predicateTypeNames())
 	return cmd
 }

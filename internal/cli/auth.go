@@ -53,6 +53,9 @@ func (app *App) tokens() (*auth.Tokens, error) {
 
 // parseHost finds the registry of a host on the command line.
 func parseHost(registries auth.Registries, host string) (auth.Registry, error) {
+	if err := ref.CheckUser(host); err != nil {
+		return auth.Registry{}, usageError{err}
+	}
 	r, err := registries.Parse(host)
 	if errors.Is(err, auth.ErrNotECR) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(host, "https://"), "/")

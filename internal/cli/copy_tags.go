@@ -60,8 +60,11 @@ func (f *allTagsFlags) name(tag string, dst ref.Reference) (string, error) {
 	if dst.Kind != ref.KindLayout && dst.Kind != ref.KindArchive {
 		name = f.prefix + short
 	}
+	if short == "" {
+		short = tag // which has no tag in it, and is named as it is
+	}
 	if err := content.CheckTag(f.prefix + short); err != nil {
-		return "", usageError{err}
+		return "", usagef("%w; copy its image by the digest, and name the tag that it is to have", err)
 	}
 	return name, nil
 }

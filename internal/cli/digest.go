@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
 const digestHelp = `Print the digest of an image or index.
@@ -77,17 +75,13 @@ func (app *App) digest(ctx context.Context, name, platform string, files resultF
 	if err != nil {
 		return err
 	}
-	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
+	found, err := madeFrom(r, m)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r, err)
-	}
-	d := m.Descriptor
-	if err := app.PrintResult(digestResult{r.String(), d.Digest, c.MediaType, d.Size}, string(d.Digest)+"\n"); err != nil {
 		return err
 	}
-	found := newMade([]ref.Reference{r}, d.Digest, c.MediaType, d.Size)
-	if c.Manifests == nil {
-		found.config = c.Blobs[0].Digest
+	d := found.descriptor
+	if err := app.PrintResult(digestResult{r.String(), d.Digest, d.MediaType, d.Size}, string(d.Digest)+"\n"); err != nil {
+		return err
 	}
 	return app.report("Digest", results, []made{found})
 }

@@ -95,6 +95,9 @@ func (app *App) doctorSubject(name string, given bool) (doctor.Subject, error) {
 		}
 		return doctor.Subject{}, err
 	}
+	if err := ref.CheckUser(name); err != nil {
+		return doctor.Subject{}, usageError{err}
+	}
 	host := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"), "/")
 	if !strings.ContainsAny(host, "/@") {
 		r, err := config.Registries.Parse(host)
@@ -217,7 +220,8 @@ func (app *App) examine(ctx context.Context, s *doctor.Session, name string) err
 // doctorColumns is the width of the results, whether on a terminal or in a log.
 const doctorColumns = 80
 
-// doctorText is a result for people: one line if there is nothing to do.
+// doctorText is a result for people, in lines of [doctorColumns]. Nothing is left out: in the log of a job there is no
+// wider terminal to look at it again.
 func doctorText(r doctor.Result) string {
 	status := string(r.Status)
 	if r.Status == doctor.Failed {
@@ -225,9 +229,6 @@ func doctorText(r doctor.Result) string {
 	}
 	head := fmt.Sprintf("%-8s %-13s ", status, r.ID)
 	found := printable(r.Found)
-	if r.Status == doctor.OK || r.Status == doctor.Skipped {
-		return head + cut(found, doctorColumns-len(head), true) + "\n"
-	}
 	indent := strings.Repeat(" ", len(head))
 	var b strings.Builder
 	b.WriteString(wrapped(found, head, indent))

@@ -54,7 +54,7 @@ func exitCode(ctx context.Context, err error) int {
 	return exitFailed
 }
 
-// missesFile reports whether err is that a file does not exist, or is a directory, which the command line
+// missesFile reports whether err is that a file does not exist, is a directory, or has no image, which the command line
 // names: by itself, as the value of a flag, after FORMAT=, or in a reference, oci-archive:FILE:TAG.
 // That is a mistake in the command line, whichever command and flag it is. A directory that cannot be made is not such a mistake.
 func missesFile(args []string, err error) bool {
@@ -64,6 +64,9 @@ func missesFile(args []string, err error) bool {
 	}
 	if several := joined(err); len(several) > 0 {
 		return !slices.ContainsFunc(several, func(one error) bool { return !missesFile(args, one) })
+	}
+	if none := new(content.NoImageError); errors.As(err, &none) {
+		return slices.ContainsFunc(args, func(arg string) bool { return isReferenceTo(arg, none.Path) })
 	}
 	var file *fs.PathError
 	if !errors.As(err, &file) || file.Op == "mkdir" || !errors.Is(file, fs.ErrNotExist) && !errors.Is(file, files.ErrDirectory) || file.Path == "" {

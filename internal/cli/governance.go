@@ -59,6 +59,9 @@ func (app *App) parseRegistry(host string) (auth.Registry, error) {
 			return auth.Registry{}, usagef("no registry; pass its HOST, or set %s", registryVariable)
 		}
 	}
+	if err := ref.CheckUser(host); err != nil {
+		return auth.Registry{}, usageError{err}
+	}
 	r, err := config.Registries.Parse(host)
 	if err != nil {
 		if wrong := ref.CheckHost(host); wrong != nil {

@@ -96,6 +96,9 @@ func (app *App) list(ctx context.Context, what string, f lsFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := ref.CheckUser(what); err != nil && ref.Detect(what) == "" {
+		return usageError{err}
+	}
 	if host := strings.TrimSuffix(what, "/"); !strings.ContainsAny(host, "/@") {
 		r, err := config.Registries.Parse(host)
 		switch {

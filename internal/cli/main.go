@@ -133,14 +133,14 @@ func (app *App) end(ctx context.Context, cmd *cobra.Command, args []string, err 
 	code := exitCode(ctx, err)
 	var f *failure
 	if err != nil {
-		text := app.message(ctx, cmd, err)
+		text := maskUserOf(args, app.message(ctx, cmd, err))
 		app.sayError(text)
 		if caret := strictyaml.Caret(err); caret != "" {
 			app.say(caret)
 		}
 		if app.wantsJSON(args) && !app.streamed {
 			made := newFailure(objectOf(cmd.Flags().Args(), text), err)
-			made.Code, made.Message = failureCode(err), text
+			made.Code, made.Message, made.Object = failureCode(err), text, maskUserOf(args, made.Object)
 			if code == exitInterrupted {
 				made.Code = "interrupted"
 			}

@@ -66,6 +66,9 @@ func (app *App) repositoriesUnder(ctx context.Context, destination string) (name
 	if err != nil {
 		return nil, err
 	}
+	if err := ref.CheckUser(destination); err != nil {
+		return nil, usageError{err}
+	}
 	host, prefix, _ := strings.Cut(destination, "/")
 	if prefix != "" {
 		prefix += "/"

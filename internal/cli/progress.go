@@ -25,8 +25,8 @@ func (app *App) waiting(what string, limit time.Duration) (end func(), err error
 	}
 	over := progress.Wait(what, limit)
 	return func() {
+		progress.Close() // first: without the wait, its last line would be that of a copy that begins
 		over()
-		progress.Close()
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -45,7 +46,11 @@ func (app *App) parseReference(s string) (ref.Reference, error) {
 	}
 	r, err := ref.Parse(s, config.Registries, ref.Detect)
 	if err != nil {
-		return ref.Reference{}, usageError{app.explainReference(s, err)}
+		explained := app.explainReference(s, err)
+		if cut := (truncatedError{}); errors.As(explained, &cut) {
+			return ref.Reference{}, explained
+		}
+		return ref.Reference{}, usageError{explained}
 	}
 	return r, nil
 }
@@ -87,8 +92,22 @@ func (app *App) explainReference(s string, err error) error {
 	default:
 		why = whatIsWrong(path)
 	}
+	if why == truncated {
+		return truncatedError{path}
+	}
 	return fmt.Errorf("%s is %s", path, why)
 }
+
+// truncated is what [whatIsWrong] says of the beginning of an archive.
+const truncated = "a tar archive that ends too early; copy or make it again"
+
+// truncatedError is the error about a file of which the end is missing: it is an archive, as after oci-archive:.
+type truncatedError struct{ path string }
+
+func (e truncatedError) Error() string { return e.path + " is " + truncated }
+
+// Is makes the error a [content.ErrIntegrity].
+func (truncatedError) Is(target error) bool { return target == content.ErrIntegrity }
 
 // whatIsWrong describes a file that is no archive of an image.
 func whatIsWrong(path string) string {
@@ -121,7 +140,7 @@ func whatIsWrong(path string) string {
 		case errors.Is(err, io.ErrUnexpectedEOF) && entries == 0:
 			return "not a tar archive, or only the beginning of one"
 		case errors.Is(err, io.ErrUnexpectedEOF):
-			return "a tar archive that ends too early; copy or make it again"
+			return truncated
 		case err != nil:
 			return "not a tar archive"
 		}

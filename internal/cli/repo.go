@@ -108,6 +108,9 @@ func (app *App) parsePattern(text string) (auth.Registry, string, error) {
 		_, err := app.parseReference(text) // says what to write
 		return auth.Registry{}, "", err
 	}
+	if err := ref.CheckUser(text); err != nil {
+		return auth.Registry{}, "", usageError{err}
+	}
 	host, pattern, _ := strings.Cut(text, "/")
 	if _, err := config.Registries.Parse(host); err != nil {
 		host, pattern = "", text
@@ -128,6 +131,9 @@ func (app *App) parseRepository(name string) (ref.Reference, error) {
 	}
 	if strings.HasPrefix(name, "arn:") {
 		return app.parseReference(name) // which says what to write
+	}
+	if err := ref.CheckUser(name); err != nil {
+		return ref.Reference{}, usageError{err}
 	}
 	full, slash := name, strings.Contains(name, "/")
 	if _, err := config.Registries.Parse(host); err != nil || !slash {

@@ -40,6 +40,19 @@ func newMade(references []ref.Reference, d digest.Digest, mediaType string, size
 	return made{references: references, descriptor: content.Descriptor{MediaType: mediaType, Digest: d, Size: size}}
 }
 
+// madeFrom is the image that r names, of which m was read.
+func madeFrom(r ref.Reference, m content.Manifest) (made, error) {
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
+	if err != nil {
+		return made{}, fmt.Errorf("%s: %w", r, err)
+	}
+	found := newMade([]ref.Reference{r}, m.Descriptor.Digest, c.MediaType, m.Descriptor.Size)
+	if c.Manifests == nil {
+		found.config = c.Blobs[0].Digest
+	}
+	return found, nil
+}
+
 // image is the name of the image by its digest.
 func (m made) image() string {
 	r := m.references[0]

@@ -59,7 +59,7 @@ func (app *App) waitForScans(ctx context.Context, names []string, timeout time.D
 	result := struct {
 		Scans []endedScan `json:"scans"`
 	}{[]endedScan{}}
-	t := table{header: []string{"REFERENCE", "PLATFORM", "STATUS", "FINDINGS"}}
+	t := table{header: []string{"REFERENCE", "PLATFORM", "STATUS", "FINDINGS"}, wrap: true}
 	v := scan.ListFindings(report, app.Now())
 	for _, i := range v.Images {
 		result.Scans = append(result.Scans, endedScan{i.Reference, i.Digest, i.Platform, i.Status, i.StatusDescription, i.CompletedAt, i.Counts})

@@ -39,7 +39,9 @@ signed again, unless --force is given.
 
 Prints a line for each signature, or with --output json one object: key,
 fingerprint, signatures (reference, digest, format, signature, tag, existed) and
-failed (reference, error). Exit code 3 if some REF were signed and some not.`
+failed (reference, error). Exit code 3 if some REF were signed and some not.
+
+The files for pipelines (--digest-file, ...) are those of ecrkit push.`
 
 // signing are the flags that say how images are signed.
 type signing struct {
@@ -100,6 +102,7 @@ func newSignCommand(app *App) *cobra.Command {
 	var key, bundle string
 	var force bool
 	var policy policyFlags
+	var files resultFiles
 	cmd := &cobra.Command{
 		Use:   "sign REF...",
 		Short: "Sign images with a key in AWS KMS or a file",
@@ -129,7 +132,7 @@ func newSignCommand(app *App) *cobra.Command {
 				}
 				defer file.discard()
 			}
-			return app.sign(cmd.Context(), "signed", args, references, signer, func(ctx context.Context, r ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
+			return app.sign(cmd.Context(), "signed", args, references, signer, files, func(ctx context.Context, r ref.Reference, store sign.Store, m content.Manifest) ([]sign.Signed, error) {
 				signed, err := sign.Sign(ctx, store, m, signer, required.signOptions(r, options))
 				if err == nil && file != nil {
 					err = writeBundle(file, signed)
@@ -146,6 +149,7 @@ func newSignCommand(app *App) *cobra.Command {
 	flags.StringVar(&bundle, "output-bundle", "", "write the bundle to this `file` too")
 	flags.BoolVar(&force, "force", false, "sign again what the key has signed")
 	addPolicyFlag(cmd, &policy)
+	inGroup(cmd, groupPipeline, func() { files.add(cmd) })
 	return cmd
 }
 
@@ -189,18 +193,26 @@ type attacher func(ctx context.Context, r ref.Reference, store sign.Store, image
 
 // sign attaches something to each image and prints what; did is what that is for
 // people. args are the references as they were given.
-func (app *App) sign(ctx context.Context, did string, args []string, references []ref.Reference, signer *sign.Signer, attach attacher) error {
+func (app *App) sign(ctx context.Context, did string, args []string, references []ref.Reference, signer *sign.Signer, files resultFiles, attach attacher) error {
+	results, err := files.open(app)
+	if err != nil {
+		return err
+	}
+	defer results.discard()
+	var all []made
 	result := signedImages{Key: signer.Key.Name, Fingerprint: signer.Key.Fingerprint(), Signatures: []signedImage{}}
 	var text strings.Builder
 	var failures []error
 	done := 0 // those after an interruption are neither done nor failed
 	for i, r := range references {
-		signed, err := app.signOne(ctx, withLatest(r), attach)
+		signed, image, err := app.signOne(ctx, withLatest(r), attach)
 		if err != nil {
 			failures = append(failures, err)
 			result.Failed = append(result.Failed, failedImage{args[i], newFailure(args[i], err)})
 		} else {
 			done++
+			image.signers = []string{signer.Key.Name}
+			all = append(all, image)
 		}
 		for _, s := range signed {
 			result.Signatures = append(result.Signatures, signedImage{args[i], s})
@@ -215,19 +227,27 @@ func (app *App) sign(ctx context.Context, did string, args []string, references 
 			return err
 		}
 	}
+	if err := app.report("Images "+did, results, all); err != nil {
+		failures = append(failures, err)
+	}
 	return partly(done, failures)
 }
 
-func (app *App) signOne(ctx context.Context, r ref.Reference, attach attacher) ([]sign.Signed, error) {
+func (app *App) signOne(ctx context.Context, r ref.Reference, attach attacher) ([]sign.Signed, made, error) {
 	store, err := app.openStore(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, made{}, err
 	}
 	image, err := transfer.ReadManifest(ctx, store, r.Name(), nil)
 	if err != nil {
-		return nil, err
+		return nil, made{}, err
 	}
-	return attach(ctx, r, store, image)
+	found, err := madeFrom(r, image)
+	if err != nil {
+		return nil, made{}, err
+	}
+	signed, err := attach(ctx, r, store, image)
+	return signed, found, err
 }
 
 // openStore opens where an image is, to sign it there.

@@ -64,7 +64,7 @@ func (t *table) print(w io.Writer, columns int) error {
 		for i, n := range width {
 			fmt.Fprintf(&line, "%-*s  ", n, row[i])
 		}
-		line.WriteString(cut(row[last], columns-before, columns > 0))
+		line.WriteString(cut(row[last], max(columns-before, utf8.RuneCountInString(t.header[last])), columns > 0))
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, out.String())

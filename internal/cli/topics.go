@@ -6,8 +6,8 @@ const exitCodesHelp = `Every command ends with one of these exit codes:
 
   0    done
   1    failed: not found, no permission, network, a list that broke off
-  2    usage: the command line, a configuration file or a policy file is wrong, or a file that the
-       command line names does not exist
+  2    usage: the command line, a configuration file or a policy file is wrong, or a file or
+       directory that the command line names does not exist or is no image
   3    partly: some of several things were done, others failed
   4    integrity: content does not match its digest, or an image is not signed as required
   5    conflict: an immutable tag, a repository with images, or a gate that failed

@@ -42,6 +42,9 @@ reference, digest, status (verified, unsigned, untrusted), signatures, attestati
 platforms, notChecked, and "images", an array of such objects, one for each REF. An image that
 could not be checked has an "error" instead of a status.
 
+The files for pipelines (--digest-file, ...) are those of ecrkit push. They are written only if all
+images are verified: use the digest in them, as the tag can move later.
+
 Exit code 0 if all are verified; 4 if one is unsigned or untrusted, or content does not match its
 digest; 1 if an image could not be checked, for example because the tag does not exist or the
 registry fails; 3 if that is true of some of several REF.`
@@ -57,6 +60,7 @@ type verifyFlags struct {
 	repository  string
 	recursive   bool
 	predicate   string // file for the predicates
+	files       resultFiles
 }
 
 // verified is the JSON form of what verify prints of an image.
@@ -86,6 +90,7 @@ func newVerifyCommand(app *App) *cobra.Command {
 	flags.BoolVarP(&f.recursive, "recursive", "r", false, "require the same of each image of an index")
 	flags.StringVar(&f.predicate, "output-predicate", "", "with --type, write the predicate to this `file` (- for stdout)")
 	addPolicyFlag(cmd, &f.policy)
+	inGroup(cmd, groupPipeline, func() { f.files.add(cmd) })
 	completeValues(cmd, "type", predicateTypeNames())
 	completeValues(cmd, "format", verifyFormats())
 	return cmd
@@ -176,6 +181,11 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	if err != nil {
 		return err
 	}
+	results, err := f.files.open(app)
+	if err != nil {
+		return err
+	}
+	defer results.discard()
 	stdout := app.rawStdout()
 	if f.predicate == ref.StandardStream {
 		app.Stdout = app.Stderr // for the results
@@ -183,10 +193,11 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	var failures []error
 	var text strings.Builder
 	images := []any{}
+	var verifiedImages []made
 	refused, done := 0, 0 // those after an interruption are neither
 	for i, r := range references {
 		r = withLatest(r)
-		v, err := app.verifyOne(ctx, r, require)
+		v, found, err := app.verifyOne(ctx, r, require)
 		switch {
 		case err == nil || isRefusal(err):
 			images = append(images, verified{args[i], v})
@@ -200,6 +211,8 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 		switch {
 		case err == nil:
 			done++
+			found.signers = signerNames(v)
+			verifiedImages = append(verifiedImages, found)
 		case isRefusal(err):
 			refused++
 			fallthrough
@@ -225,27 +238,35 @@ func (app *App) verify(ctx context.Context, args []string, f verifyFlags) error 
 	if refused > 0 {
 		return errors.Join(failures...) // whatever became of the others
 	}
+	if len(verifiedImages) == len(references) {
+		return app.report("Images verified", results, verifiedImages)
+	}
 	return partly(done, failures)
 }
 
 // verifyOne verifies an image where it is.
-func (app *App) verifyOne(ctx context.Context, r ref.Reference, require requirer) (sign.Verification, error) {
+func (app *App) verifyOne(ctx context.Context, r ref.Reference, require requirer) (sign.Verification, made, error) {
 	requirements, err := require(ctx, r)
 	if err != nil {
 		v := noVerification("", sign.StatusUntrusted)
 		v.Rejected = append(v.Rejected, sign.Rejection{Reason: err.Error()})
-		return v, err
+		return v, made{}, err
 	}
 	source, closeSource, err := app.openSource(ctx, r)
 	if err != nil {
-		return sign.Verification{}, err
+		return sign.Verification{}, made{}, err
 	}
 	defer closeSource()
 	image, err := transfer.ReadManifest(ctx, source, r.Name(), nil)
 	if err != nil {
-		return sign.Verification{}, err
+		return sign.Verification{}, made{}, err
 	}
-	return verifyImage(ctx, source, image, requirements)
+	v, err := verifyImage(ctx, source, image, requirements)
+	if err != nil {
+		return v, made{}, err
+	}
+	found, err := madeFrom(r, image)
+	return v, found, err
 }
 
 // verifyImage is [sign.Verify] for sources of any kind: where no signatures can be,

@@ -29,7 +29,7 @@ var (
 func Open(ctx context.Context, path, tempDir string) (*Archive, error) {
 	f, err := tarball.Open(ctx, path, tempDir)
 	if err != nil {
-		return nil, fmt.Errorf("oci-archive:%s: %w", path, err)
+		return nil, fmt.Errorf("oci-archive:%s: %w", path, tarball.NoImage(path, err))
 	}
 	return newArchive(f, path), nil
 }

@@ -30,6 +30,17 @@ var ErrIncomplete = errors.New("the layout is incomplete")
 // ErrNoRoom is the error of a directory for temporary files that has no room for more.
 var ErrNoRoom = errors.New("there is no room")
 
+// NoImageError reports that what is at a path is no image, or none in the form in which it was named.
+type NoImageError struct {
+	Path string
+	Err  error
+}
+
+func (e *NoImageError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is there instead.
+func (e *NoImageError) Unwrap() error { return e.Err }
+
 // SourceError is an error of a [BlobUploader] whose cause is the source: what was to be
 // uploaded could not be read, or is not what its descriptor says.
 type SourceError struct{ Err error }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 	"sync"
@@ -97,9 +98,13 @@ type blobOpener func(context.Context) (*io.SectionReader, error)
 func OpenArchive(ctx context.Context, path string, options ArchiveOptions) (*Archive, error) {
 	f, err := tarball.Open(ctx, path, options.TempDir)
 	if err != nil {
-		return nil, fmt.Errorf("docker-archive:%s: %w", path, err)
+		return nil, fmt.Errorf("docker-archive:%s: %w", path, tarball.NoImage(path, err))
 	}
-	return newArchive(f, "docker-archive:"+path, options)
+	archive, err := newArchive(f, "docker-archive:"+path, options)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, content.ErrUnsupported) {
+		err = &content.NoImageError{Path: path, Err: err}
+	}
+	return archive, err
 }
 
 // NewArchive returns the archive in a tar that is not compressed; messages call it

@@ -245,14 +245,22 @@ func (e placeError) Unwrap() error { return e.error }
 
 // explain returns the error of [CheckVersion], or what is wrong with the directory itself.
 func (l Reader) explain(err error) error {
-	if err == nil || l.dir == "" {
-		return err
+	if err == nil {
+		return nil
 	}
-	switch info, statErr := os.Stat(l.dir); {
-	case errors.Is(statErr, fs.ErrNotExist):
-		return placeError{"there is no such directory", &fs.PathError{Op: "open", Path: l.dir, Err: fs.ErrNotExist}}
-	case statErr == nil && !info.IsDir():
-		return placeError{"this is a file, not the directory of an OCI image layout", err}
+	path := l.dir
+	if path == "" {
+		path = strings.TrimPrefix(l.name, "oci-archive:")
+	} else {
+		switch info, statErr := os.Stat(path); {
+		case errors.Is(statErr, fs.ErrNotExist):
+			return placeError{"there is no such directory", &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}}
+		case statErr == nil && !info.IsDir():
+			return &content.NoImageError{Path: path, Err: placeError{"this is a file, not the directory of an OCI image layout", err}}
+		}
+	}
+	if none := (noLayoutError{}); errors.As(err, &none) {
+		return &content.NoImageError{Path: path, Err: err}
 	}
 	return err
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/ecrhost"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
@@ -20,6 +22,7 @@ var (
 	anyDigest     = lazyregexp.New(`^(.*)([@:])((?i:sha256):[0-9A-Fa-f]{64})$`)
 	registryARN   = lazyregexp.New(`^arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):`)
 	region        = lazyregexp.New(`^[a-z]{2,4}(?:-[a-z]+){1,2}-[0-9]$`)
+	hexadecimal   = lazyregexp.New(`^[0-9A-Fa-f]{12,64}$`)
 	account       = lazyregexp.New(`^[0-9]{12}$`)
 )
 
@@ -62,7 +65,8 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return errors.New("has a digest without its algorithm; write @sha256: before the 64 hexadecimal digits")
 	}
 	if m := anyDigest.FindStringSubmatch(s); m != nil && m[2] == ":" && m[1] != "" {
-		return fmt.Errorf("has a digest in the place of a tag; write %s@%s", m[1], strings.ToLower(m[3]))
+		_, hex, _ := strings.Cut(m[3], ":")
+		return digestAsTag(m[1], hex)
 	}
 	if i := strings.LastIndex(s, "@sha256:"); i >= 0 && len(s)-i-len("@sha256:") != 64 {
 		return fmt.Errorf("has a digest of %d hexadecimal digits; all 64 are needed", len(s)-i-len("@sha256:"))
@@ -71,6 +75,35 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return fmt.Errorf("%v; to write an archive, oci-archive:FILE or docker-archive:FILE", err)
 	}
 	return err
+}
+
+// digestAsTag returns the error of PLACE:sha256:HEX.
+func digestAsTag(place, hex string) error {
+	if len(hex) != digest.SHA256.Size()*2 {
+		return fmt.Errorf("has a digest in the place of a tag, with %d of its 64 hexadecimal digits; write %s@sha256: and all of them", len(hex), place)
+	}
+	return fmt.Errorf("has a digest in the place of a tag; write %s@sha256:%s", place, strings.ToLower(hex))
+}
+
+// CheckUser returns why a host of a registry may not begin with a user or a password, and nil if it does not.
+func CheckUser(host string) error {
+	if beginsPath(host) {
+		return nil
+	}
+	_, rest, scheme := strings.Cut(host, "://")
+	if !scheme {
+		rest = host
+	}
+	authority, path, slash := strings.Cut(rest, "/")
+	at := strings.LastIndexByte(authority, '@')
+	if at < 0 || strings.HasPrefix(authority[at+1:], string(digest.SHA256)+":") || !looksLikeHost(authority[at+1:]) {
+		return nil
+	}
+	right := authority[at+1:]
+	if slash && path != "" {
+		right += "/" + path
+	}
+	return fmt.Errorf("%q names a user or password, which the host of a registry does not have; write %s", "…@"+right, right)
 }
 
 // CheckHost returns why a host that resembles those of Amazon ECR is not one, or that it is an ARN, a region or an

@@ -297,6 +297,9 @@ func parsePath(kind Kind, rest string, detect func(path string) Kind) (Reference
 	if i := strings.LastIndexByte(rest, ':'); i >= 0 && content.IsTag(rest[i+1:]) {
 		r.Path, r.Tag = rest[:i], rest[i+1:]
 	}
+	if path, ok := strings.CutSuffix(r.Path, ":"+string(digest.SHA256)); ok && path != "" && hexadecimal.MatchString(r.Tag) {
+		return Reference{}, digestAsTag(string(kind)+":"+path, r.Tag)
+	}
 	if detect != nil && strings.ContainsRune(r.Path, ':') && detect(r.Path) == "" {
 		if path, name, ok := cutName(rest, detect); ok {
 			r.Path, r.Tag = path, name
@@ -353,6 +356,9 @@ func parseDockerArchive(rest string) (Reference, error) {
 		skip = 2
 	}
 	i := strings.IndexByte(rest[skip:], ':')
+	if i >= 0 && strings.HasSuffix(rest[:skip+i], "@"+string(digest.SHA256)) {
+		return Reference{}, errDockerDigest
+	}
 	if i < 0 {
 		return r, checkPath(r.Path)
 	}
@@ -379,6 +385,9 @@ func parseDockerDaemon(rest string) (Reference, error) {
 	return r, err
 }
 
+// errDockerDigest is that an image of docker is named by a digest.
+var errDockerDigest = errors.New("has a digest, by which no image in a docker archive or engine is found; write its NAME:TAG, or in the engine its ID, docker-daemon:sha256:…")
+
 // parseDockerName splits [HOST[:PORT]/]NAME[:TAG]; without a tag it is "latest".
 func parseDockerName(s string) (name, tag string, err error) {
 	name, tag = s, "latest"
@@ -394,7 +403,10 @@ func parseDockerName(s string) (name, tag string, err error) {
 			path = rest
 		}
 	}
-	if !content.IsRepositoryName(path) || path == string(digest.SHA256) {
+	if path == string(digest.SHA256) || strings.HasSuffix(path, "@"+string(digest.SHA256)) {
+		return "", "", errDockerDigest
+	}
+	if !content.IsRepositoryName(path) {
 		return "", "", fmt.Errorf("has %q, which is not the name of an image", name)
 	}
 	return name, tag, nil

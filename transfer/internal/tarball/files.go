@@ -40,6 +40,16 @@ type Files struct {
 	Links map[string]string // to the name of a file or another link
 }
 
+// errNoTar is wrapped by the error of a file that is no tar from its first byte.
+var errNoTar = errors.New("not a tar archive")
+
+type noTarError struct{ error }
+
+// Is makes the error an errNoTar.
+func (noTarError) Is(target error) bool { return target == errNoTar }
+
+func (e noTarError) Unwrap() error { return e.error }
+
 // Walk reads the headers of a tar and calls visit with each and its cleaned
 // name; visit of a reader that can seek need not read the content.
 func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader) error) error {
@@ -53,9 +63,9 @@ func Walk(r io.Reader, visit func(h *tar.Header, name string, content io.Reader)
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) {
 			switch {
 			case members == 0 && errors.Is(err, io.ErrUnexpectedEOF):
-				err = fmt.Errorf("not a tar archive, or only the beginning of one (%w)", err)
+				err = noTarError{fmt.Errorf("not a tar archive, or only the beginning of one (%w)", err)}
 			case members == 0 && errors.Is(err, tar.ErrHeader):
-				err = fmt.Errorf("not a tar archive (%w)", err)
+				err = noTarError{fmt.Errorf("not a tar archive (%w)", err)}
 			case errors.Is(err, io.ErrUnexpectedEOF):
 				err = fmt.Errorf("the tar archive ends too early; copy or make it again (%w)", err)
 			default:

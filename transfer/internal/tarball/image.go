@@ -33,7 +33,7 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = errors.New("a directory, not a tar file")
+		err = errDirectory
 	}
 	if err != nil {
 		f.Close()
@@ -56,6 +56,18 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 	}
 	defer f.Close()
 	return Spool(ctx, f, tempDir)
+}
+
+var errDirectory = errors.New("a directory, not a tar file")
+
+// NoImage returns an error of [Open] as a [*content.NoImageError] if there is no tar at path.
+func NoImage(path string, err error) error {
+	for _, none := range []error{errDirectory, ErrEmpty, errNoTar, content.ErrUnsupported} {
+		if errors.Is(err, none) {
+			return &content.NoImageError{Path: path, Err: err}
+		}
+	}
+	return err
 }
 
 // ErrEmpty reports a file or a stream without a single byte, which is what a shell leaves of
