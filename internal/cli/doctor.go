@@ -107,6 +107,9 @@ func (app *App) doctorSubject(name string, given bool) (doctor.Subject, error) {
 		case !errors.Is(err, auth.ErrNotECR):
 			return doctor.Subject{}, usageError{err}
 		}
+		if wrong := ref.CheckHost(host); wrong != nil {
+			return doctor.Subject{}, usagef("host %w", wrong)
+		}
 		parsed, err := ref.Parse(host+"/name", config.Registries, nil)
 		if err != nil || !parsed.IsRepository() {
 			return doctor.Subject{}, usagef("%q is neither a host nor an image in a registry; write HOST or HOST/REPOSITORY:TAG", name)

@@ -46,6 +46,7 @@ var flagPointers = []flagPointer{
 	{"debug d trace log-level loglevel", "", "use --verbose"},
 	{"silent s", "", "use --quiet"},
 	{"no-progress", "progress", "use --progress none"},
+	{"listen port bind", "addr", "use --addr HOST:PORT"},
 	{"noop n check", "dry-run", "use --dry-run"},
 }
 
@@ -102,4 +103,20 @@ func misplaced(cmd *cobra.Command, err error) string {
 		}
 	}
 	return ""
+}
+
+// checkDashes refuses a flag with the dashes that a word processor or a chat made of hyphens. To the shell it is a
+// word like any other.
+func checkDashes(args []string) error {
+	for _, arg := range args {
+		if arg == "--" {
+			return nil
+		}
+		name := strings.TrimLeft(arg, "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
+		if dashes := strings.TrimSuffix(arg, name); name != "" && strings.Trim(dashes, "-") != "" {
+			name, _, _ = strings.Cut(name, "=")
+			return usagef("%s begins with a dash that is not a hyphen; write --%s", arg, name)
+		}
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ func TestPointers(t *testing.T) {
 	}
 	for _, p := range flagPointers {
 		used := false
-		for _, name := range []string{"push", "copy", "rm", "repo create"} {
+		for _, name := range []string{"push", "copy", "rm", "repo create", "local"} {
 			cmd, _, err := root.Find(strings.Fields(name))
 			if err != nil {
 				t.Fatal(err)

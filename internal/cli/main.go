@@ -110,6 +110,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		completeReferences(app, root)
 		completeEnumerations(root)
 	}
+	if err := checkDashes(args); err != nil {
+		return app.end(ctx, root, args, err)
+	}
 	root.SetArgs(args)
 	root.SetIn(app.Stdin)
 	root.SetOut(app.Stdout)

@@ -42,6 +42,8 @@ var pointers = map[string]string{
 	"serve":                 "use `ecrkit local` for a local ECR, `ecrkit proxy` for a cache",
 	"audit":                 "use `ecrkit repo audit`",
 	"apply":                 "use `ecrkit repo apply FILE`, or `ecrkit mirror apply CONFIG`",
+	"delta":                 "use `ecrkit mirror delta` to see what deltas of layers save, and `ecrkit mirror export --delta` to carry them",
+	"hepl":                  "did you mean help?",
 	"local start":           "`ecrkit local` alone starts it",
 	"local run":             "`ecrkit local` alone starts it",
 	"local up":              "`ecrkit local` alone starts it",
@@ -75,6 +77,15 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 		}
 		return usagef("there is no command %q; did you mean %s?", name, or(near))
 	}
+	if strings.ContainsAny(word, "/:@") && cmd.HasParent() {
+		var names []string
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name())
+			}
+		}
+		return usagef("%s stands where a command of %s is expected, such as %s; see %s --help", word, cmd.CommandPath(), or(names[:min(3, len(names))]), cmd.CommandPath())
+	}
 	return usagef("there is no command %q; see %s --help", name, cmd.CommandPath())
 }
 
@@ -93,6 +104,21 @@ func nearCommands(cmd *cobra.Command, word string) []string {
 	return nearest.Names(strings.ToLower(word), names)
 }
 
+// sharingBeginning returns the names that begin with a word, such as immutable-tags with immutable, or with which it begins, as
+// address with addr; nothing if there are many.
+func sharingBeginning(word string, names []string) []string {
+	var found []string
+	for _, name := range names {
+		if min(len(word), len(name)) >= 3 && (strings.HasPrefix(name, word) || strings.HasPrefix(word, name)) {
+			found = append(found, name)
+		}
+	}
+	if len(found) > 3 {
+		return nil
+	}
+	return found
+}
+
 // flagError is the error of a flag that cmd cannot read, with the flag that may be meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -108,7 +134,11 @@ func flagError(cmd *cobra.Command, err error) error {
 				names = append(names, f.Name)
 			}
 		})
-		if near := nearest.Names(unknown.GetSpecifiedName(), names); len(near) > 0 {
+		near := nearest.Names(unknown.GetSpecifiedName(), names)
+		if len(near) == 0 {
+			near = sharingBeginning(unknown.GetSpecifiedName(), names)
+		}
+		if len(near) > 0 {
 			for i := range near {
 				near[i] = "--" + near[i]
 			}

@@ -44,7 +44,7 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return fmt.Errorf("begins with %s://, which a reference does not; write %s", scheme, rest)
 	}
 	for _, c := range []struct{ characters, what string }{
-		{"'\"`", "a quotation mark in it; check the quotes around it"},
+		{"'\"`“”„‟‘’‚«»", "a quotation mark in it; check the quotes around it: the shell knows only \" and '"},
 		{"$", "a $ in it: a variable that the shell did not replace? Use double quotes"},
 		{" \t\r\n", "white space in it; remove it"},
 	} {
