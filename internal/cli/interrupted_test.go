@@ -34,9 +34,14 @@ func TestInterrupted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	image := "oci:" + filepath.Join(dir, "none") + ":1" // a directory without a layout
+	image := "oci:" + filepath.Join(dir, "none") + ":1" // in a layout without images
 	if err := os.Mkdir(filepath.Join(dir, "none"), 0o700); err != nil {
 		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"oci-layout": `{"imageLayoutVersion":"1.0.0"}`, "index.json": `{"schemaVersion":2,"manifests":[]}`} {
+		if err := os.WriteFile(filepath.Join(dir, "none", name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	env := func(key string) (string, bool) {
 		value, ok := map[string]string{"HOME": dir}[key]
