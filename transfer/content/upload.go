@@ -108,10 +108,10 @@ type RegistryRepository interface {
 	Registry() string
 }
 
-// BlobSharer is a [Target] in a registry that may mount its blobs in other repositories.
+// BlobSharer is a [Target] in a registry whose other repositories may take its blobs from it.
 type BlobSharer interface {
-	// SharesBlob reports whether the registry, as far as that can be known before, mounts the blob d from here in
-	// other repositories as soon as an image here names it.
+	// SharesBlob reports whether, as far as that can be known before, other repositories of the registry get the blob d from
+	// here, mounted or read, as soon as an image here names it.
 	SharesBlob(ctx context.Context, d digest.Digest) bool
 }
 

@@ -33,6 +33,22 @@ func (r *Repository) mountable(source content.Source) string {
 	return ""
 }
 
+var _ content.BlobSharer = (*Repository)(nil)
+
+// SharesBlob reports whether the repository takes content. Others of the registry then mount a blob that it has, or read it here.
+func (r *Repository) SharesBlob(ctx context.Context, _ digest.Digest) bool {
+	c, err := r.client(ctx, actionsPush, "")
+	if err != nil {
+		return false
+	}
+	upload, _, err := c.Begin(ctx, r.repository, "", "")
+	if err != nil {
+		return false
+	}
+	c.Cancel(ctx, upload)
+	return true
+}
+
 // MountBlob has the registry mount a blob, if it does. That it refused another one says
 // nothing: the caller may guess where blobs are.
 func (r *Repository) MountBlob(ctx context.Context, d digest.Digest, source content.Source) (mounted bool, err error) {

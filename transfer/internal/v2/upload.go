@@ -45,6 +45,17 @@ func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, 
 	return upload, mounted, err
 }
 
+// Cancel ends an upload that nothing was sent to. A registry that cannot do that forgets it later.
+func (c *Client) Cancel(ctx context.Context, upload *url.URL) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodDelete, upload.String(), nil)
+	if err != nil {
+		return
+	}
+	if response, err := c.Do(request, http.StatusNoContent, http.StatusOK, http.StatusAccepted); err == nil {
+		Drop(response)
+	}
+}
+
 // put sends a whole blob with one request.
 func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, data content.PartReader, how content.Upload, put Put) error {
 	sending, cancel := context.WithCancelCause(ctx)
