@@ -98,7 +98,7 @@ func (o *mirrorOpener) Target(ctx context.Context, repository string) (content.T
 		return nil, err
 	}
 	if repository, ok := target.(*ecr.Repository); ok {
-		repository.Create = o.create
+		repository.Create, repository.TemplateFirst = o.create, true
 		repository.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), o.upload)
 	}
 	if o.targets == nil {

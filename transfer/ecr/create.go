@@ -56,8 +56,8 @@ func (e *Repository) CheckRepository() error {
 }
 
 // createAbsent creates the repository if a call before has found it missing. That
-// another process has created it in the meantime is fine. Without the permission to create it, and if no
-// settings were asked for, a template of the registry may.
+// another process has created it in the meantime is fine. If no settings were asked for, a template of the registry may: first with
+// TemplateFirst, else without the permission to create it.
 func (e *Repository) createAbsent(ctx context.Context) error {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
@@ -66,6 +66,12 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 	}
 	if e.Create == nil {
 		return e.createByTemplate(ctx)
+	}
+	if e.TemplateFirst && !e.Create.IsSet() {
+		if e.createByTemplate(ctx) == nil {
+			return nil
+		}
+		e.creation.refused = nil // by templates alone
 	}
 	var exists *RepositoryExistsError
 	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
