@@ -52,19 +52,22 @@ func (l *Limits) bucket(op string) *pace.Bucket {
 	defer l.mu.Unlock()
 	b := l.buckets[op]
 	if b == nil {
-		clock := l.Clock
-		if clock == nil {
-			clock = retry.System{}
-		}
 		rate, known := l.Rates[op]
 		if !known {
 			rate = otherQuota
 		}
-		b = pace.NewBucket(clock, rate)
+		b = pace.NewBucket(l.clock(), rate)
 		if l.buckets == nil {
 			l.buckets = map[string]*pace.Bucket{}
 		}
 		l.buckets[op] = b
 	}
 	return b
+}
+
+func (l *Limits) clock() retry.Clock {
+	if l.Clock == nil {
+		return retry.System{}
+	}
+	return l.Clock
 }

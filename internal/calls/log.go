@@ -53,12 +53,19 @@ func (c Caller) Transport(next http.RoundTripper, operation func(*http.Request) 
 		response, err := next.RoundTrip(r)
 		outcome, notBefore := pace.Unknown, time.Time{}
 		if err == nil {
-			notBefore = RetryAfter(response.Header, time.Now())
+			now, patience := c.Limits.clock().Now(), retry.PatienceOf(r.Context())
+			notBefore = NotBefore(response.StatusCode, response.Header, now)
 			switch JudgeStatus(response.StatusCode, "") {
 			case retry.Throttled:
 				outcome = pace.Throttled
 			case retry.Final:
 				outcome, notBefore = pace.Accepted, time.Time{}
+				if patience.Throttled > 0 && r.Method == http.MethodGet { // another method may not count
+					notBefore = usedUp(response.Header, now)
+				}
+			}
+			if patience.Waits != nil && notBefore.After(now) {
+				patience.Waits(r.URL.Host, notBefore)
 			}
 		}
 		retry.ThrottledSince(r.Context(), c.Limits.done(op, sent, outcome, notBefore))

@@ -36,7 +36,7 @@ func judgeAnswer(ctx context.Context, r *http.Response, err error) (retry.Verdic
 	if v == retry.Final {
 		return v, time.Time{}
 	}
-	return v, RetryAfter(r.Header, retry.ClockOf(ctx).Now())
+	return v, NotBefore(r.StatusCode, r.Header, retry.ClockOf(ctx).Now())
 }
 
 // MaxRefusal is how many bytes are read of the body of an answer that refuses.

@@ -43,6 +43,13 @@ func newMirrorCommand(app *App) *cobra.Command {
 	}
 	cmd.AddCommand(newMirrorPlanCommand(app), newMirrorSchemaCommand(app), newMirrorApplyCommand(app), newMirrorReportCommand(app), newMirrorJobCommand(app), newMirrorExportCommand(app),
 		newMirrorVerifyCommand(app), newMirrorImportCommand(app), newMirrorDeltaCommand(app), newMirrorInventoryCommand(app), newMirrorListCommand(app))
+	for _, command := range cmd.Commands() {
+		run := command.RunE
+		command.RunE = func(cmd *cobra.Command, args []string) error {
+			cmd.SetContext(app.patient(cmd.Context()))
+			return run(cmd, args)
+		}
+	}
 	return cmd
 }
 

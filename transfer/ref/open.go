@@ -54,7 +54,8 @@ type Opener struct {
 	Stdout io.Writer
 
 	mu     sync.Mutex
-	limits map[string]*ecr.Limits // by account and region, which share quotas
+	limits map[string]*ecr.Limits      // by account and region, which share quotas
+	others map[string]*registry.Limits // by host
 }
 
 // Open opens what reference names, to read from it, with a zero [Opener]: a directory
@@ -153,7 +154,7 @@ func (o *Opener) config(ctx context.Context, r auth.Registry) (aws.Config, error
 	return auth.AWS{Registries: o.Registries}.Config(ctx, r)
 }
 
-// Registry opens a repository of any other registry.
+// Registry opens a repository of any other registry. All that one Opener opens in one registry share their limits.
 func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
 	others := o.Keychain
 	if others == nil {
@@ -164,6 +165,7 @@ func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
 	repository, err := registry.New(r.Host, r.Repository, credentials, o.transport())
 	if err == nil {
 		repository.AllowTokenServer(o.TokenServers[repository.Host()])
+		repository.ShareLimits(o.limitsAt(repository.Host()))
 	}
 	return repository, err
 }
@@ -206,6 +208,21 @@ func (o *Opener) limitsOf(r auth.Registry) *ecr.Limits {
 		}
 		l = ecr.NewSharedLimits(o.Processes)
 		o.limits[key] = l
+	}
+	return l
+}
+
+// limitsAt returns the limits of a registry outside Amazon ECR.
+func (o *Opener) limitsAt(host string) *registry.Limits {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	l := o.others[host]
+	if l == nil {
+		if o.others == nil {
+			o.others = map[string]*registry.Limits{}
+		}
+		l = registry.NewLimits()
+		o.others[host] = l
 	}
 	return l
 }

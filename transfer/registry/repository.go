@@ -37,7 +37,8 @@ type Repository struct {
 	guard      *guard
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2.State
-	limits     calls.Limits
+	limits     *calls.Limits
+	base       http.RoundTripper // below the limits
 	// referrersByTag is set when the registry was found to have no referrers API.
 	referrersByTag atomic.Bool
 	// referrerPause is how long after writing a list of referrers it is read again.
@@ -99,9 +100,21 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}
-	caller := calls.Caller{Limits: &r.limits, Log: &r.requestLog}
-	r.guard = &guard{next: caller.Transport(base, v2.Operation), registry: registry.RegistryStr()}
+	r.base, r.guard = base, &guard{registry: registry.RegistryStr()}
+	r.ShareLimits(NewLimits())
 	return r, nil
+}
+
+// Limits keep requests within what a registry allows. The repositories of a registry share them, see [Repository.ShareLimits].
+type Limits struct{ calls calls.Limits }
+
+// NewLimits returns limits for one registry: none until it throttles.
+func NewLimits() *Limits { return new(Limits) }
+
+// ShareLimits has the repository keep to the limits l, which others share. It is called before the first request.
+func (r *Repository) ShareLimits(l *Limits) {
+	r.limits = &l.calls
+	r.guard.next = calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(r.base, v2.Operation)
 }
 
 // AllowTokenServer lets the credentials go to server, a host[:port], if the registry names

@@ -94,7 +94,11 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 		}
 		t.throttles++
 		t.delay(now, t.policy.backoff(t.throttles), notBefore)
-		again = t.next.Sub(t.throttled) <= t.policy.Throttled
+		most := t.policy.Throttled
+		if !notBefore.IsZero() {
+			most = max(most, PatienceOf(ctx).Throttled)
+		}
+		again = t.next.Sub(t.throttled) <= most
 	case Transient:
 		t.failures++
 		t.delay(now, t.policy.backoff(t.failures), notBefore)

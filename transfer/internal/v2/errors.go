@@ -78,7 +78,7 @@ const maxErrorBody = 64 << 10
 // newError reads a refusal and closes it.
 func newError(place string, r *http.Response) *Error {
 	defer r.Body.Close()
-	e := &Error{Place: place, Status: r.StatusCode, notBefore: calls.RetryAfter(r.Header, time.Now())}
+	e := &Error{Place: place, Status: r.StatusCode, notBefore: calls.NotBefore(r.StatusCode, r.Header, retry.ClockOf(r.Request.Context()).Now())}
 	// What can't be read says nothing.
 	data, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorBody))
 	e.Code, e.Message = decodeErrors(data)

@@ -17,7 +17,7 @@ import (
 func Refused(r *http.Response) error {
 	defer r.Body.Close()
 	u := r.Request.URL
-	e := &refusal{status: r.StatusCode, text: fmt.Sprintf("GET %s://%s%s: %s", u.Scheme, u.Host, u.Path, r.Status), notBefore: calls.RetryAfter(r.Header, time.Now())}
+	e := &refusal{status: r.StatusCode, text: fmt.Sprintf("GET %s://%s%s: %s", u.Scheme, u.Host, u.Path, r.Status), notBefore: calls.NotBefore(r.StatusCode, r.Header, retry.ClockOf(r.Request.Context()).Now())}
 	data, err := io.ReadAll(io.LimitReader(r.Body, calls.MaxRefusal))
 	if err != nil {
 		return e

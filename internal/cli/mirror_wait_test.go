@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+)
+
+// stoppedClock is a clock that only its user moves.
+type stoppedClock struct{ now time.Time }
+
+func (c *stoppedClock) Now() time.Time { return c.now }
+
+func (c *stoppedClock) Sleep(context.Context, time.Duration) error { return nil }
+
+// TestPatientSaysOnce says once for how long a mirror waits for a host, however many requests wait.
+func TestPatientSaysOnce(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	app := &App{Stderr: &out}
+	clock := &stoppedClock{time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)}
+	ctx := app.patient(retry.WithClock(t.Context(), clock))
+	waits := retry.PatienceOf(ctx).Waits
+	now := clock.Now()
+	waits("hub.example", now.Add(time.Second)) // not worth a message
+	for i := range 5 {
+		waits("hub.example", now.Add(216*time.Second+time.Duration(i)*time.Second))
+	}
+	waits("other.example", now.Add(time.Minute))
+	clock.now = now.Add(216 * time.Second)
+	waits("hub.example", now.Add(432*time.Second))
+	want := "hub.example limits requests; waiting 3m36s for it\nother.example limits requests; waiting 1m0s for it\nhub.example limits requests; waiting 3m36s for it\n"
+	if out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
+	}
+	if got := retry.PatienceOf(ctx).Throttled; got != 24*time.Hour {
+		t.Errorf("it waits up to %s", got)
+	}
+}
