@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
@@ -32,13 +33,19 @@ type made struct {
 
 // cost is what a process has needed.
 type cost struct {
+	elapsed time.Duration
 	cpu    time.Duration // of the user and the system
 	memory int64         // at most, in bytes
 }
 
-// costOf returns the cost of a process that has ended.
-func costOf(p *os.ProcessState) cost {
-	return cost{p.UserTime() + p.SystemTime(), p.SysUsage().(*syscall.Rusage).Maxrss << 10}
+// run runs a command and returns its cost.
+func run(cmd *exec.Cmd) (cost, error) {
+	began := time.Now()
+	if err := cmd.Run(); err != nil {
+		return cost{}, err
+	}
+	p := cmd.ProcessState
+	return cost{time.Since(began), p.UserTime() + p.SystemTime(), p.SysUsage().(*syscall.Rusage).Maxrss << 10}, nil
 }
 
 // child makes a delta, or applies one:

@@ -134,8 +134,8 @@ func (b *bench) command(ctx context.Context, dir string, argv ...string) error {
 	return err
 }
 
-// process runs a command, with its output into out unless that is nil.
-func (b *bench) process(ctx context.Context, dir string, out io.Writer, argv ...string) (*os.ProcessState, error) {
+// process runs a command, with its output into out unless that is nil, and returns its cost.
+func (b *bench) process(ctx context.Context, dir string, out io.Writer, argv ...string) (cost, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
 	var text bytes.Buffer
@@ -143,9 +143,10 @@ func (b *bench) process(ctx context.Context, dir string, out io.Writer, argv ...
 	if out != nil {
 		cmd.Stdout = out
 	}
-	if err := cmd.Run(); err != nil {
+	c, err := run(cmd)
+	if err != nil {
 		said := strings.TrimSpace(text.String())
-		return nil, fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, said[max(0, len(said)-500):])
+		return c, fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, said[max(0, len(said)-500):])
 	}
-	return cmd.ProcessState, nil
+	return c, nil
 }

@@ -50,10 +50,11 @@ func (b *bench) filtered(ctx context.Context, from, to string, argv ...string) (
 	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout = in, out
-	if err := errors.Join(cmd.Run(), out.Close()); err != nil {
-		return cost{}, fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+	c, err := run(cmd)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return c, fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
 	}
-	return costOf(cmd.ProcessState), nil
+	return c, nil
 }
 
 // allTools are the tools of the table.
