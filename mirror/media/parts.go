@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // part is an open file of the set.
@@ -40,7 +42,13 @@ func (ps parts) at(p []byte, offset int64, f func(file *os.File, p []byte, offse
 
 // ReadAt reads across parts.
 func (ps parts) ReadAt(p []byte, offset int64) (int, error) {
-	return ps.at(p, offset, (*os.File).ReadAt)
+	return ps.at(p, offset, func(file *os.File, p []byte, offset int64) (int, error) {
+		n, err := file.ReadAt(p, offset)
+		if errors.Is(err, io.EOF) && n < len(p) { // it had its size when it was opened
+			err = fmt.Errorf("%w: it ends at byte %d now; is the medium still there?", content.ErrIntegrity, offset+int64(n))
+		}
+		return n, err
+	})
 }
 
 // WriteAt writes across parts.
