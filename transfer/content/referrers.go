@@ -22,23 +22,22 @@ func DecodeReferrers(data []byte) ([]Descriptor, error) {
 // DecodeReferrerList is [DecodeReferrers], and returns the whole index that the list is.
 func DecodeReferrerList(data []byte) (ocispec.Index, error) {
 	var members struct{ Manifests json.RawMessage }
-	var index ocispec.Index
+	var index struct {
+		ocispec.Index
+		Manifests CheckedEntries `json:"manifests"` // in the place of the member of Index
+	}
 	err := json.Unmarshal(data, &index)
 	if err == nil {
 		err = json.Unmarshal(data, &members)
 	}
 	if err != nil {
-		return ocispec.Index{}, fmt.Errorf("%w: not a list of referrers: %w", ErrProtocol, err)
+		return ocispec.Index{}, EntryError(err, fmt.Errorf("%w: not a list of referrers", ErrProtocol))
 	}
 	if members.Manifests == nil || index.SchemaVersion != 2 || index.MediaType != "" && index.MediaType != ocispec.MediaTypeImageIndex {
 		return ocispec.Index{}, fmt.Errorf("%w: not a list of referrers, but a document of version %d and type %.100q", ErrProtocol, index.SchemaVersion, index.MediaType)
 	}
-	for _, d := range index.Manifests {
-		if err := CheckDescriptor(d); err != nil {
-			return ocispec.Index{}, err
-		}
-	}
-	return index, nil
+	index.Index.Manifests = index.Manifests
+	return index.Index, nil
 }
 
 const (

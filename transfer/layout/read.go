@@ -212,14 +212,9 @@ func (l Reader) Index() ([]content.Descriptor, error) {
 
 // DecodeIndex reads an index.json; every descriptor in it is checked.
 func DecodeIndex(data []byte) ([]content.Descriptor, error) {
-	var index struct{ Manifests []content.Descriptor }
+	var index struct{ Manifests content.CheckedEntries }
 	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
-	}
-	for _, d := range index.Manifests {
-		if err := content.CheckDescriptor(d); err != nil {
-			return nil, err
-		}
+		return nil, content.EntryError(err, content.ErrIntegrity)
 	}
 	return index.Manifests, nil
 }
