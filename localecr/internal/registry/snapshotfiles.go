@@ -89,8 +89,8 @@ func checkSnapshot(tx *bolt.Tx, dir string) (err error) {
 	// bbolt panics over a page that is not what it should be. One behind the end of a file that was cut would end the process.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: %w (%v)", snapshotDatabase, ErrSnapshotDamaged, p)
+		if recover() != nil {
+			err = fmt.Errorf("a page of %s cannot be read: %w", snapshotDatabase, ErrSnapshotDamaged)
 		}
 	}()
 	if err := tx.ForEach(func(_ []byte, b *bolt.Bucket) error { return readBucket(b) }); err != nil {
