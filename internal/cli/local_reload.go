@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
@@ -24,7 +25,7 @@ func (app *App) reload(server *localecr.Server, f localFlags) error {
 	if f.faults != "" {
 		faults, err := readFile(app, f.faults, localecr.ReadFaults)
 		if err == nil {
-			err = server.SetFaults(faults...)
+			err = ofFile(f.faults, server.SetFaults(faults...))
 		}
 		errs = append(errs, err)
 	}
@@ -38,23 +39,31 @@ func (app *App) reload(server *localecr.Server, f localFlags) error {
 	if f.accounts != "" {
 		accounts, err := app.readAccountsFile(f.accounts)
 		if err == nil {
-			err = server.SetAccounts(accounts)
+			err = ofFile(f.accounts, server.SetAccounts(accounts))
 		}
 		errs = append(errs, err)
 	}
 	if f.findings != "" {
 		findings, err := localecr.LoadScanFindings(app.context(), f.findings)
 		if err == nil {
-			err = server.SetScanFindings(findings...)
+			err = ofFile(f.findings, server.SetScanFindings(findings...))
 		}
 		errs = append(errs, err)
 	}
 	if f.upstreams != "" {
 		upstreams, err := readFile(app, f.upstreams, localecr.ReadUpstreams)
 		if err == nil {
-			err = server.SetUpstreams(upstreams)
+			err = ofFile(f.upstreams, server.SetUpstreams(upstreams))
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// ofFile names the file that an error is about.
+func ofFile(path string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
