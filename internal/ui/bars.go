@@ -44,6 +44,9 @@ func showBars(o Options, t *tally) (stop func()) {
 	bar := barStyle().Build()
 	whole := mpb.BarFillerFunc(func(w io.Writer, stat decor.Statistics) error {
 		s := current.Load()
+		if s.elapsed == 0 {
+			return nil // nobody has looked: what ends at once shows nothing
+		}
 		if !s.known || s.wait != "" && s.done >= s.planned {
 			_, err := io.WriteString(w, ends(s.waiting(), stat.AvailableWidth))
 			return err
