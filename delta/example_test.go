@@ -50,8 +50,13 @@ func Example() {
 	}
 	defer d.Close()
 
+	stored, err := io.ReadAll(d.File) // to be applied elsewhere
+	if err != nil {
+		log.Fatal(err)
+	}
+
 	var rebuilt bytes.Buffer
-	if err := w.Apply(ctx, d.File, d.Size, []*delta.Plaintext{base}, &rebuilt); err != nil {
+	if err := w.Apply(ctx, bytes.NewReader(stored), int64(len(stored)), []*delta.Plaintext{base}, &rebuilt); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(d.EncoderName(), bytes.Equal(rebuilt.Bytes(), after), d.Size < int64(len(after))/20)

@@ -23,8 +23,8 @@ var ErrWhole = errors.New("the layer is carried whole")
 // Delta is a delta in a temporary file.
 type Delta struct {
 	Header
-	File *os.File
-	Size int64
+	File *os.File // has the bytes of the delta, and is at their beginning
+	Size int64    // of the delta, in bytes
 	// Tokens and Misses are those of the stream, and those that its model did not predict.
 	Tokens, Misses int64
 }
@@ -33,8 +33,9 @@ type Delta struct {
 func (d *Delta) Close() error { return d.File.Close() }
 
 // Make makes the delta of a layer from the plaintexts of bases, of which it uses those that have most of its
-// content, and proves it: the patch makes the plaintext, and from that the description makes the stream. The error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would
-// not be smaller.
+// content, and proves it: the patch makes the plaintext, and from that the description makes the stream. The
+// error wraps [ErrWhole] if the layer cannot be rebuilt, or if the delta would not be smaller. The caller closes
+// the delta.
 func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *Delta, err error) {
 	target, err := w.read(ctx, l, true)
 	if err != nil {
@@ -62,11 +63,11 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 		}
 	}
 	d = &Delta{Header: Header{Version: version, Layer: LayerID{l.Digest, l.Size}, Plain: target.Plain, Encoding: encoding}}
-	defer func() {
-		if err != nil && d != nil && d.File != nil {
-			d.File.Close() // it is removed
+	defer func(made *Delta) { // where there is an error, d is nil
+		if err != nil && made.File != nil {
+			made.File.Close() // it is removed
 		}
-	}()
+	}(d)
 	patch, err := w.temporary()
 	if err != nil {
 		return nil, err
@@ -111,6 +112,9 @@ func (w *Workspace) Make(ctx context.Context, l Layer, bases []*Plaintext) (d *D
 	}
 	if _, err := ReadHeader(d.File, d.Size); err != nil {
 		return nil, notRebuilt(err)
+	}
+	if _, err := d.File.Seek(0, io.SeekStart); err != nil {
+		return nil, err
 	}
 	return d, nil
 }
