@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -38,14 +40,17 @@ func blameSource(src fmt.Stringer, err error) error {
 	return &sourceFailure{src, err}
 }
 
-// atFault returns the failure of the source in an error, without the destination that the errors around it name first,
+// atFault returns the failure of the source to read a blob, without the destination that the errors around it name first,
 // and any other error as it is.
-func atFault(err error) error {
+func atFault(err error, blob digest.Digest) error {
 	var named *sourceFailure
-	if errors.As(err, &named) {
+	if !errors.As(err, &named) {
+		return err
+	}
+	if strings.Contains(named.Error(), string(blob)) {
 		return named
 	}
-	return err
+	return &sourceFailure{named.src, fmt.Errorf("blob %s: %w", blob, named.err)}
 }
 
 // readFailure marks an error of reading ranges, as opposed to one of the file that they are

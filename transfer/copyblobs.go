@@ -145,7 +145,7 @@ type blobCopy struct {
 func (b *blobCopy) whole() error {
 	b.t.emit(content.Event{Kind: content.EventStarted, Descriptor: b.d, Bytes: b.d.Size})
 	if err := b.run(b.t.ctx); err != nil {
-		return atFault(err)
+		return atFault(err, b.d.Digest)
 	}
 	b.t.emit(content.Event{Kind: content.EventDone, Descriptor: b.d, Bytes: b.d.Size, Outcome: b.outcome})
 	return nil
