@@ -18,7 +18,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 )
 
-// attachArtifact is "attach REPOSITORY TAG TYPE": an artifact of this type refers to the image.
+// attachArtifact is "attach REPOSITORY TAG|DIGEST TYPE": an artifact of this type refers to the image. Its digest is $ATTACHED.
 func attachArtifact(ts *testscript.TestScript, _ bool, args []string) {
 	server := ts.Value(serverKey{}).(*localecr.Server)
 	mapping, err := auth.ParseMapping(ts.Getenv(auth.MappingVariable))
@@ -43,4 +43,5 @@ func attachArtifact(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Check(repository.PutManifest(ctx, content.Manifest{Content: data,
 		Descriptor: content.Descriptor{MediaType: doc.MediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}}))
+	ts.Setenv("ATTACHED", string(digest.FromBytes(data)))
 }

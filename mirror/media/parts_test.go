@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -31,5 +33,27 @@ func TestPartThatGetsShorter(t *testing.T) {
 	n, err := ps.ReadAt(p, 400)
 	if n != 300 || !errors.Is(err, content.ErrIntegrity) || errors.Is(err, io.EOF) || !strings.Contains(err.Error(), "images.tar.001: ") || !strings.Contains(err.Error(), "it ends at byte 700 now") {
 		t.Errorf("shorter: %d bytes, %v", n, err)
+	}
+}
+
+// TestPartsHaveTheLimit cuts a set into parts of exactly the size that was asked for, whatever blobs they cut.
+func TestPartsHaveTheLimit(t *testing.T) {
+	t.Parallel()
+	w := world{"a.example/web": {Store: memory.New("web")}}
+	w["a.example/web"].put(t, "1", 1, 3<<20+1, 5<<19)
+	c := mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}
+	for _, limit := range []int64{MinPartSize, MinPartSize + 1, 3<<19 + 511, 1 << 30} {
+		s, err := export(t, w, c, t.TempDir(), limit)
+		check(t, err)
+		var sum int64
+		for i, part := range s.Parts {
+			sum += part.Size
+			if last := i == len(s.Parts)-1; part.Size > limit || !last && part.Size != limit {
+				t.Errorf("limit %d: part %d of %d has %d bytes", limit, i+1, len(s.Parts), part.Size)
+			}
+		}
+		if want := int((sum + limit - 1) / limit); len(s.Parts) != want {
+			t.Errorf("limit %d: %d parts, want %d", limit, len(s.Parts), want)
+		}
 	}
 }
