@@ -17,7 +17,7 @@ const (
 	MaxRatio = 100
 	// Freely is how many bytes may be unpacked whatever the ratio.
 	Freely = 1 << 30
-	// roomStep is after how many bytes the free space is looked at.
+	// roomStep is after how many bytes at most the free space is looked at again.
 	roomStep = 64 << 20
 	// maxReserve in bytes is left free for others, or a twentieth of the file system if
 	// that is less.
@@ -37,7 +37,8 @@ type Writer struct {
 	// Free returns the free and all bytes of the file system of a directory.
 	Free func(dir string) (free, total int64, err error)
 
-	written, looked int64
+	written int64
+	look    int64 // how much is written when the free space is looked at
 }
 
 // NewWriter returns a Writer to a temporary file in dir, with the usual limits.
@@ -52,11 +53,15 @@ func (r *Writer) Write(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: it unpacks to more than %d times its size (%d bytes so far of %d), as no image does%s",
 			content.ErrUnsupported, MaxRatio, after, *r.Packed, r.Advice)
 	}
-	if after-r.looked >= roomStep {
-		r.looked = after
+	if after >= r.look {
+		r.look = after + roomStep
 		// Where it is not known, the disk itself refuses.
-		if free, total, err := r.Free(r.Dir); err == nil && free < min(maxReserve, total/20)+int64(len(p)) {
-			return 0, fmt.Errorf("%w in %s for what is unpacked: %d MiB are free after %d MiB of it", content.ErrNoRoom, r.Dir, free>>20, r.written>>20)
+		if free, total, err := r.Free(r.Dir); err == nil {
+			room := free - min(maxReserve, total/20) - int64(len(p))
+			if room < 0 {
+				return 0, fmt.Errorf("%w in %s for what is unpacked: %d MiB are free after %d MiB of it", content.ErrNoRoom, r.Dir, free>>20, r.written>>20)
+			}
+			r.look = after + min(room, roomStep)
 		}
 	}
 	n, err := r.W.Write(p)

@@ -54,3 +54,23 @@ func TestRoom(t *testing.T) {
 		t.Errorf("%d bytes are written: %v", s.n, err)
 	}
 }
+
+// TestRoomIsLeft fills a small file system, whatever its free space is at the beginning: a twentieth of it stays free.
+func TestRoomIsLeft(t *testing.T) {
+	t.Parallel()
+	const total = 256 << 20
+	for _, free := range []int64{total, total - 7<<20, 100 << 20, 30 << 20, 13 << 20, 1 << 20, 0} {
+		s := sink{}
+		w := &Writer{W: &s, Dir: "tmp", Free: func(string) (int64, int64, error) { return free - s.n, total, nil }}
+		var err error
+		for chunk := make([]byte, 32<<10); err == nil && s.n < 2*total; {
+			_, err = w.Write(chunk)
+		}
+		if !errors.Is(err, content.ErrNoRoom) {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
+		if left := free - s.n; left < min(total/20, free) || left > max(total/20+1<<20, free) {
+			t.Errorf("of %d bytes, %d are left free", free, left)
+		}
+	}
+}
