@@ -34,8 +34,8 @@ type made struct {
 // cost is what a process has needed.
 type cost struct {
 	elapsed time.Duration
-	cpu    time.Duration // of the user and the system
-	memory int64         // at most, in bytes
+	cpu     time.Duration // of the user and the system
+	memory  int64         // at most, in bytes
 }
 
 // run runs a command and returns its cost.
