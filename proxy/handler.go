@@ -101,8 +101,8 @@ func New(cache *Cache, options Options) *Handler {
 func (h *Handler) Close() {
 	h.end()
 	h.uploads.close()
+	h.prepared.run.Wait() // what is prepared begins fetches
 	h.fetches.run.Wait()
-	h.prepared.run.Wait()
 	h.kept.Wait()
 }
 
