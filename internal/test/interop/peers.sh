@@ -7,6 +7,7 @@ missing() {
 	command -v dockerd >/dev/null || echo docker.io
 	command -v docker >/dev/null || if apt-cache show docker-cli >/dev/null 2>&1; then echo docker-cli; else echo docker.io; fi
 	command -v podman >/dev/null || echo podman
+	command -v runc >/dev/null || echo runc
 	command -v skopeo >/dev/null || echo skopeo
 	command -v aws >/dev/null || echo awscli
 	command -v openssl >/dev/null || echo openssl
@@ -23,7 +24,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
 	packages=$(missing)
 	[ "$packages" ] || exit 0
 fi
-echo "interop needs docker (with dockerd), podman, skopeo, the aws CLI and openssl. Missing packages:" >&2
+echo "interop needs docker (with dockerd), podman, runc, skopeo, the aws CLI and openssl. Missing packages:" >&2
 echo "$packages" >&2
-echo "Install them (on Debian: apt-get install docker.io podman skopeo awscli openssl) and run this again." >&2
+echo "Install them (on Debian: apt-get install docker.io podman runc skopeo awscli openssl) and run this again." >&2
 exit 1

@@ -34,8 +34,9 @@ func newPodman(t *testing.T) podman {
 		t.Fatal(err)
 	}
 	conf := filepath.Join(dir, "containers.conf")
-	// podman wants higher limits by default than a container, in which CI may run, can set.
-	if err := os.WriteFile(conf, []byte("[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n[engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n"), 0o600); err != nil {
+	// podman wants higher limits by default than a container, in which CI may run, can set. Its usual runtime, crun, refuses
+	// machines that have controllers in both versions of cgroups.
+	if err := os.WriteFile(conf, []byte("[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n[engine]\ncgroup_manager = \"cgroupfs\"\nruntime = \"runc\"\nevents_logger = \"file\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := podman{

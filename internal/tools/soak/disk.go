@@ -83,7 +83,7 @@ func (w *placeRun) fill(t *tally, free int64) (err error) {
 	if err != nil {
 		return err
 	}
-	w.judge(t, what, o, true, "no space left on device")
+	w.judge(t, what, o, true, "no space left on device", "there is no room in ")
 	if err := resize(dir, enough, false); err != nil {
 		return err
 	}
