@@ -8,7 +8,7 @@
 #          an entry, and finds them by their subject.
 # Really:  after each change of a layout regclient removes all blobs that it did not reach from index.json. The
 #          signature of an image that has nothing to do with the copy is gone, without a message. So is a blob that
-#          another program just wrote and has not named yet. regctl has no flag against it.
+#          another program wrote a moment ago and is about to name. regctl has no flag against it.
 # Seen:    2026-11-29, Go 1.26.8, regclient v0.11.7
 # Output:  files before, signature there: 6, true
 #          files after a copy of another image, signature there: 6, false

@@ -134,7 +134,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.fixed(answer, r) {
 		return
 	}
-	h.answering.Add(1) // what asks how many there are is none of them
+	h.answering.Add(1) // a request for their number does not count itself
 	defer h.answering.Add(-1)
 	var refused *failure
 	if t, refused = parseTarget(r); refused != nil {
