@@ -294,7 +294,7 @@ func TestDamage(t *testing.T) {
 			silent++ // the last bits of a range coder, and a size or name that does not count
 		case err == nil:
 			t.Fatal("a wrong layer without an error")
-		case !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, delta.ErrFormat):
+		case !errors.Is(err, content.ErrIntegrity) && !errors.Is(err, delta.ErrFormat) && !errors.Is(err, delta.ErrBases):
 			t.Fatal(err)
 		case out.Len() > len(next):
 			t.Fatalf("%d bytes of %d", out.Len(), len(next))
@@ -309,10 +309,10 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	wrong := plaintext(t, w, compress(t, tarOf(t, []file{{"c", source(9, 500)}}), encoders["go 6"]))
-	if err := w.Apply(t.Context(), bytes.NewReader(good), int64(len(good)), []*delta.Plaintext{wrong}, io.Discard); !errors.Is(err, delta.ErrFormat) {
+	if err := w.Apply(t.Context(), bytes.NewReader(good), int64(len(good)), []*delta.Plaintext{wrong}, io.Discard); !errors.Is(err, delta.ErrBases) {
 		t.Errorf("a wrong base: %v", err)
 	}
-	if err := w.Apply(t.Context(), bytes.NewReader(good), int64(len(good)), nil, io.Discard); !errors.Is(err, delta.ErrFormat) {
+	if err := w.Apply(t.Context(), bytes.NewReader(good), int64(len(good)), nil, io.Discard); !errors.Is(err, delta.ErrBases) {
 		t.Errorf("a missing base: %v", err)
 	}
 }

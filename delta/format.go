@@ -27,8 +27,17 @@ const (
 	maxRatio = 1032
 )
 
-// ErrFormat reports bytes that are not a delta that this version can read.
-var ErrFormat = errors.New("not a delta that can be read")
+var (
+	// ErrFormat reports bytes that are not a delta that this version can read.
+	ErrFormat = errors.New("not a delta that can be read")
+	// ErrBases reports other bases than those that a delta names.
+	ErrBases = errors.New("not the bases of the delta")
+)
+
+// Encoder is a model of an encoder, one of [Encoders], and how it cuts its input into segments that are compressed
+// independently: struct{ Model string; Segment, Dictionary int64 }. Segment is the size of a segment in bytes, 0 is the
+// whole input; Dictionary is how many bytes of the segment before may be matched.
+type Encoder = deflate.Encoder
 
 // Header describes a delta. Its JSON form is the first part of the format.
 type Header struct {
@@ -41,7 +50,7 @@ type Header struct {
 	// compressed bytes.
 	Encoding string `json:"encoding"`
 	// Encoder is the model that the description is of; nil without compression.
-	Encoder *deflate.Encoder `json:"encoder,omitempty"`
+	Encoder *Encoder `json:"encoder,omitempty"`
 	// Bases are the layers that the patch is against, in the order of their numbers.
 	Bases []LayerID `json:"bases"`
 	// Description and Patch are the sizes of the other parts, in bytes.

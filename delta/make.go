@@ -248,18 +248,19 @@ func (l *limited) Write(p []byte) (int, error) {
 // Apply rebuilds the layer of a delta and writes it to out. Bases has the bases of the delta by their
 // number. A delta may be hostile: what is written has at most the size that it names, and the error wraps
 // [content.ErrIntegrity] unless it is the layer of its digest. So who writes it to a registry completes the
-// upload only if there is no error.
+// upload only if there is no error. The error wraps [ErrBases] if bases are missing or others, and [ErrFormat] if r is no
+// delta.
 func (w *Workspace) Apply(ctx context.Context, r io.ReaderAt, size int64, bases []*Plaintext, out io.Writer) error {
 	h, at, err := readHeader(r, size)
 	if err != nil {
 		return err
 	}
 	if len(bases) != len(h.Bases) {
-		return fmt.Errorf("%w: it has %d bases, and there are %d", ErrFormat, len(h.Bases), len(bases))
+		return fmt.Errorf("%w: it has %d, and there are %d", ErrBases, len(h.Bases), len(bases))
 	}
 	for i, b := range h.Bases {
 		if bases[i].Digest != b.Digest {
-			return fmt.Errorf("%w: base %d is %s, not %s", ErrFormat, i, bases[i].Digest, b.Digest)
+			return fmt.Errorf("%w: base %d is %s, not %s", ErrBases, i, bases[i].Digest, b.Digest)
 		}
 	}
 	if h.Encoding == encodingZstd {

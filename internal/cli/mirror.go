@@ -7,12 +7,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
-	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -53,66 +51,37 @@ func newMirrorCommand(app *App) *cobra.Command {
 	return cmd
 }
 
-// mirrorOpener opens the repositories of a mirror, each once.
+// mirrorOpener opens the repositories of a mirror, each once, and sets them up.
 type mirrorOpener struct {
-	app    *App
-	create *ecr.Settings
-	// upload is how layers are uploaded to Amazon ECR, unless the settings say; "" is ecr.UploadAuto.
-	upload ecr.UploadMode
-
-	mu      sync.Mutex
-	sources map[string]content.Source
-	targets map[string]content.Target
+	*ref.Repositories
+	app *App
 }
 
-func (o *mirrorOpener) Source(ctx context.Context, repository string) (content.Source, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if src := o.sources[repository]; src != nil {
-		return src, nil
-	}
-	r, err := o.app.parseMirrored(repository)
+// mirrorOpener opens repositories that are created with these settings, if any. upload is how layers are uploaded to
+// Amazon ECR, unless the configuration says; "" is ecr.UploadAuto.
+func (app *App) mirrorOpener(create *ecr.Settings, upload ecr.UploadMode) (*mirrorOpener, error) {
+	opener, err := app.opener()
 	if err != nil {
 		return nil, err
 	}
-	src, _, err := o.app.openSource(ctx, r)
+	settings, err := app.settings()
 	if err != nil {
 		return nil, err
 	}
-	if o.sources == nil {
-		o.sources = map[string]content.Source{}
-	}
-	o.sources[repository] = src
-	return src, nil
-}
-
-func (o *mirrorOpener) Target(ctx context.Context, repository string) (content.Target, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if target := o.targets[repository]; target != nil {
-		return target, nil
-	}
-	r, err := o.app.parseMirrored(repository)
-	if err != nil {
-		return nil, err
-	}
-	target, err := o.app.openTarget(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := o.app.settings()
-	if err != nil {
-		return nil, err
-	}
-	if repository, ok := target.(*ecr.Repository); ok {
-		repository.Create, repository.TemplateFirst = o.create, true
-		repository.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), o.upload)
-	}
-	if o.targets == nil {
-		o.targets = map[string]content.Target{}
-	}
-	o.targets[repository] = target
-	return target, nil
+	return &mirrorOpener{app: app, Repositories: &ref.Repositories{
+		Opener: opener,
+		Parse: func(ctx context.Context, repository string) (ref.Reference, error) {
+			r, err := app.parseMirrored(repository)
+			if err == nil {
+				err = app.checkRegistry(ctx, r)
+			}
+			return r, err
+		},
+		Configure: func(r *ecr.Repository) {
+			r.Create, r.TemplateFirst = create, true
+			r.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), upload)
+		},
+	}}, nil
 }
 
 // aboutFlag is an error about a flag, which is no part of the configuration.

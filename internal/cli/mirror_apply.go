@@ -106,7 +106,11 @@ func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags
 	if config.Repositories.IsSet() && f.settings.IsSet() {
 		return usagef("the configuration has settings for new repositories, under repositories: leave out the flags for them")
 	}
-	return app.applyConfig(ctx, config, saved, &mirrorOpener{app: app, create: &f.settings}, f)
+	opener, err := app.mirrorOpener(&f.settings, "")
+	if err != nil {
+		return err
+	}
+	return app.applyConfig(ctx, config, saved, opener, f)
 }
 
 // applyConfig plans and copies; saved, if not nil, must be the plan.

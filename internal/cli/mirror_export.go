@@ -166,6 +166,10 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
+	opener, err := app.mirrorOpener(nil, "")
+	if err != nil {
+		return err
+	}
 	defer app.limitMemory()()
 	progress, err := app.newProgress()
 	if err != nil {
@@ -183,7 +187,6 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		options.Sign = signDescription(signer)
 	}
 	var set media.Set
-	opener := &mirrorOpener{app: app}
 	switch kind {
 	case setInDirectory:
 		set, err = media.Export(ctx, config, opener, f.to, options)

@@ -124,7 +124,10 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 	if err != nil {
 		return err
 	}
-	targets := &mirrorOpener{app: app, create: &f.settings}
+	targets, err := app.mirrorOpener(&f.settings, "")
+	if err != nil {
+		return err
+	}
 	if err := chain.Check(ctx, func(ctx context.Context, name string) (content.Target, error) {
 		return targets.Target(ctx, destination+"/"+name)
 	}); err != nil {
@@ -161,9 +164,13 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 		return usageError{err}
 	}
 	// Parts resume when the import was interrupted; what is sent whole begins again.
-	opener := &setOpener{mirrorOpener{app: app, create: &f.settings, upload: ecr.UploadParts}, set}
+	repositories, err := app.mirrorOpener(&f.settings, ecr.UploadParts)
+	if err != nil {
+		return err
+	}
+	opener := &setOpener{repositories, set}
 	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
-		return opener.mirrorOpener.Source(ctx, destination+"/"+name)
+		return repositories.Source(ctx, destination+"/"+name)
 	})
 	f.before = func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error {
 		for name, digests := range set.Borrowed() {
@@ -291,7 +298,7 @@ func noSet(path, names string, err error) error {
 
 // setOpener opens the repositories of a set as sources.
 type setOpener struct {
-	mirrorOpener
+	*mirrorOpener
 	set *media.Reader
 }
 

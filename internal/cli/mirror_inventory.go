@@ -47,7 +47,11 @@ func (app *App) takeInventory(ctx context.Context, destination string) error {
 		for _, name := range names {
 			config.Images = append(config.Images, mirror.ImageRules{From: destination + "/" + name, Name: name})
 		}
-		if inventory, err = media.TakeInventory(ctx, config, &mirrorOpener{app: app}, mirror.Options{Now: app.Now}); err != nil {
+		opener, err := app.mirrorOpener(nil, "")
+		if err != nil {
+			return err
+		}
+		if inventory, err = media.TakeInventory(ctx, config, opener, mirror.Options{Now: app.Now}); err != nil {
 			return err
 		}
 	}

@@ -89,7 +89,11 @@ func (app *App) planMirror(ctx context.Context, path string, f mirrorPlanFlags) 
 	if f.prune.pruning, err = f.prune.read(app); err != nil {
 		return err
 	}
-	return app.showPlan(ctx, config, &mirrorOpener{app: app}, f)
+	opener, err := app.mirrorOpener(nil, "")
+	if err != nil {
+		return err
+	}
+	return app.showPlan(ctx, config, opener, f)
 }
 
 // showPlan makes a plan and prints it.

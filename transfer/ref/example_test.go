@@ -45,10 +45,13 @@ func ExampleRepositories() {
 		log.Fatal(err)
 	}
 	registries := auth.Registries{Mapping: mapping}
-	repositories := &ref.Repositories{Create: new(ecr.Settings), Opener: &ref.Opener{
-		Registries: registries,
-		AWS:        func(context.Context, auth.Registry) (aws.Config, error) { return srv.AWSConfig(), nil },
-	}}
+	repositories := &ref.Repositories{
+		Opener: &ref.Opener{
+			Registries: registries,
+			AWS:        func(context.Context, auth.Registry) (aws.Config, error) { return srv.AWSConfig(), nil },
+		},
+		Configure: func(r *ecr.Repository) { r.Create = new(ecr.Settings) },
+	}
 	repositories.Opener.Tokens = &auth.Tokens{Minter: auth.Minter{AWS: auth.AWS{Registries: registries}}}
 
 	config, err := mirror.ReadConfig(strings.NewReader("destinations: ["+srv.Registry+"/copy]\nimages: [{from: '"+srv.Registry+"/team/*'}]"), os.LookupEnv)

@@ -16,69 +16,81 @@ import (
 type Repositories struct {
 	// Opener opens the repositories. It is needed.
 	Opener *Opener
-	// Create has a repository of Amazon ECR created with these settings when an image is copied to it and it does not
-	// exist; nil has the copy fail.
-	Create *ecr.Settings
+	// Parse reads the name of a repository; nil is [Parse] with the registries of Opener.
+	Parse func(ctx context.Context, repository string) (Reference, error)
+	// Configure, if not nil, sets what is not the default in a repository of Amazon ECR before it is written to: its
+	// Create, say, without which an image is not copied to a repository that does not exist.
+	Configure func(*ecr.Repository)
 
-	mu      sync.Mutex
-	sources map[string]content.Source
-	targets map[string]content.Target
+	sources kept[content.Source]
+	targets kept[content.Target]
 }
 
 // Source opens a repository to read from it. The error wraps [content.ErrUnsupported] if the name is not that of a
 // repository of a registry.
 func (o *Repositories) Source(ctx context.Context, repository string) (content.Source, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if src := o.sources[repository]; src != nil {
-		return src, nil
-	}
-	r, err := o.parse(repository)
-	if err != nil {
-		return nil, err
-	}
-	src, err := o.Opener.Endpoint(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if o.sources == nil {
-		o.sources = map[string]content.Source{}
-	}
-	o.sources[repository] = src
-	return src, nil
+	return o.sources.open(repository, func() (content.Source, error) { return o.open(ctx, repository) })
 }
 
 // Target opens a repository to write to it. Errors are those of [Repositories.Source].
 func (o *Repositories) Target(ctx context.Context, repository string) (content.Target, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if target := o.targets[repository]; target != nil {
-		return target, nil
-	}
-	r, err := o.parse(repository)
-	if err != nil {
-		return nil, err
-	}
-	target, err := o.Opener.Endpoint(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	if repository, ok := target.(*ecr.Repository); ok {
-		repository.Create = o.Create
-	}
-	if o.targets == nil {
-		o.targets = map[string]content.Target{}
-	}
-	o.targets[repository] = target
-	return target, nil
+	return o.targets.open(repository, func() (content.Target, error) {
+		target, err := o.open(ctx, repository)
+		if repository, ok := target.(*ecr.Repository); ok && o.Configure != nil {
+			o.Configure(repository)
+		}
+		return target, err
+	})
 }
 
-func (o *Repositories) parse(repository string) (Reference, error) {
-	r, err := Parse(repository, o.Opener.Registries, nil)
-	if err == nil && (!r.IsRepository() || r.Name() != "") {
-		err = fmt.Errorf("%s: %w: it does not name a repository; write HOST/REPOSITORY", repository, content.ErrUnsupported)
+func (o *Repositories) open(ctx context.Context, repository string) (content.Endpoint, error) {
+	parse := o.Parse
+	if parse == nil {
+		parse = func(_ context.Context, s string) (Reference, error) { return Parse(s, o.Opener.Registries, nil) }
 	}
-	return r, err
+	r, err := parse(ctx, repository)
+	if err != nil {
+		return nil, err
+	}
+	if !r.IsRepository() || r.Name() != "" {
+		return nil, fmt.Errorf("%s: %w: it does not name a repository; write HOST/REPOSITORY", repository, content.ErrUnsupported)
+	}
+	return o.Opener.Endpoint(ctx, r)
+}
+
+// kept opens each of its values once. Who wants the same one waits for it, who wants another one does not.
+type kept[T any] struct {
+	mu     sync.Mutex
+	byName map[string]*keptValue[T]
+}
+
+type keptValue[T any] struct {
+	mu    sync.Mutex
+	is    bool
+	value T
+}
+
+func (k *kept[T]) open(name string, open func() (T, error)) (T, error) {
+	k.mu.Lock()
+	v := k.byName[name]
+	if v == nil {
+		if k.byName == nil {
+			k.byName = map[string]*keptValue[T]{}
+		}
+		v = new(keptValue[T])
+		k.byName[name] = v
+	}
+	k.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.is {
+		value, err := open()
+		if err != nil {
+			return value, err
+		}
+		v.value, v.is = value, true
+	}
+	return v.value, nil
 }
 
 // RepositoriesOf returns the names of all repositories of the registry at host. The error wraps [content.ErrUnsupported]
