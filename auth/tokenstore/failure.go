@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/ecrkit/ecrkit/internal/tokenwrite"
 )
 
 // TokenFailure is why there is no token, remembered for a short time.
@@ -27,7 +29,7 @@ func (s *Store) PutFailure(key Key, f TokenFailure) error {
 	if err != nil {
 		return err
 	}
-	return s.write(key, failureExt, data, f.Until)
+	return tokenwrite.Replace(s.dir(), key, failureExt, data, f.Until)
 }
 
 // maxFailure bounds how long a failure holds, should the clock have been wrong.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
+	"github.com/ecrkit/ecrkit/internal/tokenwrite"
 )
 
 // The extensions of the files of a key.
@@ -17,8 +18,8 @@ const (
 	shortcutExt = tokenfile.ShortcutExt
 	failureExt  = ".failure"
 	lockExt     = ".lock"
-	badExt      = ".bad" // a directory that was in the way
-	tempExt     = ".tmp" // after another extension: a file that is being written
+	badExt      = tokenwrite.BadExt
+	tempExt     = tokenwrite.TempExt // after another extension
 )
 
 // extensions are all extensions of a key's files.

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
+	"github.com/ecrkit/ecrkit/internal/tokenwrite"
 )
 
 // Store is a token cache in a directory, which is made when it is first written.
@@ -68,51 +67,12 @@ func (s *Store) Put(key Key, e Entry) error {
 	if err := s.prepare(); err != nil {
 		return err
 	}
-	if err := s.write(key, entryExt, data, e.ExpiresAt); err != nil {
+	if err := tokenwrite.Replace(s.dir(), key, entryExt, data, e.ExpiresAt); err != nil {
 		return err
 	}
 	// It holds no longer; its time decides whether it may stay.
 	_ = os.Remove(s.path(key, failureExt))
 	return nil
-}
-
-// write puts data in the place of a key's file, whole or not at all.
-func (s *Store) write(key Key, ext string, data []byte, until time.Time) error {
-	final := s.path(key, ext)
-	if info, err := os.Lstat(final); err == nil && info.IsDir() && os.Remove(final) != nil {
-		// A directory in the way is put aside; if it can't be, the commit fails.
-		_ = files.Rename(final, s.path(key, badExt))
-	}
-	if err := commit(s.path(key, ext+tempExt), final, data, until); err != nil {
-		return fmt.Errorf("token cache: %w", err)
-	}
-	return nil
-}
-
-// commit writes a file by way of temp. One name a key: what a killed writer left
-// behind is written over by the next.
-func commit(temp, path string, data []byte, until time.Time) error {
-	f, err := files.CreateAs(temp, path, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Discard()
-	if _, err := f.Write(data); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := tokenfile.MakePrivate(temp); err != nil {
-		return err
-	}
-	if err := os.Chtimes(temp, until, until); err != nil {
-		return err
-	}
-	if err := f.CommitUnsynced(); err != nil {
-		return err
-	}
-	return files.SyncDir(filepath.Dir(path))
 }
 
 // Remove removes the token of a key. It is not an error if there is none.

@@ -2,6 +2,7 @@ package credhelper
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -9,6 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/tokenfile"
+	"github.com/ecrkit/ecrkit/internal/tokenwrite"
 )
 
 // shorten lets package startup answer the next get of host.
@@ -28,10 +30,41 @@ func (p *program) shorten(ctx context.Context, host string) {
 	if !ok || err != nil || !after.Equal(before) {
 		return
 	}
-	store := tokenstore.Store{Dir: p.settings.CacheDir}
-	if err := store.PutShortcut(startup.Request(host, p.variables), tokenfile.Shortcut{Key: plan.Key(), Files: after, Until: plan.Until}); err != nil {
+	shortcut := tokenfile.Shortcut{Key: plan.Key(), Files: after, Until: plan.Until}
+	if err := putShortcut(p.settings.CacheDir, startup.Request(host, p.variables), shortcut); err != nil {
 		p.log.Debug("no shortcut", "error", err)
 	}
+}
+
+// putShortcut makes the shortcut of a request, which [tokenfile.Dir.Follow] follows, to the token of sc.Key in
+// the token cache in cacheDir. Nothing is written if there is no such token.
+func putShortcut(cacheDir, request string, sc tokenfile.Shortcut) error {
+	if sc.Key.Session != "" {
+		return nil
+	}
+	// It is written under the key's lock, like the token; whoever holds that is
+	// about to change the token.
+	store := tokenstore.Store{Dir: cacheDir}
+	lock, err := store.TryLock(sc.Key)
+	if errors.Is(err, tokenstore.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	entry, err := store.Get(sc.Key)
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	data, err := sc.Encode(entry.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	return tokenwrite.Replace(tokenfile.Dir{Path: cacheDir}, tokenfile.Key{Source: request}, tokenfile.ShortcutExt, data, entry.ExpiresAt)
 }
 
 // plan finds out which files decide about the token for host, and how. It is not
