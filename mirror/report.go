@@ -55,7 +55,8 @@ type MergedReport struct {
 	Missing []int `json:"missing,omitempty"`
 	// Repositories is how many repositories of destinations the shards have.
 	Repositories int `json:"repositories"`
-	Kept         int `json:"kept"` // tags that were equal
+	// Kept is how many tags were equal on both sides before the shards were run for the first time.
+	Kept int `json:"kept"`
 	// Images are as the shards wrote them, in the order of destination and source.
 	Images  []json.RawMessage `json:"images"`
 	Deleted []Deleted         `json:"deleted,omitempty"`
@@ -187,7 +188,7 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 			continue
 		}
 		last := own[len(own)-1]
-		m.Kept += last.Shard.Kept
+		m.Kept += keptBefore(own)
 		for _, repository := range last.Shard.Repositories {
 			if other, taken := owners[repository]; taken {
 				problems = append(problems, fmt.Errorf("%w: %s is in shard %s and in shard %s", ErrNotWhole, repository, other.Shard.Shard, last.Shard.Shard))
@@ -215,6 +216,16 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 		}
 	}
 	return m, errors.Join(append(problems, failures...)...)
+}
+
+// keptBefore returns how many tags were equal before the first run of a shard that has these reports. Those that a run
+// copied are equal in later ones, and counted as copied.
+func keptBefore(own []ReportFile) int {
+	kept := own[0].Shard.Kept
+	for _, r := range own {
+		kept = min(kept, r.Shard.Kept)
+	}
+	return kept
 }
 
 // imagesOfShard returns the images of the reports of one shard, the last one last, and what failed.

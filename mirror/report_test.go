@@ -25,22 +25,22 @@ const (
 
 func TestMergeReports(t *testing.T) {
 	one := shardJSON(1, "x", firstTime, `"d/a","d/b"`, copiedA+","+failedB)
-	again := shardJSON(1, "x", laterTime, `"d/a","d/b"`, copiedB)
+	again := strings.Replace(shardJSON(1, "x", laterTime, `"d/a","d/b"`, copiedB), `"kept":1`, `"kept":2`, 1) // what was copied is equal now
 	two := shardJSON(2, "x", firstTime, `"d/c"`, "")
 	for _, c := range []struct {
 		name, documents string
-		images          int
+		images, kept    int
 		want            string // of the error
 		whole           bool
 	}{
-		{"an image failed", one + two, 2, "s/b@sha256:2 to d/b: no luck", true},
-		{"it was run again", one + two + again, 2, "", true},
-		{"in another order", again + two + one, 2, "", true},
-		{"a shard is missing", one, 2, "of 2 shards these have no report: 2", false},
-		{"a repository is in two", again + shardJSON(2, "x", firstTime, `"d/a"`, ""), 1, "d/a is in shard 1/2 and in shard 2/2", false},
-		{"a repository is in none", again + shardJSON(2, "x", firstTime, ``, ""), 1, "the shards have 2 repositories of 3", false},
-		{"another deal", again + shardJSON(2, "y", firstTime, `"d/c"`, ""), 1, "divided the work in different ways", false},
-		{"another count", again + strings.Replace(two, `"count":2`, `"count":3`, 1), 0, "of shard 2/3", false},
+		{"an image failed", one + two, 2, 2, "s/b@sha256:2 to d/b: no luck", true},
+		{"it was run again", one + two + again, 2, 2, "", true},
+		{"in another order", again + two + one, 2, 2, "", true},
+		{"a shard is missing", one, 2, 1, "of 2 shards these have no report: 2", false},
+		{"a repository is in two", again + shardJSON(2, "x", firstTime, `"d/a"`, ""), 1, 3, "d/a is in shard 1/2 and in shard 2/2", false},
+		{"a repository is in none", again + shardJSON(2, "x", firstTime, ``, ""), 1, 3, "the shards have 2 repositories of 3", false},
+		{"another deal", again + shardJSON(2, "y", firstTime, `"d/c"`, ""), 1, 3, "divided the work in different ways", false},
+		{"another count", again + strings.Replace(two, `"count":2`, `"count":3`, 1), 0, 0, "of shard 2/3", false},
 	} {
 		reports, err := ReadReports(strings.NewReader("a message\n"+c.documents), "log")
 		if err != nil {
@@ -54,6 +54,8 @@ func TestMergeReports(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		case len(merged.Images) != c.images:
 			t.Errorf("%s: %d images, want %d", c.name, len(merged.Images), c.images)
+		case merged.Kept != c.kept:
+			t.Errorf("%s: %d tags were equal, want %d", c.name, merged.Kept, c.kept)
 		}
 	}
 }
