@@ -47,7 +47,7 @@ func (c *Call) Begin(ctx context.Context) (context.Context, error) {
 	}
 	c.Log.add(c.Op, repeated > 0)
 	c.sent++
-	return retry.Repeated(ctx, repeated), nil
+	return c.tries.With(retry.Repeated(ctx, repeated)), nil
 }
 
 // End notes what became of a try, and before which time no other call is wanted (the zero time if that was not

@@ -27,6 +27,8 @@ type stallError struct {
 	what string
 	d    time.Duration
 	slow bool // bytes came, but too few of them
+	// silent is set if the request was sent, and the head of its answer did not come.
+	silent bool
 }
 
 func (e *stallError) Error() string { return fmt.Sprintf("%s for %s", e.what, e.d) }
@@ -101,6 +103,10 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 		w.arrived()
 		if err != nil {
 			err = w.cause(ctx, err)
+			var stall *stallError
+			if errors.As(err, &stall) && stall.silent {
+				retry.Unanswered(r.Context(), stall.d)
+			}
 			cancel(nil)
 			return nil, err
 		}
@@ -129,6 +135,11 @@ type stallWatch struct {
 
 // wait ends the request if nothing has happened after d.
 func (w *stallWatch) wait(d time.Duration, what string) { w.waitFor(d, stallError{what: what, d: d}) }
+
+// waitForAnswer is wait for the head of the answer: bytes of it that are not all do not count.
+func (w *stallWatch) waitForAnswer(d time.Duration) {
+	w.waitFor(d, stallError{what: "no answer came", d: d, silent: true})
+}
 
 // waitFor is wait with another error. It is called for each read of a body, so one
 // timer serves for all of them.
@@ -166,7 +177,7 @@ func (w *stallWatch) stop() {
 func (w *stallWatch) answer() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wait(w.patience.Answer, "no answer came")
+	w.waitForAnswer(w.patience.Answer)
 }
 
 // arrived ends it.
@@ -212,7 +223,7 @@ func (b *sentBody) Read(p []byte) (int, error) {
 		w.wait(w.patience.Bytes, "no byte was taken")
 	case err == io.EOF:
 		// Over a slow link much of the body is still in the buffers of this machine.
-		w.wait(max(w.patience.Answer, time.Since(w.began)), "no answer came")
+		w.waitForAnswer(max(w.patience.Answer, time.Since(w.began)))
 	case errors.Is(err, io.ErrClosedPipe): // by who had sent it before, and sends it again
 	default:
 		w.source = err
@@ -254,10 +265,10 @@ func (b *receivedBody) limit() (time.Duration, stallError) {
 	policy := b.watch.patience
 	d, stall := policy.Bytes, stallError{what: "no byte came", d: policy.Bytes}
 	if policy.Rate > 0 && b.slack < d {
-		d, stall = b.slack, stallError{fmt.Sprintf("fewer than %d bytes a second came", policy.Rate), policy.Slack, true}
+		d, stall = b.slack, stallError{what: fmt.Sprintf("fewer than %d bytes a second came", policy.Rate), d: policy.Slack, slow: true}
 	}
 	if policy.Document > 0 && b.document > 0 && b.document < d {
-		d, stall = b.document, stallError{"the answer was incomplete", policy.Document, true}
+		d, stall = b.document, stallError{what: "the answer was incomplete", d: policy.Document, slow: true}
 	}
 	return d, stall
 }

@@ -295,3 +295,48 @@ func (s *silent) Read([]byte) (int, error) {
 	<-s.ctx.Done()
 	return 0, s.ctx.Err()
 }
+
+// TestUnanswered has a host never answer. What is asked of it is given up after five minutes, if it was sent at least twice.
+func TestUnanswered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		answer time.Duration // that one answer may take
+		want   int           // tries
+	}{{time.Minute, 5}, {2 * time.Minute, 3}, {5 * time.Minute, 2}, {time.Hour, 2}, {time.Second, 8}} {
+		policy := retry.Default()
+		policy.Answer = test.answer
+		var sent int
+		send := Watched(func(r *http.Request) (*http.Response, error) {
+			sent++
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, func() retry.Policy { return policy })
+		request := func(ctx context.Context) (*http.Response, error) {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://registry.test/", nil)
+			check(t, err)
+			return (&http.Client{Transport: send}).Do(r)
+		}
+		for how, run := range map[string]func(context.Context) error{
+			"do": func(ctx context.Context) error {
+				return retry.Do(ctx, policy, func(ctx context.Context) error {
+					_, err := request(ctx)
+					return err
+				})
+			},
+			"call": func(ctx context.Context) error {
+				_, err := Caller{new(Limits), new(Log), policy}.NewCall("op").Send(ctx, request)
+				return err
+			},
+		} {
+			t.Run(how+" "+test.answer.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					sent = 0
+					err := run(t.Context())
+					if sent != test.want || err == nil || !strings.Contains(err.Error(), "no answer came for "+test.answer.String()) {
+						t.Errorf("sent %d times, want %d: %v", sent, test.want, err)
+					}
+				})
+			})
+		}
+	}
+}

@@ -133,7 +133,8 @@ func watched(base http.RoundTripper) http.RoundTripper {
 	return calls.Watched(base.RoundTrip, func() retry.Policy { return waits })
 }
 
-// answerTime is how long an answer may take: a registry may hash a large blob before.
+// answerTime is how long an answer may take: a registry may hash a large blob before. The transport has no such limit of
+// its own, which would begin before the rest of a request's body has gone over a slow link.
 const answerTime = 5 * time.Minute
 
 // NewTransport returns a transport with Go's defaults in which each blob on its way has a
@@ -143,7 +144,6 @@ func NewTransport() *http.Transport {
 	t.MaxIdleConnsPerHost = calls.MaxIdleConnections
 	t.ForceAttemptHTTP2 = false
 	t.TLSNextProto = calls.NoHTTP2()
-	t.ResponseHeaderTimeout = answerTime
 	return t
 }
 

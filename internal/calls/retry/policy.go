@@ -23,6 +23,9 @@ type Policy struct {
 	// Answer is how long the answer to a request may take, Bytes how long no byte of a request or an answer may
 	// move.
 	Answer, Bytes time.Duration
+	// Unanswered is for how long in all the tries of a request may wait for an answer that does not come, so that there is
+	// another one. One that could not wait longer for its first answer is sent twice.
+	Unanswered time.Duration
 	// Rate is how many bytes a second an answer must bring on average, and Slack for how long it may be slower. Zero
 	// is any rate.
 	Rate  int
@@ -36,7 +39,7 @@ func Default() Policy {
 	return Policy{
 		Tries: 8, Pause: 100 * time.Millisecond, MaxPause: 5 * time.Second,
 		Throttled: 10 * time.Minute, Lag: 5 * time.Second, Unreachable: time.Second,
-		Answer: time.Minute, Bytes: 30 * time.Second,
+		Answer: time.Minute, Bytes: 30 * time.Second, Unanswered: 5 * time.Minute,
 		Rate: 512, Slack: 2 * time.Minute, Document: 5 * time.Minute,
 	}
 }
@@ -65,7 +68,11 @@ type Tries struct {
 	lagging   time.Time // since when
 
 	unreachable time.Time // since when
-	next        time.Time // when it may be retried; the zero time is at once
+
+	silent int           // tries that ended without an answer
+	waited time.Duration // for the answers that did not come
+
+	next time.Time // when it may be retried; the zero time is at once
 }
 
 // New returns the tries of one request.
@@ -102,7 +109,8 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 	case Transient:
 		t.failures++
 		t.delay(now, t.policy.backoff(t.failures), notBefore)
-		again = t.failures < t.policy.Tries && t.next.Sub(now) <= max(t.policy.Throttled, t.policy.MaxPause)
+		again = t.failures < t.policy.Tries && t.next.Sub(now) <= max(t.policy.Throttled, t.policy.MaxPause) &&
+			(t.silent <= 1 || t.waited < t.policy.Unanswered)
 	case Lagging:
 		if t.lagging.IsZero() {
 			t.lagging = now
@@ -143,6 +151,7 @@ func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
 
 // Progress forgets the failures so far: the last try has brought the request forward.
 func (t *Tries) Progress() {
+	t.silent, t.waited = 0, 0
 	t.failures, t.throttles, t.throttled, t.lagging, t.unreachable = 0, 0, time.Time{}, time.Time{}, time.Time{}
 }
 
@@ -154,7 +163,7 @@ func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) err
 		if err := tries.Wait(ctx); err != nil {
 			return err
 		}
-		err := send(context.WithValue(Repeated(ctx, n), triesKey{}, tries))
+		err := send(tries.With(Repeated(ctx, n)))
 		v, notBefore := Judge(ctx, err)
 		if v == Final {
 			return err
@@ -167,7 +176,21 @@ func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) err
 
 type triesKey struct{}
 
-// ThrottledSince is [Tries.ThrottledSince] for the request with this context, if [Do] sends it.
+// With returns the context for one of the tries, from which [ThrottledSince] and [Unanswered] know them.
+func (t *Tries) With(ctx context.Context) context.Context {
+	return context.WithValue(ctx, triesKey{}, t)
+}
+
+// Unanswered notes that the try with this context has waited for so long, and no answer came. A host that answers nothing
+// would else hold a request for as many times as it is sent.
+func Unanswered(ctx context.Context, d time.Duration) {
+	if tries, ok := ctx.Value(triesKey{}).(*Tries); ok {
+		tries.silent++
+		tries.waited += d
+	}
+}
+
+// ThrottledSince is [Tries.ThrottledSince] for the request with this context, if [Tries.With] returned it.
 func ThrottledSince(ctx context.Context, since time.Time) {
 	if tries, ok := ctx.Value(triesKey{}).(*Tries); ok {
 		tries.ThrottledSince(since)

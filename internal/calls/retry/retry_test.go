@@ -194,3 +194,22 @@ type jumping struct{ now time.Time }
 func (c *jumping) Now() time.Time { return c.now }
 
 func (c *jumping) Sleep(_ context.Context, d time.Duration) error { c.now = c.now.Add(d); return nil }
+
+// TestUnansweredProgress forgets answers that did not come before a try that brought the request forward.
+func TestUnansweredProgress(t *testing.T) {
+	t.Parallel()
+	tries := New(Default())
+	ctx := tries.With(t.Context())
+	unanswered := func(want bool) {
+		t.Helper()
+		Unanswered(ctx, Default().Unanswered)
+		if tries.Again(ctx, Transient, time.Time{}) != want {
+			t.Errorf("want another try: %t", want)
+		}
+	}
+	unanswered(true)
+	tries.Progress()
+	unanswered(true)
+	unanswered(false)
+	Unanswered(t.Context(), time.Hour) // no tries, nothing happens
+}

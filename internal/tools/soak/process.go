@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// deadline is how long a run may take: throttled calls are tried for ten minutes, and what stalls for eight
-// attempts of one minute. It leaves some room for a busy machine.
+// deadline is how long a run may take: throttled calls are tried for ten minutes, and what never answers for up to ten
+// as well. It leaves some room for a busy machine.
 const deadline = 15 * time.Minute
 
 // outcome is how a run of a program ended.

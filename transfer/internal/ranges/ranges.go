@@ -178,7 +178,7 @@ func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 		if err := tries.Wait(ctx); err != nil {
 			return first - s.First, err
 		}
-		got, err := w.read(retry.Repeated(ctx, sent), first, end-first)
+		got, err := w.read(tries.With(retry.Repeated(ctx, sent)), first, end-first)
 		first += got
 		if first == end {
 			return s.Length, nil

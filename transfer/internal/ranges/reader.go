@@ -61,7 +61,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 
 func (r *Reader) read(p []byte) (int, error) {
 	if r.body == nil {
-		ctx := retry.Repeated(r.ctx, r.sent)
+		ctx := r.tries.With(retry.Repeated(r.ctx, r.sent))
 		r.sent++
 		body, err := r.open(ctx, r.at, r.size-r.at)
 		if err != nil {

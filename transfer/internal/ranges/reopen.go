@@ -74,7 +74,7 @@ func (r *reopened) Read(p []byte) (int, error) {
 func (r *reopened) read(p []byte) (int, error) {
 	if r.body == nil {
 		r.opens++
-		body, err := r.open(retry.Repeated(r.ctx, r.opens), r.at, -1)
+		body, err := r.open(r.tries.With(retry.Repeated(r.ctx, r.opens)), r.at, -1)
 		if err != nil {
 			return 0, err
 		}
