@@ -9,7 +9,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// Archive is an OCI image layout in a tar file, as [content.Source].
+// Archive is an OCI image layout in a tar file, as [content.Source]. It has all methods
+// of [layout.Reader], such as Images and Tags.
 type Archive struct {
 	reader
 	file *tarball.Image

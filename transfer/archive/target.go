@@ -26,10 +26,16 @@ import (
 // directory beside it before. What the file has already stays: the image is added,
 // or takes the tag of another. A tar of the same images is the same bytes. Images
 // that docker can load are listed in manifest.json too, as docker wants it.
-type Target struct{ *stage }
+//
+// Its methods are those of [content.Target], [content.FileWriter], [content.TagFinder],
+// [content.TagReader] and [content.LockedFileTarget], Commit and Close.
+type Target struct {
+	contract
+	stage *staging.Staging // the same
+}
 
-// stage keeps the embedded field from being part of the API.
-type stage = staging.Staging
+// contract keeps the embedded field from being part of the API.
+type contract = staging.Target
 
 // TargetOptions say where the tar of an image is written.
 type TargetOptions struct {
@@ -49,59 +55,59 @@ var (
 // NewTarget returns the archive at path. Nothing is read or made yet. The
 // caller closes it.
 func NewTarget(path string, options TargetOptions) *Target {
-	t := &Target{staging.New("oci-archive:"+path, path, staging.Options(options))}
-	t.Check = func(old *tarball.Image) error {
+	stage := staging.New("oci-archive:"+path, path, staging.Options(options))
+	stage.Check = func(old *tarball.Image) error {
 		if err := layout.CheckVersion(old.Files); err != nil {
 			return fmt.Errorf("%w: the file is there and holds something else (%w); name another one, or remove it", content.ErrConflict, err)
 		}
 		return nil
 	}
-	return t
+	return &Target{stage, stage}
 }
 
 // Commit writes the tar.
 func (t *Target) Commit(ctx context.Context) error {
-	blobs, err := t.Blobs(ctx)
+	blobs, err := t.stage.Blobs(ctx)
 	if err != nil {
 		return err
 	}
 	index := fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"manifests":[]}`, ocispec.MediaTypeImageIndex)
 	var images []dockersave.Image
 	members := []tarball.Member{tarball.LayoutMember()}
-	if t.Old != nil {
-		if index, err = imagefs.ReadFile(t.Old.Files, ocispec.ImageIndexFile, layout.MaxIndexSize); err != nil {
-			return fmt.Errorf("%s: %w", t.Name, err)
+	if t.stage.Old != nil {
+		if index, err = imagefs.ReadFile(t.stage.Old.Files, ocispec.ImageIndexFile, layout.MaxIndexSize); err != nil {
+			return fmt.Errorf("%s: %w", t.stage.Name, err)
 		}
-		if tarball.HasFile(t.Old.Files, tarball.DockerManifestFile) {
-			if images, err = dockersave.Read(t.Old.Files); err != nil {
-				return fmt.Errorf("%s: %w", t.Name, err)
+		if tarball.HasFile(t.stage.Old.Files, tarball.DockerManifestFile) {
+			if images, err = dockersave.Read(t.stage.Old.Files); err != nil {
+				return fmt.Errorf("%s: %w", t.stage.Name, err)
 			}
 		}
 	}
 	before := index
 	var tagged []content.Manifest
-	if index, err = layout.AddAllToIndex(index, t.Tagged); err != nil {
-		return fmt.Errorf("%s: index.json: %w", t.Name, err)
+	if index, err = layout.AddAllToIndex(index, t.stage.Tagged); err != nil {
+		return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
 	}
-	for _, m := range t.Tagged {
+	for _, m := range t.stage.Tagged {
 		if image, ok := dockersave.ImageOf(m.Manifest, nil); ok {
 			images = append(images, image)
 			tagged = append(tagged, m.Manifest)
 		}
 	}
 	if index, err = dockersave.MarkOriginals(index, tagged, staging.Compressed(blobs)); err != nil {
-		return fmt.Errorf("%s: index.json: %w", t.Name, err)
+		return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
 	}
-	referrers, err := t.Referrers()
+	referrers, err := t.stage.Referrers()
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Name, err)
+		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	for _, m := range referrers { // only in index.json are they found again
 		if index, err = layout.AddToIndex(index, m.Descriptor, ""); err != nil {
-			return fmt.Errorf("%s: index.json: %w", t.Name, err)
+			return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
 		}
 	}
-	if t.Old != nil {
+	if t.stage.Old != nil {
 		kept := t.keep(ctx, before, index, blobs)
 		members = append(members, kept...)
 	}
@@ -114,7 +120,7 @@ func (t *Target) Commit(ctx context.Context) error {
 		}
 		members = append(members, m)
 	}
-	return t.Write(ctx, members)
+	return t.stage.Write(ctx, members)
 }
 
 // keep returns what of the old file stays: all but the blobs of images that have
@@ -122,14 +128,14 @@ func (t *Target) Commit(ctx context.Context) error {
 func (t *Target) keep(ctx context.Context, before, after []byte, blobs map[digest.Digest]tarball.Member) []tarball.Member {
 	garbage := t.garbage(ctx, before, after)
 	var kept []tarball.Member
-	names := slices.Sorted(maps.Keys(t.Old.Files.Files))
-	names = slices.AppendSeq(names, maps.Keys(t.Old.Files.Links))
+	names := slices.Sorted(maps.Keys(t.stage.Old.Files.Files))
+	names = slices.AppendSeq(names, maps.Keys(t.stage.Old.Files.Links))
 	for _, name := range names {
 		switch name {
 		case ocispec.ImageLayoutFile, ocispec.ImageIndexFile, tarball.DockerManifestFile:
 			continue
 		}
-		section, err := t.Old.Files.Lookup(name)
+		section, err := t.stage.Old.Files.Lookup(name)
 		if err != nil {
 			continue // a link to nothing
 		}
@@ -156,10 +162,10 @@ func (t *Target) garbage(ctx context.Context, before, after []byte) map[digest.D
 			return nil, err
 		}
 		for _, d := range entries {
-			if slices.ContainsFunc(t.Tagged, func(m content.TaggedManifest) bool { return m.Descriptor.Digest == d.Digest }) {
+			if slices.ContainsFunc(t.stage.Tagged, func(m content.TaggedManifest) bool { return m.Descriptor.Digest == d.Digest }) {
 				continue // its blobs are known
 			}
-			old := layout.NewReader(t.Old.Files, t.Name)
+			old := layout.NewReader(t.stage.Old.Files, t.stage.Name)
 			root, err := old.Manifests(ctx, []content.Descriptor{d})
 			if err != nil {
 				return nil, err

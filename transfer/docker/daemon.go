@@ -93,7 +93,8 @@ func OpenDaemon(ctx context.Context, d Daemon, image string, options ArchiveOpti
 // archiveTarget keeps the embedded field from being part of the API.
 type archiveTarget = ArchiveTarget
 
-// DaemonTarget loads one image into a docker daemon, as [content.Target].
+// DaemonTarget loads one image into a docker daemon, as [content.Target]. It has the same
+// methods as [ArchiveTarget].
 type DaemonTarget struct {
 	*archiveTarget
 	daemon Daemon
@@ -111,7 +112,7 @@ var (
 // "" is os.TempDir. The caller closes it.
 func NewDaemonTarget(d Daemon, image, tempDir string) *DaemonTarget {
 	t := NewArchiveTarget("", image, TargetOptions{TempDir: tempDir})
-	t.Name = "docker-daemon:" + image
+	t.stage.Name = "docker-daemon:" + image
 	return &DaemonTarget{t, d}
 }
 
@@ -123,11 +124,11 @@ func (t *DaemonTarget) CheckImage(ctx context.Context, m content.Manifest) error
 	}
 	c, err := t.daemon.connect()
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Name, err)
+		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	defer c.Close()
 	if _, err := c.Ping(ctx, client.PingOptions{}); err != nil {
-		return daemonError(t.Name, c, err)
+		return daemonError(t.stage.Name, c, err)
 	}
 	return nil
 }
@@ -136,11 +137,11 @@ func (t *DaemonTarget) CheckImage(ctx context.Context, m content.Manifest) error
 func (t *DaemonTarget) Commit(ctx context.Context) error {
 	members, err := t.members(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Name, err)
+		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	c, err := t.daemon.connect()
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Name, err)
+		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	defer c.Close()
 	r, w := io.Pipe()
@@ -157,12 +158,12 @@ func (t *DaemonTarget) Commit(ctx context.Context) error {
 	}
 	r.CloseWithError(errNotRead)
 	if broken := <-written; broken != nil && !errors.Is(broken, errNotRead) {
-		return fmt.Errorf("%s: %w", t.Name, broken)
+		return fmt.Errorf("%s: %w", t.stage.Name, broken)
 	}
 	if err != nil {
-		return daemonError(t.Name, c, err)
+		return daemonError(t.stage.Name, c, err)
 	}
-	return t.Reset()
+	return t.stage.Reset()
 }
 
 // errNotRead ends the writing of an archive that the daemon does not want to its end.

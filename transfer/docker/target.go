@@ -28,13 +28,18 @@ import (
 // that what reads it as an OCI layout, or with [OpenArchive], finds the image
 // with its digest. An existing file is only replaced by an image of the same
 // name.
+//
+// Its methods are those of [content.Target], [content.FileWriter], [content.TagFinder],
+// [content.TagReader], [content.LockedFileTarget] and [content.SingleImageTarget], Commit and
+// Close.
 type ArchiveTarget struct {
-	*stage
-	image string // its name without a tag; "" if it has none
+	contract
+	stage *staging.Staging // the same
+	image string           // its name without a tag; "" if it has none
 }
 
-// stage keeps the embedded field from being part of the API.
-type stage = staging.Staging
+// contract keeps the embedded field from being part of the API.
+type contract = staging.Target
 
 // TargetOptions say where the tar of an image is written.
 type TargetOptions struct {
@@ -56,22 +61,22 @@ var (
 // which is without a tag; "" is no name. Nothing is read or made yet. The caller
 // closes it.
 func NewArchiveTarget(path, image string, options TargetOptions) *ArchiveTarget {
-	t := &ArchiveTarget{staging.New("docker-archive:"+path, path, staging.Options(options)), image}
-	t.Check = func(*tarball.Image) error { return nil } // by CheckImage, which knows the image
-	return t
+	stage := staging.New("docker-archive:"+path, path, staging.Options(options))
+	stage.Check = func(*tarball.Image) error { return nil } // by CheckImage, which knows the image
+	return &ArchiveTarget{stage, stage, image}
 }
 
 // CheckImage refuses what docker cannot load, and a file that holds something else.
 func (t *ArchiveTarget) CheckImage(ctx context.Context, m content.Manifest) error {
 	c, err := dockersave.Check(m)
 	if err == nil {
-		err = t.Begin(ctx)
+		err = t.stage.Begin(ctx)
 	}
-	if err == nil && t.Old != nil {
+	if err == nil && t.stage.Old != nil {
 		err = t.checkOld(c.Blobs[0].Digest)
 	}
-	if err != nil && !strings.HasPrefix(err.Error(), t.Name) {
-		err = fmt.Errorf("%s: %w", t.Name, err)
+	if err != nil && !strings.HasPrefix(err.Error(), t.stage.Name) {
+		err = fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
 	return err
 }
@@ -80,17 +85,17 @@ func (t *ArchiveTarget) CheckImage(ctx context.Context, m content.Manifest) erro
 // name, or the same image.
 func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 	const next = "name another file, or remove it"
-	images, err := dockersave.Read(t.Old.Files)
+	images, err := dockersave.Read(t.stage.Old.Files)
 	if err != nil {
 		return fmt.Errorf("%w: the file is there and holds something else (%w); %s", content.ErrConflict, err, next)
 	}
-	index, err := layout.NewReader(t.Old.Files, t.Name).Index()
+	index, err := layout.NewReader(t.stage.Old.Files, t.stage.Name).Index()
 	others := func(d content.Descriptor) bool { return d.Digest != index[0].Digest }
 	if len(images) > 1 || err == nil && slices.ContainsFunc(index, others) {
 		return fmt.Errorf("%w: the file is there and holds several images; %s", content.ErrConflict, next)
 	}
 	for _, image := range images {
-		data, err := imagefs.ReadFile(t.Old.Files, image.Config, content.MaxManifestSize)
+		data, err := imagefs.ReadFile(t.stage.Old.Files, image.Config, content.MaxManifestSize)
 		if err == nil && digest.FromBytes(data) == config {
 			continue
 		}
@@ -109,23 +114,23 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 func (t *ArchiveTarget) Commit(ctx context.Context) error {
 	members, err := t.members(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", t.Name, err)
+		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
-	return t.Write(ctx, members)
+	return t.stage.Write(ctx, members)
 }
 
 func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
-	if len(t.Tagged) == 0 {
+	if len(t.stage.Tagged) == 0 {
 		return nil, errors.New("no image was put")
 	}
-	m := t.Tagged[0].Manifest
+	m := t.stage.Tagged[0].Manifest
 	if _, err := dockersave.Check(m); err != nil {
 		return nil, err
 	}
 	var names []string
 	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex}
 	index.SchemaVersion = 2
-	for _, tagged := range t.Tagged {
+	for _, tagged := range t.stage.Tagged {
 		entry := content.Descriptor{MediaType: m.Descriptor.MediaType, Digest: m.Descriptor.Digest, Size: m.Descriptor.Size}
 		if t.image != "" && tagged.Tag != "" {
 			name, err := reference.ParseNormalizedNamed(t.image + ":" + tagged.Tag)
@@ -138,7 +143,7 @@ func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
 		index.Manifests = append(index.Manifests, entry)
 	}
 	image, _ := dockersave.ImageOf(m, names)
-	blobs, err := t.Blobs(ctx)
+	blobs, err := t.stage.Blobs(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ const batchSize = 100
 // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html.
 const listPageSize = 1000
 
-// Repository is one repository of Amazon ECR by the ECR API, as [content.Source] and as [content.Target].
+// Repository is one repository of Amazon ECR by the ECR API, as [content.Source], [content.Target] and [content.RequestCounter].
 type Repository struct {
 	// Layers fetches layers from the pre-signed URLs that the API returns. It
 	// must add no credentials (S3 refuses a request with two kinds of them).

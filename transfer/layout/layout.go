@@ -23,7 +23,7 @@ import (
 // valid layout at any moment of a copy, also if the process dies: each file is
 // written under another name and renamed when it is complete and verified, and
 // index.json, which makes an image visible, comes last. Several processes may
-// write to one directory.
+// write to one directory. It has all methods of [Reader].
 type Layout struct {
 	reader
 	dir string

@@ -23,7 +23,7 @@ import (
 )
 
 // Repository is one repository of a registry that speaks the OCI distribution API,
-// as [content.Source] and as [content.Target]:
+// as [content.Source], [content.Target] and [content.RequestCounter]:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 //
 // Credentials go to the registry's host alone, and to the server that it names for

@@ -56,6 +56,19 @@ type Staging struct {
 	Tagged    []content.TaggedManifest // with a tag or none
 }
 
+// Target is what a [Staging] has of the contract. Targets that embed it show nothing else of that.
+type Target interface {
+	content.Target
+	content.FileWriter
+	content.TagFinder
+	content.TagReader
+	content.LockedFileTarget
+	io.Closer
+}
+
+var _ Target = (*Staging)(nil)
+
+// New returns a staging for the file at path, or for the stream of the options; messages call it name.
 func New(name, path string, options Options) *Staging {
 	s := &Staging{Name: name, path: path, stream: options.Stream, tempDir: options.TempDir}
 	if s.stream != nil {
