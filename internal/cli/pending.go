@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -22,7 +23,7 @@ func pending(t content.Target) pendingTarget {
 	case *layout.Layout:
 		return pendingLayout{layout.NewBatch(t)}
 	case *archive.Target:
-		return pendingArchive{t}
+		return &pendingArchive{Target: t}
 	}
 	return nil
 }
@@ -37,19 +38,31 @@ func (p pendingLayout) finish(ctx context.Context) error {
 	return p.Batch.Commit(context.WithoutCancel(ctx))
 }
 
-type pendingArchive struct{ *archive.Target }
+type pendingArchive struct {
+	*archive.Target
+	put atomic.Bool // an image was put
+}
+
+// PutTagged notes that there is an image to write.
+func (p *pendingArchive) PutTagged(ctx context.Context, m content.Manifest, tag string) error {
+	err := p.Target.PutTagged(ctx, m, tag)
+	if err == nil {
+		p.put.Store(true)
+	}
+	return err
+}
 
 // Commit does nothing: the next image comes.
-func (pendingArchive) Commit(context.Context) error { return nil }
+func (*pendingArchive) Commit(context.Context) error { return nil }
 
 // Close does nothing: the next image comes.
-func (pendingArchive) Close() error { return nil }
+func (*pendingArchive) Close() error { return nil }
 
 // finish writes the file, unless nothing was copied or the command was interrupted: then a
 // later one resumes.
-func (p pendingArchive) finish(ctx context.Context) (err error) {
+func (p *pendingArchive) finish(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.Target.Close()) }()
-	if len(p.Tagged) == 0 || ctx.Err() != nil {
+	if !p.put.Load() || ctx.Err() != nil {
 		return nil
 	}
 	return p.Target.Commit(ctx)
