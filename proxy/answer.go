@@ -23,6 +23,7 @@ const (
 type answer struct {
 	http.ResponseWriter
 	patience time.Duration
+	begin    func() // is called when the answer begins; nil is nothing
 	status   int
 	bytes    int64
 }
@@ -31,13 +32,20 @@ type answer struct {
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) WriteHeader(status int) {
-	a.status = status
+	a.began(status)
 	a.ResponseWriter.WriteHeader(status)
+}
+
+// began notes that the answer begins.
+func (a *answer) began(status int) {
+	if a.status = status; a.begin != nil {
+		a.begin()
+	}
 }
 
 func (a *answer) Write(p []byte) (int, error) {
 	if a.status == 0 {
-		a.status = http.StatusOK
+		a.began(http.StatusOK)
 	}
 	a.extend()
 	n, err := a.ResponseWriter.Write(p)

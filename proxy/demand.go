@@ -64,9 +64,11 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 		}
 		ctx, cancel := context.WithTimeout(h.life, verifyTime)
 		defer cancel()
+		ctx, wait, done := h.watched(ctx, repo.host, kindManifests, true)
+		defer done()
 		src, err := h.source(ctx, repo)
 		if err == nil {
-			err = demand.Verify(ctx, src, m)
+			err = wait.explain(ctx, demand.Verify(ctx, src, m))
 		}
 		if err == nil {
 			h.grant(repo, m, why)
@@ -95,7 +97,7 @@ func (h *Handler) refuse(ctx context.Context, name string, err error) error {
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return f
 	}
-	f := &failure{http.StatusServiceUnavailable, "DENIED", ""}
+	f := &failure{status: http.StatusServiceUnavailable, code: "DENIED", message: ""}
 	reason := "it could not be verified: "
 	if errors.Is(err, ErrRefused) {
 		f.status, reason = http.StatusForbidden, ""
@@ -150,5 +152,5 @@ func (h *Handler) grantedBlob(ctx context.Context, repo *repository, d digest.Di
 	if demand.Verify == nil {
 		return 0, false, nil
 	}
-	return 0, false, &failure{http.StatusForbidden, "DENIED", fmt.Sprintf("blob %s: no verified image of %s/%s names it; pull the image again", d, repo.host, repo.name)}
+	return 0, false, &failure{status: http.StatusForbidden, code: "DENIED", message: fmt.Sprintf("blob %s: no verified image of %s/%s names it; pull the image again", d, repo.host, repo.name)}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -15,7 +16,13 @@ type failure struct {
 	status  int
 	code    string // of https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes
 	message string
+	// retryAfter is when the client is asked to try again; 0 says nothing.
+	retryAfter time.Duration
+	cause      error // nil, or what the message is of
 }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.cause }
 
 // Error returns the message.
 func (f *failure) Error() string { return f.message }
@@ -26,7 +33,7 @@ func failureOf(kind string, err error) *failure {
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return f
 	}
-	f := &failure{http.StatusBadGateway, "UNKNOWN", safetext.Line(safetext.MaskUsers(err.Error()))}
+	f := &failure{status: http.StatusBadGateway, code: "UNKNOWN", message: safetext.Line(safetext.MaskUsers(err.Error())), cause: err}
 	switch {
 	case errors.Is(err, content.ErrNotFound):
 		f.status = http.StatusNotFound

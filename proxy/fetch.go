@@ -81,10 +81,21 @@ func (h *Handler) follow(src preparedSource, d content.Descriptor) (*follower, e
 }
 
 // fill brings the blob of f into its file.
-func (h *Handler) fill(ctx context.Context, src content.Source, f *fetch) {
+func (h *Handler) fill(ctx context.Context, src preparedSource, f *fetch) {
 	defer f.cancel()
 	defer close(f.filled)
-	err := transfer.FollowBlob(ctx, boundedSource{h.counted(src), h.slots}, f.d, f.file, f.advance, transfer.Options{Connections: h.options.Connections})
+	ctx, wait, done := h.watched(ctx, src.repo.host, kindBlobs, true)
+	defer done()
+	begin := sync.OnceFunc(wait.begin)
+	if f.hasBytes() {
+		begin()
+	}
+	ordered := func(n int64) {
+		if f.advance(n) {
+			begin()
+		}
+	}
+	err := wait.explain(ctx, transfer.FollowBlob(ctx, boundedSource{h.counted(src), h.slots}, f.d, f.file, ordered, transfer.Options{Connections: h.options.Connections}))
 	// What is right is for the clients to have, whether or not it can be kept.
 	f.end(err)
 	if err != nil {
@@ -139,14 +150,22 @@ func (f *fetch) isDone() bool {
 	return f.done
 }
 
-// advance notes that n bytes from the beginning on are in the file.
-func (f *fetch) advance(n int64) {
+// hasBytes reports whether some bytes may be read.
+func (f *fetch) hasBytes() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ready > 0
+}
+
+// advance notes that n bytes from the beginning on are in the file, and reports whether some may be read.
+func (f *fetch) advance(n int64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ready := min(n, f.d.Size-heldBack); ready > f.ready {
 		f.ready = ready
 		f.tell()
 	}
+	return f.ready > 0
 }
 
 // end notes that the blob is complete and right, or why it is not.

@@ -64,6 +64,7 @@ type Handler struct {
 	life          context.Context
 	end           context.CancelFunc
 	fetches       fetches
+	waits         waits
 	prepared      preparations
 	uploads       uploads
 	slots         *semaphore.Weighted // connections of all fetches
@@ -122,13 +123,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	answer.Header().Set("X-Content-Type-Options", "nosniff") // what images contain is no page
 	if !h.options.AnyHost && !isLoopback(r.Host) {
-		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the Host header is not a loopback address"})
+		answer.fail(r, &failure{status: http.StatusForbidden, code: "DENIED", message: "the Host header is not a loopback address"})
 		return
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 		// https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header: only browsers send it. What a page embeds comes from
 		// its reader, and would be fetched with the credentials of this machine.
-		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "pages in a browser cannot use the proxy"})
+		answer.fail(r, &failure{status: http.StatusForbidden, code: "DENIED", message: "pages in a browser cannot use the proxy"})
 		return
 	}
 	if h.fixed(answer, r) {
@@ -142,13 +143,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.options.Allowed == nil || !h.options.Allowed(t.host) {
-		answer.fail(r, &failure{http.StatusForbidden, "DENIED", "the proxy does not read from " + t.host})
+		answer.fail(r, &failure{status: http.StatusForbidden, code: "DENIED", message: "the proxy does not read from " + t.host})
 		return
 	}
 	if r.URL.Query().Has(namespace) {
 		answer.Header().Set("OCI-Namespace", t.host)
 	}
-	if err := h.route(answer, r, t); err != nil {
+	// A push waits as the other commands do: what was sent would be lost.
+	ctx, wait, done := h.watched(r.Context(), t.host, t.kind, reads(r) && t.kind != kindUploads)
+	defer done()
+	answer.begin = wait.begin
+	if err := wait.explain(ctx, h.route(answer, r.WithContext(ctx), t)); err != nil {
 		answer.fail(r, failureOf(t.kind, err))
 	}
 }

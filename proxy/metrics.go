@@ -48,6 +48,7 @@ func newMetrics(h *Handler) *metrics {
 		gauge("ecrkit_proxy_fetches", "Blobs on their way into the cache.", func() float64 { n, _ := h.following(); return float64(n) }),
 		gauge("ecrkit_proxy_followers", "Clients that read blobs on their way into the cache.", func() float64 { _, n := h.following(); return float64(n) }),
 	)
+	registry.MustRegister(gauge("ecrkit_proxy_waiting_requests", "Requests of clients, and blobs on their way, that wait for a registry which refuses.", func() float64 { return float64(h.waits.count()) }))
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true})
 	return m
 }

@@ -47,14 +47,14 @@ type target struct {
 func parseTarget(r *http.Request) (target, *failure) {
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v2/")
 	if !ok || strings.Contains(path, "%") {
-		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path has no plain name of a repository"}
+		return target{}, &failure{status: http.StatusNotFound, code: "NAME_INVALID", message: "the path has no plain name of a repository"}
 	}
 	parts := strings.Split(path, "/")
 	if n := len(parts); n > 1 && !isKind(parts[n-2]) { // what strangers write is no label of a metric
-		return target{}, &failure{http.StatusNotFound, "UNSUPPORTED", "not a path of the distribution API"}
+		return target{}, &failure{status: http.StatusNotFound, code: "UNSUPPORTED", message: "not a path of the distribution API"}
 	}
 	if len(parts) < 3 {
-		return target{}, &failure{http.StatusNotFound, "NAME_INVALID", "the path names no repository"}
+		return target{}, &failure{status: http.StatusNotFound, code: "NAME_INVALID", message: "the path names no repository"}
 	}
 	names, t := parts[:len(parts)-2], target{kind: parts[len(parts)-2], reference: parts[len(parts)-1]}
 	if n := len(names); t.kind == kindUploads && n > 1 && names[n-1] == kindBlobs {
@@ -64,7 +64,7 @@ func parseTarget(r *http.Request) (target, *failure) {
 	host := ""
 	switch ns, given := r.URL.Query()[namespace]; {
 	case len(ns) > 1:
-		return t, &failure{http.StatusBadRequest, "NAME_INVALID", "the query names more than one registry"}
+		return t, &failure{status: http.StatusBadRequest, code: "NAME_INVALID", message: "the query names more than one registry"}
 	case given:
 		host, t.mirrored = ns[0], true
 	default:
@@ -72,11 +72,11 @@ func parseTarget(r *http.Request) (target, *failure) {
 	}
 	canonical, err := registryname.Host(host)
 	if err != nil {
-		return t, &failure{http.StatusBadRequest, "NAME_INVALID", fmt.Sprintf("registry %.100q: %v", host, err)}
+		return t, &failure{status: http.StatusBadRequest, code: "NAME_INVALID", message: fmt.Sprintf("registry %.100q: %v", host, err)}
 	}
 	t.host, t.repository = canonical, registryname.Repository(canonical, strings.Join(names, "/"))
 	if !content.IsRepositoryName(t.repository) {
-		return t, &failure{http.StatusBadRequest, "NAME_INVALID", fmt.Sprintf("%.100q is not the name of a repository; write HOST/REPOSITORY", t.name)}
+		return t, &failure{status: http.StatusBadRequest, code: "NAME_INVALID", message: fmt.Sprintf("%.100q is not the name of a repository; write HOST/REPOSITORY", t.name)}
 	}
 	return t, t.checkReference()
 }
@@ -94,16 +94,16 @@ func (t target) checkReference() *failure {
 	switch t.kind {
 	case kindManifests:
 		if !t.isDigest() && !content.IsTag(t.reference) {
-			return &failure{http.StatusBadRequest, "MANIFEST_INVALID", fmt.Sprintf("%.100q is neither a tag nor a sha256 digest", t.reference)}
+			return &failure{status: http.StatusBadRequest, code: "MANIFEST_INVALID", message: fmt.Sprintf("%.100q is neither a tag nor a sha256 digest", t.reference)}
 		}
 	case kindBlobs, kindReferrers:
 		if !t.isDigest() {
-			return &failure{http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("%.100q is not a sha256 digest", t.reference)}
+			return &failure{status: http.StatusBadRequest, code: "DIGEST_INVALID", message: fmt.Sprintf("%.100q is not a sha256 digest", t.reference)}
 		}
 	case kindUploads: // an ID is checked where it is known
 	case kindTags:
 		if t.reference != "list" {
-			return &failure{http.StatusNotFound, "UNSUPPORTED", "there is only tags/list"}
+			return &failure{status: http.StatusNotFound, code: "UNSUPPORTED", message: "there is only tags/list"}
 		}
 	}
 	return nil

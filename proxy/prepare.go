@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -70,7 +71,11 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 		return
 	}
 	h.prepared.run.Go(func() {
-		src, err := h.source(h.life, repo)
+		ctx, cancel := context.WithCancel(h.life)
+		defer cancel()
+		// A registry that refuses is asked again by the client's request, which says so.
+		ctx = retry.WithWatch(ctx, impatient(cancel))
+		src, err := h.source(ctx, repo)
 		group := errgroup.Group{}
 		group.SetLimit(maxPreparing)
 		for _, d := range wanted {
@@ -80,7 +85,7 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 			}
 			group.Go(func() error {
 				if p.err = err; err == nil {
-					p.open, p.err = rangesOf(h.life, src, d)
+					p.open, p.err = rangesOf(ctx, src, d)
 				}
 				if p.err == nil && p.room > 0 {
 					p.head = h.readHead(p.open, p.room)
@@ -95,6 +100,15 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 		_ = group.Wait() // has no errors
 	})
 }
+
+// impatient is a [retry.Watch] that ends what waits.
+type impatient context.CancelFunc
+
+// Waits implements [retry.Watch].
+func (end impatient) Waits(any, retry.Verdict, time.Time) { end() }
+
+// Ended implements [retry.Watch].
+func (impatient) Ended(any, retry.Verdict, time.Time) {}
 
 // keepBlob brings a blob into the cache before its client asks for it.
 func (h *Handler) keepBlob(src preparedSource, d content.Descriptor) {

@@ -20,7 +20,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, t target) error {
 	}
 	if r.Header.Get("Origin") != "" {
 		// A browser sends it: a page may not push with the credentials of this machine.
-		return &failure{http.StatusForbidden, "DENIED", "pages in a browser cannot push"}
+		return &failure{status: http.StatusForbidden, code: "DENIED", message: "pages in a browser cannot push"}
 	}
 	switch {
 	case t.kind == kindUploads && t.reference == "":
@@ -31,7 +31,7 @@ func (h *Handler) push(w http.ResponseWriter, r *http.Request, t target) error {
 		return h.putManifest(w, r, t)
 	}
 	w.Header().Set("Allow", "GET, HEAD")
-	return &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "the proxy does not do that; ask the registry itself"}
+	return &failure{status: http.StatusMethodNotAllowed, code: "UNSUPPORTED", message: "the proxy does not do that; ask the registry itself"}
 }
 
 // target returns the repository of a request as one that can be written to.
@@ -42,7 +42,7 @@ func (h *Handler) target(ctx context.Context, t target) (content.Target, error) 
 	}
 	dst, ok := src.(content.Target)
 	if !ok {
-		return nil, &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "nothing can be pushed to " + t.host}
+		return nil, &failure{status: http.StatusMethodNotAllowed, code: "UNSUPPORTED", message: "nothing can be pushed to " + t.host}
 	}
 	return dst, nil
 }
@@ -51,7 +51,7 @@ func (h *Handler) target(ctx context.Context, t target) (content.Target, error) 
 func (h *Handler) postUpload(w http.ResponseWriter, r *http.Request, t target) error {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", "POST")
-		return &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "an upload begins with POST"}
+		return &failure{status: http.StatusMethodNotAllowed, code: "UNSUPPORTED", message: "an upload begins with POST"}
 	}
 	dst, err := h.target(r.Context(), t)
 	if err != nil {
@@ -75,10 +75,13 @@ func (h *Handler) postUpload(w http.ResponseWriter, r *http.Request, t target) e
 	if err := exists(r.Context(), dst); err != nil {
 		return pushFailure(t, err)
 	}
-	u, err := h.uploads.begin(h.life, dst, t)
+	life, wait, done := h.watched(h.life, t.host, kindUploads, false)
+	u, err := h.uploads.begin(life, dst, t)
 	if err != nil {
+		done()
 		return err
 	}
+	u.wait, u.done = wait, done
 	if !query.Has("digest") {
 		defer u.leave()
 		u.accepted(w, r)
@@ -154,7 +157,7 @@ func (t target) query() string {
 func sha256Of(s string) (digest.Digest, error) {
 	d, err := digest.Parse(s)
 	if err != nil || d.Algorithm() != digest.SHA256 {
-		return "", &failure{http.StatusBadRequest, "DIGEST_INVALID", "the digest is not a sha256 digest"}
+		return "", &failure{status: http.StatusBadRequest, code: "DIGEST_INVALID", message: "the digest is not a sha256 digest"}
 	}
 	return d, nil
 }

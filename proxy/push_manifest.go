@@ -20,14 +20,14 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 	data, err := content.ReadLimited(body, content.MaxManifestSize)
 	switch {
 	case errors.Is(err, content.ErrIntegrity):
-		return &failure{http.StatusRequestEntityTooLarge, "MANIFEST_INVALID", fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}
+		return &failure{status: http.StatusRequestEntityTooLarge, code: "MANIFEST_INVALID", message: fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}
 	case err != nil:
-		return &failure{http.StatusBadRequest, "MANIFEST_INVALID", body.brokenOff("manifest")}
+		return &failure{status: http.StatusBadRequest, code: "MANIFEST_INVALID", message: body.brokenOff("manifest")}
 	}
 	d, tag := digest.FromBytes(data), t.reference
 	if t.isDigest() {
 		if string(d) != t.reference {
-			return &failure{http.StatusBadRequest, "DIGEST_INVALID", fmt.Sprintf("the manifest has the digest %s", d)}
+			return &failure{status: http.StatusBadRequest, code: "DIGEST_INVALID", message: fmt.Sprintf("the manifest has the digest %s", d)}
 		}
 		tag = ""
 	}

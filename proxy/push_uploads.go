@@ -54,6 +54,8 @@ type upload struct {
 	t      target
 	stream content.BlobStream
 	size   int64
+	wait   *wait  // watches the requests of stream
+	done   func() // ends that
 
 	busy  sync.Mutex
 	timer *time.Timer // ends it when nobody has it for too long
@@ -64,10 +66,10 @@ func (s *uploads) begin(life context.Context, dst content.Target, t target) (*up
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if life.Err() != nil {
-		return nil, &failure{http.StatusServiceUnavailable, "UNAVAILABLE", "the proxy is ending"}
+		return nil, &failure{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", message: "the proxy is ending"}
 	}
 	if len(s.all) >= maxUploads {
-		return nil, &failure{http.StatusTooManyRequests, "TOOMANYREQUESTS", fmt.Sprintf("%d uploads are open; try again when some have ended", maxUploads)}
+		return nil, &failure{status: http.StatusTooManyRequests, code: "TOOMANYREQUESTS", message: fmt.Sprintf("%d uploads are open; try again when some have ended", maxUploads)}
 	}
 	stream, err := s.streams.Begin(life, dst)
 	if err != nil {
@@ -85,10 +87,10 @@ func (s *uploads) find(t target) (*upload, error) {
 	defer s.mu.Unlock()
 	u := s.all[t.reference]
 	if u == nil || u.t.host != t.host || u.t.repository != t.repository {
-		return nil, &failure{http.StatusNotFound, "BLOB_UPLOAD_UNKNOWN", "there is no such upload; it may have ended because nothing came for a while"}
+		return nil, &failure{status: http.StatusNotFound, code: "BLOB_UPLOAD_UNKNOWN", message: "there is no such upload; it may have ended because nothing came for a while"}
 	}
 	if !u.busy.TryLock() {
-		return nil, &failure{http.StatusConflict, "BLOB_UPLOAD_INVALID", "another request sends to this upload"}
+		return nil, &failure{status: http.StatusConflict, code: "BLOB_UPLOAD_INVALID", message: "another request sends to this upload"}
 	}
 	if u.timer != nil {
 		u.timer.Stop()
@@ -117,6 +119,7 @@ func (u *upload) end() {
 	delete(u.owner.all, u.id)
 	u.owner.mu.Unlock()
 	u.stream.Abort()
+	u.done()
 }
 
 // close ends all uploads that no request has; the others end with their context.
@@ -195,7 +198,7 @@ func (h *Handler) continueUpload(w http.ResponseWriter, r *http.Request, t targe
 	}
 	u.leave()
 	w.Header().Set("Allow", "GET, HEAD, PATCH, PUT, DELETE")
-	return &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "an upload knows GET, PATCH, PUT and DELETE"}
+	return &failure{status: http.StatusMethodNotAllowed, code: "UNSUPPORTED", message: "an upload knows GET, PATCH, PUT and DELETE"}
 }
 
 // setPlace sets the headers that say where an upload is and what it has.
@@ -223,7 +226,7 @@ func (u *upload) checkStart(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	u.setPlace(w)
-	return &failure{http.StatusRequestedRangeNotSatisfiable, "BLOB_UPLOAD_INVALID", fmt.Sprintf("the chunk %.50q does not begin at byte %d", value, u.size)}
+	return &failure{status: http.StatusRequestedRangeNotSatisfiable, code: "BLOB_UPLOAD_INVALID", message: fmt.Sprintf("the chunk %.50q does not begin at byte %d", value, u.size)}
 }
 
 // receive forwards the body of a request. After an error the upload has ended: what a client
@@ -237,11 +240,11 @@ func (u *upload) receive(w http.ResponseWriter, r *http.Request) error {
 	}
 	u.end()
 	if body.err != nil {
-		return &failure{http.StatusBadRequest, "BLOB_UPLOAD_INVALID", body.brokenOff("blob")}
+		return &failure{status: http.StatusBadRequest, code: "BLOB_UPLOAD_INVALID", message: body.brokenOff("blob")}
 	}
 	// A client that is still sending would not read the answer.
 	_, _ = io.CopyN(io.Discard, body, maxDrained)
-	return pushFailure(u.t, err)
+	return pushFailure(u.t, u.wait.explain(r.Context(), err))
 }
 
 // maxDrained bounds what is read of a body that nobody needs, in bytes.
@@ -284,7 +287,7 @@ func (h *Handler) commit(w http.ResponseWriter, r *http.Request, u *upload, d di
 	}
 	defer u.end()
 	if err := u.stream.Commit(r.Context(), d); err != nil {
-		return pushFailure(u.t, err)
+		return pushFailure(u.t, u.wait.explain(r.Context(), err))
 	}
 	h.uploads.remember(u.t, d, u.size)
 	created(w, u.t, kindBlobs, d)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -22,6 +23,9 @@ const (
 // print only the status line of an error of a server. So these have the reason there, unless it is
 // that nothing was found: that is no surprise to a client that is about to push.
 func (a *answer) fail(r *http.Request, f *failure) {
+	if f.retryAfter > 0 {
+		a.Header().Set("Retry-After", strconv.FormatFloat(math.Ceil(f.retryAfter.Seconds()), 'f', 0, 64))
+	}
 	unprinted := r.Method == http.MethodHead || f.status >= http.StatusInternalServerError
 	if !unprinted || f.status == http.StatusNotFound || !a.ended(r) || !a.failInStatusLine(r, f) {
 		f.write(a)

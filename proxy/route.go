@@ -68,7 +68,7 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, t target) error 
 // names before they push it, and give up at another refusal: a tag that names a refused image could not be pushed again.
 func unknownToPush(err error) error {
 	if f := (*failure)(nil); errors.As(err, &f) && f.status == http.StatusForbidden {
-		return &failure{http.StatusNotFound, "MANIFEST_UNKNOWN", f.message}
+		return &failure{status: http.StatusNotFound, code: "MANIFEST_UNKNOWN", message: f.message}
 	}
 	return err
 }
@@ -79,5 +79,5 @@ func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method
 // notAllowed refuses the method of a request.
 func notAllowed(w http.ResponseWriter) *failure {
 	w.Header().Set("Allow", "GET, HEAD")
-	return &failure{http.StatusMethodNotAllowed, "UNSUPPORTED", "the proxy only reads; push to the registry itself"}
+	return &failure{status: http.StatusMethodNotAllowed, code: "UNSUPPORTED", message: "the proxy only reads; push to the registry itself"}
 }

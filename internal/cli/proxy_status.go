@@ -23,7 +23,8 @@ const proxyStatusHelp = `Show what a running proxy does: requests, layers on the
   ecrkit proxy status --socket /run/user/1000/ecrkit.sock --output json
 
 It ends with 1 if no proxy answers. With --output json one object, that of /healthz: status,
-since, requestsInProgress, fetches, followers, cache {bytes, limit, entries, corrupt}.`
+since, requestsInProgress, fetches, followers, waiting [{registry, requests, since, reason}],
+cache {bytes, limit, entries, corrupt}.`
 
 // maxStatus bounds the answer of a proxy in bytes, statusTime how long it may take.
 const (
@@ -85,8 +86,12 @@ func (app *App) proxyStatus(ctx context.Context, addr, socket string) error {
 	if response.StatusCode != http.StatusOK || json.Unmarshal(data, &s) != nil || s.Since.IsZero() {
 		return fmt.Errorf("what listens at %s is not a proxy of ecrkit: it answered %s", place, response.Status)
 	}
-	text := fmt.Sprintf("ecrkit proxy at %s, since %s\nrequests  %d in progress\nlayers    %d on their way, for %d clients\ncache     %s of %s, %d entries\n",
-		place, s.Since.Format(time.RFC3339), s.Requests, s.Fetches, s.Followers,
+	text := fmt.Sprintf("ecrkit proxy at %s, since %s\nrequests  %d in progress\nlayers    %d on their way, for %d clients\n",
+		place, s.Since.Format(time.RFC3339), s.Requests, s.Fetches, s.Followers)
+	for _, w := range s.Waiting {
+		text += fmt.Sprintf("waiting   %d for %s, since %s: %s\n", w.Requests, w.Registry, w.Since.Format(time.RFC3339), w.Reason)
+	}
+	text += fmt.Sprintf("cache     %s of %s, %d entries\n",
 		humanize.IBytes(uint64(s.Cache.Bytes)), humanize.IBytes(uint64(s.Cache.Limit)), s.Cache.Entries)
 	if s.Cache.Corrupt > 0 {
 		text += fmt.Sprintf("          %d entries were corrupt and were removed: check the disk\n", s.Cache.Corrupt)

@@ -69,12 +69,13 @@ type Bucket struct {
 	turn chan struct{}
 
 	mu       sync.Mutex
-	rate     float64   // calls per second
-	known    float64   // the rate that was allowed when the last call was refused
-	tokens   float64   // at the time filled
-	filled   time.Time // may lie ahead: there are no tokens before
-	lowered  time.Time // when the rate was lowered
-	crowded  time.Time // when a call had to wait for its token
+	closed   chan struct{} // is closed when the service names a time before which it wants no call
+	rate     float64       // calls per second
+	known    float64       // the rate that was allowed when the last call was refused
+	tokens   float64       // at the time filled
+	filled   time.Time     // may lie ahead: there are no tokens before
+	lowered  time.Time     // when the rate was lowered
+	crowded  time.Time     // when a call had to wait for its token
 	accepted counter
 	calls    int // that were accepted
 
@@ -109,7 +110,7 @@ func (c *counter) rate(now time.Time) (rate float64, ok bool) {
 
 // NewBucket begins with rate calls per second.
 func NewBucket(clock retry.Clock, rate float64) *Bucket {
-	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, turn: make(chan struct{}, 1)}
+	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.filled = clock.Now()
 	b.accepted.began = b.filled
 	b.tokens = b.size()
@@ -128,13 +129,15 @@ func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 		b.mu.Lock()
 		b.crowded = b.clock.Now()
 		b.mu.Unlock()
-		select {
-		case b.turn <- struct{}{}:
-		case <-ctx.Done():
-			return time.Time{}, ctx.Err()
+		if err := b.queue(ctx); err != nil {
+			return time.Time{}, err
 		}
 	}
 	defer func() { <-b.turn }()
+	w, key := retry.WatchOf(ctx), new(byte)
+	if w != nil {
+		defer w.Ended(key, retry.Final, time.Time{})
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return time.Time{}, err
@@ -145,10 +148,39 @@ func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 			return now, nil
 		}
 		if named && wait > longest {
+			if w != nil {
+				w.Ended(key, retry.Throttled, now.Add(wait))
+			}
 			return time.Time{}, &ClosedError{now.Add(wait)}
+		}
+		if named && w != nil {
+			w.Waits(key, retry.Throttled, now.Add(wait))
 		}
 		if err := b.clock.Sleep(ctx, wait); err != nil {
 			return time.Time{}, err
+		}
+	}
+}
+
+// queue waits for the turn. The error is that of the context.
+func (b *Bucket) queue(ctx context.Context) error {
+	w, key := retry.WatchOf(ctx), new(byte)
+	if w != nil {
+		defer w.Ended(key, retry.Final, time.Time{})
+	}
+	for {
+		b.mu.Lock()
+		closed, until := b.closed, b.filled
+		b.mu.Unlock()
+		if w != nil && until.After(b.clock.Now()) {
+			w.Waits(key, retry.Throttled, until)
+		}
+		select {
+		case b.turn <- struct{}{}:
+			return nil
+		case <-closed:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -199,6 +231,8 @@ func (b *Bucket) Done(sent time.Time, o Outcome, retryAfter time.Time) {
 		// got the same time: they get some distance.
 		b.filled = retryAfter.Add(jitter(min(retryAfter.Sub(now)/10, time.Second)))
 		b.tokens = 1
+		close(b.closed)
+		b.closed = make(chan struct{})
 	}
 }
 

@@ -72,7 +72,8 @@ type Tries struct {
 	silent int           // tries that ended without an answer
 	waited time.Duration // for the answers that did not come
 
-	next time.Time // when it may be retried; the zero time is at once
+	next  time.Time // when it may be retried; the zero time is at once
+	watch Watch     // that was told of it; nil is none
 }
 
 // New returns the tries of one request.
@@ -129,9 +130,11 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 		again = t.renewals == 1
 	}
 	if deadline, ok := ctx.Deadline(); ok && t.next.After(deadline) {
-		return false
+		again = false
 	}
-	return again && ctx.Err() == nil
+	again = again && ctx.Err() == nil
+	t.tell(ctx, v, again)
+	return again
 }
 
 // ThrottledSince notes since when the service has throttled all requests like this one; the zero time is that it has
@@ -151,6 +154,7 @@ func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
 
 // Progress forgets the failures so far: the last try has brought the request forward.
 func (t *Tries) Progress() {
+	t.End()
 	t.silent, t.waited = 0, 0
 	t.failures, t.throttles, t.throttled, t.lagging, t.unreachable = 0, 0, time.Time{}, time.Time{}, time.Time{}
 }
@@ -159,6 +163,7 @@ func (t *Tries) Progress() {
 // several tries is a [*GaveUp]. The context of send is one for which [IsRepeated] reports whether this is a retry.
 func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) error {
 	tries := New(p)
+	defer tries.End()
 	for n := 0; ; n++ {
 		if err := tries.Wait(ctx); err != nil {
 			return err

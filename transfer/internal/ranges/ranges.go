@@ -173,6 +173,7 @@ type fetcher struct {
 // bytes that are worth it. It returns how many came.
 func (w *fetcher) fetch(ctx context.Context, s content.Span) (int64, error) {
 	first, end, tries := s.First, s.End(), retry.New(retry.Default())
+	defer tries.End()
 	w.idle = max(w.idle/2, stallBeside)
 	for sent := 0; ; sent++ {
 		if err := tries.Wait(ctx); err != nil {
