@@ -178,7 +178,7 @@ func (l *listing) tagged(ctx context.Context, src content.Source, subjects []dig
 			continue // deleted since it was listed
 		}
 		if filter != nil {
-			read, err := readRoots(ctx, src, []digest.Digest{a.digest}, l.manifests)
+			read, err := readRoots(ctx, src, []digest.Digest{a.digest}, l.manifests, newTrees(false).budget(src, 1))
 			if err != nil {
 				return nil, fmt.Errorf("tag %s: %w", tag, err)
 			}

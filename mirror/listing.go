@@ -39,8 +39,7 @@ type listing struct {
 // does not exist is an empty listing.
 func list(ctx context.Context, endpoint fmt.Stringer) (listing, error) {
 	l := listing{exists: true, digests: map[string]digest.Digest{}, manifests: map[digest.Digest]content.Manifest{},
-		referrersOf: map[digest.Digest][]content.Descriptor{}, trees: trees{contents: map[digest.Digest]content.ManifestContents{}},
-		indexes: trees{contents: map[digest.Digest]content.ManifestContents{}, indexesOnly: true}}
+		referrersOf: map[digest.Digest][]content.Descriptor{}, trees: newTrees(false), indexes: newTrees(true)}
 	var err error
 	switch lister := endpoint.(type) {
 	case content.ImageLister:
@@ -114,7 +113,7 @@ func (l listing) referrers(ctx context.Context, src content.Source, filter func(
 			types[d] = image.ArtifactType
 		}
 	}
-	read, err := readRoots(ctx, src, untyped, l.manifests)
+	read, err := readRoots(ctx, src, untyped, l.manifests, newTrees(false).budget(src, len(untyped)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("types of referrers: %w", err)
 	}
