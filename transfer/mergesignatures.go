@@ -43,14 +43,16 @@ func mergeSignatures(have, more content.Manifest) (content.Manifest, []byte, err
 	if err != nil {
 		return content.Manifest{}, nil, fmt.Errorf("%w: it names %s already, and %s cannot be added to that (%w)", content.ErrConflict, have.Descriptor.Digest, more.Descriptor.Digest, err)
 	}
+	has, hasAdded := old.signatures(), added.signatures()
 	switch {
-	case old.hasAll(added):
+	case has.hasAll(hasAdded):
 		return have, nil, nil
-	case added.hasAll(old):
+	case hasAdded.hasAll(has):
 		return more, nil, nil
 	}
 	for i, layer := range added.layers {
-		if !old.has(layer) {
+		if s := signatureOf(layer); !has[s] {
+			has[s] = true
 			old.layers, old.raw = append(old.layers, layer), append(old.raw, added.raw[i])
 		}
 	}
@@ -85,16 +87,41 @@ func decodeSignatures(m content.Manifest) (signatureList, error) {
 	return l, nil
 }
 
-// has reports whether a signature is in the list. The payload of two may be the same:
-// the signature itself is in the annotations of the layer.
-func (l signatureList) has(layer content.Descriptor) bool {
-	return slices.ContainsFunc(l.layers, func(d content.Descriptor) bool {
-		return d.Digest == layer.Digest && d.MediaType == layer.MediaType && maps.Equal(d.Annotations, layer.Annotations)
-	})
+// signature is what distinguishes signatures. The payload of two may be the same: the signature itself is in the
+// annotations of the layer.
+type signature struct {
+	digest      digest.Digest
+	mediaType   string
+	annotations string // as JSON, which has them in an order
 }
 
-func (l signatureList) hasAll(other signatureList) bool {
-	return !slices.ContainsFunc(other.layers, func(d content.Descriptor) bool { return !l.has(d) })
+func signatureOf(layer content.Descriptor) signature {
+	s := signature{digest: layer.Digest, mediaType: layer.MediaType}
+	if len(layer.Annotations) > 0 {
+		text, _ := json.Marshal(layer.Annotations) // strings only: no error
+		s.annotations = string(text)
+	}
+	return s
+}
+
+// signatureSet are the signatures of a list, which may have tens of thousands.
+type signatureSet map[signature]bool
+
+func (l signatureList) signatures() signatureSet {
+	set := signatureSet{}
+	for _, layer := range l.layers {
+		set[signatureOf(layer)] = true
+	}
+	return set
+}
+
+func (s signatureSet) hasAll(other signatureSet) bool {
+	for one := range other {
+		if !s[one] {
+			return false
+		}
+	}
+	return true
 }
 
 // encode returns the image and its config, which names each layer as cosign's does.
