@@ -143,7 +143,7 @@ func (app *App) readPredicate(path string) (json.RawMessage, error) {
 		err = errors.New("a predicate is one JSON value, and this is not")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, usagef("%s: %w", name, err)
 	}
 	return data, nil
 }

@@ -155,7 +155,7 @@ func (app *App) readPolicy(name string) (*lifecycle.Policy, error) {
 	}
 	p, err := lifecycle.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", showFile(name), err)
+		return nil, usagef("%s: %w; see `ecrkit lifecycle lint`", showFile(name), err)
 	}
 	return p, nil
 }

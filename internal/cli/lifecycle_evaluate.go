@@ -154,7 +154,7 @@ func (app *App) readPreview(name string) (lifecycle.Preview, error) {
 	defer file.Close()
 	preview, err := lifecycle.ReadPreview(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, usagef("%s: %w", name, err)
 	}
 	return preview, nil
 }

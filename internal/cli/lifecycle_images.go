@@ -105,9 +105,10 @@ func ownPolicy(ctx context.Context, registry *governance.Registry, reference ref
 // batch-get-image; - is stdin.
 func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 	var texts []io.Reader
+	var last string
 	for _, name := range names {
 		if name == "-" {
-			texts = append(texts, app.stdin())
+			texts = append(texts, notedReader{app.stdin(), name, &last})
 			continue
 		}
 		file, err := app.open(name)
@@ -115,13 +116,25 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 			return lifecycle.Inventory{}, err
 		}
 		defer file.Close()
-		texts = append(texts, file)
+		texts = append(texts, notedReader{file, name, &last})
 	}
 	inventory, err := lifecycle.ReadImages(texts...)
-	if err != nil && len(names) == 1 {
-		err = fmt.Errorf("%s: %w", showFile(names[0]), err)
+	if err != nil {
+		err = usagef("%s: %w", showFile(last), err)
 	}
 	return inventory, err
+}
+
+// notedReader notes the name of the file that was read last: an error of a list in several files is about it.
+type notedReader struct {
+	io.Reader
+	name string
+	last *string
+}
+
+func (r notedReader) Read(p []byte) (int, error) {
+	*r.last = r.name
+	return r.Reader.Read(p)
 }
 
 // manifestsFlag is the value of --manifests.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -259,8 +260,11 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 	case "default":
 		o.Quotas = localecr.DefaultQuotas()
 	default:
-		if o.Quotas, err = readFile(app, f.quotas, localecr.ReadQuotas); err != nil {
-			return o, closeFiles, fmt.Errorf("--quotas must be off, default or a file: %w", err)
+		if o.Quotas, err = readFile(app, f.quotas, localecr.ReadQuotas); errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("--quotas must be off, default or a file: %w", err)
+		}
+		if err != nil {
+			return o, closeFiles, err
 		}
 	}
 	if f.faults != "" {

@@ -36,12 +36,17 @@ func (f *jobFlags) add(cmd *cobra.Command) {
 	numberVar(cmd.Flags(), &f.Shards, "shards", 1, math.MaxInt32, "number of processes (required)")
 	cmd.Flags().StringVar(&f.Name, "name", "ecrkit-mirror", "name of the job")
 	cmd.Flags().StringVar(&f.maxDelete, "max-delete", "", "pass --max-delete `N|N%` to ecrkit mirror apply")
-	_ = cmd.MarkFlagRequired("shards")
 }
 
 func (f *jobFlags) addImage(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.Image, "image", "", "container `image` with ecrkit in its PATH (required)")
-	_ = cmd.MarkFlagRequired("image")
+}
+
+// requiredFlag is a flag without which an engine cannot run a job.
+type requiredFlag struct{ name, meaning, value string }
+
+func (f *jobFlags) image() requiredFlag {
+	return requiredFlag{"image", "the container image with ecrkit in its PATH", f.Image}
 }
 
 func (f *jobFlags) addSchedule(cmd *cobra.Command) {
@@ -65,7 +70,9 @@ func newMirrorKubernetesCommand(app *App) *cobra.Command {
 		Short: "Print an indexed job of Kubernetes",
 		Long:  mirrorKubernetesHelp,
 		Args:  arguments(0, "CONFIG"),
-		RunE:  func(_ *cobra.Command, args []string) error { return app.printJob(args[0], f, job.Kubernetes) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return app.printJob(args[0], f, job.Kubernetes, f.image())
+		},
 	}
 	f.add(cmd)
 	f.addImage(cmd)
@@ -94,14 +101,15 @@ func newMirrorBatchCommand(app *App) *cobra.Command {
 		Short: "Print an array job of AWS Batch",
 		Long:  mirrorBatchHelp,
 		Args:  arguments(0, "CONFIG"),
-		RunE:  func(_ *cobra.Command, args []string) error { return app.printJob(args[0], f, job.AWSBatch) },
+		RunE: func(_ *cobra.Command, args []string) error {
+			return app.printJob(args[0], f, job.AWSBatch, f.image(), requiredFlag{"queue", "the job queue", f.Queue})
+		},
 	}
 	f.add(cmd)
 	f.addImage(cmd)
 	cmd.Flags().StringVar(&f.Queue, "queue", "", "job `queue` (required)")
 	cmd.Flags().StringVar(&f.Role, "role", "", "`ARN` of the role with which the containers call AWS")
 	cmd.Flags().StringVar(&f.ExecutionRole, "execution-role", "", "`ARN` of the role with which AWS Fargate starts them (default: on EC2)")
-	_ = cmd.MarkFlagRequired("queue")
 	return cmd
 }
 
@@ -134,7 +142,15 @@ func newMirrorGitHubCommand(app *App) *cobra.Command {
 }
 
 // printJob checks the configuration and prints what an engine reads.
-func (app *App) printJob(path string, f jobFlags, describe func(job.Options) ([]byte, error)) error {
+func (app *App) printJob(path string, f jobFlags, describe func(job.Options) ([]byte, error), required ...requiredFlag) error {
+	if f.Shards == 0 {
+		return usagef("--shards is missing: the number of processes")
+	}
+	for _, flag := range required {
+		if flag.value == "" {
+			return usagef("--%s is missing: %s", flag.name, flag.meaning)
+		}
+	}
 	in, closeFile, err := app.openInput(path)
 	if err != nil {
 		return err

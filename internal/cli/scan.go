@@ -51,7 +51,11 @@ func (app *App) readFindings(files []string) (scan.Report, error) {
 	for _, file := range files {
 		more, err := app.readPages(file)
 		if err != nil {
-			return scan.Report{}, fmt.Errorf("%s: %w", file, err)
+			err = fmt.Errorf("%s: %w", showFile(file), err)
+			if !errors.Is(err, scan.ErrNoResult) { // that is what a gate reports, exit code 1
+				err = usageError{err}
+			}
+			return scan.Report{}, err
 		}
 		pages = append(pages, more...)
 	}

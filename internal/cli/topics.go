@@ -6,8 +6,9 @@ const exitCodesHelp = `Every command ends with one of these exit codes:
 
   0    done
   1    failed: not found, no permission, network, a list that broke off
-  2    usage: the command line, a configuration file or a policy file is wrong, or a file or
-       directory that the command line names does not exist or is no image
+  2    usage: the command line is wrong, or a file that it names: a configuration, a policy or
+       other input that is not what the command reads, a path that does not exist or is no
+       image
   3    partly: some of several things were done, others failed
   4    integrity: content does not match its digest, or an image is not signed as required
   5    conflict: an immutable tag, a repository with images, or a gate that failed
