@@ -270,7 +270,7 @@ func TestPolicyRefuses(t *testing.T) {
 		{rule("keys: [a], signingEnabled: true"), "kmsKeyId: a push is to sign"},
 		{rule("keys: [a], signingEnabled: true, kmsKeyId: a"), `kmsKeyId: key "a" has no kms reference`},
 		{rule("signingEnabled: true, kmsKeyId: 'arn:aws:kms:us-east-1:123456789012:key/xxxxx'"), "kmsKeyId: KMS key"},
-		{rule("signingEnabled: yes, kmsKeyId: k"), "string was used where bool is expected"},
+		{rule("signingEnabled: yes, kmsKeyId: k"), "true or false is expected, not text"},
 		{rule("signingEnabled: true, kmsKeyId: k, formats: [oci-1-1]"), "formats: a push signs as bundle or legacy"},
 		{rule("keys: [a], formats: [cosign]"), `formats: "cosign" is not one of bundle, legacy, oci-1-1`},
 		{rule("keys: [a], algorithms: [rsa]"), `algorithms: "rsa" is not one of ecdsa-p256-sha256`},

@@ -60,19 +60,16 @@ type withoutSource struct {
 func (e withoutSource) Unwrap() error { return e.error }
 
 var (
-	placeAndText = lazyregexp.New(`^\[(\d+):\d+\] `)
-	wrongType    = lazyregexp.New(`cannot unmarshal (.+) into Go (?:struct field \S+|value) of type (.+)`)
+	placeAndText = lazyregexp.New(`^\[(\d+):(\d+)\] `)
+	keyBefore    = lazyregexp.New(`(?:^|[\s{,["'])([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:[ \t]*$`)
 	keyOfLine    = lazyregexp.New(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
 )
 
 // Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.
 func (e withoutSource) Error() string {
 	text := yaml.FormatError(e.error, false, false)
-	text = strings.Replace(text, tabText, "a line begins with a tab; indent it with spaces", 1)
-	text = wrongType.ReplaceAllStringFunc(text, func(found string) string {
-		types := wrongType.FindStringSubmatch(found)
-		return yamlType(types[1]) + " was used where " + yamlType(types[2]) + " is expected"
-	})
+	at := placeAndText.FindString(text)
+	text = at + plainWords(strings.TrimPrefix(text, at))
 	var unknown *yaml.UnknownFieldError
 	if errors.As(e.error, &unknown) && unknown.Token != nil {
 		others := slices.DeleteFunc(slices.Clone(e.keys), func(key string) bool { return key == unknown.Token.Value }) // which is known elsewhere
@@ -90,9 +87,13 @@ func (e withoutSource) Error() string {
 		return text
 	}
 	key := keyOfLine.FindStringSubmatch(lines[n-1])
-	var wrong *yaml.TypeError
-	if errors.As(e.error, &wrong) && wrong.Token != nil && wrong.Token.Value == ":" {
-		key = keyAbove(lines, n) // the place is that of the first key of a mapping, which is the value of the key above
+	if column, err := strconv.Atoi(place[2]); err == nil && column >= 1 && column <= len(lines[n-1]) {
+		if before := keyBefore.FindStringSubmatch(lines[n-1][:column-1]); before != nil {
+			key = before
+		}
+	}
+	if wrong := tokenOfType(e.error); wrong != nil && (wrong.Value == ":" || wrong.Value == "-") {
+		key = keyAbove(lines, n, wrong.Value == "-") // the place is in a mapping or list, which is the value of the key above
 	}
 	if key == nil || strings.Contains(text, strconv.Quote(key[1])) {
 		return text
@@ -100,31 +101,33 @@ func (e withoutSource) Error() string {
 	return place[0] + key[1] + ": " + text[len(place[0]):]
 }
 
-// yamlType returns what people call a type of Go in YAML, as the parser does in its own messages.
-func yamlType(name string) string {
+// tokenOfType returns where a value is of another type than is expected; nil if the error is another one.
+func tokenOfType(err error) *token.Token {
+	var wrong *yaml.TypeError
+	var node *yaml.UnexpectedNodeTypeError
 	switch {
-	case strings.HasPrefix(name, "map["):
-		return "mapping"
-	case strings.HasPrefix(name, "[]"):
-		return "sequence"
-	}
-	return name
-}
-
-// keyAbove returns the key, as keyOfLine finds it, of the last line before line n (from 1) that is indented less; nil if
-// there is none.
-func keyAbove(lines []string, n int) []string {
-	indentation := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
-	for i := n - 2; i >= 0; i-- {
-		if key := keyOfLine.FindStringSubmatch(lines[i]); key != nil && indentation(lines[i]) < indentation(lines[n-1]) {
-			return key
-		}
+	case errors.As(err, &wrong):
+		return wrong.Token
+	case errors.As(err, &node):
+		return node.Token
 	}
 	return nil
 }
 
-// tabText is what the parser says of a line that is indented with a tab.
-const tabText = "found character '\t' that cannot start any token"
+// keyAbove returns the key, as keyOfLine finds it, of the last line before line n (from 1) that is indented less,
+// or as much if line n begins an entry of a list; nil if there is none.
+func keyAbove(lines []string, n int, entry bool) []string {
+	indentation := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	for i := n - 2; i >= 0; i-- {
+		if key := keyOfLine.FindStringSubmatch(lines[i]); key != nil {
+			switch above, here := indentation(lines[i]), indentation(lines[n-1]); {
+			case above < here, entry && above == here && !strings.HasPrefix(strings.TrimLeft(lines[i], " "), "-"):
+				return key
+			}
+		}
+	}
+	return nil
+}
 
 // byteOrderMark is written at the start of a file by editors of Windows. It is allowed in YAML:
 // https://yaml.org/spec/1.2.2/#52-character-encodings.

@@ -29,8 +29,8 @@ func TestDecode(t *testing.T) {
 	if err := Decode(strings.NewReader("name: a\n---\nname: b\n"), &s); err == nil || !strings.Contains(err.Error(), "more than one") {
 		t.Errorf("a second document: %v", err)
 	}
-	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "[1:7] name: ", "[1]": "", "map:\n  x:\n    list: 3\n": "[3:11] list: int was used where sequence is expected",
-		"name: {a: b}\n": "[1:7] name: mapping was used where string is expected", "name: [a]\n": "[1:7] name: sequence was used where string is expected"} {
+	for text, want := range map[string]string{"name: a\nnmae: b\n": "[2:1]", "name: [": "[1:7] name: ", "[1]": "", "map:\n  x:\n    list: 3\n": "[3:11] list: a list ([A, B], or lines that begin with \"- \") is expected, not a number",
+		"name: {a: b}\n": "[1:7] name: text is expected, not keys with values", "name: [a]\n": "[1:7] name: text is expected, not a list"} {
 		if err := Decode(strings.NewReader(text), &s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -133,8 +133,8 @@ func TestMisplacedKeysAndValues(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"rules: [{filters: [a]}]":                 `[1:10] rules: unknown field "filters"`,
-		"registry:\n  replication:\n    rules: 1": `[2:14] registry: mapping was used where string is expected`,
-		"rules:\n  - count: many":                 `[2:12] count: string was used where int is expected`,
+		"registry:\n  replication:\n    rules: 1": `[2:14] registry: text is expected, not keys with values`,
+		"rules:\n  - count: many":                 `[2:12] count: a whole number is expected, not text`,
 	} {
 		var d document
 		if err := Decode(strings.NewReader(text), &d); err == nil || err.Error() != want {
