@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,26 +79,6 @@ func checkValues(cmd *cobra.Command) error {
 		}
 	})
 	return err
-}
-
-// misplaced returns what to do about a file that does not exist: that stdin is not read where the file is "-", and the
-// order of the arguments if another one is a file; "" if neither is so.
-func misplaced(cmd *cobra.Command, err error) string {
-	var missing *fs.PathError
-	if !errors.As(err, &missing) || !errors.Is(missing, fs.ErrNotExist) {
-		return ""
-	}
-	if missing.Path == "-" {
-		return "stdin is not read here; name a file"
-	}
-	args := cmd.Flags().Args()
-	at := slices.Index(args, missing.Path)
-	for i, arg := range args {
-		if info, err := os.Stat(arg); at >= 0 && i != at && err == nil && info.Mode().IsRegular() {
-			return "the order is: " + cmd.UseLine()
-		}
-	}
-	return ""
 }
 
 // checkDashes refuses a flag with the dashes that a word processor or a chat made of hyphens. To the shell it is a

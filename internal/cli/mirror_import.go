@@ -98,8 +98,8 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
 		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
 	}
-	if err := mirror.CheckDestination(destination); err != nil {
-		return usageError{err}
+	if err := app.checkDestination(destination); err != nil {
+		return err
 	}
 	if err := mirror.ExistingTags(f.existing).Validate(); err != nil {
 		return usagef("--existing: %w", err)

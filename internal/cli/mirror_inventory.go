@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -37,6 +38,10 @@ func newMirrorInventoryCommand(app *App) *cobra.Command {
 }
 
 func (app *App) takeInventory(ctx context.Context, destination string) error {
+	destination = strings.TrimSuffix(destination, "/")
+	if err := app.checkDestination(destination); err != nil {
+		return err
+	}
 	names, err := app.repositoriesUnder(ctx, destination)
 	if err != nil {
 		return err
@@ -59,9 +64,34 @@ func (app *App) takeInventory(ctx context.Context, destination string) error {
 	if err := inventory.Write(&text); err != nil {
 		return err
 	}
+	if len(names) == 0 {
+		app.Messagef("warning: there is no repository below %s", destination)
+	}
 	app.Messagef("the inventory has %s", english.Plural(len(names), "repository", "repositories"))
 	_, err = app.Stdout.Write(text.Bytes())
 	return err
+}
+
+// checkDestination refuses what is not HOST or HOST/PREFIX.
+func (app *App) checkDestination(destination string) error {
+	if err := ref.CheckUser(destination); err != nil {
+		return usageError{err}
+	}
+	if err := mirror.CheckDestination(destination); err != nil {
+		return usageError{err}
+	}
+	host, _, _ := strings.Cut(destination, "/")
+	config, err := app.settings()
+	if err != nil {
+		return err
+	}
+	if _, err := config.Registries.Parse(host); err == nil {
+		return nil
+	}
+	if registry, _ := app.Env(registryVariable); host != "localhost" && !strings.ContainsAny(host, ".:") {
+		return usagef("%s names no host; write HOST or HOST/PREFIX, such as %s/%s", destination, cmp.Or(registry, "HOST"), destination)
+	}
+	return nil
 }
 
 // repositoriesUnder returns the names of the repositories of HOST[/PREFIX], without the prefix.
