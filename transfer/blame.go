@@ -60,6 +60,15 @@ type readFailure struct{ error }
 // Unwrap returns what the failure means for retries, too.
 func (e *readFailure) Unwrap() error { return e.error }
 
+// blameReading names src in an error that is marked as one of reading.
+func blameReading(src fmt.Stringer, err error) error {
+	var read *readFailure
+	if errors.As(err, &read) {
+		return blameSource(src, err)
+	}
+	return err
+}
+
 // marked returns an opener whose errors are marked as those of reading, as are those of what
 // it opens.
 func marked(open content.RangeOpener) content.RangeOpener {
@@ -94,4 +103,17 @@ type blamedBody struct {
 func (b *blamedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	return n, blameSource(b.src, err)
+}
+
+// namedBody is a blob whose errors name the source and the blob.
+type namedBody struct {
+	io.ReadCloser
+	src  fmt.Stringer
+	blob digest.Digest
+}
+
+// Read implements io.Reader.
+func (b *namedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	return n, atFault(blameSource(b.src, err), b.blob)
 }

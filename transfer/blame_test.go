@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/opencontainers/go-digest"
+
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -58,7 +60,7 @@ func (s rangeSource) Ranges(context.Context, content.Descriptor) (content.RangeO
 	}, nil
 }
 
-// TestSourceIsNamed has a source fail for good: the error names it, and to one destination the blob, whatever the destination is and however it is read.
+// TestSourceIsNamed has a source fail for good: the error names it and the blob, whatever the destination is and however it is read.
 func TestSourceIsNamed(t *testing.T) {
 	t.Parallel()
 	dir, _ := fixture.NewImage(t, 100_000)
@@ -76,11 +78,52 @@ func TestSourceIsNamed(t *testing.T) {
 						for _, r := range CopyAll(t.Context(), src, destinations, Options{Reference: "x"}) {
 							err = errors.Join(err, r.Err)
 						}
-						if err == nil || !strings.Contains(err.Error(), "source.test/app: ") || strings.Count(err.Error(), "source.test/app") > targets || targets == 1 && !strings.Contains(err.Error(), "blob sha256:") {
+						if err == nil || !strings.Contains(err.Error(), "source.test/app: ") || strings.Count(err.Error(), "source.test/app") > targets || strings.Count(err.Error(), "blob sha256:") != targets {
 							t.Errorf("got %v", err)
 						}
 					})
 				})
+			}
+		}
+	}
+}
+
+// TestSourceOfOneBlobIsNamed has a source fail for good while one blob is read: the error names both, however it is read.
+func TestSourceOfOneBlobIsNamed(t *testing.T) {
+	t.Parallel()
+	dir, image := fixture.NewImage(t, 100_000)
+	layers, err := image.Layers()
+	fixture.Check(t, err)
+	name, err := layers[0].Digest()
+	fixture.Check(t, err)
+	size, err := layers[0].Size()
+	fixture.Check(t, err)
+	d := content.Descriptor{Digest: digest.Digest(name.String()), Size: size}
+	broken := &retry.GaveUp{Err: errors.New("no byte came for 30s")}
+	source := failingSource{layout.New(dir), broken}
+	for kind, src := range map[string]content.Source{"stream": streamSource{source}, "ranges": rangeSource{streamSource{source}, broken}} {
+		file, err := os.Create(filepath.Join(t.TempDir(), "followed"))
+		fixture.Check(t, err)
+		t.Cleanup(func() { file.Close() })
+		for how, read := range map[string]func() error{
+			"to a stream": func() error { return StreamBlob(t.Context(), src, d, io.Discard, Options{}) },
+			"to a file": func() error {
+				_, err := FetchBlob(t.Context(), src, d, filepath.Join(t.TempDir(), "file"), Options{})
+				return err
+			},
+			"followed": func() error { return FollowBlob(t.Context(), src, d, file, func(int64) {}, Options{}) },
+			"from a byte": func() error {
+				body, err := OpenBlobAt(t.Context(), src, d, 7)
+				if err != nil {
+					return err
+				}
+				defer body.Close()
+				_, err = io.Copy(io.Discard, body)
+				return err
+			},
+		} {
+			if err := read(); err == nil || strings.Count(err.Error(), "source.test/app: ") != 1 || strings.Count(err.Error(), "blob "+name.String()) != 1 {
+				t.Errorf("%s, %s: %v", kind, how, err)
 			}
 		}
 	}

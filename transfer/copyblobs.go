@@ -117,7 +117,7 @@ func (c *copier) blob(ctx context.Context, d content.Descriptor, connections int
 	if _, ok := src.(content.FileReader); !ok && len(takers) > 1 {
 		file, err := c.spool(ctx, src, d, connections)
 		if err != nil {
-			failAll(takers, err)
+			failAll(takers, atFault(err, d.Digest))
 			return
 		}
 		defer file.Close()
@@ -326,11 +326,7 @@ func (b *blobCopy) fetch(ctx context.Context, f content.PartialFile, open conten
 func fetchRanges(ctx context.Context, f content.PartialFile, src fmt.Stringer, d content.Descriptor, open content.RangeOpener, connections int, moved func(n int64)) error {
 	hash := d.Digest.Verifier()
 	if err := ranges.Fetch(ctx, f, hash, d.Size, marked(open), connections, 0, func(n int) { moved(int64(n)) }); err != nil {
-		var read *readFailure
-		if errors.As(err, &read) {
-			err = blameSource(src, err)
-		}
-		return err
+		return blameReading(src, err)
 	}
 	if !hash.Verified() {
 		return blameSource(src, fmt.Errorf("%w: the bytes of blob %s have another digest", content.ErrIntegrity, d.Digest))

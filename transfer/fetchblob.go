@@ -38,7 +38,7 @@ func FetchBlob(ctx context.Context, src content.Source, d content.Descriptor, pa
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
-	if err := p.Finish(path, f.fill(ctx, p)); err != nil {
+	if err := p.Finish(path, atFault(f.fill(ctx, p), d.Digest)); err != nil {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	f.emit(content.Event{Kind: content.EventDone, Bytes: d.Size, Outcome: f.outcome})

@@ -28,7 +28,7 @@ func FollowBlob(ctx context.Context, src content.Source, d content.Descriptor, f
 	count := &orderedCount{ordered: ordered}
 	err := followRanges(ctx, src, d, f, count, opts.connections())
 	if !errors.Is(err, content.ErrNoRanges) || count.n > 0 {
-		return err
+		return atFault(err, d.Digest)
 	}
 	// Nobody has read anything yet, so the blob may begin again.
 	data, err := openBlob(ctx, src, d)
@@ -36,8 +36,8 @@ func FollowBlob(ctx context.Context, src content.Source, d content.Descriptor, f
 		return err
 	}
 	defer data.Close()
-	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(f, 0), count), content.NewVerifyingReader(ctx, data, d))
-	return err
+	_, err = io.Copy(io.MultiWriter(io.NewOffsetWriter(f, 0), count), verified(ctx, src, data, d))
+	return atFault(err, d.Digest)
 }
 
 // followRanges is FollowBlob by ranges. The error wraps [content.ErrNoRanges] if there are none.
@@ -51,8 +51,8 @@ func followRanges(ctx context.Context, src content.Source, d content.Descriptor,
 		return err
 	}
 	hash := d.Digest.Verifier()
-	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(hash, count), d.Size, open, connections, firstAlone, func(int) {}); err != nil {
-		return err
+	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(hash, count), d.Size, marked(open), connections, firstAlone, func(int) {}); err != nil {
+		return blameReading(src, err)
 	}
 	if !hash.Verified() {
 		return fmt.Errorf("%s: %w: the bytes of blob %s have another digest", src, content.ErrIntegrity, d.Digest)

@@ -37,5 +37,5 @@ func OpenBlobAt(ctx context.Context, src content.Source, d content.Descriptor, f
 		}
 	}
 	shifted := func(ctx context.Context, at, n int64) (io.ReadCloser, error) { return open(ctx, first+at, n) }
-	return ranges.NewReader(ctx, nil, shifted, d.Size-first), nil
+	return &namedBody{ranges.NewReader(ctx, nil, shifted, d.Size-first), src, d.Digest}, nil
 }

@@ -28,7 +28,7 @@ func StreamBlob(ctx context.Context, src content.Source, d content.Descriptor, w
 	f.emit(content.Event{Kind: content.EventPlanned, Bytes: d.Size, Blobs: 1})
 	f.emit(content.Event{Kind: content.EventStarted, Bytes: d.Size})
 	if err := f.stream(ctx, w); err != nil {
-		return err
+		return atFault(err, d.Digest)
 	}
 	f.emit(content.Event{Kind: content.EventDone, Bytes: d.Size, Outcome: f.outcome})
 	return nil
@@ -50,7 +50,7 @@ func (f *blobFetch) stream(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer data.Close()
-	_, err = io.Copy(w, &movedReader{content.NewVerifyingReader(ctx, data, f.d), f.moved})
+	_, err = io.Copy(w, &movedReader{verified(ctx, f.src, data, f.d), f.moved})
 	return err
 }
 
@@ -80,7 +80,7 @@ func (f *blobFetch) streamRanges(ctx context.Context, w io.Writer, open content.
 			there := make(chan []byte, 1)
 			group.Go(func() error {
 				if err := ranges.Read(ctx, buffer[:n], first, open); err != nil {
-					return err
+					return blameSource(f.src, err)
 				}
 				f.moved(n)
 				there <- buffer[:n]
