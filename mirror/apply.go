@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -202,15 +203,20 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			}
 		}
 	}
-	for _, wanted := range imagesOf(repositories) {
+	var manifests content.Source
+	images := imagesOf(repositories)
+	for n, wanted := range images {
 		if ctx.Err() != nil {
 			return done
+		}
+		if n%imagesRead == 0 {
+			manifests = readAhead(ctx, src, repositories[0].listed, images[n:min(n+imagesRead, len(images))])
 		}
 		var destinations []transfer.Destination
 		var report []ImageResult
 		var to []string
 		options := opts.Copy
-		options.Reference = string(wanted)
+		options.Reference, options.Manifests = string(wanted), manifests
 		for i, r := range repositories {
 			at := slices.IndexFunc(r.Images, func(image Image) bool { return image.Digest == wanted && image.Copies() })
 			if at < 0 {
@@ -253,6 +259,19 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		}
 	}
 	return done
+}
+
+// imagesRead is for how many images of a repository manifests are read at once: as many as ECR returns for one request.
+const imagesRead = 100
+
+// readAhead reads the manifests of images. It returns nil if one of them cannot be read: then each is read by itself, and
+// the copy of that one says why.
+func readAhead(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest) content.Source {
+	read, err := memo.New(ctx, src, listed, images, nil)
+	if err != nil {
+		return nil
+	}
+	return read
 }
 
 // InOrder returns the repositories to which something is copied, in the order in which [Apply] begins with them: a copy may wait

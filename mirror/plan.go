@@ -112,6 +112,8 @@ type Repository struct {
 	filter    func(types []string) bool // of referrers; nil takes all
 	// attached is what belongs to each image, by its digest at the source; only images that have something.
 	attached map[digest.Digest][]attachment
+	// listed are all images of the source; nil if it lists only tags, or if nothing is copied.
+	listed []content.Image
 }
 
 // Image is an image that would be copied, or get tags.

@@ -232,6 +232,9 @@ func (r *Repository) count(ctx context.Context, src content.Source, source listi
 		r.Create, r.Settings = false, nil // nothing would come into it
 		return nil
 	}
+	if source.images != nil {
+		r.listed = slices.AppendSeq([]content.Image{}, maps.Values(source.images))
+	}
 	var missing []content.Descriptor
 	manifests := 0
 	if len(r.platforms) > 0 {

@@ -21,6 +21,7 @@ type Contents struct {
 // ReadContents reads the manifests of the image that opts choose, as [Copy] does, and nothing else: what
 // Reference, Platforms and Referrers name. Options.Verify may refuse it.
 func ReadContents(ctx context.Context, src content.Source, opts Options) (Contents, error) {
+	src = opts.manifestsOf(src)
 	resolved, root, err := resolveRoot(ctx, src, nil, opts)
 	if err != nil {
 		return Contents{}, err

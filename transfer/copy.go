@@ -81,6 +81,9 @@ type Options struct {
 	// TempDir is the directory for blobs that go to several destinations and are in
 	// no file of the source; "" is os.TempDir.
 	TempDir string
+	// Manifests, if not nil, is asked for manifests, tags and referrers instead of the source: it is the same repository,
+	// with a memory say. Blobs come from the source.
+	Manifests content.Source
 	// Progress receives the events of the copy, concurrently; nil: nobody.
 	Progress func(content.Event)
 	// Now is the clock for Result.Seconds; nil is time.Now.
@@ -195,7 +198,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 	copied := make([]DestinationResult, len(deliveries))
 	for i, t := range deliveries {
 		result, err := t.finish(opts.Now().Sub(start))
-		err = explain(ctx, src, g, err)
+		err = explain(ctx, opts.manifestsOf(src), g, err)
 		t.end()
 		if i == 0 {
 			count.addTo(&result)
@@ -210,7 +213,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 
 // copyImage is one copy from top to bottom. Each delivery has its error afterwards.
 func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	g := resolve(ctx, src, all, opts)
+	g := resolve(ctx, opts.manifestsOf(src), all, opts)
 	for _, some := range opts.Shared.rounds(src, all) {
 		plan(g, some, opts)
 		opts.Shared.claim(src, some)
@@ -228,6 +231,14 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	return o
+}
+
+// manifestsOf returns who is asked for what is not a blob of src.
+func (o Options) manifestsOf(src content.Source) content.Source {
+	if o.Manifests != nil {
+		return o.Manifests
+	}
+	return src
 }
 
 // requestCount is what an endpoint had counted at some time.

@@ -150,7 +150,7 @@ type deltaMaker struct {
 
 // makeDeltas replaces the layers of the collection that are worth it, before its plan is made. The caller
 // closes the result.
-func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) (*deltaMaker, error) {
+func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*deltaMaker, error) {
 	m := &deltaMaker{opts: *opts.Delta, workspace: delta.NewWorkspace(opts.Delta.TempDir), encoders: encoders(opts.Have), plain: map[digest.Digest]*delta.Plaintext{}}
 	if m.opts.Now == nil {
 		m.opts.Now = time.Now
@@ -161,7 +161,7 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	}
 	from := map[string]content.Source{}
 	for i, s := range selected {
-		from[s.From] = sources[i]
+		from[s.From] = sources[i].Source
 	}
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		blob := c.blobs[d]

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -76,7 +77,7 @@ type exporter struct {
 	collected *collection
 	plan      *plan
 	selected  []mirror.SelectedRepository
-	sources   []content.Source
+	sources   []source // of selected
 	deltas    *deltaMaker
 }
 
@@ -163,17 +164,29 @@ func manifestsOf(ctx context.Context, path string) map[digest.Digest]content.Man
 	return known
 }
 
+// source is a repository, with what was read of its manifests.
+type source struct {
+	content.Source
+	memo *memo.Repository
+}
+
 // openSources opens the repositories and reads the manifests of the selected images.
-func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener, known map[digest.Digest]content.Manifest) ([]content.Source, error) {
-	sources := make([]content.Source, len(selected))
+func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener, known map[digest.Digest]content.Manifest) ([]source, error) {
+	sources := make([]source, len(selected))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(repositoriesAtOnce)
 	for i, s := range selected {
 		group.Go(func() error {
 			src, err := o.Source(ctx, s.From)
-			if err == nil {
-				sources[i], err = newSource(ctx, src, s, known)
+			if err != nil {
+				return err
 			}
+			images := make([]digest.Digest, len(s.Images))
+			for k, image := range s.Images {
+				images[k] = image.Digest
+			}
+			sources[i].Source = src
+			sources[i].memo, err = memo.New(ctx, src, s.Listed, images, known)
 			return err
 		})
 	}
@@ -181,7 +194,7 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 }
 
 // collect reads what belongs to all images.
-func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) (*collection, error) {
+func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*collection, error) {
 	all := newCollection()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -190,13 +203,13 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 		src := sources[i]
 		for _, image := range s.Images {
 			group.Go(func() error {
-				options := optionsOf(opts, s, image)
+				options := src.options(opts, s, image)
 				if opts.Prepare != nil { // the caller sets what verifies the image
-					if err := opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src, Options: &options}); err != nil {
+					if err := opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src.memo, Options: &options}); err != nil {
 						return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 					}
 				}
-				contents, err := transfer.ReadContents(ctx, src, options)
+				contents, err := transfer.ReadContents(ctx, src.Source, options)
 				if err != nil {
 					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 				}
@@ -215,8 +228,9 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 // readersAtOnce is how many images are read at once.
 const readersAtOnce = 16
 
-func optionsOf(opts ExportOptions, s mirror.SelectedRepository, image mirror.SelectedImage) transfer.Options {
+func (src source) options(opts ExportOptions, s mirror.SelectedRepository, image mirror.SelectedImage) transfer.Options {
 	options := opts.Copy
+	options.Manifests = src.memo
 	options.Reference, options.Platforms, options.Referrers = string(image.Digest), s.Platforms, s.Referrers
 	options.ReferrerFilter = s.ReferrerFilter
 	return options
@@ -224,13 +238,13 @@ func optionsOf(opts ExportOptions, s mirror.SelectedRepository, image mirror.Sel
 
 // fill copies all images into the set. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
-func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository, sources []content.Source, opts ExportOptions) error {
+func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(cmp.Or(opts.Repositories, repositoriesAtOnce))
 	for i, s := range selected {
 		group.Go(func() error {
 			for _, image := range s.Images {
-				if _, err := transfer.Copy(groupCtx, sources[i], w, optionsOf(opts, s, image)); err != nil {
+				if _, err := transfer.Copy(groupCtx, sources[i].Source, w, sources[i].options(opts, s, image)); err != nil {
 					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 				}
 			}

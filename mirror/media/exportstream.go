@@ -162,7 +162,7 @@ func (e *exporter) origins() map[*member]*origin {
 func (e *exporter) sourceOf(d digest.Digest) content.Source {
 	for i, s := range e.selected {
 		if s.From == e.collected.from[d] {
-			return e.sources[i]
+			return e.sources[i].Source
 		}
 	}
 	return nil // each blob comes from one of them

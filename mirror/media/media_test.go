@@ -239,9 +239,9 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	out, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0)
 	check(t, err)
-	for _, s := range selected {
+	for i, s := range selected {
 		for _, image := range s.Images {
-			_, err := transfer.Copy(t.Context(), w[s.From], out, optionsOf(opts, s, image))
+			_, err := transfer.Copy(t.Context(), sources[i].Source, out, sources[i].options(opts, s, image))
 			check(t, err)
 		}
 	}

@@ -1,4 +1,6 @@
-package media
+// Package memo remembers what a repository has answered about its manifests: an image of many is read to be planned, and
+// again to be copied.
+package memo
 
 import (
 	"context"
@@ -10,13 +12,11 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// memo is a repository whose manifests and lists are asked for once, many at a time where it can be: an
-// export reads each image twice, to plan the set and to fill it.
-type memo struct {
+// Repository is a repository whose manifests and lists are asked for once, many at a time where it can be.
+type Repository struct {
 	content.Source
 	// known are manifests that need not be asked for.
 	known map[digest.Digest]content.Manifest
@@ -30,36 +30,25 @@ type memo struct {
 	found     map[string]map[string]content.Manifest // by the tags that were asked for
 }
 
-// rangedMemo is a memo of a repository that is read by ranges.
-type rangedMemo struct {
-	*memo
-	content.RangeReader
-}
-
-// newSource returns src with a memory, and reads the selected images into it, as far as they are not known.
-func newSource(ctx context.Context, src content.Source, s mirror.SelectedRepository, known map[digest.Digest]content.Manifest) (content.Source, error) {
-	m := &memo{Source: src, known: known, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
+// New returns src with a memory, and reads images into it, with all that indexes among them name, as far as they are not
+// known. listed are all images of src; nil if it lists only tags.
+func New(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest, known map[digest.Digest]content.Manifest) (*Repository, error) {
+	m := &Repository{Source: src, known: known, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
 		found: map[string]map[string]content.Manifest{}}
-	if s.Listed != nil {
+	if listed != nil {
 		m.subjects, m.tags = map[digest.Digest]bool{}, map[string]bool{}
-		for _, image := range s.Listed {
+		for _, image := range listed {
 			m.subjects[image.Subject] = true
 			for _, tag := range image.Tags {
 				m.tags[tag] = true
 			}
 		}
 	}
-	if err := m.read(ctx, s.Images); err != nil {
-		return nil, err
-	}
-	if r, ok := src.(content.RangeReader); ok {
-		return rangedMemo{m, r}, nil
-	}
-	return m, nil
+	return m, m.read(ctx, images)
 }
 
 // read reads images, and what indexes name, level by level.
-func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
+func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 	all, ok := m.Source.(content.BatchResolver)
 	if !ok || len(images) == 0 {
 		return nil // one by one, when they are asked for
@@ -67,10 +56,10 @@ func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
 	var references []string
 	var level []content.Manifest
 	for _, image := range images {
-		if root, ok := m.known[image.Digest]; ok {
+		if root, ok := m.known[image]; ok {
 			level = append(level, root)
 		} else {
-			references = append(references, string(image.Digest))
+			references = append(references, string(image))
 		}
 	}
 	if len(references) > 0 {
@@ -117,7 +106,7 @@ func (m *memo) read(ctx context.Context, images []mirror.SelectedImage) error {
 }
 
 // Resolve remembers what a digest names; a tag may move.
-func (m *memo) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
+func (m *Repository) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
 	m.mu.Lock()
 	known, ok := m.manifests[digest.Digest(reference)]
 	m.mu.Unlock()
@@ -137,7 +126,7 @@ func (m *memo) Resolve(ctx context.Context, reference string) (content.Manifest,
 }
 
 // Manifests asks for what is not remembered.
-func (m *memo) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
+func (m *Repository) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
 	known := map[digest.Digest]content.Manifest{}
 	m.mu.Lock()
 	unknown := slices.DeleteFunc(slices.Clone(descriptors), func(d content.Descriptor) bool {
@@ -174,7 +163,7 @@ func (m *memo) Manifests(ctx context.Context, descriptors []content.Descriptor) 
 }
 
 // Referrers asks once, and not at all where the list of images has none.
-func (m *memo) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
+func (m *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
 	if m.subjects != nil && !m.subjects[subject] {
 		return nil, nil
 	}
@@ -198,7 +187,7 @@ func (m *memo) Referrers(ctx context.Context, subject digest.Digest) ([]content.
 }
 
 // FindTags asks once, and not at all for tags that the list of images does not have.
-func (m *memo) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
+func (m *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
 	if m.tags != nil {
 		tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !m.tags[tag] })
 	}
