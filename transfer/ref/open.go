@@ -137,13 +137,18 @@ func (o *Opener) ECR(ctx context.Context, r Reference) (*ecr.Repository, error) 
 	if err != nil {
 		return nil, err
 	}
+	return o.configured(cfg, r), nil
+}
+
+// configured opens a repository with the configuration of the AWS SDK for its registry.
+func (o *Opener) configured(cfg aws.Config, r Reference) *ecr.Repository {
 	repository := ecr.New(cfg, r.Registry, r.Repository)
 	repository.Limits = o.limitsOf(r.Registry)
 	if o.Wrap != nil {
 		repository.Layers.Transport = o.Wrap(repository.Layers.Transport)
 	}
 	repository.V2 = &auth.Transport{Tokens: o.tokens(), Registry: r.Registry, Base: repository.Layers.Transport}
-	return repository, nil
+	return repository
 }
 
 // config returns the configuration of the AWS SDK for a registry.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -24,6 +26,7 @@ type Repositories struct {
 
 	sources kept[content.Source]
 	targets kept[content.Target]
+	configs kept[aws.Config] // by host: the repositories of a registry share credentials and connections
 }
 
 // Source opens a repository to read from it. The error wraps [content.ErrUnsupported] if the name is not that of a
@@ -55,7 +58,14 @@ func (o *Repositories) open(ctx context.Context, repository string) (content.End
 	if !r.IsRepository() || r.Name() != "" {
 		return nil, fmt.Errorf("%s: %w: it does not name a repository; write HOST/REPOSITORY", repository, content.ErrUnsupported)
 	}
-	return o.Opener.Endpoint(ctx, r)
+	if r.Kind != KindECR {
+		return o.Opener.Endpoint(ctx, r)
+	}
+	cfg, err := o.configs.open(r.Host, func() (aws.Config, error) { return o.Opener.config(ctx, r.Registry) })
+	if err != nil {
+		return nil, err
+	}
+	return o.Opener.configured(cfg, r), nil
 }
 
 // kept opens each of its values once. Who wants the same one waits for it, who wants another one does not.

@@ -41,8 +41,12 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror"},
 		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/age", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "transfer", "transfer/content"},
+		only:  []string{"internal/age", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "mirror/internal/memo", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
+	}, {
+		from: []string{"mirror/internal/memo"},
+		only: []string{"transfer/content"},
+		why:  "what a repository has answered is remembered without knowing why it was asked",
 	}, {
 		from:  []string{"mirror/job"},
 		never: []string{"net/http", aws, "auth/...", "transfer/...", "mirror"},
@@ -50,7 +54,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/memo", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},
