@@ -87,12 +87,15 @@ func (s *suite) kind(name string) kind {
 	return s.kinds[slices.IndexFunc(s.kinds, func(k kind) bool { return k.name == name })]
 }
 
-// buildPeers builds the clients that are Go programs, at the versions that bench/go.mod and
+// buildPeers builds the clients that are Go programs, at the versions that bench/go.mod, bench/engines/go.mod and
 // bench/cosign/go.mod pin. cosign, which takes minutes when its packages were never built here, is built at
 // the lowest priority while the tests run that do not wait for it.
 func buildPeers(t *testing.T, dir string) (cosign func() error) {
 	t.Helper()
 	if err := buildPeer(t, dir, "bench", "github.com/google/go-containerregistry/cmd/crane", "github.com/regclient/regclient/cmd/regctl"); err != nil {
+		t.Fatal(err)
+	}
+	if err := buildPeer(t, dir, "bench/engines", "./cripull"); err != nil {
 		t.Fatal(err)
 	}
 	cosign = sync.OnceValue(func() error { return buildPeer(t, dir, "bench/cosign", "github.com/sigstore/cosign/v3/cmd/cosign") })

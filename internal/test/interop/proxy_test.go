@@ -5,6 +5,7 @@ package interop
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -91,8 +92,10 @@ func (p *proxied) startClients(t *testing.T) proxyClients {
 	p.setup(t, "podman")
 	storage := podmanStorage(t)
 	podman := strings.Join(podmanIn(storage), " ") + " "
-	ctr := "ctr --address " + startContainerd(t) + " images "
-	hosts := " --snapshotter native --hosts-dir " + p.root + "/etc/containerd/certs.d "
+	certs := p.root + "/etc/containerd/certs.d"
+	socket := startContainerd(t, certs)
+	ctr := "ctr --address " + socket + " images "
+	hosts := " --snapshotter native --hosts-dir " + certs + " "
 	plain := func(image string) string { return p.Addr + "/" + image }
 	return proxyClients{podman, ctr, hosts, []puller{
 		{"docker by name", "", func(image string) []string { return []string{"docker", "pull", p.image(image)} },
@@ -101,6 +104,10 @@ func (p *proxied) startClients(t *testing.T) proxyClients {
 			func(image string) []string { return p.podmanCommand(podman + "rmi " + plain(image)) }},
 		{"containerd", "containerd", func(image string) []string { return strings.Fields(ctr + "pull" + hosts + plain(image)) },
 			func(image string) []string { return strings.Fields(ctr + "rm --sync " + plain(image)) }},
+		{"containerd's CRI, as the kubelet does", "", func(image string) []string { return []string{"cripull", socket, plain(image)} },
+			func(image string) []string {
+				return strings.Fields("ctr --namespace k8s.io --address " + socket + " images rm --sync " + plain(image))
+			}},
 		{"skopeo", "podman", func(image string) []string {
 			return p.podmanCommand("rm -rf " + storage + "/skopeo && skopeo --insecure-policy copy docker://" + plain(image) + " dir:" + storage + "/skopeo")
 		}, func(string) []string { return []string{"true"} }},
@@ -238,16 +245,28 @@ func (s *suite) buildLarge(t *testing.T, w *site, image string) {
 	w.with(map[string]string{"DOCKER_BUILDKIT": "0"}).run(t, "docker", "build", "--quiet", "--tag", image, dir)
 }
 
-// startContainerd runs containerd until the test ends, and returns its socket.
-func startContainerd(t *testing.T) string {
+// startContainerd runs containerd until the test ends, and returns its socket. Its CRI plugin reads hosts.toml below certs.
+func startContainerd(t *testing.T, certs string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ecrkit-containerd-") // a socket's path has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket := filepath.Join(dir, "c.sock")
-	config := "version = 2\nroot = \"" + dir + "/root\"\nstate = \"" + dir + "/state\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = \"" + socket + "\"\n"
-	writeFile(t, filepath.Join(dir, "config.toml"), []byte(config))
+	writeFile(t, filepath.Join(dir, "config.toml"), fmt.Appendf(nil, `version = 2
+root = %q
+state = %q
+[grpc]
+  address = %q
+[plugins."io.containerd.grpc.v1.cri"]
+  disable_tcp_service = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+  conf_dir = %q
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "native"
+[plugins."io.containerd.grpc.v1.cri".registry]
+  config_path = %q
+`, dir+"/root", dir+"/state", socket, dir+"/cni", certs))
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), "containerd", "--log-level", "error", "--config", filepath.Join(dir, "config.toml"))
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
