@@ -25,6 +25,9 @@ const (
 	// Little of it is garbage, so that half of Go's default saves 1 MiB and costs no
 	// measurable CPU time.
 	copyGrowth = 50
+
+	// proxyGrowth is the same for the proxy: 16 layers at once take 6 MiB less than with copyGrowth.
+	proxyGrowth = 25
 )
 
 // limitMemory sets the soft limit and the growth of a copy, unless GOMEMLIMIT and GOGC set

@@ -116,7 +116,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 		return err
 	}
 	// Buffers of many connections are collected sooner. No limit: uploads may need 80 MiB more for a while.
-	defer app.limitMemoryTo(math.MaxInt64)()
+	defer app.tuneMemory(math.MaxInt64, proxyGrowth)()
 	options, err := app.proxyOptions(f, rules, logger)
 	if err != nil {
 		return err

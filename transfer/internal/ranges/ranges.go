@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -65,7 +66,7 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 			} else {
 				<-others.Done()
 			}
-			w := fetcher{f: f, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: progress}
+			w := fetcher{f: f, open: open, watch: watch, progress: progress}
 			for r := range missing {
 				w.grown = r.add
 				got, err := w.fetch(ctx, r.Span)
@@ -158,11 +159,13 @@ func plan(done []content.Span, size int64, connections int) []*piece {
 	return pieces
 }
 
+// buffers are for connections, of which many blobs that are read at once may have fewer than fetchers.
+var buffers = sync.Pool{New: func() any { return new([128 << 10]byte) }}
+
 // fetcher reads ranges one after the other.
 type fetcher struct {
 	f        io.WriterAt
 	open     content.RangeOpener
-	buffer   []byte
 	watch    *watchdog
 	idle     time.Duration // how long a request may bring nothing while others bring bytes
 	progress func(n int)
@@ -229,14 +232,17 @@ func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err erro
 	}
 	defer body.Close()
 	w.watch.open(alive)
+	lent := buffers.Get().(*[128 << 10]byte)
+	defer buffers.Put(lent)
+	buffer := lent[:]
 	for {
 		// One byte more than is wanted shows the end, after which the connection
 		// can serve the next range, and an answer that is too long.
-		m, err := body.Read(w.buffer)
+		m, err := body.Read(buffer)
 		if int64(m) > n-got {
 			return got, content.Permanent(fmt.Errorf("more than the %d bytes asked for", n))
 		}
-		if _, err := w.f.WriteAt(w.buffer[:m], first+got); err != nil {
+		if _, err := w.f.WriteAt(buffer[:m], first+got); err != nil {
 			return got, content.Permanent(err)
 		}
 		got += int64(m)
@@ -265,7 +271,7 @@ func stalled(ctx context.Context, err error) error {
 func Read(ctx context.Context, buffer []byte, first int64, open content.RangeOpener) error {
 	watch := newWatchdog()
 	defer watch.stop()
-	w := fetcher{f: memory{buffer, first}, open: open, buffer: make([]byte, 128<<10), watch: watch, progress: func(int) {}, grown: func(int) {}}
+	w := fetcher{f: memory{buffer, first}, open: open, watch: watch, progress: func(int) {}, grown: func(int) {}}
 	_, err := w.fetch(ctx, content.Span{First: first, Length: int64(len(buffer))})
 	return err
 }
