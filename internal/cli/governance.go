@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -61,6 +63,9 @@ func (app *App) parseRegistry(host string) (auth.Registry, error) {
 	}
 	if err := ref.CheckUser(host); err != nil {
 		return auth.Registry{}, usageError{err}
+	}
+	if name, path, _ := strings.Cut(host, "/"); content.IsRepositoryName(path) && path != "v2" {
+		return auth.Registry{}, usagef("%s names a repository; a registry is expected: %s", host, name)
 	}
 	r, err := config.Registries.Parse(host)
 	if err != nil {

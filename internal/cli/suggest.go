@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,6 +78,9 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 		}
 		return usagef("there is no command %q; did you mean %s?", name, or(near))
 	}
+	if verb := otherVerb(cmd, word); verb != "" {
+		return usagef("there is no command %q; did you mean %s?", name, strings.TrimSuffix(name, word)+verb)
+	}
 	if strings.ContainsAny(word, "/:@") && cmd.HasParent() {
 		var names []string
 		for _, sub := range cmd.Commands() {
@@ -87,6 +91,31 @@ func unknownCommand(cmd *cobra.Command, word string) error {
 		return usagef("%s stands where a command of %s is expected, such as %s; see %s --help", word, cmd.CommandPath(), or(names[:min(3, len(names))]), cmd.CommandPath())
 	}
 	return usagef("there is no command %q; see %s --help", name, cmd.CommandPath())
+}
+
+// verbs are words for the same, of which each group of commands has one.
+var verbs = [][]string{
+	{"rm", "remove", "delete", "del", "end", "unset"},
+	{"ls", "list"},
+	{"get", "show", "describe", "view", "print", "ls", "list"},
+	{"set", "put", "add", "create", "new", "update", "edit", "apply", "start"},
+	{"status", "check", "validate", "test", "info", "get"},
+	{"stop", "cancel", "abort", "end"},
+}
+
+// otherVerb returns the command below cmd that has another word for the same; "" if there is none.
+func otherVerb(cmd *cobra.Command, word string) string {
+	for _, same := range verbs {
+		if !slices.Contains(same, strings.ToLower(word)) {
+			continue
+		}
+		for _, verb := range same {
+			if slices.ContainsFunc(cmd.Commands(), func(sub *cobra.Command) bool { return sub.IsAvailableCommand() && sub.Name() == verb }) {
+				return verb
+			}
+		}
+	}
+	return ""
 }
 
 // nearCommands returns the commands below cmd that are like the word, or begin with it.
@@ -123,6 +152,10 @@ func sharingBeginning(word string, names []string) []string {
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) {
+		// The flag is that of a command that does not exist: the word before it is the mistake.
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return unknownCommand(cmd, words[0])
+		}
 		if text := habit(cmd, unknown.GetSpecifiedName()); text != "" {
 			return usagef("%w; %s", err, text)
 		}

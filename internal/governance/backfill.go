@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -55,11 +56,31 @@ type FailedReplication struct {
 
 const backfillObject = "replication backfill"
 
+var (
+	// ErrNoBackfill reports that a registry has no backfill of an ID.
+	ErrNoBackfill = errors.New("there is no such backfill")
+	// ErrNoDestination reports that no rule of a registry replicates to a destination.
+	ErrNoDestination = errors.New("no replication rule has this destination")
+)
+
+// failBackfill wraps an error of a call about a backfill.
+func (r *Registry) failBackfill(id string, err error) error {
+	var none *types.ReplicationBackfillNotFoundException
+	if errors.As(err, &none) {
+		return fmt.Errorf("%s: %s %s: %w", r.Host, backfillObject, id, ErrNoBackfill)
+	}
+	return r.fail(backfillObject+" "+id, "", err)
+}
+
 // StartBackfill starts a backfill to a destination of the replication configuration.
 func (r *Registry) StartBackfill(ctx context.Context, d ReplicationDestination) (Backfill, error) {
 	out, err := r.api.StartReplicationBackfill(ctx, &ecr.StartReplicationBackfillInput{
 		RegistryId: aws.String(r.Account), Destination: &types.ReplicationDestination{Region: aws.String(d.Region), RegistryId: aws.String(d.Account)},
 	})
+	var invalid *types.InvalidParameterException
+	if errors.As(err, &invalid) && strings.Contains(invalid.ErrorMessage(), "replication configuration") {
+		return Backfill{}, fmt.Errorf("%s: %s to %s: %w", r.Host, backfillObject, d, ErrNoDestination)
+	}
 	if err != nil {
 		return Backfill{}, r.fail(backfillObject+" to "+d.String(), "", err)
 	}
@@ -70,7 +91,7 @@ func (r *Registry) StartBackfill(ctx context.Context, d ReplicationDestination) 
 func (r *Registry) StopBackfill(ctx context.Context, id string) (Backfill, error) {
 	out, err := r.api.StopReplicationBackfill(ctx, &ecr.StopReplicationBackfillInput{RegistryId: aws.String(r.Account), ReplicationBackfillId: aws.String(id)})
 	if err != nil {
-		return Backfill{}, r.fail(backfillObject+" "+id, "", err)
+		return Backfill{}, r.failBackfill(id, err)
 	}
 	return Backfill{ID: aws.ToString(out.ReplicationBackfillId), Destination: destinationOf(out.Destination), Status: string(out.Status), StartedAt: out.StartedAt}, nil
 }
@@ -109,7 +130,7 @@ func (r *Registry) Backfill(ctx context.Context, id string) (Backfill, []FailedR
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return b, nil, r.fail(backfillObject+" "+id, "", err)
+			return b, nil, r.failBackfill(id, err)
 		}
 		b = Backfill{
 			ID: aws.ToString(page.ReplicationBackfillId), Destination: destinationOf(page.Destination), Status: string(page.Status),

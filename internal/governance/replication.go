@@ -265,6 +265,10 @@ func (r *Registry) ReplicationStatus(ctx context.Context, repository string, ima
 	out, err := r.api.DescribeImageReplicationStatus(ctx, &ecr.DescribeImageReplicationStatusInput{
 		ImageId: id, RegistryId: aws.String(r.Account), RepositoryName: aws.String(repository),
 	})
+	var missing *types.ImageNotFoundException
+	if errors.As(err, &missing) {
+		return nil, &content.ImageNotFoundError{Place: r.Host + "/" + repository, Image: cmp.Or(image.Tag, string(image.Digest))}
+	}
 	if err != nil {
 		return nil, r.fail(fmt.Sprintf("replication status of %s/%s%s", r.Host, repository, image), repository, err)
 	}
