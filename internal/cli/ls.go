@@ -239,7 +239,7 @@ func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) erro
 		return printList(app, "repository", r.Place(), "images", list)
 	}
 	columns := app.columns()
-	t := table{header: []string{"DIGEST", "SIZE", "PUSHED", "PULLED", "TYPE", "TAGS"}}
+	t := table{header: []string{"DIGEST", "SIZE", "PUSHED", "PULLED", "TYPE", "TAGS"}, wrap: true}
 	for image, err := range list {
 		if err != nil {
 			return err

@@ -166,7 +166,7 @@ func (app *App) printBackfill(b governance.Backfill, failed []governance.FailedR
 	var text strings.Builder
 	err := t.print(&text, app.columns())
 	if len(failed) > 0 {
-		images := table{header: []string{"REPOSITORY", "IMAGE", "FAILURE"}}
+		images := table{header: []string{"REPOSITORY", "IMAGE", "FAILURE"}, wrap: true}
 		for _, f := range failed {
 			image := f.Digest
 			if f.Tag != "" {

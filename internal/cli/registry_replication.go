@@ -140,7 +140,7 @@ func (app *App) getReplication(ctx context.Context, host string) error {
 	if len(c.Rules) == 0 {
 		app.Messagef("%s replicates nothing", r)
 	}
-	t := table{header: []string{"RULE", "REPOSITORIES", "DESTINATION"}}
+	t := table{header: []string{"RULE", "REPOSITORIES", "DESTINATION"}, wrap: true}
 	for i, rule := range c.Rules {
 		for _, d := range rule.Destinations {
 			t.add(fmt.Sprint(i+1), showPrefixes(rule.Filters), d.String())
@@ -271,7 +271,7 @@ func (app *App) replicationStatus(ctx context.Context, name string, w waitFlags)
 	if err != nil && !unfinished {
 		return err
 	}
-	t := table{header: []string{"DESTINATION", "STATUS", "FAILURE"}}
+	t := table{header: []string{"DESTINATION", "STATUS", "FAILURE"}, wrap: true}
 	var failed []string
 	for _, s := range statuses {
 		t.add(s.Destination.String(), s.Status, s.FailureCode)

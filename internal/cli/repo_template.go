@@ -110,7 +110,7 @@ func (app *App) listTemplates(ctx context.Context, host string) error {
 	if len(templates) == 0 {
 		app.Messagef("%s has no repository creation templates", r)
 	}
-	t := table{header: []string{"PREFIX", "APPLIED FOR", "TAGS", "ENCRYPTION", "DESCRIPTION"}}
+	t := table{header: []string{"PREFIX", "APPLIED FOR", "TAGS", "ENCRYPTION", "DESCRIPTION"}, wrap: true}
 	for _, template := range templates {
 		t.add(template.Prefix, strings.Join(template.AppliedFor, ", "), template.TagMutability, template.Encryption, template.Description)
 	}

@@ -188,7 +188,7 @@ func (app *App) previewRemoval(ctx context.Context, removals []removal, f rmFlag
 	result := removed{DryRun: true, Deleted: []deletedImage{}, Failed: []failedRemoval{}}
 	var failures []error
 	var text strings.Builder
-	t := table{header: []string{"IMAGE", "DIGEST", "SIZE", "PUSHED", "WHAT GOES"}}
+	t := table{header: []string{"IMAGE", "DIGEST", "SIZE", "PUSHED", "WHAT GOES"}, wrap: true}
 	for _, r := range removals {
 		plan, err := r.place.PlanDelete(ctx, r.names)
 		if err != nil {

@@ -113,7 +113,7 @@ const allRepositories = "all repositories"
 
 // signingText is a table of the rules.
 func (app *App) signingText(c governance.SigningConfiguration) (string, error) {
-	t := table{header: []string{"SIGNING PROFILE", "REPOSITORIES"}}
+	t := table{header: []string{"SIGNING PROFILE", "REPOSITORIES"}, wrap: true}
 	for _, rule := range c.Rules {
 		t.add(rule.Profile, strings.Join(signingFilters(rule), ", "))
 	}

@@ -99,7 +99,7 @@ func (app *App) signingStatus(ctx context.Context, name string, f signingStatusF
 	if err != nil && !errors.Is(err, governance.ErrSigningUnfinished) {
 		return err
 	}
-	t := table{header: []string{"SIGNING PROFILE", "STATUS", "FAILURE"}}
+	t := table{header: []string{"SIGNING PROFILE", "STATUS", "FAILURE"}, wrap: true}
 	for _, s := range signing.Statuses {
 		failure := strings.TrimSuffix(strings.Join([]string{s.FailureCode, s.FailureReason}, ": "), ": ")
 		t.add(s.Profile, s.Status, failure)

@@ -25,7 +25,11 @@ func (t *table) printWrapped(w io.Writer, columns int) error {
 		}
 		before += width + 2
 	}
-	below := columns-before < minWrapColumns
+	widest := utf8.RuneCountInString(t.header[last])
+	for _, row := range t.rows {
+		widest = max(widest, utf8.RuneCountInString(row[last]))
+	}
+	below := columns-before < min(widest, minWrapColumns)
 	if !below {
 		others.header = t.header
 	}

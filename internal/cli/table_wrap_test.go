@@ -46,3 +46,17 @@ func TestTableWraps(t *testing.T) {
 		}
 	}
 }
+
+// What fits stays in its row, however little room there is beside the other columns.
+func TestTableWrapsOnlyWhatIsTooLong(t *testing.T) {
+	t.Parallel()
+	tab := table{header: []string{"DIGEST", "TAGS"}, wrap: true}
+	tab.add("sha256:0123456789ab", "1.0, 1")
+	var out strings.Builder
+	if err := tab.print(&out, 30); err != nil {
+		t.Fatal(err)
+	}
+	if want := "DIGEST               TAGS\nsha256:0123456789ab  1.0, 1\n"; out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
