@@ -122,7 +122,7 @@ const (
 func known(text []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	return d.Decode(v)
+	return strictjson.ExplainType(d.Decode(v))
 }
 
 func (w writtenStatement) checkResource() error {

@@ -37,7 +37,7 @@ func Unmarshal(data []byte, v any) error {
 	if err := check(data, reflect.TypeOf(v), exact); err != nil {
 		return err
 	}
-	return json.Unmarshal(data, v)
+	return ExplainType(json.Unmarshal(data, v))
 }
 
 // Explain adds to an error of encoding/json about the syntax of data what people write by mistake: a
