@@ -153,7 +153,7 @@ func (t *DaemonTarget) Commit(ctx context.Context) error {
 	}()
 	answer, err := c.ImageLoad(ctx, r)
 	if err == nil {
-		err = loadError(answer)
+		err = loadError(answer, maxLoadAnswer)
 		err = errors.Join(err, answer.Close())
 	}
 	r.CloseWithError(errNotRead)
@@ -172,10 +172,14 @@ var errNotRead = errors.New("the daemon reads no more")
 // maxLoadAnswer bounds what a daemon tells of its progress, in bytes.
 const maxLoadAnswer = 64 << 20
 
+// maxLoadError is how many characters of a daemon's error are shown.
+const maxLoadError = 2000
+
 // loadError finds the error in the progress that the daemon tells: the status of
-// the answer comes before it.
-func loadError(answer io.Reader) error {
-	messages := json.NewDecoder(io.LimitReader(answer, maxLoadAnswer))
+// the answer comes before it. An answer of more than most bytes is an error.
+func loadError(answer io.Reader, most int64) error {
+	limited := &io.LimitedReader{R: answer, N: most + 1}
+	messages := json.NewDecoder(limited)
 	for {
 		var message struct {
 			Error       string `json:"error"`
@@ -184,6 +188,9 @@ func loadError(answer io.Reader) error {
 			} `json:"errorDetail"`
 		}
 		err := messages.Decode(&message)
+		if limited.N == 0 {
+			return fmt.Errorf("the answer of the daemon is longer than %d bytes; whether the image was loaded is unknown: look with docker images", most)
+		}
 		if err == io.EOF {
 			return nil
 		}
@@ -191,7 +198,7 @@ func loadError(answer io.Reader) error {
 			return fmt.Errorf("the answer of the daemon: %w", err)
 		}
 		if text := cmp.Or(message.ErrorDetail.Message, message.Error); text != "" {
-			return errors.New(text)
+			return fmt.Errorf("%.*s", maxLoadError, text)
 		}
 	}
 }
