@@ -62,10 +62,12 @@ func (f *File) CommitUnsynced() error { return f.finish(publish(f.File, f.path))
 
 // CommitNew is [File.Commit] unless there is a file at the path: then the error wraps
 // fs.ErrExist, and the file is discarded.
-func (f *File) CommitNew() error {
+func (f *File) CommitNew() error { return f.commitNew(newName{os.Link, renameNew}) }
+
+func (f *File) commitNew(way newName) error {
 	err := f.Sync()
 	if err == nil {
-		err = linkNew(f.File, f.path)
+		err = way.give(f.File, f.path)
 	}
 	if err := f.finish(err); err != nil {
 		return err
@@ -149,25 +151,6 @@ func publish(f *os.File, path string) error {
 		return err
 	}
 	return Rename(f.Name(), path)
-}
-
-// linkNew links a file to its name unless another file has it.
-func linkNew(f *os.File, path string) error {
-	err := checkName(f)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	switch err = os.Link(f.Name(), path); {
-	case err == nil:
-		_ = os.Remove(f.Name()) // if it stays, whoever looks for old ones removes it
-		return nil
-	case !errors.Is(err, fs.ErrExist):
-		// A file system without hard links.
-		if _, err := os.Lstat(path); err != nil {
-			return Rename(f.Name(), path)
-		}
-	}
-	return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 }
 
 // checkName returns an error unless the open file f has its name still.
