@@ -63,6 +63,7 @@ func TestScripts(t *testing.T) {
 			"otherecr":        startOtherECR,
 			"otherregistry":   startOtherRegistry,
 			"countedregistry": startCountedRegistry,
+			"limitedregistry": startLimitedRegistry,
 			"requests":        compareRequests,
 			"clock":           moveClock,
 			"await":           awaitCall,

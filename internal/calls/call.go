@@ -32,7 +32,7 @@ type Call struct {
 func (c Caller) NewCall(op string) *Call { return &Call{Caller: c, Op: op, tries: retry.New(c.Policy)} }
 
 // Begin waits until the call may be sent, for the first time or again, and returns the context to send it with. The
-// error is that of the context, or a [*pace.ClosedError].
+// error is that of the context, or a [*retry.LimitError].
 func (c *Call) Begin(ctx context.Context) (context.Context, error) {
 	if err := c.tries.Wait(ctx); err != nil {
 		return nil, err

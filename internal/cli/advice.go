@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
@@ -83,6 +84,7 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 		refused    *registry.UnauthorizedError
 		deletion   *content.DeleteError
 		incomplete *content.IncompleteError
+		limit      *retry.LimitError
 	)
 	switch {
 	case errors.As(err, &repository):
@@ -92,6 +94,8 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	case errors.As(err, &tokens):
 		return fmt.Sprintf("if %s is the token server of that registry, allow it with %s=%s=%s, or with token_servers in the configuration file",
 			tokens.Server, settings.TokenServersVariable, tokens.Registry, tokens.Server)
+	case errors.As(err, &limit):
+		return "run it again then"
 	case errors.As(err, &refused):
 		return fmt.Sprintf("log in with `docker login %s`, or ask for access", refused.Registry)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/governance"
 	"github.com/ecrkit/ecrkit/internal/safetext"
@@ -129,6 +130,12 @@ func failureOf(object string, err error) *failure {
 	return &f
 }
 
+// isLimited reports whether err is that the limit of a registry is used up.
+func isLimited(err error) bool {
+	var limit *retry.LimitError
+	return errors.As(err, &limit)
+}
+
 // failureCode names the kind of an error. `ecrkit help exit-codes` lists them.
 func failureCode(err error) string {
 	var usage usageError
@@ -157,6 +164,8 @@ func failureCode(err error) string {
 		return "not-found"
 	case errors.Is(err, content.ErrUnsupported):
 		return "unsupported"
+	case isLimited(err):
+		return "rate-limit"
 	}
 	return "failed"
 }

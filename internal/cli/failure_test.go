@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -87,6 +88,7 @@ func TestFailure(t *testing.T) {
 		"gate":        gatef("x"),
 		"not-found":   &content.ImageNotFoundError{Place: "h/app", Image: "1"},
 		"unsupported": fmt.Errorf("x: %w", content.ErrUnsupported),
+		"rate-limit":  fmt.Errorf("x: %w", &retry.LimitError{}),
 		"failed":      errors.New("x"),
 		"interrupted": context.Canceled,
 	} {

@@ -44,7 +44,7 @@ func newMirrorCommand(app *App) *cobra.Command {
 	for _, command := range cmd.Commands() {
 		run := command.RunE
 		command.RunE = func(cmd *cobra.Command, args []string) error {
-			cmd.SetContext(app.patient(cmd.Context()))
+			cmd.SetContext(app.patient(cmd))
 			return run(cmd, args)
 		}
 	}

@@ -39,6 +39,10 @@ by itself which repositories are its own, those that share layers together, and 
 of the quotas of Amazon ECR. In a job of Kubernetes or AWS Batch, --shard auto takes the part from
 the environment. ecrkit mirror report merges what they print with --output json.
 
+If a source limits pulls, as Docker Hub does, it waits for up to a day, and says how long.
+--rate-limit 30m waits no longer than that, and --rate-limit fail not at all: an image for which it
+would have to wait fails (code rate-limit in the JSON), and the next run copies it.
+
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
 images, which have from, to, and what ecrkit copy prints of an image, or error, and failed: from, to
 and error of repositories that could not be compared. If some images
@@ -76,6 +80,7 @@ func (f *mirrorApplyFlags) add(cmd *cobra.Command, app *App) {
 	inGroup(cmd, groupTransfer, func() {
 		numberVar(cmd.Flags(), &f.atOnce, "repositories", 1, maxConnections, "number of repositories at once (default 8)")
 		addProgressFlag(cmd, app)
+		addRateLimitFlag(cmd)
 	})
 	inGroup(cmd, groupTrust, func() { f.trust.addPolicy(cmd) })
 	inGroup(cmd, groupRepository, func() { addRepositoryFlags(cmd, &f.settings) })

@@ -52,6 +52,10 @@ Each blob is written once, to its place. Before the set is complete, it is read 
 An export that was interrupted resumes when it is run again; one to stdout starts over. The same
 images make the same bytes.
 
+If a source limits pulls, as Docker Hub does, it waits for up to a day. --rate-limit 30m waits no
+longer than that, and --rate-limit fail not at all: the export fails, and resumes when it is run
+again.
+
 --parity adds files from which ecrkit mirror verify --repair rebuilds damaged ones: with 5%, a lost
 piece of a twentieth of the set, or many small ones. A lost part is rebuilt if it is no larger than
 that.
@@ -86,7 +90,10 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
 	cmd.Flags().BoolVar(&f.delta, "delta", false, "with --have: send only what has changed inside of layers, where they can be rebuilt exactly")
 	cmd.Flags().StringVar(&f.parity, "parity", "", "add parity that rebuilds this `share` of the set: 5%")
-	inGroup(cmd, groupTransfer, func() { addProgressFlag(cmd, app) })
+	inGroup(cmd, groupTransfer, func() {
+		addProgressFlag(cmd, app)
+		addRateLimitFlag(cmd)
+	})
 	inGroup(cmd, groupTrust, func() {
 		f.trust.addPolicy(cmd)
 		cmd.Flags().StringVar(&f.sign, "sign", "", "sign the set with this `KEY`: alias/NAME, an ARN or a file")

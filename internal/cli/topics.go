@@ -30,6 +30,7 @@ code is one of
   gate         exit code 5: a policy, a limit or a missing --force
   not-found    exit code 1: a repository, image or blob does not exist
   unsupported  exit code 1: content or an operation that is not supported
+  rate-limit   exit code 1: the limit of a registry is used up for longer than is waited for
   no-result    exit code 1: no result of a scan
   failed       exit code 1: any other error
   interrupted  exit code 130

@@ -82,40 +82,56 @@ func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts m
 	if err != nil {
 		return Inventory{}, err
 	}
-	found := map[string]map[digest.Digest]bool{}
+	v := NewInventory()
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(readersAtOnce)
-	for _, s := range selected {
-		src, err := o.Source(ctx, s.From)
-		if err != nil {
-			return Inventory{}, err
-		}
-		digests := map[digest.Digest]bool{}
-		found[s.Name] = digests
-		for _, image := range s.Images {
-			group.Go(func() error {
-				contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers, ReferrerFilter: s.ReferrerFilter})
-				if err != nil {
-					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				for _, blob := range contents.Blobs {
-					digests[blob.Digest] = true
-				}
-				return nil
-			})
-		}
+	group.SetLimit(repositoriesAtOnce)
+	for i, s := range selected {
+		selected[i] = mirror.SelectedRepository{} // is not needed any more when its blobs are known
+		group.Go(func() error {
+			digests, err := blobsOf(ctx, s, o)
+			mu.Lock()
+			defer mu.Unlock()
+			v.Repositories[s.Name] = digests
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return Inventory{}, err
 	}
-	v := NewInventory()
-	for name, digests := range found {
-		v.Repositories[name] = slices.Sorted(maps.Keys(digests))
-	}
 	return v, nil
+}
+
+// blobsOf returns the digests of the blobs of the selected images of a repository, sorted. Their manifests are read many at a time where
+// the registry has that.
+func blobsOf(ctx context.Context, s mirror.SelectedRepository, o mirror.Opener) ([]digest.Digest, error) {
+	sources, err := openSources(ctx, []mirror.SelectedRepository{s}, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	src := sources[0].memo
+	digests := map[digest.Digest]bool{}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(readersAtOnce)
+	for _, image := range s.Images {
+		group.Go(func() error {
+			contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(image.Digest), Referrers: s.Referrers, ReferrerFilter: s.ReferrerFilter})
+			if err != nil {
+				return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, blob := range contents.Blobs {
+				digests[blob.Digest] = true
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(digests)), nil
 }
 
 // Write writes the inventory as JSON.

@@ -212,8 +212,10 @@ func newBorrower(inventories []Inventory) borrower {
 // that has them.
 func (s Set) Borrowed() map[string][]digest.Digest {
 	from := map[string][]digest.Digest{}
+	listed := map[string]bool{}
 	for _, n := range s.Needs {
-		if n.From != "" && !slices.Contains(from[n.From], n.Digest) {
+		if key := n.From + " " + string(n.Digest); n.From != "" && !listed[key] {
+			listed[key] = true
 			from[n.From] = append(from[n.From], n.Digest)
 		}
 	}

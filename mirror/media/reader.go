@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
@@ -29,6 +30,40 @@ type Reader struct {
 	stream  *stream // nil if the set can be read at any offset
 	// rebuilder is nil unless Rebuild was called.
 	rebuilder *rebuilder
+
+	group  sync.Once
+	groups map[string]*repositoryImages // by repository
+}
+
+// repositoryImages are the images of a set that are of one repository.
+type repositoryImages struct {
+	order     []Image
+	images    map[digest.Digest]Image
+	tags      map[string]digest.Digest
+	referrers map[digest.Digest][]content.Descriptor // by what they refer to
+}
+
+// imagesOf returns the images of a repository, nil if there is none. They are grouped once: a set may have 100,000.
+func (r *Reader) imagesOf(repository string) *repositoryImages {
+	r.group.Do(func() {
+		r.groups = map[string]*repositoryImages{}
+		for _, image := range r.Images {
+			g := r.groups[image.Repository]
+			if g == nil {
+				g = &repositoryImages{images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}, referrers: map[digest.Digest][]content.Descriptor{}}
+				r.groups[image.Repository] = g
+			}
+			g.order = append(g.order, image)
+			g.images[image.Digest] = image
+			for _, tag := range image.Tags {
+				g.tags[tag] = image.Digest
+			}
+			if image.Subject != "" {
+				g.referrers[image.Subject] = append(g.referrers[image.Subject], image.descriptor())
+			}
+		}
+	})
+	return r.groups[repository]
 }
 
 // Open opens the set in a directory, or in one file. Each part must have its size; the bytes are checked
@@ -153,33 +188,21 @@ func (r *Reader) Repositories() (repositories [][2]string) {
 // Repository returns the images of one repository of the set. The error wraps [content.ErrNotFound] if
 // the set has none of it.
 func (r *Reader) Repository(repository string) (content.Source, error) {
-	view := &view{archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, needs: r.Needs, name: r.dir + " " + repository, images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}}
-	for _, image := range r.Images {
-		if image.Repository != repository {
-			continue
-		}
-		view.images[image.Digest] = image
-		view.order = append(view.order, image)
-		for _, tag := range image.Tags {
-			view.tags[tag] = image.Digest
-		}
-	}
-	if len(view.images) == 0 {
+	images := r.imagesOf(repository)
+	if images == nil {
 		return nil, fmt.Errorf("%s has no image of %s: %w", r.dir, repository, content.ErrNotFound)
 	}
-	return view, nil
+	return &view{repositoryImages: images, archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, needs: r.Needs, name: r.dir + " " + repository}, nil
 }
 
 // view is one repository of a set.
 type view struct {
+	*repositoryImages
 	archive   *archive.Archive
 	rebuilder *rebuilder
 	stream    *stream
 	needs     []RequiredBlob // sorted by digest
 	name      string
-	order     []Image
-	images    map[digest.Digest]Image
-	tags      map[string]digest.Digest
 }
 
 var (
@@ -279,13 +302,8 @@ func (v *view) Images(context.Context, content.TagFilter) iter.Seq2[content.Imag
 }
 
 // Referrers returns what refers to a manifest.
-func (v *view) Referrers(_ context.Context, subject digest.Digest) (referrers []content.Descriptor, err error) {
-	for _, image := range v.order {
-		if image.Subject == subject {
-			referrers = append(referrers, image.descriptor())
-		}
-	}
-	return referrers, nil
+func (v *view) Referrers(_ context.Context, subject digest.Digest) ([]content.Descriptor, error) {
+	return slices.Clone(v.referrers[subject]), nil
 }
 
 // Path is where the set is.

@@ -2,11 +2,13 @@ package registry
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +24,7 @@ type hub struct {
 	clock     retry.Clock
 	limit     int
 	remaining bool // it says how many are left
+	until     bool // it says with a refusal when the next pull is allowed
 	next      http.Handler
 
 	mu             sync.Mutex
@@ -43,8 +46,11 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		} else {
 			h.pulls++
 		}
-		left := h.limit - h.pulls
+		left, whole := h.limit-h.pulls, h.began.Add(hubWindow)
 		h.mu.Unlock()
+		if over && h.until {
+			w.Header().Set("Retry-After", fmt.Sprintf("%.0f", whole.Sub(h.clock.Now()).Seconds()+1))
+		}
 		w.Header().Set("ratelimit-limit", fmt.Sprintf("%d;w=%.0f", h.limit, hubWindow.Seconds()))
 		if h.remaining {
 			w.Header().Set("ratelimit-remaining", fmt.Sprintf("%d;w=%.0f", left, hubWindow.Seconds()))
@@ -58,21 +64,29 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r)
 }
 
+// start starts it, with a limit of pulls.
+func (h *hub) start(t *testing.T, clock retry.Clock, limit int) *httptest.Server {
+	t.Helper()
+	h.clock, h.limit = clock, limit
+	h.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+			_, _ = w.Write([]byte(emptyManifest))
+		}
+	})
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server
+}
+
 // TestHubLimit pulls 250 times from a registry that allows 100 pulls in six hours: with patience none fails.
 func TestHubLimit(t *testing.T) {
 	t.Parallel()
-	for _, remaining := range []bool{false, true} {
-		t.Run(fmt.Sprintf("remaining=%v", remaining), func(t *testing.T) {
+	for name, h := range map[string]*hub{"limit": {}, "remaining": {remaining: true}, "Retry-After": {until: true}} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := &fastclock.Clock{}
-			h := &hub{clock: clock, limit: 100, remaining: remaining, next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Method == http.MethodGet {
-					w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
-					_, _ = w.Write([]byte(emptyManifest))
-				}
-			})}
-			server := httptest.NewServer(h)
-			t.Cleanup(server.Close)
+			server := h.start(t, clock, 100)
 			limits := NewLimits()
 			limits.calls.Clock = clock
 			var mu sync.Mutex
@@ -121,6 +135,48 @@ func TestHubLimit(t *testing.T) {
 				t.Errorf("without patience it waited for %s", waited)
 			}
 		})
+	}
+}
+
+// TestHubLimitStrict has a bound for how long to wait: what would have to wait longer fails at once, also while others are under way.
+func TestHubLimitStrict(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]*hub{"limit": {}, "remaining": {remaining: true}, "Retry-After": {until: true}} {
+		for _, bound := range []time.Duration{0, time.Minute, 10 * time.Hour} {
+			t.Run(fmt.Sprint(name, " ", bound), func(t *testing.T) {
+				t.Parallel()
+				clock := &fastclock.Clock{}
+				h := &hub{remaining: h.remaining, until: h.until}
+				server := h.start(t, clock, 3)
+				limits := NewLimits()
+				limits.calls.Clock = clock
+				r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", nil)
+				r.ShareLimits(limits)
+				ctx := retry.WithPatience(retry.WithClock(t.Context(), clock), retry.Patience{Throttled: bound, Strict: true})
+				var group sync.WaitGroup
+				var pulled, limited atomic.Int64
+				for range 5 {
+					group.Go(func() {
+						_, err := r.Resolve(ctx, "1")
+						if limit := (*retry.LimitError)(nil); errors.As(err, &limit) && limit.Until.After(clock.Now()) {
+							limited.Add(1)
+						} else if err == nil {
+							pulled.Add(1)
+						} else {
+							t.Error(err)
+						}
+					})
+				}
+				group.Wait()
+				if bound > hubWindow {
+					if pulled.Load() != 5 {
+						t.Errorf("%d were pulled", pulled.Load())
+					}
+				} else if waited := clock.Jumped(); pulled.Load() != 3 || limited.Load() != 2 || waited > bound {
+					t.Errorf("%d were pulled, %d failed, after %s", pulled.Load(), limited.Load(), waited)
+				}
+			})
+		}
 	}
 }
 

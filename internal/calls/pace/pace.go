@@ -44,20 +44,10 @@ const (
 	forgotten = 5 * time.Minute
 	// window is for how long accepted calls are counted together.
 	window = 2 * time.Second
-	// longest is how far ahead a time may be, that the service has named, for which a call waits: a little further than a
-	// call is retried that was throttled ([retry.Policy].Throttled).
+	// longest is how far ahead a time may be, that the service has named, for which a call waits whose context has no
+	// [retry.Patience]: a little further than a call is retried that was throttled ([retry.Policy].Throttled).
 	longest = 11 * time.Minute
 )
-
-// ClosedError reports that the service wants no call of an operation before a time that is too far ahead to wait for.
-type ClosedError struct{ Until time.Time }
-
-func (e *ClosedError) Error() string {
-	return "the service wants no other call of this kind before " + e.Until.UTC().Format(time.RFC3339)
-}
-
-// Permanent makes the error final for [retry.Judge].
-func (e *ClosedError) Permanent() bool { return true }
 
 // Bucket paces the calls of one operation. It is safe for concurrent use.
 type Bucket struct {
@@ -121,7 +111,7 @@ func NewBucket(clock retry.Clock, rate float64) *Bucket {
 func (b *Bucket) size() float64 { return max(1, b.rate*burst) }
 
 // Wait waits until a call may be made, and returns the time for Done. The error is
-// that of the context, or a [*ClosedError].
+// that of the context, or a [*retry.LimitError].
 func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 	select {
 	case b.turn <- struct{}{}:
@@ -147,11 +137,11 @@ func (b *Bucket) Wait(ctx context.Context) (time.Time, error) {
 		if wait <= 0 {
 			return now, nil
 		}
-		if named && wait > longest {
+		if named && !retry.PatienceOf(ctx).Allows(wait, longest) {
 			if w != nil {
 				w.Ended(key, retry.Throttled, now.Add(wait))
 			}
-			return time.Time{}, &ClosedError{now.Add(wait)}
+			return time.Time{}, &retry.LimitError{Until: now.Add(wait)}
 		}
 		if named && w != nil {
 			w.Waits(key, retry.Throttled, now.Add(wait))

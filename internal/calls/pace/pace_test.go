@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
 // clock is the time of a synctest bubble.
@@ -201,7 +203,7 @@ func TestFarRetryAfter(t *testing.T) {
 		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() {
-				var closed *ClosedError
+				var closed *retry.LimitError
 				if _, err := b.Wait(t.Context()); !errors.As(err, &closed) || closed.Until.Before(until) {
 					t.Errorf("got %v", err)
 				}
@@ -216,4 +218,34 @@ func TestFarRetryAfter(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPatience has a service that wants no call for some hours: who has the patience waits, and who is strict does not even wait for
+// what others do.
+func TestPatience(t *testing.T) {
+	for _, c := range []struct {
+		patience retry.Patience
+		ahead    time.Duration
+		waits    bool
+	}{
+		{retry.Patience{Throttled: 24 * time.Hour}, 6 * time.Hour, true},
+		{retry.Patience{Throttled: 24 * time.Hour}, 25 * time.Hour, false},
+		{retry.Patience{Throttled: time.Hour, Strict: true}, 59 * time.Minute, true},
+		{retry.Patience{Throttled: time.Minute, Strict: true}, 2 * time.Minute, false},
+		{retry.Patience{Strict: true}, 10 * time.Second, false},
+		{retry.Patience{Strict: true}, 2 * time.Second, true}, // is no limit that is used up
+		{retry.Patience{}, 10 * time.Minute, true},
+		{retry.Patience{}, 12 * time.Minute, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := NewBucket(clock{}, 1)
+			began := time.Now()
+			b.Done(began, Throttled, began.Add(c.ahead))
+			_, err := b.Wait(retry.WithPatience(t.Context(), c.patience))
+			limit := (*retry.LimitError)(nil)
+			if took := time.Since(began); c.waits && (err != nil || took < c.ahead) || !c.waits && (took > 0 || !errors.As(err, &limit)) {
+				t.Errorf("%+v, %s ahead: waited for %s: %v", c.patience, c.ahead, took, err)
+			}
+		})
+	}
 }

@@ -104,7 +104,7 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 		t.delay(now, t.policy.backoff(t.throttles), notBefore)
 		most := t.policy.Throttled
 		if !notBefore.IsZero() {
-			most = max(most, PatienceOf(ctx).Throttled)
+			most = PatienceOf(ctx).most(notBefore.Sub(now), most)
 		}
 		again = t.next.Sub(t.throttled) <= most
 	case Transient:
@@ -160,7 +160,7 @@ func (t *Tries) Progress() {
 }
 
 // Do calls send until it succeeds or fails in a way that a retry does not change. An error after the last of
-// several tries is a [*GaveUp]. The context of send is one for which [IsRepeated] reports whether this is a retry.
+// several tries is a [*GaveUp], or a [*LimitError]. The context of send is one for which [IsRepeated] reports whether this is a retry.
 func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) error {
 	tries := New(p)
 	defer tries.End()
@@ -174,6 +174,9 @@ func Do(ctx context.Context, p Policy, send func(ctx context.Context) error) err
 			return err
 		}
 		if !tries.Again(ctx, v, notBefore) {
+			if v == Throttled && notBefore.Sub(ClockOf(ctx).Now()) > near {
+				return &LimitError{notBefore, err}
+			}
 			return &GaveUp{err}
 		}
 	}

@@ -76,6 +76,7 @@ func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 	}
 	for depth := 0; len(level) > 0 && depth <= content.MaxTreeDepth; depth++ {
 		var next []content.Descriptor
+		named := map[digest.Digest]bool{}
 		for _, root := range level {
 			m.manifests[root.Descriptor.Digest] = root
 			c, err := content.DecodeManifest(root.Content, root.Descriptor.MediaType)
@@ -83,7 +84,8 @@ func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 				return fmt.Errorf("%s@%s: %w", m.Source, root.Descriptor.Digest, err)
 			}
 			for _, d := range c.Manifests {
-				if _, known := m.manifests[d.Digest]; !known && !content.HasDescriptor(next, d) {
+				if _, known := m.manifests[d.Digest]; !known && !named[d.Digest] {
+					named[d.Digest] = true
 					next = append(next, d)
 				}
 			}
