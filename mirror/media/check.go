@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -29,12 +30,15 @@ func hashParts(ctx context.Context, ps parts, see func(p []byte) error) ([]diges
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", part.file.Name(), err)
 			}
-			h.Write(buffer[:n])
 			left -= int64(n)
+			var hashed sync.WaitGroup
+			hashed.Go(func() { h.Write(buffer[:n]) })
 			if see != nil {
-				if err := see(buffer[:n]); err != nil {
-					return nil, err
-				}
+				err = see(buffer[:n])
+			}
+			hashed.Wait()
+			if err != nil {
+				return nil, err
 			}
 		}
 		digests[i] = digest.NewDigest(digest.SHA256, h)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -15,14 +17,13 @@ import (
 // seal reads everything back, compares it with the plan, and renames the parts to their final names. A blob that is not
 // as it was sent is written again by the next export; the error wraps [content.ErrIntegrity].
 func (w *writer) seal(ctx context.Context) (Set, error) {
+	var syncing errgroup.Group // the disk writes while what it has got is read
 	for _, part := range w.parts {
-		if err := part.file.Sync(); err != nil {
-			return Set{}, err
-		}
+		syncing.Go(part.file.Sync)
 	}
 	check := &checker{plan: w.plan}
 	digests, err := hashParts(ctx, w.parts, check.see)
-	if err != nil {
+	if err := errors.Join(err, syncing.Wait()); err != nil {
 		return Set{}, err
 	}
 	if len(check.wrong) > 0 {
