@@ -210,7 +210,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			return done
 		}
 		if n%imagesRead == 0 {
-			manifests = readAhead(ctx, src, repositories[0].listed, images[n:min(n+imagesRead, len(images))])
+			manifests = readAhead(ctx, src, repositories[0], images[n:min(n+imagesRead, len(images))])
 		}
 		var destinations []transfer.Destination
 		var report []ImageResult
@@ -264,10 +264,13 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 // imagesRead is for how many images of a repository manifests are read at once: as many as ECR returns for one request.
 const imagesRead = 100
 
-// readAhead reads the manifests of images. It returns nil if one of them cannot be read: then each is read by itself, and
-// the copy of that one says why.
-func readAhead(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest) content.Source {
-	read, err := memo.New(ctx, src, listed, images, nil)
+// readAhead reads the manifests of images, unless only some platforms of each are copied. It returns nil if one of them
+// cannot be read: then each is read by itself, and the copy of that one says why.
+func readAhead(ctx context.Context, src content.Source, r Repository, images []digest.Digest) content.Source {
+	if len(r.platforms) > 0 {
+		images = nil
+	}
+	read, err := memo.New(ctx, src, r.listed, images, nil)
 	if err != nil {
 		return nil
 	}
