@@ -53,7 +53,8 @@ func (a AWS) now() time.Time {
 
 // Config returns the SDK's configuration for the region of r by the SDK's conventions
 // (environment of the process, shared config files) and by the rule for its
-// host. It makes no call. Errors come from [Explain].
+// host. It makes no call. Its credentials are read again when a file with access keys has others. Errors come from
+// [Explain].
 func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 	plan, err := a.Plan(ctx, r)
 	if err != nil {
@@ -63,7 +64,7 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, Explain(r, err)
 	}
-	cfg.Credentials = a.credentials(plan, cfg, 0)
+	cfg.Credentials = a.renewed(plan, a.credentials(plan, cfg, 0))
 	return cfg, nil
 }
 
