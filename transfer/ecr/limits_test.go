@@ -11,8 +11,8 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// TestPutImageRate puts manifests to a registry that throttles none. The first second's worth goes at the quota of AWS,
-// of which half may go at once; then they go faster and faster.
+// TestPutImageRate puts manifests to a registry that throttles none. The first three seconds' worth go at the quota of AWS,
+// of which half a second's worth may go at once; then they go faster and faster.
 func TestPutImageRate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, localecr.Options{})
@@ -33,11 +33,11 @@ func TestPutImageRate(t *testing.T) {
 		}
 		return clock.Now().Sub(began), clock.Jumped() - before
 	}
-	if took, waited := put(0, 11); took < 500*time.Millisecond || waited > 700*time.Millisecond {
-		t.Errorf("11 manifests went in %s, of which %s were waited for, want 10 a second", took, waited)
+	if took, waited := put(0, 31); took < 2400*time.Millisecond || waited > 2800*time.Millisecond {
+		t.Errorf("31 manifests went in %s, of which %s were waited for, want 10 a second", took, waited)
 	}
-	// At 10 a second they took ten seconds, at twice as many four times a second they take 1.2.
-	if took, waited := put(11, 111); took < time.Second || waited > 1500*time.Millisecond {
+	// At 10 a second they took ten seconds, at twice as many four times a second, up to 100 a second, they take 1.5.
+	if took, waited := put(31, 131); took < time.Second || waited > 2*time.Second {
 		t.Errorf("100 more went in %s, of which %s were waited for, want a rate that doubles four times a second", took, waited)
 	}
 }

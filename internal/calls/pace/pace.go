@@ -34,9 +34,9 @@ const (
 	recovery, search, probing = 0.05, 0.03, 0.002
 	// A service that has never throttled a call is asked for more: after patience seconds' worth of calls, the
 	// rate grows by discovery with each accepted call, and so doubles four times in a second.
-	patience, discovery = 1, 4 * math.Ln2
+	patience, discovery = 3, 4 * math.Ln2
 	// floor and ceiling are how far a rate may go, in first rates.
-	floor, ceiling = 0.01, 100
+	floor, ceiling = 0.01, 10
 	// burst is how many seconds' worth of calls may go at once: half of what the
 	// service allows if it allows a second's worth, as other processes call it too.
 	burst = 0.5

@@ -69,8 +69,7 @@ func TestKeepsToQuota(t *testing.T) {
 		"much lower quota":    {1000, 20, 20, 1000, 1, 0.15, 0.7},
 		"two processes":       {10, 10, 10, 600, 2, 0.1, 0.5},
 		"eight processes":     {100, 100, 100, 10000, 8, 0.1, 0.5},
-		"raised quota":        {10, 100, 100, 600, 1, 0.02, 0.7},
-		"no quota in effect":  {10, 1000, 100, 600, 1, 0, 0.15},
+		"raised quota":        {10, 100, 100, 600, 1, 0, 0.5},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
