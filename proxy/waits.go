@@ -56,12 +56,12 @@ type refusal struct {
 	timers  []*time.Timer
 }
 
-// watched returns a context for something that is done for clients. If gives is set, it ends when the registry has
+// watched returns a context for something that is done for clients. If bounded is set, it ends when the registry has
 // refused one of its requests for too long, with a cause for the client. done ends the watch.
-func (h *Handler) watched(ctx context.Context, host, kind string, gives bool) (_ context.Context, w *wait, done func()) {
+func (h *Handler) watched(ctx context.Context, host, kind string, bounded bool) (_ context.Context, w *wait, done func()) {
 	w = &wait{h: h, host: host, kind: kind, refused: map[any]*refusal{}}
 	cancel := func() {}
-	if gives {
+	if bounded {
 		ctx, w.giveUp = context.WithCancelCause(ctx)
 		cancel = func() { w.giveUp(context.Canceled) }
 	}
@@ -137,7 +137,7 @@ func (w *wait) begin() {
 	w.begun = true
 }
 
-// tooLong gives up, if r is still what a request waits for.
+// tooLong ends the wait, if r is still what a request waits for.
 func (w *wait) tooLong(key any, r *refusal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 
 // misplaced returns what to do about a file that does not exist: that stdin is not read where the file is "-", the order of
 // the arguments if another one is a file, which command takes the image that stands where a file is expected, and the file
-// beside it whose name is almost the same; "" if it is none of these.
+// beside it whose name is almost the same; "" otherwise.
 func misplaced(cmd *cobra.Command, err error) string {
 	var missing *fs.PathError
 	if !errors.As(err, &missing) || !errors.Is(missing, fs.ErrNotExist) {
@@ -94,7 +94,7 @@ func imageForFile(cmd *cobra.Command, image string) string {
 	return "a file is expected here, not the name of an image or a repository"
 }
 
-// nearFile returns the regular file in the directory of path whose name is almost that of path; "" if there is none.
+// nearFile returns the regular file in the directory of path whose name is almost that of path, or "".
 func nearFile(path string) string {
 	directory, name := filepath.Split(path)
 	entries, err := os.ReadDir(filepath.Clean(directory))

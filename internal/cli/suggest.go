@@ -103,7 +103,7 @@ var verbs = [][]string{
 	{"stop", "cancel", "abort", "end"},
 }
 
-// otherVerb returns the command below cmd that has another word for the same; "" if there is none.
+// otherVerb returns the command below cmd that has another word for the same, or "".
 func otherVerb(cmd *cobra.Command, word string) string {
 	for _, same := range verbs {
 		if !slices.Contains(same, strings.ToLower(word)) {

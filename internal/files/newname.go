@@ -11,13 +11,13 @@ type newName struct {
 	link, rename func(from, to string) error // that replace nothing
 }
 
-// give gives the open file f the name path, unless another file has it. f is closed in any case.
+// publish renames the open file f to path, unless another file has that name. f is closed in any case.
 //
 // FAT, exFAT and some file systems in user space have no hard links. Most of them, and all usual kernels, can rename a file
 // so that none is replaced. Where that is missing too, an empty file takes the name first, which only one writer can
 // create, and is then replaced: others may see it empty for a moment, and after a kill in this moment it stays so. To look
 // for the name and then rename would lose what another writer puts there in between.
-func (w newName) give(f *os.File, path string) error {
+func (w newName) publish(f *os.File, path string) error {
 	err := checkName(f)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

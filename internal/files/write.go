@@ -67,7 +67,7 @@ func (f *File) CommitNew() error { return f.commitNew(newName{os.Link, renameNew
 func (f *File) commitNew(way newName) error {
 	err := f.Sync()
 	if err == nil {
-		err = way.give(f.File, f.path)
+		err = way.publish(f.File, f.path)
 	}
 	if err := f.finish(err); err != nil {
 		return err

@@ -43,7 +43,7 @@ type repositoryImages struct {
 	referrers map[digest.Digest][]content.Descriptor // by what they refer to
 }
 
-// imagesOf returns the images of a repository, nil if there is none. They are grouped once: a set may have 100,000.
+// imagesOf returns the images of a repository, or nil. They are grouped once: a set may have 100,000.
 func (r *Reader) imagesOf(repository string) *repositoryImages {
 	r.group.Do(func() {
 		r.groups = map[string]*repositoryImages{}

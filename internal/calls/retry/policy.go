@@ -73,7 +73,7 @@ type Tries struct {
 	waited time.Duration // for the answers that did not come
 
 	next  time.Time // when it may be retried; the zero time is at once
-	watch Watch     // that was told of it; nil is none
+	watch Watch     // that was told to wait; nil before
 }
 
 // New returns the tries of one request.
