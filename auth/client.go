@@ -56,16 +56,7 @@ func (a AWS) now() time.Time {
 // host. It makes no call. Its credentials are read again when a file with access keys has others. Errors come from
 // [Explain].
 func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
-	plan, err := a.Plan(ctx, r)
-	if err != nil {
-		return aws.Config{}, err
-	}
-	cfg, _, err := a.configure(ctx, plan)
-	if err != nil {
-		return aws.Config{}, Explain(r, err)
-	}
-	cfg.Credentials = a.renewed(plan, a.credentials(plan, cfg, 0))
-	return cfg, nil
+	return a.config(ctx, r, func(ctx context.Context) (TokenPlan, error) { return a.Plan(ctx, r) })
 }
 
 // ConfigWithoutRegistry returns the SDK's configuration for calls that concern no
@@ -73,15 +64,23 @@ func (a AWS) Config(ctx context.Context, r Registry) (aws.Config, error) {
 // or the profile, and may be "". Credentials are found, and waited for, as [AWS.Config]
 // does. Errors come from [Explain].
 func (a AWS) ConfigWithoutRegistry(ctx context.Context) (aws.Config, error) {
-	plan, err := a.plan(ctx, Registry{}, func(context.Context, *TokenPlan, endpointSettings) error { return nil })
+	return a.config(ctx, Registry{}, func(ctx context.Context) (TokenPlan, error) {
+		plan, err := a.plan(ctx, Registry{}, func(context.Context, *TokenPlan, endpointSettings) error { return nil })
+		return plan, Explain(Registry{}, err)
+	})
+}
+
+// config sets up the SDK as planned, for calls about r.
+func (a AWS) config(ctx context.Context, r Registry, planned func(context.Context) (TokenPlan, error)) (aws.Config, error) {
+	plan, err := planned(ctx)
 	if err != nil {
-		return aws.Config{}, Explain(Registry{}, err)
+		return aws.Config{}, err
 	}
 	cfg, _, err := a.configure(ctx, plan)
 	if err != nil {
-		return aws.Config{}, Explain(Registry{}, err)
+		return aws.Config{}, Explain(r, err)
 	}
-	cfg.Credentials = a.credentials(plan, cfg, 0)
+	cfg.Credentials = a.renewed(plan, planned, a.credentials(plan, cfg, 0))
 	return cfg, nil
 }
 

@@ -17,17 +17,19 @@ const keyFilesMemory = 10 * time.Second
 // keyFiles are credentials that come from access keys in files. The SDK reads such keys once; tools that log people in
 // write new ones there every hour, while a mirror or a proxy runs.
 type keyFiles struct {
-	aws    AWS
-	looked time.Time
+	aws     AWS
+	planned func(context.Context) (TokenPlan, error)
 
 	mu       sync.Mutex
+	looked   time.Time // at the files
 	plan     TokenPlan
 	state    tokenfile.Snapshot
 	provider *credentialProvider
 }
 
 // renewed returns provider, or one that reads its files again if the plan's credentials begin with access keys in a file.
-func (a AWS) renewed(plan TokenPlan, provider *credentialProvider) aws.CredentialsProvider {
+// planned makes the plan again.
+func (a AWS) renewed(plan TokenPlan, planned func(context.Context) (TokenPlan, error), provider *credentialProvider) aws.CredentialsProvider {
 	if plan.Source.base != KindStatic || plan.Source.Profile == "" || a.options().Credentials != nil {
 		return provider
 	}
@@ -35,7 +37,7 @@ func (a AWS) renewed(plan TokenPlan, provider *credentialProvider) aws.Credentia
 	if err != nil {
 		return provider
 	}
-	return &keyFiles{aws: a, looked: a.now(), plan: plan, state: state, provider: provider}
+	return &keyFiles{aws: a, planned: planned, looked: a.now(), plan: plan, state: state, provider: provider}
 }
 
 // Retrieve returns the credentials of the files as they are, or were a few seconds ago.
@@ -63,7 +65,7 @@ func (k *keyFiles) current(ctx context.Context) *credentialProvider {
 		return k.provider
 	}
 	// A file that is only half written, or has another source of credentials now, changes nothing.
-	plan, err := k.aws.Plan(ctx, k.plan.Registry)
+	plan, err := k.planned(ctx)
 	if err != nil || !plan.Source.sameWay(k.plan.Source) {
 		return k.provider
 	}

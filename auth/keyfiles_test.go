@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // TestKeyFilesAreReadAgain has a tool write new access keys into the credentials file, as those do that log people in, while
@@ -40,12 +42,17 @@ func TestKeyFilesAreReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	others, err := AWS{Now: clock}.ConfigWithoutRegistry(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	expect := func(when, id string) {
 		t.Helper()
 		var group sync.WaitGroup
-		for range 4 {
+		for i := range 4 {
 			group.Go(func() {
-				got, err := cfg.Credentials.Retrieve(t.Context())
+				provider := []aws.CredentialsProvider{cfg.Credentials, others.Credentials}[i%2]
+				got, err := provider.Retrieve(t.Context())
 				if err != nil || got.AccessKeyID != id || got.SessionToken != "session of "+id {
 					t.Errorf("%s: got %q, %v; want %s", when, got.AccessKeyID, err, id)
 				}
