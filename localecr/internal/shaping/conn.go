@@ -24,9 +24,9 @@ type conn struct {
 	closed                              chan struct{}
 }
 
-func newConn(raw net.Conn, shape Shape) *conn {
+func newConn(raw net.Conn, shape Shape, spare *sync.Pool) *conn {
 	now := time.Now()
-	c := &conn{raw: raw, in: newLine(shape, now), out: newLine(shape, now), closed: make(chan struct{})}
+	c := &conn{raw: raw, in: newLine(shape, now, spare), out: newLine(shape, now, spare), closed: make(chan struct{})}
 	go c.receive()
 	go c.send()
 	return c

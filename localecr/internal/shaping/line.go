@@ -10,16 +10,20 @@ import (
 // maxPieces bounds what many tiny writes cost beside their bytes.
 const maxPieces = 2048
 
-// line is one direction of a link: a bounded ring of bytes, each piece with the
+// block is a part of the bytes on the way.
+type block [64 << 10]byte
+
+// line is one direction of a link: a bounded queue of bytes, each piece with the
 // time at which it may leave. One goroutine puts and one gets at a time.
 type line struct {
 	window, chunk int
+	spare         *sync.Pool    // of *block, which lines share: one that carries nothing holds none
 	space, data   chan struct{} // capacity 1: room was made, something was put
 
 	mu     sync.Mutex
 	pace   pacer
-	ring   []byte // grows up to window
-	head   int    // index of the oldest byte
+	blocks []*block
+	head   int // index of the oldest byte in the first block
 	size   int
 	pieces []piece
 	end    error // what get returns after the last byte, once endDue has come
@@ -32,8 +36,9 @@ type piece struct {
 	due  time.Time
 }
 
-func newLine(shape Shape, opened time.Time) *line {
+func newLine(shape Shape, opened time.Time, spare *sync.Pool) *line {
 	return &line{
+		spare:  spare,
 		window: shape.window(),
 		chunk:  shape.chunk(),
 		space:  make(chan struct{}, 1),
@@ -123,35 +128,43 @@ func (l *line) finish(err error) {
 func (l *line) fail(err error) {
 	l.mu.Lock()
 	if l.broken == nil {
-		l.broken, l.ring, l.pieces, l.size = err, nil, nil, 0
+		l.broken, l.blocks, l.pieces, l.size = err, nil, nil, 0
 	}
 	l.mu.Unlock()
 	signal(l.data)
 	signal(l.space)
 }
 
-// store appends p, which fits into the window, to the ring.
+// store appends p, which fits into the window.
 func (l *line) store(p []byte) {
-	if l.size+len(p) > len(l.ring) {
-		grown := make([]byte, min(l.window, max(2*len(l.ring), l.size+len(p), 4<<10)))
-		copied := copy(grown, l.ring[l.head:])
-		copy(grown[copied:], l.ring[:l.head])
-		l.ring, l.head = grown, 0
+	for len(p) > 0 {
+		at := (l.head + l.size) % len(block{})
+		if (l.head+l.size)/len(block{}) == len(l.blocks) {
+			l.blocks = append(l.blocks, l.newBlock())
+		}
+		n := copy(l.blocks[len(l.blocks)-1][at:], p)
+		l.size += n
+		p = p[n:]
 	}
-	tail := (l.head + l.size) % len(l.ring)
-	copied := copy(l.ring[tail:], p)
-	copy(l.ring, p[copied:])
-	l.size += len(p)
+}
+
+func (l *line) newBlock() *block {
+	if b, ok := l.spare.Get().(*block); ok {
+		return b
+	}
+	return new(block)
 }
 
 // take moves bytes of the oldest piece to p.
 func (l *line) take(p []byte) int {
 	first := &l.pieces[0]
-	n := min(len(p), first.size)
-	copied := copy(p[:n], l.ring[l.head:])
-	copy(p[copied:n], l.ring)
-	l.head = (l.head + n) % len(l.ring)
+	n := copy(p[:min(len(p), first.size)], l.blocks[0][l.head:])
+	l.head += n
 	l.size -= n
+	if l.head == len(block{}) || l.size == 0 {
+		l.spare.Put(l.blocks[0])
+		l.blocks, l.head = l.blocks[1:], 0
+	}
 	if first.size -= n; first.size == 0 {
 		l.pieces = l.pieces[1:]
 	}

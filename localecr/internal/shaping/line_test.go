@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 func TestLineKeepsTheBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(Shape{Latency: time.Millisecond, Rate: 1 << 20}, time.Now())
+		l := newLine(Shape{Latency: time.Millisecond, Rate: 1 << 20}, time.Now(), new(sync.Pool))
 		random := rand.New(rand.NewPCG(1, 2))
 		want := make([]byte, 3<<20)
 		for i := range want {
@@ -45,9 +46,15 @@ func TestLineKeepsTheBytes(t *testing.T) {
 				}
 				break
 			}
-			if len(l.ring) > l.window {
-				t.Fatalf("the ring has %d bytes", len(l.ring))
+			l.mu.Lock()
+			held := len(l.blocks) * len(block{})
+			l.mu.Unlock()
+			if held > l.window+2*len(block{}) {
+				t.Fatalf("the line holds %d bytes", held)
 			}
+		}
+		if len(l.blocks) > 0 {
+			t.Errorf("a line that carries nothing holds %d blocks", len(l.blocks))
 		}
 		if !bytes.Equal(got, want) {
 			t.Error("the bytes changed")
@@ -61,7 +68,7 @@ func TestLineKeepsTheBytes(t *testing.T) {
 
 func TestLineBoundsTinyPieces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(Shape{Latency: time.Second}, time.Now())
+		l := newLine(Shape{Latency: time.Second}, time.Now(), new(sync.Pool))
 		d := &deadline{}
 		d.set(time.Now().Add(time.Millisecond))
 		put := 0
@@ -70,15 +77,15 @@ func TestLineBoundsTinyPieces(t *testing.T) {
 				break
 			}
 		}
-		if put != maxPieces || len(l.ring) > 64<<10 {
-			t.Errorf("%d pieces in a ring of %d bytes", put, len(l.ring))
+		if put != maxPieces || len(l.blocks) != 1 {
+			t.Errorf("%d pieces in %d blocks", put, len(l.blocks))
 		}
 	})
 }
 
 func TestLineFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLine(Shape{Latency: time.Second}, time.Now())
+		l := newLine(Shape{Latency: time.Second}, time.Now(), new(sync.Pool))
 		results := make(chan error, 2)
 		go func() {
 			_, err := l.get(make([]byte, 1), nil)
@@ -106,7 +113,7 @@ func TestLineFails(t *testing.T) {
 // pipe is a shaped connection and its peer, which is not shaped.
 func pipe(shape Shape) (shaped *conn, peer net.Conn) {
 	a, b := net.Pipe()
-	return newConn(a, shape), b
+	return newConn(a, shape, new(sync.Pool)), b
 }
 
 // end closes both and waits for the goroutines, which need synctest's clock.

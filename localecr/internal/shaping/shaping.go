@@ -15,6 +15,7 @@ package shaping
 
 import (
 	"net"
+	"sync"
 	"time"
 )
 
@@ -65,12 +66,13 @@ func Listener(l net.Listener, shape Shape) net.Listener {
 	if shape.Latency <= 0 && shape.Rate <= 0 {
 		return l
 	}
-	return &listener{l, shape}
+	return &listener{l, shape, new(sync.Pool)}
 }
 
 type listener struct {
 	net.Listener
 	shape Shape
+	spare *sync.Pool // of the lines of all connections
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -83,5 +85,5 @@ func (l *listener) Accept() (net.Conn, error) {
 		// later. A failure leaves the rate right.
 		_ = tcp.SetReadBuffer(l.shape.window())
 	}
-	return newConn(raw, l.shape), nil
+	return newConn(raw, l.shape, l.spare), nil
 }
