@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
@@ -107,6 +109,7 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 		return report, err
 	}
 	sources := bySource(p.Repositories)
+	announced := writesByHost(sources)
 	results := make([][]ImageResult, len(sources))
 	if opts.Copy.AllConnections == 0 && len(sources) > 0 {
 		// Memory grows with the connections: all copies together have as many as one copy may have.
@@ -122,7 +125,7 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	group.SetLimit(opts.atOnce())
 	for i, repositories := range sources {
 		group.Go(func() error {
-			results[i] = applyRepository(ctx, repositories, o, opts)
+			results[i] = applyRepository(ctx, repositories, o, opts, announced)
 			return nil
 		})
 	}
@@ -170,9 +173,41 @@ func bySource(repositories []Repository) (groups [][]Repository) {
 	return groups
 }
 
+// writes are the requests that a plan sends to one registry, by operation.
+type writes struct {
+	calls map[string]int
+	once  sync.Once
+}
+
+// writesByHost adds the requests to each registry together.
+func writesByHost(sources [][]Repository) map[string]*writes {
+	all := map[string]*writes{}
+	for _, r := range slices.Concat(sources...) {
+		host := hostOf(r.To)
+		if all[host] == nil {
+			all[host] = &writes{calls: map[string]int{}}
+		}
+		addCalls(all[host].calls, r.writes)
+	}
+	return all
+}
+
+// announce tells the registry, of which target is the first repository, how much is to come.
+func (w *writes) announce(target content.Target) {
+	if expecter, ok := target.(content.WriteExpecter); ok {
+		w.once.Do(func() { expecter.ExpectWrites(w.calls) })
+	}
+}
+
+// hostOf returns the registry of a repository, HOST/REPOSITORY.
+func hostOf(repository string) string {
+	host, _, _ := strings.Cut(repository, "/")
+	return host
+}
+
 // applyRepository copies the images of one source repository, one after the other, so that what they
 // share is copied once; each to all destinations that want it.
-func applyRepository(ctx context.Context, repositories []Repository, o Opener, opts Options) (done []ImageResult) {
+func applyRepository(ctx context.Context, repositories []Repository, o Opener, opts Options, announced map[string]*writes) (done []ImageResult) {
 	fail := func(err error) []ImageResult {
 		for _, r := range repositories {
 			for _, image := range r.Images {
@@ -197,6 +232,7 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		if targets[i], err = o.Target(ctx, r.To); err != nil {
 			return fail(err)
 		}
+		announced[hostOf(r.To)].announce(targets[i])
 		if creator, ok := o.(Creator); ok && r.Create && r.Settings != nil {
 			if err := creator.Create(ctx, r.To, *r.Settings); err != nil {
 				return fail(err)

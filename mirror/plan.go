@@ -114,6 +114,7 @@ type Repository struct {
 	attached map[digest.Digest][]attachment
 	// listed are all images of the source; nil if it lists only tags, or if nothing is copied.
 	listed []content.Image
+	writes map[string]int // requests to the destination, by operation; nil if that is not known
 }
 
 // Image is an image that would be copied, or get tags.

@@ -256,7 +256,8 @@ func (r *Repository) count(ctx context.Context, src content.Source, source listi
 		addCalls(calls, e.EstimateReads(missing, 0))
 	}
 	if e, ok := target.(content.WriteEstimator); ok {
-		addCalls(calls, e.EstimateWrites(missing, manifests))
+		r.writes = e.EstimateWrites(missing, manifests)
+		addCalls(calls, r.writes)
 	}
 	return nil
 }

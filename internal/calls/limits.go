@@ -31,6 +31,20 @@ type Limits struct {
 // service says so.
 const otherQuota = 1000
 
+// Expect says how many calls of each operation are going to be made, see [pace.Bucket.Expect].
+func (l *Limits) Expect(calls map[string]int) {
+	sum := map[string]int{} // by the operation whose quota counts
+	for op, n := range calls {
+		if same, ok := l.Charged[op]; ok {
+			op = same
+		}
+		sum[op] += n
+	}
+	for op, n := range sum {
+		l.bucket(op).Expect(n)
+	}
+}
+
 // wait waits until a call of the operation may be made, and returns its time.
 func (l *Limits) wait(ctx context.Context, op string) (time.Time, error) {
 	return l.bucket(op).Wait(ctx)

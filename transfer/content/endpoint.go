@@ -243,6 +243,14 @@ type WriteEstimator interface {
 	EstimateWrites(missing []Descriptor, manifests int) map[string]int
 }
 
+// WriteExpecter is a [WriteEstimator] that paces its requests. When many are to come, it finds out sooner whether the
+// service allows more than usual.
+type WriteExpecter interface {
+	// ExpectWrites is called before the first of many images is written, with the number of requests for all of
+	// them, by operation as EstimateWrites returns it.
+	ExpectWrites(calls map[string]int)
+}
+
 // ReadEstimator is a [Source] that knows which requests it would send.
 type ReadEstimator interface {
 	// EstimateReads returns the number of requests, by operation, to read these blobs

@@ -26,6 +26,9 @@ func (e *Repository) EstimateWrites(missing []content.Descriptor, manifests int)
 	return calls
 }
 
+// ExpectWrites has the limits of the registry, which repositories share, prepared for so many requests.
+func (e *Repository) ExpectWrites(calls map[string]int) { e.caller().Limits.Expect(calls) }
+
 // EstimateReads counts the requests of a pull.
 func (e *Repository) EstimateReads(missing []content.Descriptor, connections int) map[string]int {
 	calls := map[string]int{}

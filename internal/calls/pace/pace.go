@@ -37,6 +37,9 @@ const (
 	patience, discovery = 3, 4 * math.Ln2
 	// floor and ceiling are how far a rate may go, in first rates.
 	floor, ceiling = 0.01, 10
+	// many is how many seconds' worth of calls have the service asked sooner and for more, with patienceOfMany and
+	// ceilingOfMany: what it may throttle then is a small part of them.
+	many, patienceOfMany, ceilingOfMany = 4, 1, 100
 	// burst is how many seconds' worth of calls may go at once: half of what the
 	// service allows if it allows a second's worth, as other processes call it too.
 	burst = 0.5
@@ -68,6 +71,8 @@ type Bucket struct {
 	crowded  time.Time     // when a call had to wait for its token
 	accepted counter
 	calls    int // that were accepted
+	patience float64
+	ceiling  float64 // in calls per second
 
 	throttledFrom, throttledTo time.Time // all calls that were answered between were throttled; zero if none was
 }
@@ -100,11 +105,22 @@ func (c *counter) rate(now time.Time) (rate float64, ok bool) {
 
 // NewBucket begins with rate calls per second.
 func NewBucket(clock retry.Clock, rate float64) *Bucket {
-	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	b := &Bucket{clock: clock, first: rate, rate: rate, known: rate, patience: patience, ceiling: rate * ceiling, turn: make(chan struct{}, 1), closed: make(chan struct{})}
 	b.filled = clock.Now()
 	b.accepted.began = b.filled
 	b.tokens = b.size()
 	return b
+}
+
+// Expect says that so many calls are going to be made. If they are many, it is tried sooner whether the service allows more
+// than the first rate.
+func (b *Bucket) Expect(calls int) {
+	if float64(calls) < many*b.first {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.patience, b.ceiling = patienceOfMany, b.first*ceilingOfMany
 }
 
 // size is how many tokens the bucket holds.
@@ -240,8 +256,8 @@ func (b *Bucket) raise(now time.Time) {
 	}
 	step := probing
 	switch {
-	case b.lowered.IsZero() && float64(b.calls) >= patience*b.first:
-		b.rate = min(b.rate+discovery, b.first*ceiling)
+	case b.lowered.IsZero() && float64(b.calls) >= b.patience*b.first:
+		b.rate = min(b.rate+discovery, b.ceiling)
 		return
 	case b.rate < b.known:
 		step = recovery
@@ -249,7 +265,7 @@ func (b *Bucket) raise(now time.Time) {
 		step = search
 	}
 	// At the full rate there are b.rate calls in a second.
-	b.rate = min(b.rate+step*b.known/b.rate, b.first*ceiling)
+	b.rate = min(b.rate+step*b.known/b.rate, b.ceiling)
 }
 
 func (b *Bucket) lower(sent, now time.Time) {

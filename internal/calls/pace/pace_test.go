@@ -57,19 +57,29 @@ func TestKeepsToQuota(t *testing.T) {
 		burst        int
 		calls        int
 		processes    int
+		expected     int
 		throttled    float64 // at most, of all calls
 		used         float64 // at least, of what is allowed
 	}{
-		"PutImage":            {10, 10, 10, 300, 1, 0.01, 0.9},
-		"long":                {10, 10, 10, 3000, 1, 0.01, 0.9},
-		"InitiateLayerUpload": {100, 100, 100, 3000, 1, 0.01, 0.9},
-		"UploadLayerPart":     {500, 500, 500, 10000, 1, 0.01, 0.9},
-		"no burst":            {10, 10, 1, 300, 1, 0.1, 0.6},
-		"lower quota":         {10, 2, 2, 200, 1, 0.15, 0.7},
-		"much lower quota":    {1000, 20, 20, 1000, 1, 0.15, 0.7},
-		"two processes":       {10, 10, 10, 600, 2, 0.1, 0.5},
-		"eight processes":     {100, 100, 100, 10000, 8, 0.1, 0.5},
-		"raised quota":        {10, 100, 100, 600, 1, 0, 0.5},
+		"PutImage":            {10, 10, 10, 300, 1, 0, 0.01, 0.9},
+		"long":                {10, 10, 10, 3000, 1, 0, 0.01, 0.9},
+		"InitiateLayerUpload": {100, 100, 100, 3000, 1, 0, 0.01, 0.9},
+		"UploadLayerPart":     {500, 500, 500, 10000, 1, 0, 0.01, 0.9},
+		"no burst":            {10, 10, 1, 300, 1, 0, 0.1, 0.6},
+		"lower quota":         {10, 2, 2, 200, 1, 0, 0.15, 0.7},
+		"much lower quota":    {1000, 20, 20, 1000, 1, 0, 0.15, 0.7},
+		"two processes":       {10, 10, 10, 600, 2, 0, 0.1, 0.5},
+		"eight processes":     {100, 100, 100, 10000, 8, 0, 0.1, 0.5},
+		"raised quota":        {10, 100, 100, 600, 1, 0, 0, 0.5},
+		"many calls":          {10, 10, 10, 300, 1, 300, 0.05, 0.9},
+		"a hundred":           {10, 10, 10, 100, 1, 100, 0.05, 0.9},
+		"fifty":               {10, 10, 10, 50, 1, 50, 0.1, 0.7},
+		"uploads":             {100, 100, 100, 460, 1, 460, 0.05, 0.8},
+		"many uploads":        {100, 100, 100, 4600, 1, 4600, 0.01, 0.9},
+		"uploads, no burst":   {100, 100, 1, 460, 1, 460, 0.05, 0.5},
+		"many, no burst":      {10, 10, 1, 300, 1, 300, 0.1, 0.6},
+		"many, processes":     {10, 10, 10, 600, 2, 300, 0.1, 0.5},
+		"many, raised quota":  {10, 500, 500, 2000, 1, 2000, 0.01, 0.5},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,6 +89,7 @@ func TestKeepsToQuota(t *testing.T) {
 				var group sync.WaitGroup
 				for p := range tt.processes {
 					b := NewBucket(clock{}, tt.first)
+					b.Expect(tt.expected)
 					todo := make(chan struct{}, tt.calls)
 					for range tt.calls / tt.processes {
 						todo <- struct{}{}
