@@ -19,6 +19,7 @@ type failure struct {
 	// retryAfter is when the client is asked to try again; 0 says nothing.
 	retryAfter time.Duration
 	cause      error // nil, or what the message is of
+	gone       bool  // the client went away
 }
 
 // Unwrap returns the cause.

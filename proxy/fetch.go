@@ -101,6 +101,8 @@ func (h *Handler) fill(ctx context.Context, src preparedSource, f *fetch) {
 	if err != nil {
 		if isDiskFailure(err) { // clients get the blob all the same, so nobody else would know
 			h.options.Logger.Warn("cache", "digest", f.d.Digest, "error", err.Error())
+		} else if ctx.Err() == nil { // to clients that have some bytes it is only a connection that ends
+			h.options.Logger.Warn("blob", "repository", src.repo.host+"/"+src.repo.name, "digest", f.d.Digest, "error", failureOf(kindBlobs, err).message)
 		}
 		f.file.discard()
 	} else if err := f.file.commit(); err != nil {

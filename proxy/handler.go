@@ -118,7 +118,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		h.metrics.request(t.kind, r.Method, answer)
 		h.options.Logger.Info("request", "method", r.Method, "host", t.host, "repository", t.repository, "kind", t.kind,
-			"reference", t.reference, "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
+			"reference", t.logged(), "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
 	}()
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	answer.Header().Set("X-Content-Type-Options", "nosniff") // what images contain is no page
@@ -154,7 +154,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	answer.begin = wait.begin
 	if err := wait.explain(ctx, h.route(answer, r.WithContext(ctx), t)); err != nil {
-		answer.fail(r, failureOf(t.kind, err))
+		answer.failUnlessGone(r, failureOf(t.kind, err))
 	}
 }
 

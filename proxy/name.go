@@ -109,6 +109,14 @@ func (t target) checkReference() *failure {
 	return nil
 }
 
+// logged returns the reference as the log has it. Who knows the ID of an upload can continue it.
+func (t target) logged() string {
+	if t.kind == kindUploads {
+		return ""
+	}
+	return t.reference
+}
+
 func (t target) isDigest() bool {
 	d, err := digest.Parse(t.reference)
 	return err == nil && d.Algorithm() == digest.SHA256

@@ -43,7 +43,9 @@ func (h *Handler) pass(w http.ResponseWriter, r *http.Request, src content.Sourc
 		_, err = io.Copy(w, body)
 	}
 	if err != nil {
-		h.options.Logger.Warn("blob", "digest", d.Digest, "error", failureOf(kindBlobs, err).message)
+		if r.Context().Err() == nil { // otherwise the client went away
+			h.options.Logger.Warn("blob", "digest", d.Digest, "error", failureOf(kindBlobs, err).message)
+		}
 		panic(http.ErrAbortHandler)
 	}
 	return nil

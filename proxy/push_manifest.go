@@ -22,7 +22,7 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 	case errors.Is(err, content.ErrIntegrity):
 		return &failure{status: http.StatusRequestEntityTooLarge, code: "MANIFEST_INVALID", message: fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}
 	case err != nil:
-		return &failure{status: http.StatusBadRequest, code: "MANIFEST_INVALID", message: body.brokenOff("manifest")}
+		return &failure{status: http.StatusBadRequest, code: "MANIFEST_INVALID", message: body.brokenOff("manifest"), gone: isBrokenOff(body.err)}
 	}
 	d, tag := digest.FromBytes(data), t.reference
 	if t.isDigest() {

@@ -240,7 +240,7 @@ func (u *upload) receive(w http.ResponseWriter, r *http.Request) error {
 	}
 	u.end()
 	if body.err != nil {
-		return &failure{status: http.StatusBadRequest, code: "BLOB_UPLOAD_INVALID", message: body.brokenOff("blob")}
+		return &failure{status: http.StatusBadRequest, code: "BLOB_UPLOAD_INVALID", message: body.brokenOff("blob"), gone: isBrokenOff(body.err)}
 	}
 	// A client that is still sending would not read the answer.
 	_, _ = io.CopyN(io.Discard, body, maxDrained)
