@@ -52,15 +52,19 @@ func (f *textFile) save() (FileState, error) {
 		if err := os.Remove(f.path); err != nil {
 			return "", err
 		}
-		_ = os.Remove(filepath.Dir(f.path)) // stays unless it is empty
+		removeDirs(filepath.Dir(f.path))
 		return Removed, nil
 	}
 	mode := fs.FileMode(0o644)
 	info, err := os.Stat(f.path)
 	if err == nil {
 		mode = info.Mode().Perm()
-	} else if err := os.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+	} else if err := makeDirs(filepath.Dir(f.path)); err != nil {
 		return "", err
 	}
-	return Written, files.Replace(f.path, f.text, mode, info)
+	if err := files.Replace(f.path, f.text, mode, info); err != nil {
+		removeDirs(filepath.Dir(f.path))
+		return "", err
+	}
+	return Written, nil
 }

@@ -37,16 +37,20 @@ func (s *Setup) write(t *testing.T, path, text string) {
 	}
 }
 
-// tree returns all files below the root, by path.
+// tree returns all files and directories below the root, by path.
 func (s *Setup) tree(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	err := filepath.WalkDir(s.Root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
 		}
-		data, err := os.ReadFile(path)
 		name, _ := filepath.Rel(s.Root, path)
+		if d.IsDir() {
+			all[filepath.ToSlash(name)+"/"] = ""
+			return nil
+		}
+		data, err := os.ReadFile(path)
 		all[filepath.ToSlash(name)] = string(data)
 		return err
 	})
@@ -360,6 +364,49 @@ func TestRemoveOne(t *testing.T) {
 		}
 		if state, _, err := s.Check(registry); state != NotConfigured || err != nil {
 			t.Errorf("%s: what was removed is %q, %v", engine, state, err)
+		}
+	}
+}
+
+// TestOthersDirectories removes what was set up in directories that are not ours, or have something else: they stay.
+func TestOthersDirectories(t *testing.T) {
+	t.Parallel()
+	for engine, file := range map[Engine]string{Docker: "etc/docker/certs.d/" + registry + "/hosts.toml", Podman: podmanPath, Containerd: hostsPath, BuildKit: buildPath} {
+		for _, above := range []int{1, 2, 3} { // of the file is an empty directory
+			s := newSetup(t, engine, address, true)
+			dir := file
+			for range above {
+				dir = filepath.Dir(dir)
+			}
+			if err := os.MkdirAll(s.path(dir), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			before := s.tree(t)
+			for _, host := range []string{registry, local} {
+				if _, err := s.Set(host); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, host := range []string{registry, local} {
+				if _, err := s.Remove(host); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if after := s.tree(t); !same(before, after) {
+				t.Errorf("%s in %s: before %q, after %q", engine, dir, before, after)
+			}
+		}
+		s := newSetup(t, engine, address, true)
+		if _, err := s.Set(registry); err != nil {
+			t.Fatal(err)
+		}
+		mine := filepath.Dir(file) + "/mine"
+		s.write(t, mine, "text")
+		if _, err := s.Remove(registry); err != nil {
+			t.Fatal(err)
+		}
+		if s.tree(t)[filepath.ToSlash(mine)] != "text" {
+			t.Errorf("%s: %s is gone: %q", engine, mine, s.tree(t))
 		}
 	}
 }
