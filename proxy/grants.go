@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// maxGranted bounds the manifests, the tags and the blobs each of one repository.
+	// maxGranted bounds the manifests, the tags and the blobs each of one repository. The blobs of one manifest may be more.
 	maxGranted = 20_000
 	// maxGrantFile bounds the file of one repository in bytes.
 	maxGrantFile = 16 << 20
@@ -138,12 +138,15 @@ func (g *grants) add(m content.Manifest, why grant) {
 	if err != nil {
 		return
 	}
-	g.expanded[m.Descriptor.Digest] = why.Demand
 	for _, d := range named.Manifests {
 		g.put(d.Digest, grant{why.Demand, true})
 	}
+	if len(g.blobs)+len(named.Blobs) > maxGranted { // not in the middle of the blobs of one image
+		clear(g.blobs)
+		clear(g.expanded)
+	}
+	g.expanded[m.Descriptor.Digest] = why.Demand
 	for _, d := range named.Blobs {
-		bound(g.blobs)
 		g.blobs[d.Digest] = blobGrant{d.Size, why.Demand}
 	}
 }
@@ -161,7 +164,9 @@ func (g *grants) addBlob(d digest.Digest, size int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if _, ok := g.blobs[d]; !ok {
-		bound(g.blobs)
+		if bound(g.blobs) {
+			clear(g.expanded)
+		}
 		g.blobs[d] = blobGrant{Size: size}
 	}
 }

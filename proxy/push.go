@@ -119,7 +119,7 @@ func (h *Handler) mount(ctx context.Context, dst content.Target, t target, d dig
 	if !ok {
 		return false, nil
 	}
-	src, err := h.source(ctx, h.repository(source))
+	src, err := h.listed(ctx, source)
 	if err != nil {
 		return false, nil // its bytes can be sent
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -24,9 +25,18 @@ func writeJSON(w http.ResponseWriter, r *http.Request, mediaType string, data []
 	}
 }
 
+// listed opens a repository of which lists are answered: none of one from which the policy takes no image.
+func (h *Handler) listed(ctx context.Context, t target) (content.Source, error) {
+	repo := h.repository(t)
+	if _, err := h.demand(ctx, repo); err != nil {
+		return nil, err
+	}
+	return h.source(ctx, repo)
+}
+
 // tags answers with the tags: those behind the parameter last, n at most.
 func (h *Handler) tags(w http.ResponseWriter, r *http.Request, t target) error {
-	src, err := h.source(r.Context(), h.repository(t))
+	src, err := h.listed(r.Context(), t)
 	if err != nil {
 		return err
 	}
@@ -66,7 +76,7 @@ func (h *Handler) tags(w http.ResponseWriter, r *http.Request, t target) error {
 
 // referrers answers with what refers to a manifest, of one artifact type if that is asked for.
 func (h *Handler) referrers(w http.ResponseWriter, r *http.Request, t target) error {
-	src, err := h.source(r.Context(), h.repository(t))
+	src, err := h.listed(r.Context(), t)
 	if err != nil {
 		return err
 	}
