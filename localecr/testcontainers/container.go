@@ -12,7 +12,7 @@ import (
 // port is where the image serves the AWS API and the registry.
 const port = "4510/tcp"
 
-// startTime is how long the container may take until it is ready.
+// startTime is how long the container or program may take until it is ready.
 const startTime = time.Minute
 
 // A Container is a local ECR in a container.
