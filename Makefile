@@ -58,7 +58,7 @@ interop: ## test the binaries with docker, podman, containerd, skopeo, aws CLI, 
 	$(GO) run ./internal/tools/image -o bin/image
 	$(GO) test -C internal/test/stack -tags interop -run '^TestImage$$' -count=1 . -args -image "$(abspath bin/image)"
 
-interop-engines: ## pull and push through the proxy with the newest containerd, BuildKit and Docker (as root; builds them first, in many minutes)
+interop-engines: ## pull and push through the proxy with the newest containerd, BuildKit and Docker, and nerdctl (as root; builds them first, in many minutes)
 	$(GO) test -tags interop,trial -count=1 -timeout 60m -run '^TestTrialEngines$$' ./internal/test/interop/
 
 # ZIP is the archive to test, as `make release` writes it. Without it, the programs are built in the same way.

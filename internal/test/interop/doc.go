@@ -10,5 +10,5 @@
 // client that is missing is a failure: no test is skipped.
 //
 // TestTrialEngines, which `make interop-engines` runs, builds the newest containerd, BuildKit and Docker from
-// bench/engines/go.mod and bench/docker/go.mod and has them pull and push through `ecrkit proxy`.
+// bench/engines/go.mod, bench/docker/go.mod and bench/nerdctl/go.mod and has them pull and push through `ecrkit proxy`.
 package interop

@@ -41,7 +41,8 @@ func TestTrialEngines(t *testing.T) {
 		"bench/engines": {"github.com/containerd/containerd/v2/cmd/containerd", "github.com/containerd/containerd/v2/cmd/ctr",
 			"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", "github.com/moby/buildkit/cmd/buildkitd",
 			"github.com/moby/buildkit/cmd/buildctl", "./cripull"},
-		"bench/docker": {"github.com/moby/moby/v2/cmd/dockerd"},
+		"bench/docker":  {"github.com/moby/moby/v2/cmd/dockerd"},
+		"bench/nerdctl": {"github.com/containerd/nerdctl/v2/cmd/nerdctl"},
 	} {
 		if err := buildPeer(t, s.bin, module, packages...); err != nil {
 			t.Fatal(err)
@@ -140,8 +141,8 @@ func (n *newest) wantOneFetch(t *testing.T, cached bool) {
 	}
 }
 
-// testContainerd pulls by containerd's transfer service, which reads a layer in chunks, by the client of ctr, and as
-// the kubelet does.
+// testContainerd pulls by containerd's transfer service, which reads a layer in chunks, by the client of ctr, by nerdctl,
+// and as the kubelet does.
 func (n *newest) testContainerd(t *testing.T) {
 	n.setup(t, "containerd")
 	hosts, socket := n.root+"/etc/containerd/certs.d", n.dir+"/c.sock"
@@ -168,6 +169,7 @@ state = %[2]q
 	pulls := []struct{ name, line, remove string }{
 		{"transfer service", ctr + "pull --snapshotter native --hosts-dir " + hosts, ctr + "rm --sync"},
 		{"client", ctr + "pull --local --snapshotter native --hosts-dir " + hosts, ctr + "rm --sync"},
+		{"nerdctl", "nerdctl --address " + socket + " --data-root " + n.dir + "/nerdctl --snapshotter native --hosts-dir " + hosts + " pull --quiet", ctr + "rm --sync"},
 		{"CRI", "cripull " + socket, "ctr --namespace k8s.io --address " + socket + " images rm --sync"},
 	}
 	n.calls(t)
