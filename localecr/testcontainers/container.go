@@ -3,6 +3,7 @@ package testcontainers
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/testcontainers/testcontainers-go"
@@ -26,7 +27,8 @@ type Container struct {
 //
 //	Run(ctx, "ecrkit-local", testcontainers.WithCmdArgs("--quotas", "default"))
 //
-// The result is not nil if the container was created, even after an error: the caller terminates it.
+// The result is not nil if the container was created, even after an error: the caller terminates it. The error quotes the
+// end of its messages.
 func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustomizer) (*Container, error) {
 	opts = append([]testcontainers.ContainerCustomizer{
 		testcontainers.WithExposedPorts(port),
@@ -42,7 +44,25 @@ func Run(ctx context.Context, img string, opts ...testcontainers.ContainerCustom
 		}}}
 	}
 	if err != nil {
-		return c, fmt.Errorf("run the local ECR: %w", err)
+		return c, fmt.Errorf("run the local ECR: %w%s", err, messages(ctx, started))
 	}
 	return c, nil
+}
+
+// messages returns what a container has written, on lines of its own; "" if that is not known.
+func messages(ctx context.Context, c *testcontainers.DockerContainer) string {
+	if c == nil {
+		return ""
+	}
+	logs, err := c.Logs(ctx)
+	if err != nil {
+		return ""
+	}
+	defer logs.Close()
+	var last lastBytes
+	_, _ = io.Copy(&last, logs) // of a part of them the error has that part
+	if text := last.String(); text != "" {
+		return "\n" + text
+	}
+	return ""
 }

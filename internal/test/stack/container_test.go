@@ -159,7 +159,7 @@ func TestImage(t *testing.T) {
 		if broken != nil {
 			tc.CleanupContainer(t, broken)
 		}
-		if err == nil || !strings.Contains(err.Error(), "exited with code 2") {
+		if err == nil || !strings.Contains(err.Error(), "missing.yaml") {
 			t.Errorf("a mistake in the arguments: %v", err)
 		}
 	})
