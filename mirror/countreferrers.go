@@ -74,7 +74,7 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 		at, changes := places[d]
 		if !changes {
 			at = len(r.Images)
-			r.Images = append(r.Images, Image{Digest: d, Tags: []TagChange{}})
+			r.Images = append(r.Images, newImage(d, arrives[d]))
 		}
 		r.Images[at].Referrers, r.Images[at].ReferrerTypes = n, byType
 	}

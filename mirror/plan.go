@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -120,7 +121,10 @@ type Repository struct {
 // Image is an image that would be copied, or get tags.
 type Image struct {
 	Digest digest.Digest `json:"digest"` // at the source
-	Tags   []TagChange   `json:"tags"`
+	// Arrives is the digest at the destination, if it is another one: with a choice of platforms, that of the one image, or
+	// of a new index of several.
+	Arrives digest.Digest `json:"arrives,omitempty"`
+	Tags    []TagChange   `json:"tags"`
 	// Referrers is how many of those that refer to it are missing; those of its platforms are included.
 	Referrers int `json:"referrers,omitempty"`
 	// ReferrerTypes is how many of them have which artifact type; "unknown" is where the list has none,
@@ -162,6 +166,9 @@ func (i Image) Copied() (tags []string) {
 	return tags
 }
 
+// AtDestination returns the digest of the image at the destination.
+func (i Image) AtDestination() digest.Digest { return cmp.Or(i.Arrives, i.Digest) }
+
 // Copies reports whether anything of the image would be copied.
 func (i Image) Copies() bool { return len(i.Tags) == 0 || len(i.Copied()) > 0 || i.Referrers > 0 }
 
@@ -199,7 +206,7 @@ func (p Plan) Err() error {
 		for _, image := range r.Images {
 			for _, t := range image.Tags {
 				if t.Action == Conflict {
-					conflicts = append(conflicts, &content.ConflictError{Image: r.To + ":" + t.Tag, Have: t.Previous, Want: image.Digest})
+					conflicts = append(conflicts, &content.ConflictError{Image: r.To + ":" + t.Tag, Have: t.Previous, Want: image.AtDestination()})
 				}
 			}
 		}

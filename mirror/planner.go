@@ -158,7 +158,7 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 		return err
 	}
 	for _, d := range order {
-		image := Image{Digest: d, Tags: []TagChange{}}
+		image := newImage(d, arrives[d])
 		for _, tag := range wanted[d] {
 			change, equal := occupied.change(tag, arrives[d])
 			if equal {
@@ -178,11 +178,24 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 		}
 	}
 	if p.opts.Prune != nil {
-		if err := p.prune(ctx, target, &there, r, kept{tags: occupied.names(order, wanted, arrives), images: slices.Collect(maps.Values(arrives))}); err != nil {
+		selected := kept{tags: occupied.names(order, wanted, arrives), images: slices.Collect(maps.Values(arrives))}
+		arriving := func() (map[digest.Digest]content.ManifestContents, error) {
+			return r.arriving(ctx, src, &source.listing, &there)
+		}
+		if err := p.prune(ctx, target, &there, r, selected, arriving); err != nil {
 			return fmt.Errorf("what to delete: %w", err)
 		}
 	}
 	return r.count(ctx, src, source.listing, target, calls)
+}
+
+// newImage is an image without changes yet; arrives is its digest at the destination.
+func newImage(d, arrives digest.Digest) Image {
+	image := Image{Digest: d, Tags: []TagChange{}}
+	if arrives != d {
+		image.Arrives = arrives
+	}
+	return image
 }
 
 // choosePlatforms finds out which digests the images have when only some platforms are copied.
@@ -194,7 +207,11 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Re
 			return fmt.Errorf("%s@%s: %w", r.From, d, err)
 		}
 		arrives[d] = contents.Root.Descriptor.Digest
-		r.chosen[d] = chosen{contents.Blobs, len(contents.Manifests)}
+		of := chosen{blobs: contents.Blobs}
+		for _, m := range contents.Manifests {
+			of.manifests = append(of.manifests, m.Descriptor)
+		}
+		r.chosen[d] = of
 	}
 	return nil
 }
@@ -202,14 +219,14 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Re
 // chosen is what is copied of an image of which some platforms were chosen.
 type chosen struct {
 	blobs     []content.Descriptor
-	manifests int
+	manifests []content.Descriptor
 }
 
 // chosenBlobs returns the blobs of images, each once, and the number of their manifests.
 func (r *Repository) chosenBlobs(roots []digest.Digest) (blobs []content.Descriptor, manifests int) {
 	seen := map[digest.Digest]bool{}
 	for _, d := range roots {
-		manifests += r.chosen[d].manifests
+		manifests += len(r.chosen[d].manifests)
 		for _, blob := range r.chosen[d].blobs {
 			if !seen[blob.Digest] {
 				seen[blob.Digest] = true

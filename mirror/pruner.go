@@ -20,8 +20,8 @@ type kept struct {
 }
 
 // prune finds out what r has beside the selected images and what is protected. What it cannot find out is
-// an error: nothing is deleted on a guess.
-func (p *planner) prune(ctx context.Context, target content.Target, there *listing, r *Repository, selected kept) error {
+// an error: nothing is deleted on a guess. arriving returns the indexes that the copies bring, see [Repository.arriving].
+func (p *planner) prune(ctx context.Context, target content.Target, there *listing, r *Repository, selected kept, arriving func() (map[digest.Digest]content.ManifestContents, error)) error {
 	if r.Create {
 		return nil
 	}
@@ -32,7 +32,7 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 	if len(selected.images) == 0 {
 		return fmt.Errorf("%w: everything in %s would be deleted", ErrTooFewTags, r.To)
 	}
-	s := pruner{images: r.afterMoves(there.images), contents: there.trees.contents, rules: p.config.Prune, now: p.opts.now(), kept: map[digest.Digest]bool{}, keptTags: map[string]bool{}}
+	s := pruner{images: r.afterMoves(there.images), rules: p.config.Prune, now: p.opts.now(), kept: map[digest.Digest]bool{}, keptTags: map[string]bool{}}
 	if err := s.protect(r.To, selected, p.config.Prune, p.opts.Prune.InUse); err != nil {
 		return err
 	}
@@ -52,9 +52,49 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 	if err := there.trees.read(ctx, src, indexes, nil); err != nil {
 		return err
 	}
+	s.contents = maps.Clone(there.trees.contents)
+	brought, err := arriving()
+	if err != nil {
+		return err
+	}
+	maps.Copy(s.contents, brought)
+	for _, attached := range r.attached {
+		for _, a := range attached {
+			s.roots = append(s.roots, a.digest)
+		}
+	}
 	s.link()
 	r.Delete = s.deletions()
 	return nil
+}
+
+// arriving returns what the images name that will be copied: an image that the destination has without need of it is needed
+// once its index is there.
+func (r *Repository) arriving(ctx context.Context, src content.Source, source, there *listing) (map[digest.Digest]content.ManifestContents, error) {
+	brought := map[digest.Digest]content.ManifestContents{}
+	var roots []digest.Digest
+	for _, image := range r.Images {
+		_, present := there.images[image.AtDestination()]
+		switch {
+		case present || !image.Copies():
+		case r.chosen != nil:
+			brought[image.AtDestination()] = content.ManifestContents{Manifests: r.chosen[image.Digest].manifests}
+		default:
+			roots = append(roots, image.Digest)
+		}
+	}
+	if len(roots) == 0 {
+		return brought, nil
+	}
+	if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
+		return nil, err
+	}
+	for _, root := range roots {
+		for _, d := range source.trees.under(root) {
+			brought[d] = source.trees.contents[d]
+		}
+	}
+	return brought, nil
 }
 
 // afterMoves returns the images without the tags that will be moved to others.
@@ -83,6 +123,7 @@ type pruner struct {
 	keptTags map[string]bool
 	roots    []digest.Digest
 	belongs  map[digest.Digest][]digest.Digest // what an image needs or has attached
+	subjects [][2]digest.Digest                // an image, and what it refers to
 }
 
 // protect notes which tags and images stay.
@@ -145,11 +186,10 @@ func (s *pruner) link() {
 			add(d, child.Digest)
 		}
 	}
-	var subjects [][2]digest.Digest
 	for d, image := range s.images {
 		if image.Subject != "" {
 			add(image.Subject, d)
-			subjects = append(subjects, [2]digest.Digest{d, image.Subject})
+			s.subjects = append(s.subjects, [2]digest.Digest{d, image.Subject})
 		}
 		for _, tag := range image.Tags {
 			subject, _, ok := content.ParseDigestTag(tag)
@@ -163,10 +203,15 @@ func (s *pruner) link() {
 			}
 		}
 	}
-	s.follow(s.roots, s.kept)
+	s.keep(s.roots)
+}
+
+// keep keeps images, and all that belongs to them.
+func (s *pruner) keep(images []digest.Digest) {
+	s.follow(images, s.kept)
 	for again := true; again; { // a kept signature keeps what it is of
 		again = false
-		for _, pair := range subjects {
+		for _, pair := range s.subjects {
 			if _, there := s.images[pair[1]]; there && s.kept[pair[0]] && !s.kept[pair[1]] {
 				again = true
 				s.follow([]digest.Digest{pair[1]}, s.kept)
@@ -185,14 +230,43 @@ func (s *pruner) follow(from []digest.Digest, to map[digest.Digest]bool) {
 	}
 }
 
-// deletions returns what goes, in the order of the digests.
-func (s *pruner) deletions() (deletions []Deletion) {
+// gone returns what is not kept and goes, with all that belongs to it.
+func (s *pruner) gone() map[digest.Digest]bool {
 	gone := map[digest.Digest]bool{}
 	for d, image := range s.images {
 		old := image.PushedAt != nil && s.now.Sub(*image.PushedAt) > untaggedAge
 		if !s.kept[d] && (len(image.Tags) > 0 || s.rules.Untagged && old) {
 			s.follow([]digest.Digest{d}, gone)
 		}
+	}
+	for d := range s.kept {
+		delete(gone, d)
+	}
+	return gone
+}
+
+// neededOf returns those of the images to be deleted that belong to one which stays only because it has no tag. Amazon ECR
+// does not delete an image before its index.
+func (s *pruner) neededOf(gone map[digest.Digest]bool) (needed []digest.Digest) {
+	for d := range s.images {
+		if s.kept[d] || gone[d] {
+			continue
+		}
+		for _, other := range s.belongs[d] {
+			if gone[other] {
+				needed = append(needed, other)
+			}
+		}
+	}
+	return needed
+}
+
+// deletions returns what goes, in the order of the digests.
+func (s *pruner) deletions() (deletions []Deletion) {
+	gone := s.gone()
+	for needed := s.neededOf(gone); len(needed) > 0; needed = s.neededOf(gone) {
+		s.keep(needed)
+		gone = s.gone()
 	}
 	for _, d := range slices.Sorted(maps.Keys(s.images)) {
 		image := s.images[d]

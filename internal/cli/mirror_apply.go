@@ -179,7 +179,7 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	var text strings.Builder
 	images := []image{}
 	copied := 0
-	var foreign []mirror.ImageResult
+	var foreign, chosen []mirror.ImageResult
 	for _, m := range report.Images {
 		entry := image{ImageResult: m}
 		if m.Err != nil {
@@ -189,6 +189,9 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 			copied++
 			if len(m.Foreign) > 0 {
 				foreign = append(foreign, m)
+			}
+			if !strings.HasSuffix(m.From, "@"+string(m.Digest)) {
+				chosen = append(chosen, m)
 			}
 			fmt.Fprintf(&text, "%s  %s\n", m.Digest, m.To+tagList(m.Tags))
 		}
@@ -220,6 +223,9 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	}
 	if err := app.PrintResult(result, text.String()); err != nil {
 		return err
+	}
+	for _, m := range chosen {
+		app.Messagef("%s is some platforms of %s", m.Digest, m.From)
 	}
 	for _, m := range foreign {
 		app.Messagef("%s of %s: not copied to %s; whoever pulls the image reads non-distributable layers from their URLs",

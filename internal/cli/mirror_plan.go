@@ -42,7 +42,7 @@ eight parts: see ecrkit mirror apply.
 the same: it prints their configuration, and which part of the mirror they cannot do.
 
 Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
-kept, images: digest, tags: tag, action: add, move, leave, conflict, previous; referrers,
+kept, images: digest, arrives, tags: tag, action: add, move, leave, conflict, previous; referrers,
 referrerTypes; blobs, bytes, decisions: tag, digest, selected, rule; error) and calls. The exit
 code is 5 if the plan has a conflict. If some repositories cannot be read, the others are
 planned (exit code 3).`
@@ -208,7 +208,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 func mirrorImageText(image mirror.Image) string {
 	var s strings.Builder
 	for _, t := range image.Tags {
-		fmt.Fprintf(&s, "  %-8s  %s  %s", t.Action, t.Tag, showDigest(image.Digest, 1))
+		fmt.Fprintf(&s, "  %-8s  %s  %s%s", t.Action, t.Tag, showDigest(image.AtDestination(), 1), chosenOf(image))
 		if t.Previous != "" {
 			fmt.Fprintf(&s, " (now %s)", showDigest(t.Previous, 1))
 		}
@@ -224,9 +224,17 @@ func mirrorImageText(image mirror.Image) string {
 	case image.Referrers > 0:
 		fmt.Fprintf(&s, "  %-8s  %s of %s (%s)\n", "add", english.Plural(image.Referrers, "referrer", ""), showDigest(image.Digest, 1), typesText(image.ReferrerTypes))
 	case len(image.Tags) == 0:
-		fmt.Fprintf(&s, "  %-8s  %s\n", "add", image.Digest)
+		fmt.Fprintf(&s, "  %-8s  %s%s\n", "add", image.AtDestination(), chosenOf(image))
 	}
 	return s.String()
+}
+
+// chosenOf names the image of which some platforms are copied, if that changes the digest.
+func chosenOf(image mirror.Image) string {
+	if image.Arrives == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (some platforms of %s)", showDigest(image.Digest, 1))
 }
 
 // nothingSelected names a repository of which no tag is selected.
