@@ -9,6 +9,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -75,7 +76,7 @@ func (l *listing) referring(ctx context.Context, src content.Source, subjects []
 	for _, subject := range subjects {
 		var read []content.Manifest
 		if filter != nil { // not all registries list the type that the manifest has
-			if read, err = content.ReadManifests(ctx, src, lists[subject]); err != nil {
+			if read, err = imagetree.ReadManifests(ctx, src, lists[subject]); err != nil {
 				return nil, fmt.Errorf("types of referrers: %w", err)
 			}
 		}

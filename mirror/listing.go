@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -86,7 +87,7 @@ func (l *listing) find(ctx context.Context, endpoint content.Resolver, tags []st
 	if finder, ok := endpoint.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, unknown)
 	} else {
-		found, err = content.ResolveTags(ctx, unknown, endpoint.Resolve)
+		found, err = imagetree.ResolveTags(ctx, unknown, endpoint.Resolve)
 	}
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -183,7 +184,7 @@ func (p *portion) sample(ctx context.Context, src content.Source, references []s
 		}
 		children = append(children, c.Manifests[:min(most, len(c.Manifests))]...)
 	}
-	read, err := content.ReadManifests(ctx, src, unique(children))
+	read, err := imagetree.ReadManifests(ctx, src, unique(children))
 	if err != nil {
 		return passing(err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -21,7 +22,7 @@ type trees struct {
 }
 
 func newTrees(indexesOnly bool) trees {
-	return trees{contents: map[digest.Digest]content.ManifestContents{}, sizes: map[digest.Digest]int64{}, indexesOnly: indexesOnly, most: content.MaxTreeBytes}
+	return trees{contents: map[digest.Digest]content.ManifestContents{}, sizes: map[digest.Digest]int64{}, indexesOnly: indexesOnly, most: imagetree.MaxTreeBytes}
 }
 
 // room returns how many bytes the manifests of n images may have: as many as those of one, and where there are many
@@ -36,8 +37,8 @@ func (t trees) read(ctx context.Context, src content.Source, roots []digest.Dige
 	b := t.budget(src, len(roots))
 	level, err := readRoots(ctx, src, unread, known, b)
 	for depth := 0; err == nil && len(level) > 0; depth++ {
-		if depth > content.MaxTreeDepth {
-			return fmt.Errorf("%w: %s has indexes nested more than %d deep", content.ErrUnsupported, src, content.MaxTreeDepth)
+		if depth > imagetree.MaxTreeDepth {
+			return fmt.Errorf("%w: %s has indexes nested more than %d deep", content.ErrUnsupported, src, imagetree.MaxTreeDepth)
 		}
 		var next []content.Descriptor
 		asked := map[digest.Digest]bool{}
@@ -58,8 +59,8 @@ func (t trees) read(ctx context.Context, src content.Source, roots []digest.Dige
 			}
 		}
 		var below []content.Manifest
-		if below, err = content.ReadManifests(ctx, src, next); err != nil {
-			return content.Named(src, content.ExplainMissingBelow(ctx, src, level, err))
+		if below, err = imagetree.ReadManifests(ctx, src, next); err != nil {
+			return imagetree.Named(src, imagetree.ExplainMissingBelow(ctx, src, level, err))
 		}
 		level = below
 	}
@@ -166,7 +167,7 @@ func readRoots(ctx context.Context, src content.Source, roots []digest.Digest, k
 }
 
 func addRoot(found *[]content.Manifest, src content.Source, reference string, m content.Manifest, b *treeBudget) error {
-	if err := content.CheckResolved(src, reference, m); err != nil {
+	if err := imagetree.CheckResolved(src, reference, m); err != nil {
 		return err
 	}
 	*found = append(*found, m)

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -104,7 +105,7 @@ func (h *Handler) resolve(ctx context.Context, repo *repository, reference strin
 	if err != nil {
 		return content.Manifest{}, err
 	}
-	m, err := content.ResolveTyped(ctx, src, reference)
+	m, err := imagetree.ResolveTyped(ctx, src, reference)
 	if err != nil {
 		return content.Manifest{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -106,7 +107,7 @@ func (h *Handler) head(w http.ResponseWriter, r *http.Request, t target) (done b
 	}
 	found := content.Descriptor{}
 	if t.kind == kindManifests {
-		_, err = content.ResolveTyped(r.Context(), src, t.reference)
+		_, err = imagetree.ResolveTyped(r.Context(), src, t.reference)
 	} else if stat, ok := src.(content.BlobStatter); ok {
 		found, err = stat.StatBlob(r.Context(), d)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -77,7 +78,7 @@ func discover(ctx context.Context, src Source, image digest.Digest, tagKinds ...
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("looking for the signatures of %s: %w", image, content.Named(src, err))
+		return nil, fmt.Errorf("looking for the signatures of %s: %w", image, imagetree.Named(src, err))
 	}
 	return append(referrers, slices.Concat(tagged...)...), nil
 }
@@ -168,7 +169,7 @@ func openReferrers(ctx context.Context, src Source, image digest.Digest, listed 
 			next++
 		}
 		if problem != nil {
-			problem = content.InReferrers(problem, map[digest.Digest]digest.Digest{d.Digest: image})
+			problem = imagetree.InReferrers(problem, map[digest.Digest]digest.Digest{d.Digest: image})
 			found[i] = Attachment{
 				Digest: d.Digest, MediaType: d.MediaType, ArtifactType: d.ArtifactType, Size: d.Size, Annotations: d.Annotations,
 				Problem: problem.Error(), missing: errors.Is(problem, content.ErrNotFound),

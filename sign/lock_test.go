@@ -15,7 +15,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"github.com/sigstore/sigstore/pkg/signature"
 
-	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
@@ -41,7 +41,7 @@ func TestSignImageAndIndex(t *testing.T) {
 			t.Parallel()
 			store := layout.New(filepath.Join(t.TempDir(), "layout"))
 			index := push(t, store, 2)
-			images, err := content.ReadTree(t.Context(), store, index)
+			images, err := imagetree.ReadTree(t.Context(), store, index)
 			check(t, err)
 			child := images[0]
 			opts := Options{Formats: []Format{FormatLegacy}, Repository: "registry.example.com/app", LockDir: t.TempDir(), pause: time.Millisecond}

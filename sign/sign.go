@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -89,7 +90,7 @@ func Sign(ctx context.Context, store Store, m content.Manifest, signer *Signer, 
 // imagesToSign returns the image that m is last.
 func imagesToSign(ctx context.Context, store Store, m content.Manifest, recursive bool) ([]content.Manifest, error) {
 	if recursive {
-		return content.ReadTree(ctx, store, m)
+		return imagetree.ReadTree(ctx, store, m)
 	}
 	m, err := content.CheckManifest(m)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -187,7 +188,7 @@ func TestSignRefused(t *testing.T) {
 		}
 		tags, err := store.Tags(t.Context())
 		check(t, err)
-		images, err := content.ReadTree(t.Context(), store, m)
+		images, err := imagetree.ReadTree(t.Context(), store, m)
 		check(t, err)
 		for _, image := range images {
 			listed, err := store.Referrers(t.Context(), image.Descriptor.Digest)

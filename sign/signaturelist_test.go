@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -46,7 +47,7 @@ func TestSignKeepsLayers(t *testing.T) {
 		payload.Digest, after.Layers[1].Digest))
 
 	// What is no list of signatures stays as it is.
-	images, err := content.ReadTree(t.Context(), store, m)
+	images, err := imagetree.ReadTree(t.Context(), store, m)
 	check(t, err)
 	for _, other := range images {
 		check(t, store.PutTagged(t.Context(), other, tag))
@@ -95,7 +96,7 @@ func TestSignImmutable(t *testing.T) {
 		} else if want := store.String() + ":" + attachedTag(m.Descriptor.Digest, ".sig"); immutable.Image != want || !strings.Contains(err.Error(), "sha256-*") || !strings.Contains(err.Error(), "bundles") {
 			t.Errorf("%s: %v", name, err)
 		}
-		images, err := content.ReadTree(t.Context(), store, m)
+		images, err := imagetree.ReadTree(t.Context(), store, m)
 		check(t, err)
 		for _, image := range images {
 			listed, err := store.Referrers(t.Context(), image.Descriptor.Digest)

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -35,13 +36,13 @@ func findTags(ctx context.Context, endpoint fmt.Stringer, tags []string) (found 
 	case content.TagFinder:
 		found, err = e.FindTags(ctx, tags)
 	case content.Resolver:
-		found, err = content.ResolveTags(ctx, tags, e.Resolve)
+		found, err = imagetree.ResolveTags(ctx, tags, e.Resolve)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for tag, m := range found {
-		if err := content.CheckResolved(endpoint, tag, m); err != nil {
+		if err := imagetree.CheckResolved(endpoint, tag, m); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +93,7 @@ func (t *delivery) mergeTags(attached []content.TaggedManifest) ([]mergedTag, er
 // that others may replace at the same time are written until they stay.
 func (t *delivery) putAttached(attached []content.TaggedManifest) error {
 	_, atOnce := t.Target.(content.Committer) // nobody else writes to it
-	err := retry.Settle(t.ctx, content.MaxReferrerTries, content.ReferrerPause, func(ctx context.Context) (func(context.Context) error, error) {
+	err := retry.Settle(t.ctx, retry.MaxSettleTries, retry.SettlePause, func(ctx context.Context) (func(context.Context) error, error) {
 		writes, err := t.mergeTags(attached)
 		if err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -28,7 +29,7 @@ func ReadContents(ctx context.Context, src content.Source, opts Options) (Conten
 	}
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		return Contents{}, content.Named(src, content.ExplainMissing(ctx, src, resolved, err))
+		return Contents{}, imagetree.Named(src, imagetree.ExplainMissing(ctx, src, resolved, err))
 	}
 	c := Contents{Root: root, Blobs: g.Blobs, Foreign: g.Foreign, Attached: g.attached, Manifests: append(g.Manifests, g.referrers...)}
 	for _, m := range g.attached {

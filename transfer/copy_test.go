@@ -20,6 +20,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/docker"
@@ -306,14 +307,14 @@ func TestReadTree(t *testing.T) {
 	layout := layout.New(src)
 	root, err := layout.Resolve(t.Context(), "index")
 	fixture.Check(t, err)
-	tree, err := content.ReadTree(t.Context(), layout, root)
+	tree, err := imagetree.ReadTree(t.Context(), layout, root)
 	fixture.Check(t, err)
 	if len(tree) != 3 || tree[2].Descriptor.Digest != fixture.DigestOf(t, index) || content.IsIndex(tree[0].Descriptor.MediaType) || content.IsIndex(tree[1].Descriptor.MediaType) {
 		t.Errorf("got %d manifests", len(tree))
 	}
 	changed := root
 	changed.Content = []byte(string(root.Content) + " ")
-	if _, err := content.ReadTree(t.Context(), layout, changed); !errors.Is(err, content.ErrIntegrity) {
+	if _, err := imagetree.ReadTree(t.Context(), layout, changed); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 	untyped := root
@@ -323,7 +324,7 @@ func TestReadTree(t *testing.T) {
 		t.Errorf("the media type is %q", checked.Descriptor.MediaType)
 	}
 	fixture.Check(t, os.Remove(fixture.BlobFile(src, tree[0].Descriptor.Digest)))
-	if _, err := content.ReadTree(t.Context(), layout, root); !errors.Is(err, content.ErrNotFound) {
+	if _, err := imagetree.ReadTree(t.Context(), layout, root); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }

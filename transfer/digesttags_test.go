@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -54,7 +55,7 @@ func signersAt(t *testing.T, src content.Source, tag string) (signers []string) 
 	t.Helper()
 	m, err := src.Resolve(t.Context(), tag)
 	fixture.Check(t, err)
-	g, err := content.ReadBelow(t.Context(), src, m, false)
+	g, err := imagetree.ReadBelow(t.Context(), src, m, false)
 	fixture.Check(t, err)
 	for _, b := range g.Blobs {
 		data, err := src.Blob(t.Context(), b)
@@ -79,7 +80,7 @@ func TestAttached(t *testing.T) {
 	src := layout.New(dir)
 	root, err := src.Resolve(t.Context(), "index")
 	fixture.Check(t, err)
-	g, err := content.ReadBelow(t.Context(), src, root, false)
+	g, err := imagetree.ReadBelow(t.Context(), src, root, false)
 	fixture.Check(t, err)
 	child := g.Manifests[0].Descriptor.Digest
 	sbom := signatures(t, src, fixture.BlobOf("payload", "text/spdx"))

@@ -3,12 +3,13 @@ package transfer
 import (
 	"context"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // graph is all that belongs to one manifest.
 type graph struct {
-	content.Tree
+	imagetree.Tree
 	resolved  content.Manifest         // what was asked for, of which root may be one platform
 	referrers []content.Manifest       // what refers to the manifests, each after its subject
 	attached  []content.TaggedManifest // to the manifests, by tags made of their digests
@@ -18,11 +19,11 @@ type graph struct {
 
 // readGraph reads what belongs to root.
 func readGraph(ctx context.Context, src content.Source, root content.Manifest, opts Options) (graph, error) {
-	tree, err := content.ReadBelow(ctx, src, root, opts.Foreign != nil)
-	g := graph{Tree: tree, room: content.MaxTreeBytes}
+	tree, err := imagetree.ReadBelow(ctx, src, root, opts.Foreign != nil)
+	g := graph{Tree: tree, room: imagetree.MaxTreeBytes}
 	if _, local := src.(content.FileReader); local {
 		for i := 0; i < len(tree.Manifests) && err == nil; i++ {
-			err = content.CheckLayerCount(ctx, src, tree.Manifests[i])
+			err = imagetree.CheckLayerCount(ctx, src, tree.Manifests[i])
 		}
 	}
 	if err == nil && opts.Referrers {

@@ -8,6 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -86,7 +87,7 @@ func newAddition(g *graph, copiesForeign bool) *addition {
 
 // take adds the blobs of a manifest and of what it names. It returns these manifests, root last.
 func (a *addition) take(ctx context.Context, src content.Source, root content.Manifest) ([]content.Manifest, error) {
-	tree, err := content.ReadBelow(ctx, src, root, a.copiesForeign)
+	tree, err := imagetree.ReadBelow(ctx, src, root, a.copiesForeign)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (a *addition) take(ctx context.Context, src content.Source, root content.Ma
 }
 
 // errReferrersTooLarge is the error of referrers that do not fit into memory.
-var errReferrersTooLarge = fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
+var errReferrersTooLarge = fmt.Errorf("%w: the manifests that refer to it have more than %d bytes together", content.ErrUnsupported, imagetree.MaxTreeBytes)
 
 // hasAttachments reports whether something refers to the image or is attached to it.
 func (g *graph) hasAttachments() bool { return len(g.referrers) > 0 || len(g.attached) > 0 }
@@ -143,9 +144,9 @@ func freshReferrers(ctx context.Context, src content.Source, lister content.Refe
 	if content.TotalSize(fresh) > room {
 		return nil, errReferrersTooLarge
 	}
-	manifests, err := content.ReadManifests(ctx, src, fresh)
+	manifests, err := imagetree.ReadManifests(ctx, src, fresh)
 	if err != nil {
-		return nil, content.InReferrers(err, subjectOf)
+		return nil, imagetree.InReferrers(err, subjectOf)
 	}
 	wanted := map[digest.Digest]bool{}
 	for _, m := range subjects {
@@ -201,7 +202,7 @@ func attachedTo(ctx context.Context, src content.Source, subjects []content.Mani
 // AttachedTypes returns the artifact type of what is attached by a tag, or of an image the media types of its
 // layers; one that is empty if there are none. [Options.ReferrerFilter] is asked with them.
 func AttachedTypes(m content.Manifest) ([]string, error) {
-	if artifact := content.ArtifactType(m.Content); artifact != "" {
+	if artifact := imagetree.ArtifactType(m.Content); artifact != "" {
 		return []string{artifact}, nil
 	}
 	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
@@ -209,7 +210,7 @@ func AttachedTypes(m content.Manifest) ([]string, error) {
 		return nil, err
 	}
 	types := []string{}
-	for _, d := range slices.Concat(c.Blobs[min(1, len(c.Blobs)):], c.Foreign) { // without the config
+	for _, d := range c.Blobs[min(1, len(c.Blobs)):] { // without the config
 		types = append(types, d.MediaType)
 	}
 	if len(types) == 0 {

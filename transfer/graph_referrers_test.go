@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -78,7 +79,7 @@ func TestReferrersTooLarge(t *testing.T) {
 			src := &endless{byTag: byTag, made: map[digest.Digest]content.Manifest{}}
 			root := src.manifest("")
 			const fit = 20
-			g := graph{Tree: content.Tree{Manifests: []content.Manifest{root}}, room: fit * (endlessSize + 1<<10)}
+			g := graph{Tree: imagetree.Tree{Manifests: []content.Manifest{root}}, room: fit * (endlessSize + 1<<10)}
 			err := g.addReferrers(t.Context(), src, Options{Referrers: true})
 			if !errors.Is(err, content.ErrUnsupported) || !strings.Contains(err.Error(), "bytes together") {
 				t.Errorf("got %v", err)

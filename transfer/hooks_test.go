@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -78,7 +79,7 @@ func TestBeforeTags(t *testing.T) {
 						t.Errorf("%s: the tag is there while the hook runs", dst)
 					}
 				}
-				g, err := content.ReadBelow(ctx, dst, image, false)
+				g, err := imagetree.ReadBelow(ctx, dst, image, false)
 				fixture.Check(t, err)
 				missing, err := dst.MissingBlobs(ctx, g.Blobs)
 				fixture.Check(t, err)

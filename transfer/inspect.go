@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -90,14 +91,14 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 	}
 	in := Inspection{
 		Digest: root.Descriptor.Digest, MediaType: c.MediaType, ManifestSize: root.Descriptor.Size,
-		ArtifactType: cmp.Or(about.ArtifactType, content.ArtifactType(root.Content)), Subject: about.Subject, Annotations: about.Annotations,
+		ArtifactType: cmp.Or(about.ArtifactType, imagetree.ArtifactType(root.Content)), Subject: about.Subject, Annotations: about.Annotations,
 	}
-	var children []content.IndexEntry
+	var children []imagetree.IndexEntry
 	if c.Manifests == nil {
 		root.Descriptor.Platform, root.Descriptor.Annotations = nil, nil
-		children = []content.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
+		children = []imagetree.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
 	} else if children, err = readChildren(ctx, src, c.Manifests); err != nil {
-		return Inspection{}, content.Named(src, content.InIndex(err, root.Descriptor.Digest))
+		return Inspection{}, imagetree.Named(src, imagetree.InIndex(err, root.Descriptor.Digest))
 	}
 	blobs := map[digest.Digest]int64{}
 	in.Images = make([]InspectedImage, len(children))
@@ -107,7 +108,7 @@ func Inspect(ctx context.Context, src content.Source, root content.Manifest) (In
 			err = image.addConfig(ctx, src)
 		}
 		if err != nil {
-			return Inspection{}, content.Named(src, err)
+			return Inspection{}, imagetree.Named(src, err)
 		}
 		in.Images[i] = image
 	}
@@ -139,33 +140,33 @@ func decodeAbout(data []byte) (about, error) {
 
 // readChildren reads the manifests and platforms of the entries of an index. One
 // that src does not have has no content.
-func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]content.IndexEntry, error) {
+func readChildren(ctx context.Context, src content.Source, entries []content.Descriptor) ([]imagetree.IndexEntry, error) {
 	total := int64(0)
 	for _, d := range entries {
 		total += d.Size
 	}
-	if total > content.MaxTreeBytes {
-		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", content.ErrUnsupported, content.MaxTreeBytes)
+	if total > imagetree.MaxTreeBytes {
+		return nil, fmt.Errorf("%w: the manifests of the index have more than %d bytes together", content.ErrUnsupported, imagetree.MaxTreeBytes)
 	}
-	manifests, err := content.ReadPresent(ctx, src, entries)
+	manifests, err := imagetree.ReadPresent(ctx, src, entries)
 	if err != nil {
 		return nil, err
 	}
-	children := make([]content.IndexEntry, len(entries))
+	children := make([]imagetree.IndexEntry, len(entries))
 	var present []int
 	for i, d := range entries {
-		children[i] = content.IndexEntry{Descriptor: d, Manifest: manifests[i]}
+		children[i] = imagetree.IndexEntry{Descriptor: d, Manifest: manifests[i]}
 		children[i].RunsOn, children[i].HasPlatform = content.PlatformOf(d.Platform)
 		if manifests[i].Content != nil && !content.IsIndex(d.MediaType) {
 			present = append(present, i)
 		}
 	}
 	// Only those in which there is a config to look into.
-	some := make([]content.IndexEntry, len(present))
+	some := make([]imagetree.IndexEntry, len(present))
 	for k, i := range present {
 		some[k] = children[i]
 	}
-	if err := content.ReadPlatforms(ctx, src, some); err != nil {
+	if err := imagetree.ReadPlatforms(ctx, src, some); err != nil {
 		return nil, err
 	}
 	for k, i := range present {
@@ -175,10 +176,10 @@ func readChildren(ctx context.Context, src content.Source, entries []content.Des
 }
 
 // inspectChild describes an image and adds its blobs to those of the index.
-func inspectChild(c content.IndexEntry, blobs map[digest.Digest]int64) (InspectedImage, error) {
+func inspectChild(c imagetree.IndexEntry, blobs map[digest.Digest]int64) (InspectedImage, error) {
 	image := InspectedImage{
 		Digest: c.Digest, MediaType: c.MediaType, ArtifactType: c.ArtifactType, ManifestSize: c.Size,
-		Attests: digest.Digest(c.Annotations[content.AnnotationAttests]), Annotations: c.Annotations,
+		Attests: digest.Digest(c.Annotations[imagetree.AnnotationAttests]), Annotations: c.Annotations,
 		Missing: c.Manifest.Content == nil,
 	}
 	if c.HasPlatform {
@@ -193,7 +194,7 @@ func inspectChild(c content.IndexEntry, blobs map[digest.Digest]int64) (Inspecte
 	}
 	// The manifest decides, not what a tool has copied to the entry.
 	if a, err := decodeAbout(c.Manifest.Content); err == nil {
-		image.ArtifactType = cmp.Or(a.ArtifactType, content.ArtifactType(c.Manifest.Content))
+		image.ArtifactType = cmp.Or(a.ArtifactType, imagetree.ArtifactType(c.Manifest.Content))
 	}
 	for i, d := range named.Blobs {
 		image.Size += d.Size
@@ -212,7 +213,7 @@ func (i *InspectedImage) addConfig(ctx context.Context, src content.Source) erro
 	if i.Config.MediaType != ocispec.MediaTypeImageConfig && i.Config.MediaType != content.MediaTypeDockerConfig {
 		return nil
 	}
-	data, err := content.ReadConfigBlob(ctx, src, i.config)
+	data, err := imagetree.ReadConfigBlob(ctx, src, i.config)
 	if err != nil {
 		return err
 	}

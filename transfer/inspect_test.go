@@ -110,13 +110,13 @@ func TestInspectConfig(t *testing.T) {
 	}
 	m, err := ReadManifest(t.Context(), src, "told", nil)
 	fixture.Check(t, err)
-	config, err := content.ReadConfig(t.Context(), src, m)
+	config, err := ReadConfig(t.Context(), src, m)
 	fixture.Check(t, err)
 	if digest.FromBytes(config) != told.Config.Digest {
 		t.Error("other bytes than those of the config")
 	}
 	fixture.Check(t, os.WriteFile(fixture.BlobFile(src.Dir(), told.Config.Digest), make([]byte, told.Config.Size), 0o666))
-	if _, err := content.ReadConfig(t.Context(), src, m); !errors.Is(err, content.ErrIntegrity) {
+	if _, err := ReadConfig(t.Context(), src, m); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 	"github.com/ecrkit/ecrkit/transfer/layout"
@@ -167,8 +168,8 @@ func TestGraphLimits(t *testing.T) {
 		return dir
 	}
 	dst := filepath.Join(t.TempDir(), "dst")
-	mustCopy(t, layout.New(nest(content.MaxTreeDepth)), layout.New(dst), Options{})
-	_, err := Copy(t.Context(), layout.New(nest(content.MaxTreeDepth+1)), layout.New(dst), Options{})
+	mustCopy(t, layout.New(nest(imagetree.MaxTreeDepth)), layout.New(dst), Options{})
+	_, err := Copy(t.Context(), layout.New(nest(imagetree.MaxTreeDepth+1)), layout.New(dst), Options{})
 	if !errors.Is(err, content.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
@@ -69,7 +70,7 @@ func TestSelectPlatforms(t *testing.T) {
 		for i, d := range m.Manifests {
 			if i%2 == 0 {
 				found = append(found, digest.Digest(d.Digest.String()))
-			} else if d.Annotations[content.AnnotationAttests] != string(found[len(found)-1]) {
+			} else if d.Annotations[imagetree.AnnotationAttests] != string(found[len(found)-1]) {
 				t.Errorf("%s: entry %d does not attest the one before", names, i)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -20,7 +21,7 @@ func resolve(ctx context.Context, src content.Source, all []*delivery, opts Opti
 	each(all, func(t *delivery) error { return t.begin(src, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		failAll(all, content.Named(src, content.ExplainMissing(ctx, src, resolved, err)))
+		failAll(all, imagetree.Named(src, imagetree.ExplainMissing(ctx, src, resolved, err)))
 	}
 	g.resolved = resolved
 	return g
@@ -34,11 +35,11 @@ func explain(ctx context.Context, src content.Source, g graph, err error) error 
 		return err
 	}
 	var incomplete *content.IncompleteError
-	explained := content.ExplainMissing(ctx, src, g.resolved, err)
+	explained := imagetree.ExplainMissing(ctx, src, g.resolved, err)
 	if !errors.As(explained, &incomplete) {
 		return err
 	}
-	return content.Named(src, explained)
+	return imagetree.Named(src, explained)
 }
 
 // resolveRoot returns what was asked for and the image to be copied, which Options.Verify has accepted.
@@ -65,11 +66,11 @@ func resolveChosen(ctx context.Context, src content.Source, opts Options) (resol
 	if opts.root != nil {
 		return *opts.root, *opts.root, nil
 	}
-	if resolved, err = content.ResolveTyped(ctx, src, opts.Reference); err != nil {
+	if resolved, err = imagetree.ResolveTyped(ctx, src, opts.Reference); err != nil {
 		return content.Manifest{}, content.Manifest{}, err
 	}
 	if chosen, err = selectPlatforms(ctx, src, resolved, opts.Platforms, opts.KeepDigest); err != nil {
-		return content.Manifest{}, content.Manifest{}, content.Named(src, err)
+		return content.Manifest{}, content.Manifest{}, imagetree.Named(src, err)
 	}
 	return resolved, chosen, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -74,7 +75,7 @@ func (r RetagResult) Done() (n int) {
 // immutable tag that names another image. In Amazon ECR that is one BatchGetImage
 // and one PutImage a tag.
 func Retag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
-	m, err := content.ResolveTyped(ctx, r, reference)
+	m, err := imagetree.ResolveTyped(ctx, r, reference)
 	if err != nil {
 		return RetagResult{}, err
 	}
@@ -113,7 +114,7 @@ func Retag(ctx context.Context, r Retagger, reference string, tags []string) (Re
 
 // PlanRetag reports what [Retag] would do with tags that are mutable. It only reads.
 func PlanRetag(ctx context.Context, r Retagger, reference string, tags []string) (RetagResult, error) {
-	m, err := content.ResolveTyped(ctx, r, reference)
+	m, err := imagetree.ResolveTyped(ctx, r, reference)
 	if err != nil {
 		return RetagResult{}, err
 	}

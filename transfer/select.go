@@ -7,6 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
@@ -18,7 +19,7 @@ import (
 // if it has, an index of those images with their attestations: a registry that
 // takes no index without its images, as Amazon ECR, could not have root. With
 // keepDigest that is an error.
-func selectPlatforms(ctx context.Context, src content.ContentReader, root content.Manifest, platforms []content.Platform, keepDigest bool) (content.Manifest, error) {
+func selectPlatforms(ctx context.Context, src imagetree.ContentReader, root content.Manifest, platforms []content.Platform, keepDigest bool) (content.Manifest, error) {
 	if len(platforms) == 0 {
 		return root, nil
 	}
@@ -27,15 +28,15 @@ func selectPlatforms(ctx context.Context, src content.ContentReader, root conten
 		return content.Manifest{}, fmt.Errorf("manifest %s: %w", root.Descriptor.Digest, err)
 	}
 	root.Descriptor.MediaType = c.MediaType
-	var children []content.IndexEntry
+	var children []imagetree.IndexEntry
 	if c.Manifests == nil {
-		children = []content.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
+		children = []imagetree.IndexEntry{{Descriptor: root.Descriptor, Manifest: root}}
 		children[0].Platform = nil
-	} else if children, err = content.IndexEntries(c); err != nil {
+	} else if children, err = imagetree.IndexEntries(c); err != nil {
 		return content.Manifest{}, fmt.Errorf("index %s: %w", root.Descriptor.Digest, err)
 	}
-	if err := content.ReadPlatforms(ctx, src, children); err != nil {
-		return content.Manifest{}, content.ExplainMissing(ctx, src, root, content.InIndex(err, root.Descriptor.Digest))
+	if err := imagetree.ReadPlatforms(ctx, src, children); err != nil {
+		return content.Manifest{}, imagetree.ExplainMissing(ctx, src, root, imagetree.InIndex(err, root.Descriptor.Digest))
 	}
 	wanted, err := match(root.Descriptor.Digest, children, platforms)
 	if err != nil {
@@ -58,7 +59,7 @@ type want struct {
 
 // match finds the children for each platform, or those of a lower variant that run there. A platform
 // without either is an error.
-func match(root digest.Digest, children []content.IndexEntry, platforms []content.Platform) ([]want, error) {
+func match(root digest.Digest, children []imagetree.IndexEntry, platforms []content.Platform) ([]want, error) {
 	var wanted []want
 	for _, p := range platforms {
 		p = p.Normal()
@@ -75,7 +76,7 @@ func match(root digest.Digest, children []content.IndexEntry, platforms []conten
 			w.children = compatible(children, p)
 		}
 		if len(w.children) == 0 {
-			return nil, fmt.Errorf("%s: %w: it is for %s, not for %s", root, content.ErrNotFound, content.PlatformList(children), p)
+			return nil, fmt.Errorf("%s: %w: it is for %s, not for %s", root, content.ErrNotFound, imagetree.PlatformList(children), p)
 		}
 		wanted = append(wanted, w)
 	}
@@ -83,7 +84,7 @@ func match(root digest.Digest, children []content.IndexEntry, platforms []conten
 }
 
 // compatible returns the children that run where p is wanted, of the best variant below it.
-func compatible(children []content.IndexEntry, p content.Platform) []int {
+func compatible(children []imagetree.IndexEntry, p content.Platform) []int {
 	var found []int
 	best := 1
 	for i, c := range children {
@@ -101,19 +102,19 @@ func compatible(children []content.IndexEntry, p content.Platform) []int {
 }
 
 // onlyImage returns the manifest of the one image that is wanted.
-func onlyImage(ctx context.Context, src content.ManifestReader, root content.Manifest, children []content.IndexEntry, w want) (content.Manifest, error) {
-	var found []content.IndexEntry
+func onlyImage(ctx context.Context, src content.ManifestReader, root content.Manifest, children []imagetree.IndexEntry, w want) (content.Manifest, error) {
+	var found []imagetree.IndexEntry
 	for _, i := range w.children {
 		found = append(found, children[i])
 		if children[i].RunsOn != found[0].RunsOn {
-			return content.Manifest{}, fmt.Errorf("%s is several images (%s); say which one", w.platform, content.PlatformList(found))
+			return content.Manifest{}, fmt.Errorf("%s is several images (%s); say which one", w.platform, imagetree.PlatformList(found))
 		}
 	}
 	c := found[0] // of several for the same platform the first, as every client does
 	if c.Manifest.Content == nil {
-		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
+		manifests, err := imagetree.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
 		if err != nil {
-			return content.Manifest{}, content.ExplainMissing(ctx, src, root, content.InIndex(err, root.Descriptor.Digest))
+			return content.Manifest{}, imagetree.ExplainMissing(ctx, src, root, imagetree.InIndex(err, root.Descriptor.Digest))
 		}
 		c.Manifest = manifests[0]
 	}
@@ -124,7 +125,7 @@ func onlyImage(ctx context.Context, src content.ManifestReader, root content.Man
 }
 
 // subset returns root with the wanted children only.
-func subset(root content.Manifest, children []content.IndexEntry, wanted []want, keepDigest bool) (content.Manifest, error) {
+func subset(root content.Manifest, children []imagetree.IndexEntry, wanted []want, keepDigest bool) (content.Manifest, error) {
 	images := map[digest.Digest]bool{}
 	kept := make([]bool, len(children))
 	for _, w := range wanted {
@@ -134,7 +135,7 @@ func subset(root content.Manifest, children []content.IndexEntry, wanted []want,
 	}
 	all := true
 	for i, c := range children {
-		if about := content.EntrySubject(c.Descriptor); !c.HasPlatform && images[about] {
+		if about := imagetree.EntrySubject(c.Descriptor); !c.HasPlatform && images[about] {
 			kept[i] = true
 		}
 		all = all && (kept[i] || !c.HasPlatform)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/imagename"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -55,7 +56,7 @@ func (f *allTagsFlags) name(tag string, dst ref.Reference) (string, error) {
 	if _, _, ok := content.ParseDigestTag(tag); ok {
 		return tag, nil
 	}
-	short := content.TagOfName(tag)
+	short := imagename.TagOfName(tag)
 	name := strings.TrimSuffix(tag, short) + f.prefix + short
 	if dst.Kind != ref.KindLayout && dst.Kind != ref.KindArchive {
 		name = f.prefix + short

@@ -97,7 +97,7 @@ func (app *App) inspect(ctx context.Context, name string, f inspectFlags) error 
 		_, err = app.rawStdout().Write(manifest.Content)
 		return err
 	case f.config:
-		config, err := content.ReadConfig(ctx, source, manifest)
+		config, err := transfer.ReadConfig(ctx, source, manifest)
 		if err == nil {
 			_, err = app.rawStdout().Write(config)
 		}

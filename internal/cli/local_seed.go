@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 
+	"github.com/ecrkit/ecrkit/internal/imagename"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -122,14 +123,14 @@ func (c *copying) seedsOf(ctx context.Context, source content.Source, s seed) ([
 		return []taggedImage{{tags: []string{s.tag}}}, nil
 	}
 	if s.source.Tag != "" {
-		return []taggedImage{{tags: []string{content.TagOfName(s.source.Tag)}}}, nil
+		return []taggedImage{{tags: []string{imagename.TagOfName(s.source.Tag)}}}, nil
 	}
 	if _, lists := source.(content.TagLister); lists && s.source.Digest == "" && !s.source.IsRepository() {
 		images, err := c.tagsOf(ctx, source, false)
 		if err != nil || len(images) > 0 {
 			for _, image := range images {
 				for i, tag := range image.tags {
-					image.tags[i] = content.TagOfName(tag)
+					image.tags[i] = imagename.TagOfName(tag)
 				}
 			}
 			return images, err

@@ -12,8 +12,8 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/dockerconfig"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/startup"
-	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -171,7 +171,7 @@ func TestPlatforms(t *testing.T) {
 	of := func(os, architecture string) string {
 		return entry(`, "platform": {"os": "` + os + `", "architecture": "` + architecture + `"}`)
 	}
-	soci := entry(`, "platform": {"os": "linux", "architecture": "` + runtime.GOARCH + `"}, "annotations": {"` + content.AnnotationSOCI + `": "sha256:d"}`)
+	soci := entry(`, "platform": {"os": "linux", "architecture": "` + runtime.GOARCH + `"}, "annotations": {"` + imagetree.AnnotationSOCI + `": "sha256:d"}`)
 	for name, tt := range map[string]struct {
 		entries []string
 		status  Status

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -118,7 +119,7 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 	f := ok("exists")
 	if len(index.Manifests) > 0 {
 		chosen := slices.IndexFunc(index.Manifests, func(d ocispec.Descriptor) bool {
-			return d.Platform != nil && content.EntrySubject(d) == "" && d.Platform.OS == "linux" && d.Platform.Architecture == runtime.GOARCH
+			return d.Platform != nil && imagetree.EntrySubject(d) == "" && d.Platform.OS == "linux" && d.Platform.Architecture == runtime.GOARCH
 		})
 		switch known := platformsOf(index); {
 		case len(known) == 0:
@@ -158,7 +159,7 @@ func (s *Session) examine(_ context.Context, manifest []byte, read func(digest.D
 func platformsOf(index ocispec.Index) map[string]bool {
 	named := map[string]bool{}
 	for _, d := range index.Manifests {
-		if p := d.Platform; p != nil && p.OS != "unknown" && p.OS != "" && content.EntrySubject(d) == "" {
+		if p := d.Platform; p != nil && p.OS != "unknown" && p.OS != "" && imagetree.EntrySubject(d) == "" {
 			named[strings.Join([]string{p.OS, p.Architecture, p.Variant, p.OSVersion}, "/")] = true
 		}
 	}

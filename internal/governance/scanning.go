@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/lifecycle"
 	"github.com/ecrkit/ecrkit/scan"
@@ -67,7 +68,7 @@ func scannedImages(ctx context.Context, src content.Source, image content.Manife
 	if depth == maxIndexDepth {
 		return nil, fmt.Errorf("%s: index %s: indexes are within each other too deeply", src, image.Descriptor.Digest)
 	}
-	artifacts, err := content.Artifacts(ctx, src, index.Manifests)
+	artifacts, err := imagetree.Artifacts(ctx, src, index.Manifests)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", src, err)
 	}

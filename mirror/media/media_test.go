@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -121,7 +122,7 @@ func TestSet(t *testing.T) {
 	a, err := archive.Open(t.Context(), filepath.Join(whole, "images.tar"), "")
 	check(t, err)
 	defer a.Close()
-	if _, err := content.ResolveVerified(t.Context(), a, "a.example/db:1"); err != nil {
+	if _, err := imagetree.ResolveVerified(t.Context(), a, "a.example/db:1"); err != nil {
 		t.Error(err)
 	}
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -103,7 +104,7 @@ func TestOneFile(t *testing.T) {
 	a, err := archive.Open(t.Context(), path, "")
 	check(t, err)
 	defer a.Close()
-	if _, err := content.ResolveVerified(t.Context(), a, "a.example/db:1"); err != nil {
+	if _, err := imagetree.ResolveVerified(t.Context(), a, "a.example/db:1"); err != nil {
 		t.Error(err)
 	}
 	if _, err := Verify(t.Context(), path, ReadOptions{}); err != nil {

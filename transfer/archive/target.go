@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/dockersave"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
@@ -170,7 +171,7 @@ func (t *Target) garbage(ctx context.Context, before, after []byte) map[digest.D
 			if err != nil {
 				return nil, err
 			}
-			g, err := content.ReadBelow(ctx, old, root[0], true)
+			g, err := imagetree.ReadBelow(ctx, old, root[0], true)
 			if err != nil {
 				return nil, err
 			}

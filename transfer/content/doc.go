@@ -17,8 +17,8 @@
 //     [ImageLister] list, [Deleter] deletes.
 //   - [SingleImageTarget] and [Committer] are for targets that are one file.
 //
-// The package also reads and verifies what every endpoint has: manifests, indexes and
-// their entries, platforms, referrers. It makes no network requests and opens no files.
+// The package also decodes and verifies what every endpoint has: one manifest or index, a
+// platform, a list of referrers. It makes no network requests and opens no files.
 //
 // Errors wrap [ErrNotFound], [ErrIntegrity], [ErrConflict] or [ErrUnsupported] where one of them
 // applies.

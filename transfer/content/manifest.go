@@ -51,7 +51,6 @@ type ManifestContents struct {
 	MediaType string
 	Manifests []Descriptor // of an index
 	Blobs     []Descriptor // of an image: config, then layers
-	Foreign   []Descriptor // layers that were left out of Blobs
 }
 
 // DecodeManifest reads what a manifest names. mediaType is what its descriptor
@@ -131,27 +130,6 @@ func (c ManifestContents) check() error {
 	for _, d := range c.Blobs {
 		if err := CheckDescriptor(d); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// leaveOutForeign moves layers that are marked as not to be distributed from Blobs to
-// Foreign, as docker push leaves them out. A registry takes an image without such a layer
-// if its descriptor says where the bytes are:
-// https://github.com/distribution/distribution/blob/v2.8.3/registry/storage/schema2manifesthandler.go.
-// One that has no URL is refused: nobody could pull the image.
-func (c *ManifestContents) leaveOutForeign() error {
-	blobs := c.Blobs
-	c.Blobs = nil
-	for _, d := range blobs {
-		switch {
-		case !IsForeign(d.MediaType):
-			c.Blobs = append(c.Blobs, d)
-		case len(d.URLs) == 0:
-			return fmt.Errorf("%w: layer %s is a %w, and its descriptor has no URL of its bytes: without them the image would be incomplete", ErrUnsupported, d.Digest, ErrForeign)
-		default:
-			c.Foreign = append(c.Foreign, d)
 		}
 	}
 	return nil

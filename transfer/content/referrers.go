@@ -3,8 +3,6 @@ package content
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -38,19 +36,6 @@ func DecodeReferrerList(data []byte) (ocispec.Index, error) {
 	}
 	index.Index.Manifests = index.Manifests
 	return index.Index, nil
-}
-
-const (
-	// MaxReferrerTries is how often an entry is made in a list of referrers.
-	MaxReferrerTries = 10
-	// ReferrerPause is the shortest time after which the list is read again: a writer
-	// on a busy machine may take that long where the registry is near.
-	ReferrerPause = 300 * time.Millisecond
-)
-
-// HasDescriptor reports whether a list has a descriptor with the digest of d.
-func HasDescriptor(list []Descriptor, d Descriptor) bool {
-	return slices.ContainsFunc(list, func(other Descriptor) bool { return other.Digest == d.Digest })
 }
 
 // ReferrerOf returns the entry of a manifest in the list of its subject's referrers;

@@ -37,20 +37,6 @@ func CheckManifest(m Manifest) (Manifest, error) {
 	return m, nil
 }
 
-// ResolveTyped returns the manifest with its media type.
-func ResolveTyped(ctx context.Context, r NamedResolver, reference string) (Manifest, error) {
-	m, err := ResolveVerified(ctx, r, reference)
-	if err != nil || m.Descriptor.MediaType != "" {
-		return m, err
-	}
-	c, err := DecodeManifest(m.Content, "")
-	if err != nil {
-		return Manifest{}, fmt.Errorf("%s: manifest %s: %w", r, m.Descriptor.Digest, err)
-	}
-	m.Descriptor.MediaType = c.MediaType
-	return m, nil
-}
-
 // CheckDescriptor refuses descriptors that cannot be copied safely.
 func CheckDescriptor(d Descriptor) error {
 	if err := d.Digest.Validate(); err != nil {
@@ -62,35 +48,6 @@ func CheckDescriptor(d Descriptor) error {
 	// A pebibyte is far above any layer and far below where sums overflow.
 	if d.Size < 0 || d.Size > 1<<50 {
 		return fmt.Errorf("%w: size %d of %s", ErrIntegrity, d.Size, d.Digest)
-	}
-	return nil
-}
-
-// NamedResolver is a [Resolver] with a name for messages.
-type NamedResolver interface {
-	Resolver
-	fmt.Stringer
-}
-
-// ResolveVerified returns the manifest that reference names, and checks it.
-func ResolveVerified(ctx context.Context, src NamedResolver, reference string) (Manifest, error) {
-	m, err := src.Resolve(ctx, reference)
-	if err != nil {
-		return Manifest{}, err
-	}
-	return m, CheckResolved(src, reference, m)
-}
-
-// CheckResolved checks that m is what src may have for reference.
-func CheckResolved(src fmt.Stringer, reference string, m Manifest) error {
-	if err := CheckDescriptor(m.Descriptor); err != nil {
-		return Named(src, err)
-	}
-	if err := VerifyManifest(m, m.Descriptor); err != nil {
-		return Named(src, err)
-	}
-	if asked, err := digest.Parse(reference); err == nil && asked != m.Descriptor.Digest {
-		return fmt.Errorf("%s: %w: asked for %s, got %s", src, ErrIntegrity, asked, m.Descriptor.Digest)
 	}
 	return nil
 }

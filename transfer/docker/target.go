@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagename"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/dockersave"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
@@ -101,7 +102,7 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 		}
 		other := func(name string) bool {
 			i := strings.LastIndexByte(name, ':')
-			return t.image == "" || i < 0 || content.FamiliarName(name[:i]) != content.FamiliarName(t.image)
+			return t.image == "" || i < 0 || imagename.FamiliarName(name[:i]) != imagename.FamiliarName(t.image)
 		}
 		if len(image.RepoTags) == 0 || slices.ContainsFunc(image.RepoTags, other) {
 			return fmt.Errorf("%w: the file is there and holds another image (%s); %s", content.ErrConflict, strings.Join(append(image.RepoTags, string(digest.FromBytes(data))), ", "), next)
@@ -138,7 +139,7 @@ func (t *ArchiveTarget) members(ctx context.Context) ([]tarball.Member, error) {
 				return nil, fmt.Errorf("the name %q: %w", t.image+":"+tagged.Tag, err)
 			}
 			names = append(names, reference.FamiliarString(name))
-			entry.Annotations = map[string]string{content.AnnotationContainerdName: name.String(), ocispec.AnnotationRefName: tagged.Tag}
+			entry.Annotations = map[string]string{imagename.AnnotationContainerdName: name.String(), ocispec.AnnotationRefName: tagged.Tag}
 		}
 		index.Manifests = append(index.Manifests, entry)
 	}

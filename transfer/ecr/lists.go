@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -78,7 +79,7 @@ func (e *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]co
 	if err != nil || len(listed) == 0 {
 		return nil, err
 	}
-	if err := e.readSizes(ctx, listed, content.MaxTreeBytes); err != nil {
+	if err := e.readSizes(ctx, listed, imagetree.MaxTreeBytes); err != nil {
 		return nil, err
 	}
 	return listed, nil

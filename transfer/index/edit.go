@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
@@ -47,7 +48,7 @@ func (x *Index) Add(ctx context.Context, additions []Addition) error {
 	if err != nil {
 		return err
 	}
-	if err := content.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
+	if err := imagetree.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
 		return fmt.Errorf("%s: %w", x.endpoint, err)
 	}
 	for i, e := range entries {
@@ -110,7 +111,7 @@ func (x *Index) dropAttestations(drop []bool, also ...int) {
 		}
 	}
 	for i, c := range x.children {
-		if gone[content.EntrySubject(c.Descriptor)] {
+		if gone[imagetree.EntrySubject(c.Descriptor)] {
 			drop[i] = true
 		}
 	}
@@ -118,7 +119,7 @@ func (x *Index) dropAttestations(drop []bool, also ...int) {
 
 func (x *Index) keep(f func(i int) bool) {
 	x.doc.Keep(f)
-	var kept []content.IndexEntry
+	var kept []imagetree.IndexEntry
 	for i, c := range x.children {
 		if f(i) {
 			kept = append(kept, c)
@@ -151,7 +152,7 @@ func (x *Index) Remove(ctx context.Context, names []EntryName) error {
 // find returns the places of the entries that name fits, at least one.
 func (x *Index) find(ctx context.Context, name EntryName) ([]int, error) {
 	if name.Digest == "" {
-		if err := content.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
+		if err := imagetree.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
 			return nil, fmt.Errorf("%s: %w", x.endpoint, err)
 		}
 	}
@@ -167,7 +168,7 @@ func (x *Index) find(ctx context.Context, name EntryName) ([]int, error) {
 	if name.Digest != "" {
 		return nil, fmt.Errorf("the index has no entry %s: %w", name.Digest, content.ErrNotFound)
 	}
-	return nil, fmt.Errorf("the index is for %s, not for %s: %w", content.PlatformList(x.children), name, content.ErrNotFound)
+	return nil, fmt.Errorf("the index is for %s, not for %s: %w", imagetree.PlatformList(x.children), name, content.ErrNotFound)
 }
 
 // findOne returns the place of the only entry that name fits.
@@ -219,7 +220,7 @@ func (x *Index) SetPlatform(ctx context.Context, name EntryName, p content.Platf
 	if err != nil {
 		return err
 	}
-	if err := content.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
+	if err := imagetree.ReadPlatforms(ctx, x.endpoint, x.children); err != nil {
 		return fmt.Errorf("%s: %w", x.endpoint, err)
 	}
 	for i, c := range x.children {
@@ -261,7 +262,7 @@ func (x *Index) refresh() error {
 		return err
 	}
 	for i, d := range c.Manifests {
-		x.children[i] = content.IndexEntry{Descriptor: d, Manifest: x.children[i].Manifest}
+		x.children[i] = imagetree.IndexEntry{Descriptor: d, Manifest: x.children[i].Manifest}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
@@ -39,7 +40,7 @@ type Index struct {
 	endpoint  content.Endpoint
 	mediaType string
 	doc       *indexedit.Index
-	children  []content.IndexEntry             // as the entries of doc
+	children  []imagetree.IndexEntry           // as the entries of doc
 	sources   map[digest.Digest]content.Source // of the children that are not in endpoint
 }
 
@@ -104,7 +105,7 @@ func New(ctx context.Context, endpoint content.Endpoint, additions []Addition, o
 // Open reads the index that reference, a tag or a digest, names in endpoint.
 // The error wraps [content.ErrUnsupported] if it is an image.
 func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*Index, error) {
-	m, err := content.ResolveTyped(ctx, endpoint, reference)
+	m, err := imagetree.ResolveTyped(ctx, endpoint, reference)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func Open(ctx context.Context, endpoint content.Endpoint, reference string) (*In
 	if x.doc, err = indexedit.Parse(m.Content); err != nil {
 		return nil, fmt.Errorf("%s: index %s: %w: %w", endpoint, m.Descriptor.Digest, content.ErrIntegrity, err)
 	}
-	x.children = make([]content.IndexEntry, len(c.Manifests))
+	x.children = make([]imagetree.IndexEntry, len(c.Manifests))
 	for i, d := range c.Manifests {
 		x.children[i].Descriptor = d
 	}
@@ -148,7 +149,7 @@ func (x *Index) Entries() []content.Descriptor {
 
 // entry is what is to be in an index.
 type entry struct {
-	content.IndexEntry
+	imagetree.IndexEntry
 	raw    []byte         // the descriptor as JSON
 	source content.Source // nil is the endpoint of the index
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
@@ -74,7 +75,7 @@ func FuzzIndex(f *testing.F) {
 	other := `{"mediaType":"` + content.MediaTypeDockerManifest + `","digest":"` + someSHA + `","size":1`
 	f.Add([]byte(`{"manifests":[`+entry+`}]}`), "linux/arm64", "k", "v")
 	f.Add([]byte(`{"schemaVersion":2, "manifests" : [ `+other+`, "platform":{"os":"linux","architecture":"amd64"}, "x":[1]} , `+entry+`} ], "annotations":{"k":"\u003c"} }`), "linux/amd64", "k", "")
-	f.Add([]byte(`{"mediaType":"`+content.MediaTypeDockerList+`","manifests":[`+other+`,"annotations":{"`+content.AnnotationAttests+`":"`+someSHA+`"}}]}`), someSHA, "", "")
+	f.Add([]byte(`{"mediaType":"`+content.MediaTypeDockerList+`","manifests":[`+other+`,"annotations":{"`+imagetree.AnnotationAttests+`":"`+someSHA+`"}}]}`), someSHA, "", "")
 	f.Add([]byte(`{"manifests":[{"mediaType":"`+ocispec.MediaTypeImageIndex+`","digest":"`+someSHA+`","size":1,"platform":null}]}`), someSHA, "a", "b")
 	f.Fuzz(func(t *testing.T, data []byte, which, key, value string) {
 		ctx := t.Context()

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -219,7 +220,7 @@ func TestIndexEdit(t *testing.T) {
 	newer, more := imageLayout(t, "oci:linux/amd64")
 	amd := oddEntry(t, l, "linux-amd64", `, "platform": {"architecture":"amd64","os":"linux"}`)
 	arm := oddEntry(t, l, "linux-arm64", ``)
-	attestation := oddEntry(t, l, "unknown-unknown", `,"platform":{"architecture":"unknown","os":"unknown"}, "annotations":{"`+content.AnnotationAttests+`":"`+string(digests[0])+`"}`)
+	attestation := oddEntry(t, l, "unknown-unknown", `,"platform":{"architecture":"unknown","os":"unknown"}, "annotations":{"`+imagetree.AnnotationAttests+`":"`+string(digests[0])+`"}`)
 	doc := oddIndex(t, l, amd, attestation, arm)
 	s390x := func(tag string) string {
 		m, err := l.Resolve(t.Context(), tag)

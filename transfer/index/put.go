@@ -6,6 +6,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -114,12 +115,12 @@ func (x *Index) copies(dst content.Endpoint) (copies []entry) {
 }
 
 // copyChild copies what an entry of an index names.
-func copyChild(ctx context.Context, src content.Source, dst content.Target, c content.IndexEntry, opts transfer.Options) (transfer.Result, error) {
+func copyChild(ctx context.Context, src content.Source, dst content.Target, c imagetree.IndexEntry, opts transfer.Options) (transfer.Result, error) {
 	root := c.Manifest
 	if root.Content == nil {
-		manifests, err := content.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
+		manifests, err := imagetree.ReadManifests(ctx, src, []content.Descriptor{c.Descriptor})
 		if err != nil {
-			return transfer.Result{}, content.Named(src, err)
+			return transfer.Result{}, imagetree.Named(src, err)
 		}
 		root = manifests[0]
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
@@ -76,7 +77,7 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]c
 			return nil, err
 		}
 		for i, place := range places {
-			if err := content.CheckResolved(x.endpoint, references[i], found[i]); err != nil {
+			if err := imagetree.CheckResolved(x.endpoint, references[i], found[i]); err != nil {
 				return nil, err
 			}
 			manifests[place] = found[i]
@@ -89,7 +90,7 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]c
 			continue
 		}
 		group.Go(func() (err error) {
-			manifests[i], err = content.ResolveVerified(ctx, x.source(a), a.Reference)
+			manifests[i], err = imagetree.ResolveVerified(ctx, x.source(a), a.Reference)
 			return err
 		})
 	}
@@ -110,13 +111,13 @@ func entriesOf(m content.Manifest) ([]entry, error) {
 		}
 		d.ArtifactType = artifact.ArtifactType
 		raw, err := marshal(d)
-		return []entry{{IndexEntry: content.IndexEntry{Descriptor: d, Manifest: m}, raw: raw}}, err
+		return []entry{{IndexEntry: imagetree.IndexEntry{Descriptor: d, Manifest: m}, raw: raw}}, err
 	}
 	doc, err := indexedit.Parse(m.Content)
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w: %w", m.Descriptor.Digest, content.ErrIntegrity, err)
 	}
-	children, err := content.IndexEntries(c)
+	children, err := imagetree.IndexEntries(c)
 	if err != nil {
 		return nil, fmt.Errorf("index %s: %w", m.Descriptor.Digest, err)
 	}
@@ -134,12 +135,12 @@ func entriesOf(m content.Manifest) ([]entry, error) {
 // completePlatforms reads the platforms of entries, and writes them into those
 // that do not say them.
 func completePlatforms(ctx context.Context, src content.Source, entries []*entry) error {
-	children := make([]content.IndexEntry, len(entries))
+	children := make([]imagetree.IndexEntry, len(entries))
 	for i, e := range entries {
 		children[i] = e.IndexEntry
 	}
-	if err := content.ReadPlatforms(ctx, src, children); err != nil {
-		return content.Named(src, err)
+	if err := imagetree.ReadPlatforms(ctx, src, children); err != nil {
+		return imagetree.Named(src, err)
 	}
 	for i, e := range entries {
 		e.IndexEntry = children[i]

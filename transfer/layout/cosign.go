@@ -12,7 +12,20 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// annotationKind is the kind of an entry of a layout of cosign save, which has no name:
+// https://github.com/sigstore/cosign/blob/v3.1.3/pkg/oci/layout/index.go.
+const annotationKind = "kind"
+
+// Values of [annotationKind].
+const (
+	kindCosignImage        = "dev.cosignproject.cosign/image"
+	kindCosignIndex        = "dev.cosignproject.cosign/imageIndex"
+	kindCosignSignatures   = "dev.cosignproject.cosign/sigs"
+	kindCosignAttestations = "dev.cosignproject.cosign/atts"
 )
 
 // nameCosign adds the tags that signatures and attestations have in a registry to the index of
@@ -21,8 +34,8 @@ import (
 func nameCosign(index []content.Descriptor) {
 	var subject digest.Digest
 	for _, d := range index {
-		switch d.Annotations[content.AnnotationKind] {
-		case content.KindCosignImage, content.KindCosignIndex:
+		switch d.Annotations[annotationKind] {
+		case kindCosignImage, kindCosignIndex:
 			if subject != "" && subject != d.Digest {
 				return // none of them is certain
 			}
@@ -32,9 +45,9 @@ func nameCosign(index []content.Descriptor) {
 	if subject == "" {
 		return
 	}
-	kinds := map[string]string{content.KindCosignSignatures: content.DigestTagSignatures, content.KindCosignAttestations: content.DigestTagAttestation}
+	kinds := map[string]string{kindCosignSignatures: content.DigestTagSignatures, kindCosignAttestations: content.DigestTagAttestation}
 	for i, d := range index {
-		kind, ok := kinds[d.Annotations[content.AnnotationKind]]
+		kind, ok := kinds[d.Annotations[annotationKind]]
 		if !ok || d.Annotations[ocispec.AnnotationRefName] != "" {
 			continue
 		}
@@ -51,8 +64,8 @@ const maxManifestBlobs = 64 << 10
 // entry in index.json, as it leaves bundles; nothing for other layouts.
 func (l Reader) unlisted(ctx context.Context, index []content.Descriptor) ([]content.Descriptor, error) {
 	if !slices.ContainsFunc(index, func(d content.Descriptor) bool {
-		kind := d.Annotations[content.AnnotationKind]
-		return kind == content.KindCosignImage || kind == content.KindCosignIndex
+		kind := d.Annotations[annotationKind]
+		return kind == kindCosignImage || kind == kindCosignIndex
 	}) {
 		return nil, nil
 	}
@@ -67,7 +80,7 @@ func (l Reader) unlisted(ctx context.Context, index []content.Descriptor) ([]con
 	for _, file := range files {
 		d := content.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: digest.NewDigestFromEncoded(digest.SHA256, file.Name())}
 		info, err := file.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxManifestBlobs || content.CheckDescriptor(d) != nil || content.HasDescriptor(index, d) {
+		if err != nil || !info.Mode().IsRegular() || info.Size() > maxManifestBlobs || content.CheckDescriptor(d) != nil || imagetree.HasDescriptor(index, d) {
 			continue
 		}
 		if err := ctx.Err(); err != nil {

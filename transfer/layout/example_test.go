@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
@@ -33,11 +34,11 @@ func ExampleLayout() {
 		}
 		fmt.Println(image.Tags, image.MediaType, image.Size, "bytes")
 	}
-	image, err := content.ResolveTyped(ctx, l, "1.0")
+	image, err := l.Resolve(ctx, "1.0")
 	if err != nil {
 		log.Fatal(err)
 	}
-	config, err := content.ReadConfig(ctx, l, image)
+	config, err := transfer.ReadConfig(ctx, l, image)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -86,7 +87,7 @@ func (l Reader) artifactType(ctx context.Context, d content.Descriptor) string {
 	if err != nil {
 		return d.ArtifactType
 	}
-	return content.ArtifactType(read[0].Content)
+	return imagetree.ArtifactType(read[0].Content)
 }
 
 // imageSize is the size of all blobs of an image, 0 if the layout does not have all of
@@ -99,7 +100,7 @@ func (l Reader) imageSize(ctx context.Context, d content.Descriptor) int64 {
 	if err != nil {
 		return 0
 	}
-	g, err := content.ReadBelow(ctx, l, roots[0], true)
+	g, err := imagetree.ReadBelow(ctx, l, roots[0], true)
 	if err != nil {
 		return 0
 	}

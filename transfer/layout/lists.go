@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -89,7 +90,7 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 	}
 	var found []content.Descriptor
 	for _, d := range slices.Concat(index, listed, unlisted) {
-		if content.HasDescriptor(found, d) {
+		if imagetree.HasDescriptor(found, d) {
 			continue
 		}
 		entry, names, err := l.subject(ctx, d)
@@ -99,7 +100,7 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 		switch {
 		case names == subject && names != "":
 			found = append(found, entry)
-		case content.HasDescriptor(listed, d):
+		case imagetree.HasDescriptor(listed, d):
 			if _, err := l.StatBlob(ctx, d.Digest); errors.Is(err, content.ErrNotFound) {
 				found = append(found, d) // its list says that it refers to the subject
 			}
@@ -145,7 +146,7 @@ func (l Reader) subject(ctx context.Context, d content.Descriptor) (entry conten
 		entry, subject, err = content.ReferrerOf(manifests[0])
 	}
 	if err != nil {
-		return content.Descriptor{}, "", content.Named(l, content.WithDigest("manifest", d.Digest, err))
+		return content.Descriptor{}, "", imagetree.Named(l, imagetree.WithDigest("manifest", d.Digest, err))
 	}
 	return entry, subject, nil
 }

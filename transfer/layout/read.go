@@ -16,6 +16,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagename"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 )
@@ -60,7 +62,7 @@ func (l *lastIndex) decode(data []byte) ([]content.Descriptor, error) {
 func (l Reader) String() string { return l.name }
 
 // Resolve finds an image: by the digest of anything that index.json leads to, by a name
-// of an entry of index.json as [content.FindName] does, or "" for the only image there.
+// of an entry of index.json as [imagename.FindName] does, or "" for the only image there.
 func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
 	index, err := l.Index()
 	if err != nil {
@@ -87,7 +89,7 @@ func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest
 func (l Reader) below(ctx context.Context, todo []content.Descriptor, asked digest.Digest) (content.Descriptor, bool) {
 	seen := map[digest.Digest]bool{}
 	total := int64(0)
-	for i := 0; i < len(todo) && total <= content.MaxTreeBytes; i++ {
+	for i := 0; i < len(todo) && total <= imagetree.MaxTreeBytes; i++ {
 		d := todo[i]
 		if d.Digest == asked {
 			return content.Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size, Data: d.Data}, true
@@ -122,14 +124,14 @@ func (l Reader) named(ctx context.Context, d content.Descriptor) (content.Manife
 
 // pick finds the entry of index that reference names.
 func pick(index []content.Descriptor, reference string) (content.Descriptor, error) {
-	images := make([]content.NamedImage, len(index))
+	images := make([]imagename.NamedImage, len(index))
 	digests := map[digest.Digest]bool{}
 	var names []string
 	for i, d := range index {
 		if reference != "" && string(d.Digest) == reference {
 			return d, nil
 		}
-		images[i] = content.NamedImage{ID: d.Digest, Names: namesOf(d)}
+		images[i] = imagename.NamedImage{ID: d.Digest, Names: namesOf(d)}
 		digests[d.Digest] = true
 	}
 	for _, name := range listed(index) {
@@ -146,7 +148,7 @@ func pick(index []content.Descriptor, reference string) (content.Descriptor, err
 	case len(digests) == 0:
 		return content.Descriptor{}, fmt.Errorf("has no image: %w", content.ErrNotFound)
 	case reference != "":
-		i, err := content.FindName(images, reference)
+		i, err := imagename.FindName(images, reference)
 		if errors.Is(err, content.ErrNotFound) {
 			err = fmt.Errorf("has no image %s: %w (%s)", reference, err, known)
 		}
@@ -162,7 +164,7 @@ func pick(index []content.Descriptor, reference string) (content.Descriptor, err
 
 // namesOf returns the names of an entry of index.json.
 func namesOf(d content.Descriptor) (names []string) {
-	for _, key := range []string{ocispec.AnnotationRefName, content.AnnotationContainerdName} {
+	for _, key := range []string{ocispec.AnnotationRefName, imagename.AnnotationContainerdName} {
 		if name := d.Annotations[key]; name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -186,7 +188,7 @@ func listed(index []content.Descriptor) []string {
 	names := make([]string, len(index))
 	for i, d := range index {
 		names[i] = d.Annotations[ocispec.AnnotationRefName]
-		if full := d.Annotations[content.AnnotationContainerdName]; full != "" && (names[i] == "" || shared[names[i]]) {
+		if full := d.Annotations[imagename.AnnotationContainerdName]; full != "" && (names[i] == "" || shared[names[i]]) {
 			names[i] = full
 		}
 	}
@@ -305,7 +307,7 @@ func (l Reader) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, 
 	}
 	f, err := imagefs.OpenFile(l.files, BlobPath(d.Digest), d.Size)
 	if errors.Is(err, fs.ErrNotExist) {
-		embedded, ok, embeddedErr := content.Embedded(d)
+		embedded, ok, embeddedErr := embedded(d)
 		if !ok {
 			return nil, &content.AbsentError{Place: l.name, Digest: d.Digest}
 		}

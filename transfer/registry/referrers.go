@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -72,7 +73,7 @@ func (r *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 	if err != nil {
 		return nil, err
 	}
-	return content.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (content.Manifest, error) {
+	return imagetree.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (content.Manifest, error) {
 		var m content.Manifest
 		_, err := c.Head(ctx, r.repository, tag)
 		if err == nil {
@@ -91,7 +92,7 @@ func (r *Repository) FindDigests(ctx context.Context, tags []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	found, err := content.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (m content.Manifest, err error) {
+	found, err := imagetree.ResolveTags(ctx, tags, func(ctx context.Context, tag string) (m content.Manifest, err error) {
 		if m.Descriptor.Digest, err = c.Head(ctx, r.repository, tag); err == nil && m.Descriptor.Digest == "" {
 			m, err = r.manifest(ctx, c, tag, content.MaxManifestSize)
 		}
@@ -136,9 +137,9 @@ func (r *Repository) keepReferrer(ctx context.Context, c *v2.Client, m content.M
 	if err != nil || subject == "" {
 		return err
 	}
-	err = retry.Settle(ctx, content.MaxReferrerTries, r.referrerPause, func(ctx context.Context) (func(context.Context) error, error) {
+	err = retry.Settle(ctx, retry.MaxSettleTries, r.referrerPause, func(ctx context.Context) (func(context.Context) error, error) {
 		list, err := r.referrerList(ctx, c, subject)
-		if err != nil || content.HasDescriptor(list.Manifests, entry) {
+		if err != nil || imagetree.HasDescriptor(list.Manifests, entry) {
 			return nil, err
 		}
 		list.Manifests = append(list.Manifests, entry)

@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/localecr"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -169,7 +170,7 @@ func TestReferrersLarge(t *testing.T) {
 	src, _ := fixture.NewImage(t, 1000)
 	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x"}})
 	list := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}}
-	for i := range content.MaxTreeBytes/content.MaxManifestSize + 1 {
+	for i := range imagetree.MaxTreeBytes/content.MaxManifestSize + 1 {
 		d := fixture.BlobOf(fmt.Sprint(i), ocispec.MediaTypeImageManifest)
 		d.Size = content.MaxManifestSize
 		list.Manifests = append(list.Manifests, d)

@@ -96,7 +96,7 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 	}
 	base = watched(base)
 	r := &Repository{
-		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: content.ReferrerPause, maxReferrerBytes: v2.MaxListBytes,
+		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: retry.SettlePause, maxReferrerBytes: v2.MaxListBytes,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}

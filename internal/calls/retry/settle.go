@@ -10,6 +10,14 @@ import (
 // ErrUnsettled reports that others replaced what was written each time.
 var ErrUnsettled = errors.New("other clients replace it all the time")
 
+const (
+	// MaxSettleTries is how often an entry is made in a list that others replace too.
+	MaxSettleTries = 10
+	// SettlePause is the shortest time after which the list is read again: a writer
+	// on a busy machine may take that long where the registry is near.
+	SettlePause = 300 * time.Millisecond
+)
+
 // Settle adds to a list that others may replace at the same time. Two writers may read the
 // same list, and the second then removes what the first has added, since no registry must
 // know If-Match. So each looks again, after the time that a writer needs which read before.

@@ -30,22 +30,26 @@ var arrows = []struct {
 		only: []string{"internal/files", "internal/lazyregexp", "internal/strictjson"},
 		why:  "the contract is what everything else depends on",
 	}, {
-		from:  []string{"transfer/content", "transfer/index", "transfer/layout", "transfer/archive"},
+		from: []string{"internal/imagetree", "internal/imagename"},
+		only: []string{"transfer/content"},
+		why:  "how an image is read and named is decided by the contract alone",
+	}, {
+		from:  []string{"transfer/content", "internal/imagetree", "internal/imagename", "transfer/index", "transfer/layout", "transfer/archive"},
 		never: []string{"net/http", aws, "auth/..."},
 		why:   "an image in a file is read without a network",
 	}, {
 		from: endpoints,
-		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/loopback", "internal/nearest", "internal/safetext", "internal/registryname", "internal/strictjson",
+		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/imagename", "internal/imagetree", "internal/loopback", "internal/nearest", "internal/safetext", "internal/registryname", "internal/strictjson",
 			"transfer/content", "transfer/layout", "transfer/internal/..."},
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {
 		from:  []string{"mirror"},
 		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/age", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "mirror/internal/memo", "transfer", "transfer/content"},
+		only:  []string{"internal/age", "internal/imagetree", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "mirror/internal/memo", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
 		from: []string{"mirror/internal/memo"},
-		only: []string{"transfer/content"},
+		only: []string{"internal/imagetree", "transfer/content"},
 		why:  "what a repository has answered is remembered without knowing why it was asked",
 	}, {
 		from:  []string{"mirror/job"},
@@ -64,7 +68,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"proxy"},
 		never: append([]string{aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/calls/retry", "internal/files", "internal/loopback", "internal/registryname", "internal/safetext", "internal/strictjson", "transfer", "transfer/content"},
+		only:  []string{"internal/calls/retry", "internal/files", "internal/imagetree", "internal/loopback", "internal/registryname", "internal/safetext", "internal/strictjson", "transfer", "transfer/content"},
 		why:   "a proxy serves what the engine reads, whatever the endpoint",
 	}, {
 		from:  []string{"proxy/setup"},
@@ -74,7 +78,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"sign"},
 		never: append([]string{aws, "auth/...", "transfer", "transfer/ref"}, endpoints...),
-		only: []string{"internal/calls/retry", "internal/ecrhost", "internal/files", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson",
+		only: []string{"internal/calls/retry", "internal/ecrhost", "internal/files", "internal/imagetree", "internal/lazyregexp", "internal/loopback", "internal/registryname", "internal/strictjson",
 			"internal/strictyaml", "transfer/content"},
 		why: "signatures are manifests at any endpoint: they need the contract, neither AWS nor the engine nor an endpoint",
 	}, {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -68,13 +69,13 @@ func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 			return err
 		}
 		for i, root := range roots {
-			if err := content.CheckResolved(m.Source, references[i], root); err != nil {
+			if err := imagetree.CheckResolved(m.Source, references[i], root); err != nil {
 				return err
 			}
 		}
 		level = append(level, roots...)
 	}
-	for depth := 0; len(level) > 0 && depth <= content.MaxTreeDepth; depth++ {
+	for depth := 0; len(level) > 0 && depth <= imagetree.MaxTreeDepth; depth++ {
 		var next []content.Descriptor
 		named := map[digest.Digest]bool{}
 		for _, root := range level {
@@ -98,7 +99,7 @@ func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 			}
 			return ok
 		})
-		read, err := content.ReadManifests(ctx, m.Source, unknown)
+		read, err := imagetree.ReadManifests(ctx, m.Source, unknown)
 		if err != nil {
 			return err
 		}
@@ -208,7 +209,7 @@ func (m *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 	if finder, ok := m.Source.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, tags)
 	} else {
-		found, err = content.ResolveTags(ctx, tags, m.Source.Resolve)
+		found, err = imagetree.ResolveTags(ctx, tags, m.Source.Resolve)
 	}
 	if err == nil {
 		m.mu.Lock()

@@ -10,6 +10,7 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
@@ -103,12 +104,12 @@ func isTarLayer(mediaType string) bool {
 
 // platformsOf names the platforms of an index.
 func platformsOf(c content.ManifestContents) string {
-	children, err := content.IndexEntries(c)
+	children, err := imagetree.IndexEntries(c)
 	if err != nil {
 		return "its images"
 	}
 	for i := range children {
 		children[i].RunsOn, children[i].HasPlatform = content.PlatformOf(children[i].Platform)
 	}
-	return content.PlatformList(children)
+	return imagetree.PlatformList(children)
 }

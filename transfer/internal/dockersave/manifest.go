@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/internal/imagename"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -72,13 +73,13 @@ func PickDockerImage(images []Image, reference string, id func(Image) digest.Dig
 		return Image{}, fmt.Errorf("has no image: %w", content.ErrNotFound)
 	}
 	var names []string
-	var named []content.NamedImage
+	var named []imagename.NamedImage
 	later := map[string]bool{} // names of images further down, which replace those here
 	for _, m := range slices.Backward(images) {
 		if reference != "" && string(id(m)) == reference {
 			return m, nil
 		}
-		one := content.NamedImage{ID: id(m)}
+		one := imagename.NamedImage{ID: id(m)}
 		for _, name := range m.RepoTags {
 			if !later[name] {
 				one.Names = append(one.Names, name)
@@ -99,7 +100,7 @@ func PickDockerImage(images []Image, reference string, id func(Image) digest.Dig
 	}
 	known := strings.Join(names, ", ")
 	if reference != "" {
-		i, err := content.FindName(named, reference)
+		i, err := imagename.FindName(named, reference)
 		if errors.Is(err, content.ErrNotFound) {
 			err = fmt.Errorf("has no image %s: %w (it has %s)", reference, err, known)
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/compress"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
@@ -107,12 +108,12 @@ func IsWhole(ctx context.Context, files tarball.Files) bool {
 		if err != nil {
 			return false
 		}
-		g, err := content.ReadBelow(ctx, l, root[0], true)
+		g, err := imagetree.ReadBelow(ctx, l, root[0], true)
 		if err != nil {
 			return false
 		}
 		for _, m := range g.Manifests {
-			if content.CheckLayerCount(ctx, l, m) != nil {
+			if imagetree.CheckLayerCount(ctx, l, m) != nil {
 				return false
 			}
 		}

@@ -1,4 +1,4 @@
-package content
+package imagetree
 
 import (
 	"context"
@@ -10,14 +10,16 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // maxConfigSize bounds the config of an image, which is held in memory.
 const maxConfigSize = 8 << 20
 
 // imageConfig returns the config of an image; false if m is an artifact.
-func imageConfig(m Manifest) (config Descriptor, ok bool, err error) {
-	c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
+func imageConfig(m content.Manifest) (config content.Descriptor, ok bool, err error) {
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {
 		return config, false, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
 	}
@@ -29,7 +31,7 @@ func imageConfig(m Manifest) (config Descriptor, ok bool, err error) {
 		return config, false, nil
 	}
 	if config.Size > maxConfigSize {
-		return config, false, fmt.Errorf("%w: config %s has %d bytes; at most %d are read", ErrUnsupported, config.Digest, config.Size, maxConfigSize)
+		return config, false, fmt.Errorf("%w: config %s has %d bytes; at most %d are read", content.ErrUnsupported, config.Digest, config.Size, maxConfigSize)
 	}
 	return config, true, nil
 }
@@ -38,7 +40,7 @@ func imageConfig(m Manifest) (config Descriptor, ok bool, err error) {
 const configsAtOnce = 8
 
 // configPlatforms reads the platforms that configs have; nil is none.
-func configPlatforms(ctx context.Context, src BlobReader, configs map[digest.Digest]Descriptor) (map[digest.Digest]*ocispec.Platform, error) {
+func configPlatforms(ctx context.Context, src content.BlobReader, configs map[digest.Digest]content.Descriptor) (map[digest.Digest]*ocispec.Platform, error) {
 	platforms := make(map[digest.Digest]*ocispec.Platform, len(configs))
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
@@ -56,19 +58,19 @@ func configPlatforms(ctx context.Context, src BlobReader, configs map[digest.Dig
 }
 
 // configPlatform reads the platform of a config.
-func configPlatform(ctx context.Context, src BlobReader, config Descriptor) (*ocispec.Platform, error) {
+func configPlatform(ctx context.Context, src content.BlobReader, config content.Descriptor) (*ocispec.Platform, error) {
 	r, err := src.Blob(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	data, err := io.ReadAll(NewVerifyingReader(ctx, r, config))
+	data, err := io.ReadAll(content.NewVerifyingReader(ctx, r, config))
 	if err != nil {
 		return nil, WithDigest("config", config.Digest, err)
 	}
 	p := &ocispec.Platform{}
 	if err := json.Unmarshal(data, p); err != nil {
-		return nil, fmt.Errorf("%w: config %s: %w", ErrIntegrity, config.Digest, err)
+		return nil, fmt.Errorf("%w: config %s: %w", content.ErrIntegrity, config.Digest, err)
 	}
 	if p.OS == "" && p.Architecture == "" {
 		p = nil

@@ -1,4 +1,6 @@
-package content
+// Package imagename finds images by the names that they have in layouts and archives: in full, as
+// docker writes them, or by the tag.
+package imagename
 
 import (
 	"fmt"
@@ -6,25 +8,13 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// Annotations by which an entry of the index.json of a layout has a name.
-const (
-	// AnnotationContainerdName has the name in full:
-	// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
-	AnnotationContainerdName = "io.containerd.image.name"
-	// AnnotationKind is the kind of an entry of a layout of cosign save, which has no name:
-	// https://github.com/sigstore/cosign/blob/v3.1.3/pkg/oci/layout/index.go.
-	AnnotationKind = "kind"
-)
-
-// Values of [AnnotationKind].
-const (
-	KindCosignImage        = "dev.cosignproject.cosign/image"
-	KindCosignIndex        = "dev.cosignproject.cosign/imageIndex"
-	KindCosignSignatures   = "dev.cosignproject.cosign/sigs"
-	KindCosignAttestations = "dev.cosignproject.cosign/atts"
-)
+// AnnotationContainerdName is on an entry of the index.json of a layout and has its name in full:
+// https://github.com/containerd/containerd/blob/v2.2.0/core/images/annotations.go.
+const AnnotationContainerdName = "io.containerd.image.name"
 
 // NamedImage is an image in a file, which has names.
 type NamedImage struct {
@@ -53,12 +43,12 @@ func (e *AmbiguousNameError) Error() string {
 // FindName returns the place of the image that a name is of. Names count as they are
 // written; then in the form in which docker writes them, in full or short; then by the
 // tag of a name. The name of several images is an [AmbiguousNameError]; of none it is
-// [ErrNotFound].
+// [content.ErrNotFound].
 func FindName(images []NamedImage, name string) (int, error) {
 	for _, same := range []func(string) bool{
 		func(n string) bool { return n == name },
 		func(n string) bool { return strings.Contains(n, ":") && FamiliarName(n) == FamiliarName(name) },
-		func(n string) bool { return IsTag(name) && TagOfName(n) == name },
+		func(n string) bool { return content.IsTag(name) && TagOfName(n) == name },
 	} {
 		var found []int
 		for i, image := range images {
@@ -77,7 +67,7 @@ func FindName(images []NamedImage, name string) (int, error) {
 			return 0, e
 		}
 	}
-	return 0, ErrNotFound
+	return 0, content.ErrNotFound
 }
 
 // FamiliarName is a name without what docker takes for granted: docker.io/library/.
@@ -94,7 +84,7 @@ func TagOfName(name string) string {
 	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
 		return name[i+1:]
 	}
-	if IsTag(name) {
+	if content.IsTag(name) {
 		return name
 	}
 	return ""

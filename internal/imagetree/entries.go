@@ -1,4 +1,4 @@
-package content
+package imagetree
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Key names the platform of a child so that two of them can be compared.
@@ -40,18 +42,18 @@ const AnnotationAttests = "vnd.docker.reference.digest"
 
 // ContentReader is what it takes to read the platform of an image.
 type ContentReader interface {
-	ManifestReader
-	BlobReader
+	content.ManifestReader
+	content.BlobReader
 }
 
 // IndexEntry is an entry of an index, or an image alone.
 type IndexEntry struct {
-	Descriptor
-	RunsOn      Platform
+	content.Descriptor
+	RunsOn      content.Platform
 	HasPlatform bool              // it is an image for RunsOn
-	Manifest    Manifest          // if it had to be read
+	Manifest    content.Manifest  // if it had to be read
 	FromConfig  *ocispec.Platform // if the descriptor has none
-	read        bool              // by readPlatforms
+	read        bool              // by ReadPlatforms
 }
 
 // saysNoPlatform reports whether the descriptor leaves the platform to the config.
@@ -60,11 +62,11 @@ func (c IndexEntry) saysNoPlatform() bool {
 }
 
 // IndexEntries returns the entries of an index.
-func IndexEntries(c ManifestContents) ([]IndexEntry, error) {
+func IndexEntries(c content.ManifestContents) ([]IndexEntry, error) {
 	children := make([]IndexEntry, len(c.Manifests))
 	for i, d := range c.Manifests {
-		if IsIndex(d.MediaType) {
-			return nil, fmt.Errorf("%w: entry %s is an index itself, of which no platform can be chosen; name it by its digest", ErrUnsupported, d.Digest)
+		if content.IsIndex(d.MediaType) {
+			return nil, fmt.Errorf("%w: entry %s is an index itself, of which no platform can be chosen; name it by its digest", content.ErrUnsupported, d.Digest)
 		}
 		children[i].Descriptor = d
 	}
@@ -75,14 +77,14 @@ func IndexEntries(c ManifestContents) ([]IndexEntry, error) {
 // the config. What is no image has none, whatever its descriptor says ([Artifacts]). The
 // manifests that it needs are read with at most two calls to src.
 func ReadPlatforms(ctx context.Context, src ContentReader, children []IndexEntry) error {
-	var unread []Descriptor
+	var unread []content.Descriptor
 	asked := map[digest.Digest]bool{}
 	for i := range children {
 		c := &children[i]
 		if c.read {
 			continue
 		}
-		c.RunsOn, c.HasPlatform = PlatformOf(c.Platform)
+		c.RunsOn, c.HasPlatform = content.PlatformOf(c.Platform)
 		if c.saysNoPlatform() && c.Manifest.Content == nil && !asked[c.Digest] {
 			asked[c.Digest] = true
 			unread = append(unread, c.Descriptor)
@@ -103,7 +105,7 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []IndexEntry
 			}
 		}
 	}
-	configs := map[digest.Digest]Descriptor{}
+	configs := map[digest.Digest]content.Descriptor{}
 	configOf := make([]digest.Digest, len(children))
 	for i, c := range children {
 		if c.read || !c.saysNoPlatform() {
@@ -129,7 +131,7 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []IndexEntry
 		}
 		if p := platforms[configOf[i]]; p != nil {
 			children[i].FromConfig = p
-			children[i].RunsOn, children[i].HasPlatform = PlatformOf(p)
+			children[i].RunsOn, children[i].HasPlatform = content.PlatformOf(p)
 		}
 	}
 	return nil
@@ -137,8 +139,8 @@ func ReadPlatforms(ctx context.Context, src ContentReader, children []IndexEntry
 
 // artifactsOf is [Artifacts] of the children that have a platform and were not read: of
 // the others the config is looked for.
-func artifactsOf(ctx context.Context, src ManifestReader, children []IndexEntry) (map[digest.Digest]string, error) {
-	var entries []Descriptor
+func artifactsOf(ctx context.Context, src content.ManifestReader, children []IndexEntry) (map[digest.Digest]string, error) {
+	var entries []content.Descriptor
 	read := map[digest.Digest]string{}
 	for _, c := range children {
 		switch {

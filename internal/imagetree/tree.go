@@ -1,10 +1,18 @@
-package content
+// Package imagetree reads an image with everything below it: the manifests of an index level by
+// level, each verified, the platforms and artifact types of its entries, and configs. It bounds how
+// much is read, and its errors name the index, list or endpoint in which something is wrong.
+//
+// Copies, mirrors, signatures and the proxy read images by it. Endpoints do not need it: what they
+// implement is in package content.
+package imagetree
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -16,23 +24,24 @@ const (
 
 // Tree is all that one manifest names, each once.
 type Tree struct {
-	Manifests []Manifest // children before their index, the root last
-	Blobs     []Descriptor
-	Foreign   []Descriptor // layers that are left out: their bytes are at their URLs
+	Manifests []content.Manifest // children before their index, the root last
+	Blobs     []content.Descriptor
+	Foreign   []content.Descriptor // layers that are left out: their bytes are at their URLs
 }
 
 // node is a manifest and what it names.
 type node struct {
-	Manifest
-	ManifestContents
+	content.Manifest
+	content.ManifestContents
+	foreign []content.Descriptor // layers that were left out of Blobs
 }
 
 // ReadTree returns the manifests of root, an image or an index: children before the
 // index that names them, root last, each once, with the media type that it has. The
-// error wraps [ErrNotFound] if one is not there, and [ErrIntegrity] if one is not
+// error wraps [content.ErrNotFound] if one is not there, and [content.ErrIntegrity] if one is not
 // what its descriptor says.
-func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error) {
-	root, err := CheckManifest(root)
+func ReadTree(ctx context.Context, src content.Source, root content.Manifest) ([]content.Manifest, error) {
+	root, err := content.CheckManifest(root)
 	if err != nil {
 		return nil, Named(src, err)
 	}
@@ -45,27 +54,28 @@ func ReadTree(ctx context.Context, src Source, root Manifest) ([]Manifest, error
 
 // ReadBelow reads the manifests below root, one call to src per level, and
 // verifies all of them. Without foreign, the non-distributable layers are left out of
-// the blobs; one that has no URL is [ErrForeign].
-func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign bool) (Tree, error) {
+// the blobs; one that has no URL is [content.ErrForeign].
+func ReadBelow(ctx context.Context, src content.ManifestReader, root content.Manifest, foreign bool) (Tree, error) {
 	nodes := map[digest.Digest]node{}
 	total := int64(0)
-	level := []Manifest{root}
+	level := []content.Manifest{root}
 	for depth := 0; len(level) > 0; depth++ {
 		if depth > MaxTreeDepth {
-			return Tree{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", ErrUnsupported, root.Descriptor.Digest, MaxTreeDepth)
+			return Tree{}, fmt.Errorf("%w: %s has indexes nested more than %d deep", content.ErrUnsupported, root.Descriptor.Digest, MaxTreeDepth)
 		}
-		var next []Descriptor
+		var next []content.Descriptor
 		asked := map[digest.Digest]digest.Digest{} // by which index
 		for _, m := range level {
-			c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
+			c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
+			n := node{Manifest: m, ManifestContents: c}
 			if err == nil && !foreign {
-				err = c.leaveOutForeign()
+				err = n.leaveOutForeign()
 			}
 			if err != nil {
 				return Tree{}, fmt.Errorf("manifest %s: %w", m.Descriptor.Digest, err)
 			}
-			m.Descriptor.MediaType = c.MediaType
-			nodes[m.Descriptor.Digest] = node{m, c}
+			n.Descriptor.MediaType = c.MediaType
+			nodes[m.Descriptor.Digest] = n
 			for _, d := range c.Manifests {
 				if _, known := nodes[d.Digest]; !known && asked[d.Digest] == "" {
 					asked[d.Digest] = m.Descriptor.Digest
@@ -75,7 +85,7 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 			}
 		}
 		if total > MaxTreeBytes {
-			return Tree{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", ErrUnsupported, root.Descriptor.Digest, MaxTreeBytes)
+			return Tree{}, fmt.Errorf("%w: the manifests below %s have more than %d bytes together", content.ErrUnsupported, root.Descriptor.Digest, MaxTreeBytes)
 		}
 		var err error
 		if level, err = ReadManifests(ctx, src, next); err != nil {
@@ -87,7 +97,7 @@ func ReadBelow(ctx context.Context, src ManifestReader, root Manifest, foreign b
 }
 
 // ReadManifests reads and verifies the manifests of descriptors.
-func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descriptor) ([]Manifest, error) {
+func ReadManifests(ctx context.Context, src content.ManifestReader, descriptors []content.Descriptor) ([]content.Manifest, error) {
 	if len(descriptors) == 0 {
 		return nil, nil
 	}
@@ -99,7 +109,7 @@ func ReadManifests(ctx context.Context, src ManifestReader, descriptors []Descri
 		return nil, fmt.Errorf("asked for %d manifests, got %d", len(descriptors), len(manifests))
 	}
 	for i, d := range descriptors {
-		if err := VerifyManifest(manifests[i], d); err != nil {
+		if err := content.VerifyManifest(manifests[i], d); err != nil {
 			return nil, err
 		}
 		manifests[i].Descriptor = d
@@ -122,7 +132,7 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 		n := nodes[name]
 		for _, d := range n.ManifestContents.Manifests {
 			if size := nodes[d.Digest].Descriptor.Size; size != d.Size {
-				return InIndex(&SizeError{Object: "manifest " + string(d.Digest), Digest: d.Digest, Has: size, Says: d.Size}, name)
+				return InIndex(&content.SizeError{Object: "manifest " + string(d.Digest), Digest: d.Digest, Has: size, Says: d.Size}, name)
 			}
 			if err := visit(d.Digest); err != nil {
 				return err
@@ -131,7 +141,7 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 		for _, d := range n.Blobs {
 			size, known := sizes[d.Digest]
 			if known && size != d.Size {
-				return fmt.Errorf("%w: blob %s is named with %d and with %d bytes", ErrIntegrity, d.Digest, size, d.Size)
+				return fmt.Errorf("%w: blob %s is named with %d and with %d bytes", content.ErrIntegrity, d.Digest, size, d.Size)
 			}
 			if !known {
 				sizes[d.Digest], at[d.Digest] = d.Size, len(t.Blobs)
@@ -140,7 +150,7 @@ func flatten(nodes map[digest.Digest]node, root digest.Digest) (Tree, error) {
 				b.Data = d.Data
 			}
 		}
-		for _, d := range n.Foreign {
+		for _, d := range n.foreign {
 			if !left[d.Digest] {
 				left[d.Digest] = true
 				t.Foreign = append(t.Foreign, d)

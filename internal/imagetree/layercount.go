@@ -1,4 +1,4 @@
-package content
+package imagetree
 
 import (
 	"context"
@@ -7,23 +7,25 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // CheckLayerCount refuses an image whose config names another number of layers than its
 // manifest: some tools wrote manifests without layers, https://github.com/moby/moby/issues/47065.
-// The error wraps [ErrIntegrity]. A config that does not say which layers there are is
+// The error wraps [content.ErrIntegrity]. A config that does not say which layers there are is
 // accepted, and so is what is not a container image.
-func CheckLayerCount(ctx context.Context, src BlobReader, m Manifest) error {
+func CheckLayerCount(ctx context.Context, src content.BlobReader, m content.Manifest) error {
 	config, ok, err := imageConfig(m)
 	if err != nil || !ok {
 		return nil // what is wrong with it is found out elsewhere
 	}
-	c, err := DecodeManifest(m.Content, m.Descriptor.MediaType)
+	c, err := content.DecodeManifest(m.Content, m.Descriptor.MediaType)
 	if err != nil {
 		return err
 	}
 	data, err := readVerified(ctx, src, config)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, content.ErrNotFound) {
 		return nil // the destination may have it
 	}
 	if err != nil {
@@ -38,7 +40,7 @@ func CheckLayerCount(ctx context.Context, src BlobReader, m Manifest) error {
 		return nil
 	}
 	if named, layers := len(doc.RootFS.DiffIDs), len(c.Blobs)-1; named != layers {
-		return fmt.Errorf("%w: image %s has %d layers, but its config names %d", ErrIntegrity, m.Descriptor.Digest, layers, named)
+		return fmt.Errorf("%w: image %s has %d layers, but its config names %d", content.ErrIntegrity, m.Descriptor.Digest, layers, named)
 	}
 	return nil
 }

@@ -1,12 +1,15 @@
-package content
+package imagetree
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // What an entry of an index is, is decided here and nowhere else, from the manifest:
@@ -23,7 +26,7 @@ const (
 
 // IsImageConfig reports whether a media type is that of the config of a container image.
 func IsImageConfig(mediaType string) bool {
-	return mediaType == ocispec.MediaTypeImageConfig || mediaType == MediaTypeDockerConfig
+	return mediaType == ocispec.MediaTypeImageConfig || mediaType == content.MediaTypeDockerConfig
 }
 
 // ArtifactType returns the type of a manifest that is not a container image: its
@@ -44,7 +47,7 @@ func ArtifactType(manifest []byte) string {
 
 // EntrySubject returns the image that an entry of an index is about: of an attestation of
 // BuildKit, or a SOCI index. It is "" of any other.
-func EntrySubject(entry Descriptor) digest.Digest {
+func EntrySubject(entry content.Descriptor) digest.Digest {
 	if d := entry.Annotations[AnnotationAttests]; d != "" {
 		return digest.Digest(d)
 	}
@@ -55,15 +58,15 @@ func EntrySubject(entry Descriptor) digest.Digest {
 // digest. An entry that has a platform of its own is an image unless it has an artifact
 // type; the manifests of the others are read with one call to src. One that is missing
 // counts as an image.
-func Artifacts(ctx context.Context, src ManifestReader, entries []Descriptor) (map[digest.Digest]string, error) {
+func Artifacts(ctx context.Context, src content.ManifestReader, entries []content.Descriptor) (map[digest.Digest]string, error) {
 	shared := map[string]digest.Digest{}
 	doubtful := map[digest.Digest]bool{}
 	for _, d := range entries {
-		p, ok := PlatformOf(d.Platform)
+		p, ok := content.PlatformOf(d.Platform)
 		key := IndexEntry{Descriptor: d, RunsOn: p}.Key()
 		other, known := shared[key]
 		switch {
-		case IsIndex(d.MediaType):
+		case content.IsIndex(d.MediaType):
 			continue
 		case !ok, d.ArtifactType != "" && !IsImageConfig(d.ArtifactType):
 			doubtful[d.Digest] = d.Platform == nil || d.Platform.OS != "unknown"
@@ -74,10 +77,10 @@ func Artifacts(ctx context.Context, src ManifestReader, entries []Descriptor) (m
 			shared[key] = d.Digest
 		}
 	}
-	var unread []Descriptor
+	var unread []content.Descriptor
 	for _, d := range entries {
 		if doubtful[d.Digest] {
-			if err := CheckDescriptor(d); err != nil {
+			if err := content.CheckDescriptor(d); err != nil {
 				return nil, err
 			}
 			doubtful[d.Digest] = false
@@ -97,19 +100,24 @@ func Artifacts(ctx context.Context, src ManifestReader, entries []Descriptor) (m
 	return types, nil
 }
 
+// HasDescriptor reports whether a list has a descriptor with the digest of d.
+func HasDescriptor(list []content.Descriptor, d content.Descriptor) bool {
+	return slices.ContainsFunc(list, func(other content.Descriptor) bool { return other.Digest == d.Digest })
+}
+
 // ReadPresent is [ReadManifests], where the manifest of one that is missing is empty.
-func ReadPresent(ctx context.Context, src ManifestReader, descriptors []Descriptor) ([]Manifest, error) {
+func ReadPresent(ctx context.Context, src content.ManifestReader, descriptors []content.Descriptor) ([]content.Manifest, error) {
 	manifests, err := ReadManifests(ctx, src, descriptors)
-	if !errors.Is(err, ErrNotFound) {
+	if !errors.Is(err, content.ErrNotFound) {
 		return manifests, err
 	}
-	manifests = make([]Manifest, len(descriptors))
+	manifests = make([]content.Manifest, len(descriptors))
 	for i, d := range descriptors {
-		one, err := ReadManifests(ctx, src, []Descriptor{d})
+		one, err := ReadManifests(ctx, src, []content.Descriptor{d})
 		switch {
 		case err == nil:
 			manifests[i] = one[0]
-		case !errors.Is(err, ErrNotFound):
+		case !errors.Is(err, content.ErrNotFound):
 			return nil, err
 		}
 	}
