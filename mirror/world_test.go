@@ -145,22 +145,28 @@ func (w *world) contents(t *testing.T, prefix string) contents {
 func (w *world) images(t *testing.T, name string) *repositoryContents {
 	t.Helper()
 	c := &repositoryContents{tags: map[string]string{}, images: map[string]bool{}, referrers: map[string]bool{}}
+	for _, image := range w.details(t, name) {
+		c.images[*image.ImageDigest] = true
+		if image.SubjectManifestDigest != nil || slices.ContainsFunc(image.ImageTags, isDigestTag) {
+			c.referrers[*image.ImageDigest] = true
+		}
+		for _, tag := range image.ImageTags {
+			c.tags[tag] = *image.ImageDigest
+		}
+	}
+	return c
+}
+
+func (w *world) details(t *testing.T, name string) (all []types.ImageDetail) {
+	t.Helper()
 	for pages := ecr.NewDescribeImagesPaginator(w.client, &ecr.DescribeImagesInput{RepositoryName: &name}); pages.HasMorePages(); {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, image := range page.ImageDetails {
-			c.images[*image.ImageDigest] = true
-			if image.SubjectManifestDigest != nil || slices.ContainsFunc(image.ImageTags, isDigestTag) {
-				c.referrers[*image.ImageDigest] = true
-			}
-			for _, tag := range image.ImageTags {
-				c.tags[tag] = *image.ImageDigest
-			}
-		}
+		all = append(all, page.ImageDetails...)
 	}
-	return c
+	return all
 }
 
 func isDigestTag(tag string) bool { return strings.HasPrefix(tag, "sha256-") }

@@ -66,6 +66,9 @@ func TestSelectPlatforms(t *testing.T) {
 		fixture.Check(t, err)
 		m, err := got.IndexManifest()
 		fixture.Check(t, err)
+		if original := m.Annotations[AnnotationSubsetOf]; original != string(whole) || result.SubsetOf != whole {
+			t.Errorf("%s: the new index names %q and the result %q, want %s", names, original, result.SubsetOf, whole)
+		}
 		var found []digest.Digest
 		for i, d := range m.Manifests {
 			if i%2 == 0 {

@@ -6,11 +6,15 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/indexedit"
 )
+
+// AnnotationSubsetOf is the annotation of an OCI index that was made of some images of another one, which it names by its digest.
+const AnnotationSubsetOf = "io.github.ecrkit.subset-of"
 
 // selectPlatforms returns what platforms want of root, which src has.
 //
@@ -151,5 +155,10 @@ func subset(root content.Manifest, children []imagetree.IndexEntry, wanted []wan
 		return content.Manifest{}, fmt.Errorf("index %s: %w: %w", root.Descriptor.Digest, content.ErrIntegrity, err)
 	}
 	index.Keep(func(i int) bool { return i < len(kept) && kept[i] })
+	if root.Descriptor.MediaType == ocispec.MediaTypeImageIndex { // a list of Docker has no annotations
+		if err := index.Annotate(map[string]string{AnnotationSubsetOf: string(root.Descriptor.Digest)}, nil); err != nil {
+			return content.Manifest{}, fmt.Errorf("index %s: %w: %w", root.Descriptor.Digest, content.ErrIntegrity, err)
+		}
+	}
 	return content.NewManifest(index.Bytes(), root.Descriptor.MediaType), nil
 }

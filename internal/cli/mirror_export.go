@@ -226,6 +226,11 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err := app.PrintResult(set, text.String()); err != nil {
 		return err
 	}
+	for _, image := range set.Images {
+		if image.Original != "" {
+			app.Messagef("%s is some platforms of %s@%s", image.Digest, image.Repository, image.Original)
+		}
+	}
 	if len(set.Deltas) > 0 {
 		whole := "whole layers"
 		if len(set.Deltas) == 1 {

@@ -218,7 +218,7 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				return all.add(s.From, s.Name, image.Tags, contents)
+				return all.add(s.From, s.Name, image, contents)
 			})
 		}
 	}

@@ -67,10 +67,12 @@ type SetPart struct {
 
 // Image is an image, an index, or something that refers to one.
 type Image struct {
-	Repository   string        `json:"repository"` // HOST/REPOSITORY at the source
-	Name         string        `json:"name"`       // repository under a destination
-	Tags         []string      `json:"tags"`       // sorted; [] if it has none
-	Digest       digest.Digest `json:"digest"`
+	Repository string        `json:"repository"` // HOST/REPOSITORY at the source
+	Name       string        `json:"name"`       // repository under a destination
+	Tags       []string      `json:"tags"`       // sorted; [] if it has none
+	Digest     digest.Digest `json:"digest"`
+	// Original is the digest at the source, if a choice of platforms has changed it.
+	Original     digest.Digest `json:"original,omitempty"`
 	MediaType    string        `json:"mediaType"`
 	Size         int64         `json:"size"` // of the manifest
 	ArtifactType string        `json:"artifactType,omitempty"`
@@ -164,7 +166,7 @@ func (s Set) check(inFile bool) error {
 				return fmt.Errorf("%s: %w", image.Repository, err)
 			}
 		}
-		if image.Subject != "" && image.Subject.Validate() != nil {
+		if image.Subject != "" && image.Subject.Validate() != nil || image.Original != "" && image.Original.Validate() != nil {
 			return fmt.Errorf("%s@%s: subject %q is not a digest", image.Repository, image.Digest, image.Subject)
 		}
 	}

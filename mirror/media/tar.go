@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -76,7 +77,7 @@ func newCollection() *collection {
 }
 
 // add adds an image with its tags, and what belongs to it.
-func (c *collection) add(repository, name string, tags []string, contents transfer.Contents) error {
+func (c *collection) add(repository, name string, selected mirror.SelectedImage, contents transfer.Contents) error {
 	for _, blob := range contents.Blobs {
 		if other, known := c.blobs[blob.Digest]; known && other.Size != blob.Size {
 			return fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
@@ -114,7 +115,10 @@ func (c *collection) add(repository, name string, tags []string, contents transf
 		}
 		image.Tags = append(image.Tags, attached[m.Descriptor.Digest]...)
 		if isRoot {
-			image.Tags = append(image.Tags, tags...)
+			image.Tags = append(image.Tags, selected.Tags...)
+			if selected.Digest != image.Digest && (image.Original == "" || selected.Digest < image.Original) {
+				image.Original = selected.Digest
+			}
 		}
 	}
 	return nil
