@@ -117,7 +117,7 @@ func (rs Registries) Parse(host string) (Registry, error) {
 	}
 	if err != nil && (rule.RegistryID == "" || rule.Region == "") {
 		if rule.Host != "" {
-			return Registry{}, fmt.Errorf("%w; its rule in the configuration needs registry_id and region, as the host name tells neither", err)
+			return Registry{}, fmt.Errorf("%w; its rule in the configuration needs registry_id and region, which the host name does not contain", err)
 		}
 		return Registry{}, err
 	}

@@ -81,7 +81,7 @@ func readManifest(id digest.Digest, text []byte, mediaType string) (manifest, er
 	return m, nil
 }
 
-// describe adds what the manifest tells to its image.
+// describe adds what the manifest says to its image.
 func (m manifest) describe(image *Image) {
 	image.Children, image.Blobs, image.ManifestSize = m.children, m.blobs, m.size
 	if image.MediaType == "" && m.children != nil {

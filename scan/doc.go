@@ -18,7 +18,7 @@
 // # Fail closed
 //
 // A gate passes if it has seen the findings of a scan, perhaps none, and none of them
-// blocks. A scan that failed, was never made, has not ended or whose findings are
+// blocks. A scan that failed, was never made, is not complete or whose findings are
 // incomplete has no result ([ErrNoResult]), which is not the same as a gate that failed
 // ([ErrGate]). Missing information never lets a finding pass: where the policy blocks
 // what has a fix, an unknown fix blocks too.

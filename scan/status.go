@@ -24,7 +24,7 @@ const (
 // Done reports whether there are findings to judge, perhaps none.
 func (s Status) Done() bool { return s == StatusComplete || s == StatusActive }
 
-// Waiting reports whether the scan has not ended: there will be another status.
+// Waiting reports whether the scan is not complete: there will be another status.
 func (s Status) Waiting() bool { return s == StatusInProgress || s == StatusPending }
 
 // Acceptable reports whether a policy may accept this status by its name: the scan has ended,
@@ -50,7 +50,7 @@ func (s Status) Explain() string {
 	case StatusInProgress:
 		return "the scan is running; ask again"
 	case StatusPending:
-		return "the scan has not begun; ask again"
+		return "the scan is pending; ask again"
 	case StatusFailed:
 		return "the scan failed; a basic scan can be repeated once in 24 hours, or push the image again"
 	case StatusUnsupportedImage:

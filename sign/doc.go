@@ -24,7 +24,7 @@
 //
 // A key that signs is in a file ([ParsePrivateKey]) or in AWS KMS (package awskms; the
 // key is named as [ParseKMSReference] reads it). Any other signer of sigstore will do as well. ECDSA P-256 is verified by everybody;
-// [Signer.Warning] tells who does not verify signatures by another key.
+// [Signer.Warning] reports who does not verify signatures by another key.
 //
 // # Policies
 //

@@ -15,7 +15,7 @@ import (
 )
 
 // KeyLoader returns the key that a reference names: a key of AWS KMS as
-// [IsKMSReference] tells it, else the absolute path of a public key in PEM.
+// [IsKMSReference] reports that it is one, else the absolute path of a public key in PEM.
 type KeyLoader func(ctx context.Context, reference string) (*Key, error)
 
 // policyKey is where a key of a policy is. The zero value is none.
@@ -103,7 +103,7 @@ func (k keyring) findKMS(s string) (policyKey, error) {
 	return key, err
 }
 
-// same reports whether two keys are one, as far as the policy tells.
+// same reports whether two keys are one, as far as the policy says.
 func (k policyKey) same(other policyKey) bool {
 	return k.name == other.name ||
 		k.Path != "" && k.Path == other.Path ||

@@ -138,7 +138,7 @@ type DestinationResult struct {
 	// Result is what was done. Beside an error it is empty, unless that is a [TagsError]:
 	// then its Tags are those that were set.
 	Result
-	Err error // why the image did not arrive or has not all of its tags, or nil
+	Err error // why the image did not arrive or some of its tags are missing, or nil
 }
 
 // TagsError reports which of several tags of a destination were not set. The others

@@ -14,7 +14,7 @@ import (
 )
 
 // FetchBlob brings one blob of src into the file at path, over opts.Connections
-// connections where src can do that, and tells opts.Progress; of opts nothing else
+// connections where src can do that, and reports to opts.Progress; of opts nothing else
 // counts. Until all of it is there and has the digest of d, the content is in
 // another file of the same directory, from which a later call resumes. A file at
 // path is replaced; if it is the blob already, nothing is done: [content.OutcomeSkipped].

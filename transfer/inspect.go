@@ -58,7 +58,7 @@ type InspectedLayer struct {
 	MediaType string        `json:"mediaType"`
 	Digest    digest.Digest `json:"digest"`
 	Size      int64         `json:"size"`
-	CreatedBy string        `json:"createdBy,omitempty"` // if the config is read and tells
+	CreatedBy string        `json:"createdBy,omitempty"` // if the config is read and says so
 }
 
 // ReadManifest returns the verified manifest that reference, a tag or a digest,

@@ -17,7 +17,7 @@ import (
 const streamChunk = 4 << 20
 
 // StreamBlob writes one blob of src to w in its order, over opts.Connections
-// connections where src can do that, and tells opts.Progress; of opts nothing else
+// connections where src can do that, and reports to opts.Progress; of opts nothing else
 // counts. What was written before an error is in w; if it wraps [content.ErrIntegrity], it
 // is not the blob and must not be used.
 func StreamBlob(ctx context.Context, src content.Source, d content.Descriptor, w io.Writer, opts Options) error {

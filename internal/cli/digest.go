@@ -19,7 +19,7 @@ const digestHelp = `Print the digest of an image or index.
 
 REF is an image of any kind (see ecrkit --help); one in a registry without a tag is "latest". Only
 its manifest is read. The digest of an image in a docker archive or a docker daemon is the one
-that a push gives it, unless a layer has to be compressed.
+that it has after a push, unless a layer has to be compressed.
 
 --platform prints the digest of the image of an index. It accepts an image that is no index if it
 is for that platform.

@@ -200,7 +200,7 @@ func (p lifecyclePut) recheck(ctx context.Context, manifests governance.Manifest
 	return nil
 }
 
-// lintedPolicy reads a policy that Amazon ECR takes, and tells what may surprise.
+// lintedPolicy reads a policy that Amazon ECR takes, and reports what may surprise.
 func (app *App) lintedPolicy(name string) (string, *lifecycle.Policy, error) {
 	text, err := app.readPolicyText(name)
 	if err != nil {

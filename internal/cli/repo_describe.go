@@ -26,7 +26,7 @@ registry's scanning configuration, which only the registry's own account may rea
 Prints a block for each, or with --output json one object with "repositories": name,
 host, arn, createdAt, tagMutability, mutabilityExclusions, scanOnPush (the
 repository's own setting, which is deprecated), encryption, kmsKey, keyManager (AWS
-or CUSTOMER, if AWS KMS tells it), resourceTags, scanning (type, frequency, onPush,
+or CUSTOMER, if AWS KMS reports it), resourceTags, scanning (type, frequency, onPush,
 filters; null if it is not known), policy and lifecyclePolicy (null if there is none).
 Needs ecr:DescribeRepositories, ListTagsForResource, GetRepositoryPolicy,
 GetLifecyclePolicy, GetRegistryScanningConfiguration and

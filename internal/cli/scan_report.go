@@ -17,7 +17,7 @@ const scanReportHelp = `Report what scans found in images, without judging it.
 ` + scanReportsHelp + `
 
 The JSON is that of ecrkit scan gate without outcome, rules and decisions. Exit code 1 if
-the scan of a REF has not ended well; --timeout waits for it.`
+the scan of a REF is not complete or failed; --timeout waits for it.`
 
 func newScanReportCommand(app *App) *cobra.Command {
 	var f scanFlags

@@ -23,7 +23,7 @@ that does not exist yet. If it does not, and no scan was started, the command fa
 
 Prints each image, its status and how much was found, or with --output json one object:
 scans (reference, digest, platform, status, statusDescription, completedAt, counts by
-severity). Exit code 1 if the scan of an image has not ended well, or not in time. Needs
+severity). Exit code 1 if the scan of an image failed, or is not complete in time. Needs
 ecr:BatchGetImage, ecr:DescribeImageScanFindings, ecr:GetRegistryScanningConfiguration and
 ecr:BatchGetRepositoryScanningConfiguration.`
 

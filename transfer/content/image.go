@@ -48,7 +48,7 @@ const (
 
 // ImageDescriber knows of an image what is not in its manifest.
 type ImageDescriber interface {
-	// DescribeImage tells tags, times and status of the image with this digest. The
+	// DescribeImage returns the tags, times and status of the image with this digest. The
 	// error wraps [ErrNotFound] if there is none.
 	DescribeImage(ctx context.Context, d digest.Digest) (Image, error)
 }

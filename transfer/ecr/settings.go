@@ -214,7 +214,7 @@ func (e *Repository) created(ctx context.Context, s Settings) (RepositoryDescrip
 	return d, nil
 }
 
-// Describe tells the settings of the repository, with one call. The error is a
+// Describe returns the settings of the repository, with one call. The error is a
 // [RepositoryNotFoundError] if there is none.
 func (e *Repository) Describe(ctx context.Context) (RepositoryDescription, error) {
 	out, err := e.api.DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{

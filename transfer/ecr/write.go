@@ -73,7 +73,7 @@ func (e *Repository) PutTagged(ctx context.Context, m content.Manifest, tag stri
 	return err
 }
 
-// SetTag is PutTagged, and tells whether it has changed anything.
+// SetTag is PutTagged, and reports whether it changed anything.
 func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string) (changed bool, err error) {
 	if err := e.createAbsent(ctx); err != nil {
 		return false, err

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// Detect tells by its content what kind of image file or directory is at
+// Detect returns, by its content, what kind of image file or directory is at
 // path; "" is none.
 func Detect(path string) Kind {
 	if path == "" {

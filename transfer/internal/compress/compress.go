@@ -1,5 +1,5 @@
 // Package compress compresses layers, with the same bytes for the same content on
-// every machine, and tells how a file is compressed.
+// every machine, and detects how a file is compressed.
 package compress
 
 import (
@@ -41,7 +41,7 @@ var magic = []struct {
 // MagicSize is how many bytes [Detect] wants to see.
 const MagicSize = 6
 
-// Detect tells the format from the first bytes of content.
+// Detect returns the format from the first bytes of content.
 func Detect(first []byte) Format {
 	for _, m := range magic {
 		if bytes.HasPrefix(first, []byte(m.prefix)) {
