@@ -46,7 +46,7 @@ func newCopyCommand(app *App) *cobra.Command {
 		Long:  copyHelp,
 		Args:  arguments(0, "SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			references, err := app.parseReferences(args)
+			references, err := app.parseTransfer(args)
 			if err != nil {
 				return err
 			}

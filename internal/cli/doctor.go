@@ -112,7 +112,11 @@ func (app *App) doctorSubject(name string, given bool) (doctor.Subject, error) {
 		}
 		parsed, err := ref.Parse(host+"/name", config.Registries, nil)
 		if err != nil || !parsed.IsRepository() {
-			return doctor.Subject{}, usagef("%q is neither a host nor an image in a registry; write HOST or HOST/REPOSITORY:TAG", name)
+			advice := ""
+			if host, _ := app.Env(registryVariable); host != "" && repositoryWord.MatchString(name) {
+				advice = fmt.Sprintf("; for the repository of that name write %s/%s", host, name)
+			}
+			return doctor.Subject{}, usagef("%q is neither a host nor an image in a registry; write HOST or HOST/REPOSITORY:TAG%s", name, advice)
 		}
 		return doctor.Subject{Host: parsed.Host}, nil
 	}

@@ -71,8 +71,18 @@ func (app *App) parseRegistry(host string) (auth.Registry, error) {
 	if err != nil {
 		if wrong := ref.CheckHost(host); wrong != nil {
 			err = fmt.Errorf("host %w", wrong)
+		} else if !strings.ContainsAny(host, ".:/") {
+			err = fmt.Errorf("%q is not the host of a registry; write ACCOUNT.dkr.ecr.REGION.amazonaws.com%s", host, app.orNoHost())
 		}
 		return auth.Registry{}, usageError{err}
 	}
 	return r, nil
+}
+
+// orNoHost says that HOST may be left out, if it may.
+func (app *App) orNoHost() string {
+	if host, _ := app.Env(registryVariable); host != "" {
+		return ", or nothing for " + host
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -242,7 +243,7 @@ func keyValues(args []string) (map[string]string, error) {
 	for _, arg := range args {
 		key, value, ok := strings.Cut(arg, "=")
 		if !ok || key == "" {
-			return nil, usagef("%q is not KEY=VALUE", arg)
+			return nil, usagef("%q is not KEY=VALUE; write %s=VALUE", arg, cmp.Or(key, "KEY"))
 		}
 		if _, twice := values[key]; twice {
 			return nil, usagef("the annotation %q is given twice", key)

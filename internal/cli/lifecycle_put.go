@@ -96,8 +96,6 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 		return usagef("--policy is missing: the file of a lifecycle policy")
 	case f.yes && f.dryRun:
 		return usagef("--yes and --dry-run exclude each other")
-	case !f.yes && !f.dryRun && !app.Interactive:
-		return usagef("lifecycle put asks before it lets images be deleted, and stdin is not a terminal; pass --yes, or --dry-run to see what would happen")
 	case f.policy == "-" && !f.yes && !f.dryRun:
 		return usagef("stdin cannot be the policy and answer a question; pass --yes or --dry-run")
 	}
@@ -108,6 +106,9 @@ func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePut
 	text, policy, err := app.lintedPolicy(f.policy)
 	if err != nil {
 		return err
+	}
+	if !f.yes && !f.dryRun && !app.Interactive { // after what is wrong with the file: --yes would not help with that
+		return usagef("lifecycle put asks before it lets images be deleted, and stdin is not a terminal; pass --yes, or --dry-run to see what would happen")
 	}
 	repositories, err := app.openEach(ctx, names)
 	if err != nil {

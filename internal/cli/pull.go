@@ -37,7 +37,7 @@ func newPullCommand(app *App) *cobra.Command {
 		Long:  pullHelp,
 		Args:  arguments(1, "SRC", "DST"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			references, err := app.parseReferences(args)
+			references, err := app.parseTransfer(args)
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package cli
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -60,13 +61,16 @@ func (app *App) parseReference(s string) (ref.Reference, error) {
 func (app *App) explainReference(s string, err error) error {
 	path := s
 	info, statErr := os.Stat(path)
+	if foreign := explainForeign(s); statErr != nil && foreign != nil {
+		return foreign
+	}
 	if i := strings.LastIndexByte(s, ':'); statErr != nil && i > 0 {
 		path = s[:i]
 		info, statErr = os.Stat(path)
 	}
 	if statErr != nil {
 		if strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../") || filepath.IsAbs(s) {
-			return fmt.Errorf("there is no file or directory %s", s)
+			return missingPlace{s, app.adviceOnPath(s)}
 		}
 		if wrong := ref.CheckHost(s); wrong != nil && errors.Is(err, ref.ErrUnknownPlace) {
 			return fmt.Errorf("host %w", wrong)
@@ -75,14 +79,14 @@ func (app *App) explainReference(s string, err error) error {
 			return fmt.Errorf("there is no file or directory %s; for the image with that digest write HOST/REPOSITORY@%s", s, s)
 		}
 		if host, _ := app.Env(registryVariable); host != "" && errors.Is(err, ref.ErrUnknownPlace) && repositoryWord.MatchString(s) {
-			return fmt.Errorf("there is no file or directory %s; for the repository of that name write %s/%s", s, host, s)
+			return missingPlace{s, fmt.Sprintf("; for the repository of that name write %s/%s", host, s)}
 		}
 		return err
 	}
 	why := ""
 	switch {
 	case info.IsDir():
-		why = "a directory without an OCI layout (it has no file oci-layout)"
+		why = cmp.Or(explainDirectory(path), "a directory without an OCI layout (it has no file oci-layout)")
 	case info.Mode()&os.ModeNamedPipe != 0:
 		why = fmt.Sprintf("a named pipe; say what comes through it: oci-archive:%s or docker-archive:%s", path, path)
 	case !info.Mode().IsRegular():
@@ -96,6 +100,19 @@ func (app *App) explainReference(s string, err error) error {
 		return truncatedError{path}
 	}
 	return fmt.Errorf("%s is %s", path, why)
+}
+
+// adviceOnPath says what may be wrong with a path that does not exist and has the form of /REPOSITORY:TAG: in $HOST/app:1.0
+// the variable is often empty.
+func (app *App) adviceOnPath(path string) string {
+	name, rooted := strings.CutPrefix(path, "/")
+	if !rooted || !repositoryWord.MatchString(name) || !strings.Contains(name, ":") {
+		return ""
+	}
+	if host, _ := app.Env(registryVariable); host != "" {
+		return fmt.Sprintf("; for the repository of that name write %s%s", host, path)
+	}
+	return "; if a variable with the host is written before it, that variable is empty"
 }
 
 // truncated is what [whatIsWrong] says of the beginning of an archive.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -40,7 +41,7 @@ func newRepoTagCommand(app *App) *cobra.Command {
 			for _, arg := range args[1:] {
 				key, value, ok := strings.Cut(arg, "=")
 				if !ok || key == "" {
-					return usagef("%q is not KEY=VALUE", arg)
+					return usagef("%q is not KEY=VALUE; write %s=VALUE", arg, cmp.Or(key, "KEY"))
 				}
 				if _, twice := tags[key]; twice {
 					return usagef("%q: the key %s was given before", arg, key)

@@ -41,6 +41,9 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return fmt.Errorf("is an ARN; the repository is %s/%s", ecrhost.Registry{Account: m[2], Region: m[1]}.CanonicalHost(), m[3])
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok && rest != "" && !strings.ContainsAny(scheme, "/.:@") {
+		if scheme == "ocidir" {
+			rest = string(KindLayout) + ":" + rest
+		}
 		return fmt.Errorf("begins with %s://, which a reference does not; write %s", scheme, rest)
 	}
 	for _, c := range []struct{ characters, what string }{

@@ -122,6 +122,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{"app:1.2", "names neither a registry nor a file"},
 		{"./build", "names neither a registry nor a file"},
 		{"../build:1", "names neither a registry nor a file"},
+		{"ocidir://app", "begins with ocidir://, which a reference does not; write oci:app"},
 		{"https://" + ecrHost + "/app", "begins with https://, which a reference does not; write " + ecrHost + "/app"},
 		{"docker://ghcr.io/app:1", "write ghcr.io/app:1"},
 		{"arn:aws:ecr:us-east-1:123456789012:repository/team/app", "is an ARN; the repository is 123456789012.dkr.ecr.us-east-1.amazonaws.com/team/app"},
