@@ -25,6 +25,7 @@ type answer struct {
 	patience time.Duration
 	begin    func() // is called when the answer begins; nil is nothing
 	status   int
+	reason   string // of an answer that is a failure
 	bytes    int64
 }
 

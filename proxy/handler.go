@@ -117,8 +117,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		h.metrics.request(t.kind, r.Method, answer)
-		h.options.Logger.Info("request", "method", r.Method, "host", t.host, "repository", t.repository, "kind", t.kind,
-			"reference", t.logged(), "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String())
+		level, attributes := slog.LevelInfo, []any{"method", r.Method, "host", t.host, "repository", t.repository, "kind", t.kind,
+			"reference", t.logged(), "status", answer.status, "bytes", answer.bytes, "duration", time.Since(start).String()}
+		if answer.reason != "" && t.host != "" && t.kind == kindBlobs && r.Method == http.MethodGet && answer.status != statusClientGone {
+			// podman prints only the status. What is no name may be anything, also a password, so its reason is not logged.
+			level, attributes = slog.LevelWarn, append(attributes, "error", answer.reason)
+		}
+		h.options.Logger.Log(context.WithoutCancel(r.Context()), level, "request", attributes...)
 	}()
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	answer.Header().Set("X-Content-Type-Options", "nosniff") // what images contain is no page

@@ -248,7 +248,7 @@ func TestLog(t *testing.T) {
 	u, log := newUpstream(10), &lines{}
 	s := start(t, u, t.TempDir(), 1<<20, func(o *Options) { o.Logger = slog.New(slog.NewJSONHandler(log, nil)) })
 	header := map[string]string{"Authorization": "Basic s3cret", "Cookie": "s3cret", "Proxy-Authorization": "s3cret", "X-Amz-Security-Token": "s3cret"}
-	for _, path := range []string{u.path() + "?token=s3cret", "/v2/team/app/manifests/1.0?ns=registry.example&password=s3cret", "/v2/team/app/manifests/1.0?ns=user:s3cret@registry.example"} {
+	for _, path := range []string{u.path() + "?token=s3cret", u.path() + "?ns=user:s3cret@registry.example", "/v2/team/app/manifests/1.0?ns=registry.example&password=s3cret", "/v2/team/app/manifests/1.0?ns=user:s3cret@registry.example"} {
 		if _, _, err := s.send(http.MethodGet, path, header); err != nil {
 			t.Error(err)
 		}
@@ -263,7 +263,7 @@ func TestLog(t *testing.T) {
 			t.Errorf("not JSON: %s", line)
 		}
 	}
-	if n := strings.Count(text, `"msg":"request"`); n != 3 {
-		t.Errorf("%d requests in the log, want 3", n)
+	if n := strings.Count(text, `"msg":"request"`); n != 4 {
+		t.Errorf("%d requests in the log, want 4", n)
 	}
 }

@@ -23,6 +23,7 @@ const (
 // print only the status line of an error of a server. So these have the reason there, unless it is
 // that nothing was found: that is no surprise to a client that is about to push.
 func (a *answer) fail(r *http.Request, f *failure) {
+	a.reason = f.message
 	if f.retryAfter > 0 {
 		a.Header().Set("Retry-After", strconv.FormatFloat(math.Ceil(f.retryAfter.Seconds()), 'f', 0, 64))
 	}
