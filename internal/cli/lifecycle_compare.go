@@ -51,7 +51,7 @@ func differencesText(differences []previewDifference, columns int) string {
 	}
 	t := table{header: []string{"DIGEST", "HERE", "AMAZON ECR", "TAGS", "WHY"}, wrap: true}
 	for _, d := range differences {
-		t.add(showDigest(d.ImageDigest, columns), action(d.Action, d.RulePriority), action(d.PreviewAction, d.PreviewRulePriority), cut(showTags(d.ImageTags), 40, columns > 0), d.Reason)
+		t.add(showDigest(d.ImageDigest, columns), action(d.Action, d.RulePriority), action(d.PreviewAction, d.PreviewRulePriority), showTags(d.ImageTags), d.Reason)
 	}
 	var out strings.Builder
 	out.WriteByte('\n')

@@ -107,7 +107,7 @@ func differenceTable(inventory lifecycle.Inventory, before, after lifecycle.Eval
 	}{{"+ expire", d.Expired}, {"- expire", d.Saved}, {"+ archive", d.Archived}, {"- archive", d.Unarchived}} {
 		for _, i := range list.numbers {
 			image := inventory.Images[i]
-			t.add(list.change, showDigest(image.Digest, columns), image.PushedAt.Format(time.DateOnly), showSize(image.Size), cut(showTags(image.Tags), 40, columns > 0), after.Reason(i))
+			t.add(list.change, showDigest(image.Digest, columns), image.PushedAt.Format(time.DateOnly), showSize(image.Size), showTags(image.Tags), after.Reason(i))
 		}
 	}
 	var out strings.Builder

@@ -177,7 +177,7 @@ func (app *App) printEvaluation(inventory lifecycle.Inventory, e lifecycle.Evalu
 		image, v := inventory.Images[i], e.Verdicts[i]
 		if v.Outcome != lifecycle.Keep || all {
 			t.add(actionWord(v.Outcome), showDigest(image.Digest, columns), image.PushedAt.Format(time.DateOnly), showSize(image.Size),
-				cut(showTags(image.Tags), 40, columns > 0), e.Reason(i))
+				showTags(image.Tags), e.Reason(i))
 		}
 	}
 	if err := t.print(app.Stdout, columns); err != nil {

@@ -12,50 +12,60 @@ const (
 	wrapIndent     = 4  // of the text below its row, where there is less room than that
 )
 
-// printWrapped writes the table with the whole text of the last column: beside the others, or where
-// that leaves too little room, below its row.
+// printWrapped writes the table with the whole text of its columns: the last one wrapped beside the others, or where that
+// leaves too little room, below its row behind its heading. So are the columns before it that do not fit either.
 func (t *table) printWrapped(w io.Writer, columns int) error {
 	last := len(t.header) - 1
-	others := table{header: t.header[:last]}
+	width := make([]int, len(t.header))
 	before := 0
-	for i := range last {
-		width := utf8.RuneCountInString(t.header[i])
+	for i := range t.header {
+		width[i] = utf8.RuneCountInString(t.header[i])
 		for _, row := range t.rows {
-			width = max(width, utf8.RuneCountInString(row[i]))
+			width[i] = max(width[i], utf8.RuneCountInString(row[i]))
 		}
-		before += width + 2
-	}
-	widest := utf8.RuneCountInString(t.header[last])
-	for _, row := range t.rows {
-		widest = max(widest, utf8.RuneCountInString(row[last]))
-	}
-	below := columns-before < min(widest, minWrapColumns)
-	if !below {
-		others.header = t.header
-	}
-	for _, row := range t.rows {
-		if below {
-			others.rows = append(others.rows, row[:last])
-			continue
+		if i < last {
+			before += width[i] + 2
 		}
+	}
+	if columns-before < min(width[last], minWrapColumns) {
+		return t.printBelow(w, columns, width)
+	}
+	beside := table{header: t.header}
+	for _, row := range t.rows {
 		lines := wrapWords(row[last], columns-before)
-		others.rows = append(others.rows, append(row[:last:last], lines[0]))
+		beside.rows = append(beside.rows, append(row[:last:last], lines[0]))
 		for _, line := range lines[1:] {
-			others.rows = append(others.rows, append(make([]string, last), line))
+			beside.rows = append(beside.rows, append(make([]string, last), line))
 		}
 	}
-	if !below {
-		return others.print(w, columns)
+	return beside.print(w, columns)
+}
+
+// printBelow writes as many of the first columns as fit, but not the last, and below each row what the others have to say.
+// width are the widths of the columns.
+func (t *table) printBelow(w io.Writer, columns int, width []int) error {
+	fit, used := 1, width[0]
+	for fit < len(width)-1 && used+2+width[fit] <= columns {
+		used += 2 + width[fit]
+		fit++
 	}
-	var out strings.Builder
-	_ = others.print(&out, columns) // a strings.Builder takes everything
+	first := table{header: t.header[:fit]}
+	for _, row := range t.rows {
+		first.rows = append(first.rows, row[:fit])
+	}
+	var out, text strings.Builder
+	_ = first.print(&out, columns) // a strings.Builder takes everything
 	rows := strings.SplitAfter(out.String(), "\n")
-	var text strings.Builder
 	text.WriteString(rows[0])
 	for i, row := range t.rows {
 		text.WriteString(rows[i+1])
-		for _, line := range wrapWords(row[last], columns-wrapIndent) {
-			fmt.Fprintf(&text, "%*s%s\n", wrapIndent, "", line)
+		for k := fit; k < len(row); k++ {
+			if row[k] == "" || row[k] == "-" {
+				continue
+			}
+			for _, line := range wrapWords(t.header[k]+": "+row[k], columns-wrapIndent) {
+				fmt.Fprintf(&text, "%*s%s\n", wrapIndent, "", line)
+			}
 		}
 	}
 	_, err := io.WriteString(w, text.String())

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -24,12 +25,20 @@ func TestTableWraps(t *testing.T) {
 - expire  sha256:0123456789ac  -                                          number 3 of 3, and rule 2 keeps the
                                                                           newest 2
 `,
-		60: `CHANGE    DIGEST               TAGS
-+ expire  sha256:0123456789ab  release-candidate-1, release…
-    pushed 30 days ago, older than 7 days (rule 1); so rule
-    4 cannot expire it
+		80: `CHANGE    DIGEST               TAGS
++ expire  sha256:0123456789ab  release-candidate-1, release-candidate-2…
+    WHY: pushed 30 days ago, older than 7 days (rule 1); so rule 4 cannot expire
+    it
 - expire  sha256:0123456789ac  -
-    number 3 of 3, and rule 2 keeps the newest 2
+    WHY: number 3 of 3, and rule 2 keeps the newest 2
+`,
+		60: `CHANGE    DIGEST
++ expire  sha256:0123456789ab
+    TAGS: release-candidate-1, release-candidate-2…
+    WHY: pushed 30 days ago, older than 7 days (rule 1); so
+    rule 4 cannot expire it
+- expire  sha256:0123456789ac
+    WHY: number 3 of 3, and rule 2 keeps the newest 2
 `,
 	} {
 		var out strings.Builder
@@ -58,5 +67,35 @@ func TestTableWrapsOnlyWhatIsTooLong(t *testing.T) {
 	}
 	if want := "DIGEST               TAGS\nsha256:0123456789ab  1.0, 1\n"; out.String() != want {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
+// Every tag of an image is shown, however many there are and whether TAGS is the last column or not.
+func TestTableOfManyTags(t *testing.T) {
+	t.Parallel()
+	var tags []string
+	for i := range 20 {
+		tags = append(tags, fmt.Sprintf("release-candidate-%d", i))
+	}
+	for _, header := range [][]string{{"DIGEST", "TAGS", "WHY"}, {"DIGEST", "WHY", "TAGS"}} {
+		cells := map[string]string{"DIGEST": "sha256:0123456789ab", "TAGS": showTags(tags), "WHY": "number 3 of 3"}
+		for _, columns := range []int{40, 80, 200} {
+			tab := table{header: header, wrap: true}
+			tab.add(cells[header[0]], cells[header[1]], cells[header[2]])
+			var out strings.Builder
+			if err := tab.print(&out, columns); err != nil {
+				t.Fatal(err)
+			}
+			for _, word := range append(tags, header...) {
+				if !strings.Contains(out.String(), word) {
+					t.Errorf("%d columns: %s is missing in\n%s", columns, word, out.String())
+				}
+			}
+			for line := range strings.Lines(out.String()) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > columns {
+					t.Errorf("%d columns: %d: %s", columns, n, line)
+				}
+			}
+		}
 	}
 }
