@@ -117,6 +117,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	}
 	// Buffers of many connections are collected sooner. No limit: uploads may need 80 MiB more for a while.
 	defer app.tuneMemory(math.MaxInt64, proxyGrowth)()
+	defer app.withRoom(proxyRoom)()
 	options, err := app.proxyOptions(f, rules, logger)
 	if err != nil {
 		return err
