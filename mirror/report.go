@@ -41,7 +41,9 @@ type ReportedImage struct {
 	To     string        `json:"to"`
 	Digest digest.Digest `json:"digest"`
 	Tags   []string      `json:"tags"`
-	Error  *struct {
+	// Seconds is how long the copy took.
+	Seconds float64 `json:"seconds"`
+	Error   *struct {
 		Message string `json:"message"`
 	} `json:"error"`
 	JSON json.RawMessage `json:"-"`

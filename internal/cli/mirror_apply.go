@@ -45,7 +45,9 @@ would have to wait fails (code rate-limit in the JSON), and the next run copies 
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: hash, and
 images, which have from, to, and what ecrkit copy prints of an image, or error, and failed: from, to
-and error of repositories that could not be compared. If some images
+and error of repositories that could not be compared. --junit FILE also
+writes a report in JUnit XML, with a case for each image and its seconds: a failure if it was not
+copied, skipped if tags are equal or left. If some images
 cannot be copied, the others are (exit code 3). A plan with conflicts copies nothing (exit code
 5). Run again, it copies only what is missing.`
 
@@ -56,12 +58,13 @@ type mirrorApplyFlags struct {
 	atOnce   int
 	prune    pruneFlags
 	shard    shardFlag
+	junit    *junitFile
 	// before, if not nil, is called with the plan before anything is copied.
 	before func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error
 }
 
 func newMirrorApplyCommand(app *App) *cobra.Command {
-	var f mirrorApplyFlags
+	f := mirrorApplyFlags{junit: new(junitFile)}
 	cmd := &cobra.Command{
 		Use:   "apply CONFIG|PLAN",
 		Short: "Copy what a mirror selects",
@@ -77,6 +80,7 @@ func newMirrorApplyCommand(app *App) *cobra.Command {
 
 // add adds the flags to a command.
 func (f *mirrorApplyFlags) add(cmd *cobra.Command, app *App) {
+	f.junit.add(cmd)
 	inGroup(cmd, groupTransfer, func() {
 		numberVar(cmd.Flags(), &f.atOnce, "repositories", 1, maxConnections, "number of repositories at once (default 8)")
 		addProgressFlag(cmd, app)
@@ -115,7 +119,10 @@ func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags
 	if err != nil {
 		return err
 	}
-	return app.applyConfig(ctx, config, saved, opener, f)
+	if err := f.junit.create(app); err != nil {
+		return err
+	}
+	return f.junit.end(app.applyConfig(ctx, config, saved, opener, f))
 }
 
 // applyConfig plans and copies; saved, if not nil, must be the plan.
@@ -147,6 +154,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	} else if plan, planErr = mirror.NewPlan(ctx, config, opener, options); planErr != nil && planned(plan) == 0 {
 		return planErr
 	}
+	f.junit.addPlan(plan)
 	if err := plan.Err(); err != nil {
 		if errors.Is(err, mirror.ErrTooManyDeletions) {
 			return fmt.Errorf("%w; nothing was copied or deleted; raise --max-delete, or correct the configuration", err)
@@ -166,6 +174,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	defer app.limitMemoryTo(max(mirrorMemory, liveMemory()*3/2+mirrorParts))()
 	report, err := mirror.Apply(ctx, plan, opener, options)
 	progress.Close()
+	f.junit.addReport(report)
 	trusting.tell()
 	return app.printMirrored(plan, report, planErr, err)
 }

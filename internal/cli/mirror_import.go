@@ -72,7 +72,7 @@ type mirrorImportFlags struct {
 }
 
 func newMirrorImportCommand(app *App) *cobra.Command {
-	var f mirrorImportFlags
+	f := mirrorImportFlags{mirrorApplyFlags: mirrorApplyFlags{junit: new(junitFile)}}
 	cmd := &cobra.Command{
 		Use:   "import DIR|FILE|-... HOST[/PREFIX]",
 		Short: "Copy the images of sets to a registry",
@@ -94,6 +94,9 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 func (app *App) importMirror(ctx context.Context, paths []string, destination string, f mirrorImportFlags) error {
 	if err := f.check(); err != nil {
 		return err
+	}
+	if f.junit.path != "" && f.dryRun {
+		return usagef("--junit is a report of what was imported; it excludes --dry-run")
 	}
 	if f.receipt != "" && (f.dryRun || f.existing == string(mirror.Skip)) {
 		return usagef("--receipt lists what was imported; it excludes --dry-run, and --existing skip, which leaves images out")
@@ -140,6 +143,17 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 		}
 		defer receipt.discard()
 	}
+	if err := f.junit.create(app); err != nil {
+		return err
+	}
+	if err := f.junit.end(app.importSets(ctx, chain, destination, f)); err != nil || receipt == nil {
+		return err
+	}
+	return writeReceipt(ctx, chain, receipt)
+}
+
+// importSets imports the sets of a chain, one after the other.
+func (app *App) importSets(ctx context.Context, chain *media.Chain, destination string, f mirrorImportFlags) error {
 	for i, set := range chain.Sets {
 		if len(chain.Sets) > 1 {
 			app.Messagef("set %d of %d: %s", i+1, len(chain.Sets), printable(set.Path()))
@@ -151,10 +165,7 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 			return err
 		}
 	}
-	if receipt == nil {
-		return nil
-	}
-	return writeReceipt(ctx, chain, receipt)
+	return nil
 }
 
 // importSet imports one set. Tags that are replaced by those of a later set are not set.

@@ -21,20 +21,23 @@ A shard that was run again may have several reports: the last one says what fail
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: deal,
 shards, missing, repositories, kept, and images and deleted, as ecrkit mirror apply prints them.
-The exit code is 3 if an image failed, if a shard has no report, or if the shards divided the work
-in different ways.`
+--junit FILE also writes them in JUnit XML. The exit code is 3 if an image failed, if a shard has
+no report, or if the shards divided the work in different ways.`
 
 func newMirrorReportCommand(app *App) *cobra.Command {
-	return &cobra.Command{
+	var f junitFile
+	cmd := &cobra.Command{
 		Use:   "report FILE...",
 		Short: "Merge the reports of the shards of a mirror",
 		Long:  mirrorReportHelp,
 		Args:  atLeast("FILE"),
-		RunE:  func(_ *cobra.Command, args []string) error { return app.mergeMirrorReports(args) },
+		RunE:  func(_ *cobra.Command, args []string) error { return app.mergeMirrorReports(args, &f) },
 	}
+	f.add(cmd)
+	return cmd
 }
 
-func (app *App) mergeMirrorReports(paths []string) error {
+func (app *App) mergeMirrorReports(paths []string, file *junitFile) error {
 	var reports []mirror.ReportFile
 	for _, path := range paths {
 		in, closeFile, err := app.openInput(path)
@@ -48,7 +51,14 @@ func (app *App) mergeMirrorReports(paths []string) error {
 		}
 		reports = append(reports, read...)
 	}
+	if err := file.create(app); err != nil {
+		return err
+	}
 	merged, err := mirror.MergeReports(reports)
+	file.addMerged(merged, err)
+	if failed := file.end(nil); failed != nil {
+		return failed
+	}
 	var text strings.Builder
 	for _, image := range merged.Copied {
 		fmt.Fprintf(&text, "%s  %s\n", image.Digest, printable(image.To+tagList(image.Tags)))

@@ -33,6 +33,7 @@ type Suite struct {
 type Case struct {
 	Class   string   `xml:"classname,attr"`
 	Name    string   `xml:"name,attr"`
+	Time    float64  `xml:"time,attr,omitempty"` // it took, in seconds
 	Failure *Message `xml:"failure"`
 	Error   *Message `xml:"error"`
 	Skipped *Message `xml:"skipped"`
