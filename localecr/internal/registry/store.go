@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func DefaultLimits() Limits {
 // those of its registries, may be called from several goroutines.
 type Store struct {
 	dir    string
-	db     *bolt.DB
+	db     database
 	clock  func() time.Time
 	limits Limits
 
@@ -160,6 +161,7 @@ var (
 // of the database that it reads is not what it should be.
 func Open(dir string, o Options) (_ *Store, err error) {
 	var db *bolt.DB
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // where the file is shorter than its head says
 	defer func() {
 		if p := recover(); p != nil { // of the database, which panics then
 			err = fmt.Errorf("local ECR data in %s: %w (%v)", dir, ErrDamaged, p)
@@ -221,7 +223,7 @@ func Open(dir string, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("local ECR data in %s: %w", dir, damagedOr(err))
 	}
-	s.db, s.writer.db = db, db
+	s.db, s.writer.db = database{db}, db
 	if err = s.syncEarlier(); err == nil {
 		err = s.createTop()
 	}
