@@ -113,7 +113,9 @@ func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift 
 	if err := files.CheckRegular(Environment(nil).get("AWS_CA_BUNDLE")); err != nil {
 		return aws.Config{}, false, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
 	}
-	cfg, err = config.LoadDefaultConfig(ctx, append(options, a.LoadOptions...)...)
+	cfg, err = readByTheSDK("AWS config files", func() (aws.Config, error) {
+		return config.LoadDefaultConfig(ctx, append(options, a.LoadOptions...)...)
+	})
 	if err != nil {
 		return aws.Config{}, false, err
 	}

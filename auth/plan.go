@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -166,8 +167,10 @@ func (a AWS) sharedConfig(ctx context.Context, env config.EnvConfig, profile str
 			return config.SharedConfig{}, all, fmt.Errorf("AWS config files: %w", err)
 		}
 	}
-	shared, err := config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
-		o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
+	shared, err := readByTheSDK("AWS config files "+strings.Join(all, ", "), func() (config.SharedConfig, error) {
+		return config.LoadSharedConfigProfile(ctx, profile, func(o *config.LoadSharedConfigOptions) {
+			o.ConfigFiles, o.CredentialsFiles = configFiles, credentialsFiles
+		})
 	})
 	var missing config.SharedConfigProfileNotExistError
 	if errors.As(err, &missing) && !chosen {
