@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	sarifmodel "github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"golang.org/x/net/html"
@@ -237,5 +238,30 @@ func TestReport(t *testing.T) {
 	}
 	if !errors.Is(tokens.Err(), io.EOF) || slices.Contains(tags, "img") || slices.Contains(tags, "b") {
 		t.Errorf("HTML: %v, %v", tokens.Err(), tags)
+	}
+}
+
+// On a terminal no line but a command, which is to be copied, is longer than the terminal, and no word is lost.
+func TestTextOnTerminal(t *testing.T) {
+	t.Parallel()
+	r := spoilt(t)
+	write := func(columns int) string {
+		var out strings.Builder
+		if err := r.Write(&out, scan.FormatTable, scan.WriteOptions{Columns: columns}); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	for _, columns := range []int{80, 100} {
+		text := write(columns)
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > columns && !strings.HasPrefix(strings.TrimSpace(line), "$ ") {
+				t.Errorf("%d columns: %d: %s", columns, n, line)
+			}
+		}
+		if words(text) != words(write(0)) {
+			t.Errorf("%d columns: words are lost in\n%s", columns, text)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/junit"
 	"github.com/ecrkit/ecrkit/internal/markdown"
 	"github.com/ecrkit/ecrkit/internal/nearest"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/scan"
 )
 
@@ -20,7 +21,7 @@ import (
 func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) error {
 	switch format {
 	case scan.FormatTable:
-		_, err := io.WriteString(w, r.text())
+		_, err := io.WriteString(w, r.text(o.Columns))
 		return err
 	case scan.FormatJSON:
 		e := json.NewEncoder(w)
@@ -42,8 +43,15 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 	return errors.New("format " + nearest.NotOneOf(string(format), scan.Formats()))
 }
 
-// text returns a block for the registry and each repository with a failed control, and a line with the totals.
-func (r Report) text() string {
+// text returns a block for the registry and each repository with a failed control, and a line with the totals, for a
+// terminal of so many columns; 0 is none. Commands are not wrapped, so that they can be copied.
+func (r Report) text(columns int) string {
+	wrap := func(text string, indent int) []string {
+		if text = markdown.OneLine(text); columns == 0 {
+			return []string{text}
+		}
+		return safetext.Wrap(text, max(columns-indent, 20))
+	}
 	var out strings.Builder
 	for _, s := range r.subjects() {
 		if len(s.findings) == 0 {
@@ -51,17 +59,26 @@ func (r Report) text() string {
 		}
 		fmt.Fprintf(&out, "%s\n", s.place)
 		for _, f := range s.findings {
-			fmt.Fprintf(&out, "  %-8s  %-13s  %s\n", f.Severity, f.ID, markdown.OneLine(f.Text))
+			for i, line := range wrap(f.Text, textIndent) {
+				if i == 0 {
+					fmt.Fprintf(&out, "  %-8s  %-13s  %s\n", f.Severity, f.ID, line)
+				} else {
+					fmt.Fprintf(&out, "%*s%s\n", textIndent, "", line)
+				}
+			}
 			fmt.Fprintf(&out, "  %-8s  %-13s  $ %s\n", "", "", markdown.OneLine(f.Command))
 		}
 		out.WriteString("\n")
 	}
 	for _, text := range r.NotChecked {
-		out.WriteString(markdown.OneLine(text) + "\n")
+		out.WriteString(strings.Join(wrap(text, 0), "\n") + "\n")
 	}
-	out.WriteString(r.sentence() + "\n")
+	out.WriteString(strings.Join(wrap(r.sentence(), 0), "\n") + "\n")
 	return out.String()
 }
+
+// textIndent is where the text of a finding begins.
+const textIndent = 27
 
 // sentence returns the totals.
 func (r Report) sentence() string {

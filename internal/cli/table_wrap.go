@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
 const (
@@ -32,7 +34,7 @@ func (t *table) printWrapped(w io.Writer, columns int) error {
 	}
 	beside := table{header: t.header}
 	for _, row := range t.rows {
-		lines := wrapWords(row[last], columns-before)
+		lines := safetext.Wrap(row[last], columns-before)
 		beside.rows = append(beside.rows, append(row[:last:last], lines[0]))
 		for _, line := range lines[1:] {
 			beside.rows = append(beside.rows, append(make([]string, last), line))
@@ -63,29 +65,11 @@ func (t *table) printBelow(w io.Writer, columns int, width []int) error {
 			if row[k] == "" || row[k] == "-" {
 				continue
 			}
-			for _, line := range wrapWords(t.header[k]+": "+row[k], columns-wrapIndent) {
+			for _, line := range safetext.Wrap(t.header[k]+": "+row[k], columns-wrapIndent) {
 				fmt.Fprintf(&text, "%*s%s\n", wrapIndent, "", line)
 			}
 		}
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
-}
-
-// wrapWords breaks a text between words into lines of at most so many columns, at least one line. A
-// longer word has a line of its own.
-func wrapWords(text string, columns int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
 }
