@@ -22,13 +22,15 @@ import (
 // TestAppliesExactlyThePlan plans and applies over random sources and destinations: tags to add, to move, to leave and to delete,
 // referrers, repositories to create, conflicts, platforms. What becomes of the registry, what the plan says and what the
 // report says are the same list, entry by entry. Where something changes in between, nothing is done.
-func TestAppliesExactlyThePlan(t *testing.T) {
+func TestAppliesExactlyThePlan(t *testing.T) { appliesExactly(t, 8) }
+
+func appliesExactly(t *testing.T, worlds uint64) {
 	t.Parallel()
 	w := newWorld(t)
 	seen := map[string]int{}
 	var mu sync.Mutex
 	t.Run("worlds", func(t *testing.T) {
-		for seed := range uint64(20) {
+		for seed := range worlds {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
 				found := map[string]int{}
