@@ -22,7 +22,7 @@ import (
 // TestAppliesExactlyThePlan plans and applies over random sources and destinations: tags to add, to move, to leave and to delete,
 // referrers, repositories to create, conflicts, platforms. What becomes of the registry, what the plan says and what the
 // report says are the same list, entry by entry. Where something changes in between, nothing is done.
-func TestAppliesExactlyThePlan(t *testing.T) { appliesExactly(t, 8) }
+func TestAppliesExactlyThePlan(t *testing.T) { appliesExactly(t, 13) }
 
 func appliesExactly(t *testing.T, worlds uint64) {
 	t.Parallel()
