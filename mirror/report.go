@@ -33,6 +33,18 @@ type ReportFile struct {
 	// Images are the images of the report: their JSON as it was written.
 	Images  []ReportedImage
 	Deleted []Deleted
+	// Failed are the repositories that the shard could not plan.
+	Failed []FailedRepository
+}
+
+// FailedRepository is a repository of a report of which nothing was copied, as it could not be planned.
+type FailedRepository struct {
+	From  string `json:"from"` // HOST/REPOSITORY
+	To    string `json:"to"`   // HOST/REPOSITORY
+	Error struct {
+		Message string `json:"message"`
+	} `json:"error"`
+	JSON json.RawMessage `json:"-"`
 }
 
 // ReportedImage is an image of a report.
@@ -62,7 +74,11 @@ type MergedReport struct {
 	// Images are as the shards wrote them, in the order of destination and source.
 	Images  []json.RawMessage `json:"images"`
 	Deleted []Deleted         `json:"deleted,omitempty"`
+	// Failed are the repositories that the last runs could not plan, as the shards wrote them.
+	Failed []json.RawMessage `json:"failed,omitempty"`
 
+	// Unplanned are those of Failed.
+	Unplanned []FailedRepository `json:"-"`
 	// Copied are the images without an error.
 	Copied []ReportedImage `json:"-"`
 }
@@ -127,6 +143,7 @@ func readReport(data []byte) (report ReportFile, ok bool, err error) {
 	var w struct {
 		Images  []json.RawMessage `json:"images"`
 		Deleted []Deleted         `json:"deleted"`
+		Failed  []json.RawMessage `json:"failed"`
 		Shard   *ShardReport      `json:"shard"`
 	}
 	if !bytes.Contains(data, []byte(`"shard"`)) {
@@ -152,12 +169,19 @@ func readReport(data []byte) (report ReportFile, ok bool, err error) {
 		}
 		report.Images = append(report.Images, image)
 	}
+	for _, raw := range w.Failed {
+		failed := FailedRepository{JSON: raw}
+		if err := strictjson.Unmarshal(raw, &failed); err != nil {
+			return report, false, err
+		}
+		report.Failed = append(report.Failed, failed)
+	}
 	return report, true, nil
 }
 
 // MergeReports makes one report of those of all shards, in any order. A shard that was run again may have
 // several: its images are those of all of them, and the last one says what failed. The error is about all that
-// keeps the mirror from being whole, and about each image that failed: it wraps [ErrNotWhole] if a shard is
+// keeps the mirror from being whole, and about each image and repository that failed: it wraps [ErrNotWhole] if a shard is
 // missing, if a repository was in several shards or in none, or if the shards divided the work in different
 // ways, because a source changed between them. The report is about what there is.
 func MergeReports(reports []ReportFile) (MergedReport, error) {
@@ -201,6 +225,10 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 		all, failures = append(all, images...), append(failures, failed...)
 		for _, r := range own {
 			m.Deleted = append(m.Deleted, r.Deleted...)
+		}
+		for _, f := range last.Failed {
+			m.Failed, m.Unplanned = append(m.Failed, f.JSON), append(m.Unplanned, f)
+			failures = append(failures, fmt.Errorf("%s to %s: %s", f.From, f.To, f.Error.Message))
 		}
 	}
 	m.Repositories = len(owners)

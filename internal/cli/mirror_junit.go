@@ -134,6 +134,10 @@ func (j *junitFile) addMerged(m mirror.MergedReport, err error) {
 		}
 		j.addCase(image.To, c)
 	}
+	for _, f := range m.Unplanned {
+		failed++
+		j.addCase(f.To, junit.Case{Name: f.From, Failure: junitMessage(f.Error.Message)})
+	}
 	switch {
 	case errors.Is(err, mirror.ErrNotWhole), err != nil && failed == 0:
 		j.addCase("shards", junit.Case{Name: "all shards", Failure: junitMessage(err.Error())})

@@ -20,9 +20,10 @@ FILE is what ecrkit mirror apply --output json wrote with --shard, or a log that
 A shard that was run again may have several reports: the last one says what failed.
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: deal,
-shards, missing, repositories, kept, and images and deleted, as ecrkit mirror apply prints them.
---junit FILE also writes them in JUnit XML. The exit code is 3 if an image failed, if a shard has
-no report, or if the shards divided the work in different ways.`
+shards, missing, repositories, kept, and images, deleted and failed, as ecrkit mirror apply prints
+them.
+--junit FILE also writes them in JUnit XML. The exit code is 3 if an image or a
+repository failed, if a shard has no report, or if the shards divided the work in different ways.`
 
 func newMirrorReportCommand(app *App) *cobra.Command {
 	var f junitFile
