@@ -39,14 +39,14 @@ func (j *junitFile) create(app *App) (err error) {
 	return err
 }
 
-// end writes the file if anything was done, and joins what fails with err.
+// end writes the file, and joins what fails with err: where that kept all from being done, it is the only case.
 func (j *junitFile) end(err error) error {
 	if j.out == nil {
 		return err
 	}
 	defer j.out.discard()
 	if len(j.suites) == 0 && err != nil {
-		return err
+		j.addCase("mirror", junit.Case{Name: "plan", Failure: junitMessage(err.Error())})
 	}
 	var text bytes.Buffer
 	if failed := junit.Write(&text, "ecrkit mirror", j.suites); failed != nil {
