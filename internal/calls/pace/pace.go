@@ -70,8 +70,8 @@ type Bucket struct {
 	lowered  time.Time     // when the rate was lowered
 	crowded  time.Time     // when a call had to wait for its token
 	accepted counter
-	calls    int // that were accepted
-	patience float64
+	calls    int     // that were accepted
+	patience float64 // in seconds' worth of calls, see the constant
 	ceiling  float64 // in calls per second
 
 	throttledFrom, throttledTo time.Time // all calls that were answered between were throttled; zero if none was
