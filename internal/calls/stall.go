@@ -43,6 +43,12 @@ func (e *stallError) Temporary() bool { return true }
 // ever by a server that sends a few bytes each time.
 func (e *stallError) Permanent() bool { return e.slow }
 
+// IsStall reports whether a sender that [Watched] returned has ended the request.
+func IsStall(err error) bool {
+	var stall *stallError
+	return errors.As(err, &stall)
+}
+
 type documentKey struct{}
 
 // Document returns the context of a request whose answer is read as a whole, which has to be complete within the
@@ -95,7 +101,7 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 		w := &stallWatch{patience: within(ctx, patience()), cancel: cancel, began: time.Now()}
 		r = r.WithContext(ctx)
 		if r.Body != nil && r.Body != http.NoBody {
-			r.Body = &sentBody{r.Body, w}
+			r.Body = &sentBody{ReadCloser: r.Body, watch: w, rate: newLeastRate(w.patience)}
 			r.GetBody = nil
 		}
 		w.answer()
@@ -110,7 +116,7 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 			cancel(nil)
 			return nil, err
 		}
-		body := &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w, slack: w.patience.Slack, document: w.patience.Document}
+		body := &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w, rate: newLeastRate(w.patience), document: w.patience.Document}
 		if whole, _ := r.Context().Value(documentKey{}).(bool); !whole {
 			body.document = 0
 		}
@@ -133,16 +139,13 @@ type stallWatch struct {
 	source error      // why the body could not be read
 }
 
-// wait ends the request if nothing has happened after d.
-func (w *stallWatch) wait(d time.Duration, what string) { w.waitFor(d, stallError{what: what, d: d}) }
-
-// waitForAnswer is wait for the head of the answer: bytes of it that are not all do not count.
+// waitForAnswer is waitFor for the head of the answer: bytes of it that are not all do not count.
 func (w *stallWatch) waitForAnswer(d time.Duration) {
 	w.waitFor(d, stallError{what: "no answer came", d: d, silent: true})
 }
 
-// waitFor is wait with another error. It is called for each read of a body, so one
-// timer serves for all of them.
+// waitFor ends the request with this error if nothing has happened after d. It is called for each read of a body, so
+// one timer serves for all of them.
 func (w *stallWatch) waitFor(d time.Duration, stall stallError) {
 	w.stall, w.until = stall, time.Now().Add(d)
 	if w.timer == nil {
@@ -205,6 +208,10 @@ func (w *stallWatch) cause(ctx context.Context, err error) error {
 type sentBody struct {
 	io.ReadCloser
 	watch *stallWatch
+
+	rate leastRate
+	last int       // bytes that the last Read returned, which have been taken when the next one begins
+	when time.Time // that it did; the zero time before
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
@@ -213,14 +220,18 @@ func (b *sentBody) Read(p []byte) (int, error) {
 	if !w.head {
 		w.pause()
 	}
+	if !b.when.IsZero() {
+		b.rate.note(b.last, time.Since(b.when))
+	}
 	w.mu.Unlock()
 	n, err := b.ReadCloser.Read(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	b.last, b.when = n, time.Now()
 	switch {
 	case w.head:
 	case err == nil:
-		w.wait(w.patience.Bytes, "no byte was taken")
+		w.waitFor(b.rate.limit("was taken", "were taken"))
 	case err == io.EOF:
 		// Over a slow link much of the body is still in the buffers of this machine.
 		w.waitForAnswer(max(w.patience.Answer, time.Since(w.began)))
@@ -237,7 +248,7 @@ type receivedBody struct {
 	ctx   context.Context
 	watch *stallWatch
 
-	slack    time.Duration // for which it may still be slower than the policy's rate
+	rate     leastRate
 	document time.Duration // in which it must be complete; 0 is any time
 }
 
@@ -262,11 +273,8 @@ func (b *receivedBody) Read(p []byte) (int, error) {
 
 // limit returns how long the next bytes may take, and what it is if they take longer.
 func (b *receivedBody) limit() (time.Duration, stallError) {
+	d, stall := b.rate.limit("came", "came")
 	policy := b.watch.patience
-	d, stall := policy.Bytes, stallError{what: "no byte came", d: policy.Bytes}
-	if policy.Rate > 0 && b.slack < d {
-		d, stall = b.slack, stallError{what: fmt.Sprintf("fewer than %d bytes a second came", policy.Rate), d: policy.Slack, slow: true}
-	}
 	if policy.Document > 0 && b.document > 0 && b.document < d {
 		d, stall = b.document, stallError{what: "the answer was incomplete", d: policy.Document, slow: true}
 	}
@@ -275,11 +283,7 @@ func (b *receivedBody) limit() (time.Duration, stallError) {
 
 // note counts n bytes that took d.
 func (b *receivedBody) note(n int, d time.Duration) {
-	policy := b.watch.patience
-	if policy.Rate > 0 {
-		earned := time.Duration(n) * time.Second / time.Duration(policy.Rate)
-		b.slack = max(min(b.slack-d+earned, policy.Slack), 1)
-	}
+	b.rate.note(n, d)
 	if b.document > 0 {
 		b.document = max(b.document-d, 1)
 	}

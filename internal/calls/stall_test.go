@@ -92,7 +92,7 @@ func TestStallWatch(t *testing.T) {
 		wait := func(d time.Duration) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			w.wait(d, "no byte came")
+			w.waitFor(d, stallError{what: "no byte came", d: d})
 		}
 		pause := func() {
 			w.mu.Lock()

@@ -26,7 +26,7 @@ type Policy struct {
 	// Unanswered is for how long in all the tries of a request may wait for an answer that does not come, so that there is
 	// another one. One that could not wait longer for its first answer is sent twice.
 	Unanswered time.Duration
-	// Rate is how many bytes a second an answer must bring on average, and Slack for how long it may be slower. Zero
+	// Rate is how many bytes a second a request or an answer must move on average, and Slack for how long it may be slower. Zero
 	// is any rate.
 	Rate  int
 	Slack time.Duration
