@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -31,7 +30,6 @@ type Daemon struct {
 
 // connect returns a client, which the caller closes. It connects with the first call.
 func (d Daemon) connect() (*client.Client, error) {
-	var options []client.Opt
 	if strings.HasPrefix(d.Host, "ssh:") {
 		return nil, fmt.Errorf("%w: a docker daemon over ssh; forward its socket (ssh -L /tmp/docker.sock:/run/docker.sock HOST) and name that in DOCKER_HOST", content.ErrUnsupported)
 	}
@@ -39,14 +37,7 @@ func (d Daemon) connect() (*client.Client, error) {
 		// The client would quote it, and a password in it.
 		return nil, fmt.Errorf("%w: the address of the docker daemon has no scheme; write unix:///SOCKET or tcp://HOST:PORT in DOCKER_HOST", content.ErrUnsupported)
 	}
-	if d.TLSDir != "" {
-		file := func(name string) string { return filepath.Join(d.TLSDir, name) }
-		options = append(options, client.WithTLSClientConfig(file("ca.pem"), file("cert.pem"), file("key.pem")))
-	}
-	if d.Host != "" {
-		options = append(options, client.WithHost(d.Host))
-	}
-	c, err := client.New(options...)
+	c, err := d.client()
 	if err != nil {
 		return nil, errors.New(safetext.MaskUsers(err.Error()))
 	}
@@ -55,7 +46,10 @@ func (d Daemon) connect() (*client.Client, error) {
 
 // daemonError reports what the engine's error means.
 func daemonError(name string, c *client.Client, err error) error {
+	var silent *silentError
 	switch {
+	case errors.As(err, &silent):
+		return fmt.Errorf("%s: the docker daemon at %s does not answer: %w; look at its log, or restart it", name, safetext.MaskUsers(c.DaemonHost()), silent)
 	case client.IsErrConnectionFailed(err):
 		return fmt.Errorf("%s: no docker daemon answers at %s; start it, or say in DOCKER_HOST where it is", name, safetext.MaskUsers(c.DaemonHost()))
 	case errdefs.IsNotFound(err):
@@ -85,7 +79,7 @@ func OpenDaemon(ctx context.Context, d Daemon, image string, options ArchiveOpti
 	defer archive.Close()
 	f, err := tarball.Spool(ctx, archive, options.TempDir)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, daemonError(name, c, err)
 	}
 	return newArchive(f, name, options)
 }

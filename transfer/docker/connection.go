@@ -1,0 +1,108 @@
+package docker
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/go-connections/sockets"
+	"github.com/docker/go-connections/tlsconfig"
+	"github.com/moby/moby/client"
+
+	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/retry"
+)
+
+// maxAnswer bounds what a daemon answers that is kept in memory, in bytes.
+const maxAnswer = 16 << 20
+
+// How long a daemon may be silent. It writes an image to its disk before it sends the first byte, and unpacks one that it
+// has read; both take minutes for large ones.
+var (
+	briefly = retry.Policy{Answer: 2 * time.Minute, Bytes: 30 * time.Second, Rate: 512, Slack: 2 * time.Minute}
+	saving  = retry.Policy{Answer: 30 * time.Minute, Bytes: 2 * time.Minute, Rate: 512, Slack: 4 * time.Minute}
+	loading = retry.Policy{Answer: 30 * time.Minute, Bytes: 30 * time.Minute}
+)
+
+// client returns a client of the engine whose requests end if it is silent. The client's own transport cannot be watched,
+// so it gets one that is made the same way.
+func (d Daemon) client() (*client.Client, error) {
+	host := cmp.Or(d.Host, client.DefaultDockerHost)
+	address, err := client.ParseHostURL(host)
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{}
+	if err := sockets.ConfigureTransport(transport, address.Scheme, address.Host); err != nil {
+		return nil, err
+	}
+	// A client is closed before it is used again.
+	transport.DisableKeepAlives = true
+	scheme := "http"
+	if d.TLSDir != "" {
+		file := func(name string) string { return filepath.Join(d.TLSDir, name) }
+		transport.TLSClientConfig, err = tlsconfig.Client(tlsconfig.Options{
+			CAFile: file("ca.pem"), CertFile: file("cert.pem"), KeyFile: file("key.pem"), ExclusiveRootPools: true,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("configure TLS: %w", err)
+		}
+		scheme = "https"
+	}
+	watched := &http.Client{Transport: watched(transport), CheckRedirect: client.CheckRedirect}
+	return client.New(client.WithHost(host), client.WithHTTPClient(watched), client.WithScheme(scheme))
+}
+
+// silentError is the error of a daemon that is silent for too long. It is not a [net.Error]: of
+// those, the client only says that it cannot connect.
+type silentError struct{ err error }
+
+func (e *silentError) Error() string { return e.err.Error() }
+func (e *silentError) Unwrap() error { return e.err }
+
+// watched returns a transport that ends requests to a daemon that is silent, and bounds its answers.
+func watched(next http.RoundTripper) http.RoundTripper {
+	return calls.Sender(func(r *http.Request) (*http.Response, error) {
+		patience, most := briefly, int64(maxAnswer)
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/images/get"):
+			patience, most = saving, 0
+		case strings.HasSuffix(r.URL.Path, "/images/load"):
+			patience, most = loading, 0
+		}
+		response, err := calls.Watched(next.RoundTrip, func() retry.Policy { return patience })(r)
+		if err != nil {
+			return nil, silence(err)
+		}
+		response.Body = &answerBody{response.Body, most, most}
+		return response, nil
+	})
+}
+
+func silence(err error) error {
+	if calls.IsStall(err) {
+		return &silentError{err}
+	}
+	return err
+}
+
+// answerBody is the body of an answer of at most so many bytes, if that is not 0.
+type answerBody struct {
+	io.ReadCloser
+	most, left int64
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.most > 0 && b.left < 0 {
+		return 0, fmt.Errorf("the answer of the docker daemon is longer than %d bytes", b.most)
+	}
+	if err != nil {
+		err = silence(err)
+	}
+	return n, err
+}
