@@ -39,6 +39,7 @@ func (e *Repository) Resolve(ctx context.Context, reference string) (content.Man
 func (e *Repository) ResolveAll(ctx context.Context, references []string) ([]content.Manifest, error) {
 	found := map[string]content.Manifest{} // by tag and by digest
 	each := slices.Compact(slices.Sorted(slices.Values(references)))
+	room := e.room(len(each))
 	for chunk := range slices.Chunk(each, batchSize) {
 		ids := make([]types.ImageIdentifier, len(chunk))
 		for i, reference := range chunk {
@@ -49,6 +50,9 @@ func (e *Repository) ResolveAll(ctx context.Context, references []string) ([]con
 			}
 		}
 		images, err := e.images(ctx, "images", ids)
+		if err == nil {
+			err = room.take(images)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -72,13 +76,16 @@ func (e *Repository) ResolveAll(ctx context.Context, references []string) ([]con
 
 // Manifests gets the manifests with one call for each 100.
 func (e *Repository) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
-	found := map[digest.Digest]content.Manifest{}
+	found, room := map[digest.Digest]content.Manifest{}, e.room(len(descriptors))
 	for chunk := range slices.Chunk(descriptors, batchSize) {
 		ids := make([]types.ImageIdentifier, len(chunk))
 		for i, d := range chunk {
 			ids[i].ImageDigest = aws.String(string(d.Digest))
 		}
 		images, err := e.images(ctx, "manifests", ids)
+		if err == nil {
+			err = room.take(images)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +106,7 @@ func (e *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 
 // FindTags finds several images with one call for each 100.
 func (e *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
-	found := map[string]content.Manifest{}
+	found, room := map[string]content.Manifest{}, e.room(len(tags))
 	for chunk := range slices.Chunk(tags, batchSize) {
 		ids := make([]types.ImageIdentifier, len(chunk))
 		for i, tag := range chunk {
@@ -111,6 +118,9 @@ func (e *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 		}
 		if err != nil {
 			return nil, e.fail("images", err)
+		}
+		if err := room.take(images); err != nil {
+			return nil, err
 		}
 		answered := map[string]bool{}
 		for _, f := range failures {

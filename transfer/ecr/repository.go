@@ -13,6 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
@@ -51,6 +52,7 @@ type Repository struct {
 	v2         v2.State
 	speed      speed
 	api        *ecr.Client
+	most       int64 // how many bytes the manifests of one image may have
 	own        *Limits
 	policy     retry.Policy
 	creation   creation
@@ -75,7 +77,7 @@ var (
 // [auth.AWS]; the transport settings of its HTTP client (proxy, CA bundle) serve
 // the layers too. No call is made.
 func New(cfg aws.Config, r auth.Registry, repository string) *Repository {
-	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, policy: retry.Default(), own: NewLimits(), speed: speed{lane: defaultFastLane()}}
+	e := &Repository{Layers: layerClient(cfg), registry: r, repository: repository, policy: retry.Default(), most: imagetree.MaxTreeBytes, own: NewLimits(), speed: speed{lane: defaultFastLane()}}
 	e.Layers.Transport = calls.Watched(e.Layers.Transport.RoundTrip, e.waits)
 	e.parts = calls.Documents(calls.Watched(checkedAnswer(layerClient(cfg).Do), e.waits))
 	e.api = auth.NewClient(cfg, r, e.apiCalls(cfg.Credentials))
