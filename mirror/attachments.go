@@ -1,9 +1,11 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -23,11 +25,13 @@ type attachment struct {
 	digest  digest.Digest
 	tag     string // "" if it refers to the subject
 	label   string // its artifact type, or a pattern of its tag
+	// mediaType is "" if neither side has told it.
+	mediaType string
 }
 
-// attachments finds what belongs to the subjects in src, what belongs to that, and so on, by subject. Of which
-// filter, if it is not nil, takes nothing is left out.
-func (l *listing) attachments(ctx context.Context, src content.Source, subjects []digest.Digest, filter func(types []string) bool) (map[digest.Digest][]attachment, error) {
+// attachments finds what belongs to the subjects in src, what belongs to that and to its images if it is an index, and so
+// on, by subject. Of which filter, if it is not nil, takes nothing is left out. there is what the target holds.
+func (l *listing) attachments(ctx context.Context, src content.Source, there *listing, subjects []digest.Digest, filter func(types []string) bool) (map[digest.Digest][]attachment, error) {
 	by := map[digest.Digest][]attachment{}
 	asked := map[digest.Digest]bool{}
 	for len(subjects) > 0 {
@@ -43,15 +47,60 @@ func (l *listing) attachments(ctx context.Context, src content.Source, subjects 
 			return nil, err
 		}
 		subjects = nil
+		var fresh []attachment
 		for _, a := range append(referring, tagged...) {
 			by[a.subject] = append(by[a.subject], a)
 			if !asked[a.digest] {
 				asked[a.digest] = true
 				subjects = append(subjects, a.digest)
+				fresh = append(fresh, a)
+			}
+		}
+		if err := l.readAttachedIndexes(ctx, src, there, fresh); err != nil {
+			return nil, err
+		}
+		for _, a := range fresh {
+			for _, d := range l.indexes.under(a.digest) {
+				if !asked[d] {
+					asked[d] = true
+					subjects = append(subjects, d)
+				}
 			}
 		}
 	}
 	return by, nil
+}
+
+// readAttachedIndexes reads the indexes among attachments, since they are copied with their images, to which something may
+// refer.
+func (l *listing) readAttachedIndexes(ctx context.Context, src content.Source, there *listing, found []attachment) error {
+	var indexes []digest.Digest
+	known := maps.Clone(l.manifests)
+	for _, a := range found {
+		mediaType := cmp.Or(a.mediaType, there.images[a.digest].MediaType)
+		// What an unknown one is matters where something may be deleted, and there only until it has arrived.
+		if !content.IsIndex(mediaType) && (mediaType != "" || there.images == nil) {
+			continue
+		}
+		if l.images == nil { // a list may name what does not exist, or does not refer to the subject
+			m, err := src.Resolve(ctx, string(a.digest))
+			switch {
+			case errors.Is(err, content.ErrNotFound):
+				continue // the copy of the image says so
+			case err != nil:
+				return fmt.Errorf("referrer %s: %w", a.digest, err)
+			}
+			if _, subject, err := content.ReferrerOf(m); a.tag == "" && (err != nil || subject != a.subject) {
+				continue
+			}
+			known[a.digest] = m
+		}
+		indexes = append(indexes, a.digest)
+	}
+	if err := l.indexes.read(ctx, src, indexes, known); err != nil {
+		return fmt.Errorf("indexes that refer to images: %w", err)
+	}
+	return nil
 }
 
 // referring returns what refers to the subjects.
@@ -64,7 +113,7 @@ func (l *listing) referring(ctx context.Context, src content.Source, subjects []
 		}
 		for _, subject := range subjects {
 			for _, d := range l.by[subject] {
-				found = append(found, attachment{subject: subject, digest: d, label: l.types[d]})
+				found = append(found, attachment{subject: subject, digest: d, label: l.types[d], mediaType: l.images[d].MediaType})
 			}
 		}
 		return found, nil
@@ -90,7 +139,7 @@ func (l *listing) referring(ctx context.Context, src content.Source, subjects []
 				artifactType = entry.ArtifactType
 			}
 			if filter == nil || filter([]string{artifactType}) {
-				found = append(found, attachment{subject: subject, digest: d.Digest, label: artifactType})
+				found = append(found, attachment{subject: subject, digest: d.Digest, label: artifactType, mediaType: d.MediaType})
 			}
 		}
 	}
@@ -178,6 +227,7 @@ func (l *listing) tagged(ctx context.Context, src content.Source, subjects []dig
 		if a.digest == "" {
 			continue // deleted since it was listed
 		}
+		a.mediaType = cmp.Or(l.images[a.digest].MediaType, l.manifests[a.digest].Descriptor.MediaType)
 		if filter != nil {
 			read, err := readRoots(ctx, src, []digest.Digest{a.digest}, l.manifests, newTrees(false).budget(src, 1))
 			if err != nil {

@@ -41,14 +41,14 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 	if err != nil {
 		return err
 	}
-	by, err := source.attachments(ctx, src, flatten(order, subjects), r.filter)
+	by, err := source.attachments(ctx, src, there, flatten(order, subjects), r.filter)
 	if err != nil || len(by) == 0 {
 		return err
 	}
 	r.attached = map[digest.Digest][]attachment{}
 	var all []attachment
 	for _, d := range order {
-		if found := reachable(by, subjects[d]); len(found) > 0 {
+		if found := source.reachable(by, subjects[d]); len(found) > 0 {
 			r.attached[d] = found
 			all = append(all, found...)
 		}
@@ -123,8 +123,8 @@ func flatten(roots []digest.Digest, subjects map[digest.Digest][]digest.Digest) 
 	return all
 }
 
-// reachable returns what belongs to the subjects, and to that, and so on, each once.
-func reachable(by map[digest.Digest][]attachment, subjects []digest.Digest) (all []attachment) {
+// reachable returns what belongs to the subjects, to that and its images, and so on, each once.
+func (l *listing) reachable(by map[digest.Digest][]attachment, subjects []digest.Digest) (all []attachment) {
 	seen := map[digest.Digest]bool{}
 	for next := slices.Clone(subjects); len(next) > 0; next = next[1:] {
 		if seen[next[0]] {
@@ -133,7 +133,7 @@ func reachable(by map[digest.Digest][]attachment, subjects []digest.Digest) (all
 		seen[next[0]] = true
 		for _, a := range by[next[0]] {
 			all = append(all, a)
-			next = append(next, a.digest)
+			next = append(next, l.indexes.under(a.digest)...)
 		}
 	}
 	return all

@@ -221,7 +221,11 @@ func (w *world) randomMirror(t *testing.T, prefix string, random *rand.Rand) (mi
 			item.Digests = []digest.Digest{items[0].Digest}
 		}
 		if random.IntN(3) > 0 {
-			w.fill(t, w.repository(t, prefix+"to/"+name), random, false)
+			dst := w.repository(t, prefix+"to/"+name)
+			w.fill(t, dst, random, false)
+			for n := range 2 { // what an index names that comes as a referrer
+				putImage(t, dst, fmt.Sprint("old", n), fmt.Sprint("attached ", n), amd64, nil)
+			}
 		}
 		config.Images = append(config.Images, item)
 	}
@@ -246,6 +250,9 @@ func (w *world) fill(t *testing.T, r *localecr.Repository, random *rand.Rand, in
 				about := ocispec.Descriptor{MediaType: note.MediaType, Digest: note.Digest, Size: note.Size}
 				putImage(t, r, "", fmt.Sprint("note of a note of ", d.Digest), nil, &about)
 			}
+		}
+		if sum := d.Digest.Encoded(); sum[0] < '8' {
+			putReferringIndex(t, r, subject, putImage(t, r, "", fmt.Sprint("attached ", sum[1]%4), amd64, nil))
 		}
 		if random.IntN(4) == 0 {
 			putImage(t, r, "sha256-"+d.Digest.Encoded()+".sig", fmt.Sprint("signature of ", d.Digest), nil, nil)

@@ -44,7 +44,7 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 	}
 	var indexes []digest.Digest
 	for d, image := range there.images {
-		if content.IsIndex(image.MediaType) {
+		if content.IsIndex(image.MediaType) || image.MediaType == "" {
 			indexes = append(indexes, d)
 		}
 	}
@@ -57,10 +57,10 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 	if err != nil {
 		return err
 	}
-	maps.Copy(s.contents, brought)
-	for _, attached := range r.attached {
-		for _, a := range attached {
-			s.roots = append(s.roots, a.digest)
+	for d, c := range brought {
+		s.roots = append(s.roots, d) // those below others too, which are not there yet
+		if _, read := s.contents[d]; !read {
+			s.contents[d] = c
 		}
 	}
 	s.link()
@@ -68,8 +68,8 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 	return nil
 }
 
-// arriving returns what the images name that will be copied: an image that the destination has without need of it is needed
-// once its index is there.
+// arriving returns what the images name that will be copied, and what belongs to all of them: an image that the destination
+// has without need of it is needed once its index is there.
 func (r *Repository) arriving(ctx context.Context, src content.Source, source, there *listing) (map[digest.Digest]content.ManifestContents, error) {
 	brought := map[digest.Digest]content.ManifestContents{}
 	var roots []digest.Digest
@@ -81,6 +81,13 @@ func (r *Repository) arriving(ctx context.Context, src content.Source, source, t
 			brought[image.AtDestination()] = content.ManifestContents{Manifests: r.chosen[image.Digest].manifests}
 		default:
 			roots = append(roots, image.Digest)
+		}
+	}
+	for _, attached := range r.attached {
+		for _, a := range attached {
+			for _, d := range source.indexes.under(a.digest) {
+				brought[d] = source.indexes.contents[d]
+			}
 		}
 	}
 	if len(roots) == 0 {
