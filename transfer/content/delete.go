@@ -3,7 +3,6 @@ package content
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -25,11 +24,6 @@ func (n ImageName) String() string {
 		s += "@" + string(n.Digest)
 	}
 	return s
-}
-
-// names reports whether i has this name.
-func (n ImageName) names(i Image) bool {
-	return (n.Digest == "" || n.Digest == i.Digest) && (n.Tag == "" || slices.Contains(i.Tags, n.Tag))
 }
 
 // Deleter deletes images.
@@ -98,50 +92,4 @@ func (e *DeleteError) Unwrap() error { return e.Err }
 // Is makes the error an [ErrNotFound] if the image is not there.
 func (e *DeleteError) Is(target error) bool {
 	return target == ErrNotFound && e.Code == CodeImageNotFound
-}
-
-// PlanDeletion finds out what becomes of images, which are all that the names
-// name.
-func PlanDeletion(images []Image, names []ImageName) DeletePlan {
-	var plan DeletePlan
-	for _, n := range names {
-		if !slices.ContainsFunc(images, n.names) && !slices.Contains(plan.Missing, n) {
-			plan.Missing = append(plan.Missing, n)
-		}
-	}
-	for _, i := range images {
-		p := PlannedDeletion{Image: i}
-		named := false
-		for _, n := range names {
-			if !n.names(i) {
-				continue
-			}
-			named = true
-			if n.Tag == "" {
-				p.Whole = true
-			} else if !slices.Contains(p.Removed, n.Tag) {
-				p.Removed = append(p.Removed, n.Tag)
-			}
-		}
-		if !named {
-			continue
-		}
-		if p.Whole || len(p.Removed) == len(i.Tags) {
-			p.Whole, p.Removed = true, slices.Clone(i.Tags)
-		}
-		slices.Sort(p.Removed)
-		plan.Images = append(plan.Images, p)
-	}
-	return plan
-}
-
-// UniqueNames returns each name once.
-func UniqueNames(names []ImageName) []ImageName {
-	var once []ImageName
-	for _, n := range names {
-		if !slices.Contains(once, n) {
-			once = append(once, n)
-		}
-	}
-	return once
 }

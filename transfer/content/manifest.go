@@ -60,9 +60,9 @@ func DecodeManifest(data []byte, mediaType string) (ManifestContents, error) {
 		SchemaVersion int
 		MediaType     string
 		Config        *Descriptor
-		Layers        CheckedEntries
+		Layers        checkedEntries
 		FSLayers      json.RawMessage
-		Manifests     CheckedEntries
+		Manifests     checkedEntries
 	}
 	if len(data) > MaxManifestSize {
 		return ManifestContents{}, fmt.Errorf("%w: a manifest of %d bytes; Amazon ECR takes at most %d", ErrUnsupported, len(data), MaxManifestSize)
@@ -71,7 +71,7 @@ func DecodeManifest(data []byte, mediaType string) (ManifestContents, error) {
 		return ManifestContents{}, fmt.Errorf("%w: not UTF-8", ErrIntegrity)
 	}
 	if err := json.Unmarshal(data, &doc); err != nil {
-		return ManifestContents{}, EntryError(err, fmt.Errorf("%w: not a manifest", ErrIntegrity))
+		return ManifestContents{}, entriesError(err, fmt.Errorf("%w: not a manifest", ErrIntegrity))
 	}
 	if doc.SchemaVersion == 1 || doc.FSLayers != nil {
 		return ManifestContents{}, fmt.Errorf("%w: Docker manifest schema 1; push the image again with a current client", ErrUnsupported)

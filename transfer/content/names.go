@@ -10,11 +10,6 @@ var repositoryName = lazyregexp.New(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[
 
 var tagName = lazyregexp.New(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 
-// MaxListed is how many tags or repositories are listed at most: ten times the images
-// that Amazon ECR keeps in a repository by default
-// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html).
-const MaxListed = 1_000_000
-
 // IsTag reports whether s can be a tag:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests.
 func IsTag(s string) bool { return tagName.MatchString(s) }

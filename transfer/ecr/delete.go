@@ -13,6 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/awscalls"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/deletion"
 )
 
 var _ content.Deleter = (*Repository)(nil)
@@ -20,7 +21,7 @@ var _ content.Deleter = (*Repository)(nil)
 // PlanDelete asks for the images with one DescribeImages for each 100 names, and
 // if one of them is not there, with one BatchGetImage more.
 func (e *Repository) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
-	names = content.UniqueNames(names)
+	names = deletion.Unique(names)
 	present := names
 	images, err := e.described(ctx, names)
 	if errors.Is(err, content.ErrNotFound) && !isRepositoryMissing(err) {
@@ -32,7 +33,7 @@ func (e *Repository) PlanDelete(ctx context.Context, names []content.ImageName) 
 	if err != nil {
 		return content.DeletePlan{}, err
 	}
-	return content.PlanDeletion(images, names), nil
+	return deletion.Plan(images, names), nil
 }
 
 func isRepositoryMissing(err error) bool {
@@ -86,7 +87,7 @@ func (e *Repository) present(ctx context.Context, names []content.ImageName) ([]
 // again when the index is gone. What the API says of each name comes back.
 func (e *Repository) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	var result content.Deletions
-	names = content.UniqueNames(names)
+	names = deletion.Unique(names)
 	for {
 		var again []content.ImageName
 		var referenced []*content.DeleteError

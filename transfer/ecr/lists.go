@@ -13,6 +13,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
 // referrersPage is the most that one ListImageReferrers returns:
@@ -44,8 +45,8 @@ func (e *Repository) Tags(ctx context.Context) ([]string, error) {
 				tags = append(tags, tag)
 			}
 		}
-		if len(tags) > content.MaxListed {
-			return nil, fmt.Errorf("%s: %w: it has more than %d tags", e, content.ErrUnsupported, content.MaxListed)
+		if len(tags) > v2.MaxListed {
+			return nil, fmt.Errorf("%s: %w: it has more than %d tags", e, content.ErrUnsupported, v2.MaxListed)
 		}
 	}
 	slices.Sort(tags)

@@ -9,6 +9,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/deletion"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 )
 
@@ -23,7 +24,7 @@ func (l *Layout) PlanDelete(ctx context.Context, names []content.ImageName) (con
 		}
 		images = append(images, image)
 	}
-	return content.PlanDeletion(images, names), nil
+	return deletion.Plan(images, names), nil
 }
 
 // Delete removes entries of index.json and no blob: another process may be about
@@ -42,7 +43,7 @@ func (l *Layout) Delete(ctx context.Context, names []content.ImageName) (content
 	if err != nil {
 		return content.Deletions{}, fmt.Errorf("%s: %w", l, err)
 	}
-	updated, result, err := deleteFromIndex(old, content.UniqueNames(names))
+	updated, result, err := deleteFromIndex(old, deletion.Unique(names))
 	if err != nil {
 		return content.Deletions{}, fmt.Errorf("%s: index.json: %w", l, err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/referrerlist"
 )
 
 var (
@@ -122,11 +123,11 @@ func (l Reader) listedReferrers(ctx context.Context, index []content.Descriptor,
 	if err := content.VerifyManifest(m, d); err != nil {
 		return nil, fmt.Errorf("%s: %w", l.name, err)
 	}
-	listed, err := content.DecodeReferrers(m.Content)
+	listed, err := referrerlist.Decode(m.Content)
 	if err != nil {
 		return nil, fmt.Errorf("%s:%s: %w", l.name, content.DigestTag(subject, content.DigestTagReferrers), err)
 	}
-	return listed, nil
+	return listed.Manifests, nil
 }
 
 // subject returns the entry of a manifest of index.json in the list of its subject's

@@ -214,11 +214,7 @@ func (l Reader) Index() ([]content.Descriptor, error) {
 
 // DecodeIndex reads an index.json; every descriptor in it is checked.
 func DecodeIndex(data []byte) ([]content.Descriptor, error) {
-	var index struct{ Manifests content.CheckedEntries }
-	if err := json.Unmarshal(data, &index); err != nil {
-		return nil, content.EntryError(err, content.ErrIntegrity)
-	}
-	return index.Manifests, nil
+	return content.DecodeEntries(data, content.ErrIntegrity)
 }
 
 // noLayoutError reports that there is no file oci-layout.

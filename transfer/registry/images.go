@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/deletion"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
@@ -79,7 +80,7 @@ type registryDeleter struct{ *Repository }
 // PlanDelete looks each name up. Which other tags an image has is not known.
 func (r registryDeleter) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
 	var plan content.DeletePlan
-	for _, n := range content.UniqueNames(names) {
+	for _, n := range deletion.Unique(names) {
 		m, err := r.find(ctx, n)
 		if errors.Is(err, content.ErrNotFound) {
 			plan.Missing = append(plan.Missing, n)
@@ -119,7 +120,7 @@ func (r registryDeleter) find(ctx context.Context, n content.ImageName) (content
 // Delete deletes one after the other.
 func (r registryDeleter) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
 	var result content.Deletions
-	for _, n := range content.UniqueNames(names) {
+	for _, n := range deletion.Unique(names) {
 		m, err := r.find(ctx, n)
 		if err == nil {
 			reference := n.Tag

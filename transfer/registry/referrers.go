@@ -15,6 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/referrerlist"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
@@ -45,8 +46,8 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 		if total += len(a.Body); total > r.maxReferrerBytes {
 			return fmt.Errorf("%w: its list of referrers has more than %d bytes", content.ErrUnsupported, r.maxReferrerBytes)
 		}
-		page, err := content.DecodeReferrers(a.Body)
-		all = append(all, page...)
+		page, err := referrerlist.Decode(a.Body)
+		all = append(all, page.Manifests...)
 		if len(all) > content.MaxReferrers {
 			return fmt.Errorf("%w: more than %d manifests refer to it", content.ErrUnsupported, content.MaxReferrers)
 		}
@@ -127,7 +128,7 @@ func (r *Repository) referrerList(ctx context.Context, c *v2.Client, subject dig
 	if err != nil {
 		return ocispec.Index{}, err
 	}
-	return content.DecodeReferrerList(m.Content)
+	return referrerlist.Decode(m.Content)
 }
 
 // keepReferrer enters a manifest that has a subject into the list of its subject's

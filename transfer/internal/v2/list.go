@@ -34,11 +34,16 @@ const (
 // listBounds bound a list, in names and in bytes of its pages.
 type listBounds struct{ names, bytes int }
 
+// MaxListed is how many tags or repositories are listed at most: ten times the images
+// that Amazon ECR keeps in a repository by default
+// (https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html).
+const MaxListed = 1_000_000
+
 // List gets all pages of a list of names, below a member of its JSON, and returns the
 // valid ones, sorted. The error wraps [content.ErrUnsupported] if there are more than
-// [content.MaxListed], or than can be kept in memory.
+// [MaxListed], or than can be kept in memory.
 func (c *Client) List(ctx context.Context, path, member string, valid func(string) bool) ([]string, error) {
-	return c.list(ctx, path, member, valid, listBounds{content.MaxListed, maxListTotal})
+	return c.list(ctx, path, member, valid, listBounds{MaxListed, maxListTotal})
 }
 
 func (c *Client) list(ctx context.Context, path, member string, valid func(string) bool, most listBounds) ([]string, error) {
@@ -62,7 +67,7 @@ func (c *Client) list(ctx context.Context, path, member string, valid func(strin
 // DecodeList returns the valid names below a member of a JSON object. It keeps no
 // others, so that a page of empty names takes no memory.
 func DecodeList(page []byte, member string, valid func(string) bool) ([]string, error) {
-	return decodeList(page, member, valid, content.MaxListed)
+	return decodeList(page, member, valid, MaxListed)
 }
 
 // decodeList returns at most so many names; more are an error.
@@ -88,7 +93,7 @@ func decodeList(page []byte, member string, valid func(string) bool, most int) (
 			return nil, fmt.Errorf("%w: %s is not a list of names", content.ErrProtocol, member)
 		case !valid(name):
 		case len(names) == most:
-			return nil, fmt.Errorf("%w: the list has more than %d names", content.ErrUnsupported, content.MaxListed)
+			return nil, fmt.Errorf("%w: the list has more than %d names", content.ErrUnsupported, MaxListed)
 		default:
 			names = append(names, name)
 		}

@@ -1,4 +1,4 @@
-package content
+package deletion
 
 import (
 	"fmt"
@@ -6,10 +6,13 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-func TestPlanDeletion(t *testing.T) {
-	images := []Image{{Digest: "a", Tags: []string{"1", "2"}}, {Digest: "b", Tags: []string{}}, {Digest: "c", Tags: []string{"3"}}}
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	images := []content.Image{{Digest: "a", Tags: []string{"1", "2"}}, {Digest: "b", Tags: []string{}}, {Digest: "c", Tags: []string{"3"}}}
 	for names, want := range map[string]string{
 		":1":         "a[1]",
 		":1 :2":      "a[1 2]!",
@@ -22,7 +25,7 @@ func TestPlanDeletion(t *testing.T) {
 		":none @b":   "b[]! missing :none",
 		":none @zzz": "missing :none missing @zzz",
 	} {
-		plan := PlanDeletion(images, parseNames(names))
+		plan := Plan(images, parseNames(names))
 		var got []string
 		for _, p := range plan.Images {
 			s := fmt.Sprintf("%s%v", p.Digest, p.Removed)
@@ -41,12 +44,19 @@ func TestPlanDeletion(t *testing.T) {
 }
 
 // parseNames reads names of images as they are printed.
-func parseNames(s string) (names []ImageName) {
+func parseNames(s string) (names []content.ImageName) {
 	for f := range strings.FieldsSeq(s) {
-		var n ImageName
+		var n content.ImageName
 		tag, hash, _ := strings.Cut(f, "@")
 		n.Tag, n.Digest = strings.TrimPrefix(tag, ":"), digest.Digest(hash)
 		names = append(names, n)
 	}
 	return names
+}
+
+func TestUnique(t *testing.T) {
+	t.Parallel()
+	if got := Unique(parseNames(":2 :1 @a :2 :1@a @a")); fmt.Sprint(got) != "[:2 :1 @a :1@a]" {
+		t.Errorf("%v", got)
+	}
 }

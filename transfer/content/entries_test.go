@@ -10,8 +10,8 @@ import (
 // TestEmptyEntries decodes lists of empty entries, which take a hundred times their text in memory.
 func TestEmptyEntries(t *testing.T) { // not parallel: it measures memory
 	for name, decode := range map[string]func(entries string) error{
-		"referrers": func(entries string) error {
-			_, err := DecodeReferrers([]byte(`{"schemaVersion":2,"manifests":` + entries + `}`))
+		"entries": func(entries string) error {
+			_, err := DecodeEntries([]byte(`{"schemaVersion":2,"manifests":`+entries+`}`), ErrIntegrity)
 			return err
 		},
 		"index": func(entries string) error {
