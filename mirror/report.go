@@ -35,6 +35,8 @@ type ReportFile struct {
 	Deleted []Deleted
 	// Failed are the repositories that the shard could not plan.
 	Failed []FailedRepository
+	// Error is the error with which the shard ended, "" if all was done.
+	Error string
 }
 
 // FailedRepository is a repository of a report of which nothing was copied, as it could not be planned.
@@ -45,6 +47,17 @@ type FailedRepository struct {
 		Message string `json:"message"`
 	} `json:"error"`
 	JSON json.RawMessage `json:"-"`
+}
+
+// MarshalJSON returns what the shard wrote.
+func (f FailedRepository) MarshalJSON() ([]byte, error) { return f.JSON.MarshalJSON() }
+
+// UnfinishedShard is a shard that ended with an error that is not about an image or a repository, such as one of a deletion.
+type UnfinishedShard struct {
+	Shard string `json:"shard"` // I/N
+	Error struct {
+		Message string `json:"message"`
+	} `json:"error"`
 }
 
 // ReportedImage is an image of a report.
@@ -75,10 +88,10 @@ type MergedReport struct {
 	Images  []json.RawMessage `json:"images"`
 	Deleted []Deleted         `json:"deleted,omitempty"`
 	// Failed are the repositories that the last runs could not plan, as the shards wrote them.
-	Failed []json.RawMessage `json:"failed,omitempty"`
+	Failed []FailedRepository `json:"failed,omitempty"`
+	// Unfinished are the shards of which the last run ended with another error.
+	Unfinished []UnfinishedShard `json:"unfinished,omitempty"`
 
-	// Unplanned are those of Failed.
-	Unplanned []FailedRepository `json:"-"`
 	// Copied are the images without an error.
 	Copied []ReportedImage `json:"-"`
 }
@@ -145,6 +158,9 @@ func readReport(data []byte) (report ReportFile, ok bool, err error) {
 		Deleted []Deleted         `json:"deleted"`
 		Failed  []json.RawMessage `json:"failed"`
 		Shard   *ShardReport      `json:"shard"`
+		Error   struct {
+			Message string `json:"message"`
+		} `json:"error"`
 	}
 	if !bytes.Contains(data, []byte(`"shard"`)) {
 		return report, false, nil
@@ -158,7 +174,7 @@ func readReport(data []byte) (report ReportFile, ok bool, err error) {
 	if err := w.Shard.Validate(); err != nil || !w.Shard.isSet() || w.Images == nil {
 		return report, false, errors.Join(ErrNoReport, err)
 	}
-	report = ReportFile{Shard: *w.Shard, Deleted: w.Deleted}
+	report = ReportFile{Shard: *w.Shard, Deleted: w.Deleted, Error: w.Error.Message}
 	for _, raw := range w.Images {
 		image := ReportedImage{JSON: raw}
 		if err := strictjson.Unmarshal(raw, &image); err != nil {
@@ -227,8 +243,14 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 			m.Deleted = append(m.Deleted, r.Deleted...)
 		}
 		for _, f := range last.Failed {
-			m.Failed, m.Unplanned = append(m.Failed, f.JSON), append(m.Unplanned, f)
+			m.Failed = append(m.Failed, f)
 			failures = append(failures, fmt.Errorf("%s to %s: %s", f.From, f.To, f.Error.Message))
+		}
+		if len(last.Failed) == 0 && len(failed) == 0 && last.Error != "" {
+			unfinished := UnfinishedShard{Shard: last.Shard.String()}
+			unfinished.Error.Message = last.Error
+			m.Unfinished = append(m.Unfinished, unfinished)
+			failures = append(failures, fmt.Errorf("shard %s: %s", unfinished.Shard, last.Error))
 		}
 	}
 	m.Repositories = len(owners)

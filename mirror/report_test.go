@@ -39,6 +39,9 @@ func TestMergeReports(t *testing.T) {
 		{"a shard is missing", one, 2, 1, "of 2 shards these have no report: 2", false},
 		{"a repository is in two", again + shardJSON(2, "x", firstTime, `"d/a"`, ""), 1, 3, "d/a is in shard 1/2 and in shard 2/2", false},
 		{"a repository is in none", again + shardJSON(2, "x", firstTime, ``, ""), 1, 3, "the shards have 2 repositories of 3", false},
+		{"a deletion failed", again + ended(two), 1, 3, "shard 2/2: no rights", true},
+		{"a deletion failed at first", again + ended(two) + strings.ReplaceAll(two, firstTime, laterTime), 1, 3, "", true},
+		{"an image failed, and so nothing was deleted", ended(one) + two, 2, 2, "s/b@sha256:2 to d/b: no luck", true},
 		{"another deal", again + shardJSON(2, "y", firstTime, `"d/c"`, ""), 1, 3, "divided the work in different ways", false},
 		{"another count", again + strings.Replace(two, `"count":2`, `"count":3`, 1), 0, 0, "of shard 2/3", false},
 	} {
@@ -58,6 +61,11 @@ func TestMergeReports(t *testing.T) {
 			t.Errorf("%s: %d tags were equal, want %d", c.name, merged.Kept, c.kept)
 		}
 	}
+}
+
+// ended adds an error to the report of a shard.
+func ended(report string) string {
+	return strings.TrimSuffix(report, "}\n") + `,"error":{"code":"failed","message":"no rights","object":""}}` + "\n"
 }
 
 // TestReadReports reads what is no report, or not all of one.

@@ -47,7 +47,7 @@ Prints a line DIGEST and DESTINATION for each image, or with --output json one o
 images, which have from, to, and what ecrkit copy prints of an image, or error, and failed: from, to
 and error of repositories that could not be compared. --junit FILE also
 writes a report in JUnit XML, with a case for each image and its seconds: a failure if it was not
-copied, skipped if tags are equal or left. If some images
+copied, skipped if tags are equal or left; and for each deletion. If some images
 cannot be copied, the others are (exit code 3). A plan with conflicts copies nothing (exit code
 5). Run again, it copies only what is missing.`
 
@@ -151,8 +151,8 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		if plan, err = saved.Check(ctx, opener, options); err != nil {
 			return err
 		}
-	} else if plan, planErr = mirror.NewPlan(ctx, config, opener, options); planErr != nil && planned(plan) == 0 {
-		return planErr
+	} else if plan, planErr = mirror.NewPlan(ctx, config, opener, options); planErr != nil && planned(plan) == 0 && plan.Shard == nil {
+		return planErr // the report of a shard says it too, for ecrkit mirror report
 	}
 	f.junit.addPlan(plan)
 	if err := plan.Err(); err != nil {
@@ -174,7 +174,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	defer app.limitMemoryTo(max(mirrorMemory, liveMemory()*3/2+mirrorParts))()
 	report, err := mirror.Apply(ctx, plan, opener, options)
 	progress.Close()
-	f.junit.addReport(report)
+	f.junit.addReport(report, err)
 	trusting.tell()
 	return app.printMirrored(plan, report, planErr, err)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type junitFile struct {
 	out    *outputFile
 	suites []junit.Suite
 	places map[string]int // of suites, by name
+	failed bool           // whether a case is a failure
 	now    time.Time
 }
 
@@ -39,14 +41,18 @@ func (j *junitFile) create(app *App) (err error) {
 	return err
 }
 
-// end writes the file, and joins what fails with err: where that kept all from being done, it is the only case.
+// end writes the file, and joins what fails with err. An error that no case has is one of its own, and so is that there is
+// nothing to do: some servers take a report without any case for an error.
 func (j *junitFile) end(err error) error {
 	if j.out == nil {
 		return err
 	}
 	defer j.out.discard()
-	if len(j.suites) == 0 && err != nil {
+	switch {
+	case err != nil && !j.failed:
 		j.addCase("mirror", junit.Case{Name: "plan", Failure: junitMessage(err.Error())})
+	case len(j.suites) == 0:
+		j.addCase("mirror", junit.Case{Name: "plan"})
 	}
 	var text bytes.Buffer
 	if failed := junit.Write(&text, "ecrkit mirror", j.suites); failed != nil {
@@ -66,6 +72,7 @@ func (j *junitFile) addCase(repository string, c junit.Case) {
 		j.places[repository] = at
 		j.suites = append(j.suites, junit.Suite{Name: printable(repository), Timestamp: junit.Time(j.now)})
 	}
+	j.failed = j.failed || c.Failure != nil
 	c.Class, c.Name = printable(repository), printable(c.Name)
 	j.suites[at].Cases = append(j.suites[at].Cases, c)
 }
@@ -78,6 +85,9 @@ func (j *junitFile) addPlan(plan mirror.Plan) {
 	for _, r := range plan.Repositories {
 		if r.Error != "" {
 			j.addCase(r.To, junit.Case{Name: r.From, Failure: junitMessage(r.Error)})
+		}
+		if r.NothingSelected() {
+			j.addCase(r.To, junit.Case{Name: r.From, Skipped: junitMessage(nothingSelected(r))})
 		}
 		if r.Kept > 0 {
 			j.addCase(r.To, junit.Case{Name: r.From + ": equal tags", Skipped: junitMessage(english.Plural(r.Kept, "tag", "") + " already equal")})
@@ -98,21 +108,42 @@ func (j *junitFile) addPlan(plan mirror.Plan) {
 		}
 	}
 	if err := plan.Err(); errors.Is(err, mirror.ErrTooManyDeletions) {
-		j.addCase("deletions", junit.Case{Name: "limit", Failure: junitMessage(err.Error())})
+		j.addCase(junitDeletions, junit.Case{Name: "limit", Failure: junitMessage(err.Error())})
 	}
 }
 
-// addReport adds the images that were copied, or not.
-func (j *junitFile) addReport(report mirror.Report) {
+// junitDeletions is the suite for what is not deleted.
+const junitDeletions = "deletions"
+
+// addReport adds the images that were copied, or not, and what was deleted. err is the error of all of it.
+func (j *junitFile) addReport(report mirror.Report, err error) {
 	if j.out == nil {
 		return
 	}
+	images := 0
 	for _, m := range report.Images {
 		c := imageCase(m.From, m.Tags, m.Seconds)
 		if m.Err != nil {
+			images++
 			c.Failure = junitMessage(m.Err.Error())
 		}
 		j.addCase(m.To, c)
+	}
+	j.addDeleted(report.Deleted)
+	switch c := (junit.Case{Name: "deletions"}); {
+	case errors.Is(err, mirror.ErrNotDeleted):
+		c.Skipped = junitMessage(mirror.ErrNotDeleted.Error())
+		j.addCase(junitDeletions, c)
+	case err != nil && images == 0 && !errors.Is(err, context.Canceled):
+		c.Failure = junitMessage(err.Error())
+		j.addCase(junitDeletions, c)
+	}
+}
+
+// addDeleted adds the tags, and images without one, that were deleted.
+func (j *junitFile) addDeleted(deleted []mirror.Deleted) {
+	for _, d := range deleted {
+		j.addCase(d.Repository, junit.Case{Name: "delete " + d.Tag + "@" + string(d.Digest)})
 	}
 }
 
@@ -134,9 +165,14 @@ func (j *junitFile) addMerged(m mirror.MergedReport, err error) {
 		}
 		j.addCase(image.To, c)
 	}
-	for _, f := range m.Unplanned {
+	j.addDeleted(m.Deleted)
+	for _, f := range m.Failed {
 		failed++
 		j.addCase(f.To, junit.Case{Name: f.From, Failure: junitMessage(f.Error.Message)})
+	}
+	for _, s := range m.Unfinished {
+		failed++
+		j.addCase("shards", junit.Case{Name: "shard " + s.Shard, Failure: junitMessage(s.Error.Message)})
 	}
 	switch {
 	case errors.Is(err, mirror.ErrNotWhole), err != nil && failed == 0:

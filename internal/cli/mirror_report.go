@@ -20,10 +20,10 @@ FILE is what ecrkit mirror apply --output json wrote with --shard, or a log that
 A shard that was run again may have several reports: the last one says what failed.
 
 Prints a line DIGEST and DESTINATION for each image, or with --output json one object: deal,
-shards, missing, repositories, kept, and images, deleted and failed, as ecrkit mirror apply prints
-them.
---junit FILE also writes them in JUnit XML. The exit code is 3 if an image or a
-repository failed, if a shard has no report, or if the shards divided the work in different ways.`
+shards, missing, repositories, kept, images, deleted and failed, as ecrkit mirror apply prints
+them, and unfinished: shard and error of those that ended with another error, such as one of a
+deletion. --junit FILE also writes them in JUnit XML. The exit code is 3 if an image, a repository
+or a deletion failed, if a shard has no report, or if the shards divided the work in different ways.`
 
 func newMirrorReportCommand(app *App) *cobra.Command {
 	var f junitFile
