@@ -37,6 +37,9 @@ func NewKey(name string, public crypto.PublicKey) (*Key, error) {
 	return &Key{Name: name, Public: public, der: der}, nil
 }
 
+// ErrNoPublicKey is wrapped by errors about data without a public key.
+var ErrNoPublicKey = errors.New("there is no public key in PEM in it")
+
 // ParsePublicKey reads a public key in PEM, SubjectPublicKeyInfo or PKCS#1. Of several
 // keys in data none is taken: nobody could tell which of them counts.
 func ParsePublicKey(name string, data []byte) (*Key, error) {
@@ -50,7 +53,7 @@ func ParsePublicKey(name string, data []byte) (*Key, error) {
 func parsePublicKey(data []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New("there is no public key in PEM in it")
+		return nil, ErrNoPublicKey
 	}
 	if other, _ := pem.Decode(rest); other != nil {
 		return nil, errors.New("there are several keys or certificates in it; give each public key in a file of its own")
@@ -61,7 +64,7 @@ func parsePublicKey(data []byte) (crypto.PublicKey, error) {
 	case "RSA PUBLIC KEY":
 		return x509.ParsePKCS1PublicKey(block.Bytes)
 	}
-	return nil, fmt.Errorf("it has a %.100q and not a PUBLIC KEY", block.Type)
+	return nil, fmt.Errorf("%w, but a block of the type %.100q", ErrNoPublicKey, block.Type)
 }
 
 // Fingerprint is the SHA-256 of the key's SubjectPublicKeyInfo. Two keys are the

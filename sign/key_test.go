@@ -26,7 +26,7 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ content, reason string }{
 		"nothing":     {"", "there is no public key in PEM in it"},
 		"two keys":    {one + two, "there are several keys or certificates in it"},
-		"certificate": {block("CERTIFICATE", []byte{1}), `it has a "CERTIFICATE" and not a PUBLIC KEY`},
+		"certificate": {block("CERTIFICATE", []byte{1}), `there is no public key in PEM in it, but a block of the type "CERTIFICATE"`},
 		"curve":       {block("PUBLIC KEY", der(elliptic.P224())), "it is none that signs images"},
 		"damaged":     {block("PUBLIC KEY", der(elliptic.P256())[1:]), "asn1"},
 	} {

@@ -22,6 +22,9 @@ var ErrPassword = errors.New("the password does not open it")
 // ErrEncryption is wrapped by errors about a key that is encrypted as openssl does it.
 var ErrEncryption = errors.New("it is encrypted in another way than cosign's")
 
+// ErrNoPrivateKey is wrapped by errors about data without a private key that can sign.
+var ErrNoPrivateKey = errors.New("there is no private key in PEM in it")
+
 const (
 	maxPrivateKey = 16 << 10 // of a file, in bytes: an encrypted key of RSA 8192 has 9 KiB
 	maxRSABits    = 8192
@@ -58,7 +61,7 @@ func parsePrivateKey(data []byte, password func() ([]byte, error)) (crypto.Priva
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
-		return nil, errors.New("there is no private key in PEM in it")
+		return nil, ErrNoPrivateKey
 	}
 	if block.Headers["DEK-Info"] != "" || block.Type == "ENCRYPTED PRIVATE KEY" {
 		return nil, ErrEncryption
@@ -75,7 +78,7 @@ func parsePrivateKey(data []byte, password func() ([]byte, error)) (crypto.Priva
 	case "PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE":
 		return nil, fmt.Errorf("it has a %s; signing needs the private key", block.Type)
 	}
-	return nil, fmt.Errorf("a PEM block of the type %q is no private key that can sign", block.Type)
+	return nil, fmt.Errorf("%w that can sign, but a block of the type %.100q", ErrNoPrivateKey, block.Type)
 }
 
 // decryptPrivateKey opens what cosign has encrypted: PKCS#8 in a box of NaCl, whose key comes from the

@@ -162,7 +162,7 @@ func TestParsePrivateKeyRefuses(t *testing.T) {
 		"DER":              {mustDER(x509.MarshalPKCS8PrivateKey(p256)), "no private key in PEM"},
 		"long":             {bytes.Repeat([]byte("a"), maxPrivateKey+1), "no private key"},
 		"public key":       {toPEM("PUBLIC KEY", mustDER(x509.MarshalPKIXPublicKey(p256.Public()))), "it has a PUBLIC KEY; signing needs the private key"},
-		"other type":       {toPEM("OPENSSH PRIVATE KEY", []byte("x")), `"OPENSSH PRIVATE KEY" is no private key that can sign`},
+		"other type":       {toPEM("OPENSSH PRIVATE KEY", []byte("x")), `there is no private key in PEM in it that can sign, but a block of the type "OPENSSH PRIVATE KEY"`},
 		"damaged":          {toPEM("PRIVATE KEY", []byte("x")), "key k: "},
 		"P-224":            {toPEM("PRIVATE KEY", mustDER(x509.MarshalPKCS8PrivateKey(p224))), "curve P-224 signs no images; use P-256"},
 		"ECDH":             {toPEM("PRIVATE KEY", mustDER(x509.MarshalPKCS8PrivateKey(x))), ""},

@@ -15,6 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/mirror/media"
@@ -154,6 +155,8 @@ var advices = []struct {
 	{err: media.ErrNotInStream, text: "import it again, or write the stream to a file, and import that"},
 	{err: errNoSignatures},
 	{err: sign.ErrNoAttestation, text: "make one with `ecrkit attest`"},
+	{err: sign.ErrNoPrivateKey, text: "`ecrkit generate-key-pair NAME` makes a key pair, and NAME.key is the private key"},
+	{err: sign.ErrNoPublicKey, text: "`ecrkit public-key KEY` prints the public key of a private key or of a key in KMS"},
 	{err: sign.ErrEncryption, text: "convert it with `cosign import-key-pair --key FILE`"},
 	{err: sign.ErrUnsigned, text: "sign it with `ecrkit sign`"},
 	{err: governance.ErrNoLifecyclePolicy, flag: "policy", text: "name one with --policy FILE; `ecrkit lifecycle new` writes one"},
@@ -171,19 +174,23 @@ var advices = []struct {
 	{err: scan.ErrNoResult, says: governance.NoScanStarted, text: "start one with `ecrkit scan start`"},
 }
 
-// missingRepository is the advice about a repository that does not exist: to create it
-// where the command writes to it, and otherwise which ones do.
+// missingRepository is the advice about a repository that does not exist: which ones do, and
+// where the command writes to it, to create it.
 func (app *App) missingRepository(ctx context.Context, cmd *cobra.Command, e *ecr.RepositoryNotFoundError) string {
 	place := e.Registry.Host + "/" + e.Repository
-	if app.written[place] {
-		if cmd.Flags().Lookup("create-repository") == nil {
-			return fmt.Sprintf("create it with `ecrkit repo create %s`", place)
-		}
-		return fmt.Sprintf("create it with `ecrkit repo create %s`, or %s with --create-repository", place, cmd.Name())
-	}
 	ctx, cancel := context.WithTimeout(ctx, adviceTime)
 	defer cancel()
 	names, err := app.firstRepositories(ctx, e)
+	if app.written[place] {
+		create := fmt.Sprintf("create it with `ecrkit repo create %s`", place)
+		if cmd.Flags().Lookup("create-repository") != nil {
+			create += fmt.Sprintf(", or %s with --create-repository", cmd.Name())
+		}
+		if near := nearest.Names(e.Repository, names); len(near) > 0 {
+			return fmt.Sprintf("did you mean %s? Otherwise %s", or(near), create)
+		}
+		return create
+	}
 	if err != nil {
 		return "" // the first error is the one to show
 	}

@@ -170,6 +170,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 		for i, p := range transfer.Preview(ctx, source, destinations, options) {
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 			c.app.tellMoved(destinations[i].Target, "would move", p.Moved)
+			outcomes[i].replaced = c.app.tellReplaced(destinations[i].Target, "would replace", destinations[i].Tags)
 			c.tellSubset(p.Digest, p.SubsetOf)
 			c.tellForeign(destinations[i].Target, "would not be", p.Foreign)
 		}
@@ -199,6 +200,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 		if r.Err == nil || len(r.Tags) > 0 {
 			c.app.Messagef("%s", summary(did, r.Result))
 			c.app.tellMoved(destinations[i].Target, "moved", r.Moved)
+			one.replaced = c.app.tellReplaced(destinations[i].Target, "replaced", destinations[i].Tags)
 			c.tellSubset(r.Digest, r.SubsetOf)
 			c.tellForeign(destinations[i].Target, "were not", r.Foreign)
 			one.Signatures = found.signed[destinations[i].Target]

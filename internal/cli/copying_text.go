@@ -23,6 +23,7 @@ type copyOutcome struct {
 	result     *transfer.Result
 	plan       *transfer.Plan
 	err        error
+	replaced   []string // the names that an archive of one image had before
 	trusted
 }
 
@@ -69,14 +70,16 @@ func (o copyOutcome) json() any {
 		return struct {
 			Reference string `json:"reference"`
 			*transfer.Plan
+			Replaced []string `json:"replaced,omitempty"`
 			trusted
-		}{name, o.plan, o.trusted}
+		}{name, o.plan, o.replaced, o.trusted}
 	}
 	return struct {
 		Reference string `json:"reference"`
 		*transfer.Result
+		Replaced []string `json:"replaced,omitempty"`
 		trusted
-	}{name, o.result, o.trusted}
+	}{name, o.result, o.replaced, o.trusted}
 }
 
 // text is the outcome for people: a line or paragraph for each reference.
@@ -135,6 +138,19 @@ func (app *App) tellMoved(dst content.Target, did string, moved map[string]diges
 	for _, tag := range slices.Sorted(maps.Keys(moved)) {
 		app.Messagef("%s %s:%s, which named %s before", did, dst, tag, moved[tag])
 	}
+}
+
+// tellReplaced reports, and returns, which names an archive of one image does not have any more.
+func (app *App) tellReplaced(dst content.Target, did string, tags []string) []string {
+	archive, ok := dst.(interface{ Replaced(tags []string) []string })
+	if !ok {
+		return nil
+	}
+	replaced := archive.Replaced(tags)
+	for _, name := range replaced {
+		app.Messagef("%s %s, which %s had before", did, name, dst)
+	}
+	return replaced
 }
 
 // summary reports in one line what a copy did.

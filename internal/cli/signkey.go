@@ -108,7 +108,7 @@ func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
 func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Signer, error) {
 	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
 	if err != nil {
-		if !isPrivate(pem) {
+		if !isPrivate(pem) || errors.Is(err, sign.ErrNoPrivateKey) {
 			return nil, usageError{err}
 		}
 		return nil, err

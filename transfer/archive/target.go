@@ -59,7 +59,7 @@ func NewTarget(path string, options TargetOptions) *Target {
 	stage := staging.New("oci-archive:"+path, path, staging.Options(options))
 	stage.Check = func(old *tarball.Image) error {
 		if err := layout.CheckVersion(old.Files); err != nil {
-			return fmt.Errorf("%w: the file is there and holds something else (%w); name another one, or remove it", content.ErrConflict, err)
+			return fmt.Errorf("%w: the file exists and holds something else (%v); name another file, or remove it", content.ErrConflict, err)
 		}
 		return nil
 	}

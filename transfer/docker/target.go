@@ -28,7 +28,7 @@ import (
 // read it. The layers stay as they are, and the manifest is in the file too, so
 // that what reads it as an OCI layout, or with [OpenArchive], finds the image
 // with its digest. An existing file is only replaced by an image of the same
-// name.
+// name, with any tag, or by the same image.
 //
 // Its methods are those of [content.Target], [content.FileWriter], [content.TagFinder],
 // [content.TagReader], [content.LockedFileTarget] and [content.SingleImageTarget], Commit and
@@ -37,6 +37,7 @@ type ArchiveTarget struct {
 	contract
 	stage *staging.Staging // the same
 	image string           // its name without a tag; "" if it has none
+	names []string         // NAME:TAG of the image in the existing file
 }
 
 // contract keeps the embedded field from being part of the API.
@@ -64,7 +65,7 @@ var (
 func NewArchiveTarget(path, image string, options TargetOptions) *ArchiveTarget {
 	stage := staging.New("docker-archive:"+path, path, staging.Options(options))
 	stage.Check = func(*tarball.Image) error { return nil } // by CheckImage, which knows the image
-	return &ArchiveTarget{stage, stage, image}
+	return &ArchiveTarget{contract: stage, stage: stage, image: image}
 }
 
 // CheckImage refuses what docker cannot load, and a file that holds something else.
@@ -88,14 +89,16 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 	const next = "name another file, or remove it"
 	images, err := dockersave.Read(t.stage.Old.Files)
 	if err != nil {
-		return fmt.Errorf("%w: the file is there and holds something else (%w); %s", content.ErrConflict, err, next)
+		return fmt.Errorf("%w: the file exists and holds something else (%v); %s", content.ErrConflict, err, next)
 	}
 	index, err := layout.NewReader(t.stage.Old.Files, t.stage.Name).Index()
 	others := func(d content.Descriptor) bool { return d.Digest != index[0].Digest }
 	if len(images) > 1 || err == nil && slices.ContainsFunc(index, others) {
-		return fmt.Errorf("%w: the file is there and holds several images; %s", content.ErrConflict, next)
+		return fmt.Errorf("%w: the file exists and holds several images; %s", content.ErrConflict, next)
 	}
+	t.names = nil
 	for _, image := range images {
+		t.names = append(t.names, image.RepoTags...)
 		data, err := imagefs.ReadFile(t.stage.Old.Files, image.Config, content.MaxManifestSize)
 		if err == nil && digest.FromBytes(data) == config {
 			continue
@@ -105,10 +108,24 @@ func (t *ArchiveTarget) checkOld(config digest.Digest) error {
 			return t.image == "" || i < 0 || imagename.FamiliarName(name[:i]) != imagename.FamiliarName(t.image)
 		}
 		if len(image.RepoTags) == 0 || slices.ContainsFunc(image.RepoTags, other) {
-			return fmt.Errorf("%w: the file is there and holds another image (%s); %s", content.ErrConflict, strings.Join(append(image.RepoTags, string(digest.FromBytes(data))), ", "), next)
+			return fmt.Errorf("%w: the file exists and holds another image (%s); %s", content.ErrConflict, strings.Join(append(image.RepoTags, string(digest.FromBytes(data))), ", "), next)
 		}
 	}
 	return nil
+}
+
+// Replaced returns the names, NAME:TAG, that the existing file has and that a new one with these tags does not have. They
+// are known after CheckImage.
+func (t *ArchiveTarget) Replaced(tags []string) []string {
+	var replaced []string
+	for _, name := range t.names {
+		i := strings.LastIndexByte(name, ':')
+		again := t.image != "" && i >= 0 && imagename.FamiliarName(name[:i]) == imagename.FamiliarName(t.image) && slices.Contains(tags, name[i+1:])
+		if !again {
+			replaced = append(replaced, name)
+		}
+	}
+	return replaced
 }
 
 // Commit writes the tar.

@@ -92,6 +92,16 @@ func (l Reader) has(ctx context.Context, d content.Descriptor) bool {
 	return err == nil
 }
 
+// MissingBlobs is [Reader.MissingBlobs]; it refuses a directory in which no layout can be made.
+func (l *Layout) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
+	if err := CheckVersion(l.files); errors.Is(err, fs.ErrNotExist) {
+		if err := l.mayCreate(); err != nil {
+			return nil, wrap(l, err)
+		}
+	}
+	return l.reader.MissingBlobs(ctx, blobs)
+}
+
 // PutBlob stores a blob.
 func (l *Layout) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader) error {
 	return l.putFile(ctx, d, func(p *partial.File) error {
@@ -203,7 +213,7 @@ func (l *Layout) mayCreate() error {
 	for _, e := range entries {
 		name := e.Name()
 		if name != ocispec.ImageBlobsDir && name != ocispec.ImageIndexFile && name != ocispec.ImageLayoutFile && !strings.HasPrefix(name, partial.Prefix) {
-			return fmt.Errorf("the directory %s has other files (%s) and is not an OCI layout; name a new or empty one", l.dir, name)
+			return fmt.Errorf("%w: the directory %s has other files (%s) and is not an OCI layout; name a new or empty one", content.ErrConflict, l.dir, name)
 		}
 	}
 	return nil

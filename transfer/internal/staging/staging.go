@@ -174,7 +174,7 @@ func (s *Staging) openOld() error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: it is there and is not a file", content.ErrConflict)
+		return fmt.Errorf("%w: it exists and is not a file; name another one", content.ErrConflict)
 	case info.Size() == 0:
 		return nil // as mktemp makes it
 	}
@@ -184,7 +184,8 @@ func (s *Staging) openOld() error {
 		return err
 	}
 	if s.Old, err = tarball.New(f, f); err != nil {
-		return fmt.Errorf("%w: the file is there and would be lost, since nothing can be added to it (%w); name another one, or remove it", content.ErrConflict, err)
+		// The reason is not wrapped: nothing is wrong with the image.
+		return fmt.Errorf("%w: the file exists and would be lost, since nothing can be added to it (%v); name another file, or remove it", content.ErrConflict, err)
 	}
 	return s.Check(s.Old)
 }
