@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -285,8 +286,8 @@ func notATag(s string) error {
 }
 
 // parsePath splits PATH[:NAME][@DIGEST]. NAME is a tag: what follows the last colon and
-// cannot be one is part of the path. If detect finds something at a shorter path, NAME is
-// all behind it, such as docker.io/library/alpine:3.
+// cannot be one is part of the path. If detect finds something at a shorter path, or a new file or directory is
+// followed by the whole name of an image, NAME is all behind it, such as docker.io/library/alpine:3.
 func parsePath(kind Kind, rest string, detect func(path string) Kind) (Reference, error) {
 	r := Reference{Kind: kind}
 	var err error
@@ -301,7 +302,11 @@ func parsePath(kind Kind, rest string, detect func(path string) Kind) (Reference
 		return Reference{}, digestAsTag(string(kind)+":"+path, r.Tag)
 	}
 	if detect != nil && strings.ContainsRune(r.Path, ':') && detect(r.Path) == "" {
-		if path, name, ok := cutName(rest, detect); ok {
+		path, name, ok := cutName(rest, detect)
+		if !ok {
+			path, name, ok = cutNewName(kind, rest)
+		}
+		if ok {
 			r.Path, r.Tag = path, name
 		}
 	}
@@ -321,6 +326,33 @@ func cutName(s string, detect func(path string) Kind) (path, name string, ok boo
 	}
 	return "", "", false
 }
+
+// cutNewName splits PATH:NAME where nothing is at PATH yet, if PATH ends as archives do or NAME begins with a host.
+// Otherwise the same reference would mean another file before the first image is in it. Directories that exist
+// are part of the path.
+func cutNewName(kind Kind, s string) (path, name string, ok bool) {
+	from := 0
+	if startsWithDrive(s) {
+		from = 2
+	}
+	path, name, _ = strings.Cut(s[from:], ":")
+	path = s[:from] + path
+	if _, _, err := parseDockerName(name); path == "" || err != nil || !strings.ContainsRune(name, ':') {
+		return "", "", false
+	}
+	if kind == KindArchive && slices.ContainsFunc(archiveSuffixes, func(suffix string) bool { return strings.HasSuffix(strings.ToLower(path), suffix) }) {
+		return path, name, true
+	}
+	host, _, hasHost := strings.Cut(name, "/")
+	if !hasHost || !looksLikeHost(host) {
+		return "", "", false
+	}
+	info, err := os.Stat(path + ":" + host)
+	return path, name, err != nil || !info.IsDir()
+}
+
+// archiveSuffixes end the names of archives.
+var archiveSuffixes = []string{".tar", ".tgz", ".gz", ".zst"}
 
 func checkPath(path string) error {
 	switch {
