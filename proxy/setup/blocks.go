@@ -3,6 +3,7 @@ package setup
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,12 +13,14 @@ const (
 	// joinedMark ends the first line of a block that stands after a line without an end:
 	// the end that this line got is ours.
 	joinedMark = " (the file ended without a line end)"
+	// emptyMark ends the first line of a block in a file that was there without a byte: it stays when the block goes.
+	emptyMark = " (the file was empty)"
 	// offMark begins a line that is made a comment.
 	offMark = "#ecrkit-off# "
 )
 
 // addBlock inserts lines at a byte of a text, where a line begins or the text ends. key
-// names the block.
+// names the block. A text of nil is that of no file.
 func addBlock(text []byte, at int, key string, lines ...string) []byte {
 	newline, begin, before := "\n", beginMark+key, ""
 	if bytes.Contains(text, []byte("\r\n")) {
@@ -25,29 +28,44 @@ func addBlock(text []byte, at int, key string, lines ...string) []byte {
 	}
 	if at > 0 && text[at-1] != '\n' {
 		begin, before = begin+joinedMark, newline
+	} else if text != nil && len(text) == 0 {
+		begin += emptyMark
 	}
 	lines = append(append([]string{begin}, lines...), endMark+key)
 	block := before + strings.Join(lines, newline) + newline
 	return append(append(append([]byte{}, text[:at]...), block...), text[at:]...)
 }
 
-// cutBlock removes a block.
+// cutBlock removes a block. It returns nil if the file had nothing else and was ours.
 func cutBlock(text []byte, key string) ([]byte, error) {
 	start, end, err := findBlock(text, key)
 	if start < 0 || err != nil {
 		return text, err
 	}
 	before, after := append([]byte{}, text[:start]...), text[end:]
+	first, _, _ := bytes.Cut(text[start:end], []byte("\n"))
+	wasEmpty := bytes.HasSuffix(bytes.TrimRight(first, "\r"), []byte(emptyMark))
 	if lineEnd := len(text[start:end]) - len(bytes.TrimLeft(text[start:end], "\r\n")); lineEnd > 0 && len(after) > 0 {
 		// The line before needs its end still, and the next block knows that it is ours.
 		before = append(before, text[start:start+lineEnd]...)
 		if bytes.HasPrefix(after, []byte(beginMark)) {
-			line, _, _ := bytes.Cut(after, []byte("\n"))
-			n := len(bytes.TrimRight(line, "\r"))
-			before, after = append(append(before, after[:n]...), joinedMark...), after[n:]
+			after = markBlock(after, joinedMark)
 		}
 	}
-	return append(before, after...), nil
+	switch left := append(before, after...); {
+	case len(left) == 0 && !wasEmpty:
+		return nil, nil
+	case wasEmpty && bytes.HasPrefix(left, []byte(beginMark)):
+		return markBlock(left, emptyMark), nil
+	default:
+		return left, nil
+	}
+}
+
+// markBlock adds a mark to the first line of a text, which begins a block.
+func markBlock(text []byte, mark string) []byte {
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	return slices.Insert(bytes.Clone(text), len(bytes.TrimRight(line, "\r")), []byte(mark)...)
 }
 
 // findBlock returns where a block is; start is -1 if there is none.
@@ -61,7 +79,7 @@ func findBlock(text []byte, key string) (start, end int, err error) {
 			if start > 0 && text[start-1] == '\r' {
 				start--
 			}
-		case content == beginMark+key:
+		case content == beginMark+key, content == beginMark+key+emptyMark:
 			start = at
 		case content == endMark+key && start >= 0:
 			return start, at + len(line), nil
@@ -79,7 +97,7 @@ func blockKeys(text []byte) []string {
 	var keys []string
 	for line := range bytes.Lines(text) {
 		if key, ok := strings.CutPrefix(strings.TrimRight(string(line), "\r\n"), beginMark); ok {
-			keys = append(keys, strings.TrimSuffix(key, joinedMark))
+			keys = append(keys, strings.TrimSuffix(strings.TrimSuffix(key, joinedMark), emptyMark))
 		}
 	}
 	return keys
@@ -87,7 +105,7 @@ func blockKeys(text []byte) []string {
 
 // turnOff makes each line with content a comment.
 func turnOff(text []byte) []byte {
-	var out []byte
+	out := text[:0:0] // nil stays nil: no file
 	for line := range bytes.Lines(text) {
 		if content := bytes.TrimSpace(line); len(content) > 0 && content[0] != '#' {
 			out = append(out, offMark...)
@@ -99,7 +117,7 @@ func turnOff(text []byte) []byte {
 
 // turnOn undoes turnOff.
 func turnOn(text []byte) []byte {
-	var out []byte
+	out := text[:0:0]
 	for line := range bytes.Lines(text) {
 		out = append(out, bytes.TrimPrefix(line, []byte(offMark))...)
 	}

@@ -94,6 +94,12 @@ func newDaemon(host string) []byte {
 	return fmt.Appendf(nil, "{\n  %q: [%q]\n}\n", insecureKey, host)
 }
 
+// filledDaemon begins the file that is written in the place of one that has nothing but spaces, which follow it. No
+// edit of a file with an object has this form.
+func filledDaemon(host string) []byte {
+	return fmt.Appendf(nil, "{ %q: [%q] }", insecureKey, host)
+}
+
 // insecure returns the registries that a daemon.json names.
 func insecure(text []byte) ([]string, error) {
 	var file struct {
@@ -130,8 +136,11 @@ func daemonObject(text []byte) (value hujson.Value, root *hujson.Object, members
 
 // addInsecure adds a registry to insecure-registries.
 func addInsecure(text []byte, host string) ([]byte, error) {
-	if len(bytes.TrimSpace(text)) == 0 {
+	if text == nil {
 		return newDaemon(host), nil
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return append(filledDaemon(host), text...), nil
 	}
 	have, err := insecure(text)
 	if err != nil {
@@ -175,6 +184,9 @@ func addInsecure(text []byte, host string) ([]byte, error) {
 func cutInsecure(text []byte, host string) ([]byte, error) {
 	if bytes.Equal(text, newDaemon(host)) {
 		return nil, nil
+	}
+	if spaces, ok := bytes.CutPrefix(text, filledDaemon(host)); ok && len(bytes.TrimSpace(spaces)) == 0 {
+		return spaces, nil
 	}
 	have, err := insecure(text)
 	if err != nil || len(have) == 0 {

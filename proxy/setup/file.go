@@ -18,7 +18,7 @@ const maxFile = 4 << 20
 type textFile struct {
 	path     string // with symbolic links resolved
 	original []byte // nil if there is no file
-	text     []byte
+	text     []byte // nil is to be no file
 }
 
 // load reads a file, if there is one.
@@ -35,7 +35,7 @@ func load(path string) (*textFile, error) {
 	return &textFile{path: path, original: append([]byte{}, data...)}, err
 }
 
-// save writes the text, whole or not at all, or removes a file that has none. A file that
+// save writes the text, whole or not at all, or removes a file that is to have none. A file that
 // somebody else has changed since load is left alone.
 func (f *textFile) save() (FileState, error) {
 	if bytes.Equal(f.text, f.original) {
@@ -48,7 +48,7 @@ func (f *textFile) save() (FileState, error) {
 	if !bytes.Equal(now, f.original) {
 		return "", fmt.Errorf("%s was changed by somebody else in the meantime; try again", f.path)
 	}
-	if len(f.text) == 0 {
+	if f.text == nil {
 		if err := os.Remove(f.path); err != nil {
 			return "", err
 		}

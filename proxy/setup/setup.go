@@ -71,7 +71,7 @@ type FileChange struct {
 type managed struct {
 	path string
 	set  edit
-	// remove takes our part out. Nothing that is left means that the file goes.
+	// remove takes our part out. The file goes if it returns nil; one that was empty before stays.
 	remove edit
 }
 
