@@ -69,6 +69,8 @@ type Handler struct {
 	uploads       uploads
 	slots         *semaphore.Weighted // connections of all fetches
 	passes        *semaphore.Weighted // blobs that are passed on without the cache
+	pushedRoom    manifestRoom        // of clients
+	cachedRoom    manifestRoom        // of the cache
 	verifying     singleflight.Group
 	dirty         chan struct{} // has an element if something is to be written
 	kept          sync.WaitGroup
@@ -91,6 +93,7 @@ func New(cache *Cache, options Options) *Handler {
 		options: options, cache: cache, patience: clientPatience, fetchPatience: fetchPatience, since: time.Now(), life: life, end: end,
 		fetches: fetches{all: map[digest.Digest]*fetch{}}, prepared: preparations{all: map[preparedKey]*preparation{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
+		pushedRoom: newManifestRoom(), cachedRoom: newManifestRoom(),
 		dirty: make(chan struct{}, 1),
 	}
 	h.metrics = newMetrics(h)

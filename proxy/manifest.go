@@ -38,6 +38,13 @@ func (h *Handler) manifest(w http.ResponseWriter, r *http.Request, t target) err
 	}
 	setDigest(w, m.Descriptor.Digest)
 	w.Header().Set("Content-Type", m.Descriptor.MediaType)
+	if len(m.Content) > smallManifest { // a client that takes it slowly does not keep it in memory
+		if file, err := h.cache.open(r.Context(), m.Descriptor.Digest); err == nil {
+			defer file.Close()
+			http.ServeContent(w, r, "", time.Time{}, file)
+			return nil
+		}
+	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(m.Content))
 	return nil
 }
@@ -134,6 +141,15 @@ func (h *Handler) cachedManifest(ctx context.Context, d digest.Digest) (content.
 		return content.Manifest{}, err
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	release, err := h.cachedRoom.take(ctx, min(info.Size(), content.MaxManifestSize))
+	if err != nil {
+		return content.Manifest{}, err
+	}
+	defer release()
 	data, err := content.ReadLimited(f, content.MaxManifestSize)
 	if err != nil {
 		return content.Manifest{}, err

@@ -46,6 +46,7 @@ func TestPushPatience(t *testing.T) {
 	}{
 		{"slow manifest", http.MethodPut, app + "/manifests/1.0", manifest, 0, http.StatusCreated, ""},
 		{"manifest", http.MethodPut, app + "/manifests/1.0", manifest, uploadIdle, http.StatusBadRequest, fmt.Sprintf(nothingCame, "manifest")},
+		{"large manifest", http.MethodPut, app + "/manifests/1.0", paddedManifest(smallManifest + 1), largeManifestTime, http.StatusBadRequest, "the manifest did not come within 60 seconds"},
 		{"slow blob", http.MethodPatch, "", "some bytes of a blob", 0, http.StatusAccepted, ""},
 		{"blob", http.MethodPatch, "", "some bytes of a blob", uploadIdle, http.StatusBadRequest, fmt.Sprintf(nothingCame, "blob")},
 		{"refused", http.MethodPut, "/v2/other.example/app/manifests/1.0", manifest, unreadTime, http.StatusForbidden, "other.example"},

@@ -17,14 +17,11 @@ import (
 // putManifest stores a manifest. The registry refuses one whose blobs or manifests it does
 // not have.
 func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) error {
-	body := &patientBody{r: r.Body, control: http.NewResponseController(w)}
-	data, err := content.ReadLimited(body, content.MaxManifestSize)
-	switch {
-	case errors.Is(err, content.ErrIntegrity):
-		return &failure{status: http.StatusRequestEntityTooLarge, code: "MANIFEST_INVALID", message: fmt.Sprintf("a manifest has at most %d bytes", content.MaxManifestSize)}
-	case err != nil:
-		return &failure{status: http.StatusBadRequest, code: "MANIFEST_INVALID", message: body.brokenOff("manifest"), gone: isBrokenOff(body.err)}
+	data, release, err := h.receiveManifest(w, r)
+	if err != nil {
+		return err
 	}
+	defer release()
 	d, tag := digest.FromBytes(data), t.reference
 	if t.isDigest() {
 		if string(d) != t.reference {

@@ -69,7 +69,7 @@ func (s *uploads) begin(life context.Context, dst content.Target, t target) (*up
 		return nil, &failure{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", message: "the proxy is ending"}
 	}
 	if len(s.all) >= maxUploads {
-		return nil, &failure{status: http.StatusTooManyRequests, code: "TOOMANYREQUESTS", message: fmt.Sprintf("%d uploads are open; try again when some have ended", maxUploads)}
+		return nil, &failure{status: http.StatusTooManyRequests, code: "TOOMANYREQUESTS", retryAfter: retryLater, message: fmt.Sprintf("%d uploads are open; try again when some have ended", maxUploads)}
 	}
 	stream, err := s.streams.Begin(life, dst)
 	if err != nil {
@@ -242,9 +242,13 @@ func (u *upload) receive(w http.ResponseWriter, r *http.Request) error {
 	if body.err != nil {
 		return &failure{status: http.StatusBadRequest, code: "BLOB_UPLOAD_INVALID", message: body.brokenOff("blob"), gone: isBrokenOff(body.err)}
 	}
-	// A client that is still sending would not read the answer.
-	_, _ = io.CopyN(io.Discard, body, maxDrained)
-	return pushFailure(u.t, u.wait.explain(r.Context(), err))
+	return body.refuse(pushFailure(u.t, u.wait.explain(r.Context(), err)))
+}
+
+// refuse returns err once the rest of the body has come: a client that is still sending would not read the answer.
+func (b *patientBody) refuse(err error) error {
+	_, _ = io.CopyN(io.Discard, b, maxDrained)
+	return err
 }
 
 // maxDrained bounds what is read of a body that nobody needs, in bytes.
@@ -257,12 +261,17 @@ type onlyWriter struct{ io.Writer }
 type patientBody struct {
 	r       io.Reader
 	control *http.ResponseController
-	err     error // of reading
+	until   time.Time // when all of it must have come; zero is any time
+	err     error     // of reading
 }
 
 func (b *patientBody) Read(p []byte) (int, error) {
 	// Without a connection there is no deadline either.
-	_ = b.control.SetReadDeadline(time.Now().Add(uploadIdle))
+	deadline := time.Now().Add(uploadIdle)
+	if !b.until.IsZero() && b.until.Before(deadline) {
+		deadline = b.until
+	}
+	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.r.Read(p)
 	if errors.Is(err, io.EOF) {
 		_ = b.control.SetReadDeadline(time.Time{})
@@ -274,7 +283,10 @@ func (b *patientBody) Read(p []byte) (int, error) {
 
 // brokenOff returns why not all of a body has come.
 func (b *patientBody) brokenOff(what string) string {
-	if errors.Is(b.err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(b.err, os.ErrDeadlineExceeded) && !b.until.IsZero():
+		return fmt.Sprintf("the %s did not come within %.0f seconds", what, largeManifestTime.Seconds())
+	case errors.Is(b.err, os.ErrDeadlineExceeded):
 		return fmt.Sprintf("no byte of the %s came for %.0f minutes", what, uploadIdle.Minutes())
 	}
 	return "the bytes of the " + what + " broke off"
