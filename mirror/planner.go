@@ -141,7 +141,7 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 		arrives[d] = d
 	}
 	if len(r.platforms) > 0 {
-		if err := p.choosePlatforms(ctx, src, r, order, arrives); err != nil {
+		if err := p.choosePlatforms(ctx, src, r, order, arrives, source.trees.budget(src, len(order))); err != nil {
 			return err
 		}
 	}
@@ -198,8 +198,9 @@ func newImage(d, arrives digest.Digest) Image {
 	return image
 }
 
-// choosePlatforms finds out which digests the images have when only some platforms are copied.
-func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) error {
+// choosePlatforms finds out which digests the images have when only some platforms are copied. What is chosen of all of
+// them is held in memory, so it is taken from b.
+func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest, b *treeBudget) error {
 	r.chosen = map[digest.Digest]chosen{}
 	for _, d := range order {
 		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms})
@@ -209,6 +210,9 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Re
 		arrives[d] = contents.Root.Descriptor.Digest
 		of := chosen{blobs: contents.Blobs}
 		for _, m := range contents.Manifests {
+			if err := b.take(m.Descriptor, d); err != nil {
+				return err
+			}
 			of.manifests = append(of.manifests, m.Descriptor)
 		}
 		r.chosen[d] = of
