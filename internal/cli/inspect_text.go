@@ -86,7 +86,7 @@ func executionText(field func(name, value string), x *ocispec.ImageConfig) {
 }
 
 func imagesTable(images []transfer.InspectedImage) *table {
-	t := &table{header: []string{"PLATFORM", "SIZE", "LAYERS", "DIGEST"}}
+	t := &table{header: []string{"PLATFORM", "SIZE", "LAYERS", "DIGEST"}, digests: true}
 	for _, i := range images {
 		name := i.Platform
 		switch {
@@ -108,7 +108,7 @@ func imagesTable(images []transfer.InspectedImage) *table {
 }
 
 func layersTable(layers []transfer.InspectedLayer) *table {
-	t := &table{header: []string{"LAYER", "SIZE", "CREATED BY"}}
+	t := &table{header: []string{"LAYER", "SIZE", "CREATED BY"}, digests: true}
 	for _, l := range layers {
 		t.add(string(l.Digest), showSize(l.Size), l.CreatedBy)
 	}

@@ -11,6 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/internal/ui"
 )
 
 // table is text in columns, of which the last is cut where a terminal ends.
@@ -18,6 +20,8 @@ type table struct {
 	header []string
 	rows   [][]string
 	wrap   bool // the last column goes on in further lines instead
+	// digests are shortened, on a terminal that has no room for all of a row.
+	digests bool
 }
 
 func (t *table) add(cells ...string) {
@@ -47,6 +51,9 @@ func (t *table) print(w io.Writer, columns int) error {
 	}
 	rows := append([][]string{t.header}, t.rows...)
 	last := len(t.header) - 1
+	if t.digests && columns > 0 && t.columns() > columns {
+		rows = shortenDigests(rows)
+	}
 	if t.wrap && columns > 0 {
 		return t.printWrapped(w, columns)
 	}
@@ -69,6 +76,31 @@ func (t *table) print(w io.Writer, columns int) error {
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
+}
+
+// columns is how wide the table is as a whole.
+func (t *table) columns() int {
+	widest := 0
+	for i := range t.header {
+		column := utf8.RuneCountInString(t.header[i])
+		for _, row := range t.rows {
+			column = max(column, utf8.RuneCountInString(row[i]))
+		}
+		widest += column + 2
+	}
+	return widest - 2
+}
+
+func shortenDigests(rows [][]string) [][]string {
+	var shortened [][]string
+	for _, row := range rows {
+		var cells []string
+		for _, cell := range row {
+			cells = append(cells, ui.ShortenDigests(cell))
+		}
+		shortened = append(shortened, cells)
+	}
+	return shortened
 }
 
 // cut shortens s to n columns, but never to nothing.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/ecrkit/ecrkit/internal/ui"
 	"github.com/ecrkit/ecrkit/sign"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -13,7 +14,7 @@ func (app *App) treeText(r ref.Reference, image *treeImage) string {
 	var out strings.Builder
 	out.WriteString(r.String() + "\n")
 	writeTree(&out, "", imageNode(image, kindOf(image.MediaType, image.ArtifactType)))
-	return out.String()
+	return ui.FitDigests(out.String(), app.columns())
 }
 
 // treeNode is a line and what hangs on it.

@@ -108,14 +108,17 @@ func barStyle() mpb.BarStyleComposer { return mpb.BarStyle().Padding(" ") }
 // cut makes an ASCII text no longer than width.
 func cut(s string, width int) string { return s[:min(len(s), max(width, 0))] }
 
-// ends makes an ASCII text no longer than width by leaving out what is in the middle, such as the end
-// of a digest: how long it will take is at the end.
+// ends makes an ASCII text no longer than width by leaving out the ends of digests, and then what is in the middle,
+// such as a host: the name of the image and how long it will take are at the end.
 func ends(s string, width int) string {
 	const gap, least = "...", 40 // columns
+	if len(s) > width {
+		s = ShortenDigests(s)
+	}
 	if len(s) <= width || width < least {
 		return cut(s, width)
 	}
-	end := width / 2
+	end := width * 2 / 3
 	return s[:width-end-len(gap)] + gap + s[len(s)-end:]
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -340,7 +341,7 @@ func cutNewName(kind Kind, s string) (path, name string, ok bool) {
 	if _, _, err := parseDockerName(name); path == "" || err != nil || !strings.ContainsRune(name, ':') {
 		return "", "", false
 	}
-	if kind == KindArchive && slices.ContainsFunc(archiveSuffixes, func(suffix string) bool { return strings.HasSuffix(strings.ToLower(path), suffix) }) {
+	if kind == KindArchive && isArchiveName(path) && !isArchiveName(name[:strings.LastIndexByte(name, ':')]) {
 		return path, name, true
 	}
 	host, _, hasHost := strings.Cut(name, "/")
@@ -351,8 +352,10 @@ func cutNewName(kind Kind, s string) (path, name string, ok bool) {
 	return path, name, err != nil || !info.IsDir()
 }
 
-// archiveSuffixes end the names of archives.
-var archiveSuffixes = []string{".tar", ".tgz", ".gz", ".zst"}
+// isArchiveName reports whether a path ends as the names of archives do.
+func isArchiveName(path string) bool {
+	return slices.Contains([]string{".tar", ".tgz", ".gz", ".zst"}, strings.ToLower(filepath.Ext(path)))
+}
 
 func checkPath(path string) error {
 	switch {

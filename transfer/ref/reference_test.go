@@ -65,6 +65,7 @@ func TestParseReference(t *testing.T) {
 		{"oci:new:localhost:5000/app:1", Reference{Kind: KindLayout, Path: "new", Tag: "localhost:5000/app:1"}, ""},
 		{`oci-archive:C:\new.tar:app:1`, Reference{Kind: KindArchive, Path: `C:\new.tar`, Tag: "app:1"}, ""},
 		{`oci:C:/new:example.com/app:1`, Reference{Kind: KindLayout, Path: `C:/new`, Tag: "example.com/app:1"}, ""},
+		{"oci-archive:new.tar:other.tar:1", Reference{Kind: KindArchive, Path: "new.tar:other.tar", Tag: "1"}, ""},
 		{"oci:new:app:1", Reference{Kind: KindLayout, Path: "new:app", Tag: "1"}, ""},
 		{"oci:a:b:app:1", Reference{Kind: KindLayout, Path: "a:b", Tag: "app:1"}, ""},
 		{"img", Reference{Kind: KindLayout, Path: "img"}, "oci:img"},
