@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -62,58 +60,4 @@ func listenerURL(l net.Listener) string {
 		return "unix:" + l.Addr().String()
 	}
 	return "http://" + l.Addr().String()
-}
-
-// unixSocket is a listener whose file was made elsewhere.
-type unixSocket struct {
-	net.Listener
-	path string
-}
-
-func (s unixSocket) Addr() net.Addr { return &net.UnixAddr{Name: s.path, Net: "unix"} }
-
-func (s unixSocket) Close() error {
-	err := s.Listener.Close()
-	if err == nil {
-		err = os.Remove(s.path)
-	}
-	return err
-}
-
-// listenSocket listens on a Unix socket that only this user can connect to. One that an ended
-// process left is replaced.
-func listenSocket(path string) (net.Listener, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case info.Mode().Type() != os.ModeSocket:
-		return nil, fmt.Errorf("%s exists and is not a socket", path)
-	default:
-		if conn, err := net.Dial("unix", path); err == nil {
-			conn.Close()
-			return nil, fmt.Errorf("%s is in use; is `ecrkit proxy` running already?", path)
-		}
-	}
-	// Nobody can connect before the permissions are set.
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".ecrkit-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	made := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
-	if err = os.Chmod(made, 0o600); err == nil {
-		err = os.Rename(made, path)
-	}
-	if err != nil {
-		l.Close()
-		return nil, err
-	}
-	return unixSocket{l, path}, nil
 }
