@@ -47,10 +47,14 @@ func TestCredentialSources(t *testing.T) {
 				t.Fatal(err)
 			}
 			// What a machine may have is overridden.
-			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
+			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
 				t.Setenv(name, "of another")
 			}
-			t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			for _, name := range []string{
+				"AWS_EC2_METADATA_DISABLED", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+			} {
+				t.Setenv(name, "true")
+			}
 			for _, name := range unset {
 				t.Setenv(name, "of another") // and is restored after the test
 				if err := os.Unsetenv(name); err != nil {

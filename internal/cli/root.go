@@ -25,7 +25,7 @@ References to images:
   -                                in an archive on stdin or stdout
   PATH[:TAG]                       in a directory or file; its content decides the format
 
-AWS credentials and endpoints are found as the AWS CLI finds them; the region is that of the
+AWS credentials and endpoints are found as the AWS SDK for Go finds them; the region is that of the
 registry. Other registries use the credentials of docker. ECRKIT_REGISTRIES maps a host that is
 not a name of Amazon ECR to a registry: ECRKIT_REGISTRIES="127.0.0.1:4510=000000000000.us-east-1".
 See ecrkit help environment.

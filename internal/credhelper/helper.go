@@ -41,7 +41,7 @@ usage: docker-credential-ecrkit get|store|erase|list|version
   list     print the hosts for which there is a token now
   version  print the version
 
-AWS credentials are found as the AWS CLI finds them (AWS_PROFILE, ...). A token is
+AWS credentials are found as the AWS SDK for Go finds them (AWS_PROFILE, ...). A token is
 kept for half of its 12 hours, once for each AWS identity and region, in
 ~/.cache/ecrkit (ECRKIT_CACHE_DIR, AWS_ECR_CACHE_DIR; none with
 AWS_ECR_DISABLE_CACHE). ~/.config/ecrkit/config.yaml (ECRKIT_CONFIG) says which

@@ -66,6 +66,17 @@ func cranePull(m *maker) {
 	m.layout(with(image, "annotations", annotations, "artifactType", "application/vnd.example.thing"))
 }
 
+// cranePullTwice is `crane pull --format oci` into one directory twice: it appends its entry again, without a name.
+func cranePullTwice(m *maker) {
+	image := m.image("linux/amd64", "image")
+	m.layout(image, image)
+}
+
+// cranePullMoved is the same when the tag had moved to another image before the second pull.
+func cranePullMoved(m *maker) {
+	m.layout(m.image("linux/amd64", "old"), m.image("linux/amd64", "new"))
+}
+
 // helmChart is a chart of Helm, pulled by oras or skopeo: its entry has no artifactType.
 func helmChart(m *maker) {
 	m.layout(named("1", m.manifest(m.blob("application/vnd.cncf.helm.config.v1+json", []byte(`{"name":"chart","version":"1.0.0","apiVersion":"v2"}`)),

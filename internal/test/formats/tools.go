@@ -18,6 +18,8 @@ var tools = map[string]func(*maker){
 	"ko-index":             koIndex,
 	"buildkit-attestation": buildkitAttestation,
 	"crane-pull":           cranePull,
+	"crane-pull-twice":     cranePullTwice,
+	"crane-pull-moved":     cranePullMoved,
 	"helm-chart":           helmChart,
 	"conftest-bundle":      conftestBundle,
 	"buildkit-cache":       buildkitCache,

@@ -24,16 +24,23 @@ const (
 
 // others are the variables by which AWS SDKs find credentials.
 var others = []string{
-	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
 	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 	"AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN",
 	"AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_EC2_METADATA_DISABLED", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME",
 }
 
+// elsewhere are the variables that lead clients with keys in their environment elsewhere too: the AWS SDK for JavaScript
+// prefers a profile, others fail without it, and FIPS, dual-stack or ignored endpoints are those of AWS.
+var elsewhere = []string{
+	"AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+	"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT",
+}
+
 // Env returns the environment of a client, which is that of one with keys, if it gets its credentials from another source.
 // set is NAME=VALUE, unset are names that lead AWS SDKs to other credentials.
 func Env(keys []string, addr string, account identity.Account, source Source, tokenFile string) (set, unset []string, err error) {
-	unset = []string{"AWS_SESSION_TOKEN"}
+	unset = slices.Clone(elsewhere)
 	if source == Keys {
 		return keys, unset, nil
 	}
