@@ -29,7 +29,8 @@ not know too, stays byte for byte and in its order. Nothing is locked: of two
 who edit one tag at once, the later wins.
 
 --sign KEY signs the new index before the tag names it, as with ecrkit push; what a
-policy requires of the repository holds here, too.
+policy requires of the repository holds here, too. What comes from another repository
+is verified first, as by ecrkit copy.
 
 All commands print DIGEST and the reference, or with --output json one object:
 reference, digest, mediaType, tags, manifests (the entries, as descriptors), copied
@@ -194,6 +195,21 @@ func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, e
 	if err != nil {
 		return err
 	}
+	if !samePlace(at, dst) {
+		verify, err := flags.trust.sourceVerifier(ctx, app, at)
+		if err != nil {
+			return err
+		}
+		if verify != nil {
+			m, err := idx.Manifest() // as it was read
+			if err != nil {
+				return err
+			}
+			if err := verify(ctx, repository, m); err != nil {
+				return err
+			}
+		}
+	}
 	if err := edit(idx); err != nil {
 		return err
 	}
@@ -201,8 +217,8 @@ func (app *App) editIndex(ctx context.Context, s string, flags indexEditFlags, e
 }
 
 // additions opens what is to be put into an index in the place of at: references,
-// or :TAG and @DIGEST for what is there.
-func (app *App) additions(ctx context.Context, at ref.Reference, sources []string) (additions []index.Addition, closeAll func(), err error) {
+// or :TAG and @DIGEST for what is there. What comes from elsewhere is verified as trust says.
+func (app *App) additions(ctx context.Context, at ref.Reference, sources []string, trust *trustFlags) (additions []index.Addition, closeAll func(), err error) {
 	var closers []func() error
 	closeAll = func() {
 		for _, c := range closers {
@@ -225,6 +241,9 @@ func (app *App) additions(ctx context.Context, at ref.Reference, sources []strin
 		r = withLatest(r)
 		addition := index.Addition{Reference: r.Name()}
 		if !samePlace(at, r) {
+			if addition.Verify, err = trust.sourceVerifier(ctx, app, r); err != nil {
+				return nil, closeAll, err
+			}
 			source, closeSource, err := app.openSource(ctx, r)
 			if err != nil {
 				return nil, closeAll, err

@@ -29,7 +29,7 @@ func newIndexAddCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			additions, closeAll, err := app.additions(ctx, at, args[1:])
+			additions, closeAll, err := app.additions(ctx, at, args[1:], &edit.trust)
 			if err != nil {
 				return err
 			}

@@ -67,7 +67,7 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			additions, closeAll, err := app.additions(ctx, dst, args[1:])
+			additions, closeAll, err := app.additions(ctx, dst, args[1:], &trust)
 			if err != nil {
 				return err
 			}

@@ -49,6 +49,9 @@ type Index struct {
 type Addition struct {
 	Source    content.Source // nil is the endpoint of the index
 	Reference string         // tag or digest there
+	// Verify, if not nil, is asked about the image or index when it was read from Source, before anything is taken from
+	// it. Its error is that of the function.
+	Verify func(ctx context.Context, source content.Source, image content.Manifest) error
 }
 
 // Options describe what kind of index [New] makes. The zero value is a

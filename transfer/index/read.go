@@ -68,7 +68,7 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]c
 		var references []string
 		var places []int
 		for i, a := range additions {
-			if a.Source == nil && a.Reference != "" {
+			if a.Source == nil && a.Reference != "" && a.Verify == nil {
 				references, places = append(references, a.Reference), append(places, i)
 			}
 		}
@@ -91,6 +91,9 @@ func (x *Index) resolveAdditions(ctx context.Context, additions []Addition) ([]c
 		}
 		group.Go(func() (err error) {
 			manifests[i], err = imagetree.ResolveVerified(ctx, x.source(a), a.Reference)
+			if err == nil && a.Verify != nil {
+				err = a.Verify(ctx, x.source(a), manifests[i])
+			}
 			return err
 		})
 	}
