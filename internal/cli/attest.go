@@ -128,7 +128,7 @@ func (app *App) writePredicate(path string, stdout io.Writer, predicates ...json
 func (app *App) readPredicate(path string) (json.RawMessage, error) {
 	in, name := app.stdin(), "stdin"
 	if path != ref.StandardStream {
-		f, err := app.open(path)
+		f, err := app.openText(path)
 		if err != nil {
 			return nil, err
 		}

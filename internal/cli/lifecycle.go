@@ -104,7 +104,7 @@ func (f *evaluationFlags) time(now time.Time) (time.Time, error) {
 func (app *App) readFile(name string, limit int64) ([]byte, error) {
 	f := app.stdin()
 	if name != "-" {
-		file, err := app.open(name)
+		file, err := app.openText(name)
 		if err != nil {
 			return nil, err
 		}

@@ -147,7 +147,7 @@ func checkMaxExpire(limit *lifecycle.ExpiryLimit, s lifecycle.Summary) error {
 }
 
 func (app *App) readPreview(name string) (lifecycle.Preview, error) {
-	file, err := app.open(name)
+	file, err := app.openText(name)
 	if err != nil {
 		return nil, err
 	}

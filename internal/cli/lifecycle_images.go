@@ -111,7 +111,7 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 			texts = append(texts, notedReader{app.stdin(), name, &last})
 			continue
 		}
-		file, err := app.open(name)
+		file, err := app.openText(name)
 		if err != nil {
 			return lifecycle.Inventory{}, err
 		}

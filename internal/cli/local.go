@@ -350,7 +350,7 @@ func parseClock(text string, now time.Time) (*localecr.Clock, error) {
 
 func readFile[T any](app *App, path string, read func(io.Reader) (T, error)) (T, error) {
 	var none T
-	f, err := app.open(path)
+	f, err := app.openText(path)
 	if err != nil {
 		return none, usageError{err}
 	}

@@ -27,6 +27,7 @@ const localEnvHelp = `Print the environment of a client of the local ECR, for th
   eval "$(ecrkit local env)"
   ecrkit local env --shell fish | source
   ecrkit local env --shell powershell | Out-String | Invoke-Expression
+  ecrkit local env --shell cmd > env.cmd && call env.cmd
   ecrkit local env --shell json
 
 With --tls the endpoints are https URLs, and AWS_CA_BUNDLE, SSL_CERT_FILE, REQUESTS_CA_BUNDLE,
@@ -175,7 +176,7 @@ func (app *App) storeWebIdentity(ctx context.Context, addr string, accounts []lo
 }
 
 // shellNames are the values of --shell.
-var shellNames = []string{"sh", "fish", "powershell", shellJSON}
+var shellNames = []string{"sh", "fish", "powershell", "cmd", shellJSON}
 
 // shellJSON is one JSON object for programs that are no shell.
 const shellJSON = "json"
@@ -198,6 +199,11 @@ func shellSyntaxOf(name string) (shellSyntax, error) {
 		return shellSyntax{
 			func(name, value string) string { return "set -gx " + name + " '" + quote.Replace(value) + "'\n" },
 			func(name string) string { return "set -e " + name + "\n" },
+		}, nil
+	case "cmd":
+		return shellSyntax{
+			func(name, value string) string { return `@set "` + name + "=" + value + "\"\n" },
+			func(name string) string { return `@set "` + name + "=\"\n" },
 		}, nil
 	case shellJSON:
 		none := func(string) string { return "" }

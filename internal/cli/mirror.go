@@ -132,7 +132,7 @@ func (app *App) openInput(path string) (in io.Reader, closeFile func(), err erro
 		}
 		return strings.NewReader(value), func() {}, nil
 	}
-	f, err := app.open(path)
+	f, err := app.openText(path)
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

@@ -69,7 +69,7 @@ func (app *App) policy(f policyFlags, from *keys) (*imagePolicy, error) {
 
 // readSigningPolicy is [sign.ReadPolicy] that ends with the command.
 func (app *App) readSigningPolicy(path string) (*sign.Policy, error) {
-	f, err := app.open(path)
+	f, err := app.openText(path)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}

@@ -214,7 +214,7 @@ func (app *App) confirmSteps(ctx context.Context, registry string, steps []gover
 func (app *App) readDesired(path string) (governance.Desired, error) {
 	in := app.stdin()
 	if path != "-" {
-		f, err := app.open(path)
+		f, err := app.openText(path)
 		if err != nil {
 			return governance.Desired{}, usageError{err}
 		}

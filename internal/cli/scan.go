@@ -70,7 +70,7 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 	if file == "-" {
 		return scan.DecodePages(app.stdin())
 	}
-	f, err := app.open(file)
+	f, err := app.openText(file)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (app *App) readScanPolicy(file string) (*scan.Policy, error) {
 	if file == "" {
 		return nil, usagef("name the policy: --policy FILE; `ecrkit scan policy new` writes one")
 	}
-	f, err := app.open(file)
+	f, err := app.openText(file)
 	if err != nil {
 		return nil, usageError{err}
 	}

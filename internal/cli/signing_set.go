@@ -69,7 +69,7 @@ func (app *App) readSigning(path string) (governance.SigningConfiguration, error
 	if path == "-" {
 		path = "stdin"
 	} else {
-		f, err := app.open(path)
+		f, err := app.openText(path)
 		if err != nil {
 			return governance.SigningConfiguration{}, usageError{err}
 		}

@@ -147,7 +147,7 @@ func (k *keys) pem(name string) ([]byte, error) {
 		}
 		return []byte(value), nil
 	}
-	f, err := k.app.open(name)
+	f, err := k.app.openText(name)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}
