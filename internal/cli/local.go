@@ -137,6 +137,8 @@ func quirkNames() string {
 }
 
 func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
+	hangups := catchHangups()
+	defer hangups.stop()
 	o, closeFiles, err := app.localOptions(f)
 	if err != nil {
 		return err
@@ -169,7 +171,7 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if !onLoopback(f.addr) {
 		app.Messagef("ecrkit local: %s can be reached from other machines: whoever knows the published test keys may use it", f.addr)
 	}
-	defer app.reloadOnHangup(ctx, srv, f)()
+	defer hangups.each(ctx, func() { app.reloadLocal(srv, f) })()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)

@@ -1,22 +1,19 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/ecrkit/ecrkit/localecr"
 )
 
-// reloadOnHangup reads the files of --faults, --quotas, --accounts, --scan-findings and --upstreams again at each SIGHUP, until the context ends.
-func (app *App) reloadOnHangup(ctx context.Context, server *localecr.Server, f localFlags) (stop func()) {
-	return onHangup(ctx, func() {
-		if err := app.reload(server, f); err != nil {
-			app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
-		} else {
-			app.Messagef("ecrkit local: SIGHUP: read faults, quotas, accounts, scan findings and upstreams again")
-		}
-	})
+// reloadLocal reads the files of --faults, --quotas, --accounts, --scan-findings and --upstreams again, and says so.
+func (app *App) reloadLocal(server *localecr.Server, f localFlags) {
+	if err := app.reload(server, f); err != nil {
+		app.Messagef("ecrkit local: SIGHUP: %v; what was read before stays", err)
+	} else {
+		app.Messagef("ecrkit local: SIGHUP: read faults, quotas, accounts, scan findings and upstreams again")
+	}
 }
 
 // reload reads the files that flags name. One that is wrong changes nothing; the others count.

@@ -111,6 +111,8 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	}
 	logger := slog.New(slog.NewJSONHandler(app.Stderr, &slog.HandlerOptions{Level: level}))
 	app.callLog = logger
+	hangups := catchHangups()
+	defer hangups.stop()
 	rules, err := app.proxyRules(f)
 	if err != nil {
 		return err
@@ -140,7 +142,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	for _, l := range listeners {
 		go func() { ended <- server.Serve(l) }()
 	}
-	defer onHangup(ctx, func() { app.reloadProxy(rules, f, options.Logger) })()
+	defer hangups.each(ctx, func() { app.reloadProxy(rules, f, options.Logger) })()
 	ready := struct {
 		URL string `json:"url"`
 	}{listenerURL(listeners[0])}
