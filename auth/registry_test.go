@@ -113,6 +113,7 @@ func TestParseRegistryRefuses(t *testing.T) {
 		"evil.com#" + host,
 		`evil.com\` + host,
 		host + "@evil.com", host + `\@evil.com`, "https://" + host + `\@evil.com/`, host + `\`, `evil.com\@` + host, `\\` + host, host + `/\@evil.com`,
+		host + "#@evil.com", host + "?@evil.com", "https://user@" + host + "?x@evil.com/", host + "#x@evil.com", "[" + host + "]", "https://[" + host + "]:443/",
 		"https://" + host + "@evil.com/",
 		"evil." + host,
 		"x" + host,

@@ -163,6 +163,10 @@ func Normalize(s string) (string, error) {
 		s = s[i+len("://"):]
 	}
 	if i := strings.IndexAny(s, "/?#"); i >= 0 {
+		if s[i] != '/' && strings.Contains(s[i:], "@") {
+			// Some readers of URLs take what is before the @ for a user: the same.
+			return "", fmt.Errorf("a host name has no %c", s[i])
+		}
 		s = s[:i]
 	}
 	s = s[strings.LastIndexByte(s, '@')+1:]
@@ -176,7 +180,7 @@ func Normalize(s string) (string, error) {
 		return "", errors.New("the host name is empty")
 	case strings.HasSuffix(name, "."):
 		return "", errors.New("the host name has an empty label at its end")
-	case strings.ContainsAny(name, "[]"):
+	case strings.ContainsAny(name, "[]"), strings.HasPrefix(s, "[") && !strings.Contains(name, ":"):
 		return "", errors.New("brackets are for an IPv6 address")
 	}
 	if address, err := netip.ParseAddr(name); err == nil {
