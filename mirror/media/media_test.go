@@ -38,7 +38,7 @@ func (r *repository) Referrers(context.Context, digest.Digest) ([]content.Descri
 	return nil, nil
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func check(t *testing.T, err error) {
 }
 
 // put stores an image whose layers have these sizes, made of seed.
-func (r *repository) put(t *testing.T, tag string, seed uint64, sizes ...int) {
+func (r *repository) put(t testing.TB, tag string, seed uint64, sizes ...int) {
 	t.Helper()
 	blob := func(mediaType string, data []byte) content.Descriptor {
 		d := content.Descriptor{MediaType: mediaType, Digest: digest.FromBytes(data), Size: int64(len(data))}
