@@ -101,7 +101,7 @@ func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift 
 		// The SDK has another client for the credentials of a container, which would ask a proxy.
 		config.WithEndpointCredentialOptions(func(o *endpointcreds.Options) { o.HTTPClient = client }),
 		config.WithAssumeRoleCredentialOptions(p.stsEndpoint.role), config.WithWebIdentityRoleCredentialOptions(p.stsEndpoint.webIdentity),
-		config.WithAPIOptions([]func(*middleware.Stack) error{awscalls.LimitAnswers}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{awscalls.LimitAnswers, awscalls.NeedCredentials}),
 		// Clients would write to stderr of answers that broke off, and of metadata services that refuse.
 		config.WithLogger(logging.Nop{})}
 	if p.profile != "" {
