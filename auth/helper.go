@@ -13,11 +13,21 @@ import (
 type CredentialHelper struct {
 	// Context bounds each call: the protocol's interface has no place for one.
 	// nil is context.Background.
-	Context    context.Context
+	Context context.Context
+	// Tokens has the tokens; nil keeps tokens in memory only.
 	Tokens     *Tokens
 	Registries Registries
 	// Logger hears, at warn level, what the protocol has no place for; nil is silent.
 	Logger *slog.Logger
+
+	own Tokens // if Tokens is nil
+}
+
+func (h *CredentialHelper) tokens() *Tokens {
+	if h.Tokens == nil {
+		return &h.own
+	}
+	return h.Tokens
 }
 
 var _ credentials.Helper = (*CredentialHelper)(nil)
@@ -32,7 +42,7 @@ func (h *CredentialHelper) Get(serverURL string) (username, secret string, err e
 	if err != nil {
 		return "", "", credentials.NewErrCredentialsNotFound()
 	}
-	token, err := h.Tokens.Token(h.context(), r)
+	token, err := h.tokens().Token(h.context(), r)
 	switch {
 	case err == nil:
 		return Username, token.Secret, nil
@@ -63,12 +73,12 @@ func (h *CredentialHelper) Delete(serverURL string) error {
 	if err != nil {
 		return err
 	}
-	return h.Tokens.Forget(h.context(), r)
+	return h.tokens().Forget(h.context(), r)
 }
 
 // List returns the hosts for which there is a token now, without any call.
 func (h *CredentialHelper) List() (map[string]string, error) {
-	hosts, err := h.Tokens.Hosts(h.context())
+	hosts, err := h.tokens().Hosts(h.context())
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ var ErrPlainHTTP = retry.As(retry.Final, errors.New("the token is not sent over 
 // sent as they are. The AWS configuration, which chooses the token, is read again
 // after half a minute. A Transport is safe for concurrent use.
 type Transport struct {
+	// Tokens has the tokens; nil keeps tokens in memory only.
 	Tokens   *Tokens
 	Registry Registry
 	// Base sends the requests; nil is like http.DefaultTransport, except that
@@ -34,6 +35,14 @@ type Transport struct {
 	mu    sync.Mutex
 	token Token     // the zero Token if Tokens is to be asked
 	asked time.Time // when Tokens was asked for it
+	own   Tokens    // if Tokens is nil
+}
+
+func (t *Transport) tokens() *Tokens {
+	if t.Tokens == nil {
+		return &t.own
+	}
+	return t.Tokens
 }
 
 const (
@@ -70,13 +79,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return response, err
 	}
 	refused, expired := isRefusal(response)
-	if !refused || !expired && t.Tokens.now().Sub(token.IssuedAt) < minAgeRefused {
+	if !refused || !expired && t.tokens().now().Sub(token.IssuedAt) < minAgeRefused {
 		return response, nil
 	}
 	again, ok := repeat(req)
 	if !ok {
 		t.forget(token)
-		_ = t.Tokens.Reject(req.Context(), t.Registry, token) // the registry's answer is the better one
+		_ = t.tokens().Reject(req.Context(), t.Registry, token) // the registry's answer is the better one
 		return response, nil
 	}
 	other, err := t.replace(req.Context(), token)
@@ -96,7 +105,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *Transport) replace(ctx context.Context, refused Token) (Token, error) {
 	for try := 1; ; try++ {
 		t.forget(refused)
-		if err := t.Tokens.Reject(ctx, t.Registry, refused); err != nil {
+		if err := t.tokens().Reject(ctx, t.Registry, refused); err != nil {
 			return Token{}, err
 		}
 		token, err := t.current(ctx)
@@ -108,14 +117,14 @@ func (t *Transport) replace(ctx context.Context, refused Token) (Token, error) {
 
 // current returns the token for a request that is sent now.
 func (t *Transport) current(ctx context.Context) (Token, error) {
-	now := t.Tokens.now()
+	now := t.tokens().now()
 	t.mu.Lock()
 	token, age := t.token, now.Sub(t.asked)
 	t.mu.Unlock()
 	if token.Secret != "" && age >= 0 && age < askAgain {
 		return token, nil
 	}
-	token, err := t.Tokens.Token(ctx, t.Registry)
+	token, err := t.tokens().Token(ctx, t.Registry)
 	if err != nil {
 		return Token{}, err
 	}

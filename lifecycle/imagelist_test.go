@@ -132,10 +132,10 @@ func TestReadManifests(t *testing.T) {
 		t.Errorf("the image is %+v", i)
 	}
 	described := Image{Digest: digest.FromString(index), MediaType: ocispec.MediaTypeImageIndex}
-	if err := described.Describe([]byte(index)); err != nil || len(described.Children) != 1 {
+	if err := described.AddManifest([]byte(index)); err != nil || len(described.Children) != 1 {
 		t.Errorf("described: %+v, %v", described, err)
 	}
-	if err := described.Describe([]byte(image)); err == nil {
+	if err := described.AddManifest([]byte(image)); err == nil {
 		t.Error("an image is described by the manifest of another")
 	}
 }

@@ -92,9 +92,9 @@ func (m manifest) describe(image *Image) {
 	}
 }
 
-// Describe adds to an image what its manifest contains: the images of an index, the
+// AddManifest adds to an image what its manifest contains: the images of an index, the
 // subject, the config and the layers. text must have the digest of the image.
-func (i *Image) Describe(text []byte) error {
+func (i *Image) AddManifest(text []byte) error {
 	if digest.FromBytes(text) != i.Digest {
 		return fmt.Errorf("manifest %s: its content has another digest", i.Digest)
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	Existing ExistingTags `yaml:"existing" json:"existing,omitempty"`
 	// Repositories are the settings of repositories of Amazon ECR that are created. Existing ones are not
 	// changed.
-	Repositories RepositorySettings `yaml:"repositories" json:"repositories,omitzero"`
+	Repositories RepositoryRules `yaml:"repositories" json:"repositories,omitzero"`
 	// Referrers are the rules for items that have none of their own; nil selects all.
 	Referrers *ReferrerRules `yaml:"referrers" json:"referrers,omitempty"`
 	// Prune limits what is deleted when [Options.Prune] asks for it.

@@ -44,7 +44,7 @@ func (p *planner) addDrift(ctx context.Context, r *Repository) {
 }
 
 // drift compares what the configuration says, and if all was inherited, all.
-func (s RepositorySettings) drift(want, have Settings, inherited bool) (drift []Drift) {
+func (s RepositoryRules) drift(want, have Settings, inherited bool) (drift []Drift) {
 	add := func(wanted, equal bool, setting, have, want string) {
 		if (wanted || inherited) && !equal {
 			drift = append(drift, Drift{setting, have, want})

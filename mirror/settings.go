@@ -10,12 +10,12 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// InheritSource is the value of [RepositorySettings.Inherit].
+// InheritSource is the value of [RepositoryRules.Inherit].
 const InheritSource = "source"
 
-// RepositorySettings are how repositories of Amazon ECR are created. What is not set is as in the source
+// RepositoryRules say which [Settings] repositories of Amazon ECR are created with. What is not set is as in the source
 // with Inherit, else as Amazon ECR does it by itself.
-type RepositorySettings struct {
+type RepositoryRules struct {
 	// Inherit, if it is "source", takes over the settings of the source, if that is a repository of Amazon
 	// ECR too. See [SettingsReader] for what is not taken over.
 	Inherit string `yaml:"inherit" json:"inherit,omitempty"`
@@ -60,12 +60,12 @@ type Creator interface {
 }
 
 // IsSet reports whether there is any setting.
-func (s RepositorySettings) IsSet() bool {
+func (s RepositoryRules) IsSet() bool {
 	return s.Inherit != "" || s.TagMutability != "" || len(s.MutabilityExclusions) > 0 || s.ScanOnPush != nil || s.Encryption != "" || s.KMSKey != "" ||
 		s.LifecyclePolicy != "" || s.RepositoryPolicy != "" || len(s.Tags) > 0
 }
 
-func (s RepositorySettings) validate() error {
+func (s RepositoryRules) validate() error {
 	switch {
 	case s.Inherit != "" && s.Inherit != InheritSource:
 		return fmt.Errorf("inherit: %q is not %s", s.Inherit, InheritSource)
@@ -86,7 +86,7 @@ func (s RepositorySettings) validate() error {
 }
 
 // over returns the settings that s changes of those that are inherited.
-func (s RepositorySettings) over(inherited Settings) Settings {
+func (s RepositoryRules) over(inherited Settings) Settings {
 	if s.TagMutability != "" {
 		inherited.TagMutability, inherited.MutabilityExclusions = s.TagMutability, s.MutabilityExclusions
 	}

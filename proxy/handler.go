@@ -21,7 +21,7 @@ import (
 type Options struct {
 	// Open opens a repository of a registry, both in their canonical spelling. It is
 	// called only for hosts that Allowed accepts. It has our own credentials: those of
-	// clients are never used.
+	// clients are never used. Without it every request for an image fails.
 	Open func(ctx context.Context, host, repository string) (content.Source, error)
 	// Allowed reports whether clients may read from the registry at host; nil allows none.
 	Allowed func(host string) bool

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -55,6 +56,8 @@ func (h *Handler) repository(t target) *repository {
 	return r
 }
 
+var errNoOpen = errors.New("the proxy was made without Options.Open")
+
 // source opens a repository, which stays open: it knows where its registry is and has a
 // token for it.
 func (h *Handler) source(ctx context.Context, r *repository) (content.Source, error) {
@@ -63,6 +66,9 @@ func (h *Handler) source(ctx context.Context, r *repository) (content.Source, er
 	r.mu.Unlock()
 	if src != nil {
 		return src, nil
+	}
+	if h.options.Open == nil {
+		return nil, errNoOpen
 	}
 	src, err := h.options.Open(ctx, r.host, r.name)
 	if err != nil {

@@ -14,8 +14,11 @@ import (
 
 // Keychain is the [authn.Keychain] of Amazon ECR registries.
 type Keychain struct {
+	// Tokens has the tokens; nil keeps tokens in memory only.
 	Tokens     auth.TokenSource
 	Registries auth.Registries
+
+	own auth.Tokens // if Tokens is nil
 }
 
 var (
@@ -40,7 +43,11 @@ func (k *Keychain) ResolveContext(ctx context.Context, target authn.Resource) (a
 	if err != nil {
 		return nil, err
 	}
-	token, err := k.Tokens.Token(ctx, r)
+	tokens := k.Tokens
+	if tokens == nil {
+		tokens = &k.own
+	}
+	token, err := tokens.Token(ctx, r)
 	switch {
 	case err == nil:
 		return &authn.Basic{Username: auth.Username, Password: token.Secret}, nil

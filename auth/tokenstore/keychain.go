@@ -48,7 +48,7 @@ func (k *Keychain) Seal(plaintext, aad []byte) ([]byte, error) {
 	return aead.Seal(nonce, nonce, plaintext, aad), nil
 }
 
-// Open decrypts what Seal gave. What was sealed with another key can't be opened.
+// Open decrypts what Seal returned. What was sealed with another key is an error.
 func (k *Keychain) Open(sealed, aad []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {

@@ -16,7 +16,7 @@ type Store struct {
 	Dir string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Sealer encrypts the tokens; nil leaves them in clear.
+	// Sealer encrypts the tokens; nil leaves them in plain text.
 	Sealer Sealer
 	// Boot identifies the start of the machine, for failures that hold
 	// until then; nil asks the system.

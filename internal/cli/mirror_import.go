@@ -203,7 +203,7 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 func setConfig(set *media.Reader, replaced map[string]bool, destination string, f mirrorImportFlags) mirror.Config {
 	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing)}
 	for _, r := range set.Repositories() {
-		item := mirror.ImageRules{From: r[0], Name: r[1]}
+		item := mirror.ImageRules{From: r.Repository, Name: r.Name}
 		item.Tags.Match = mirror.Patterns{"*"}
 		for _, image := range set.Images {
 			if image.Repository != item.From || image.Subject != "" {

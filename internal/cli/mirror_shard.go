@@ -34,7 +34,8 @@ func (f *shardFlag) read(app *App) (mirror.Shard, error) {
 // shardOfJob reads the variables that the engine of a job sets. AWS Batch sets both, an indexed job of
 // Kubernetes only the index. They count from 0.
 func (app *App) shardOfJob() (mirror.Shard, error) {
-	for _, engine := range job.ShardVariables {
+	engines := job.AllShardVariables()
+	for _, engine := range engines {
 		index, ok := app.Env(engine.Index)
 		if !ok {
 			continue
@@ -52,7 +53,7 @@ func (app *App) shardOfJob() (mirror.Shard, error) {
 		return shard, nil
 	}
 	return mirror.Shard{}, usagef("--shard auto: this is neither an array job of AWS Batch (%s) nor an indexed job of Kubernetes (%s); write --shard I/N",
-		job.ShardVariables[0].Index, job.ShardVariables[1].Index)
+		engines[0].Index, engines[1].Index)
 }
 
 // divide assigns each of several shards its part of the quotas of Amazon ECR.

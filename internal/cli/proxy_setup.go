@@ -95,10 +95,11 @@ func (app *App) setUpProxy(ctx context.Context, f proxySetupFlags, engine string
 	if f.check && f.remove {
 		return usagef("--check and --remove exclude each other")
 	}
-	s, err := setup.New(setup.Engine(engine), f.root, f.proxy, f.fallback)
+	s, err := setup.New(setup.Engine(engine), f.proxy)
 	if err != nil {
 		return usageError{err}
 	}
+	s.Root, s.Fallback = f.root, f.fallback
 	hosts, err := proxySetupHosts(s, f, args)
 	if err != nil {
 		return err

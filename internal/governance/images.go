@@ -149,7 +149,7 @@ func (r *Registry) describeBatch(ctx context.Context, repository string, batch [
 		if image == nil {
 			return fmt.Errorf("%s: an answer is about another image", object)
 		}
-		if err := image.Describe([]byte(aws.ToString(got.ImageManifest))); err != nil {
+		if err := image.AddManifest([]byte(aws.ToString(got.ImageManifest))); err != nil {
 			return fmt.Errorf("%s: %w", object, err)
 		}
 		delete(missing, image.Digest)

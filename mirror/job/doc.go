@@ -4,6 +4,6 @@
 //
 //	manifest, err := job.Kubernetes(job.Options{Name: "mirror", Image: "…/ecrkit:1.2", Shards: 8, Config: config})
 //
-// Each process finds out from its environment which shard it is: see [ShardVariables] and
+// Each process finds out from its environment which shard it is: see [AllShardVariables] and
 // [github.com/ecrkit/ecrkit/mirror.Shard].
 package job

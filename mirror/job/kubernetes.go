@@ -141,7 +141,7 @@ func Kubernetes(o Options) ([]byte, error) {
 
 // pod is each pod of the job. Nothing in it needs a right on its machine.
 func (o Options) pod() podSpec {
-	env := append([]Variable{{ShardVariables[1].Count, fmt.Sprint(o.Shards)}, {"HOME", "/tmp"}}, o.Variables...)
+	env := append([]Variable{{kubernetesVariables.Count, fmt.Sprint(o.Shards)}, {"HOME", "/tmp"}}, o.Variables...)
 	return podSpec{
 		RestartPolicy: "Never", ServiceAccountName: o.ServiceAccount,
 		SecurityContext: podSecurity{RunAsNonRoot: true, RunAsUser: user, RunAsGroup: user, FSGroup: user, SeccompProfile: map[string]string{"type": "RuntimeDefault"}},

@@ -129,7 +129,7 @@ func TestSet(t *testing.T) {
 	r, err := Open(cut, ReadOptions{})
 	check(t, err)
 	defer r.Close()
-	if got := fmt.Sprint(r.Repositories()); got != "[[a.example/db team/db] [a.example/web web]]" {
+	if got := fmt.Sprint(r.Repositories()); got != "[{a.example/db team/db} {a.example/web web}]" {
 		t.Error(got)
 	}
 	src, err := r.Repository("a.example/web")

@@ -175,13 +175,21 @@ func (r *Reader) Close() error {
 	return errors.Join(r.rebuilder.Close(), r.archive.Close(), r.stream.close())
 }
 
-// Repositories returns the repositories of the set, HOST/REPOSITORY, with their names under a
-// destination, sorted.
-func (r *Reader) Repositories() (repositories [][2]string) {
+// SourceRepository is a repository of which a set has images.
+type SourceRepository struct {
+	Repository string // HOST/REPOSITORY at the source
+	Name       string // repository under a destination
+}
+
+// Repositories returns the repositories of the set, sorted.
+func (r *Reader) Repositories() []SourceRepository {
+	var repositories []SourceRepository
 	for _, image := range r.Images {
-		repositories = append(repositories, [2]string{image.Repository, image.Name})
+		repositories = append(repositories, SourceRepository{image.Repository, image.Name})
 	}
-	slices.SortFunc(repositories, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(repositories, func(a, b SourceRepository) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Name, b.Name))
+	})
 	return slices.Compact(repositories)
 }
 

@@ -11,7 +11,7 @@ import (
 // ErrTooLarge reports a part that is larger than the file system takes, such as FAT32 from 4 GiB on.
 var ErrTooLarge = errors.New("the file system takes no file of this size")
 
-// ErrDiskFull reports a file system without room for a set.
+// ErrDiskFull reports a file system without room for a set. The error of temporary files is [content.ErrNoRoom].
 var ErrDiskFull = errors.New("the disk is full")
 
 // room explains an error of the file system that a set is written to. It wraps [ErrDiskFull] or [ErrTooLarge].

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// ErrFallback is returned for an engine that cannot do without one.
+// ErrFallback is the error of [Setup.Set] for an engine that cannot do without a fallback, if Setup.Fallback does not allow it.
 var ErrFallback = errors.New("BuildKit always falls back to the registry itself: a policy of the proxy does not bind it")
 
 // buildkitFile is the configuration of BuildKit:

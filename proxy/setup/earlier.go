@@ -40,10 +40,11 @@ func (s *Setup) earlier(host string) (*Setup, error) {
 	if proxy == "" || proxy == s.Proxy.String() {
 		return nil, nil
 	}
-	old, err := New(s.Engine, s.Root, proxy, true)
+	old, err := New(s.Engine, proxy)
 	if err != nil {
 		return nil, nil // somebody has edited it
 	}
+	old.Root, old.Fallback = s.Root, true
 	return old, nil
 }
 

@@ -30,9 +30,7 @@ func TestEmptyFiles(t *testing.T) {
 								t.Fatal(err)
 							}
 							for _, proxy := range []string{remote, second} {
-								if s, err = New(engine, s.Root, proxy, fallback); err != nil {
-									t.Fatal(err)
-								}
+								s = newSetupIn(t, engine, s.Root, proxy, fallback)
 								for _, host := range []string{registry, local, registry} {
 									if _, err := s.Set(host); err != nil {
 										t.Fatal(err)

@@ -37,14 +37,14 @@ type Setup struct {
 
 // New returns the setup of an engine for the proxy at proxyURL, such as
 // http://127.0.0.1:4511.
-func New(engine Engine, root, proxyURL string, fallback bool) (*Setup, error) {
+func New(engine Engine, proxyURL string) (*Setup, error) {
 	u, err := url.Parse(proxyURL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" || u.Hostname() == "" ||
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.ContainsAny(u.Host, `"\ `) {
 		return nil, fmt.Errorf("%.200q is not the URL of a proxy; write it as http://127.0.0.1:4511", proxyURL)
 	}
 	u.Path = ""
-	s := &Setup{Engine: engine, Root: root, Proxy: u, Fallback: fallback}
+	s := &Setup{Engine: engine, Proxy: u}
 	if s.files("registry.example") == nil {
 		return nil, fmt.Errorf("%q is not an engine; write docker, podman, containerd or buildkit", engine)
 	}

@@ -19,10 +19,16 @@ const (
 
 func newSetup(t *testing.T, engine Engine, proxy string, fallback bool) *Setup {
 	t.Helper()
-	s, err := New(engine, t.TempDir(), proxy, fallback)
+	return newSetupIn(t, engine, t.TempDir(), proxy, fallback)
+}
+
+func newSetupIn(t *testing.T, engine Engine, root, proxy string, fallback bool) *Setup {
+	t.Helper()
+	s, err := New(engine, proxy)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Root, s.Fallback = root, fallback
 	return s
 }
 
@@ -340,7 +346,7 @@ func TestSetRefuses(t *testing.T) {
 		}
 	}
 	for _, proxy := range []string{"", "127.0.0.1:4511", "http://127.0.0.1", "ftp://a:1", "http://a:1/path", "http://u:p@a:1", "http://a\"b:1"} {
-		if _, err := New(Podman, "", proxy, false); err == nil {
+		if _, err := New(Podman, proxy); err == nil {
 			t.Errorf("the proxy %q is accepted", proxy)
 		}
 	}
@@ -430,10 +436,7 @@ func TestOtherProxy(t *testing.T) {
 				s.write(t, file, text)
 				before := s.tree(t)
 				for _, proxy := range []string{remote, again} {
-					var err error
-					if s, err = New(engine, s.Root, proxy, fallback); err != nil {
-						t.Fatal(err)
-					}
+					s = newSetupIn(t, engine, s.Root, proxy, fallback)
 					for _, host := range []string{registry, local} {
 						if _, err := s.Set(host); err != nil {
 							t.Fatal(err)
@@ -443,10 +446,7 @@ func TestOtherProxy(t *testing.T) {
 						}
 					}
 				}
-				s, err := New(engine, s.Root, address, false)
-				if err != nil {
-					t.Fatal(err)
-				}
+				s = newSetupIn(t, engine, s.Root, address, false)
 				hosts, err := s.Hosts()
 				if err != nil || len(hosts) != 2 {
 					t.Errorf("%s: set up are %q, %v", engine, hosts, err)

@@ -87,7 +87,7 @@ func (t *Target) Commit(ctx context.Context) error {
 	}
 	before := index
 	var tagged []content.Manifest
-	if index, err = layout.AddAllToIndex(index, t.stage.Tagged); err != nil {
+	if index, err = layout.AddToIndex(index, t.stage.Tagged...); err != nil {
 		return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
 	}
 	for _, m := range t.stage.Tagged {
@@ -103,10 +103,12 @@ func (t *Target) Commit(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.stage.Name, err)
 	}
+	untagged := make([]content.TaggedManifest, 0, len(referrers))
 	for _, m := range referrers { // only in index.json are they found again
-		if index, err = layout.AddToIndex(index, m.Descriptor, ""); err != nil {
-			return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
-		}
+		untagged = append(untagged, content.TaggedManifest{Manifest: m})
+	}
+	if index, err = layout.AddToIndex(index, untagged...); err != nil {
+		return fmt.Errorf("%s: index.json: %w", t.stage.Name, err)
 	}
 	if t.stage.Old != nil {
 		kept := t.keep(ctx, before, index, blobs)

@@ -41,7 +41,7 @@ type Deleter interface {
 // DeletePlan is what a deletion would do.
 type DeletePlan struct {
 	Images  []PlannedDeletion
-	Missing []ImageName // is not there
+	Missing []ImageName // that do not exist
 }
 
 // PlannedDeletion is what would become of one image.
@@ -57,7 +57,7 @@ type Deletions struct {
 	Failures []*DeleteError // in the order of the names
 }
 
-// DeleteError says that something was not deleted.
+// DeleteError reports that something was not deleted.
 type DeleteError struct {
 	Place  string // the endpoint
 	Name   ImageName
@@ -89,7 +89,7 @@ func (e *DeleteError) Error() string {
 // Unwrap returns the error of a registry that is not Amazon ECR.
 func (e *DeleteError) Unwrap() error { return e.Err }
 
-// Is makes the error an [ErrNotFound] if the image is not there.
+// Is makes the error an [ErrNotFound] if the image does not exist.
 func (e *DeleteError) Is(target error) bool {
 	return target == ErrNotFound && e.Code == CodeImageNotFound
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// EngineInfo is what a docker engine says of itself.
-type EngineInfo struct {
+// DaemonInfo is what a docker engine says of itself.
+type DaemonInfo struct {
 	Version string // such as "29.1.0"
 	RootDir string // on the engine's machine
 	// The proxies with which the engine downloads images.
@@ -15,16 +15,16 @@ type EngineInfo struct {
 }
 
 // Info asks the engine.
-func (d Daemon) Info(ctx context.Context) (EngineInfo, error) {
+func (d Daemon) Info(ctx context.Context) (DaemonInfo, error) {
 	c, err := d.connect()
 	if err != nil {
-		return EngineInfo{}, err
+		return DaemonInfo{}, err
 	}
 	defer c.Close() // nothing was written
 	result, err := c.Info(ctx, client.InfoOptions{})
 	if err != nil {
-		return EngineInfo{}, daemonError("docker", c, err)
+		return DaemonInfo{}, daemonError("docker", c, err)
 	}
 	i := result.Info
-	return EngineInfo{Version: i.ServerVersion, RootDir: i.DockerRootDir, HTTPProxy: i.HTTPProxy, HTTPSProxy: i.HTTPSProxy, NoProxy: i.NoProxy}, nil
+	return DaemonInfo{Version: i.ServerVersion, RootDir: i.DockerRootDir, HTTPProxy: i.HTTPProxy, HTTPSProxy: i.HTTPSProxy, NoProxy: i.NoProxy}, nil
 }

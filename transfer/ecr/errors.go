@@ -18,5 +18,5 @@ func (e *RepositoryNotFoundError) Error() string {
 	return fmt.Sprintf("repository %s does not exist in %s", e.Repository, e.Registry)
 }
 
-// Is makes the error an [content.ErrNotFound].
+// Is makes the error a [content.ErrNotFound].
 func (e *RepositoryNotFoundError) Is(target error) bool { return target == content.ErrNotFound }

@@ -139,7 +139,7 @@ func newDescription(r auth.Registry, from types.Repository) RepositoryDescriptio
 	return repository
 }
 
-// RepositoryExistsError says that a registry has a repository of this name.
+// RepositoryExistsError reports that a registry has a repository of this name.
 type RepositoryExistsError struct {
 	Registry   auth.Registry
 	Repository string
@@ -149,7 +149,7 @@ func (e *RepositoryExistsError) Error() string {
 	return fmt.Sprintf("repository %s exists in %s already", e.Repository, e.Registry)
 }
 
-// Is makes the error an [content.ErrConflict].
+// Is makes the error a [content.ErrConflict].
 func (e *RepositoryExistsError) Is(target error) bool { return target == content.ErrConflict }
 
 // CreateRepository creates the repository, with one call. The error is a

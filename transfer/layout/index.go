@@ -38,7 +38,7 @@ func (l *Layout) addToIndex(ctx context.Context, added []content.TaggedManifest)
 	if err != nil {
 		return fmt.Errorf("%s: %w", l, err)
 	}
-	updated, err := AddAllToIndex(old, added)
+	updated, err := AddToIndex(old, added...)
 	if err != nil {
 		return fmt.Errorf("%s: index.json: %w", l, err)
 	}
@@ -117,11 +117,6 @@ func (l *Layout) partialSize(d digest.Digest) int64 {
 	return info.Size()
 }
 
-// AddToIndex puts an entry into an index.json and keeps all else that is in it.
-func AddToIndex(data []byte, d content.Descriptor, tag string) ([]byte, error) {
-	return AddAllToIndex(data, []content.TaggedManifest{{Manifest: content.Manifest{Descriptor: d}, Tag: tag}})
-}
-
 // indexEntry is an entry of index.json.
 type indexEntry struct {
 	raw    json.RawMessage
@@ -130,8 +125,10 @@ type indexEntry struct {
 	gone   bool
 }
 
-// AddAllToIndex is [AddToIndex] for many entries, one after the other.
-func AddAllToIndex(data []byte, added []content.TaggedManifest) ([]byte, error) {
+// AddToIndex returns an index.json with entries for manifests, each under its tag if it has one, and keeps all else that is in
+// it. Of a manifest only the descriptor counts. A tag that names another manifest is moved. The error wraps
+// [content.ErrIntegrity] if data is no index.json.
+func AddToIndex(data []byte, added ...content.TaggedManifest) ([]byte, error) {
 	index, existing, err := decodeIndexEntries(data)
 	if err != nil {
 		return nil, err

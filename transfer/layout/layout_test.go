@@ -84,7 +84,7 @@ func TestLayoutTags(t *testing.T) {
 			index := []byte(`{"schemaVersion":2,"annotations":{"keep":"me"}}`)
 			for _, s := range tt.steps {
 				var err error
-				index, err = AddToIndex(index, content.Descriptor{MediaType: "x/y", Digest: digest.Digest(s.digest), Size: 1}, s.tag)
+				index, err = AddToIndex(index, content.TaggedManifest{Manifest: content.Manifest{Descriptor: content.Descriptor{MediaType: "x/y", Digest: digest.Digest(s.digest), Size: 1}}, Tag: s.tag})
 				fixture.Check(t, err)
 			}
 			entries, err := DecodeIndex(index)
@@ -179,6 +179,6 @@ func FuzzDecodeLayoutIndex(f *testing.F) {
 				BlobPath(d.Digest)
 			}
 		}
-		_, _ = AddToIndex(data, content.Descriptor{Digest: someSHA}, tag)
+		_, _ = AddToIndex(data, content.TaggedManifest{Manifest: content.Manifest{Descriptor: content.Descriptor{Digest: someSHA}}, Tag: tag})
 	})
 }

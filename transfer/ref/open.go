@@ -61,6 +61,9 @@ type Opener struct {
 // Open opens what reference names, to read from it, with a zero [Opener]: a directory
 // or file is detected from its content. One that is an [io.Closer] is closed by the
 // caller.
+//
+// The tag or digest of reference is not part of the source: to copy the image that it names, set Reference of
+// transfer.Options to what [Reference.Name] of the parsed reference returns.
 func Open(ctx context.Context, reference string) (content.Source, error) {
 	r, err := Parse(reference, auth.Registries{}, Detect)
 	if err != nil {

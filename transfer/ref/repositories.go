@@ -16,7 +16,7 @@ import (
 // Repositories opens the repositories of registries by their names, HOST/REPOSITORY, each once. It is the Opener that
 // package mirror needs, and a RepositoryLister of it. It can be used concurrently, and must not be copied after first use.
 type Repositories struct {
-	// Opener opens the repositories. It is needed.
+	// Opener opens the repositories; nil is a zero Opener.
 	Opener *Opener
 	// Parse reads the name of a repository; nil is [Parse] with the registries of Opener.
 	Parse func(ctx context.Context, repository string) (Reference, error)
@@ -24,9 +24,17 @@ type Repositories struct {
 	// Create, say, without which an image is not copied to a repository that does not exist.
 	Configure func(*ecr.Repository)
 
+	own     Opener // if Opener is nil
 	sources kept[content.Source]
 	targets kept[content.Target]
 	configs kept[aws.Config] // by host: the repositories of a registry share credentials and connections
+}
+
+func (o *Repositories) opener() *Opener {
+	if o.Opener == nil {
+		return &o.own
+	}
+	return o.Opener
 }
 
 // Source opens a repository to read from it. The error wraps [content.ErrUnsupported] if the name is not that of a
@@ -49,7 +57,7 @@ func (o *Repositories) Target(ctx context.Context, repository string) (content.T
 func (o *Repositories) open(ctx context.Context, repository string) (content.Endpoint, error) {
 	parse := o.Parse
 	if parse == nil {
-		parse = func(_ context.Context, s string) (Reference, error) { return Parse(s, o.Opener.Registries, nil) }
+		parse = func(_ context.Context, s string) (Reference, error) { return Parse(s, o.opener().Registries, nil) }
 	}
 	r, err := parse(ctx, repository)
 	if err != nil {
@@ -59,13 +67,13 @@ func (o *Repositories) open(ctx context.Context, repository string) (content.End
 		return nil, fmt.Errorf("%s: %w: it does not name a repository; write HOST/REPOSITORY", repository, content.ErrUnsupported)
 	}
 	if r.Kind != KindECR {
-		return o.Opener.Endpoint(ctx, r)
+		return o.opener().Endpoint(ctx, r)
 	}
-	cfg, err := o.configs.open(r.Host, func() (aws.Config, error) { return o.Opener.config(ctx, r.Registry) })
+	cfg, err := o.configs.open(r.Host, func() (aws.Config, error) { return o.opener().config(ctx, r.Registry) })
 	if err != nil {
 		return nil, err
 	}
-	return o.Opener.configured(cfg, r), nil
+	return o.opener().configured(cfg, r), nil
 }
 
 // kept opens each of its values once. Who wants the same one waits for it, who wants another one does not.
@@ -106,10 +114,10 @@ func (k *kept[T]) open(name string, open func() (T, error)) (T, error) {
 // RepositoriesOf returns the names of all repositories of the registry at host. The error wraps [content.ErrUnsupported]
 // if the registry does not list them, as ECR Public and many others do not.
 func (o *Repositories) RepositoriesOf(ctx context.Context, host string) (names []string, err error) {
-	r, err := o.Opener.Registries.Parse(host)
+	r, err := o.opener().Registries.Parse(host)
 	switch {
 	case errors.Is(err, auth.ErrNotECR):
-		other, err := o.Opener.Registry(Reference{Kind: KindRegistry, Host: host})
+		other, err := o.opener().Registry(Reference{Kind: KindRegistry, Host: host})
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +127,7 @@ func (o *Repositories) RepositoriesOf(ctx context.Context, host string) (names [
 	case r.Public:
 		return nil, fmt.Errorf("%s: %w: the repositories of ECR Public cannot be listed", host, content.ErrUnsupported)
 	}
-	cfg, err := o.Opener.config(ctx, r)
+	cfg, err := o.opener().config(ctx, r)
 	if err != nil {
 		return nil, err
 	}
