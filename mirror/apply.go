@@ -306,6 +306,9 @@ func readAhead(ctx context.Context, src content.Source, r Repository, images []d
 	if len(r.platforms) > 0 {
 		images = nil
 	}
+	if r.read != nil {
+		src = r.read // the plan has them
+	}
 	read, err := memo.New(ctx, src, r.listed, images, nil)
 	if err != nil {
 		return nil

@@ -83,7 +83,7 @@ func (l *listing) readAttachedIndexes(ctx context.Context, src content.Source, t
 			continue
 		}
 		if l.images == nil { // a list may name what does not exist, or does not refer to the subject
-			m, err := src.Resolve(ctx, string(a.digest))
+			m, err := l.reading(src).Resolve(ctx, string(a.digest))
 			switch {
 			case errors.Is(err, content.ErrNotFound):
 				continue // the copy of the image says so
@@ -97,7 +97,7 @@ func (l *listing) readAttachedIndexes(ctx context.Context, src content.Source, t
 		}
 		indexes = append(indexes, a.digest)
 	}
-	if err := l.indexes.read(ctx, src, indexes, known); err != nil {
+	if err := l.indexes.read(ctx, l.reading(src), indexes, known); err != nil {
 		return fmt.Errorf("indexes that refer to images: %w", err)
 	}
 	return nil
@@ -125,7 +125,7 @@ func (l *listing) referring(ctx context.Context, src content.Source, subjects []
 	for _, subject := range subjects {
 		var read []content.Manifest
 		if filter != nil { // not all registries list the type that the manifest has
-			if read, err = imagetree.ReadManifests(ctx, src, lists[subject]); err != nil {
+			if read, err = imagetree.ReadManifests(ctx, l.reading(src), lists[subject]); err != nil {
 				return nil, fmt.Errorf("types of referrers: %w", err)
 			}
 		}
@@ -180,6 +180,9 @@ func (l *listing) lists(ctx context.Context, endpoint fmt.Stringer, subjects []d
 	}
 	for i, subject := range unknown {
 		l.referrersOf[subject] = found[i]
+		if l.read != nil {
+			l.read.AddReferrers(subject, found[i])
+		}
 	}
 	return l.referrersOf, nil
 }
@@ -229,7 +232,7 @@ func (l *listing) tagged(ctx context.Context, src content.Source, subjects []dig
 		}
 		a.mediaType = cmp.Or(l.images[a.digest].MediaType, l.manifests[a.digest].Descriptor.MediaType)
 		if filter != nil {
-			read, err := readRoots(ctx, src, []digest.Digest{a.digest}, l.manifests, newTrees(false).budget(src, 1))
+			read, err := readRoots(ctx, l.reading(src), []digest.Digest{a.digest}, l.manifests, newTrees(false).budget(src, 1))
 			if err != nil {
 				return nil, fmt.Errorf("tag %s: %w", tag, err)
 			}

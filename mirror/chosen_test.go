@@ -36,7 +36,7 @@ func TestChosenPlatformsAreBounded(t *testing.T) {
 		r := &Repository{From: "HOST/app", platforms: []content.Platform{linux}}
 		src, trees := treeSource{stored: all, asked: &asked}, newTrees(false)
 		trees.most = 1 << 20
-		return new(planner).choosePlatforms(t.Context(), src, r, roots, map[digest.Digest]digest.Digest{}, trees.budget(src, len(roots)))
+		return new(planner).choosePlatforms(t.Context(), src, new(listing), r, roots, map[digest.Digest]digest.Digest{}, trees.budget(src, len(roots)))
 	}
 	if err := choose(roots[:2]); err != nil {
 		t.Error(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
@@ -37,7 +38,7 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 		at, changes := places[d]
 		return changes && !r.Images[at].Copies() // its tags are left to another image
 	})
-	subjects, err := source.subjects(ctx, src, r, order, arrives)
+	subjects, err := source.subjects(ctx, src, target, there, r, order, arrives)
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func (p *planner) addReferrers(ctx context.Context, src content.Source, source *
 			all = append(all, found...)
 		}
 	}
-	missing, err := there.missing(ctx, src, target, all)
+	missing, err := there.missing(ctx, source.reading(src), target, all)
 	if err != nil {
 		return err
 	}
@@ -92,7 +93,7 @@ func (r *Repository) dropUnrelated(ctx context.Context, src content.Source, sour
 		if !isMissing || a.tag != "" {
 			continue
 		}
-		m, err := src.Resolve(ctx, string(a.digest))
+		m, err := source.reading(src).Resolve(ctx, string(a.digest))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -141,7 +142,7 @@ func (l *listing) reachable(by map[digest.Digest][]attachment, subjects []digest
 
 // subjects returns of each image the manifests to which something may refer that is copied with it: its own, and those
 // of its platforms. Indexes are read only if their platforms may matter.
-func (l *listing) subjects(ctx context.Context, src content.Source, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) (map[digest.Digest][]digest.Digest, error) {
+func (l *listing) subjects(ctx context.Context, src content.Source, target content.Target, there *listing, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest) (map[digest.Digest][]digest.Digest, error) {
 	subjects := map[digest.Digest][]digest.Digest{}
 	direct := map[digest.Digest]bool{}
 	for _, d := range order {
@@ -157,7 +158,8 @@ func (l *listing) subjects(ctx context.Context, src content.Source, r *Repositor
 			return subjects, nil
 		}
 	}
-	if err := l.indexes.read(ctx, src, order, l.manifests); err != nil {
+	l.readAtTarget(ctx, target, there, order, arrives)
+	if err := l.indexes.read(ctx, l.reading(src), order, l.manifests); err != nil {
 		return nil, err
 	}
 	for _, d := range order {
@@ -171,6 +173,28 @@ func (l *listing) subjects(ctx context.Context, src content.Source, r *Repositor
 		}
 	}
 	return subjects, nil
+}
+
+// readAtTarget reads the indexes of a source that counts requests at the target, as far as Amazon ECR has them there: nothing is
+// pulled from the source then if nothing has changed. What cannot be read there is read at the source.
+func (l *listing) readAtTarget(ctx context.Context, target content.Target, there *listing, order []digest.Digest, arrives map[digest.Digest]digest.Digest) {
+	reader, ok := target.(content.Source)
+	if l.read == nil || there.images == nil || !ok {
+		return
+	}
+	var indexes []digest.Digest
+	for _, d := range order {
+		switch image := there.images[d]; {
+		case image.MediaType == "" || arrives[d] != d:
+		case content.IsIndex(image.MediaType):
+			indexes = append(indexes, d)
+		default:
+			l.indexes.contents[d] = content.ManifestContents{MediaType: image.MediaType}
+		}
+	}
+	if there.indexes.read(ctx, reader, indexes, nil) == nil {
+		maps.Copy(l.indexes.contents, there.indexes.contents)
+	}
 }
 
 // refersTo returns to what something in the repository may refer; nil if only the registry knows.

@@ -10,6 +10,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/imagetree"
+	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -34,6 +35,17 @@ type listing struct {
 	referrersOf map[digest.Digest][]content.Descriptor
 
 	tagNames map[string]bool // see names
+
+	// read remembers the manifests of a source; nil where many of them are one request.
+	read *memo.Repository
+}
+
+// reading returns what manifests are read from.
+func (l *listing) reading(src content.Source) content.Source {
+	if l.read != nil {
+		return l.read
+	}
+	return src
 }
 
 // list reads the tags of a repository, and all images where the endpoint lists them. A repository that
@@ -114,7 +126,7 @@ func (l listing) referrers(ctx context.Context, src content.Source, filter func(
 			types[d] = image.ArtifactType
 		}
 	}
-	read, err := readRoots(ctx, src, untyped, l.manifests, newTrees(false).budget(src, len(untyped)))
+	read, err := readRoots(ctx, l.reading(src), untyped, l.manifests, newTrees(false).budget(src, len(untyped)))
 	if err != nil {
 		return nil, nil, fmt.Errorf("types of referrers: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -107,6 +108,7 @@ type Repository struct {
 	// Error is why the repository could not be planned. Nothing of it is copied.
 	Error string `json:"error,omitempty"`
 
+	cause     error // of Error
 	platforms []content.Platform
 	chosen    map[digest.Digest]chosen // with platforms, by the digest at the source
 	referrers bool
@@ -115,7 +117,19 @@ type Repository struct {
 	attached map[digest.Digest][]attachment
 	// listed are all images of the source; nil if it lists only tags, or if nothing is copied.
 	listed []content.Image
-	writes map[string]int // requests to the destination, by operation; nil if that is not known
+	read   *memo.Repository // manifests of the source that were read for the plan; nil if they are not remembered
+	writes map[string]int   // requests to the destination, by operation; nil if that is not known
+}
+
+// Cause returns why the repository could not be planned, nil if it could. Of a plan that was read it is the text alone.
+func (r Repository) Cause() error {
+	switch {
+	case r.Error == "":
+		return nil
+	case r.cause != nil:
+		return r.cause
+	}
+	return errors.New(r.Error)
 }
 
 // Image is an image that would be copied, or get tags.

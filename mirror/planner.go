@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -22,6 +24,34 @@ type planner struct {
 	calls        []map[string]int
 	sources      []*decided // made for the deal
 	mine         []bool     // which items this shard does; nil is all
+
+	mu   sync.Mutex
+	room *memo.Room // for what is remembered of all sources
+	read map[string]*memo.Repository
+}
+
+// rememberedBytes is how much of the manifests of sources a plan remembers for its copies, in bytes: those of several hundred
+// images of many platforms.
+const rememberedBytes = 16 << 20
+
+// remembering returns the memory of a source of which each manifest is a request, which registries such as Docker Hub count; nil
+// for others. It is the same for the same repository. tags are those that it has, if they are known.
+func (p *planner) remembering(from string, src content.Source, tags map[string]bool) *memo.Repository {
+	if _, counted := src.(content.DigestFinder); !counted {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.read == nil {
+		p.read, p.room = map[string]*memo.Repository{}, memo.NewRoom(rememberedBytes)
+	}
+	if p.read[from] == nil {
+		p.read[from] = memo.Empty(src, p.room)
+	}
+	if tags != nil {
+		p.read[from].SetTags(tags)
+	}
+	return p.read[from]
 }
 
 // images plans one item of the configuration for all destinations.
@@ -57,6 +87,7 @@ func (p *planner) images(ctx context.Context, i int) error {
 			repositoryErr = p.compare(ctx, item, src, source, r, p.calls[i])
 		}
 		if repositoryErr != nil {
+			r.cause = repositoryErr
 			r.Error, r.Images, r.Delete, r.Blobs, r.Bytes = repositoryErr.Error(), nil, nil, 0, 0
 			errs = append(errs, fmt.Errorf("%s to %s: %w", r.From, r.To, repositoryErr))
 		}
@@ -84,6 +115,7 @@ func (p *planner) decide(ctx context.Context, item ImageRules, src content.Sourc
 	if !source.exists {
 		return source, fmt.Errorf("repository %s: %w", item.From, content.ErrNotFound)
 	}
+	source.read = p.remembering(item.From, src, source.names())
 	if len(item.Digests) > 0 && item.Tags.IsZero() {
 		return source, nil
 	}
@@ -109,6 +141,9 @@ func (p *planner) selected(ctx context.Context, item ImageRules, src content.Sou
 	}
 	if err := source.find(ctx, src, names); err != nil {
 		return source, err
+	}
+	if source.read != nil {
+		source.read.Add(source.manifests)
 	}
 	for k, d := range source.decisions {
 		source.decisions[k].Digest = source.digests[d.Tag]
@@ -141,7 +176,7 @@ func (p *planner) compare(ctx context.Context, item ImageRules, src content.Sour
 		arrives[d] = d
 	}
 	if len(r.platforms) > 0 {
-		if err := p.choosePlatforms(ctx, src, r, order, arrives, source.trees.budget(src, len(order))); err != nil {
+		if err := p.choosePlatforms(ctx, src, &source.listing, r, order, arrives, source.trees.budget(src, len(order))); err != nil {
 			return err
 		}
 	}
@@ -200,10 +235,10 @@ func newImage(d, arrives digest.Digest) Image {
 
 // choosePlatforms finds out which digests the images have when only some platforms are copied. What is chosen of all of
 // them is held in memory, so it is taken from b.
-func (p *planner) choosePlatforms(ctx context.Context, src content.Source, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest, b *treeBudget) error {
+func (p *planner) choosePlatforms(ctx context.Context, src content.Source, source *listing, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest, b *treeBudget) error {
 	r.chosen = map[digest.Digest]chosen{}
 	for _, d := range order {
-		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms})
+		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms, Manifests: source.reading(src)})
 		if err != nil {
 			return fmt.Errorf("%s@%s: %w", r.From, d, err)
 		}
@@ -253,6 +288,7 @@ func (r *Repository) count(ctx context.Context, src content.Source, source listi
 		r.Create, r.Settings = false, nil // nothing would come into it
 		return nil
 	}
+	r.read = source.read
 	if source.images != nil {
 		r.listed = slices.AppendSeq([]content.Image{}, maps.Values(source.images))
 	}
@@ -261,7 +297,7 @@ func (r *Repository) count(ctx context.Context, src content.Source, source listi
 	if len(r.platforms) > 0 {
 		missing, manifests = r.chosenBlobs(roots)
 	} else {
-		if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
+		if err := source.trees.read(ctx, source.reading(src), roots, source.manifests); err != nil {
 			return err
 		}
 		missing, manifests = source.trees.blobs(roots)

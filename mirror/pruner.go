@@ -93,7 +93,7 @@ func (r *Repository) arriving(ctx context.Context, src content.Source, source, t
 	if len(roots) == 0 {
 		return brought, nil
 	}
-	if err := source.trees.read(ctx, src, roots, source.manifests); err != nil {
+	if err := source.trees.read(ctx, source.reading(src), roots, source.manifests); err != nil {
 		return nil, err
 	}
 	for _, root := range roots {

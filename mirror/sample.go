@@ -96,6 +96,9 @@ func (p *planner) portion(ctx context.Context, i int, saved *Plan, into *portion
 		references = source.references(p.config.Images[i])
 	}
 	into.images = len(references)
+	if read := p.remembering(into.from, src, nil); read != nil {
+		src = read
+	}
 	return into.sample(ctx, src, references)
 }
 

@@ -213,8 +213,8 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 	}
 	var failed []unplanned
 	for _, r := range plan.Repositories {
-		if r.Error != "" {
-			failed = append(failed, unplanned{r.From, r.To, newFailure(r.To, errors.New(r.Error))})
+		if err := r.Cause(); err != nil {
+			failed = append(failed, unplanned{r.From, r.To, newFailure(r.To, err)})
 		}
 	}
 	result := struct {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opencontainers/go-digest"
 
@@ -29,13 +30,73 @@ type Repository struct {
 	manifests map[digest.Digest]content.Manifest
 	referrers map[digest.Digest][]content.Descriptor
 	found     map[string]map[string]content.Manifest // by the tags that were asked for
+	room      *Room                                  // for manifests; nil is any number
+}
+
+// Room is how many bytes of manifests several repositories may remember together.
+type Room struct{ left atomic.Int64 }
+
+// NewRoom returns room for so many bytes.
+func NewRoom(bytes int64) *Room {
+	r := &Room{}
+	r.left.Store(bytes)
+	return r
+}
+
+// take reports whether there is room for a manifest.
+func (r *Room) take(m content.Manifest) bool {
+	if r == nil {
+		return true
+	}
+	size := int64(len(m.Content))
+	if r.left.Add(-size) < 0 {
+		r.left.Add(size)
+		return false
+	}
+	return true
+}
+
+// Empty returns src with a memory that is empty at first. A manifest for which there is no room is asked for each time.
+func Empty(src content.Source, room *Room) *Repository {
+	return &Repository{Source: src, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
+		found: map[string]map[string]content.Manifest{}, room: room}
+}
+
+// Add remembers manifests that were read in another way.
+func (m *Repository) Add(manifests map[digest.Digest]content.Manifest) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for d, read := range manifests {
+		m.remember(d, read)
+	}
+}
+
+// AddReferrers remembers what refers to a manifest.
+func (m *Repository) AddReferrers(subject digest.Digest, referrers []content.Descriptor) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.referrers[subject] = referrers
+}
+
+// SetTags notes which tags the repository has, so that it is not asked for others.
+func (m *Repository) SetTags(names map[string]bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tags = names
+}
+
+// remember notes a manifest; the caller holds the lock.
+func (m *Repository) remember(d digest.Digest, read content.Manifest) {
+	if _, known := m.manifests[d]; !known && m.room.take(read) {
+		m.manifests[d] = read
+	}
 }
 
 // New returns src with a memory, and reads images into it, with all that indexes among them name, as far as they are not
 // known. listed are all images of src; nil if it lists only tags.
 func New(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest, known map[digest.Digest]content.Manifest) (*Repository, error) {
-	m := &Repository{Source: src, known: known, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
-		found: map[string]map[string]content.Manifest{}}
+	m := Empty(src, nil)
+	m.known = known
 	if listed != nil {
 		m.subjects, m.tags = map[digest.Digest]bool{}, map[string]bool{}
 		for _, image := range listed {
@@ -120,10 +181,10 @@ func (m *Repository) Resolve(ctx context.Context, reference string) (content.Man
 		return known, nil
 	}
 	found, err := m.Source.Resolve(ctx, reference)
-	if err == nil && string(found.Descriptor.Digest) == reference {
+	if err == nil && found.Descriptor.Digest == digest.FromBytes(found.Content) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.manifests[found.Descriptor.Digest] = found
+		m.remember(found.Descriptor.Digest, found)
 	}
 	return found, err
 }
@@ -153,7 +214,7 @@ func (m *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 		for i, d := range unknown {
 			known[d.Digest] = read[i]
 			if content.VerifyManifest(read[i], d) == nil {
-				m.manifests[d.Digest] = read[i]
+				m.remember(d.Digest, read[i])
 			}
 		}
 		m.mu.Unlock()
@@ -191,8 +252,11 @@ func (m *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]co
 
 // FindTags asks once, and not at all for tags that the list of images does not have.
 func (m *Repository) FindTags(ctx context.Context, tags []string) (map[string]content.Manifest, error) {
-	if m.tags != nil {
-		tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !m.tags[tag] })
+	m.mu.Lock()
+	names := m.tags
+	m.mu.Unlock()
+	if names != nil {
+		tags = slices.DeleteFunc(slices.Clone(tags), func(tag string) bool { return !names[tag] })
 	}
 	if len(tags) == 0 {
 		return nil, nil
