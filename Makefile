@@ -12,8 +12,9 @@ DIST     ?= dist
 KEY      ?=
 
 # The race detector needs cgo, which Go disables without a C compiler.
-# It makes code that computes in one goroutine, such as scrypt, elliptic curves and compressors, up to ten times as slow, and finds nothing in it.
-COMPUTE := golang.org/x/crypto/... crypto/internal/fips140/... regexp/... github.com/klauspost/... compress/... github.com/ecrkit/ecrkit/delta/internal/...
+# It makes code that works in one goroutine, such as scrypt, elliptic curves, compressors and the parser of the command line, up to ten times as slow,
+# and finds nothing in it.
+COMPUTE := golang.org/x/crypto/... crypto/internal/fips140/... regexp/... github.com/klauspost/... compress/... github.com/spf13/... github.com/ecrkit/ecrkit/delta/internal/...
 RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race $(COMPUTE:%=-gcflags=%=-race=false))
 # At its end each program with the race detector sleeps for so many milliseconds, 1,000 if nobody sets it.
 export GORACE := atexit_sleep_ms=50 $(GORACE)
