@@ -253,7 +253,10 @@ func (g *graph) ranked(images []Image) []candidate {
 	}
 	slices.SortFunc(ranked, func(a, b candidate) int {
 		x, y := &images[a.image], &images[b.image]
-		return cmp.Or(y.rankedAt().Compare(x.rankedAt()), cmp.Compare(y.Digest, x.Digest))
+		if order := y.rankedAt().Compare(x.rankedAt()); order != 0 {
+			return order // without a look at the digests, which are elsewhere in memory
+		}
+		return cmp.Compare(y.Digest, x.Digest)
 	})
 	return ranked
 }

@@ -20,7 +20,7 @@ const (
 
 	// localMemory is the soft limit of the local ECR. All but a lifecycle preview of tens of thousands of images needs
 	// less than half of it, which is why the heap may grow by localGrowth percent: a tenth of its CPU time is saved.
-	localMemory, localGrowth = 48 << 20, 200
+	localMemory, localGrowth = 56 << 20, 200
 
 	// copyGrowth is by how many percent the heap of a copy may grow before it is collected.
 	// Little of it is garbage, so that half of Go's default saves 1 MiB and costs no

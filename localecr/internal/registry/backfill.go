@@ -162,7 +162,7 @@ func (r *Registry) DescribeReplicationBackfillResults(_ context.Context, in *ecr
 			return nil
 		}
 		last, c := "", results.Cursor()
-		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+		for k, _ := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
 			var result types.ReplicationBackfillResult
 			if _, err := getJSON(results, k, &result); err != nil {
 				return err

@@ -70,7 +70,7 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	defer r.store.previews.Unlock()
 	var preview lifecyclePreview
 	var policy *lifecycle.Policy
-	var images []lifecycle.Image
+	var results []previewRecord
 	err := r.update(in.RepositoryName, func(repo *repository) error {
 		now, text := r.now(), in.LifecyclePolicyText
 		if text == nil {
@@ -97,15 +97,18 @@ func (r *Registry) StartLifecyclePolicyPreview(_ context.Context, in *ecr.StartL
 	if err != nil {
 		return nil, err
 	}
-	err = r.view(in.RepositoryName, func(repo *repository) (err error) {
-		images, err = repo.lifecycleImages(preview.StartedAt)
+	err = r.view(in.RepositoryName, func(repo *repository) error {
+		images, err := repo.lifecycleImages(preview.StartedAt)
 		r.store.forget(repo.bucket.Tx())
+		if err == nil {
+			results = preview.evaluate(policy, images)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = preview.evaluate(policy, images, func(pages []previewPage) error {
+	err = previewPages(results, func(pages []previewPage) error {
 		return r.update(in.RepositoryName, func(repo *repository) error { return repo.addPreviewPages(pages) })
 	})
 	if err != nil {

@@ -49,13 +49,13 @@ func (f imageFilter) matchTags(tags []string) bool {
 // each calls f for the images behind the page's key, by digest, until f says stop.
 func (repo *repository) each(p page, f func(*imageRecord) (more bool)) error {
 	c := repo.images().Cursor()
-	for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+	for k, data := seekAfter(c, p.after); k != nil; k, data = c.Next() {
 		repo.registry.store.trim(repo.bucket.Tx())
-		rec, err := repo.image(string(k))
-		if err != nil {
+		var rec imageRecord
+		if err := parseJSON(k, data, &rec); err != nil {
 			return err
 		}
-		if !f(rec) {
+		if !f(&rec) {
 			return nil
 		}
 	}

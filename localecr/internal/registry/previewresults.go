@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,47 +44,48 @@ type previewPage struct {
 // savedPages is how many pages are saved in one transaction, which needs twice their memory.
 const savedPages = 50
 
-// evaluate counts what a policy does with the images, which are sorted by digest, and calls save with the results, some pages
-// at a time. It takes the images apart.
-func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle.Image, save func([]previewPage) error) error {
-	var pages []previewPage
-	var results []previewRecord
-	flush := func(most int) error {
-		if len(results) > 0 {
-			data, err := json.Marshal(results)
-			if err != nil {
-				return fmt.Errorf("preview results: %w", err)
-			}
-			pages, results = append(pages, previewPage{results[0].Digest, data}), results[:0]
-		}
-		if len(pages) <= most {
-			return nil
-		}
-		defer func() { pages = nil }()
-		return save(pages)
-	}
-	for i, v := range lifecycle.Evaluate(policy, images, p.StartedAt).Verdicts {
-		image := images[i]
-		images[i] = lifecycle.Image{} // what the page has is not needed twice
+// evaluate counts what a policy does with the images, which are sorted by digest, and returns it. The images and verdicts
+// need three times the memory of the results, and nobody has them afterwards.
+func (p *lifecyclePreview) evaluate(policy *lifecycle.Policy, images []lifecycle.Image) []previewRecord {
+	verdicts := lifecycle.Evaluate(policy, images, p.StartedAt).Verdicts
+	for _, v := range verdicts {
 		switch v.Outcome {
-		case lifecycle.Keep:
-			continue
+		case lifecycle.Expire:
+			p.Expiring++
 		case lifecycle.Transition:
 			p.Transitioning++
-		default:
-			p.Expiring++
 		}
+	}
+	results := make([]previewRecord, 0, p.Expiring+p.Transitioning)
+	for i, v := range verdicts {
+		if v.Outcome == lifecycle.Keep {
+			continue
+		}
+		image := &images[i]
 		results = append(results, previewRecord{
 			Digest: image.Digest.String(), Tags: image.Tags, PushedAt: image.PushedAt.UnixMilli(), Rule: v.Rule,
 			Transition: v.Outcome == lifecycle.Transition, Archived: image.Status == lifecycle.StatusArchived,
 		})
-		if len(results) == resultsPerPage {
-			if err := flush(savedPages - 1); err != nil {
-				return err
+	}
+	return results
+}
+
+// previewPages calls save with the pages of results, some at a time.
+func previewPages(results []previewRecord, save func([]previewPage) error) error {
+	for some := range slices.Chunk(results, savedPages*resultsPerPage) {
+		var pages []previewPage
+		for page := range slices.Chunk(some, resultsPerPage) {
+			data, err := json.Marshal(page)
+			if err != nil {
+				return fmt.Errorf("preview results: %w", err)
 			}
+			pages = append(pages, previewPage{page[0].Digest, data})
+		}
+		if err := save(pages); err != nil {
+			return err
 		}
 	}
-	return flush(0)
+	return nil
 }
 
 // dropPreview removes the last preview and its results.

@@ -289,7 +289,7 @@ func (r *Registry) DescribePullThroughCacheRules(_ context.Context, in *ecr.Desc
 			return err
 		}
 		last, c := "", b.Cursor()
-		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+		for k, _ := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
 			if len(out.PullThroughCacheRules) == p.size {
 				out.NextToken = p.next(last)
 				return nil

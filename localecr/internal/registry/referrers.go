@@ -38,7 +38,7 @@ func (r *Registry) ListImageReferrers(_ context.Context, in *ecr.ListImageReferr
 	err = r.view(in.RepositoryName, func(repo *repository) error {
 		prefix := pairKey(*in.SubjectId.ImageDigest, "")
 		c := repo.referrers().Cursor()
-		for k := seekAfter(c, string(prefix)+p.after); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		for k, _ := seekAfter(c, string(prefix)+p.after); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
 			rec, err := repo.image(string(k[len(prefix):]))
 			if err != nil {
 				return err

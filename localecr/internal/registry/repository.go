@@ -240,7 +240,7 @@ func (r *Registry) DescribeRepositories(_ context.Context, in *ecr.DescribeRepos
 		}
 		c := b.Bucket(bucketRepositories).Cursor()
 		last := ""
-		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+		for k, _ := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
 			if len(out.Repositories) == p.size {
 				out.NextToken = p.next(last)
 				return nil
@@ -261,16 +261,14 @@ func (r *Registry) DescribeRepositories(_ context.Context, in *ecr.DescribeRepos
 }
 
 // seekAfter moves the cursor to the first key behind after, "" for the first of all.
-func seekAfter(c *bolt.Cursor, after string) []byte {
+func seekAfter(c *bolt.Cursor, after string) (key, value []byte) {
 	if after == "" {
-		k, _ := c.First()
-		return k
+		return c.First()
 	}
-	k, _ := c.Seek([]byte(after))
-	if string(k) == after {
-		k, _ = c.Next()
+	if key, value = c.Seek([]byte(after)); string(key) == after {
+		return c.Next()
 	}
-	return k
+	return key, value
 }
 
 // DeleteRepository removes a repository, with its images only if Force is set. Errors:

@@ -341,10 +341,15 @@ func getJSON(b *bolt.Bucket, key []byte, v any) (bool, error) {
 	if data == nil {
 		return false, nil
 	}
+	return true, parseJSON(key, data, v)
+}
+
+// parseJSON reads the record of a key.
+func parseJSON(key, data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
-		return false, fmt.Errorf("record %s: %w", key, err)
+		return fmt.Errorf("record %s: %w", key, err)
 	}
-	return true, nil
+	return nil
 }
 
 func putJSON(b *bolt.Bucket, key []byte, v any) error {

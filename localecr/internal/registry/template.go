@@ -238,7 +238,7 @@ func (r *Registry) DescribeRepositoryCreationTemplates(_ context.Context, in *ec
 			return err
 		}
 		last, c := "", b.Cursor()
-		for k := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
+		for k, _ := seekAfter(c, p.after); k != nil; k, _ = c.Next() {
 			if len(wanted) > 0 && !wanted[string(k)] {
 				continue
 			}
