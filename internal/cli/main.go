@@ -61,14 +61,16 @@ type App struct {
 	opening sync.Mutex
 	opened  *ref.Opener // nil until the first endpoint is opened
 
-	running   context.Context // the command; nil is not Main
-	noHelp    error           // why --help has nothing to show
-	input     io.Reader       // Stdin, whose reads end with the context
-	result    []byte          // JSON that is written when the command ends
-	streamed  bool            // stdout has the bytes of a file, to which no JSON may be added
-	written   map[string]bool // HOST/NAME of the repositories that the command writes to
-	listening sync.Map        // addresses on this machine where something listens
-	elsewhere sync.Map        // hosts whose API calls go to another registry, with a note on it
+	running context.Context // the command; nil is not Main
+	noHelp  error           // why --help has nothing to show
+	input   io.Reader       // Stdin, whose reads end with the context
+	result  []byte          // JSON that is written when the command ends
+	// resultBegun reports whether a JSON object was written to stdout but for the brace that ends it.
+	resultBegun bool
+	streamed    bool            // stdout has the bytes of a file, to which no JSON may be added
+	written     map[string]bool // HOST/NAME of the repositories that the command writes to
+	listening   sync.Map        // addresses on this machine where something listens
+	elsewhere   sync.Map        // hosts whose API calls go to another registry, with a note on it
 }
 
 // Main runs the command with args (without the program's name) and returns its

@@ -18,6 +18,9 @@ const (
 	// planMemory is the soft limit of planning a mirror: what the plan of 100,000 tags needs, and little garbage.
 	planMemory = 176 << 20
 
+	// listMemory is the soft limit of listing a set: what 100,000 images need, and little garbage.
+	listMemory = 96 << 20
+
 	// localMemory is the soft limit of the local ECR. All but a lifecycle preview of tens of thousands of images needs
 	// less than half of it, which is why the heap may grow by localGrowth percent: a tenth of its CPU time is saved.
 	localMemory, localGrowth = 56 << 20, 200

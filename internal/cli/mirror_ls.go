@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -47,7 +51,9 @@ type listedSet struct {
 	Signed bool   `json:"signed"` // by whom is checked with keys only
 	media.Set
 	Bases  []digest.Digest `json:"bases,omitempty"`
-	Images []listedImage   `json:"images"`
+	Images []listedImage   `json:"images"` // last, and empty: writeSet adds each when it is written
+
+	sizes []int64 // of the contents of the images of Set
 }
 
 // listedImage is an image of it.
@@ -61,27 +67,83 @@ func (app *App) listSets(ctx context.Context, dirs, keys []string) error {
 	if err != nil {
 		return err
 	}
-	sets := []listedSet{}
+	defer app.limitMemoryTo(listMemory)()
+	var sets []listedSet
 	var failures []error
-	var text strings.Builder
 	for _, dir := range dirs {
 		s, err := listSet(ctx, dir, options)
 		if err != nil {
 			failures = append(failures, noSet(dir, namesSets, err))
 			continue
 		}
-		if len(sets) > 0 {
-			text.WriteString("\n")
-		}
 		sets = append(sets, s)
-		s.print(&text, app.columns())
 	}
 	if len(sets) > 0 {
-		if err := app.PrintResult(map[string]any{"sets": sets}, text.String()); err != nil {
+		if err := app.printSets(sets); err != nil {
 			return err
 		}
 	}
 	return partly(len(sets), failures)
+}
+
+// printSets prints the sets, which may have many images.
+func (app *App) printSets(sets []listedSet) error {
+	if app.Output == outputJSON {
+		return app.printLongResult(func(w io.Writer) error { return writeSets(w, sets) })
+	}
+	out := bufio.NewWriter(app.Stdout)
+	for i, s := range sets {
+		if i > 0 {
+			_ = out.WriteByte('\n') // Flush returns the first error
+		}
+		s.print(out, app.columns())
+	}
+	return out.Flush()
+}
+
+// writeSets writes the JSON object with the sets, without the brace that ends it.
+func writeSets(w io.Writer, sets []listedSet) error {
+	if _, err := io.WriteString(w, `{"sets":[`); err != nil {
+		return err
+	}
+	for i, s := range sets {
+		if i > 0 {
+			if _, err := io.WriteString(w, ","); err != nil {
+				return err
+			}
+		}
+		if err := s.write(w); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "]")
+	return err
+}
+
+// write writes the JSON form of a set, image by image.
+func (s listedSet) write(w io.Writer) error {
+	head, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	const end = "]}"
+	if _, err := w.Write(bytes.TrimSuffix(head, []byte(end))); err != nil {
+		return err
+	}
+	for i, image := range s.Set.Images {
+		data, err := json.Marshal(listedImage{image, s.sizes[i]})
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			data = append([]byte{','}, data...)
+		}
+		if _, err := w.Write(data); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(w, end)
+	return err
 }
 
 func listSet(ctx context.Context, dir string, options media.ReadOptions) (s listedSet, err error) {
@@ -100,22 +162,22 @@ func listSet(ctx context.Context, dir string, options media.ReadOptions) (s list
 		for _, m := range contents.Manifests {
 			size += m.Descriptor.Size
 		}
-		s.Images = append(s.Images, listedImage{image, size})
+		s.sizes = append(s.sizes, size)
 	}
 	return s, nil
 }
 
 // print writes the set for people.
-func (s listedSet) print(out *strings.Builder, columns int) {
+func (s listedSet) print(out io.Writer, columns int) {
 	fmt.Fprintf(out, "%s: set %s\n", printable(s.Path), s.ID)
 	fmt.Fprintf(out, "  %s, %s in %s", english.Plural(tagged(s.Set), "image", ""), blobs(s.Blobs, s.Size), english.Plural(max(1, len(s.Parts)), "part", ""))
 	if s.Parity != nil {
-		out.WriteString(", with parity")
+		fmt.Fprint(out, ", with parity")
 	}
 	if s.Signed {
-		out.WriteString(", signed")
+		fmt.Fprint(out, ", signed")
 	}
-	out.WriteString("\n")
+	fmt.Fprintln(out)
 	if len(s.Needs) > 0 {
 		bytes := int64(0)
 		seen := map[digest.Digest]bool{}
@@ -131,12 +193,12 @@ func (s listedSet) print(out *strings.Builder, columns int) {
 		fmt.Fprintf(out, "  from set %s\n", base)
 	}
 	t := &table{header: []string{"REPOSITORY", "TAGS", "SIZE", "DIGEST"}}
-	for _, image := range s.Images {
+	for i, image := range s.Set.Images {
 		tags := strings.Join(image.Tags, ", ")
 		if tags == "" && image.Subject != "" {
 			tags = "(" + image.ArtifactType + ")"
 		}
-		t.add(image.Repository, tags, showSize(image.ContentSize), showDigest(image.Digest, columns))
+		t.add(image.Repository, tags, showSize(s.sizes[i]), showDigest(image.Digest, columns))
 	}
-	_ = t.print(out, columns) // a strings.Builder takes everything
+	_ = t.print(out, columns) // the caller finds out when it flushes
 }

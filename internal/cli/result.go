@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"slices"
 )
 
 // PrintResult writes the result of a command to stdout: as text, or with --output json
@@ -19,6 +22,17 @@ func (app *App) PrintResult(result any, text string) error {
 		return err
 	}
 	return app.printJSON(data)
+}
+
+// printLongResult is PrintResult of an object that is too large to be held in memory: write writes it, without the brace that
+// ends it.
+func (app *App) printLongResult(write func(w io.Writer) error) error {
+	if err := app.flushResult(nil); err != nil {
+		return err
+	}
+	app.resultBegun = true
+	out := bufio.NewWriter(app.Stdout)
+	return errors.Join(write(out), out.Flush())
 }
 
 // printJSON keeps a JSON object as the result, and writes the one before it.
@@ -55,14 +69,21 @@ func (app *App) printAll(name string, results []any, only any) error {
 // flushResult writes the JSON result, with f as its member "error". Without a result
 // that member is all.
 func (app *App) flushResult(f *failure) error {
-	result := app.result
-	app.result = nil
+	result, begun := app.result, app.resultBegun
+	app.result, app.resultBegun = nil, false
+	if begun {
+		result = []byte{'}'}
+	}
 	if f != nil {
 		data, err := json.Marshal(f)
 		if err != nil {
 			return err
 		}
-		result = withMember(result, "error", data)
+		if begun {
+			result = slices.Concat([]byte(`,"error":`), data, result)
+		} else {
+			result = withMember(result, "error", data)
+		}
 	}
 	if result == nil {
 		return nil

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -31,14 +32,16 @@ func Read(path string, limit int64) ([]byte, error) {
 	if err := checkRegular(path, info); err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
+	// With room for all of it, a large file is not copied while it is read. What the system says of its size is a hint.
+	data := bytes.NewBuffer(make([]byte, 0, max(0, min(info.Size(), limit))+bytes.MinRead))
+	_, err = data.ReadFrom(io.LimitReader(file, limit+1))
+	if err == nil && int64(data.Len()) > limit {
 		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 // OpenFile is [os.Open], but does not wait for the writer of a named pipe: without one it

@@ -30,18 +30,18 @@ func (q *sequence) checkHeaders(in io.ReaderAt, size int64) error {
 	}
 }
 
-// checkTar is checkHeaders of a set in a directory, which has its description beside the tar.
-func checkTar(s Set, in io.ReaderAt) error {
+// checkTar is checkHeaders of a set in a directory, which has its description beside the tar. It returns where the blobs are.
+func checkTar(s Set, in io.ReaderAt) (*places, error) {
 	q := &sequence{Set: s, in: &recorder{r: io.NewSectionReader(in, 0, s.Size)}, headers: sha256.New()}
 	q.tar = tar.NewReader(q.in)
 	if err := q.layout(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := q.checkIndex(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := q.checkHeaders(in, s.Size); err != nil {
-		return fmt.Errorf("%s: %w", tarFile, err)
+		return nil, fmt.Errorf("%s: %w", tarFile, err)
 	}
-	return nil
+	return &q.places, nil
 }

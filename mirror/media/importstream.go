@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/transfer"
-	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -54,35 +53,28 @@ func OpenStream(ctx context.Context, in io.Reader, name, tempDir string, opts Re
 	if s.sequence, err = readSequence(in, spool, opts); err != nil {
 		return nil, err
 	}
-	size, err := s.readHead(ctx)
-	if err != nil {
+	if err := s.readHead(ctx); err != nil {
 		return nil, err
 	}
-	r := &Reader{Set: s.Set, dir: name, signed: s.signed, stream: s}
-	r.archive, err = archive.New(tarball{parts{{spool, 0, size}}, size}, name)
-	return r, err
+	return &Reader{Set: s.Set, dir: name, signed: s.signed, stream: s, archive: newBlobs(&s.places, spool, spool, name)}, nil
 }
 
-// readHead reads the head of the set into the temporary file, which becomes a tar of it, and returns its
-// size.
-func (s *stream) readHead(ctx context.Context) (int64, error) {
+// readHead reads the head of the set into the temporary file.
+func (s *stream) readHead(ctx context.Context) error {
 	for range s.Head {
 		d, more, err := s.blob()
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !more {
-			return 0, damaged("it ends early")
+			return damaged("it ends early")
 		}
 		if err := s.skip(ctx, d); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	s.in.copy = nil
-	if _, err := s.spool.Write(make([]byte, s.padding+2*block)); err != nil {
-		return 0, err
-	}
-	return s.spool.Seek(0, io.SeekCurrent)
+	return nil
 }
 
 // check returns why a blob cannot be read any more, nil if it may be in the temporary file.

@@ -16,7 +16,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -25,7 +24,7 @@ type Reader struct {
 	Set
 	dir     string
 	parts   parts
-	archive *archive.Archive
+	archive blobs
 	signed  bool
 	stream  *stream // nil if the set can be read at any offset
 	// rebuilder is nil unless Rebuild was called.
@@ -37,9 +36,9 @@ type Reader struct {
 
 // repositoryImages are the images of a set that are of one repository.
 type repositoryImages struct {
-	order     []Image
-	images    map[digest.Digest]Image
-	tags      map[string]digest.Digest
+	order     []*Image
+	images    map[digest.Digest]*Image
+	tags      map[string]*Image
 	referrers map[digest.Digest][]content.Descriptor // by what they refer to
 }
 
@@ -47,16 +46,17 @@ type repositoryImages struct {
 func (r *Reader) imagesOf(repository string) *repositoryImages {
 	r.group.Do(func() {
 		r.groups = map[string]*repositoryImages{}
-		for _, image := range r.Images {
+		for i := range r.Images {
+			image := &r.Images[i]
 			g := r.groups[image.Repository]
 			if g == nil {
-				g = &repositoryImages{images: map[digest.Digest]Image{}, tags: map[string]digest.Digest{}, referrers: map[digest.Digest][]content.Descriptor{}}
+				g = &repositoryImages{images: map[digest.Digest]*Image{}, tags: map[string]*Image{}, referrers: map[digest.Digest][]content.Descriptor{}}
 				r.groups[image.Repository] = g
 			}
 			g.order = append(g.order, image)
 			g.images[image.Digest] = image
 			for _, tag := range image.Tags {
-				g.tags[tag] = image.Digest
+				g.tags[tag] = image
 			}
 			if image.Subject != "" {
 				g.referrers[image.Subject] = append(g.referrers[image.Subject], image.descriptor())
@@ -88,13 +88,12 @@ func Open(path string, opts ReadOptions) (*Reader, error) {
 		_ = r.parts.Close() // the first error counts
 		return nil, err
 	}
-	if err := checkTar(s, r.parts); err != nil {
+	at, err := checkTar(s, r.parts)
+	if err != nil {
 		_ = r.parts.Close() // the first error counts
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if r.archive, err = archive.New(tarball{r.parts, r.Size}, filepath.Join(path, tarFile)); err != nil {
-		return nil, err // it has closed the parts
-	}
+	r.archive = newBlobs(at, r.parts, r.parts, filepath.Join(path, tarFile))
 	return r, nil
 }
 
@@ -127,9 +126,7 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 		return fail(err)
 	}
 	r := &Reader{Set: q.Set, dir: path, signed: q.signed, parts: parts{{f, 0, info.Size()}}}
-	if r.archive, err = archive.New(tarball{r.parts, info.Size()}, path); err != nil {
-		return nil, err // it has closed the file
-	}
+	r.archive = newBlobs(&q.places, r.parts, r.parts, path)
 	return r, nil
 }
 
@@ -160,15 +157,6 @@ func (r *Reader) openParts() error {
 	}
 	return errors.Join(errs...)
 }
-
-// tarball is the tar across the parts.
-type tarball struct {
-	parts
-	size int64
-}
-
-// Size is how many bytes there are.
-func (t tarball) Size() int64 { return t.size }
 
 // Close closes the set.
 func (r *Reader) Close() error {
@@ -206,7 +194,7 @@ func (r *Reader) Repository(repository string) (content.Source, error) {
 // view is one repository of a set.
 type view struct {
 	*repositoryImages
-	archive   *archive.Archive
+	archive   blobs
 	rebuilder *rebuilder
 	stream    *stream
 	needs     []RequiredBlob // sorted by digest
@@ -226,12 +214,11 @@ func (v *view) String() string { return v.name }
 
 // Resolve returns the manifest of a tag or a digest.
 func (v *view) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
-	d, ok := v.tags[reference]
-	if !ok {
-		d = digest.Digest(reference)
+	image := v.tags[reference]
+	if image == nil {
+		image = v.images[digest.Digest(reference)]
 	}
-	image, ok := v.images[d]
-	if !ok {
+	if image == nil {
 		return content.Manifest{}, &content.ImageNotFoundError{Place: v.name, Image: reference}
 	}
 	manifests, err := v.Manifests(ctx, []content.Descriptor{image.descriptor()})

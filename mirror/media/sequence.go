@@ -26,8 +26,9 @@ type sequence struct {
 	tar     *tar.Reader
 	next    *tar.Header // that was read already
 	headers hash.Hash
-	index   []byte
-	padding int // bytes behind the content that is read now
+	index   indexSum
+	places  places // of the blobs that were met
+	padding int    // bytes behind the content that is read now
 	blobs   int
 	size    int64 // of all but the description
 	beside  int64 // size of the description
@@ -102,15 +103,16 @@ func (q *sequence) layout() error {
 		err = errors.New("its oci-layout is of another version")
 	}
 	if err == nil {
-		q.index, err = q.file(ocispec.ImageIndexFile, maxSet)
+		q.index, err = q.readIndex()
 	}
 	return err
 }
 
 // checkIndex compares index.json with the description.
 func (q *sequence) checkIndex() error {
-	index, err := indexOf(q.Images, len(q.Deltas))
-	if err == nil && !bytes.Equal(index, q.index) {
+	sum := newIndexSum()
+	err := writeIndex(&sum, q.Images, len(q.Deltas))
+	if err == nil && !sum.equal(q.index) {
 		err = fmt.Errorf("%s: %w: it does not have the images of the set", ocispec.ImageIndexFile, content.ErrIntegrity)
 	}
 	return err
@@ -167,16 +169,37 @@ func damaged(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{content.ErrIntegrity}, args...)...)
 }
 
+// open returns the size of the next file, which is to have this name.
+func (q *sequence) open(name string, limit int64) (int64, error) {
+	h, err := q.header()
+	if err != nil {
+		return 0, err
+	}
+	if h == nil || h.Name != name || h.Size > limit {
+		return 0, damaged("%s is not where it should be", name)
+	}
+	return h.Size, nil
+}
+
+// readIndex reads index.json. Of many images it is too large to be kept, and what it has to be follows from the description.
+func (q *sequence) readIndex() (indexSum, error) {
+	sum := newIndexSum()
+	if _, err := q.open(ocispec.ImageIndexFile, maxSet); err != nil {
+		return sum, err
+	}
+	if _, err := io.Copy(&sum, q.tar); err != nil {
+		return sum, damaged("%s: %w", ocispec.ImageIndexFile, err)
+	}
+	return sum, nil
+}
+
 // file reads a file of the description.
 func (q *sequence) file(name string, limit int64) ([]byte, error) {
-	h, err := q.header()
+	size, err := q.open(name, limit)
 	if err != nil {
 		return nil, err
 	}
-	if h == nil || h.Name != name || h.Size > limit {
-		return nil, damaged("%s is not where it should be", name)
-	}
-	data := make([]byte, 0, min(h.Size, pieceSize))
+	data := make([]byte, 0, min(size+bytes.MinRead, 32*pieceSize))
 	buffer := bytes.NewBuffer(data)
 	if _, err := io.Copy(buffer, q.tar); err != nil {
 		return nil, damaged("%s: %w", name, err)
@@ -200,6 +223,7 @@ func (q *sequence) blob() (content.Descriptor, bool, error) {
 		return content.Descriptor{}, false, damaged("there is a file %q", h.Name)
 	}
 	q.blobs++
+	q.places.add(d, extent{q.size + q.beside - int64(q.padding) - h.Size, h.Size})
 	return content.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: h.Size}, true, nil
 }
 
@@ -211,7 +235,9 @@ func (q *sequence) end() error {
 	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
-	q.headers.Write(q.index)
+	if err := writeIndex(q.headers, q.Images, len(q.Deltas)); err != nil { // it is equal to that of the tar
+		return err
+	}
 	if id := digest.NewDigest(digest.SHA256, q.headers); id != q.ID || q.blobs != q.Blobs || q.size != q.Size {
 		return damaged("its files are not those of the set")
 	}

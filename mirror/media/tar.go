@@ -5,12 +5,9 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -19,9 +16,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
-
-// annotationDeltas is the annotation of index.json with the number of layers that have a delta instead.
-const annotationDeltas = "dev.ecrkit.set.deltas"
 
 // block is the unit of a tar, in bytes: headers and contents are padded to it.
 const block = 512
@@ -272,30 +266,4 @@ func headerOf(name string, size int64) ([]byte, error) {
 	var out bytes.Buffer
 	err := tar.NewWriter(&out).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: name, Size: size, Mode: 0o644})
 	return out.Bytes(), err
-}
-
-// indexOf makes index.json: an entry for each tag, by the whole name, and one for what has none.
-func indexOf(images []Image, deltas int) ([]byte, error) {
-	entries := []content.Descriptor{}
-	untagged := map[digest.Digest]bool{}
-	for _, image := range images {
-		if len(image.Tags) == 0 && !untagged[image.Digest] {
-			untagged[image.Digest] = true
-			entries = append(entries, image.descriptor())
-		}
-		for _, tag := range image.Tags {
-			d := image.descriptor()
-			d.Annotations = map[string]string{ocispec.AnnotationRefName: image.Repository + ":" + tag}
-			entries = append(entries, d)
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b content.Descriptor) int {
-		return strings.Compare(a.Annotations[ocispec.AnnotationRefName]+string(a.Digest), b.Annotations[ocispec.AnnotationRefName]+string(b.Digest))
-	})
-	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: entries}
-	index.SchemaVersion = 2
-	if deltas > 0 { // so that who opens the layout with another tool sees why layers are missing
-		index.Annotations = map[string]string{annotationDeltas: strconv.Itoa(deltas)}
-	}
-	return json.Marshal(index)
 }

@@ -1,0 +1,143 @@
+package media
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"hash"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
+)
+
+// annotationDeltas is the annotation of index.json with the number of layers that have a delta instead.
+const annotationDeltas = "dev.ecrkit.set.deltas"
+
+// indexEntry is an entry of index.json: an image under one of its tags, or without one.
+type indexEntry struct {
+	image int32 // of the images
+	tag   int32 // of its tags; -1 if it has none
+}
+
+// entryName is the name of an entry, "" if it has none.
+func (e indexEntry) name(images []Image) string {
+	if e.tag < 0 {
+		return ""
+	}
+	return images[e.image].Repository + ":" + images[e.image].Tags[e.tag]
+}
+
+// pieces are the name and the digest of an entry, which it is sorted by, not joined.
+func (e indexEntry) pieces(images []Image) [4]string {
+	image := &images[e.image]
+	if e.tag < 0 {
+		return [4]string{3: string(image.Digest)}
+	}
+	return [4]string{image.Repository, ":", image.Tags[e.tag], string(image.Digest)}
+}
+
+// compareJoined compares two texts that are in pieces.
+func compareJoined(a, b [4]string) int {
+	i, k := 0, 0
+	for {
+		for i < len(a) && a[i] == "" {
+			i++
+		}
+		for k < len(b) && b[k] == "" {
+			k++
+		}
+		if i == len(a) || k == len(b) {
+			return ended(k == len(b)) - ended(i == len(a))
+		}
+		n := min(len(a[i]), len(b[k]))
+		if c := strings.Compare(a[i][:n], b[k][:n]); c != 0 {
+			return c
+		}
+		a[i], b[k] = a[i][n:], b[k][n:]
+	}
+}
+
+// ended is 1 for true.
+func ended(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// writeIndex writes index.json: an entry for each tag, by the whole name, and one for what has none. Not more than an entry is
+// held in memory.
+func writeIndex(w io.Writer, images []Image, deltas int) error {
+	entries := make([]indexEntry, 0, len(images))
+	untagged := map[digest.Digest]bool{}
+	for i, image := range images {
+		if len(image.Tags) == 0 && !untagged[image.Digest] {
+			untagged[image.Digest] = true
+			entries = append(entries, indexEntry{int32(i), -1})
+		}
+		for k := range image.Tags {
+			entries = append(entries, indexEntry{int32(i), int32(k)})
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b indexEntry) int { return compareJoined(a.pieces(images), b.pieces(images)) })
+	index := ocispec.Index{MediaType: ocispec.MediaTypeImageIndex, Manifests: []content.Descriptor{}}
+	index.SchemaVersion = 2
+	if deltas > 0 { // so that who opens the layout with another tool sees why layers are missing
+		index.Annotations = map[string]string{annotationDeltas: strconv.Itoa(deltas)}
+	}
+	frame, err := json.Marshal(index)
+	if err != nil {
+		return err
+	}
+	const empty = `"manifests":[`
+	at := bytes.Index(frame, []byte(empty+"]")) + len(empty)
+	out := bufio.NewWriterSize(w, 64<<10)
+	_, _ = out.Write(frame[:at]) // Flush returns the first error
+	for i, e := range entries {
+		d := images[e.image].descriptor()
+		if name := e.name(images); name != "" {
+			d.Annotations = map[string]string{ocispec.AnnotationRefName: name}
+		}
+		data, err := json.Marshal(d)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			_ = out.WriteByte(',')
+		}
+		_, _ = out.Write(data)
+	}
+	_, _ = out.Write(frame[at:])
+	return out.Flush()
+}
+
+// indexOf is what [writeIndex] writes.
+func indexOf(images []Image, deltas int) ([]byte, error) {
+	var out bytes.Buffer
+	err := writeIndex(&out, images, deltas)
+	return out.Bytes(), err
+}
+
+// indexSum compares contents of index.json without keeping them.
+type indexSum struct {
+	hash hash.Hash
+	size int64
+}
+
+func newIndexSum() indexSum { return indexSum{hash: sha256.New()} }
+
+func (s *indexSum) Write(p []byte) (int, error) {
+	s.size += int64(len(p))
+	return s.hash.Write(p)
+}
+
+func (s *indexSum) equal(other indexSum) bool {
+	return s.size == other.size && bytes.Equal(s.hash.Sum(nil), other.hash.Sum(nil))
+}
