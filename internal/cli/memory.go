@@ -18,6 +18,9 @@ const (
 	// planMemory is the soft limit of planning a mirror: what the plan of 100,000 tags needs, and little garbage.
 	planMemory = 176 << 20
 
+	// exportMemory is the soft limit of an export: what 100,000 images need, and little garbage.
+	exportMemory = 144 << 20
+
 	// listMemory is the soft limit of listing a set: what 100,000 images need, and little garbage.
 	listMemory = 96 << 20
 

@@ -177,7 +177,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
-	defer app.limitMemory()()
+	defer app.limitMemoryTo(exportMemory)()
 	progress, err := app.newProgress()
 	if err != nil {
 		return err

@@ -64,8 +64,12 @@ func (c *checker) see(p []byte) error {
 		case c.at < m.first():
 			n = min(int64(len(p)), m.first()-c.at)
 			inside := c.at - m.at
-			if !bytes.Equal(p[:n], m.header[inside:inside+n]) {
-				return fmt.Errorf("the header of %s was changed while it was written", m.name)
+			head, err := m.head()
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(p[:n], head[inside:inside+n]) {
+				return fmt.Errorf("the header of %s was changed while it was written", m.name())
 			}
 		case c.at < m.first()+m.size:
 			if c.hash == nil {

@@ -53,6 +53,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
+	opts.Have = nil
 	defer e.close()
 	to := inDirectory(dir, e.plan, opts.PartSize)
 	s, err := existing(dir, e.plan, opts.PartSize)
@@ -91,6 +92,9 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	if e.sources, err = openSources(ctx, e.selected, o, manifestsOf(ctx, path)); err != nil {
 		return nil, err
 	}
+	for i := range e.selected { // what is not needed any more, and large: all images of a repository, with all that is known of each
+		e.selected[i].Listed, e.selected[i].Decisions = nil, nil
+	}
 	if e.collected, err = collect(ctx, e.selected, e.sources, opts); err != nil {
 		return nil, err
 	}
@@ -107,6 +111,7 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	if e.plan, err = e.collected.plan(opts.Have); err != nil {
 		return nil, err
 	}
+	e.opts.Have = nil // as large as the set, and in the plan now
 	if len(e.plan.images) == 0 {
 		return nil, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
 	}
@@ -126,6 +131,7 @@ func (e *exporter) write(ctx context.Context, to place, describe func(s Set) err
 	if err = e.deltas.write(ctx, w); err == nil {
 		err = w.fill(ctx, e.selected, e.sources, e.opts)
 	}
+	e.collected, e.selected, e.sources = nil, nil, nil // their manifests are written
 	if err == nil {
 		s, err = w.seal(ctx)
 	}

@@ -102,13 +102,16 @@ func (e *exporter) stream(ctx context.Context, out io.Writer) error {
 
 // writeMember writes a file of the tar; data is its content, nil for a large blob.
 func (e *exporter) writeMember(ctx context.Context, m *member, o *origin, data []byte, out io.Writer) error {
-	if _, err := out.Write(m.header); err != nil {
+	head, err := m.head()
+	if err != nil {
 		return err
 	}
-	var err error
+	if _, err := out.Write(head); err != nil {
+		return err
+	}
 	switch {
 	case o == nil:
-		_, err = out.Write(m.content)
+		_, err = out.Write(m.content())
 	case o.Size <= maxAhead:
 		_, err = out.Write(data)
 	default:
@@ -143,7 +146,7 @@ func (e *exporter) origins() map[*member]*origin {
 		origins[m] = &origin{Descriptor: content.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: m.size}}
 	}
 	for d, m := range e.collected.manifests {
-		origins[e.plan.blobs[d]].known = m.Content
+		origins[e.plan.blobs[d]].known = m
 	}
 	if e.deltas != nil {
 		for i, d := range e.deltas.deltas {

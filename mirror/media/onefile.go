@@ -32,17 +32,14 @@ func (p *plan) embed(ctx context.Context, sign func(ctx context.Context, set []b
 	if err != nil {
 		return err
 	}
-	members := []*member{{name: SetFile, content: data}, {name: sumsFile, content: s.sums(data)}}
+	members := []*member{newFile(SetFile, data), newFile(sumsFile, s.sums(data))}
 	if sign != nil {
 		signature, err := sign(ctx, data)
 		if err != nil {
 			return fmt.Errorf("the set is not signed, and not written: %w", err)
 		}
 		padding := signatureRoom - len(signature)%signatureRoom
-		members = append(members, &member{name: SignatureFile, content: append(bytes.Clone(signature), bytes.Repeat([]byte("\n"), padding)...)})
-	}
-	for _, m := range members {
-		m.size = int64(len(m.content))
+		members = append(members, newFile(SignatureFile, append(bytes.Clone(signature), bytes.Repeat([]byte("\n"), padding)...)))
 	}
 	p.members = slices.Insert(p.members, 2, members...)
 	return p.place()

@@ -16,7 +16,7 @@ import (
 // missing.
 func TestRoom(t *testing.T) {
 	t.Parallel()
-	p := &plan{members: []*member{{name: "a", size: 10 << 20, digest: "sha256:a"}, {name: "b", at: 10 << 20, size: 1 << 20, digest: "sha256:b"}}}
+	p := &plan{members: []*member{{size: 10 << 20, digest: "sha256:a"}, {at: 10 << 20, size: 1 << 20, digest: "sha256:b"}}}
 	w := &writer{plan: p, journal: &journal{}}
 	disk := func(n, total int64, err error) func(string) (int64, int64, error) {
 		return func(string) (int64, int64, error) { return n, total, err }
@@ -56,7 +56,7 @@ func TestOpenWriterFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	check(t, os.Mkdir(filepath.Join(dir, "images.tar.partial"), 0o700))
-	p := &plan{id: "sha256:a", size: 1024, members: []*member{{name: "a", size: 1}}}
+	p := &plan{id: "sha256:a", size: 1024, members: []*member{{size: 1}}}
 	if _, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0); err == nil {
 		t.Error("a directory was written as a part")
 	}

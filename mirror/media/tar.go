@@ -22,19 +22,53 @@ const block = 512
 
 // member is a file of the tar.
 type member struct {
-	name    string
-	header  []byte
-	at      int64         // where the header begins
-	size    int64         // of the content
-	content []byte        // of a file that is known before
-	digest  digest.Digest // of a blob
+	digest digest.Digest // of a blob; "" of another file
+	at     int64         // where the header begins
+	size   int64         // of the content
+	header int64         // size of the header, which is made when it is needed: a set may have some hundred thousand members
+	file   *file         // nil if it is a blob
 }
 
+// file is a file beside the blobs, whose content is known before.
+type file struct {
+	name    string
+	content []byte
+}
+
+// newFile returns a member that is no blob.
+func newFile(name string, content []byte) *member {
+	return &member{size: int64(len(content)), file: &file{name, content}}
+}
+
+// name is the name of the file in the tar.
+func (m *member) name() string {
+	if m.file != nil {
+		return m.file.name
+	}
+	return blobName(m.digest)
+}
+
+// content is what is known before, nil of a blob.
+func (m *member) content() []byte {
+	if m.file != nil {
+		return m.file.content
+	}
+	return nil
+}
+
+// head returns the header.
+func (m *member) head() ([]byte, error) { return headerOf(m.name(), m.size) }
+
 // contentDigest is the digest of the content.
-func (m *member) contentDigest() digest.Digest { return cmp.Or(m.digest, digest.FromBytes(m.content)) }
+func (m *member) contentDigest() digest.Digest {
+	if m.file != nil {
+		return digest.FromBytes(m.file.content)
+	}
+	return m.digest
+}
 
 // first is where the content begins.
-func (m *member) first() int64 { return m.at + int64(len(m.header)) }
+func (m *member) first() int64 { return m.at + m.header }
 
 // end is where the next member begins.
 func (m *member) end() int64 { return m.first() + (m.size+block-1)/block*block }
@@ -58,7 +92,7 @@ const smallBlob = 64 << 10
 // collection is what goes into a set.
 type collection struct {
 	images    map[string]*Image // by repository and digest
-	manifests map[digest.Digest]content.Manifest
+	manifests map[digest.Digest][]byte
 	blobs     map[digest.Digest]content.Descriptor
 	users     map[digest.Digest]map[string]bool // names of the repositories that have a blob
 	from      map[digest.Digest]string          // repository of the source that has a blob
@@ -66,7 +100,7 @@ type collection struct {
 }
 
 func newCollection() *collection {
-	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest]content.Manifest{}, blobs: map[digest.Digest]content.Descriptor{},
+	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest][]byte{}, blobs: map[digest.Digest]content.Descriptor{},
 		users: map[digest.Digest]map[string]bool{}, from: map[digest.Digest]string{}}
 }
 
@@ -88,7 +122,7 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 		attached[m.Descriptor.Digest] = append(attached[m.Descriptor.Digest], m.Tag)
 	}
 	for _, m := range contents.Manifests {
-		c.manifests[m.Descriptor.Digest] = m
+		c.manifests[m.Descriptor.Digest] = m.Content
 		entry, subject, err := content.ReferrerOf(m)
 		if err != nil {
 			return fmt.Errorf("%s@%s: %w", repository, m.Descriptor.Digest, err)
@@ -164,35 +198,37 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 		return nil, err
 	}
 	p.members = []*member{
-		{name: ocispec.ImageLayoutFile, size: int64(len(layoutFile)), content: layoutFile},
-		{name: ocispec.ImageIndexFile, size: int64(len(index)), content: index},
+		newFile(ocispec.ImageLayoutFile, layoutFile),
+		newFile(ocispec.ImageIndexFile, index),
 	}
 	for _, blob := range c.ordered() {
-		m := &member{name: blobName(blob.Digest), size: blob.Size, digest: blob.Digest}
-		p.blobs[blob.Digest] = m
+		m := &member{size: blob.size, digest: blob.digest}
+		p.blobs[blob.digest] = m
 		p.members = append(p.members, m)
-		if blob.class != wholeBlob || blob.Size <= smallBlob {
+		if blob.class != wholeBlob || blob.size <= smallBlob {
 			p.head++
 		}
 	}
 	if err := p.place(); err != nil {
 		return nil, err
 	}
-	p.layout, p.id = p.size, p.identity(index)
-	return p, nil
+	p.layout = p.size
+	p.id, err = p.identity(index)
+	return p, err
 }
 
 // layoutFile is the content of oci-layout.
 var layoutFile = fmt.Appendf(nil, `{"imageLayoutVersion":%q}`, ocispec.ImageLayoutVersion)
 
 // place decides where each member is.
-func (p *plan) place() (err error) {
+func (p *plan) place() error {
 	p.size = 0
 	for _, m := range p.members {
-		m.at = p.size
-		if m.header, err = headerOf(m.name, m.size); err != nil {
+		head, err := m.head()
+		if err != nil {
 			return err
 		}
+		m.at, m.header = p.size, int64(len(head))
 		p.size = m.end()
 	}
 	p.size += 2 * block // the end of a tar
@@ -205,13 +241,17 @@ func (p *plan) set() Set {
 }
 
 // identity is the ID of the set: the digest of all headers and index.json.
-func (p *plan) identity(index []byte) digest.Digest {
+func (p *plan) identity(index []byte) (digest.Digest, error) {
 	hash := sha256.New()
 	for _, m := range p.members {
-		hash.Write(m.header)
+		head, err := m.head()
+		if err != nil {
+			return "", err
+		}
+		hash.Write(head)
 	}
 	hash.Write(index)
-	return digest.NewDigest(digest.SHA256, hash)
+	return digest.NewDigest(digest.SHA256, hash), nil
 }
 
 // The classes of blobs, in the order of a set: who reads one from a stream needs the manifests and deltas
@@ -224,34 +264,35 @@ const (
 
 // classified is a blob with its class.
 type classified struct {
-	content.Descriptor
-	class int
+	digest digest.Digest
+	size   int64
+	class  int
 }
 
 // ordered returns all blobs in their order: by class, then manifests and deltas by digest, and others by
 // size.
 func (c *collection) ordered() (all []classified) {
-	for _, m := range c.manifests {
-		all = append(all, classified{m.Descriptor, manifestBlob})
+	for d, m := range c.manifests {
+		all = append(all, classified{d, int64(len(m)), manifestBlob})
 	}
 	deltas := map[digest.Digest]bool{}
 	for _, d := range c.deltas {
 		if !deltas[d.Delta] {
 			deltas[d.Delta] = true
-			all = append(all, classified{d.descriptor(), deltaBlob})
+			all = append(all, classified{d.Delta, d.Bytes, deltaBlob})
 		}
 	}
 	for d, blob := range c.blobs {
 		if _, isManifest := c.manifests[d]; !isManifest && !deltas[d] {
-			all = append(all, classified{blob, wholeBlob})
+			all = append(all, classified{d, blob.Size, wholeBlob})
 		}
 	}
 	slices.SortFunc(all, func(a, b classified) int {
 		size := 0
 		if a.class == wholeBlob {
-			size = cmp.Compare(a.Size, b.Size)
+			size = cmp.Compare(a.size, b.size)
 		}
-		return cmp.Or(cmp.Compare(a.class, b.class), size, cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(cmp.Compare(a.class, b.class), size, cmp.Compare(a.digest, b.digest))
 	})
 	return all
 }

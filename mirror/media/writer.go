@@ -104,10 +104,14 @@ func (w *writer) open(ctx context.Context) (err error) {
 		first += size
 	}
 	for _, m := range w.plan.members {
-		if _, err := w.parts.WriteAt(m.header, m.at); err != nil {
+		head, err := m.head()
+		if err != nil {
 			return err
 		}
-		if _, err := w.parts.WriteAt(m.content, m.first()); err != nil {
+		if _, err := w.parts.WriteAt(head, m.at); err != nil {
+			return err
+		}
+		if _, err := w.parts.WriteAt(m.content(), m.first()); err != nil {
 			return err
 		}
 	}
