@@ -37,6 +37,9 @@ func (s *suite) testArchives(t *testing.T) {
 	t.Run("several images", func(t *testing.T) {
 		w.severalImages(t, s.kinds, w.Addr+"/"+theirs, w.Addr+"/archives/several")
 	})
+	t.Run("a set of a mirror", func(t *testing.T) {
+		w.mirrorSet(t, s.kinds, w.Addr+"/"+theirs, w.Addr+"/archives/several")
+	})
 }
 
 // readOCIArchives pushes the archives with an OCI layout that the peers make of the image pushed.
