@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+
+	"github.com/ecrkit/ecrkit/transfer/archive"
 )
 
 // checkHeaders reads the headers of the blobs and the padding behind them, and compares them with what an export writes. The
@@ -31,7 +33,7 @@ func (q *sequence) checkHeaders(in io.ReaderAt, size int64) error {
 }
 
 // checkTar is checkHeaders of a set in a directory, which has its description beside the tar. It returns where the blobs are.
-func checkTar(s Set, in io.ReaderAt) (*places, error) {
+func checkTar(s Set, in io.ReaderAt) (*archive.Blobs, error) {
 	q := &sequence{Set: s, in: &recorder{r: io.NewSectionReader(in, 0, s.Size)}, headers: sha256.New()}
 	q.tar = tar.NewReader(q.in)
 	if err := q.layout(); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -24,7 +25,7 @@ type Reader struct {
 	Set
 	dir     string
 	parts   parts
-	archive blobs
+	archive *archive.Archive
 	signed  bool
 	stream  *stream // nil if the set can be read at any offset
 	// rebuilder is nil unless Rebuild was called.
@@ -93,7 +94,7 @@ func Open(path string, opts ReadOptions) (*Reader, error) {
 		_ = r.parts.Close() // the first error counts
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	r.archive = newBlobs(at, r.parts, r.parts, filepath.Join(path, tarFile))
+	r.archive = at.Archive(r.parts, r.parts, filepath.Join(path, tarFile))
 	return r, nil
 }
 
@@ -126,7 +127,7 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 		return fail(err)
 	}
 	r := &Reader{Set: q.Set, dir: path, signed: q.signed, parts: parts{{f, 0, info.Size()}}}
-	r.archive = newBlobs(&q.places, r.parts, r.parts, path)
+	r.archive = q.places.Archive(r.parts, r.parts, path)
 	return r, nil
 }
 
@@ -194,7 +195,7 @@ func (r *Reader) Repository(repository string) (content.Source, error) {
 // view is one repository of a set.
 type view struct {
 	*repositoryImages
-	archive   blobs
+	archive   *archive.Archive
 	rebuilder *rebuilder
 	stream    *stream
 	needs     []RequiredBlob // sorted by digest

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -27,8 +28,8 @@ type sequence struct {
 	next    *tar.Header // that was read already
 	headers hash.Hash
 	index   indexSum
-	places  places // of the blobs that were met
-	padding int    // bytes behind the content that is read now
+	places  archive.Blobs // that were met
+	padding int           // bytes behind the content that is read now
 	blobs   int
 	size    int64 // of all but the description
 	beside  int64 // size of the description
@@ -223,7 +224,7 @@ func (q *sequence) blob() (content.Descriptor, bool, error) {
 		return content.Descriptor{}, false, damaged("there is a file %q", h.Name)
 	}
 	q.blobs++
-	q.places.add(d, extent{q.size + q.beside - int64(q.padding) - h.Size, h.Size})
+	q.places.Add(d, q.size+q.beside-int64(q.padding)-h.Size, h.Size)
 	return content.Descriptor{MediaType: "application/octet-stream", Digest: d, Size: h.Size}, true, nil
 }
 

@@ -1,4 +1,4 @@
-package media
+package archive
 
 import (
 	"encoding/hex"
@@ -9,23 +9,13 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// blobs are the blobs of a set that was read, as an OCI image layout without its index: what the images are, the set says.
-type blobs struct {
-	layout.Reader
-	files io.Closer // nil if the set could not be opened
-}
-
-func newBlobs(at *places, in io.ReaderAt, closer io.Closer, name string) blobs {
-	at.in = in
-	return blobs{layout.NewReader(at, "oci-archive:"+name), closer}
-}
-
-// places is where the blobs are in the tar, as the files of a layout. A set may have some hundred thousand, so their names
-// are kept in binary form.
-type places struct {
+// Blobs are the places of the blobs of a layout in a tar, for a caller that has read the headers itself. Digests are kept in
+// binary form: there may be some hundred thousand.
+type Blobs struct {
 	in     io.ReaderAt
 	sha256 map[[32]byte]extent
 	others map[digest.Digest]extent // by other algorithms
@@ -34,19 +24,19 @@ type places struct {
 // extent is a run of bytes.
 type extent struct{ first, size int64 }
 
-// add notes where a blob is.
-func (p *places) add(d digest.Digest, at extent) {
+// Add notes that a blob is size bytes from offset first on.
+func (b *Blobs) Add(d digest.Digest, first, size int64) {
 	if key, ok := binarySHA256(d); ok {
-		if p.sha256 == nil {
-			p.sha256 = map[[32]byte]extent{}
+		if b.sha256 == nil {
+			b.sha256 = map[[32]byte]extent{}
 		}
-		p.sha256[key] = at
+		b.sha256[key] = extent{first, size}
 		return
 	}
-	if p.others == nil {
-		p.others = map[digest.Digest]extent{}
+	if b.others == nil {
+		b.others = map[digest.Digest]extent{}
 	}
-	p.others[d] = at
+	b.others[d] = extent{first, size}
 }
 
 // binarySHA256 returns the bytes of a SHA-256 digest.
@@ -58,20 +48,27 @@ func binarySHA256(d digest.Digest) (key [32]byte, ok bool) {
 	return key, err == nil
 }
 
+// Archive returns the archive with the blobs in a tar, but without its index: images are found by their descriptors only. Messages
+// call it oci-archive:name. Closing the archive closes c.
+func (b *Blobs) Archive(tar io.ReaderAt, c io.Closer, name string) *Archive {
+	b.in = tar
+	return &Archive{layout.NewReader(b, "oci-archive:"+name), &tarball.Image{ReaderAt: tar, Closer: c}}
+}
+
 // Open implements [fs.FS].
-func (p *places) Open(name string) (fs.File, error) {
+func (b *Blobs) Open(name string) (fs.File, error) {
 	d := digest.NewDigestFromEncoded(digest.Algorithm(path.Base(path.Dir(name))), path.Base(name))
 	var at extent
 	var found bool
 	if key, ok := binarySHA256(d); ok {
-		at, found = p.sha256[key]
+		at, found = b.sha256[key]
 	} else {
-		at, found = p.others[d]
+		at, found = b.others[d]
 	}
-	if !found || blobName(d) != name {
+	if !found || layout.BlobPath(d) != name {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return blobFile{io.NewSectionReader(p.in, at.first, at.size), path.Base(name)}, nil
+	return blobFile{io.NewSectionReader(b.in, at.first, at.size), path.Base(name)}, nil
 }
 
 // blobFile is an open blob and its own [fs.FileInfo].
@@ -93,11 +90,3 @@ func (blobFile) ModTime() time.Time { return time.Time{} }
 func (blobFile) IsDir() bool { return false }
 
 func (blobFile) Sys() any { return nil }
-
-// Close closes the set's files.
-func (b blobs) Close() error {
-	if b.files == nil {
-		return nil
-	}
-	return b.files.Close()
-}
