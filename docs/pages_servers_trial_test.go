@@ -95,13 +95,13 @@ ecrkit public-key alias/release >release.pub
 		files: map[string]string{"mirror.yaml": "at_least: 1", "referrers.yaml": "application/vnd.cncf.notary.signature", "repositories.yaml": "inherit: source", "prune.yaml": "untagged: true"},
 		with: map[string]string{
 			"123456789012.dkr.ecr.eu-west-1.amazonaws.com/mirror]": "HOST/mirror]",
-			"HOST/PREFIX":                   "HOST/prefix",
-			"--to usb/ --have":              `--to "usb$((n = ${n:-0} + 1))/" --have`, // a set is written into an empty directory
-			"january/ week1/ week2/":        "usb/ usb1/",
-			"used.json":                     "used",
-			"ecrkit mirror report *.json\n": "for i in 3 4 5 6 7 8; do ecrkit mirror apply mirror.yaml --shard $i/8 --output json > $i.json; done\necrkit mirror report *.json\n",
-			"ghcr.io/team/":                 "HOST/team/",
-			"registry.example.com/":         "HOST/",
+			"HOST/PREFIX":                         "HOST/prefix",
+			"--to usb/ --have":                    `--to "usb$((n = ${n:-0} + 1))/" --have`, // a set is written into an empty directory
+			"january/ week1/ week2/":              "usb/ usb1/",
+			"used.json":                           "used",
+			"ecrkit mirror report shard-*.json\n": "for i in 3 4 5 6 7 8; do ecrkit mirror apply mirror.yaml --shard $i/8 --output json > shard-$i.json; done\necrkit mirror report shard-*.json\n",
+			"ghcr.io/team/":                       "HOST/team/",
+			"registry.example.com/":               "HOST/",
 		},
 		want: []string{"kubectl apply"},
 	},

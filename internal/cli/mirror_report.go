@@ -12,9 +12,9 @@ import (
 
 const mirrorReportHelp = `Merge the reports of the shards of a mirror into one, and check that nothing is missing.
 
-  ecrkit mirror apply mirror.yaml --shard 1/2 --output json > 1.json     on one machine
-  ecrkit mirror apply mirror.yaml --shard 2/2 --output json > 2.json     on another one
-  ecrkit mirror report 1.json 2.json
+  ecrkit mirror apply mirror.yaml --shard 1/2 --output json > shard-1.json   on one machine
+  ecrkit mirror apply mirror.yaml --shard 2/2 --output json > shard-2.json   on another one
+  ecrkit mirror report shard-1.json shard-2.json
 
 FILE is what ecrkit mirror apply --output json wrote with --shard, or a log that has it, - is stdin.
 A shard that was run again may have several reports: the last one says what failed.
