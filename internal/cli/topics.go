@@ -67,8 +67,8 @@ const environmentHelp = `ecrkit reads these environment variables:
                          are the files that it writes
 
 AWS credentials and endpoints are found as the AWS SDK for Go finds them, with
-AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_ECR, AWS_CA_BUNDLE and the other variables of the AWS
-SDKs. The region is that of the registry. Proxies are set with HTTPS_PROXY, HTTP_PROXY and
+AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL_ECR, AWS_CA_BUNDLE and the other variables of
+the AWS SDKs. The region is that of the registry. Proxies are set with HTTPS_PROXY, HTTP_PROXY and
 NO_PROXY.`
 
 // addHelpCommand adds the command help, which knows when there is no such topic.
