@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	trimInterval = 32       // calls of trim between two looks: the kernel maps 16 pages for one that is read
+	trimInterval = 8        // calls of trim between two looks: the kernel maps 16 pages for one that is read
 	mostResident = 36 << 20 // bytes of files, the program itself too
 	leastTrimmed = 16 << 20 // bytes of a database
 )
