@@ -26,7 +26,7 @@ type indexEntry struct {
 	tag   int32 // of its tags; -1 if it has none
 }
 
-// entryName is the name of an entry, "" if it has none.
+// name is the name of an entry, "" if it has none.
 func (e indexEntry) name(images []Image) string {
 	if e.tag < 0 {
 		return ""

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -68,25 +67,5 @@ func (b *Blobs) Open(name string) (fs.File, error) {
 	if !found || layout.BlobPath(d) != name {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return blobFile{io.NewSectionReader(b.in, at.first, at.size), path.Base(name)}, nil
+	return tarball.NewFile(io.NewSectionReader(b.in, at.first, at.size), name), nil
 }
-
-// blobFile is an open blob and its own [fs.FileInfo].
-type blobFile struct {
-	*io.SectionReader
-	name string
-}
-
-func (blobFile) Close() error { return nil }
-
-func (f blobFile) Stat() (fs.FileInfo, error) { return f, nil }
-
-func (f blobFile) Name() string { return f.name }
-
-func (blobFile) Mode() fs.FileMode { return 0o444 }
-
-func (blobFile) ModTime() time.Time { return time.Time{} }
-
-func (blobFile) IsDir() bool { return false }
-
-func (blobFile) Sys() any { return nil }

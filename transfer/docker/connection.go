@@ -67,22 +67,26 @@ func (e *silentError) Unwrap() error { return e.err }
 // watched returns a transport that ends requests to a daemon that is silent, and bounds its answers.
 func watched(next http.RoundTripper) http.RoundTripper {
 	return calls.Sender(func(r *http.Request) (*http.Response, error) {
-		patience, most := briefly, int64(maxAnswer)
+		patience, kept := briefly, true
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/images/get"):
-			patience, most = saving, 0
+			patience, kept = saving, false
 		case strings.HasSuffix(r.URL.Path, "/images/load"):
-			patience, most = loading, 0
+			patience, kept = loading, false
 		}
 		response, err := calls.Watched(next.RoundTrip, func() retry.Policy { return patience })(r)
 		if err != nil {
 			return nil, silence(err)
 		}
-		response.Body = &answerBody{response.Body, most, most}
+		response.Body = answerBody{response.Body}
+		if kept {
+			response.Body = calls.LimitBody(response.Body, maxAnswer, fmt.Errorf("the answer of the docker daemon is longer than %d bytes", maxAnswer))
+		}
 		return response, nil
 	})
 }
 
+// silence returns err, as a [silentError] if the daemon was silent.
 func silence(err error) error {
 	if calls.IsStall(err) {
 		return &silentError{err}
@@ -90,19 +94,10 @@ func silence(err error) error {
 	return err
 }
 
-// answerBody is the body of an answer of at most so many bytes, if that is not 0.
-type answerBody struct {
-	io.ReadCloser
-	most, left int64
-}
+// answerBody is the body of an answer, which may stop in the middle.
+type answerBody struct{ io.ReadCloser }
 
-func (b *answerBody) Read(p []byte) (int, error) {
+func (b answerBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if b.left -= int64(n); b.most > 0 && b.left < 0 {
-		return 0, fmt.Errorf("the answer of the docker daemon is longer than %d bytes", b.most)
-	}
-	if err != nil {
-		err = silence(err)
-	}
-	return n, err
+	return n, silence(err)
 }

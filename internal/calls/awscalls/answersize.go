@@ -3,12 +3,12 @@ package awscalls
 import (
 	"context"
 	"fmt"
-	"io"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 )
 
@@ -46,26 +46,8 @@ func LimitAnswers(stack *middleware.Stack) error {
 				of = request.URL.Host
 			}
 			limit := answerLimit(service, op)
-			response.Body = &limitedBody{ReadCloser: response.Body, of: of, limit: limit, left: limit}
+			response.Body = calls.LimitBody(response.Body, limit, retry.As(retry.Final, fmt.Errorf("the answer of %s is larger than %d MiB", of, limit>>20)))
 		}
 		return out, metadata, err
 	}), middleware.After)
-}
-
-// limitedBody fails at the byte after the last that is allowed.
-type limitedBody struct {
-	io.ReadCloser
-	of          string
-	limit, left int64
-}
-
-func (b *limitedBody) Read(p []byte) (n int, err error) {
-	if b.left >= 0 {
-		n, err = b.ReadCloser.Read(p[:min(int64(len(p)), b.left+1)])
-		b.left -= int64(n)
-	}
-	if b.left < 0 {
-		return 0, retry.As(retry.Final, fmt.Errorf("the answer of %s is larger than %d MiB", b.of, b.limit>>20))
-	}
-	return n, err
 }

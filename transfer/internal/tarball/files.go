@@ -156,7 +156,7 @@ func (t Files) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return File{tempfile.NewSection(section), path.Base(name)}, nil
+	return NewFile(section, name), nil
 }
 
 // ReadDir implements [fs.ReadDirFS] with the files of a directory, and links to files;
@@ -169,7 +169,7 @@ func (t Files) ReadDir(name string) ([]fs.DirEntry, error) {
 			continue
 		}
 		if section, err := t.Lookup(file); err == nil { // else a link to nothing
-			entries = append(entries, fs.FileInfoToDirEntry(File{tempfile.NewSection(section), path.Base(file)}))
+			entries = append(entries, fs.FileInfoToDirEntry(NewFile(section, file)))
 		}
 	}
 	if entries == nil {
@@ -183,6 +183,11 @@ func (t Files) ReadDir(name string) ([]fs.DirEntry, error) {
 type File struct {
 	tempfile.Section
 	name string
+}
+
+// NewFile returns the open file with these bytes, by its path in the tar.
+func NewFile(section *io.SectionReader, name string) File {
+	return File{tempfile.NewSection(section), path.Base(name)}
 }
 
 func (f File) Stat() (fs.FileInfo, error) { return f, nil }
