@@ -65,8 +65,11 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 	var response *smithyhttp.ResponseError
 	metadata := c.plan.Source.base == KindIMDS && strings.HasPrefix(operation(err, ":"), "ec2imds:")
 	switch {
-	case err == nil:
+	case err == nil && credentials.HasKeys():
 		return credentials, nil
+	case err == nil: // the SDK takes an answer that lacks some of what was asked for
+		err = fmt.Errorf("%w: the answer with the credentials has no %s", ErrNoCredentials, missingKey(credentials))
+		credentials = aws.Credentials{}
 	case errors.Is(context.Cause(ctx), errUnanswered):
 		err = &metadataError{err: err}
 	case caller.Err() != nil: // the caller has ended it
@@ -82,6 +85,14 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 		err = &halfPairError{*half, err}
 	}
 	return credentials, c.plan.explain(err)
+}
+
+// missingKey names the half of a key pair that is not there.
+func missingKey(credentials aws.Credentials) string {
+	if credentials.AccessKeyID == "" {
+		return "access key ID"
+	}
+	return "secret access key"
 }
 
 // errUnanswered ends the wait for the instance metadata service.
