@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,8 @@ const (
 type answer struct {
 	http.ResponseWriter
 	patience time.Duration
-	begin    func() // is called when the answer begins; nil is nothing
+	draining *atomic.Bool // whether the client is to send no other request over its connection
+	begin    func()       // is called when the answer begins; nil is nothing
 	status   int
 	reason   string // of an answer that is a failure
 	bytes    int64
@@ -39,6 +41,9 @@ func (a *answer) WriteHeader(status int) {
 
 // began notes that the answer begins.
 func (a *answer) began(status int) {
+	if a.draining.Load() {
+		a.Header().Set("Connection", "close")
+	}
 	if a.status = status; a.begin != nil {
 		a.begin()
 	}

@@ -62,6 +62,10 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 		if repo.grants.manifest(m.Descriptor.Digest, why) {
 			return nil, nil
 		}
+		if !h.running.begin() {
+			return nil, ending()
+		}
+		defer h.running.end()
 		ctx, cancel := context.WithTimeout(h.life, verifyTime)
 		defer cancel()
 		ctx, wait, done := h.watched(ctx, repo.host, kindManifests, true)
@@ -96,6 +100,9 @@ func (h *Handler) refuse(ctx context.Context, name string, err error) error {
 	}
 	if f := (*failure)(nil); errors.As(err, &f) {
 		return f
+	}
+	if h.life.Err() != nil { // whatever became of the verification
+		return ending()
 	}
 	f := &failure{status: http.StatusServiceUnavailable, code: "DENIED", message: ""}
 	reason := "it could not be verified: "

@@ -75,6 +75,8 @@ type Handler struct {
 	dirty         chan struct{} // has an element if something is to be written
 	kept          sync.WaitGroup
 	answering     atomic.Int64 // requests that are being answered
+	running       running
+	draining      atomic.Bool
 
 	mu           sync.Mutex
 	repositories map[string]*repository // by HOST/REPOSITORY
@@ -101,19 +103,10 @@ func New(cache *Cache, options Options) *Handler {
 	return h
 }
 
-// Close ends what is being fetched and waits for it. The server has been shut down.
-func (h *Handler) Close() {
-	h.end()
-	h.uploads.close()
-	h.prepared.run.Wait() // what is prepared begins fetches
-	h.fetches.run.Wait()
-	h.kept.Wait()
-}
-
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	answer := &answer{ResponseWriter: w, patience: h.patience}
+	answer := &answer{ResponseWriter: w, patience: h.patience, draining: &h.draining}
 	t := target{}
 	if r.ContentLength != 0 { // without a connection there is no deadline either
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(unreadTime))
@@ -158,7 +151,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.Header().Set("OCI-Namespace", t.host)
 	}
 	// A push waits as the other commands do: what was sent would be lost.
-	ctx, wait, done := h.watched(r.Context(), t.host, t.kind, reads(r) && t.kind != kindUploads)
+	ctx, ended := h.begin(r.Context())
+	if ended == nil {
+		answer.fail(r, ending())
+		return
+	}
+	defer ended()
+	ctx, wait, done := h.watched(ctx, t.host, t.kind, reads(r) && t.kind != kindUploads)
 	defer done()
 	answer.begin = wait.begin
 	if err := wait.explain(ctx, h.route(answer, r.WithContext(ctx), t)); err != nil {

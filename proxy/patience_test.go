@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,16 @@ import (
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
+	once   sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+// dial returns the client's end of a connection.
+func (p *pipes) dial() net.Conn {
+	conn, other := net.Pipe()
+	p.conns <- other
+	return conn
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
@@ -27,7 +38,7 @@ func (p *pipes) Accept() (net.Conn, error) {
 	}
 }
 
-func (p *pipes) Close() error { close(p.closed); return nil }
+func (p *pipes) Close() error { p.once.Do(func() { close(p.closed) }); return nil }
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4511} }
 
@@ -59,13 +70,12 @@ func TestPushPatience(t *testing.T) {
 				if tt.path == "" {
 					tt.path = s.do(http.StatusAccepted, http.MethodPost, app+"/blobs/uploads/", "").Header().Get("Location")
 				}
-				listener := &pipes{make(chan net.Conn), make(chan struct{})}
+				listener := newPipes()
 				server := &http.Server{Handler: s.Handler}
 				go server.Serve(listener) // returns when it is closed
 				defer server.Close()
-				conn, other := net.Pipe()
+				conn := listener.dial()
 				defer conn.Close()
-				listener.conns <- other
 				begin := time.Now()
 				go func() { // ends with the connection
 					fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:4511\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", tt.method, tt.path, index, len(tt.body))

@@ -66,7 +66,7 @@ func (s *uploads) begin(life context.Context, dst content.Target, t target) (*up
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if life.Err() != nil {
-		return nil, &failure{status: http.StatusServiceUnavailable, code: "UNAVAILABLE", message: "the proxy is ending"}
+		return nil, ending()
 	}
 	if len(s.all) >= maxUploads {
 		return nil, &failure{status: http.StatusTooManyRequests, code: "TOOMANYREQUESTS", retryAfter: retryLater, message: fmt.Sprintf("%d uploads are open; try again when some have ended", maxUploads)}

@@ -185,6 +185,9 @@ func (w *wait) explain(ctx context.Context, err error) error {
 	if f := (*failure)(nil); errors.As(context.Cause(ctx), &f) {
 		return f
 	}
+	if w.h.life.Err() != nil {
+		return ending()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.last != nil && w.last.verdict == retry.Throttled {

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -101,9 +99,6 @@ func (f *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.offlineTags, "offline-tags", false, "answer a tag as it was last if the registry cannot be reached")
 }
 
-// proxyStop is how long answers may take after the command was asked to end.
-const proxyStop = 30 * time.Second
-
 func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	level := slog.LevelWarn
 	if app.Verbose {
@@ -136,12 +131,10 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	defer closeListeners(listeners) // those that are not served
 	handler := proxy.New(cache, options)
 	defer handler.Close()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
-	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- server.Serve(l) }()
-	}
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- handler.Serve(serving, listeners...) }()
 	defer hangups.each(ctx, func() { app.reloadProxy(rules, f, options.Logger) })()
 	ready := struct {
 		URL string `json:"url"`
@@ -150,19 +143,9 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 		err = app.flushResult(nil) // clients wait for it
 	}
 	if err != nil {
-		return errors.Join(err, server.Close())
+		stop()
 	}
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), proxyStop)
-	defer cancel()
-	if err := server.Shutdown(stopping); err != nil {
-		return server.Close() // clients without an answer get none
-	}
-	return nil
+	return errors.Join(err, <-ended)
 }
 
 // proxyOptions turns flags into options.
