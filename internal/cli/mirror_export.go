@@ -61,7 +61,8 @@ piece of a twentieth of the set, or many small ones. A lost part is rebuilt if i
 that.
 
 --sign signs set.json, and with it the set. With --key, import and verify require that. The
-signature is a Sigstore bundle in set.json.sigstore.json, which cosign verify-blob reads too.
+signature is a Sigstore bundle in set.json.sigstore.json, which cosign verify-blob reads too. With a
+secret key of minisign it is in set.json.minisig, for minisign -V.
 
 Prints the files, or with --output json the content of set.json. See ecrkit mirror import.`
 
@@ -96,7 +97,7 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 	})
 	inGroup(cmd, groupTrust, func() {
 		f.trust.addPolicy(cmd)
-		cmd.Flags().StringVar(&f.sign, "sign", "", "sign the set with this `KEY`: alias/NAME, an ARN or a file")
+		cmd.Flags().StringVar(&f.sign, "sign", "", "sign the set with this `KEY`: alias/NAME, an ARN, or a file in PEM or of minisign")
 	})
 	return cmd
 }
@@ -191,7 +192,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		options.Delta = &media.DeltaOptions{TempDir: app.tempDir(), Now: app.Now, Report: func(d media.LayerDelta) { tried = append(tried, d) }}
 	}
 	if signer != nil && kind != setInDirectory {
-		options.Sign = signDescription(signer)
+		options.Sign, options.SignatureFile = signer.sign, signer.file
 	}
 	var set media.Set
 	switch kind {
@@ -210,7 +211,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		if kind == setInDirectory {
 			err = app.signSet(ctx, f.to, signer)
 		} else {
-			app.Messagef("signed the set with %s", signer.Key.Name)
+			app.Messagef("signed the set with %s", signer.key)
 		}
 	}
 	if err != nil {

@@ -76,6 +76,9 @@ func (k *keys) public(ctx context.Context, name string) (*sign.Key, error) {
 
 // parsePublic reads a public key that the command line names; what is none is a mistake there.
 func parsePublic(name string, pem []byte) (*sign.Key, error) {
+	if err := notForImages(name, pem); err != nil {
+		return nil, err
+	}
 	key, err := sign.ParsePublicKey(name, pem)
 	if err != nil {
 		return nil, usageError{err}
@@ -106,6 +109,9 @@ func (k *keys) publicHalf(ctx context.Context, name string) (*sign.Key, error) {
 
 // fromPEM takes a private key, whose password is asked for if it is encrypted.
 func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Signer, error) {
+	if err := notForImages(name, pem); err != nil {
+		return nil, err
+	}
 	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
 	if err != nil {
 		if !isPrivate(pem) || errors.Is(err, sign.ErrNoPrivateKey) {

@@ -1,7 +1,6 @@
 package media
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,13 +23,13 @@ var ErrInterrupted = errors.New("the export was interrupted")
 // equal to its copy. So a set with parity survives that one of the three is damaged or missing.
 func readSet(dir string, opts ReadOptions) (Set, []byte, error) {
 	path := filepath.Join(dir, SetFile)
-	set, err := files.Read(path, maxSet)
+	set, err := files.Read(path, MaxSetFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(filepath.Join(dir, journalFile)); err == nil {
 			return Set{}, nil, fmt.Errorf("%w: %w", ErrNoSet, ErrInterrupted)
 		}
 	}
-	second, secondErr := files.Read(filepath.Join(dir, setCopyFile), maxSet)
+	second, secondErr := files.Read(filepath.Join(dir, setCopyFile), MaxSetFile)
 	if err != nil && secondErr != nil {
 		return Set{}, nil, fmt.Errorf("%w: %w", ErrNoSet, err)
 	}
@@ -53,27 +52,42 @@ func readSet(dir string, opts ReadOptions) (Set, []byte, error) {
 // readSigned returns which of set.json and its copy is signed; nil is one that cannot be read. What
 // SHA256SUMS lists is tried first.
 func readSigned(dir string, opts ReadOptions, set, second []byte) ([]byte, error) {
-	signature, err := files.Read(filepath.Join(dir, SignatureFile), maxSignature)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	var signatures [][]byte
+	for _, name := range signatureFiles {
+		signature, err := files.Read(filepath.Join(dir, name), maxSignature)
+		if err == nil {
+			signatures = append(signatures, signature)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	if len(signatures) == 0 {
+		signatures = [][]byte{nil}
 	}
 	listed, _ := readListed(dir, set, second) // the signature decides
-	var refused error
+	var refused error                         // of the first
 	for _, data := range [][]byte{listed, set, second} {
 		if data == nil {
 			continue
 		}
-		if err = opts.Verify(data, signature); err == nil {
-			return data, nil
+		var errs []error
+		for _, signature := range signatures {
+			err := opts.Verify(data, signature)
+			if err == nil {
+				return data, nil
+			}
+			errs = append(errs, err)
 		}
-		refused = cmp.Or(refused, err)
+		if refused == nil {
+			refused = errors.Join(errs...)
+		}
 	}
 	return nil, refused
 }
 
 // readListed returns which of set.json and its copy counts; nil is one that cannot be read.
 func readListed(dir string, set, second []byte) ([]byte, error) {
-	sums, err := files.Read(filepath.Join(dir, sumsFile), maxSet)
+	sums, err := files.Read(filepath.Join(dir, sumsFile), MaxSetFile)
 	listed := func(data []byte) bool { return data != nil && digest.FromBytes(data).Encoded() == sumOf(sums, SetFile) }
 	switch {
 	case listed(set) || set != nil && string(set) == string(second):

@@ -6,6 +6,7 @@
 //	set.json                            [Set]: parts with their sums, images by repository
 //	SHA256SUMS                          for sha256sum --check
 //	set.json.sigstore.json              signature of set.json, if the set is signed
+//	set.json.minisig                    the same in the format of minisign
 //	parity.001, parity.sums, *.copy     [Parity], if it was asked for
 //
 // A set can also be one file, or a stream: the same tar with the description inside, behind index.json; see

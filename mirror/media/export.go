@@ -32,9 +32,19 @@ type ExportOptions struct {
 	// Parity is the share of the set, from 0 to 1, that can be lost in one piece and rebuilt from files with
 	// parity. 0 is no parity.
 	Parity float64
-	// Sign, if not nil, returns the signature of the description of a set in one file, a Sigstore bundle.
-	// That of a set in a directory is signed by its caller, see [SignatureFile].
+	// Sign, if not nil, returns the signature of the description of a set in one file. That of a set in a
+	// directory is signed by its caller, see [SignatureFile].
 	Sign func(ctx context.Context, set []byte) ([]byte, error)
+	// SignatureFile is what Sign returns: [SignatureFile], which is the default, or [MinisignFile].
+	SignatureFile string
+}
+
+// signatureFile is the name of the signature in one file, "" if it is not signed.
+func (o ExportOptions) signatureFile() string {
+	if o.Sign == nil {
+		return ""
+	}
+	return cmp.Or(o.SignatureFile, SignatureFile)
 }
 
 // Export writes the images that a configuration selects into dir, as a set. Destinations of the

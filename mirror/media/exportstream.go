@@ -29,7 +29,7 @@ func ExportStream(ctx context.Context, c mirror.Config, o mirror.Opener, out io.
 		return Set{}, err
 	}
 	defer e.close()
-	if err := e.plan.embed(ctx, opts.Sign); err != nil {
+	if err := e.plan.embed(ctx, opts); err != nil {
 		return Set{}, err
 	}
 	if err := e.stream(ctx, out); err != nil {

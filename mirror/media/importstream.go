@@ -56,7 +56,7 @@ func OpenStream(ctx context.Context, in io.Reader, name, tempDir string, opts Re
 	if err := s.readHead(ctx); err != nil {
 		return nil, err
 	}
-	return &Reader{Set: s.Set, dir: name, signed: s.signed, stream: s, archive: s.places.Archive(spool, spool, name)}, nil
+	return &Reader{Set: s.Set, dir: name, signature: s.signature, stream: s, archive: s.places.Archive(spool, spool, name)}, nil
 }
 
 // readHead reads the head of the set into the temporary file.

@@ -25,7 +25,7 @@ import (
 const signatureRoom = 16 << 10
 
 // embed adds the description to the plan.
-func (p *plan) embed(ctx context.Context, sign func(ctx context.Context, set []byte) ([]byte, error)) error {
+func (p *plan) embed(ctx context.Context, opts ExportOptions) error {
 	s := p.set()
 	s.Head = p.head
 	data, err := s.encode()
@@ -33,13 +33,13 @@ func (p *plan) embed(ctx context.Context, sign func(ctx context.Context, set []b
 		return err
 	}
 	members := []*member{newFile(SetFile, data), newFile(sumsFile, s.sums(data))}
-	if sign != nil {
-		signature, err := sign(ctx, data)
+	if opts.Sign != nil {
+		signature, err := opts.Sign(ctx, data)
 		if err != nil {
 			return fmt.Errorf("the set is not signed, and not written: %w", err)
 		}
 		padding := signatureRoom - len(signature)%signatureRoom
-		members = append(members, newFile(SignatureFile, append(bytes.Clone(signature), bytes.Repeat([]byte("\n"), padding)...)))
+		members = append(members, newFile(opts.signatureFile(), append(bytes.Clone(signature), bytes.Repeat([]byte("\n"), padding)...)))
 	}
 	p.members = slices.Insert(p.members, 2, members...)
 	return p.place()
@@ -56,10 +56,10 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	hidden := filepath.Join(dir, files.TempPrefix+base)
 	to := place{name: path, dir: dir, journal: hidden + ".journal", lock: hidden + ".lock", parts: []string{path}}
-	s, err := existingFile(ctx, path, e.plan, opts.Sign != nil)
+	s, err := existingFile(ctx, path, e.plan, opts.signatureFile())
 	switch {
 	case err == nil && s == nil:
-		if err := e.plan.embed(ctx, opts.Sign); err != nil {
+		if err := e.plan.embed(ctx, opts); err != nil {
 			return Set{}, err
 		}
 		s, err = e.write(ctx, to, func(Set) error { return nil })
@@ -80,7 +80,7 @@ func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 }
 
 // existingFile returns the set that is at path already, nil if there is no file.
-func existingFile(ctx context.Context, path string, p *plan, signed bool) (*Set, error) {
+func existingFile(ctx context.Context, path string, p *plan, signature string) (*Set, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -89,7 +89,7 @@ func existingFile(ctx context.Context, path string, p *plan, signed bool) (*Set,
 		return nil, fmt.Errorf("%s exists, and is not this set: %w; name another file: %v", path, content.ErrConflict, err)
 	}
 	defer r.Close() // opened for reading
-	if r.ID != p.id || r.Signed() != signed {
+	if r.ID != p.id || r.signature != signature {
 		return nil, fmt.Errorf("%s has another set: %w; name another file", path, content.ErrConflict)
 	}
 	s, err := Verify(ctx, path, ReadOptions{})

@@ -23,11 +23,11 @@ import (
 // Reader is an open set. It only reads: the set may be on a medium that cannot be written.
 type Reader struct {
 	Set
-	dir     string
-	parts   parts
-	archive *archive.Archive
-	signed  bool
-	stream  *stream // nil if the set can be read at any offset
+	dir       string
+	parts     parts
+	archive   *archive.Archive
+	signature string  // its file, "" if the set is not signed
+	stream    *stream // nil if the set can be read at any offset
 	// rebuilder is nil unless Rebuild was called.
 	rebuilder *rebuilder
 
@@ -83,8 +83,11 @@ func Open(path string, opts ReadOptions) (*Reader, error) {
 		return nil, err
 	}
 	r := &Reader{Set: s, dir: path}
-	_, missing := os.Lstat(filepath.Join(path, SignatureFile))
-	r.signed = missing == nil
+	for _, name := range signatureFiles {
+		if _, missing := os.Lstat(filepath.Join(path, name)); missing == nil {
+			r.signature = name
+		}
+	}
 	if err := r.openParts(); err != nil {
 		_ = r.parts.Close() // the first error counts
 		return nil, err
@@ -126,14 +129,14 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 	if err := q.checkHeaders(f, info.Size()); err != nil {
 		return fail(err)
 	}
-	r := &Reader{Set: q.Set, dir: path, signed: q.signed, parts: parts{{f, 0, info.Size()}}}
+	r := &Reader{Set: q.Set, dir: path, signature: q.signature, parts: parts{{f, 0, info.Size()}}}
 	r.archive = q.places.Archive(r.parts, r.parts, path)
 	return r, nil
 }
 
 // Signed reports whether the set has a signature. By whom is known only if it was read with
 // [ReadOptions].Verify.
-func (r *Reader) Signed() bool { return r.signed }
+func (r *Reader) Signed() bool { return r.signature != "" }
 
 func (r *Reader) openParts() error {
 	first := int64(0)

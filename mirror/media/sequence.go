@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -22,17 +23,17 @@ import (
 // export writes: headers, order and padding too.
 type sequence struct {
 	Set
-	signed  bool
-	in      *recorder
-	tar     *tar.Reader
-	next    *tar.Header // that was read already
-	headers hash.Hash
-	index   indexSum
-	places  archive.Blobs // that were met
-	padding int           // bytes behind the content that is read now
-	blobs   int
-	size    int64 // of all but the description
-	beside  int64 // size of the description
+	signature string // its file, "" if the set is not signed
+	in        *recorder
+	tar       *tar.Reader
+	next      *tar.Header // that was read already
+	headers   hash.Hash
+	index     indexSum
+	places    archive.Blobs // that were met
+	padding   int           // bytes behind the content that is read now
+	blobs     int
+	size      int64 // of all but the description
+	beside    int64 // size of the description
 }
 
 // recorder keeps what is read while it is asked to.
@@ -64,24 +65,24 @@ func readSequence(r io.Reader, spool io.Writer, opts ReadOptions) (*sequence, er
 	err := q.layout()
 	var set, sums []byte
 	if err == nil {
-		set, err = q.file(SetFile, maxSet)
+		set, err = q.file(SetFile, MaxSetFile)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w in one file: %w", ErrNoSet, err)
 	}
-	if sums, err = q.file(sumsFile, maxSet); err != nil {
+	if sums, err = q.file(sumsFile, MaxSetFile); err != nil {
 		return nil, err
 	}
 	var signature []byte
 	if q.next, err = q.header(); err != nil {
 		return nil, err
 	}
-	if q.next != nil && q.next.Name == SignatureFile {
-		if signature, err = q.file(SignatureFile, maxSignature); err != nil {
+	if q.next != nil && slices.Contains(signatureFiles, q.next.Name) {
+		q.signature = q.next.Name
+		if signature, err = q.file(q.signature, maxSignature); err != nil {
 			return nil, err
 		}
 		signature = bytes.TrimRight(signature, "\n")
-		q.signed = true
 	}
 	if opts.Verify != nil {
 		if err := opts.Verify(set, signature); err != nil {
@@ -121,7 +122,7 @@ func (q *sequence) checkIndex() error {
 
 // isDescription reports whether a member is beside the layout.
 func isDescription(name string) bool {
-	return name == SetFile || name == sumsFile || name == SignatureFile
+	return name == SetFile || name == sumsFile || slices.Contains(signatureFiles, name)
 }
 
 // header reads the next header, nil at the end.
@@ -185,7 +186,7 @@ func (q *sequence) open(name string, limit int64) (int64, error) {
 // readIndex reads index.json. Of many images it is too large to be kept, and what it has to be follows from the description.
 func (q *sequence) readIndex() (indexSum, error) {
 	sum := newIndexSum()
-	if _, err := q.open(ocispec.ImageIndexFile, maxSet); err != nil {
+	if _, err := q.open(ocispec.ImageIndexFile, MaxSetFile); err != nil {
 		return sum, err
 	}
 	if _, err := io.Copy(&sum, q.tar); err != nil {

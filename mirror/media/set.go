@@ -19,14 +19,15 @@ import (
 // SetFile is the name of the file with the description of a set.
 const SetFile = "set.json"
 
+// MaxSetFile is the largest size of that file, in bytes.
+const MaxSetFile = 256 << 20
+
 const (
 	sumsFile = "SHA256SUMS"
 	tarFile  = "images.tar"
 
 	// version is that of the format.
 	version = 1
-	// maxSet bounds set.json, in bytes.
-	maxSet = 256 << 20
 	// maxSignature bounds the signature, in bytes.
 	maxSignature = 32 << 20
 )
@@ -34,6 +35,13 @@ const (
 // SignatureFile is the name of the file with the signature of set.json, a Sigstore bundle, if a set is
 // signed: its caller's to write.
 const SignatureFile = SetFile + ".sigstore.json"
+
+// MinisignFile is the name of the file with a signature of set.json in the format of minisign, instead of
+// that in [SignatureFile] or beside it.
+const MinisignFile = SetFile + ".minisig"
+
+// signatureFiles are the names of files with signatures.
+var signatureFiles = []string{SignatureFile, MinisignFile}
 
 // ErrNoSet reports a directory without a complete set.
 var ErrNoSet = errors.New("there is no complete set")
@@ -85,9 +93,9 @@ func (i Image) descriptor() content.Descriptor {
 
 // ReadOptions are how a set is read.
 type ReadOptions struct {
-	// Verify returns an error unless signature, the content of the file "set.json.sigstore.json", is a
-	// signature of set, that of set.json. If the set is not signed, signature is nil. Nothing else of the
-	// set is used before. A nil Verify requires no signature.
+	// Verify returns an error unless signature, the content of [SignatureFile] or [MinisignFile], is a
+	// signature of set, that of set.json. If the set has both files, one of them is enough. If it is not
+	// signed, signature is nil. Nothing else of the set is used before. A nil Verify requires no signature.
 	Verify func(set, signature []byte) error
 }
 
@@ -206,8 +214,10 @@ func (s Set) write(dir string, sums blockSums) error {
 	}
 	derived := s.derived(data, sums)
 	// A signature is of what was there before.
-	if err := os.Remove(filepath.Join(dir, SignatureFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, name := range signatureFiles {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	// If a process is killed in between, two of set.json, its copy and SHA256SUMS are of the same set.
 	for _, name := range []string{paritySumsFile, paritySumsCopy, setCopyFile, sumsFile, SetFile} {

@@ -118,7 +118,7 @@ func (s Set) derived(data []byte, sums blockSums) map[string][]byte {
 }
 
 func checkDerived(dir, name string, want []byte) error {
-	data, err := files.Read(filepath.Join(dir, name), maxSet)
+	data, err := files.Read(filepath.Join(dir, name), MaxSetFile)
 	if err != nil {
 		return fmt.Errorf("%s: %w: %w", name, content.ErrIntegrity, err)
 	}

@@ -4,7 +4,7 @@
 //	go test -tags interop -count=1 -timeout 40m ./internal/test/interop/ [-args -tls]
 //
 // With -tls, the clients of the local ECR use HTTPS. The test
-// needs Linux, root (for Docker engines and, with -tls, addresses) and the Debian packages docker.io, skopeo and awscli, which
+// needs Linux, root (for Docker engines and, with -tls, addresses) and the Debian packages docker.io, skopeo, awscli and minisign, which
 // `make interop` installs when it can. crane and regctl are built from bench/go.mod, cosign from
 // bench/cosign/go.mod: the first time that takes many minutes, in which the tests run that need no cosign. A
 // client that is missing is a failure: no test is skipped.

@@ -42,7 +42,7 @@ func TestInterop(t *testing.T) {
 
 	// Debian's programs come before others of the same name, docker finds our credential helper.
 	t.Setenv("PATH", s.bin+":/usr/bin:/usr/sbin:/bin:/sbin:"+os.Getenv("PATH"))
-	for _, peer := range []string{"aws", "containerd", "crane", "docker", "dockerd", "podman", "regctl", "skopeo"} {
+	for _, peer := range []string{"aws", "containerd", "crane", "docker", "dockerd", "minisign", "podman", "regctl", "skopeo"} {
 		if _, err := exec.LookPath(peer); err != nil {
 			t.Fatalf("%v: `make interop` installs what is missing", err)
 		}

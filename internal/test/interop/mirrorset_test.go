@@ -8,7 +8,8 @@ import (
 )
 
 // mirrorSet lets skopeo read each image of a set of two repositories, which ecrkit mirror export wrote, by its whole name: from
-// the tar as docs/mirror.md shows it, and from the directory that the tar unpacks to.
+// the tar as docs/mirror.md shows it, and from the directory that the tar unpacks to. minisign verifies the set, and signs it for
+// ecrkit.
 func (w *site) mirrorSet(t *testing.T, kinds []kind, pushed, to string) {
 	dir := t.TempDir()
 	set, layout := filepath.Join(dir, "usb"), filepath.Join(dir, "layout")
@@ -22,7 +23,14 @@ func (w *site) mirrorSet(t *testing.T, kinds []kind, pushed, to string) {
 	for name := range names {
 		export = append(export, name)
 	}
-	w.runLine(t, export)
+	secret, public, description := filepath.Join(dir, "minisign.key"), filepath.Join(dir, "minisign.pub"), filepath.Join(set, "set.json")
+	w.run(t, "minisign", "-G", "-W", "-s", secret, "-p", public)
+	w.runLine(t, append(export, "--sign", secret))
+	w.run(t, "minisign", "-V", "-p", public, "-m", description)
+	w.run(t, "rm", description+".minisig")
+	w.refused(t, "the set is not signed", "ecrkit", "mirror", "verify", set, "--key", public)
+	w.run(t, "minisign", "-S", "-s", secret, "-m", description)
+	w.run(t, "ecrkit", "mirror", "verify", set, "--key", public)
 	w.run(t, "mkdir", layout)
 	w.run(t, "tar", "-xf", filepath.Join(set, "images.tar"), "-C", layout)
 	for name, k := range names {

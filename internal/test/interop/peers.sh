@@ -11,6 +11,7 @@ missing() {
 	command -v skopeo >/dev/null || echo skopeo
 	command -v aws >/dev/null || echo awscli
 	command -v openssl >/dev/null || echo openssl
+	command -v minisign >/dev/null || echo minisign
 }
 
 PATH=$PATH:/usr/sbin:/sbin
@@ -24,7 +25,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
 	packages=$(missing)
 	[ "$packages" ] || exit 0
 fi
-echo "interop needs docker (with dockerd), podman, runc, skopeo, the aws CLI and openssl. Missing packages:" >&2
+echo "interop needs docker (with dockerd), podman, runc, skopeo, the aws CLI, openssl and minisign. Missing packages:" >&2
 echo "$packages" >&2
-echo "Install them (on Debian: apt-get install docker.io podman runc skopeo awscli openssl) and run this again." >&2
+echo "Install them (on Debian: apt-get install docker.io podman runc skopeo awscli openssl minisign) and run this again." >&2
 exit 1

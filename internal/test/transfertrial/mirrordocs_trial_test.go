@@ -48,6 +48,11 @@ func TestTrialMirrorPage(t *testing.T) {
 		t.Fatalf("%d blocks of commands", len(blocks))
 	}
 	check(t, os.WriteFile(filepath.Join(s.home, "mirror.yaml"), []byte("images:\n  - from: "+s.registry+"/app\n    name: web\n    tags: {match: \"1.3\"}\n"), 0o666))
+	for _, name := range []string{"plain.key", "plain.pub"} {
+		key, err := os.ReadFile(filepath.FromSlash("../../minisign/testdata/" + name))
+		check(t, err)
+		check(t, os.WriteFile(filepath.Join(s.home, strings.Replace(name, "plain", "minisign", 1)), key, 0o600))
+	}
 	var script strings.Builder
 	script.WriteString("ecrkit public-key alias/ecrkit-p256 > release.pub\n")
 	for _, block := range blocks {
