@@ -129,7 +129,7 @@ func TestReferrersFalse(t *testing.T) {
 	}
 }
 
-// TestReferrersLink pages through the referrers API of a registry.
+// TestReferrersLink pages through the referrers API of a registry, behind a proxy that adds a parameter to media types.
 func TestReferrersLink(t *testing.T) {
 	n := newNeutralRegistry(t)
 	page := func(d content.Descriptor) []byte {
@@ -143,7 +143,7 @@ func TestReferrersLink(t *testing.T) {
 		if !strings.Contains(r.URL.Path, "/referrers/") {
 			return false
 		}
-		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex)
+		w.Header().Set("Content-Type", ocispec.MediaTypeImageIndex+"; charset=utf-8")
 		if r.URL.Query().Get("token") == "2" {
 			_, _ = w.Write(page(b))
 			return true
