@@ -52,7 +52,9 @@ func TestTrialReadme(t *testing.T) {
 		"sh install.sh":               `sh install.sh --prefix "$HOME/.local"; PATH="$HOME/.local/bin:$PATH"; start`,
 		" OTHER-HOST/":                ` "$ECRKIT_REGISTRY"/other/`,
 		" HOST":                       ` "$ECRKIT_REGISTRY"`,
-		" ghcr.io/":                   ` "$ECRKIT_REGISTRY"/`,
+		" ghcr.io/":                   " $ECRKIT_REGISTRY/",
+		"[HOST/mirror]":               "[$ECRKIT_REGISTRY/mirror]",
+		"ecrkit proxy & ":             "ecrkit proxy --addr " + freeAddr(t) + " & proxy=$!",
 		"--max-expire 10% ":           "--max-expire 10% --yes ", // it asks
 		"--report audit.html":         "--report audit.html && exit 1 || [ $? -eq 5 ]",
 		"ecrkit local & ":             "ecrkit local --ephemeral --addr " + freeAddr(t) + " & other=$!",
@@ -64,7 +66,7 @@ func TestTrialReadme(t *testing.T) {
 		commands = strings.ReplaceAll(commands, old, with)
 	}
 	out, err := run(t, t.TempDir(), `
-docker() { case $1 in save) cat "$work/app.tar" ;; push) echo "docker push" ;; esac; }
+docker() { case $1 in save) cat "$work/app.tar" ;; *) echo "docker $1" ;; esac; }
 cosign() { echo "cosign $1"; }
 aws() { echo "aws $2"; }
 start() {
@@ -83,16 +85,17 @@ start() {
 	ecrkit copy app.tar oci:build:1.0
 	ecrkit repo create app other/app team/app
 	ecrkit push app.tar "$ECRKIT_REGISTRY/team/app:1.0"
+	ecrkit push app.tar "$ECRKIT_REGISTRY/db:1" --create-repository
 	ecrkit scan policy new >gate.yaml
 	ecrkit lifecycle new --untagged-older-than 7 >policy.json
 }
-`+"trap 'kill $server $other || :' EXIT\n"+commands)
+`+"trap 'kill $server $other $proxy || :' EXIT\n"+commands)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
 		"added     public.ecr.aws", "signed by release.pub", `"status":"verified"`, "cosign verify", "lifecycle policy put on",
-		"passed, findings: none", "tagMutability: MUTABLE -> IMMUTABLE", "aws describe-images", "docker push",
+		"passed, findings: none", "tagMutability: MUTABLE -> IMMUTABLE", "aws describe-images", "docker push", "docker pull", "mirror/team/app", "other/mirror/db",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the output has no %q", want)
