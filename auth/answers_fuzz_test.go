@@ -70,6 +70,7 @@ func FuzzSSOAnswer(f *testing.F) {
 	f.Add(uint16(201), `{"__type":"UnauthorizedException","message":"Session token not found or invalid"}`)
 	f.Add(uint16(0), `{"roleCredentials":{"accessKeyId":"ASIA","sessionToken":"t","expiration":32472144000000}}`)
 	f.Add(uint16(0), "null")
+	f.Add(uint16(32), `{"roleCredentials":{}}`)
 	fuzzCredentials(f, "[default]\nsso_start_url = x\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = r\n")
 }
 
