@@ -86,6 +86,7 @@ type localFlags struct {
 	quirksOff   []string
 	hostNames   []string
 	seeds       []string
+	policy      policyFlags
 	tls         bool
 	tlsDir      string
 }
@@ -124,6 +125,8 @@ func newLocalCommand(app *App) *cobra.Command {
 	flags.BoolVar(&f.tls, "tls", false, "answer to HTTPS too, with certificates of an authority of its own")
 	flags.StringVar(&f.tlsDir, "tls-dir", "", "`directory` of the authority (default $XDG_DATA_HOME/ecrkit/local-tls)")
 	flags.StringArrayVar(&f.seeds, "seed", nil, "`[REPOSITORY[:TAG]=]SOURCE`: an image to begin with; may be repeated")
+	addPolicyFlag(cmd, &f.policy)
+	addNoPolicyFlag(cmd, &f.policy)
 	cmd.AddCommand(newLocalEnvCommand(app), newLocalHealthCommand(app))
 	return cmd
 }
@@ -149,7 +152,17 @@ func (app *App) serveLocal(ctx context.Context, f localFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	o.Seed = func(ctx context.Context, srv *localecr.Server) error { return app.seedServer(ctx, srv, seeds) }
+	if len(seeds) == 0 && (f.policy.file != "" || f.policy.none) {
+		return usagef("--policy and --no-policy are for the images of --seed")
+	}
+	if len(seeds) > 0 {
+		if _, err := app.policy(f.policy, nil); err != nil { // warns of --no-policy, too
+			return err
+		}
+	}
+	o.Seed = func(ctx context.Context, srv *localecr.Server) error {
+		return app.seedServer(ctx, srv, seeds, f.policy)
+	}
 	srv, err := localecr.New(o)
 	if errors.Is(err, localecr.ErrInUse) {
 		return fmt.Errorf("%w; is `ecrkit local` running already? Use another --data, or --ephemeral", err)

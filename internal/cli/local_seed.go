@@ -71,17 +71,21 @@ func repositoryOf(source ref.Reference) string {
 	return strings.ToLower(name)
 }
 
-// seedServer copies images into a local ECR, by the engine that every copy uses.
-func (app *App) seedServer(ctx context.Context, server *localecr.Server, seeds []seed) error {
+// seedServer copies images into a local ECR, by the engine that every copy uses. The policy is asked as for a copy.
+func (app *App) seedServer(ctx context.Context, server *localecr.Server, seeds []seed, policy policyFlags) error {
 	for _, s := range seeds {
-		if err := app.seedImages(ctx, server, s); err != nil {
+		if err := app.seedImages(ctx, server, s, policy); err != nil {
 			return fmt.Errorf("seed %s from %s: %w", s.repository, s.source, err)
 		}
 	}
 	return nil
 }
 
-func (app *App) seedImages(ctx context.Context, server *localecr.Server, s seed) error {
+func (app *App) seedImages(ctx context.Context, server *localecr.Server, s seed, policy policyFlags) error {
+	verify, err := (&trustFlags{policy: policy}).sourceVerifier(ctx, app, s.source)
+	if err != nil {
+		return err
+	}
 	source, closeSource, err := app.openSource(ctx, s.source)
 	if err != nil {
 		return err
@@ -105,6 +109,9 @@ func (app *App) seedImages(ctx context.Context, server *localecr.Server, s seed)
 		options, err := c.options(one)
 		if err != nil {
 			return err
+		}
+		if verify != nil {
+			options.Verify = func(ctx context.Context, _, chosen content.Manifest) error { return verify(ctx, source, chosen) }
 		}
 		target := &seedTarget{repository: repository, name: s.repository}
 		copied := transfer.CopyAll(ctx, source, []transfer.Destination{{Target: target, Tags: image.tags}}, options)[0]
