@@ -17,7 +17,6 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 	"github.com/ecrkit/ecrkit/localecr"
@@ -327,7 +326,7 @@ func (app *App) localOptions(f localFlags) (o localecr.Options, closeFiles func(
 		if info, err := os.Stat(f.audit); err == nil && info.IsDir() {
 			return o, closeFiles, usagef("--audit %s: it is a directory; name a file", f.audit)
 		}
-		file, err := files.OpenAppend(app.context(), f.audit, 0o600)
+		file, err := app.openAppended(f.audit, 0o600)
 		if err != nil {
 			return o, closeFiles, usagef("--audit: %w", err)
 		}

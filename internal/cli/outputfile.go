@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/files"
 )
@@ -18,8 +20,8 @@ type outputFile struct {
 	stream io.WriteCloser // in the place of file: is written as it is
 }
 
-// createOutput opens what is to be at path. Who names a link, a device or a pipe means
-// what it leads to.
+// createOutput opens what is to be at path. A link is replaced and not followed, as by all that writes a file by its name:
+// whoever supplied the directory may have put it there. A device or a pipe is written to, also through a link.
 func (app *App) createOutput(path string) (*outputFile, error) {
 	if path == "-" {
 		return nil, usagef("- is not stdout here; name a file")
@@ -33,21 +35,49 @@ func (app *App) createOutput(path string) (*outputFile, error) {
 }
 
 func (app *App) openOutput(path string) (*outputFile, error) {
-	info, err := os.Lstat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
 	o := &outputFile{path: path}
-	if err == nil && !info.Mode().IsRegular() {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err == nil && isStream(path, info):
 		o.stream, err = files.OpenPipe(app.context(), path)
 		return o, err
 	}
-	exists := err == nil
+	exists := err == nil && info.Mode().IsRegular()
 	if o.file, err = files.Create(path, 0o666); exists && files.IsReadOnly(err) {
 		// The file may be open to writing although its directory is not.
-		o.stream, err = os.OpenFile(path, os.O_WRONLY, 0)
+		o.stream, err = files.OpenRegular(path, os.O_WRONLY, 0)
 	}
 	return o, err
+}
+
+// openAppended opens a file that is appended to. A link to a file is refused: appending cannot replace it.
+func (app *App) openAppended(path string, perm fs.FileMode) (io.WriteCloser, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err == nil && isStream(path, info):
+		return files.OpenPipe(app.context(), path)
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		return nil, errors.New(path + " is a symbolic link; name the file that it leads to")
+	}
+	return files.OpenRegular(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, perm)
+}
+
+// isStream reports whether path is no file but a device or a pipe, or leads to one. So does what the system itself keeps
+// as a link, such as /dev/stdout, wherever that leads.
+func isStream(path string, info fs.FileInfo) bool {
+	if info.Mode()&fs.ModeSymlink == 0 {
+		return !info.Mode().IsRegular()
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		dir := filepath.ToSlash(filepath.Dir(absolute))
+		if dir == "/dev" || dir == "/dev/fd" || strings.HasPrefix(dir, "/proc/") {
+			return true
+		}
+	}
+	target, err := os.Stat(path)
+	return err == nil && !target.Mode().IsRegular()
 }
 
 // createDerived is createOutput for a path that the user did not choose: whoever supplied

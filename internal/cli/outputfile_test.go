@@ -30,15 +30,21 @@ func TestOutputFile(t *testing.T) {
 	check(t, new(App).writeOutput(path, []byte("second")))
 	content("second", 1)
 	check(t, os.Symlink(path, link))
-	check(t, new(App).writeOutput(link, []byte("third")))
-	content("third", 2)
 	o, err = new(App).createOutput(link)
 	check(t, err)
 	o.discard()
-	content("third", 2)
+	content("second", 2)
 	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
-		t.Errorf("the link was replaced: %v", err)
+		t.Errorf("the link was replaced before the file was complete: %v", err)
 	}
+	check(t, new(App).writeOutput(link, []byte("third")))
+	content("second", 2)
+	if data, err := os.ReadFile(link); err != nil || string(data) != "third" {
+		t.Errorf("in the place of the link: %q, %v", data, err)
+	}
+	check(t, os.Symlink(os.DevNull, filepath.Join(dir, "device")))
+	check(t, new(App).writeOutput(filepath.Join(dir, "device"), []byte("x")))
+	content("second", 3)
 	if _, err := new(App).createOutput(filepath.Join(dir, "none", "report")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without the directory: %v", err)
 	}

@@ -109,9 +109,6 @@ func (s *Staging) Begin(ctx context.Context) (err error) {
 		s.begun = true
 		return nil
 	}
-	if target, err := filepath.EvalSymlinks(s.path); err == nil {
-		s.path = target // which is replaced, not the link to it
-	}
 	if _, err := os.Stat(filepath.Dir(s.path)); err != nil {
 		return err
 	}
