@@ -233,7 +233,7 @@ func (app *App) removeRepositoryPolicy(ctx context.Context, name string, f repoP
 	}
 	if has != nil && !f.yes && !f.dryRun {
 		fmt.Fprintln(app.Stderr, indented(has))
-		yes, err := app.ask(ctx, fmt.Sprintf("Take this policy from %s?", reference.Place()))
+		yes, err := app.ask(ctx, fmt.Sprintf("Remove this policy from %s?", reference.Place()))
 		if err == nil && !yes {
 			err = errors.New("nothing was changed")
 		}

@@ -178,8 +178,7 @@ func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 	if !ok || !app.Interactive {
 		return nil, fmt.Errorf("it is encrypted; set %s to its password", passwordVariable)
 	}
-	terminal := int(stdin.Fd())
-	state, err := term.GetState(terminal)
+	state, err := term.GetState(int(stdin.Fd()))
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +189,10 @@ func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		password, err := term.ReadPassword(terminal)
+		password, err := readPassword(stdin)
+		if err == io.EOF {
+			err = errors.New("no password was typed")
+		}
 		answers <- answer{password, err}
 	}()
 	select {
@@ -201,7 +203,7 @@ func (app *App) password(ctx context.Context, key string) ([]byte, error) {
 		// The reader continues until the process ends, but the terminal shows again
 		// what is typed.
 		fmt.Fprintln(app.Stderr)
-		return nil, errors.Join(ctx.Err(), term.Restore(terminal, state))
+		return nil, errors.Join(ctx.Err(), term.Restore(int(stdin.Fd()), state))
 	}
 }
 

@@ -3,18 +3,16 @@ package cli
 import (
 	"io"
 
-	"golang.org/x/text/encoding/unicode"
-	"golang.org/x/text/transform"
+	"github.com/ecrkit/ecrkit/internal/plaintext"
 )
 
-// openText opens a file of text that a user names. What > of PowerShell 5 and some editors write, UTF-16 or a byte order
-// mark in front, is read as plain UTF-8.
+// openText opens a file of text that a user names, in UTF-8 or UTF-16.
 func (app *App) openText(path string) (io.ReadCloser, error) {
 	f, err := app.open(path)
 	if err != nil {
 		return nil, err
 	}
-	return textFile{transform.NewReader(f, unicode.BOMOverride(transform.Nop)), f}, nil
+	return textFile{plaintext.NewReader(f), f}, nil
 }
 
 type textFile struct {

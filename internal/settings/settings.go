@@ -18,6 +18,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/plaintext"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
 )
@@ -144,7 +145,7 @@ func read(path string) (f file, err error) {
 }
 
 func parse(data []byte) (f file, err error) {
-	err = strictyaml.Decode(bytes.NewReader(data), &f)
+	err = strictyaml.Decode(plaintext.NewReader(bytes.NewReader(data)), &f)
 	return f, err
 }
 

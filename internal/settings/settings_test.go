@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/unicode"
+
 	"github.com/ecrkit/ecrkit/internal/startup"
 )
 
@@ -47,6 +50,25 @@ cache: {dir: /from/file, keychain: pass}
 }
 
 // Any value turns the cache off, as in Amazon's own helper; one that looks like "no" is shown.
+// PowerShell 5 writes UTF-16.
+func TestLoadEncodings(t *testing.T) {
+	for name, as := range map[string]encoding.Encoding{
+		"UTF-8 with a mark":  unicode.UTF8BOM,
+		"UTF-16":             unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
+		"UTF-16, big endian": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	} {
+		text, err := as.NewEncoder().String("fallback: desktop\r\ncache: {dir: /für/alle}\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "config.yaml")
+		writeFile(t, path, text)
+		if s, err := Load(environment("ECRKIT_CONFIG=" + path)); err != nil || s.Fallback != "desktop" || s.CacheDir != "/für/alle" {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+}
+
 func TestDisableCache(t *testing.T) {
 	for value, want := range map[string]string{
 		"1": "AWS_ECR_DISABLE_CACHE is set", "true": "AWS_ECR_DISABLE_CACHE is set",

@@ -305,7 +305,9 @@ func parsePath(kind Kind, rest string, detect func(path string) Kind) (Reference
 	if detect != nil && strings.ContainsRune(r.Path, ':') && detect(r.Path) == "" {
 		path, name, ok := cutName(rest, detect)
 		if !ok {
-			path, name, ok = cutNewName(kind, rest)
+			if path, name, ok, err = cutNewName(kind, rest); err != nil {
+				return Reference{}, err
+			}
 		}
 		if ok {
 			r.Path, r.Tag = path, name
@@ -328,10 +330,10 @@ func cutName(s string, detect func(path string) Kind) (path, name string, ok boo
 	return "", "", false
 }
 
-// cutNewName splits PATH:NAME where nothing is at PATH yet, if PATH ends as archives do or NAME begins with a host.
-// Otherwise the same reference would mean another file before the first image is in it. Directories that exist
-// are part of the path.
-func cutNewName(kind Kind, s string) (path, name string, ok bool) {
+// cutNewName splits PATH:NAME where no image is at PATH yet, if PATH is a directory, PATH ends as archives do or NAME
+// begins with a host. Any other NAME:TAG is an error, since the same reference would mean another place before the first
+// image is in it. Directories that exist are part of the path.
+func cutNewName(kind Kind, s string) (path, name string, ok bool, err error) {
 	from := 0
 	if startsWithDrive(s) {
 		from = 2
@@ -339,17 +341,33 @@ func cutNewName(kind Kind, s string) (path, name string, ok bool) {
 	path, name, _ = strings.Cut(s[from:], ":")
 	path = s[:from] + path
 	if _, _, err := parseDockerName(name); path == "" || err != nil || !strings.ContainsRune(name, ':') {
-		return "", "", false
+		return "", "", false, nil
 	}
-	if kind == KindArchive && isArchiveName(path) && !isArchiveName(name[:strings.LastIndexByte(name, ':')]) {
-		return path, name, true
+	long := s[:strings.LastIndexByte(s, ':')]
+	if kind == KindArchive && (isArchiveName(path) || isArchiveName(long)) {
+		return path, name, !isArchiveName(long), nil
 	}
-	host, _, hasHost := strings.Cut(name, "/")
-	if !hasHost || !looksLikeHost(host) {
-		return "", "", false
+	first, _, hasHost := strings.Cut(name, "/")
+	if !hasHost {
+		first = long[len(path)+1:]
 	}
-	info, err := os.Stat(path + ":" + host)
-	return path, name, err != nil || !info.IsDir()
+	switch {
+	case isDirectory(path + ":" + first):
+		return "", "", false, nil
+	case hasHost && looksLikeHost(first), kind == KindLayout && isDirectory(path):
+		return path, name, true, nil
+	}
+	what, advice := "directory", "for the first, create "+path+" or write the image with its host"
+	if kind == KindArchive {
+		what, advice = "file", "for the first, use a name that ends in .tar"
+	}
+	return "", "", false, fmt.Errorf("could be the image %s in the %s %s, or the image %s in the %s %s, and neither exists; %s; for the second, use a name without a colon",
+		name, what, path, s[len(long)+1:], what, long, advice)
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // isArchiveName reports whether a path ends as the names of archives do.
