@@ -20,6 +20,26 @@ const authCacheHelp = `The tokens that are cached on this machine.
 The list does not name identities: SOURCE is how the credentials are obtained, such
 as assume-role or sso. ecrkit auth explain HOST shows what a host uses.`
 
+const authCacheLsHelp = `List the cached tokens, without their secrets.
+
+  ecrkit auth cache ls
+  ecrkit auth cache ls --output json
+
+Prints a table, or with --output json one object: directory, tokens (key, state: fresh, renew,
+stale or unreadable, service, region, source, endpoint, expiresAt).`
+
+const authCachePruneHelp = `Remove the cached tokens that have expired.
+
+  ecrkit auth cache prune
+
+Tokens that are still valid stay.`
+
+const authCacheClearHelp = `Remove all cached tokens.
+
+  ecrkit auth cache clear
+
+The next command that needs a token gets a new one. Copies that docker login has stored stay.`
+
 func newAuthCacheCommand(app *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
@@ -29,11 +49,11 @@ func newAuthCacheCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		&cobra.Command{Use: "ls", Short: "List the tokens", Args: arguments(0),
+		&cobra.Command{Use: "ls", Short: "List the tokens", Long: authCacheLsHelp, Args: arguments(0),
 			RunE: func(*cobra.Command, []string) error { return app.listTokens() }},
-		&cobra.Command{Use: "prune", Short: "Remove the tokens that have expired", Args: arguments(0),
+		&cobra.Command{Use: "prune", Short: "Remove the tokens that have expired", Long: authCachePruneHelp, Args: arguments(0),
 			RunE: func(*cobra.Command, []string) error { return app.removeTokens((*tokenstore.Store).Prune) }},
-		&cobra.Command{Use: "clear", Short: "Remove all tokens", Args: arguments(0),
+		&cobra.Command{Use: "clear", Short: "Remove all tokens", Long: authCacheClearHelp, Args: arguments(0),
 			RunE: func(*cobra.Command, []string) error { return app.removeTokens((*tokenstore.Store).Clear) }},
 	)
 	return cmd

@@ -19,14 +19,14 @@ import (
 const authExplainHelp = `Explain where the token of a registry comes from: which rule of config.yaml counts, which
 AWS profile, what kind of credentials, which endpoint is called, and whether a
 token is kept and until when; and from where docker takes its credentials for the host: its file,
-and there credHelpers, credsStore or auths. Nothing is sent, unless --try: then the token is got
-and shown to the registry.
+and there credHelpers, credsStore or auths. Nothing is sent without --try, which gets a token
+and sends it to the registry.
 
   ecrkit auth explain 123456789012.dkr.ecr.us-east-1.amazonaws.com
   ecrkit auth explain HOST --try --output json
 
-Ends with 1 if a get would fail as things are, as far as that can be known; ecrkit auth
-setup --check ends with 1 if docker does not ask ecrkit.`
+Ends with 1 if no token could be got with this configuration, as far as that can be known; ecrkit
+auth setup --check ends with 1 if docker does not ask ecrkit.`
 
 // explanation is the result of ecrkit auth explain.
 type explanation struct {

@@ -15,8 +15,14 @@ import (
 )
 
 func newBlobCommand(app *App) *cobra.Command {
-	return newGroup("blob", "Fetch single layers and configs", "Fetch single layers and configs.", newBlobFetchCommand(app))
+	return newGroup("blob", "Fetch single layers and configs", blobHelp, newBlobFetchCommand(app))
 }
+
+const blobHelp = `Fetch single layers and configs.
+
+  ecrkit blob fetch HOST/app@sha256:0123... --to layer.tar.gz
+
+ecrkit inspect shows the digests of the layers and the config of an image.`
 
 const blobFetchHelp = `Fetch one layer or config.
 
@@ -24,14 +30,13 @@ const blobFetchHelp = `Fetch one layer or config.
   ecrkit blob fetch HOST/app@sha256:0123... | tar -tz
   ecrkit blob fetch oci:build@sha256:0123... --to config.json --output json
 
-REF is a repository or a file with images; ecrkit inspect shows the digests of what
-is in an image. A manifest is no blob: ecrkit inspect --raw prints it.
+REF is a repository or a file with images; ecrkit inspect shows the digests of what is
+in an image. A manifest is not a blob: ecrkit inspect --raw prints it.
 
-Into a FILE it comes over several connections; what a run that was interrupted has
-brought is not fetched again. FILE appears when all of it is there and checked; one
-that is the blob already is left alone. To stdout it comes in order and over several
-connections too. If the digest does not match, the command ends with exit code 4:
-the bytes that were written must not be used.
+A blob is fetched over several connections. Into a FILE, a run that was interrupted is resumed.
+FILE appears when the blob is complete and checked; a FILE that has this content already is left
+alone. To stdout the bytes come in order. If the digest does not match, the command ends with exit
+code 4: the bytes that were written must not be used.
 
 With --to FILE prints DIGEST and FILE, or with --output json one object: reference,
 digest, size, file, outcome (sent, resumed or skipped).`

@@ -35,7 +35,7 @@ either side applies without these flags too.
 
 ` + scanGateFlagHelp + `
 
-` + resultHelp + "\n\n" + madeHelp + "\n\n" + visibleHelp
+` + resultHelp + "\n\n" + arrivedHelp + "\n\n" + visibleHelp
 
 func newCopyCommand(app *App) *cobra.Command {
 	var c copying

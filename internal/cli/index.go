@@ -145,7 +145,7 @@ type indexEditFlags struct {
 }
 
 func (f *indexEditFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.to, "to", "", "TAG or REF that the edited index gets instead of the tag of REF")
+	cmd.Flags().StringVar(&f.to, "to", "", "`TAG` or reference that the edited index gets instead of the tag of REF")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "print the index and write nothing")
 	f.trust.addSign(cmd, "sign-annotation", "")
 	f.trust.addPolicy(cmd)

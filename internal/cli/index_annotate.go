@@ -44,9 +44,9 @@ func newIndexAnnotateCommand(app *App) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&flags.manifest, "manifest", "", "PLATFORM or DIGEST of the entry to edit, instead of the index")
-	cmd.Flags().StringVar(&flags.platform, "set-platform", "", "PLATFORM that the entry is for")
-	cmd.Flags().StringArrayVar(&flags.remove, "remove", nil, "KEY of an annotation to remove; may be given several times")
+	cmd.Flags().StringVar(&flags.manifest, "manifest", "", "`PLATFORM` or digest of the entry to edit, instead of the index")
+	cmd.Flags().StringVar(&flags.platform, "set-platform", "", "`PLATFORM` that the entry is for")
+	cmd.Flags().StringArrayVar(&flags.remove, "remove", nil, "remove the annotation `KEY`; may be repeated")
 	edit.register(cmd)
 	return cmd
 }

@@ -15,11 +15,10 @@ const indexCreateHelp = `Create an index of images.
   ecrkit index create HOST/app:1.2 @sha256:0123... @sha256:4567... --sign alias/release
 
 Each SRC is an image by tag or digest; :TAG and @DIGEST are in the repository of DST.
-Images from elsewhere are copied there first. An SRC that is an index itself
-contributes its entries. The platform of an image is that of its config; an artifact
-becomes an entry without one. Two images for one platform are refused, unless
---force is given. The same images in the same order make the same index, with
-the same digest.
+Images from elsewhere are copied there first. An SRC that is an index itself contributes
+its entries. The platform of an image is that of its config; an artifact becomes an
+entry without one. Two images for one platform are refused without --force. The same
+images in the same order make the same index, with the same digest.
 
 --type oci or docker is the format. Without it the index is a Docker manifest list
 if all images are Docker's and there are no annotations, otherwise an OCI index.
@@ -80,8 +79,8 @@ func newIndexCreateCommand(app *App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar((*string)(&options.Type), "type", "", "oci or docker; default what the images are")
-	flags.StringArrayVar(&annotations, "annotation", nil, "KEY=VALUE of the index; may be given several times")
+	flags.StringVar((*string)(&options.Type), "type", "", "`format` of the index: oci or docker (default that of the images)")
+	flags.StringArrayVar(&annotations, "annotation", nil, "annotation `KEY=VALUE` of the index; may be repeated")
 	flags.BoolVar(&options.Force, "force", false, "allow several images for one platform")
 	flags.BoolVar(&dryRun, "dry-run", false, "print the index and write nothing")
 	trust.addSign(cmd, "sign-annotation", "")

@@ -19,15 +19,15 @@ const lifecycleDiffHelp = `Show which images a lifecycle policy expires that ano
   aws ecr get-lifecycle-policy --repository-name app |
       ecrkit lifecycle diff - new.json --images images.json --at +90d
 
-Without OLD it is the policy that the repository has, which --images has to name then.
+Without OLD it is the present policy of the repository, which --images must name then.
 
 Prints the images whose fate changes if NEW takes the place of OLD: + expire are images
-that expire with NEW only, - expire those that OLD expires and NEW saves; and so for those
+that expire with NEW only, - expire those that expire with OLD only; likewise for images
 that are archived. With --output json one object: evaluatedAt, expired, saved, archived,
 unarchived (lists of results as of ecrkit lifecycle evaluate, with the reason in NEW),
-oldBytes and newBytes (what the images that expire leave free: bytes, and sharedOnce: each
-layer counted once, and none that stays), notes. See ecrkit lifecycle evaluate --help for
---images and --at.`
+oldBytes and newBytes (what the images that expire leave free: bytes, and sharedOnce:
+each layer counted once, and none that stays), notes. See ecrkit lifecycle evaluate
+--help for --images and --at.`
 
 // policyDifference is the JSON form of a difference.
 type policyDifference struct {

@@ -23,27 +23,27 @@ const lifecycleEvaluateHelp = `Show which images a lifecycle policy expires or a
   ecrkit lifecycle evaluate --policy policy.json --images images.json --max-expire 10%
 
 --images is the output of aws ecr describe-images, one or more pages, in one or more
-files. That does not tell what an index (a multi-platform image) lists, which Amazon ECR
-does not touch while the index is there: unless files with the output of aws ecr
-batch-get-image tell it, more images may be shown than Amazon ECR acts on, and never
-fewer. Those manifests also tell which layers images share, so that the bytes are exact.
+files. It does not contain which images an index (a multi-platform image) lists, and
+Amazon ECR keeps those as long as the index exists. Without files with the output of aws
+ecr batch-get-image, more images may be shown than Amazon ECR acts on, but never fewer.
+Those manifests also contain which layers images share, so that the bytes are exact.
 
---at is a time, or how far it is from now: what is there now is taken to be there then,
-and nothing else. --max-expire is a gate: exit code 5 if more images expire, a number or
-a share of all. --preview is a file with the output of aws ecr get-lifecycle-policy-preview,
-with which the result is compared: exit code 1 if they do not agree.
+--at is a time, or how far it is from now. The images are those of now, without later
+pushes and deletions. --max-expire is a gate: exit code 5 if more images expire, a
+number or a share of all. --preview is a file with the output of aws ecr
+get-lifecycle-policy-preview, with which the result is compared: exit code 1 if they do
+not agree.
 
-Prints the images that go, or --all, and a line with the sum. With --output json one
-object: evaluatedAt, repository if it is known, results, summary, notes. Of a result
-imageDigest, imageTags, imagePushedAt, imageSizeInBytes, action (EXPIRE, TRANSITION to the
-archive or KEEP), rulePriority of the rule that acts, reason, shieldedBy (priorities of
-rules that keep a later one from acting), identifiedBy (of all rules that select the
-image), listedBy (an index that keeps it), follows (its subject, whose fate it shares). Of
-the summary images, keep, expire, transition, expireBytes and transitionBytes (bytes, and
-sharedOnce: each layer counted once, and none that stays), later (images that become free
-to expire because their index goes), unknownIndexes. With --preview also differences:
-imageDigest, imageTags, action and rulePriority of here, previewAction and
-previewRulePriority of there, reason. What is not known is left out.`
+Prints the images that expire or are archived, or --all, and a line with the sum. With --output
+json one object: evaluatedAt, repository if it is known, results, summary, notes. Of a result
+imageDigest, imageTags, imagePushedAt, imageSizeInBytes, action (EXPIRE, TRANSITION to the archive
+or KEEP), rulePriority of the rule that acts, reason, shieldedBy (priorities of rules that keep a
+later one from acting), identifiedBy (of all rules that select the image), listedBy (an index that
+keeps it), follows (its subject, whose fate it shares). Of the summary images, keep, expire,
+transition, expireBytes and transitionBytes (bytes, and sharedOnce: each layer counted once, and
+none that stays), later (images that become free to expire because their index goes),
+unknownIndexes. With --preview also differences: imageDigest, imageTags, action and rulePriority of
+ecrkit, previewAction and previewRulePriority of Amazon ECR, reason. What is not known is left out.`
 
 // evaluatedImage is the JSON form of the verdict on an image.
 type evaluatedImage struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecycleExplainHelp = `Say what each rule of a lifecycle policy does with one image.
+const lifecycleExplainHelp = `Show what each rule of a lifecycle policy does with one image.
 
   ecrkit lifecycle explain v1.2 --images HOST/app
   ecrkit lifecycle explain v1.2 --policy policy.json --images images.json

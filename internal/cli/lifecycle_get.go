@@ -17,11 +17,11 @@ const lifecycleGetHelp = `Show the lifecycle policies of repositories.
   ecrkit lifecycle get HOST/team/app >policy.json
   ecrkit lifecycle get team/app team/db --output json
 
-Prints the JSON of the policy, in the form that ecrkit lifecycle put takes; of several
-repositories each after a line with its name. That there is no policy is no failure: stderr
-says so. With --output json one object: repositories (repository, policy, which is null if
-there is none), failed (repository, error). If some cannot be read, the others are (exit
-code 3). Needs ecr:GetLifecyclePolicy.`
+Prints the JSON of the policy, in the form that ecrkit lifecycle put takes; of several repositories
+each after a line with its name. A repository without a policy is not a failure: a message on
+stderr says so. With --output json one object: repositories (repository, policy, which is null if
+there is none), failed (repository, error). If some cannot be read, the others are (exit code 3).
+Needs ecr:GetLifecyclePolicy.`
 
 // repositoryLifecycle is the JSON form of the policy of a repository.
 type repositoryLifecycle struct {

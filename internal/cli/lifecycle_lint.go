@@ -11,16 +11,16 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const lifecycleLintHelp = `Say what is wrong with a lifecycle policy, or will surprise.
+const lifecycleLintHelp = `Check a lifecycle policy for errors, and for what may surprise.
 
   ecrkit lifecycle lint policy.json
   aws ecr get-lifecycle-policy --repository-name app | ecrkit lifecycle lint - --strict
 
-An error is what Amazon ECR refuses. A warning is about a rule that hardly does what was
-meant: one that never acts because earlier rules shield its images (shadowed), one that
-wants tags for all of several patterns (all-tags), one that counts images on which it
-cannot act (overlap), patterns that match no tag (never-acts) or add nothing (redundant).
-A note is good to know. --ignore leaves a kind of warning or note out.
+An error is what Amazon ECR refuses. A warning is about a rule that probably does not do what was
+meant: one that never acts because earlier rules shield its images (shadowed), one that wants tags
+for all of several patterns (all-tags), one that counts images on which it cannot act (overlap),
+patterns that match no tag (never-acts) or add nothing (redundant). A note explains something.
+--ignore leaves a kind of warning or note out.
 
 Prints each problem with its place in the text, or with --output json one object: file,
 problems (severity error, warning or note; code; rulePriority; field; message; line;

@@ -18,11 +18,11 @@ Without --policy it is the policy that the repository has. Amazon ECR takes seco
 minutes for a preview (--timeout), and makes one of a repository at a time. Nothing is
 deleted.
 
-Prints what ecrkit lifecycle evaluate prints, with the differences: images of which the two
-do not say the same. If there is one, the exit code is 1. Where the policy counts from
-pulls, indexes are not read unless --manifests indexes says so, and what they keep can
-then differ. Needs ecr:StartLifecyclePolicyPreview, ecr:GetLifecyclePolicyPreview,
-ecr:DescribeImages and ecr:BatchGetImage.`
+Prints what ecrkit lifecycle evaluate prints, with the differences between the two. If
+there is one, the exit code is 1. Where the policy counts from pulls, indexes are not
+read unless --manifests indexes says so, and what they keep can then differ. Needs
+ecr:StartLifecyclePolicyPreview, ecr:GetLifecyclePolicyPreview, ecr:DescribeImages and
+ecr:BatchGetImage.`
 
 // lifecyclePreviewFlags are the flags of `ecrkit lifecycle preview`.
 type lifecyclePreviewFlags struct {

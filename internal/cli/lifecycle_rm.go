@@ -19,9 +19,10 @@ const lifecycleRmHelp = `Remove the lifecycle policy from repositories: no more 
   ecrkit lifecycle rm HOST/team/app
   ecrkit lifecycle rm team/app team/db --yes
 
-On a terminal it shows the policies and asks; --yes does not ask, and is needed where there
-is no terminal. --dry-run shows them and changes nothing. That there is no policy is no
-failure. If some repositories fail, the others lose theirs (exit code 3).
+On a terminal it shows the policies and asks; --yes does not ask, and is needed where
+there is no terminal. --dry-run shows them and changes nothing. A repository without a
+policy is not a failure. If some repositories fail, the others lose theirs (exit code
+3).
 
 Prints the policies that were removed, or with --output json one object: dryRun,
 repositories (repository, changed, policy as it was or null), failed (repository, error).

@@ -22,7 +22,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-const localEnvHelp = `Print the environment of a client of the local ECR, for the shell:
+const localEnvHelp = `Print commands that set the environment of the clients of a local ECR in this shell.
 
   eval "$(ecrkit local env)"
   ecrkit local env --shell fish | source
@@ -113,7 +113,7 @@ func newLocalEnvCommand(app *App) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", defaultLocalAddr, "`host:port` that the local ECR listens on")
-	cmd.Flags().StringVar(&accountsFile, "accounts", "", "`file` of accounts that it was given; the keys are those of the first user in it")
+	cmd.Flags().StringVar(&accountsFile, "accounts", "", "`file` of the accounts that the local ECR has; the keys are those of the first user in it")
 	cmd.Flags().BoolVar(&withTLS, "tls", false, "for a server with --tls")
 	cmd.Flags().StringVar(&tlsDir, "tls-dir", "", "`directory` of its authority (default $XDG_DATA_HOME/ecrkit/local-tls)")
 	cmd.Flags().StringVar(&credentials, "credentials", string(localecr.Keys), "`where` clients get their credentials: "+or(credentialSources()))

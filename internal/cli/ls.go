@@ -29,16 +29,15 @@ const lsHelp = `List the repositories of a registry, or the images of a reposito
   ecrkit ls HOST/app --untagged --before 2026-01-31 --output json
   ecrkit ls oci:build
 
-Filters narrow the images: all that are given must hold. --since and --before are
-about when an image was pushed, and take an age (36h, 30d, 4w), a date or an
+With several filters, an image must match all of them. --since and --before compare
+the time when an image was pushed, and take an age (36h, 30d, 4w), a date or an
 RFC 3339 time. --tag shows images with a tag of that pattern (* ? [a-z]), with all
 their tags.
 
-Text is sorted by --sort pushed (newest first) unless another order is asked for:
-pushed and pulled begin with the latest, size with the largest, tag and name with
-a; --reverse turns it around. JSON comes in the order of the registry, page for
-page as it arrives, unless --sort is given. Archived images are not listed. Of
-repositories in other registries only the tags are listed; HOST or HOST/ lists their
+Text is sorted by --sort, by default pushed: pushed and pulled begin with the latest, size with the
+largest, tag and name are alphabetical; --reverse reverses the order. JSON comes in the order of
+the registry, page for page as it arrives, unless --sort is given. Archived images are not listed.
+Of repositories in other registries only the tags are listed; HOST or HOST/ lists their
 repositories, where the registry does.
 
 Prints a table; with --output json one object, {"registry": HOST, "repositories":

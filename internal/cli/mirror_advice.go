@@ -76,7 +76,7 @@ type pullThrough struct {
 	UpstreamPrefix   string `json:"upstreamRepositoryPrefix"`
 }
 
-// adviseMirror finds out what Amazon ECR can do by itself, within one account. It asks nobody.
+// adviseMirror finds out what Amazon ECR can do by itself, within one account. It makes no requests.
 func adviseMirror(c mirror.Config, registries auth.Registries) mirrorAdvice {
 	var a mirrorAdvice
 	for _, destination := range c.Destinations {

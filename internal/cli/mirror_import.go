@@ -83,7 +83,7 @@ func newMirrorImportCommand(app *App) *cobra.Command {
 			return app.importMirror(cmd.Context(), args[:last], args[last], f)
 		},
 	}
-	cmd.Flags().StringVar(&f.existing, "existing", "", "what becomes of a tag that names another image: overwrite, skip, retag or error (default overwrite)")
+	cmd.Flags().StringVar(&f.existing, "existing", "", "`what` becomes of a tag that names another image: overwrite, skip, retag or error (default overwrite)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be copied, and write nothing")
 	cmd.Flags().StringVar(&f.receipt, "receipt", "", "write what the destination has afterwards to this `file`, for ecrkit mirror export --have")
 	addSetKeyFlag(cmd, &f.keys)

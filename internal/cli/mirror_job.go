@@ -34,7 +34,7 @@ type jobFlags struct {
 
 func (f *jobFlags) add(cmd *cobra.Command) {
 	numberVar(cmd.Flags(), &f.Shards, "shards", 1, math.MaxInt32, "number of processes (required)")
-	cmd.Flags().StringVar(&f.Name, "name", "ecrkit-mirror", "name of the job")
+	cmd.Flags().StringVar(&f.Name, "name", "ecrkit-mirror", "`name` of the job")
 	cmd.Flags().StringVar(&f.maxDelete, "max-delete", "", "pass --max-delete `N|N%` to ecrkit mirror apply")
 }
 
@@ -50,7 +50,7 @@ func (f *jobFlags) image() requiredFlag {
 }
 
 func (f *jobFlags) addSchedule(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.Schedule, "schedule", "", "when to run it, in UTC, as cron has it: \"30 2 * * *\"")
+	cmd.Flags().StringVar(&f.Schedule, "schedule", "", "`time` to run it, in UTC, as cron writes it: \"30 2 * * *\"")
 }
 
 const mirrorKubernetesHelp = `Print an indexed job of Kubernetes, or a CronJob, and a ConfigMap with the configuration.
@@ -77,7 +77,7 @@ func newMirrorKubernetesCommand(app *App) *cobra.Command {
 	f.add(cmd)
 	f.addImage(cmd)
 	f.addSchedule(cmd)
-	cmd.Flags().StringVar(&f.ServiceAccount, "service-account", "", "service account of the pods (default that of the namespace)")
+	cmd.Flags().StringVar(&f.ServiceAccount, "service-account", "", "service account `name` of the pods (default that of the namespace)")
 	return cmd
 }
 

@@ -38,8 +38,8 @@ deleted.
 plan to a file, which ecrkit mirror apply does exactly or refuses. --shard 3/8 plans the third of
 eight parts: see ecrkit mirror apply.
 
---advice asks nobody. Within one account, replication or a pull-through cache of Amazon ECR may do
-the same: it prints their configuration, and which part of the mirror they cannot do.
+--advice makes no requests. Within one account, replication or a pull-through cache of Amazon ECR
+may do the same: it prints their configuration, and which part of the mirror they cannot do.
 
 Prints the plan, or with --output json one object: hash, config, repositories (from, to, create,
 kept, images: digest, arrives, tags: tag, action: add, move, leave, conflict, previous; referrers,

@@ -30,9 +30,9 @@ clients, and passes the bytes on as they arrive. The last bytes of a layer wait 
 agrees. What was read is kept in a cache; a digest is then answered without the registry, and a
 tag asks the registry each time.
 
-Name an image by registry and repository as above, and write the port of a registry with an
-underscore: 127.0.0.1:4511/127.0.0.1_4510/app:1.2. Clients with mirrors, such as containerd, name
-the registry by the query ns=HOST.
+Name an image by registry and repository, as in the example, and write the port of a registry with
+an underscore: 127.0.0.1:4511/127.0.0.1_4510/app:1.2. Clients with mirrors, such as containerd,
+name the registry by the query ns=HOST.
 
 Only registries of Amazon ECR are served, those of ECRKIT_REGISTRIES too, and the hosts of
 --allow and --allow-file (one a line; # begins a comment). The proxy has the credentials of

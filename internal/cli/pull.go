@@ -27,7 +27,7 @@ one resumes it.
 before anything is written (exit code 4); see ecrkit verify. A policy that requires signatures of
 the repository applies without --verify too.
 
-` + resultHelp + "\n\n" + madeHelp
+` + resultHelp + "\n\n" + arrivedHelp
 
 func newPullCommand(app *App) *cobra.Command {
 	var c copying

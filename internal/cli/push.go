@@ -32,7 +32,7 @@ whether to sign.
 
 ` + scanGateFlagHelp + `
 
-` + resultHelp + "\n\n" + madeHelp + "\n\n" + visibleHelp
+` + resultHelp + "\n\n" + arrivedHelp + "\n\n" + visibleHelp
 
 func newPushCommand(app *App) *cobra.Command {
 	c := copying{publishes: true}

@@ -24,8 +24,8 @@ const registryPolicyGetHelp = `Show the policy of a registry.
   ecrkit registry policy get HOST --output json
 
 Prints the JSON of the policy, in the form that ecrkit registry policy set takes. A registry
-without one is no failure (exit code 0): stderr says so, and stdout stays empty. With
---output json one object: registry, host, policy, which is null if there is none. Needs
+without one is not a failure (exit code 0): a message on stderr says so, and stdout stays empty.
+With --output json one object: registry, host, policy, which is null if there is none. Needs
 ecr:GetRegistryPolicy.`
 
 const registryPolicySetHelp = `Set the policy of a registry, in place of an existing one.

@@ -17,9 +17,9 @@ const repoAccountHelp = `Settings of Amazon ECR for a registry, an account in a 
   ecrkit repo account set BLOB_MOUNTING ENABLED
 
   BLOB_MOUNTING            ENABLED: a push mounts layers that another repository of the
-                           registry has, rather than to send them again; DISABLED
-  BASIC_SCAN_TYPE_VERSION  AWS_NATIVE, with what basic scanning is done
-  REGISTRY_POLICY_SCOPE    V2, which actions the registry policy is about
+                           registry has instead of sending them; DISABLED
+  BASIC_SCAN_TYPE_VERSION  the scanner of basic scanning: AWS_NATIVE
+  REGISTRY_POLICY_SCOPE    which actions the registry policy covers: V2
 
 HOST is the registry; without it that is $ECRKIT_REGISTRY. The identity in use must be of
 the registry's own account.`

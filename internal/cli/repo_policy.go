@@ -19,42 +19,42 @@ const repoPolicyHelp = `Repository policies: who may use a repository of Amazon 
   ecrkit repo policy set policy.json HOST/team/app
   ecrkit repo policy rm HOST/team/app
 
-A repository policy lets in other AWS accounts, services and organizations. What those
-of the account itself may do is said by their own permissions too.`
+A repository policy lets in other AWS accounts, services and organizations. Identities
+of the account itself get permissions from their own IAM policies too.`
 
 const repoPolicyGetHelp = `Show the policy of a repository.
 
   ecrkit repo policy get HOST/team/app
   ecrkit repo policy get team/app --output json
 
-Prints the JSON of the policy, in the form that ecrkit repo policy set takes. That there
-is none is no failure (exit code 0): stderr says so, and stdout stays empty. With
---output json one object: repository, policy, which is null if there is none. Needs
-ecr:GetRepositoryPolicy.`
+Prints the JSON of the policy, in the form that ecrkit repo policy set takes. A
+repository without one is not a failure (exit code 0): a message on stderr says so, and
+stdout stays empty. With --output json one object: repository, policy, which is null if
+there is none. Needs ecr:GetRepositoryPolicy.`
 
-const repoPolicySetHelp = `Give repositories a policy, in place of the one that they have.
+const repoPolicySetHelp = `Set the policy of repositories, in place of an existing one.
 
   ecrkit repo policy set policy.json HOST/team/app
   ecrkit repo policy set policy.json team/app team/db --dry-run
 
 FILE is the JSON of a policy, - is stdin. A policy that lets in everybody, any AWS
-account, is refused (exit code 5): name accounts as principals, or add a condition such as
-{"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}. --allow-everybody sets it
-nevertheless. Amazon ECR refuses a policy with which you could not change it again, but
-for --force.
+account, is refused (exit code 5): name accounts as principals, or add a condition such
+as {"StringEquals": {"aws:PrincipalOrgID": "o-a1b2c3d4e5"}}. --allow-everybody sets it
+nevertheless. Amazon ECR refuses a policy that would keep you from changing it again;
+--force sets it nevertheless.
 
 Prints each change, or with --output json one object: dryRun, repositories (repository,
-changed, changes: setting, from, to). A policy that means the same as the one that is
-there is no change. Needs ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy.`
+changed, changes: setting, from, to). A policy that means the same as the existing one
+is no change. Needs ecr:GetRepositoryPolicy and ecr:SetRepositoryPolicy.`
 
-const repoPolicyRmHelp = `Take the policy from a repository: other accounts can no longer use it.
+const repoPolicyRmHelp = `Remove the policy of a repository: other accounts can no longer use it.
 
   ecrkit repo policy rm HOST/team/app
   ecrkit repo policy rm team/app --yes
 
-On a terminal it shows the policy and asks; --yes does not ask, and is needed where there
-is no terminal. --dry-run shows what would change. That there is no policy is no failure.
-Prints what ecrkit repo policy set prints. Needs ecr:GetRepositoryPolicy and
+On a terminal it shows the policy and asks; --yes does not ask, and is needed where
+there is no terminal. --dry-run shows what would change. A repository without one is no
+failure. Prints what ecrkit repo policy set prints. Needs ecr:GetRepositoryPolicy and
 ecr:DeleteRepositoryPolicy.`
 
 func newRepoPolicyCommand(app *App) *cobra.Command {

@@ -16,13 +16,13 @@ const repoScanningHelp = `Which images a registry of Amazon ECR scans for vulner
   ecrkit repo scanning set --type enhanced --continuous 'prod/*' --on-push '*'
   ecrkit repo scanning add --on-push team/app
 
-It is said for the registry, an account in a region, by patterns of repositories; *
-is any number of characters. What no pattern matches is scanned when somebody asks for it
-(ecrkit scan), with basic scanning. Scan on push of single repositories is deprecated.
+The rules are those of the registry, an account in a region, with patterns of repositories; * is
+any number of characters. An image that no pattern matches is scanned on request only (ecrkit scan
+start), with basic scanning. Scan on push of single repositories is deprecated.
 
   basic     scans operating system packages, on push
-  enhanced  is Amazon Inspector: language packages too, on push or continuously; it has
-            a price for each image
+  enhanced  is Amazon Inspector: language packages too, on push or continuously; AWS
+            charges for each image
 
 HOST is the registry; without it that is $ECRKIT_REGISTRY. The identity in use must be of
 the registry's own account.`

@@ -16,14 +16,14 @@ const repoSetHelp = `Change settings of repositories of Amazon ECR.
   ecrkit repo set team/app team/db --immutable-tags --mutability-exclusion 'dev-*'
   ecrkit repo set team/app --mutable-tags --dry-run
 
---immutable-tags keeps every tag at the image that it names, --mutable-tags lets all
-be moved. A --mutability-exclusion is a pattern of tags, with *, to which the opposite
-applies; at most five with two * each. With one of the first two the exclusions are
-those that are given, none without; alone they replace those that there are.
+--immutable-tags keeps every tag at the image that it names, --mutable-tags lets all be
+moved. A --mutability-exclusion is a pattern of tags, with *, to which the opposite
+applies; at most five with two * each. With --immutable-tags or --mutable-tags, only the
+exclusions in the command count; alone they replace the existing ones.
 
---scan-on-push sets the repository's own scan on push, --scan-on-push=false takes it
-away. Amazon ECR has deprecated it: what is scanned is said for the registry as a whole,
-by ecrkit repo scanning, and where one of its rules matches, that applies.
+--scan-on-push sets the repository's own scan on push, --scan-on-push=false removes it.
+Amazon ECR has deprecated it: the registry as a whole has rules for what is scanned
+(ecrkit repo scanning), and where one of them matches, that applies.
 
 Encryption and its key are fixed when a repository is created. Other settings have
 commands of their own: ecrkit repo policy, tag and untag, ecrkit lifecycle.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const repoTagHelp = `Give a repository of Amazon ECR resource tags, as cost reports and permissions use them.
+const repoTagHelp = `Add resource tags to a repository of Amazon ECR. Cost reports and permissions use them.
 
   ecrkit repo tag HOST/team/app team=core environment=production
   ecrkit repo tag team/app owner= --dry-run
@@ -22,11 +22,11 @@ Prints each change, or with --output json one object: dryRun, repositories (repo
 changed, changes: setting, from, to). Needs ecr:DescribeRepositories,
 ecr:ListTagsForResource and ecr:TagResource.`
 
-const repoUntagHelp = `Take resource tags from a repository of Amazon ECR.
+const repoUntagHelp = `Remove resource tags from a repository of Amazon ECR.
 
   ecrkit repo untag HOST/team/app environment owner
 
-A KEY that the repository does not have is no failure. Prints and needs what ecrkit repo
+A KEY that the repository does not have is skipped. Prints and needs what ecrkit repo
 tag does, with ecr:UntagResource.`
 
 func newRepoTagCommand(app *App) *cobra.Command {

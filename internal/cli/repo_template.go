@@ -19,10 +19,11 @@ itself.
   ecrkit repo template get team/
   ecrkit repo template rm team/
 
-It creates one when an image is pushed to a name that there is not (create-on-push), when
-an image is replicated, or pulled through the cache. Without a template for create-on-push
-such a push fails. PREFIX is how the names begin; the longest that fits is taken. ROOT is
-for what no other fits. Existing repositories do not change.
+It creates one when an image is pushed to a repository that does not exist
+(create-on-push), when an image is replicated, or pulled through the cache. Without a
+template for create-on-push such a push fails. PREFIX is how the names begin; the
+longest that fits is used, and ROOT for all other names. Existing repositories do not
+change.
 
 HOST is the registry; without it that is $ECRKIT_REGISTRY. The identity in use must be of
 the registry's own account.`

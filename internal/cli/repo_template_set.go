@@ -12,16 +12,17 @@ import (
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
-const repoTemplateSetHelp = `Create a repository creation template, or change the one that there is.
+const repoTemplateSetHelp = `Create a repository creation template, or change an existing one.
 
   ecrkit repo template set team/ --for create-on-push --immutable-tags
   ecrkit repo template set ROOT HOST --for create-on-push,pull-through-cache --immutable-tags
   ecrkit repo template set team/ --policy policy.json --dry-run
 
-PREFIX is how the names of repositories begin, or ROOT. Of a template that is there only
-what is given changes: what is to be gone again goes with ecrkit repo template rm. A new
-one needs --for: create-on-push, replication, pull-through-cache, one or more. Without
-more its repositories have tags that can be moved, and AES256.
+PREFIX is how the names of repositories begin, or ROOT. In an existing template only
+what flags name changes. To remove a setting, remove the template with ecrkit repo
+template rm and create it again. A new one needs --for: create-on-push, replication,
+pull-through-cache, one or more. By default its repositories have tags that can be
+moved, and AES256.
 
 A KMS key, by its ARN, and resource tags need --role, the ARN of a role with which Amazon
 ECR creates the repositories: see
@@ -55,15 +56,16 @@ func newRepoTemplateSetCommand(app *App) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&f.purposes, "for", nil, "when it is applied: create-on-push, replication, pull-through-cache")
+	flags.StringSliceVar(&f.purposes, "for", nil, "`when` it is applied: create-on-push, replication, pull-through-cache; may be repeated")
 	completeValues(cmd, "for", []string{"create-on-push", "replication", "pull-through-cache"})
-	flags.StringVar(&f.description, "description", "", "what it is for, in words")
+	flags.StringVar(&f.description, "description", "", "`text` that says what it is for")
 	flags.BoolVar(&f.immutable, "immutable-tags", false, "keep every tag at the image that it names first")
 	flags.BoolVar(&f.mutable, "mutable-tags", false, "let tags be moved to other images")
 	flags.StringArrayVar(&f.exclusions, "mutability-exclusion", nil, "`pattern` of tags, with *, to which the opposite applies; may be repeated")
 	flags.Var(upperCase{&f.encryption}, "encryption", "AES256, KMS or KMS_DSSE (default AES256, with --kms-key KMS)")
 	flags.StringVar(&f.key, "kms-key", "", "ARN of the KMS `key` (default the AWS managed one)")
 	flags.StringToStringVar(&f.tags, "repository-tag", nil, "resource tag `key=value` of the repositories; may be repeated")
+	flags.Lookup("repository-tag").DefValue = "" // is not shown
 	flags.StringVar(&f.policy, "policy", "", "`file` of their repository policy, - for stdin")
 	flags.StringVar(&f.lifecycle, "lifecycle-policy", "", "`file` of their lifecycle policy, - for stdin")
 	flags.StringVar(&f.role, "role", "", "`ARN` of the role with which they are created")

@@ -20,6 +20,7 @@ func addRepositoryFlags(cmd *cobra.Command, s *ecr.Settings) {
 	flags.Var(upperCase{&s.Encryption}, "encryption", "AES256, KMS or KMS_DSSE (default AES256, with --kms-key KMS)")
 	flags.StringVar(&s.KMSKey, "kms-key", "", "alias, ID or ARN of the KMS `key` (default the AWS managed one)")
 	flags.StringToStringVar(&s.Tags, "repository-tag", nil, "resource tag `key=value` of the repository; may be repeated")
+	flags.Lookup("repository-tag").DefValue = "" // is not shown
 }
 
 // addCreateRepositoryFlags adds --create-repository and the settings for it to a

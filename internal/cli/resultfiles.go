@@ -22,7 +22,9 @@ const madeHelp = `In a pipeline: --digest-file writes the digest, --iidfile the 
 config; of an index its digest), --metadata-file JSON with the keys of docker buildx
 (containerimage.digest, containerimage.descriptor, image.name), --dotenv a report for GitLab with
 ECRKIT_DIGEST, ECRKIT_IMAGE and ECRKIT_TAGS. In a job of GitHub Actions, or with --github, the
-step gets the outputs digest, image (HOST/NAME@DIGEST) and tags, one a line, and a job summary.
+step gets the outputs digest, image (HOST/NAME@DIGEST) and tags, one a line, and a job summary.`
+
+const arrivedHelp = madeHelp + `
 These files are written after the image has arrived.`
 
 // made is an image that a command has put somewhere, or found.

@@ -10,7 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/scan"
 )
 
-const scanHelp = `Judge what scans found in images, and report it.
+const scanHelp = `Check the findings of image scans against a policy, and report them.
 
   ecrkit scan gate HOST/app:1.2 --policy scan-policy.yaml
   ecrkit scan report HOST/app:1.2 --report findings.html

@@ -63,7 +63,7 @@ func newScanGateCommand(app *App) *cobra.Command {
 		Long:  scanGateHelp,
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.scanGate(cmd.Context(), args, f) },
 	}
-	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
+	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "read findings from `FILE`; may be repeated")
 	cmd.Flags().StringVar(&f.policy, "policy", "", "policy in `FILE`")
 	timeVar(cmd.Flags(), &f.timeout, "timeout", defaultScanTimeout, "how long to wait for the scan of REF; 0 looks once")
 	f.reports.add(cmd)

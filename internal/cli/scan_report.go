@@ -41,7 +41,7 @@ func newScanReportCommand(app *App) *cobra.Command {
 			return notScanned(v)
 		},
 	}
-	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "findings in `FILE`; repeatable")
+	cmd.Flags().StringArrayVar(&f.findings, "findings", nil, "read findings from `FILE`; may be repeated")
 	timeVar(cmd.Flags(), &f.timeout, "timeout", 0, "how long to wait for the scan of REF")
 	f.reports.add(cmd)
 	return cmd

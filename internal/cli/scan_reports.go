@@ -28,8 +28,8 @@ type scanReportFlags struct {
 
 func (f *scanReportFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "", "form of what is printed: "+strings.Join(formatNames(), ", ")+" (default table)")
-	flags.StringArrayVar(&f.files, "report", nil, "write a report to `[FORMAT=]FILE`, too; repeatable")
+	flags.StringVar(&f.format, "format", "", "`format` of what is printed: "+strings.Join(formatNames(), ", ")+" (default table)")
+	flags.StringArrayVar(&f.files, "report", nil, "also write a report to `[FORMAT=]FILE`; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
 }
 

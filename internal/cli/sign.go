@@ -23,9 +23,9 @@ const signHelp = `Sign images where they are: in a repository or an OCI layout.
   ecrkit sign HOST/app:1.2 --key alias/release --recursive --format both
   ecrkit push oci:build HOST/app:1.2 --sign alias/release
 
-The last one signs what it pushes before the tag names it: use that to publish. A
-tag is resolved once, and the digest that is signed is printed. cosign verifies
-the signatures (see docs/signing.md for how to call it).
+To publish an image, use ecrkit push --sign: it signs before the tag names the image. A
+tag is resolved once, and the digest that is signed is printed. cosign verifies the
+signatures (see docs/signing.md for how to call it).
 
 ` + keyHelp + `
 The password of an encrypted file is $COSIGN_PASSWORD, or is asked for. Without

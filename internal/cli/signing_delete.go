@@ -15,8 +15,8 @@ they are pushed. Signatures that exist stay.
   ecrkit signing delete HOST --yes
 
 On a terminal it shows the rules and asks; --yes does not ask, and is needed where there
-is no terminal. --dry-run shows them and deletes nothing. That there is no configuration
-is no failure.
+is no terminal. --dry-run shows them and deletes nothing. Exit code 0 too if there is no
+configuration.
 
 Prints the rules that were deleted, or with --output json one object: dryRun, changed
 (false if there was none), registry, host, signingConfiguration as it was. Needs

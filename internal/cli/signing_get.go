@@ -11,9 +11,9 @@ const signingGetHelp = `Show the signing rules of a registry.
   ecrkit signing get 123456789012.dkr.ecr.us-east-1.amazonaws.com
   ecrkit signing get --output json | jq .signingConfiguration >signing.json
 
-Prints each rule: the signing profile, and in which repositories images are signed
-with it. That managed signing is not configured is no failure (exit code 0): stderr
-says so, and stdout stays empty.
+Prints each rule: the signing profile, and in which repositories images are signed with
+it. If managed signing is not configured, that is not a failure (exit code 0): a message
+on stderr says so, and stdout stays empty.
 
 With --output json one object: registry (ACCOUNT/REGION), host, signingConfiguration,
 which is null if it is not configured. It has rules, each with signingProfileArn and,

@@ -19,10 +19,10 @@ const tagHelp = `Add tags to an image, or an index, in its own repository.
   ecrkit tag HOST/app@sha256:0123... stable
   ecrkit tag oci:build:1.2 latest
 
-Nothing but the manifest is read, once, and its bytes are written again under each
-tag: in Amazon ECR one BatchGetImage and one PutImage a tag. A tag that names
-another image moves, unless it is immutable. All tags are tried. Where the policy
-requires signatures, an image that has them not gets no tag (exit code 4).
+Nothing but the manifest is read, once, and its bytes are written again under each tag:
+in Amazon ECR one BatchGetImage and one PutImage a tag. A tag that names another image
+moves, unless it is immutable. All tags are tried. Where the policy requires signatures,
+an image without them gets no tag (exit code 4).
 
 Prints one line a tag, DIGEST, reference and what became of it: tagged, or
 unchanged if it named the image before. With --output json one object: reference,

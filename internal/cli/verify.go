@@ -25,11 +25,11 @@ const verifyHelp = `Verify that images are signed, and show by whom.
   ecrkit verify HOST/app:1.2 --key release.pub --type spdxjson --output-predicate sbom.json
   ecrkit pull HOST/app:1.2 --verify --key release.pub
 
-The last example pulls only after it has verified. A signature counts if one of the keys made it
-over this digest, with all annotations that you require; --threshold requires signatures by
-several keys. All signatures are checked, bundles and legacy ones, by cosign or ecrkit. An
-attestation is not a signature; --type requires attestations of these types instead of a
-signature, and --output-predicate writes their predicates, one a line.
+To verify before a pull, use ecrkit pull --verify. A signature counts if one of the keys made it
+over this digest, with all annotations that you require; --threshold requires signatures by several
+keys. All signatures are checked, bundles and legacy ones, by cosign or ecrkit. An attestation is
+not a signature; --type requires attestations of these types instead of a signature, and
+--output-predicate writes their predicates, one a line.
 
 ` + keyHelp + `
 With a PEM file the only AWS credentials needed are those that read the image. Without --key the

@@ -12,6 +12,7 @@ func newVersionCommand(app *App) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
+		Long:  "Print the version.\n\n  ecrkit version\n  ecrkit version --output json\n\nWith --output json one object: version.",
 		Args:  arguments(0),
 		RunE: func(*cobra.Command, []string) error {
 			v := version.String()
