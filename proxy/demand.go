@@ -70,6 +70,8 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 		defer cancel()
 		ctx, wait, done := h.watched(ctx, repo.host, kindManifests, true)
 		defer done()
+		ctx, drop := withRoom(ctx, h.verifyRoom)
+		defer drop()
 		src, err := h.source(ctx, repo)
 		if err == nil {
 			err = wait.explain(ctx, demand.Verify(ctx, src, m))
@@ -135,6 +137,8 @@ func (h *Handler) grantedBlob(ctx context.Context, repo *repository, d digest.Di
 		return b.Size, true, nil
 	}
 	// The client may have the manifests from before this proxy was started.
+	ctx, drop := withRoom(ctx, h.readRoom)
+	defer drop()
 	for _, m := range repo.grants.unread(demand.ID, maxUnread) {
 		kept, err := h.cachedManifest(ctx, m)
 		switch {

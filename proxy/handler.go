@@ -69,8 +69,9 @@ type Handler struct {
 	uploads       uploads
 	slots         *semaphore.Weighted // connections of all fetches
 	passes        *semaphore.Weighted // blobs that are passed on without the cache
-	pushedRoom    manifestRoom        // of clients
-	cachedRoom    manifestRoom        // of the cache
+	pushedRoom    manifestRoom        // for what clients send
+	readRoom      manifestRoom        // for what requests read
+	verifyRoom    manifestRoom        // for what verifications read
 	verifying     singleflight.Group
 	dirty         chan struct{} // has an element if something is to be written
 	kept          sync.WaitGroup
@@ -95,7 +96,7 @@ func New(cache *Cache, options Options) *Handler {
 		options: options, cache: cache, patience: clientPatience, fetchPatience: fetchPatience, since: time.Now(), life: life, end: end,
 		fetches: fetches{all: map[digest.Digest]*fetch{}}, prepared: preparations{all: map[preparedKey]*preparation{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
-		pushedRoom: newManifestRoom(), cachedRoom: newManifestRoom(),
+		pushedRoom: newManifestRoom(), readRoom: newManifestRoom(), verifyRoom: newManifestRoom(),
 		dirty: make(chan struct{}, 1),
 	}
 	h.metrics = newMetrics(h)
@@ -157,6 +158,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ended()
+	if t.kind != kindBlobs && t.kind != kindUploads { // these are not read into memory
+		var drop func()
+		ctx, drop = withRoom(ctx, h.readRoom)
+		defer drop()
+	}
 	ctx, wait, done := h.watched(ctx, t.host, t.kind, reads(r) && t.kind != kindUploads)
 	defer done()
 	answer.begin = wait.begin

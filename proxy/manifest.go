@@ -41,6 +41,8 @@ func (h *Handler) manifest(w http.ResponseWriter, r *http.Request, t target) err
 	if len(m.Content) > smallManifest { // a client that takes it slowly does not keep it in memory
 		if file, err := h.cache.open(r.Context(), m.Descriptor.Digest); err == nil {
 			defer file.Close()
+			m = content.Manifest{}
+			dropRoom(r.Context())
 			http.ServeContent(w, r, "", time.Time{}, file)
 			return nil
 		}
@@ -145,11 +147,9 @@ func (h *Handler) cachedManifest(ctx context.Context, d digest.Digest) (content.
 	if err != nil {
 		return content.Manifest{}, err
 	}
-	release, err := h.cachedRoom.take(ctx, min(info.Size(), content.MaxManifestSize))
-	if err != nil {
+	if err := takeRoom(ctx, info.Size()); err != nil {
 		return content.Manifest{}, err
 	}
-	defer release()
 	data, err := content.ReadLimited(f, content.MaxManifestSize)
 	if err != nil {
 		return content.Manifest{}, err
