@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/room"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -27,7 +27,7 @@ type readRoomKey struct{}
 // withRoom returns a context with room of its own from that of all, and what gives it back.
 func withRoom(ctx context.Context, all manifestRoom) (_ context.Context, drop func()) {
 	r := &readRoom{of: all, asking: semaphore.NewWeighted(1)}
-	return calls.WithRoom(context.WithValue(ctx, readRoomKey{}, r), r.take), r.drop
+	return room.With(context.WithValue(ctx, readRoomKey{}, r), r.take), r.drop
 }
 
 // dropRoom gives back the room of a context, before what follows.

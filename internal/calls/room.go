@@ -4,19 +4,11 @@ import (
 	"context"
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/calls/room"
 )
 
-// largeAnswer is how many bytes of an answer need no room, see [WithRoom].
+// largeAnswer is how many bytes of an answer need no room, see [room.With].
 const largeAnswer = 64 << 10
-
-type roomKey struct{}
-
-// WithRoom returns a context by which take is called before more than 64 KiB of the body of an answer are read, each
-// time for each answer. Its error is that of the read, and final. The time that it takes does not count against the
-// server.
-func WithRoom(ctx context.Context, take func(context.Context) error) context.Context {
-	return context.WithValue(ctx, roomKey{}, take)
-}
 
 // answerRoom asks for room for one answer.
 type answerRoom struct {
@@ -25,8 +17,7 @@ type answerRoom struct {
 }
 
 func newAnswerRoom(ctx context.Context) answerRoom {
-	take, _ := ctx.Value(roomKey{}).(func(context.Context) error)
-	return answerRoom{take, largeAnswer}
+	return answerRoom{room.Of(ctx), largeAnswer}
 }
 
 // bytes returns how many bytes of p may be read, once there is room for them.
