@@ -62,7 +62,7 @@ func (w *world) checkExactly(t *testing.T, prefix string, random *rand.Rand, see
 	if err != nil {
 		t.Fatal(err)
 	}
-	saved, err := mirror.ReadPlan(data)
+	saved, err := mirror.ParsePlan(data)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// MaxReport bounds a report that is read, in bytes.
-const MaxReport = 256 << 20
+// maxReport bounds a report that is read, in bytes.
+const maxReport = 256 << 20
 
 // The errors of reports.
 var (
@@ -100,12 +100,12 @@ type MergedReport struct {
 // log cut into pieces, one after the other, is put together. name is for messages. The error wraps
 // [ErrNoReport] if there is none.
 func ReadReports(r io.Reader, name string) (reports []ReportFile, err error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxReport+1))
+	data, err := io.ReadAll(io.LimitReader(r, maxReport+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if len(data) > MaxReport {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, MaxReport)
+	if len(data) > maxReport {
+		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxReport)
 	}
 	lines := [][]byte{bytes.TrimSpace(data)}
 	if !json.Valid(data) {
@@ -131,7 +131,7 @@ func ReadReports(r io.Reader, name string) (reports []ReportFile, err error) {
 func reportLines(log []byte) (objects [][]byte) {
 	var object []byte
 	in := bufio.NewScanner(bytes.NewReader(log))
-	in.Buffer(nil, MaxReport+1)
+	in.Buffer(nil, maxReport+1)
 	for in.Scan() {
 		line := bytes.TrimSuffix(in.Bytes(), []byte("\r"))
 		if bytes.HasPrefix(line, []byte(`{"`)) {

@@ -9,19 +9,13 @@ import (
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 )
 
-// MaxPlan bounds a saved plan, in bytes.
-const MaxPlan = 256 << 20
-
 // ErrNoPlan reports that a document is not a plan.
 var ErrNoPlan = errors.New("not a mirror plan")
 
-// ReadPlan reads a plan that was written as JSON. The error wraps [ErrNoPlan] if it is something else,
+// ParsePlan reads a plan that was written as JSON. The error wraps [ErrNoPlan] if it is something else,
 // such as a configuration. A plan that lists other changes than those of its hash was edited, which is an error: people
 // read the list, and what is done is what [Plan.Check] makes again of the configuration.
-func ReadPlan(data []byte) (Plan, error) {
-	if len(data) > MaxPlan {
-		return Plan{}, fmt.Errorf("%w: it has more than %d bytes", ErrNoPlan, MaxPlan)
-	}
+func ParsePlan(data []byte) (Plan, error) {
 	var kind struct {
 		Hash *string `json:"hash"`
 	}

@@ -24,7 +24,7 @@ func TestEditedPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if read, err := ReadPlan(saved); err != nil || read.Hash != plan.Hash {
+	if read, err := ParsePlan(saved); err != nil || read.Hash != plan.Hash {
 		t.Fatalf("as it was saved: %s, %v", read.Hash, err)
 	}
 	for _, edit := range [][2]string{
@@ -37,7 +37,7 @@ func TestEditedPlan(t *testing.T) {
 		if edited == string(saved) {
 			t.Fatalf("no %s in %s", edit[0], saved)
 		}
-		if _, err := ReadPlan([]byte(edited)); err == nil || !strings.Contains(err.Error(), "edited") {
+		if _, err := ParsePlan([]byte(edited)); err == nil || !strings.Contains(err.Error(), "edited") {
 			t.Errorf("%s: %v", edit[1], err)
 		}
 	}

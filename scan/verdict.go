@@ -70,7 +70,7 @@ type RuleUse struct {
 	Count   int    `json:"count"`
 	// Found says of which severities they are: "7 CRITICAL, 2 UNDEFINED judged as CRITICAL".
 	Found  string `json:"found,omitempty"`
-	Failed bool   `json:"broken"` // there are more than Maximum
+	Failed bool   `json:"failed"` // there are more than Maximum
 }
 
 // Text describes the rule and what it matched: "CRITICAL: 2 found (2 CRITICAL)".

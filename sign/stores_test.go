@@ -126,7 +126,7 @@ func openTestRegistry(t *testing.T, host string) *ourregistry.Repository {
 	t.Helper()
 	transport := ourregistry.NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	r, err := ourregistry.New(host, "app", nil, transport)
+	r, err := ourregistry.New(host, "app", ourregistry.Options{Transport: transport})
 	check(t, err)
 	return r
 }

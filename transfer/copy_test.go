@@ -256,7 +256,7 @@ func TestCopyForeignLayer(t *testing.T) {
 				}
 				// A layout without the layer is as good a source.
 				mustCopy(t, layout.New(dst), layout.New(filepath.Join(t.TempDir(), "again")), Options{Reference: string(made.Digest)})
-				archive := docker.NewArchiveTarget(filepath.Join(t.TempDir(), "a.tar"), "app:1", docker.TargetOptions{})
+				archive := docker.NewArchiveTarget(filepath.Join(t.TempDir(), "a.tar"), "app:1")
 				if _, err := Copy(t.Context(), src, archive, Options{Reference: "foreign"}); !errors.Is(err, content.ErrUnsupported) {
 					t.Errorf("docker archive: %v, want ErrUnsupported", err)
 				}

@@ -104,7 +104,7 @@ func TestAttached(t *testing.T) {
 	var from content.Source = src
 	for _, to := range []content.Target{
 		w.repository("app"), with.repository("app"), without.repository("app"), w.v2Registry("app"),
-		layout.New(filepath.Join(t.TempDir(), "dst")), archive.NewTarget(file, archive.TargetOptions{}),
+		layout.New(filepath.Join(t.TempDir(), "dst")), archive.NewTarget(file),
 	} {
 		reference := "x"
 		if from == content.Source(src) {
@@ -166,7 +166,7 @@ func TestAttached(t *testing.T) {
 		t.Errorf("tags %q", tags)
 	}
 	// A docker archive could not keep it.
-	docker := docker.NewArchiveTarget(filepath.Join(t.TempDir(), "d.tar"), "app", docker.TargetOptions{})
+	docker := docker.NewArchiveTarget(filepath.Join(t.TempDir(), "d.tar"), "app")
 	defer docker.Close()
 	_, err = Copy(t.Context(), src, docker, Options{Reference: string(child), Referrers: true})
 	if !errors.Is(err, content.ErrUnsupported) {
@@ -240,14 +240,14 @@ func TestAttachedMerge(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "a.tar")
 			for _, dst := range []content.Target{
 				w.repository("app"), n.repository("app"), layout.New(filepath.Join(t.TempDir(), "dst")),
-				archive.NewTarget(file, archive.TargetOptions{}),
+				archive.NewTarget(file),
 			} {
 				if tt.there != nil {
 					fixture.Check(t, dst.PutTagged(t.Context(), signatures(t, dst, layers(tt.there)...), tag))
 					if a, ok := dst.(*archive.Target); ok {
 						fixture.Check(t, a.Commit(t.Context()))
 						fixture.Check(t, a.Close())
-						dst = archive.NewTarget(file, archive.TargetOptions{})
+						dst = archive.NewTarget(file)
 					}
 				}
 				mustCopy(t, src, dst, Options{Reference: "index", Tags: []string{"x"}, Referrers: true})

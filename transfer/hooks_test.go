@@ -232,7 +232,7 @@ func TestBeforeTagsSeveral(t *testing.T) {
 	w.Create("other", types.ImageTagMutabilityMutable)
 	dir, _, index := fixture.Layout(t, 1)
 	path := filepath.Join(t.TempDir(), "a.tar")
-	archive := archive.NewTarget(path, archive.TargetOptions{})
+	archive := archive.NewTarget(path)
 	defer archive.Close()
 	h := &hook{do: func(_ context.Context, dst content.Target, _ content.Manifest) error {
 		if strings.HasSuffix(dst.String(), "/other") {
@@ -276,8 +276,8 @@ func TestVerifyOption(t *testing.T) {
 	fixture.Check(t, err)
 	place := t.TempDir()
 	before := listFiles(t, place)
-	docker := docker.NewArchiveTarget(filepath.Join(place, "docker.tar"), "app", docker.TargetOptions{TempDir: place})
-	archive := archive.NewTarget(filepath.Join(place, "oci.tar"), archive.TargetOptions{TempDir: place})
+	docker := docker.NewArchiveTarget(filepath.Join(place, "docker.tar"), "app")
+	archive := archive.NewTarget(filepath.Join(place, "oci.tar"))
 	t.Cleanup(func() { docker.Close(); archive.Close() })
 	for name, o := range map[string]struct {
 		opts   Options

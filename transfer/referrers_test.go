@@ -76,7 +76,7 @@ func TestReferrersOfLayout(t *testing.T) {
 	fixture.ExpectReferrers(t, "listed by a tag", l, m.Descriptor.Digest, []content.Descriptor{r.Descriptor})
 	expectOnly(l)
 	file := filepath.Join(t.TempDir(), "a.tar")
-	target := archive.NewTarget(file, archive.TargetOptions{})
+	target := archive.NewTarget(file)
 	mustCopy(t, l, target, Options{Reference: "x", Tags: []string{"x"}, Referrers: true})
 	fixture.Check(t, target.Close())
 	a, err := archive.Open(t.Context(), file, t.TempDir())

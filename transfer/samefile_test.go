@@ -37,8 +37,8 @@ func TestSameLayoutTwice(t *testing.T) {
 func TestSameFileTwice(t *testing.T) {
 	t.Parallel()
 	src, _, _ := fixture.Layout(t, 2)
-	tar := func(path string) content.Target { return archive.NewTarget(path, archive.TargetOptions{}) }
-	dockerTar := func(path string) content.Target { return docker.NewArchiveTarget(path, "", docker.TargetOptions{}) }
+	tar := func(path string) content.Target { return archive.NewTarget(path) }
+	dockerTar := func(path string) content.Target { return docker.NewArchiveTarget(path, "") }
 	for name, open := range map[string][2]func(string) content.Target{"archives": {tar, tar}, "kinds of archive": {tar, dockerTar}} {
 		for _, exists := range []bool{false, true} {
 			place := filepath.Join(t.TempDir(), "place")

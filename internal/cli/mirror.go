@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -137,6 +138,23 @@ func (app *App) openInput(path string) (in io.Reader, closeFile func(), err erro
 		return nil, nil, usageError{err}
 	}
 	return f, func() { _ = f.Close() }, nil // opened for reading
+}
+
+// maxMirrorText bounds a configuration or a saved plan, in bytes.
+const maxMirrorText = 256 << 20
+
+// readMirrorText reads the text of a configuration or a saved plan.
+func (app *App) readMirrorText(path string) ([]byte, error) {
+	in, closeFile, err := app.openInput(path)
+	if err != nil {
+		return nil, err
+	}
+	defer closeFile()
+	data, err := content.ReadLimited(in, maxMirrorText)
+	if errors.Is(err, content.ErrIntegrity) {
+		return nil, usagef("%s: it has more than %d bytes", showFile(path), maxMirrorText)
+	}
+	return data, err
 }
 
 func (app *App) decodeMirrorConfig(path string, in io.Reader, read readConfig) (mirror.Config, error) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -276,16 +275,11 @@ func tagList(tags []string) string {
 
 // readMirror reads a configuration or a saved plan, whichever is at path.
 func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
-	in, closeFile, err := app.openInput(path)
+	data, err := app.readMirrorText(path)
 	if err != nil {
 		return mirror.Config{}, nil, err
 	}
-	defer closeFile()
-	data, err := io.ReadAll(io.LimitReader(in, mirror.MaxPlan+1))
-	if err != nil {
-		return mirror.Config{}, nil, err
-	}
-	if plan, err := mirror.ReadPlan(data); err == nil {
+	if plan, err := mirror.ParsePlan(data); err == nil {
 		return plan.Config, &plan, nil
 	} else if !errors.Is(err, mirror.ErrNoPlan) {
 		return mirror.Config{}, nil, usagef("%s: %w", showFile(path), err)

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"io"
 	"math"
 
 	"github.com/spf13/cobra"
@@ -151,12 +150,8 @@ func (app *App) printJob(path string, f jobFlags, describe func(job.Options) ([]
 			return usagef("--%s is missing: %s", flag.name, flag.meaning)
 		}
 	}
-	in, closeFile, err := app.openInput(path)
-	if err != nil {
-		return err
-	}
-	defer closeFile()
-	if f.Config, err = io.ReadAll(io.LimitReader(in, mirror.MaxPlan)); err != nil {
+	var err error
+	if f.Config, err = app.readMirrorText(path); err != nil {
 		return err
 	}
 	if _, err := app.decodeMirrorConfig(path, bytes.NewReader(f.Config), mirror.ReadConfig); err != nil {

@@ -174,11 +174,7 @@ func (app *App) openDeleter(ctx context.Context, r ref.Reference) (content.Delet
 	case ref.KindLayout:
 		return layout.New(r.Path), nil
 	case ref.KindRegistry:
-		registry, err := app.openRegistry(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		return registry.Deleter(), nil
+		return app.openRegistry(ctx, r)
 	}
 	return app.openECR(ctx, r)
 }

@@ -41,7 +41,7 @@ Prints the findings and what becomes of each, or with --output json one object:
 evaluatedAt, outcome (passed, failed, no-result), warnings, ignores (id, reason,
 expires, state, count), images: reference, repository, tags, digest, platform, scanType,
 status, completedAt, outcome, reason, counts, rules (rule, maximum, count, found,
-broken), findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
+failed), findings (id, severity, packages, score, vector, fixAvailable, exploitAvailable,
 inUseCount, decision, because, judgedAs, judgedBecause, ...).
 
 ecrkit waits for a scan of REF that is not complete (--timeout), and starts none. Exit codes: 0

@@ -28,7 +28,7 @@ func Example() {
 	ctx := context.Background()
 	file := filepath.Join(dir, "app.tar")
 
-	target := archive.NewTarget(file, archive.TargetOptions{})
+	target := archive.NewTarget(file)
 	defer target.Close()
 	_, err = transfer.Copy(ctx, build(filepath.Join(dir, "build")), target, transfer.Options{Reference: "1.0", Tags: []string{"1.0", "latest"}})
 	if err != nil {

@@ -38,15 +38,6 @@ type Target struct {
 // contract keeps the embedded field from being part of the API.
 type contract = staging.Target
 
-// TargetOptions say where the tar of an image is written.
-type TargetOptions struct {
-	// TempDir is the directory in which an image is put together that goes to a
-	// stream; "" is os.TempDir. One that goes to a file is put together beside it.
-	TempDir string
-	// Stream takes the tar in the place of a file, if not nil.
-	Stream io.Writer
-}
-
 var (
 	_ content.Target     = (*Target)(nil)
 	_ content.FileWriter = (*Target)(nil)
@@ -55,8 +46,15 @@ var (
 
 // NewTarget returns the archive at path. Nothing is read or made yet. The
 // caller closes it.
-func NewTarget(path string, options TargetOptions) *Target {
-	stage := staging.New("oci-archive:"+path, path, staging.Options(options))
+func NewTarget(path string) *Target { return newTarget(staging.New("oci-archive:"+path, path)) }
+
+// NewStreamTarget returns an archive that is written to w when the image is complete. Until then it is in a
+// directory in tempDir; "" is os.TempDir. The caller closes the target.
+func NewStreamTarget(w io.Writer, tempDir string) *Target {
+	return newTarget(staging.NewStream("oci-archive:-", w, tempDir))
+}
+
+func newTarget(stage *staging.Staging) *Target {
 	stage.Check = func(old *tarball.Image) error {
 		if err := layout.CheckVersion(old.Files); err != nil {
 			return fmt.Errorf("%w: the file exists and holds something else (%v); name another file, or remove it", content.ErrConflict, err)

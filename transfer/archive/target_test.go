@@ -60,7 +60,7 @@ func TestArchiveTarget(t *testing.T) {
 	dir, image, index := fixture.Layout(t, 2)
 	src := layout.New(dir)
 	path := filepath.Join(t.TempDir(), "app.tar")
-	first, err := copyTo(t, src, NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"image"}})
+	first, err := copyTo(t, src, NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"image"}})
 	fixture.Check(t, err)
 	if first.Digest != fixture.DigestOf(t, image) || first.BlobsSent != 3 {
 		t.Errorf("first %+v", first)
@@ -70,7 +70,7 @@ func TestArchiveTarget(t *testing.T) {
 	fixture.Check(t, err)
 
 	// Another image is added.
-	second, err := copyTo(t, src, NewTarget(path, TargetOptions{}), transfer.Options{Reference: "index", Tags: []string{"index", "latest"}})
+	second, err := copyTo(t, src, NewTarget(path), transfer.Options{Reference: "index", Tags: []string{"index", "latest"}})
 	fixture.Check(t, err)
 	if second.Digest != fixture.DigestOf(t, index) {
 		t.Errorf("second %+v", second)
@@ -81,7 +81,7 @@ func TestArchiveTarget(t *testing.T) {
 	// One that is there costs nothing, and the file stays the same.
 	twice, err := os.ReadFile(path)
 	fixture.Check(t, err)
-	third, err := copyTo(t, src, NewTarget(path, TargetOptions{}), transfer.Options{Reference: "index", Tags: []string{"index"}})
+	third, err := copyTo(t, src, NewTarget(path), transfer.Options{Reference: "index", Tags: []string{"index"}})
 	fixture.Check(t, err)
 	again, err := os.ReadFile(path)
 	fixture.Check(t, err)
@@ -90,7 +90,7 @@ func TestArchiveTarget(t *testing.T) {
 	}
 
 	// A tag that moves away takes its image with it, but not what others need.
-	_, err = copyTo(t, src, NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"index", "latest"}})
+	_, err = copyTo(t, src, NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"index", "latest"}})
 	fixture.Check(t, err)
 	unpack(t, path, "image", "index", "latest")
 	moved, err := os.ReadFile(path)
@@ -102,7 +102,7 @@ func TestArchiveTarget(t *testing.T) {
 	// A stream of the same image is the same bytes as the file.
 	var stream bytes.Buffer
 	temp := t.TempDir()
-	_, err = copyTo(t, src, NewTarget("-", TargetOptions{Stream: &stream, TempDir: temp}), transfer.Options{Reference: "image", Tags: []string{"image"}})
+	_, err = copyTo(t, src, NewStreamTarget(&stream, temp), transfer.Options{Reference: "image", Tags: []string{"image"}})
 	fixture.Check(t, err)
 	if !bytes.Equal(stream.Bytes(), once) {
 		t.Error("a stream with other bytes than the file")
@@ -126,7 +126,7 @@ func TestArchiveTargetKeepsOtherFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.tar")
 	fixture.Check(t, os.WriteFile(path, fixture.TarOf(t, dir, "./"), 0o640))
 	other, _, _ := fixture.Layout(t, 1)
-	_, err := copyTo(t, layout.New(other), NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"new"}})
+	_, err := copyTo(t, layout.New(other), NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"new"}})
 	fixture.Check(t, err)
 	unpack(t, path, "image", "index", "new")
 	a, err := Open(t.Context(), path, "")
@@ -148,7 +148,7 @@ func TestArchiveTargetRefuses(t *testing.T) {
 		"docker archive": fixture.LegacySave(t, fixture.LayerOf(t, 10, 1), fixture.LayerOf(t, 10, 2)).Bytes(),
 	} {
 		path := fixture.TempFileOf(t, data)
-		_, err := copyTo(t, layout.New(dir), NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image"})
+		_, err := copyTo(t, layout.New(dir), NewTarget(path), transfer.Options{Reference: "image"})
 		if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), "name another") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -157,7 +157,7 @@ func TestArchiveTargetRefuses(t *testing.T) {
 		}
 		onlyFile(t, path)
 	}
-	if _, err := copyTo(t, layout.New(dir), NewTarget(filepath.Join(dir, "none", "x.tar"), TargetOptions{}), transfer.Options{Reference: "image"}); !errors.Is(err, os.ErrNotExist) {
+	if _, err := copyTo(t, layout.New(dir), NewTarget(filepath.Join(dir, "none", "x.tar")), transfer.Options{Reference: "image"}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 }
@@ -171,7 +171,7 @@ func TestArchiveTargetGoesOn(t *testing.T) {
 	fixture.Check(t, err)
 	c, err := content.DecodeManifest(m.Content, "")
 	fixture.Check(t, err)
-	killed := NewTarget(path, TargetOptions{})
+	killed := NewTarget(path)
 	for _, d := range c.Blobs[:2] {
 		r, err := src.Blob(t.Context(), d)
 		fixture.Check(t, err)
@@ -182,7 +182,7 @@ func TestArchiveTargetGoesOn(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("half an archive: %v", err)
 	}
-	result, err := copyTo(t, layout.New(dir), NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"image"}})
+	result, err := copyTo(t, layout.New(dir), NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"image"}})
 	fixture.Check(t, err)
 	if result.BlobsSkipped != 2 {
 		t.Errorf("%+v", result)
@@ -196,7 +196,7 @@ func TestTwoCopiesToOneTarget(t *testing.T) {
 	first, one, _ := fixture.Layout(t, 1)
 	second, two, _ := fixture.Layout(t, 2)
 	path := filepath.Join(t.TempDir(), "app.tar")
-	target := NewTarget(path, TargetOptions{})
+	target := NewTarget(path)
 	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
 	mustCopy(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})
 	fixture.Check(t, target.Close())

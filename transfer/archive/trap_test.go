@@ -37,7 +37,7 @@ func TestTargetTraps(t *testing.T) {
 			planted := filepath.Join(filepath.Dir(path), filepath.FromSlash(name))
 			fixture.Check(t, os.MkdirAll(filepath.Dir(planted), 0o700))
 			lay(planted)
-			_, err := copyTo(t, layout.New(dir), NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"image"}})
+			_, err := copyTo(t, layout.New(dir), NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"image"}})
 			if err != nil {
 				// An error leaves no archive, and says what is in the way.
 				if _, statErr := os.Lstat(path); !errors.Is(statErr, os.ErrNotExist) || !strings.Contains(err.Error(), staging) && !strings.Contains(err.Error(), filepath.Base(name)) {
@@ -70,7 +70,7 @@ func TestTargetStagingOfOthers(t *testing.T) {
 		staging := filepath.Join(filepath.Dir(path), partial.Prefix+"app.tar")
 		fixture.Check(t, os.Mkdir(staging, 0o700))
 		fixture.Check(t, open(staging))
-		_, err := copyTo(t, layout.New(dir), NewTarget(path, TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"image"}})
+		_, err := copyTo(t, layout.New(dir), NewTarget(path), transfer.Options{Reference: "image", Tags: []string{"image"}})
 		fixture.Check(t, err)
 		unpack(t, path, "image")
 		left, err := os.ReadDir(staging)
@@ -123,16 +123,15 @@ func TestTargetChecksWhatItWrites(t *testing.T) {
 			t.Parallel()
 			path, temp := filepath.Join(t.TempDir(), "app.tar"), t.TempDir()
 			staging := filepath.Join(filepath.Dir(path), partial.Prefix+"app.tar")
-			options := TargetOptions{}
+			target := NewTarget(path)
 			var before []byte
 			switch place {
 			case "temporary directory":
-				options = TargetOptions{Stream: io.Discard, TempDir: temp}
+				target = NewStreamTarget(io.Discard, temp)
 			case "file":
-				_, err := copyTo(t, layout.New(dir), NewTarget(path, TargetOptions{}), opts)
+				_, err := copyTo(t, layout.New(dir), NewTarget(path), opts)
 				fixture.Check(t, err)
 			}
-			target := NewTarget(path, options)
 			_, err := transfer.Copy(t.Context(), layout.New(dir), changed{target, func() {
 				switch place {
 				case "file":
@@ -158,7 +157,7 @@ func TestTargetChecksWhatItWrites(t *testing.T) {
 				return
 			}
 			// The next copy brings the blob again.
-			_, err = copyTo(t, layout.New(dir), NewTarget(path, options), opts)
+			_, err = copyTo(t, layout.New(dir), NewTarget(path), opts)
 			fixture.Check(t, err)
 			unpack(t, path, "image")
 			onlyFile(t, path)
@@ -170,7 +169,7 @@ func TestTargetChecksWhatItWrites(t *testing.T) {
 func TestTargetPrivate(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "app.tar")
-	target := NewTarget(path, TargetOptions{})
+	target := NewTarget(path)
 	defer target.Close()
 	_, err := target.MissingBlobs(t.Context(), nil)
 	fixture.Check(t, err)

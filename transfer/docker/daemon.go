@@ -14,6 +14,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/staging"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
 )
 
@@ -105,9 +106,7 @@ var (
 // without a tag. Nothing is sent yet. tempDir is where the image is put together;
 // "" is os.TempDir. The caller closes it.
 func NewDaemonTarget(d Daemon, image, tempDir string) *DaemonTarget {
-	t := NewArchiveTarget("", image, TargetOptions{TempDir: tempDir})
-	t.stage.Name = "docker-daemon:" + image
-	return &DaemonTarget{t, d}
+	return &DaemonTarget{newArchiveTarget(staging.NewStream("docker-daemon:"+image, nil, tempDir), image), d}
 }
 
 // CheckImage refuses what docker cannot load, and does so before anything is

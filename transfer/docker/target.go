@@ -43,15 +43,6 @@ type ArchiveTarget struct {
 // contract keeps the embedded field from being part of the API.
 type contract = staging.Target
 
-// TargetOptions say where the tar of an image is written.
-type TargetOptions struct {
-	// TempDir is the directory in which an image is put together that goes to a
-	// stream; "" is os.TempDir. One that goes to a file is put together beside it.
-	TempDir string
-	// Stream takes the tar in the place of a file, if not nil.
-	Stream io.Writer
-}
-
 var (
 	_ content.Target            = (*ArchiveTarget)(nil)
 	_ content.FileWriter        = (*ArchiveTarget)(nil)
@@ -62,8 +53,17 @@ var (
 // NewArchiveTarget returns the archive at path for an image with this name,
 // which is without a tag; "" is no name. Nothing is read or made yet. The caller
 // closes it.
-func NewArchiveTarget(path, image string, options TargetOptions) *ArchiveTarget {
-	stage := staging.New("docker-archive:"+path, path, staging.Options(options))
+func NewArchiveTarget(path, image string) *ArchiveTarget {
+	return newArchiveTarget(staging.New("docker-archive:"+path, path), image)
+}
+
+// NewStreamTarget returns an archive for an image with this name that is written to w when the image is
+// complete. Until then it is in a directory in tempDir; "" is os.TempDir. The caller closes the target.
+func NewStreamTarget(w io.Writer, image, tempDir string) *ArchiveTarget {
+	return newArchiveTarget(staging.NewStream("docker-archive:-", w, tempDir), image)
+}
+
+func newArchiveTarget(stage *staging.Staging, image string) *ArchiveTarget {
 	stage.Check = func(*tarball.Image) error { return nil } // by CheckImage, which knows the image
 	return &ArchiveTarget{contract: stage, stage: stage, image: image}
 }

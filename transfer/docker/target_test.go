@@ -26,7 +26,7 @@ func TestDockerArchiveTarget(t *testing.T) {
 	dir, image, _ := fixture.Layout(t, 2)
 	path := filepath.Join(t.TempDir(), "app.tar")
 	target := func() *docker.ArchiveTarget {
-		return docker.NewArchiveTarget(path, "team/app", docker.TargetOptions{})
+		return docker.NewArchiveTarget(path, "team/app")
 	}
 	result, err := copyTo(t, layout.New(dir), target(), transfer.Options{Reference: "image", Tags: []string{"1", "2"}})
 	fixture.Check(t, err)
@@ -62,7 +62,7 @@ func TestDockerArchiveTarget(t *testing.T) {
 	}
 	// A new image takes the place of one of the same name, and of no other.
 	newer, _, _ := fixture.Layout(t, 1)
-	_, err = copyTo(t, layout.New(newer), docker.NewArchiveTarget(path, "team/other", docker.TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"1"}})
+	_, err = copyTo(t, layout.New(newer), docker.NewArchiveTarget(path, "team/other"), transfer.Options{Reference: "image", Tags: []string{"1"}})
 	if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), "team/app:1") {
 		t.Errorf("another name: %v", err)
 	}
@@ -76,7 +76,7 @@ func TestDockerArchiveTarget(t *testing.T) {
 		t.Errorf("the file was not changed (%v)", err)
 	}
 	several := fixture.TempFileOf(t, fixture.LegacySave(t, fixture.LayerOf(t, 10, 1), fixture.LayerOf(t, 10, 2)).Bytes())
-	_, err = copyTo(t, layout.New(newer), docker.NewArchiveTarget(several, "app", docker.TargetOptions{}), transfer.Options{Reference: "image", Tags: []string{"1"}})
+	_, err = copyTo(t, layout.New(newer), docker.NewArchiveTarget(several, "app"), transfer.Options{Reference: "image", Tags: []string{"1"}})
 	if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), "several images") {
 		t.Errorf("several images: %v", err)
 	}
@@ -85,7 +85,7 @@ func TestDockerArchiveTarget(t *testing.T) {
 func TestDockerArchiveTakesOneImage(t *testing.T) {
 	both := fixture.LayoutFor(t, "linux/amd64", "linux/arm64", "windows/amd64")
 	target := func() *docker.ArchiveTarget {
-		return docker.NewArchiveTarget(filepath.Join(t.TempDir(), "x.tar"), "", docker.TargetOptions{})
+		return docker.NewArchiveTarget(filepath.Join(t.TempDir(), "x.tar"), "")
 	}
 	result, err := copyTo(t, layout.New(both), target(), transfer.Options{})
 	fixture.Check(t, err)
@@ -122,7 +122,7 @@ func TestTwoCopiesToOneTarget(t *testing.T) {
 	first, _, _ := fixture.Layout(t, 1)
 	second, image, _ := fixture.Layout(t, 2)
 	path := filepath.Join(t.TempDir(), "app.tar")
-	target := docker.NewArchiveTarget(path, "team/app", docker.TargetOptions{})
+	target := docker.NewArchiveTarget(path, "team/app")
 	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
 	mustCopy(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})
 	fixture.Check(t, target.Close())
@@ -140,7 +140,7 @@ func TestTwoCopiesToOneTarget(t *testing.T) {
 	}
 
 	var stream bytes.Buffer
-	target = docker.NewArchiveTarget("", "team/app", docker.TargetOptions{Stream: &stream, TempDir: t.TempDir()})
+	target = docker.NewStreamTarget(&stream, "team/app", t.TempDir())
 	mustCopy(t, layout.New(first), target, transfer.Options{Reference: "image", Tags: []string{"1"}})
 	length := stream.Len()
 	_, err = copyTo(t, layout.New(second), target, transfer.Options{Reference: "image", Tags: []string{"2"}})

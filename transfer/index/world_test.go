@@ -31,7 +31,7 @@ func openTestRegistry(t *testing.T, host, name string, credentials authn.Keychai
 	t.Helper()
 	transport := registry.NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	r, err := registry.New(host, name, credentials, transport)
+	r, err := registry.New(host, name, registry.Options{Keychain: credentials, Transport: transport})
 	fixture.Check(t, err)
 	return r
 }

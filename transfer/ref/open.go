@@ -13,6 +13,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/keychain"
+	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/docker"
@@ -37,7 +38,7 @@ type Opener struct {
 	Keychain authn.Keychain
 	// TokenServers are the hosts of token servers by that of the registry outside Amazon
 	// ECR whose credentials they may get, in its canonical spelling: see
-	// [registry.Repository.AllowTokenServer].
+	// [registry.Options.TokenServer].
 	TokenServers map[string]string
 	// Wrap, if not nil, wraps the transport of every endpoint, for a log of requests say.
 	Wrap func(http.RoundTripper) http.RoundTripper
@@ -100,16 +101,17 @@ func (o *Opener) Target(ctx context.Context, r Reference) (content.Target, error
 		if r.Digest != "" {
 			return nil, fmt.Errorf("%s: %w: an image in an archive has a tag or none", r, content.ErrUnsupported)
 		}
-		var stream io.Writer
-		if r.Path == StandardStream {
-			if stream = o.Stdout; stream == nil {
-				return nil, fmt.Errorf("%s: %w: there is no stdout", r, content.ErrUnsupported)
-			}
+		switch stream := r.Path == StandardStream; {
+		case stream && o.Stdout == nil:
+			return nil, fmt.Errorf("%s: %w: there is no stdout", r, content.ErrUnsupported)
+		case stream && r.Kind == KindDockerArchive:
+			return docker.NewStreamTarget(o.Stdout, r.Repository, o.Archive.TempDir), nil
+		case stream:
+			return archive.NewStreamTarget(o.Stdout, o.Archive.TempDir), nil
+		case r.Kind == KindDockerArchive:
+			return docker.NewArchiveTarget(r.Path, r.Repository), nil
 		}
-		if r.Kind == KindDockerArchive {
-			return docker.NewArchiveTarget(r.Path, r.Repository, docker.TargetOptions{TempDir: o.Archive.TempDir, Stream: stream}), nil
-		}
-		return archive.NewTarget(r.Path, archive.TargetOptions{TempDir: o.Archive.TempDir, Stream: stream}), nil
+		return archive.NewTarget(r.Path), nil
 	case KindDockerDaemon:
 		if r.Digest != "" {
 			return nil, fmt.Errorf("%s: %w: an image is loaded under a name, docker-daemon:NAME:TAG", r, content.ErrUnsupported)
@@ -170,12 +172,13 @@ func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
 	}
 	// At ECR Public our own token comes first.
 	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: o.tokens(), Registries: o.Registries}, others)
-	repository, err := registry.New(r.Host, r.Repository, credentials, o.transport())
-	if err == nil {
-		repository.AllowTokenServer(o.TokenServers[repository.Host()])
-		repository.ShareLimits(o.limitsAt(repository.Host()))
+	host, err := registryname.Host(r.Host)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Host, err)
 	}
-	return repository, err
+	return registry.New(host, r.Repository, registry.Options{
+		Keychain: credentials, Transport: o.transport(), TokenServer: o.TokenServers[host], Limits: o.limitsAt(host),
+	})
 }
 
 // ForeignLayers returns a reader of the non-distributable layers that are elsewhere.

@@ -60,7 +60,7 @@ func TestDrip(t *testing.T) {
 					server := &dripServer{ctx: ctx, path: operation.drips, drip: drip, half: name == "range"}
 					transport := server.transport()
 					defer transport.CloseIdleConnections()
-					r, err := New("127.0.0.1:5000", "app", nil, transport)
+					r, err := New("127.0.0.1:5000", "app", Options{Transport: transport})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -24,7 +24,7 @@ func ExampleRepository_Tags() {
 	defer server.Close()
 
 	host := strings.TrimPrefix(server.URL, "http://") // such as ghcr.io
-	repository, err := registry.New(host, "team/app", nil, nil)
+	repository, err := registry.New(host, "team/app", registry.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func TestRegistryBearer(t *testing.T) {
 		return true
 	})
 	open := func() *Repository {
-		return openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"})
+		return openTestRegistry(t, n.Host, "app", Options{Keychain: fixture.User{Name: "user", Password: "secret"}})
 	}
 	mustCopy(t, layout.New(src), open(), transfer.Options{Reference: "x", Tags: []string{"1"}})
 	dst := filepath.Join(t.TempDir(), "dst")

@@ -3,7 +3,6 @@ package registry
 import (
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -25,14 +24,15 @@ func newNeutralRegistry(t *testing.T, options ...ggcr.Option) *neutralRegistry {
 
 func (n *neutralRegistry) repository(name string) *Repository {
 	n.t.Helper()
-	return openTestRegistry(n.t, n.Host, name, nil)
+	return openTestRegistry(n.t, n.Host, name, Options{})
 }
 
-func openTestRegistry(t *testing.T, host, name string, credentials authn.Keychain) *Repository {
+func openTestRegistry(t *testing.T, host, name string, o Options) *Repository {
 	t.Helper()
 	transport := NewTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	r, err := New(host, name, credentials, transport)
+	o.Transport = transport
+	r, err := New(host, name, o)
 	fixture.Check(t, err)
 	return r
 }
@@ -64,5 +64,5 @@ func (w *world) v2Registry(name string) *Repository {
 	w.T.Helper()
 	token, err := w.V2Transport().Tokens.Token(w.T.Context(), w.Registry)
 	fixture.Check(w.T, err)
-	return openTestRegistry(w.T, w.Registry.Host, name, fixture.User{Name: auth.Username, Password: token.Secret})
+	return openTestRegistry(w.T, w.Registry.Host, name, Options{Keychain: fixture.User{Name: auth.Username, Password: token.Secret}})
 }

@@ -33,7 +33,7 @@ type guard struct {
 const standIn = "token-server.invalid"
 
 // TokenServerError is the error of a registry that wants its credentials at a server to
-// which they do not go unless the user allows it: see [Repository.AllowTokenServer].
+// which they do not go unless the user allows it: see [Options.TokenServer].
 type TokenServerError struct {
 	Registry string // host of the registry
 	Server   string // host of the token server that it names

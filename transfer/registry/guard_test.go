@@ -127,9 +127,8 @@ func TestRegistryRealm(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				})
-				r, err := New(tt.registry, "app", credentials, transport)
+				r, err := New(tt.registry, "app", Options{Keychain: credentials, Transport: transport, TokenServer: tt.allowed})
 				fixture.Check(t, err)
-				r.AllowTokenServer(tt.allowed)
 				_, err = r.Resolve(fixture.Context(t), "1")
 				if tt.ok != errors.Is(err, content.ErrNotFound) || !tt.ok && (!errors.Is(err, v2.ErrCredentials) || !strings.Contains(err.Error(), tt.want)) || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
@@ -163,7 +162,7 @@ func TestRegistryRealmAnonymous(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	})
-	r, err := New("registry.example.com", "app", nil, transport)
+	r, err := New("registry.example.com", "app", Options{Transport: transport})
 	fixture.Check(t, err)
 	if _, err = r.Resolve(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
@@ -187,9 +186,8 @@ func TestRegistryRealmOnPort(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				})
-				r, err := New("127.0.0.1:5000", "app", credentials, transport)
+				r, err := New("127.0.0.1:5000", "app", Options{Keychain: credentials, Transport: transport, TokenServer: allowed})
 				fixture.Check(t, err)
-				r.AllowTokenServer(allowed)
 				_, err = r.Resolve(fixture.Context(t), "1")
 				in.mu.Lock()
 				defer in.mu.Unlock()
@@ -230,9 +228,8 @@ func TestRegistryRealmRefuses(t *testing.T) {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="https://10.0.0.2/token"`)
 				w.WriteHeader(http.StatusUnauthorized)
 			})
-			r, err := New("10.0.0.1", "app", fixture.User{Name: "user", Password: "secret"}, transport)
+			r, err := New("10.0.0.1", "app", Options{Keychain: fixture.User{Name: "user", Password: "secret"}, Transport: transport, TokenServer: "10.0.0.2"})
 			fixture.Check(t, err)
-			r.AllowTokenServer("10.0.0.2")
 			_, err = r.Resolve(fixture.Context(t), "1")
 			if err == nil || !strings.Contains(err.Error(), "https://10.0.0.2/token") || strings.Contains(err.Error(), standIn) || strings.Contains(err.Error(), "secret") {
 				t.Errorf("got %v", err)
@@ -290,7 +287,7 @@ func TestRegistryRedirects(t *testing.T) {
 						w.WriteHeader(http.StatusUnauthorized)
 					}
 				})
-				r, err := New("registry.example.com", "app", credentials, transport)
+				r, err := New("registry.example.com", "app", Options{Keychain: credentials, Transport: transport})
 				fixture.Check(t, err)
 				if _, err = r.Resolve(fixture.Context(t), "1"); err == nil || strings.Contains(err.Error(), "secret") {
 					t.Errorf("got %v", err)
@@ -315,7 +312,7 @@ func TestRegistryPrivateAddress(t *testing.T) {
 	in, transport := newInternet(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	})
-	r, err := New("192.168.1.1:5000", "app", fixture.User{Name: "user", Password: "secret"}, transport)
+	r, err := New("192.168.1.1:5000", "app", Options{Keychain: fixture.User{Name: "user", Password: "secret"}, Transport: transport})
 	fixture.Check(t, err)
 	if _, err := r.Resolve(fixture.Context(t), "1"); err == nil {
 		t.Error("no error")

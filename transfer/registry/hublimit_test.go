@@ -103,8 +103,7 @@ func TestHubLimit(t *testing.T) {
 			var group errgroup.Group
 			for i := range 5 {
 				group.Go(func() error {
-					r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), fmt.Sprintf("app%d", i), nil)
-					r.ShareLimits(limits)
+					r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), fmt.Sprintf("app%d", i), Options{Limits: limits})
 					for range 50 {
 						if m, err := r.Resolve(patient, "1"); err != nil || !bytes.Equal(m.Content, []byte(emptyManifest)) {
 							return fmt.Errorf("app%d: %q: %w", i, m.Content, err)
@@ -126,7 +125,7 @@ func TestHubLimit(t *testing.T) {
 			h.pulls, h.began = h.limit, clock.Now()
 			h.mu.Unlock()
 			before := clock.Jumped()
-			r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", nil)
+			r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", Options{})
 			r.limits.Clock = clock
 			if _, err := r.Resolve(ctx, "1"); err == nil || !strings.Contains(err.Error(), "pull rate limit") {
 				t.Errorf("without patience: %v", err)
@@ -150,8 +149,7 @@ func TestHubLimitStrict(t *testing.T) {
 				server := h.start(t, clock, 3)
 				limits := NewLimits()
 				limits.calls.Clock = clock
-				r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", nil)
-				r.ShareLimits(limits)
+				r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", Options{Limits: limits})
 				ctx := retry.WithPatience(retry.WithClock(t.Context(), clock), retry.Patience{Throttled: bound, Strict: true})
 				var group sync.WaitGroup
 				var pulled, limited atomic.Int64

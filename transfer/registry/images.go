@@ -2,15 +2,12 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
-	"github.com/ecrkit/ecrkit/transfer/internal/deletion"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
 )
 
@@ -68,79 +65,4 @@ func blobSize(response *http.Response) (int64, error) {
 		return 0, fmt.Errorf("%w: the size of the blob is not told", content.ErrProtocol)
 	}
 	return size, nil
-}
-
-// Deleter deletes images of the repository, one request each, and one more to know
-// which image a tag names. Many registries delete by digest only, or not at all:
-// the failure then wraps [content.ErrUnsupported].
-func (r *Repository) Deleter() content.Deleter { return registryDeleter{r} }
-
-type registryDeleter struct{ *Repository }
-
-// PlanDelete looks each name up. Which other tags an image has is not known.
-func (r registryDeleter) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
-	var plan content.DeletePlan
-	for _, n := range deletion.Unique(names) {
-		m, err := r.find(ctx, n)
-		if errors.Is(err, content.ErrNotFound) {
-			plan.Missing = append(plan.Missing, n)
-			continue
-		}
-		if err != nil {
-			return content.DeletePlan{}, err
-		}
-		i := slices.IndexFunc(plan.Images, func(p content.PlannedDeletion) bool { return p.Digest == m.Descriptor.Digest })
-		if i < 0 {
-			i = len(plan.Images)
-			plan.Images = append(plan.Images, content.PlannedDeletion{Image: content.Image{Digest: m.Descriptor.Digest, Tags: []string{}, MediaType: m.Descriptor.MediaType}})
-		}
-		p := &plan.Images[i]
-		if n.Tag == "" {
-			p.Whole = true
-		} else {
-			p.Tags, p.Removed = append(p.Tags, n.Tag), append(p.Removed, n.Tag)
-		}
-	}
-	return plan, nil
-}
-
-// find returns the manifest that a name names.
-func (r registryDeleter) find(ctx context.Context, n content.ImageName) (content.Manifest, error) {
-	reference := n.Tag
-	if reference == "" {
-		reference = string(n.Digest)
-	}
-	m, err := r.Resolve(ctx, reference)
-	if err == nil && n.Digest != "" && n.Digest != m.Descriptor.Digest {
-		return content.Manifest{}, fmt.Errorf("%s:%s names %s, not %s: %w", r, n.Tag, m.Descriptor.Digest, n.Digest, content.ErrNotFound)
-	}
-	return m, err
-}
-
-// Delete deletes one after the other.
-func (r registryDeleter) Delete(ctx context.Context, names []content.ImageName) (content.Deletions, error) {
-	var result content.Deletions
-	for _, n := range deletion.Unique(names) {
-		m, err := r.find(ctx, n)
-		if err == nil {
-			reference := n.Tag
-			if reference == "" {
-				reference = string(n.Digest)
-			}
-			err = r.Repository.Delete(ctx, reference)
-		}
-		switch {
-		case err == nil:
-			result.Deleted = append(result.Deleted, content.ImageName{Tag: n.Tag, Digest: m.Descriptor.Digest})
-		case ctx.Err() != nil:
-			return result, err
-		default:
-			failure := &content.DeleteError{Place: r.String(), Name: n, Digest: m.Descriptor.Digest, Err: err}
-			if errors.Is(err, content.ErrNotFound) {
-				failure.Code = content.CodeImageNotFound
-			}
-			result.Failures = append(result.Failures, failure)
-		}
-	}
-	return result, nil
 }

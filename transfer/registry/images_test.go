@@ -56,12 +56,12 @@ func TestRegistryDeleter(t *testing.T) {
 	r := n.repository("app")
 	mustCopy(t, layout.New(src), r, transfer.Options{Reference: "image", Tags: []string{"1", "2"}})
 	names := []content.ImageName{{Tag: "1"}, {Tag: "1", Digest: someSHA}, {Tag: "none"}, {Tag: "1", Digest: fixture.DigestOf(t, image)}}
-	plan, err := r.Deleter().PlanDelete(fixture.Context(t), names)
+	plan, err := r.PlanDelete(fixture.Context(t), names)
 	fixture.Check(t, err)
 	if len(plan.Images) != 1 || plan.Images[0].Digest != fixture.DigestOf(t, image) || plan.Images[0].Whole || len(plan.Missing) != 2 {
 		t.Errorf("%+v", plan)
 	}
-	got, err := r.Deleter().Delete(fixture.Context(t), names[:3])
+	got, err := r.Delete(fixture.Context(t), names[:3])
 	fixture.Check(t, err)
 	if len(got.Deleted) != 1 || got.Deleted[0].Digest != fixture.DigestOf(t, image) || len(got.Failures) != 2 {
 		t.Errorf("%+v", got)

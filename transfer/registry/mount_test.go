@@ -32,7 +32,7 @@ func TestSharesBlob(t *testing.T) {
 				w.WriteHeader(http.StatusNoContent)
 			}
 		}))
-		r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", nil)
+		r := openTestRegistry(t, strings.TrimPrefix(server.URL, "http://"), "app", Options{})
 		if got := r.SharesBlob(t.Context(), digest.FromString("blob")); got != want {
 			t.Errorf("status %d: %v", status, got)
 		}

@@ -139,7 +139,7 @@ func registryRedirect(t *testing.T, same bool) {
 		return false
 	})
 	dst := filepath.Join(t.TempDir(), "dst")
-	mustCopy(t, openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"}), layout.New(dst), transfer.Options{Reference: "1", Tags: []string{"x"}})
+	mustCopy(t, openTestRegistry(t, n.Host, "app", Options{Keychain: fixture.User{Name: "user", Password: "secret"}}), layout.New(dst), transfer.Options{Reference: "1", Tags: []string{"x"}})
 	fixture.ValidateLayout(t, dst)
 	if leaked.Load() != 0 || served.Load() < 3 {
 		t.Errorf("%d requests with credentials of %d", leaked.Load(), served.Load())
@@ -152,7 +152,7 @@ func registryRedirect(t *testing.T, same bool) {
 	}
 	cdn.Close()
 	place = cdn.URL
-	_, err = transfer.Copy(fixture.Context(t), openTestRegistry(t, n.Host, "app", fixture.User{Name: "user", Password: "secret"}), layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "1"})
+	_, err = transfer.Copy(fixture.Context(t), openTestRegistry(t, n.Host, "app", Options{Keychain: fixture.User{Name: "user", Password: "secret"}}), layout.New(filepath.Join(t.TempDir(), "dst")), transfer.Options{Reference: "1"})
 	if err == nil || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
@@ -283,8 +283,8 @@ func TestRegistryDelete(t *testing.T) {
 	n := newNeutralRegistry(t)
 	r := n.repository("app")
 	mustCopy(t, layout.New(src), r, transfer.Options{Reference: "x", Tags: []string{"1"}})
-	fixture.Check(t, r.Delete(fixture.Context(t), "1"))
-	if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
+	fixture.Check(t, r.deleteReference(fixture.Context(t), "1"))
+	if err := r.deleteReference(fixture.Context(t), "1"); !errors.Is(err, content.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
@@ -294,7 +294,7 @@ func TestRegistryDelete(t *testing.T) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return true
 	})
-	if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, content.ErrUnsupported) {
+	if err := r.deleteReference(fixture.Context(t), "1"); !errors.Is(err, content.ErrUnsupported) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -318,7 +318,7 @@ func TestRegistryDeleteAgain(t *testing.T) {
 			}
 			return true
 		})
-		if err := r.Delete(fixture.Context(t), "1"); !errors.Is(err, want) || answers != 2 {
+		if err := r.deleteReference(fixture.Context(t), "1"); !errors.Is(err, want) || answers != 2 {
 			t.Errorf("%d: %v after %d answers", status, err, answers)
 		}
 	}
@@ -328,7 +328,7 @@ func TestRegistryDeleteAgain(t *testing.T) {
 func TestDockerHubNames(t *testing.T) {
 	for _, host := range []string{"docker.io", "index.docker.io", "registry-1.docker.io", "Docker.io.:443", "registry.hub.docker.com"} {
 		for name, want := range map[string]string{"alpine": "library/alpine", "grafana/loki": "grafana/loki"} {
-			r, err := New(host, name, nil, nil)
+			r, err := New(host, name, Options{})
 			fixture.Check(t, err)
 			if r.repository != want || r.registry.RegistryStr() != "index.docker.io" || r.String() != "docker.io/"+want {
 				t.Errorf("%s/%s is %s, %s at %s", host, name, r, r.repository, r.registry.RegistryStr())

@@ -27,8 +27,8 @@ import (
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md.
 //
 // Credentials go to the registry's host alone, and to the server that it names for
-// tokens if that is in the same domain or [Repository.AllowTokenServer] names it; never
-// over plain HTTP to another machine.
+// tokens if that is in the same domain or [Options.TokenServer] names it; never over
+// plain HTTP to another machine.
 type Repository struct {
 	host       string // in its canonical spelling
 	repository string
@@ -70,12 +70,23 @@ var (
 	_ content.ImageChecker = (*Repository)(nil)
 )
 
+// Options are how a registry is reached. The zero value is without credentials.
+type Options struct {
+	// Keychain has the credentials. nil, and a registry that it does not know, is anonymous.
+	Keychain authn.Keychain
+	// Transport sends the requests; nil is [NewTransport].
+	Transport http.RoundTripper
+	// TokenServer is a host[:port] to which the credentials may go if the registry names it for
+	// tokens: by https, or by plain HTTP if it is this machine. It need not be in the registry's
+	// domain, and may have a private address. "" is none.
+	TokenServer string
+	// Limits are shared by the repositories of a registry; nil is limits of this repository's own.
+	Limits *Limits
+}
+
 // New returns a repository of the registry at host, both in their canonical
-// spelling: docker.io/library/alpine for index.docker.io/alpine. Its credentials
-// are those of keychain for it; nil and what
-// the keychain does not know is anonymous. base sends the requests; nil is a
-// transport with Go's defaults. No request is made.
-func New(host, repository string, keychain authn.Keychain, base http.RoundTripper) (*Repository, error) {
+// spelling: docker.io/library/alpine for index.docker.io/alpine. No request is made.
+func New(host, repository string, o Options) (*Repository, error) {
 	canonical, err := registryname.Host(host)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", host, err)
@@ -91,36 +102,31 @@ func New(host, repository string, keychain authn.Keychain, base http.RoundTrippe
 			return nil, fmt.Errorf("%s/%s: %w", host, repository, err)
 		}
 	}
+	keychain := o.Keychain
 	if keychain == nil {
 		keychain = authn.NewMultiKeychain()
 	}
-	base = watched(base)
+	limits := o.Limits
+	if limits == nil {
+		limits = NewLimits()
+	}
+	base := watched(o.Transport)
 	r := &Repository{
 		host: host, repository: repository, registry: registry, keychain: keychain, referrerPause: retry.SettlePause, maxReferrerBytes: v2.MaxListBytes,
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}
-	r.base, r.guard = base, &guard{registry: registry.RegistryStr()}
-	r.ShareLimits(NewLimits())
+	r.limits = &limits.calls
+	r.guard = &guard{registry: registry.RegistryStr(), allowed: o.TokenServer}
+	r.guard.next = calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(base, v2.Operation)
 	return r, nil
 }
 
-// Limits keep requests within what a registry allows. The repositories of a registry share them, see [Repository.ShareLimits].
+// Limits keep requests within what a registry allows, see [Options.Limits].
 type Limits struct{ calls calls.Limits }
 
 // NewLimits returns limits for one registry: none until it throttles.
 func NewLimits() *Limits { return new(Limits) }
-
-// ShareLimits has the repository keep to the limits l, which others share. It is called before the first request.
-func (r *Repository) ShareLimits(l *Limits) {
-	r.limits = &l.calls
-	r.guard.next = calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(r.base, v2.Operation)
-}
-
-// AllowTokenServer lets the credentials go to server, a host[:port], if the registry names
-// it for tokens: by https, or by plain HTTP if it is this machine. It need not be in the
-// registry's domain, and may have a private address. It is called before the first request.
-func (r *Repository) AllowTokenServer(server string) { r.guard.allowed = server }
 
 // watched returns a transport that ends requests whose connection stands still. nil is
 // [NewTransport].

@@ -3,10 +3,8 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -156,30 +154,4 @@ func (r *Repository) HasImage(ctx context.Context, d content.Descriptor, tags []
 		return false, r.fail("image "+string(d.Digest), err)
 	}
 	return !others.Load(), nil
-}
-
-// Delete removes a tag, or with a digest an image with all its tags. The error
-// wraps [content.ErrNotFound] if it was not there, and [content.ErrUnsupported] if the registry
-// deletes nothing, or no tags.
-func (r *Repository) Delete(ctx context.Context, reference string) error {
-	c, err := r.client(ctx, actionsDelete, "")
-	if err != nil {
-		return err
-	}
-	err = c.Delete(ctx, r.repository+"/manifests/"+reference)
-	var refused *v2.Error
-	byTag := !strings.Contains(reference, ":")
-	switch {
-	case byTag && errors.As(err, &refused) && refused.Code == "DIGEST_INVALID":
-		// So does the registry of distribution before version 3.
-		err = fmt.Errorf("%w: the registry does not delete by tag: %v", content.ErrUnsupported, err)
-	case byTag:
-		err = unsupported(err, "delete it; many delete by digest only, or not at all")
-	default:
-		err = unsupported(err, "delete it")
-	}
-	if err != nil {
-		return r.fail("image "+reference, err)
-	}
-	return nil
 }

@@ -24,15 +24,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/layout"
 )
 
-// Options say where the tar of an image is written.
-type Options struct {
-	// TempDir is the directory in which an image is put together that goes to a
-	// stream; "" is os.TempDir. One that goes to a file is put together beside it.
-	TempDir string
-	// Stream takes the tar in the place of a file, if not nil.
-	Stream io.Writer
-}
-
 // Staging is the part of a [content.Target] that collects an image in a directory until
 // it is committed as one tar. For a file the directory is beside it and named
 // after it, so that a later process resumes what a killed one has left.
@@ -68,13 +59,13 @@ type Target interface {
 
 var _ Target = (*Staging)(nil)
 
-// New returns a staging for the file at path, or for the stream of the options; messages call it name.
-func New(name, path string, options Options) *Staging {
-	s := &Staging{Name: name, path: path, stream: options.Stream, tempDir: options.TempDir}
-	if s.stream != nil {
-		s.path = ""
-	}
-	return s
+// New returns a staging for the file at path; messages call it name. The image is put together beside the file.
+func New(name, path string) *Staging { return &Staging{Name: name, path: path} }
+
+// NewStream returns a staging for a tar that goes to w, nil if its caller writes the tar. The image is put
+// together in a directory in tempDir; "" is os.TempDir.
+func NewStream(name string, w io.Writer, tempDir string) *Staging {
+	return &Staging{Name: name, stream: w, tempDir: tempDir}
 }
 
 // String names the target.
