@@ -42,7 +42,7 @@ func TestDocumentedCommands(t *testing.T) {
 func checkDocumented(t *testing.T, page string, words []string) string {
 	t.Helper()
 	app := &App{Stdout: io.Discard, Stderr: io.Discard, Env: func(string) (string, bool) { return "", false }, Now: time.Now}
-	cmd, rest, err := newRootCommand(app).Find(words)
+	cmd, rest, err := newRootCommand(app, "").Find(words)
 	if err != nil {
 		t.Errorf("%s: ecrkit %s: %v", page, strings.Join(words, " "), err)
 		return ""

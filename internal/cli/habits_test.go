@@ -29,7 +29,7 @@ func TestPointers(t *testing.T) {
 	}
 
 	app := &App{Stdout: io.Discard, Stderr: io.Discard, Env: func(string) (string, bool) { return "", false }, Now: time.Now}
-	root := newRootCommand(app)
+	root := newRootCommand(app, "")
 	for word := range pointers {
 		if cmd, rest, err := root.Find(strings.Fields(word)); err == nil && len(rest) == 0 {
 			t.Errorf("%s is a command: %s", word, cmd.CommandPath())

@@ -50,7 +50,7 @@ func TestLifecyclePutAsks(t *testing.T) {
 			Stdin: stdin, Stdout: &out, Stderr: &lockedWriter{w: &messages}, Interactive: true,
 			Env: os.LookupEnv, Now: time.Now, Output: outputText,
 		}
-		root := newRootCommand(app)
+		root := newRootCommand(app, "")
 		root.SetArgs(args)
 		err = root.ExecuteContext(context.Background())
 		return out.String(), messages.String(), err

@@ -107,7 +107,11 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		app.Messagef("waiting for a connection to %s, for at most %s", address, most)
 	})
 	app.running = ctx
-	root := newRootCommand(app)
+	only := ""
+	if len(args) > 0 {
+		only = args[0]
+	}
+	root := newRootCommand(app, only)
 	if asksForCompletion(args) {
 		completeReferences(app, root)
 		completeEnumerations(root)

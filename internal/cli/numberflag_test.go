@@ -13,7 +13,7 @@ import (
 // TestNumberFlags has every flag of every command that takes a number or a time refuse what is none,
 // what is negative and what is absurd, with the values that it takes.
 func TestNumberFlags(t *testing.T) {
-	root := newRootCommand(&App{Stdout: io.Discard, Stderr: io.Discard, Env: func(string) (string, bool) { return "", false }, Now: time.Now})
+	root := newRootCommand(&App{Stdout: io.Discard, Stderr: io.Discard, Env: func(string) (string, bool) { return "", false }, Now: time.Now}, "")
 	seen := 0
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {

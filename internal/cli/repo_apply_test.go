@@ -30,7 +30,7 @@ func TestRepoApplyAsks(t *testing.T) {
 			Stdin: strings.NewReader(answer), Stdout: &out, Stderr: &lockedWriter{w: &messages}, Interactive: true,
 			Env: os.LookupEnv, Now: time.Now, Output: outputText,
 		}
-		root := newRootCommand(app)
+		root := newRootCommand(app, "")
 		root.SetArgs(args)
 		err = root.ExecuteContext(context.Background())
 		return out.String(), messages.String(), err

@@ -32,8 +32,51 @@ See ecrkit help environment.
 
 Results are written to stdout, messages to stderr. See ecrkit help exit-codes.`
 
-// newRootCommand builds the command tree.
-func newRootCommand(app *App) *cobra.Command {
+// commandGroup are commands that the help lists under one title; "" is its last list.
+type commandGroup struct {
+	title    string
+	commands []namedCommand
+}
+
+// namedCommand is a command below root.
+type namedCommand struct {
+	name  string
+	build func(*App) *cobra.Command
+}
+
+// commandGroups returns the commands below root: all of them, or if only is the name of one, that one.
+func commandGroups(only string) []commandGroup {
+	groups := []commandGroup{
+		{"Push, pull and copy:", []namedCommand{{"push", newPushCommand}, {"pull", newPullCommand}, {"copy", newCopyCommand}, {"mirror", newMirrorCommand}}},
+		{"Sign and verify:", []namedCommand{
+			{"sign", newSignCommand}, {"verify", newVerifyCommand}, {"attest", newAttestCommand}, {"tree", newTreeCommand},
+			{"sign-blob", newSignBlobCommand}, {"verify-blob", newVerifyBlobCommand}, {"attest-blob", newAttestBlobCommand},
+			{"public-key", newPublicKeyCommand}, {"generate-key-pair", newGenerateKeyPairCommand},
+		}},
+		{"Inspect, list and tag images:", []namedCommand{
+			{"inspect", newInspectCommand}, {"digest", newDigestCommand}, {"ls", newLsCommand}, {"tag", newTagCommand}, {"index", newIndexCommand},
+			{"rm", newRmCommand}, {"blob", newBlobCommand},
+		}},
+		{"Govern images:", []namedCommand{{"lifecycle", newLifecycleCommand}, {"scan", newScanCommand}}},
+		{"Registries:", []namedCommand{
+			{"repo", newRepoCommand}, {"registry", newRegistryCommand}, {"signing", newSigningCommand}, {"auth", newAuthCommand},
+			{"doctor", newDoctorCommand}, {"local", newLocalCommand}, {"proxy", newProxyCommand},
+		}},
+		{"", []namedCommand{{"version", newVersionCommand}, {"man", newManCommand}}},
+	}
+	for _, group := range groups {
+		for _, command := range group.commands {
+			if command.name == only && only != "man" { // which describes all commands
+				return []commandGroup{{group.title, []namedCommand{command}}}
+			}
+		}
+	}
+	return groups
+}
+
+// newRootCommand builds the command tree. If only is the name of a command below root, it is the only one there: to
+// build all of them takes some milliseconds and 2 MiB of memory, in a process that runs one.
+func newRootCommand(app *App, only string) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ecrkit",
 		Short:         "Push, pull, copy and sign images, and log docker in to Amazon ECR",
@@ -57,28 +100,16 @@ func newRootCommand(app *App) *cobra.Command {
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
 	root.SetVersionTemplate("ecrkit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
-	for _, group := range []struct {
-		title    string
-		commands []*cobra.Command
-	}{
-		{"Push, pull and copy:", []*cobra.Command{newPushCommand(app), newPullCommand(app), newCopyCommand(app), newMirrorCommand(app)}},
-		{"Sign and verify:", []*cobra.Command{
-			newSignCommand(app), newVerifyCommand(app), newAttestCommand(app), newTreeCommand(app), newSignBlobCommand(app), newVerifyBlobCommand(app), newAttestBlobCommand(app),
-			newPublicKeyCommand(app), newGenerateKeyPairCommand(app),
-		}},
-		{"Inspect, list and tag images:", []*cobra.Command{
-			newInspectCommand(app), newDigestCommand(app), newLsCommand(app), newTagCommand(app), newIndexCommand(app), newRmCommand(app), newBlobCommand(app),
-		}},
-		{"Govern images:", []*cobra.Command{newLifecycleCommand(app), newScanCommand(app)}},
-		{"Registries:", []*cobra.Command{newRepoCommand(app), newRegistryCommand(app), newSigningCommand(app), newAuthCommand(app), newDoctorCommand(app), newLocalCommand(app), newProxyCommand(app)}},
-	} {
-		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
-		for _, cmd := range group.commands {
-			cmd.GroupID = group.title
+	for _, group := range commandGroups(only) {
+		if group.title != "" {
+			root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		}
-		root.AddCommand(group.commands...)
+		for _, command := range group.commands {
+			cmd := command.build(app)
+			cmd.GroupID = group.title
+			root.AddCommand(cmd)
+		}
 	}
-	root.AddCommand(newVersionCommand(app), newManCommand(app))
 	root.AddCommand(newTopics()...)
 	addHelpCommand(root)
 	refuseHelpOfNothing(app, root)

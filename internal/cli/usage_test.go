@@ -22,7 +22,7 @@ func eachCommand(t *testing.T, f func(app *App, cmd *cobra.Command)) {
 			walk(sub)
 		}
 	}
-	walk(newRootCommand(app))
+	walk(newRootCommand(app, ""))
 }
 
 // TestHelpFits keeps the help of every command of ours within 100 columns, and has
