@@ -38,7 +38,6 @@ type Repository struct {
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2.State
 	limits     *calls.Limits
-	base       http.RoundTripper // below the limits
 	// referrersByTag is set when the registry was found to have no referrers API.
 	referrersByTag atomic.Bool
 	// referrerPause is how long after writing a list of referrers it is read again.
