@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -112,6 +115,9 @@ func (app *App) readInventory(names []string) (lifecycle.Inventory, error) {
 			continue
 		}
 		file, err := app.openText(name)
+		if host, _ := app.Env(registryVariable); host != "" && errors.Is(err, fs.ErrNotExist) && filepath.Ext(name) == "" && repositoryWord.MatchString(name) {
+			err = usageError{missingPlace{name, fmt.Sprintf("; for the repository of that name write %s/%s", host, name)}}
+		}
 		if err != nil {
 			return lifecycle.Inventory{}, err
 		}

@@ -93,7 +93,7 @@ func newLifecyclePutCommand(app *App) *cobra.Command {
 func (app *App) putLifecycle(ctx context.Context, names []string, f lifecyclePutFlags) error {
 	switch {
 	case f.policy == "":
-		return usagef("--policy is missing: the file of a lifecycle policy")
+		return usageError{missingPolicy{"--policy is missing: the file of a lifecycle policy"}}
 	case f.yes && f.dryRun:
 		return usagef("--yes and --dry-run exclude each other")
 	case f.policy == "-" && !f.yes && !f.dryRun:

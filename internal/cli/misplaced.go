@@ -22,6 +22,13 @@ import (
 // beside it whose name is almost the same; "" otherwise.
 func misplaced(cmd *cobra.Command, err error) string {
 	var missing *fs.PathError
+	if errors.As(err, &missingPolicy{}) {
+		for _, arg := range cmd.Flags().Args() {
+			if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+				return "write --policy " + arg
+			}
+		}
+	}
 	if !errors.As(err, &missing) || !errors.Is(missing, fs.ErrNotExist) {
 		return ""
 	}
@@ -46,6 +53,11 @@ func misplaced(cmd *cobra.Command, err error) string {
 	}
 	return ""
 }
+
+// missingPolicy is that no --policy was passed.
+type missingPolicy struct{ text string }
+
+func (e missingPolicy) Error() string { return e.text }
 
 func isFlagValue(cmd *cobra.Command, value string) bool {
 	found := false

@@ -126,6 +126,9 @@ func (e truncatedError) Error() string { return e.path + " is " + truncated }
 // Is makes the error a [content.ErrIntegrity].
 func (truncatedError) Is(target error) bool { return target == content.ErrIntegrity }
 
+// beginsPEM is how a key or a certificate in PEM begins.
+const beginsPEM = "-----BEGIN "
+
 // whatIsWrong describes a file that is no archive of an image.
 func whatIsWrong(path string) string {
 	if err := files.CheckRegular(path); err != nil {
@@ -136,9 +139,11 @@ func whatIsWrong(path string) string {
 		return "a file that cannot be read: " + err.Error()
 	}
 	defer f.Close() // opened for reading
-	first := make([]byte, 6)
+	first := make([]byte, len(beginsPEM))
 	n, _ := io.ReadFull(f, first)
 	switch first = first[:n]; {
+	case string(first) == beginsPEM:
+		return "a file in PEM, such as a key, not an image; a key is named by a flag, as in --key " + filepath.Base(path)
 	case bytes.HasPrefix(first, []byte("\xfd7zXZ\x00")):
 		return "compressed with xz, which is not supported; decompress it first: xz -d " + filepath.Base(path)
 	case bytes.HasPrefix(first, []byte("BZh")):

@@ -150,7 +150,10 @@ func (app *App) parseRepository(name string) (ref.Reference, error) {
 	if err != nil {
 		return ref.Reference{}, err
 	}
-	if r.Kind != ref.KindECR || r.Name() != "" {
+	if r.Kind == ref.KindECR && r.Name() != "" {
+		return ref.Reference{}, usagef("%s is an image, and this command is about a repository; write %s", name, strings.TrimSuffix(r.Place(), "/"))
+	}
+	if r.Kind != ref.KindECR {
 		return ref.Reference{}, usagef("%s is not the name of a repository of Amazon ECR; write HOST/NAME", name)
 	}
 	return r, nil

@@ -81,7 +81,7 @@ func (app *App) readPages(file string) ([]scan.Page, error) {
 // readScanPolicy reads a policy. One that is wrong is a usage error.
 func (app *App) readScanPolicy(file string) (*scan.Policy, error) {
 	if file == "" {
-		return nil, usagef("name the policy: --policy FILE; `ecrkit scan policy new` writes one")
+		return nil, usageError{missingPolicy{"name the policy: --policy FILE; `ecrkit scan policy new` writes one"}}
 	}
 	f, err := app.openText(file)
 	if err != nil {

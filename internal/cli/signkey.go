@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -154,6 +155,9 @@ func (k *keys) pem(name string) ([]byte, error) {
 		return []byte(value), nil
 	}
 	f, err := k.app.openText(name)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `./\`) {
+		return nil, fmt.Errorf("key %s: %w; a key of AWS KMS is alias/%[1]s", name, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", name, err)
 	}

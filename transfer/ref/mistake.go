@@ -10,6 +10,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/ecrhost"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 var (
@@ -39,6 +40,9 @@ func mistake(s string, registries auth.Registries, err error) error {
 	}
 	if m := repositoryARN.FindStringSubmatch(s); m != nil {
 		return fmt.Errorf("is an ARN; the repository is %s/%s", ecrhost.Registry{Account: m[2], Region: m[1]}.CanonicalHost(), m[3])
+	}
+	if reference := fromPage(s); reference != "" {
+		return fmt.Errorf("is the address of a web page; write %s", reference)
 	}
 	if scheme, rest, ok := strings.Cut(s, "://"); ok && rest != "" && !strings.ContainsAny(scheme, "/.:@") {
 		if scheme == "ocidir" {
@@ -73,6 +77,9 @@ func mistake(s string, registries auth.Registries, err error) error {
 	}
 	if i := strings.LastIndex(s, "@sha256:"); i >= 0 && len(s)-i-len("@sha256:") != 64 {
 		return fmt.Errorf("has a digest of %d hexadecimal digits; all 64 are needed", len(s)-i-len("@sha256:"))
+	}
+	if name, tag, ok := strings.Cut(rest, "@"); ok && content.IsTag(tag) && content.IsRepositoryName(name) {
+		return fmt.Errorf("has %q behind @, which is not a digest; a tag follows a colon: %s/%s:%s", tag, host, name, tag)
 	}
 	if strings.Contains(s, ".tar") || strings.HasSuffix(s, ".tgz") {
 		return fmt.Errorf("%v; to write an archive, oci-archive:FILE or docker-archive:FILE", err)
