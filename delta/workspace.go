@@ -101,6 +101,12 @@ func (w *Workspace) Plaintext(ctx context.Context, l Layer) (*Plaintext, error) 
 
 // read reads a layer; with whole it keeps the compressed bytes too.
 func (w *Workspace) read(ctx context.Context, l Layer, whole bool) (_ *Plaintext, err error) {
+	if err := content.CheckDescriptor(content.Descriptor{Digest: l.Digest, Size: l.Size}); err != nil {
+		return nil, fmt.Errorf("layer: %w", err)
+	}
+	if l.Open == nil {
+		return nil, fmt.Errorf("layer %s: it has no Open", l.Digest)
+	}
 	in, err := l.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", l.Digest, err)

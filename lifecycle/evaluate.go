@@ -84,9 +84,12 @@ type Evaluation struct {
 // applied at a time. images must be all images of the repository, each once, because
 // rules count them. The package comment describes the rules. Images of the same age are
 // ordered by their digest, so that the outcome does not depend on the order in
-// which they are given.
+// which they are given. A nil policy keeps all images.
 func Evaluate(p *Policy, images []Image, at time.Time) Evaluation {
 	at = at.UTC()
+	if p == nil {
+		p = &Policy{}
+	}
 	e := Evaluation{At: at, Verdicts: make([]Verdict, len(images)), policy: p, images: images}
 	g := newGraph(images)
 	for i := range e.Verdicts {

@@ -105,6 +105,9 @@ func (p Plan) with(repositories []Repository) Plan {
 // copied.
 func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) {
 	report := Report{Hash: p.Hash, Images: []ImageResult{}}
+	if o == nil {
+		return report, errNoOpener
+	}
 	if err := p.Err(); err != nil {
 		return report, err
 	}

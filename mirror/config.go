@@ -71,7 +71,7 @@ var ErrConfig = errors.New("the mirror configuration cannot be used")
 
 // ReadConfig reads a configuration in YAML or JSON and checks it. lookup returns the value of an
 // environment variable, for ${VAR}, ${VAR:-DEFAULT} and ${VAR:?MESSAGE} in names of registries and
-// repositories. The error wraps [ErrConfig].
+// repositories; nil knows none. The error wraps [ErrConfig].
 func ReadConfig(r io.Reader, lookup func(name string) (string, bool)) (Config, error) {
 	return readConfig(r, lookup, Config.Validate)
 }
@@ -82,6 +82,9 @@ func ReadSources(r io.Reader, lookup func(name string) (string, bool)) (Config, 
 }
 
 func readConfig(r io.Reader, lookup func(string) (string, bool), validate func(Config) error) (Config, error) {
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
 	var c Config
 	data, err := content.ReadLimited(r, maxConfig)
 	if err == nil {

@@ -228,6 +228,8 @@ func (p Plan) Err() error {
 	return errors.Join(append(conflicts, p.tooManyDeletions())...)
 }
 
+var errNoOpener = errors.New("there is no Opener of repositories")
+
 // NewPlan compares the sources with the destinations, and changes nothing. A repository that cannot be
 // compared does not keep the others from being planned: the error is about all such repositories, and
 // the plan about all others. With [Options.Shard] the plan is of that shard, see [Sharding].
@@ -237,6 +239,9 @@ func NewPlan(ctx context.Context, c Config, o Opener, opts Options) (Plan, error
 
 // newPlan makes a plan; saved, if not nil, is the one that it is compared with.
 func newPlan(ctx context.Context, c Config, o Opener, opts Options, saved *Plan) (Plan, error) {
+	if o == nil {
+		return Plan{}, errNoOpener
+	}
 	if err := errors.Join(c.Validate(), opts.Prune.Validate(), opts.Shard.Validate()); err != nil {
 		return Plan{}, err
 	}

@@ -37,6 +37,9 @@ type SelectedImage struct {
 // do not count. A repository that cannot be read does not keep the others from being read: the error is
 // about all such.
 func Select(ctx context.Context, c Config, o Opener, opts Options) ([]SelectedRepository, error) {
+	if o == nil {
+		return nil, errNoOpener
+	}
 	if err := errors.Join(c.imageProblems()...); err != nil {
 		return nil, err
 	}

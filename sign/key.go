@@ -101,6 +101,9 @@ type KMSKey interface {
 // NewSigner takes any signer of sigstore: a key in memory, in a file or in a key
 // management service. It asks it for the public key, once.
 func NewSigner(ctx context.Context, name string, s signature.Signer) (*Signer, error) {
+	if s == nil {
+		return nil, fmt.Errorf("key %s: there is no signer", name)
+	}
 	public, err := s.PublicKey(options.WithContext(ctx))
 	if errors.As(err, new(KeyError)) {
 		return nil, err

@@ -112,6 +112,9 @@ func Verify(ctx context.Context, src Source, m content.Manifest, r Requirements)
 func (r Requirements) check() ([]*Key, error) {
 	var keys []*Key
 	for _, k := range r.Keys {
+		if k == nil {
+			return nil, errors.New("a key to verify signatures with is nil")
+		}
 		if !slices.ContainsFunc(keys, func(other *Key) bool { return other.Fingerprint() == k.Fingerprint() }) {
 			keys = append(keys, k)
 		}

@@ -111,9 +111,14 @@ func (t *delivery) sends(d content.Descriptor) bool {
 	return t.missing[d.Digest] && t.shared[d.Digest] == nil
 }
 
+var errNoTarget = errors.New("a destination has no Target")
+
 // begin takes the image that is to be delivered.
 func (t *delivery) begin(src content.Source, root content.Manifest) error {
 	t.root = root
+	if t.Target == nil {
+		return errNoTarget
+	}
 	if got := root.Descriptor.Digest; t.Digest != "" && t.Digest != got {
 		return fmt.Errorf("%s: %w: the image is %s, but the destination names %s", src, content.ErrIntegrity, got, t.Digest)
 	}

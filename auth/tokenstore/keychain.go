@@ -24,7 +24,7 @@ import (
 type Keychain struct {
 	Name    string             // "pass" for docker-credential-pass
 	Dir     string             // of the Store, where the lock for making the key is
-	Program client.ProgramFunc // runs the helper
+	Program client.ProgramFunc // runs the helper; nil runs docker-credential-NAME
 
 	once sync.Once
 	aead cipher.AEAD
@@ -109,14 +109,21 @@ func (k *Keychain) key() ([]byte, error) {
 	key = make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	item := &credentials.Credentials{ServerURL: keychainURL, Username: keychainUser, Secret: base64.StdEncoding.EncodeToString(key)}
-	if err := client.Store(k.Program, item); err != nil {
+	if err := client.Store(k.program(), item); err != nil {
 		return nil, fmt.Errorf("%w; see that the program is installed and its store is unlocked", err)
 	}
 	return key, nil
 }
 
+func (k *Keychain) program() client.ProgramFunc {
+	if k.Program != nil {
+		return k.Program
+	}
+	return client.NewShellProgramFunc("docker-credential-" + k.Name)
+}
+
 func (k *Keychain) read() ([]byte, error) {
-	item, err := client.Get(k.Program, keychainURL)
+	item, err := client.Get(k.program(), keychainURL)
 	if credentials.IsErrCredentialsNotFound(err) {
 		return nil, err
 	}

@@ -13,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker/docker-credential-helpers/client"
-
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/auth/tokenstore"
 	"github.com/ecrkit/ecrkit/internal/files"
@@ -224,7 +222,7 @@ func (s Settings) Tokens(env startup.Environment, logger *slog.Logger) *auth.Tok
 	}
 	tokens.Store = &tokenstore.Store{Dir: s.CacheDir}
 	if s.Keychain != "" {
-		tokens.Store.Sealer = &tokenstore.Keychain{Name: s.Keychain, Dir: s.CacheDir, Program: client.NewShellProgramFunc("docker-credential-" + s.Keychain)}
+		tokens.Store.Sealer = &tokenstore.Keychain{Name: s.Keychain, Dir: s.CacheDir}
 	}
 	return tokens
 }

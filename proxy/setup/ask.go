@@ -52,6 +52,12 @@ func (s *Setup) Serves(ctx context.Context, client *http.Client, host string) er
 }
 
 func (s *Setup) get(ctx context.Context, client *http.Client, path string) (status int, body []byte, err error) {
+	if s.Proxy == nil {
+		return 0, nil, errNoProxy
+	}
+	if client == nil {
+		client = http.DefaultClient
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(s.Proxy.String(), "/")+path, nil)
 	if err != nil {
 		return 0, nil, err

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ const (
 // and what is wrong with them. It asks no engine, which may have been started before they
 // were written.
 func (s *Setup) Check(host string) (RegistryAccess, string, error) {
-	if err := checkHost(host); err != nil {
+	if err := errors.Join(s.check(), checkHost(host)); err != nil {
 		return "", "", err
 	}
 	switch s.Engine {
@@ -50,6 +51,9 @@ func (s *Setup) Check(host string) (RegistryAccess, string, error) {
 
 // Hosts returns the registries that the engine's files have our part for.
 func (s *Setup) Hosts() ([]string, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	pattern := s.files("*")[0].path
 	if s.Engine == Podman || s.Engine == BuildKit {
 		f, err := load(pattern)

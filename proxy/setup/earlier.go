@@ -50,6 +50,9 @@ func (s *Setup) earlier(host string) (*Setup, error) {
 
 // edits returns the files that are about a registry, with the part of an earlier proxy taken out of each.
 func (s *Setup) edits(host string) ([]managed, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	list := s.files(host)
 	old, err := s.earlier(host)
 	if old == nil || err != nil {

@@ -1,9 +1,11 @@
 package setup
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/ecrkit/ecrkit/internal/loopback"
@@ -125,6 +127,19 @@ func (s *Setup) Remove(host string) ([]FileChange, error) {
 	}
 	return change(list, func(m managed) edit { return m.remove })
 }
+
+// check refuses a setup that nothing can be written for.
+func (s *Setup) check() error {
+	if !slices.Contains(Engines(), s.Engine) {
+		return fmt.Errorf("the engine %q is unknown", s.Engine)
+	}
+	if s.Proxy == nil {
+		return errNoProxy
+	}
+	return nil
+}
+
+var errNoProxy = errors.New("the URL of the proxy is not set")
 
 // checkHost refuses what is no part of a path of the proxy, and of no file name.
 func checkHost(host string) error {

@@ -24,20 +24,20 @@ type PartReader interface {
 
 // Part is a part of a blob.
 type Part struct {
-	// Load reads the part, if it is not in a file.
+	// Load reads the part.
 	Load func(ctx context.Context) (*io.SectionReader, error)
-	// Release frees the memory of the part.
+	// Release frees the memory of the part; nil frees none.
 	Release func()
 }
 
-// Upload describes how one blob is uploaded.
+// Upload describes how one blob is uploaded. The zero value is over one connection, and nobody hears of it.
 type Upload struct {
 	// From is where the blob comes from: a registry may mount it from a repository of
 	// its own.
 	From Source
-	// Connections is the most that one blob uses.
+	// Connections is the most that one blob uses; 0 is 1.
 	Connections int
-	// Slots are the connections of all blobs of the copy; each request takes one.
+	// Slots are the connections of all blobs of the copy; each request takes one. nil bounds nothing else.
 	Slots ConnectionSlots
 	// Note opens the note of an earlier upload of the blob. It returns nil if another
 	// process has it; a nil Note is no note.
@@ -86,7 +86,7 @@ type StreamOptions struct {
 	// Connections is the most that one blob uses.
 	Connections int
 	// Memory returns a buffer of n bytes, and a function that frees it. It waits until there is
-	// memory.
+	// memory; nil bounds nothing.
 	Memory func(ctx context.Context, n int64) (buffer []byte, release func(), err error)
 }
 

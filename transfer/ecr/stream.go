@@ -67,6 +67,9 @@ var errEnded = errors.New("the upload has ended")
 // StreamBlob uploads a layer by its parts, several at once, while it arrives. One of less than
 // a part is uploaded when it is complete, as [Repository.UploadBlob] does.
 func (e *Repository) StreamBlob(ctx context.Context, how content.StreamOptions) content.BlobStream {
+	if how.Memory == nil {
+		how.Memory = func(_ context.Context, n int64) ([]byte, func(), error) { return make([]byte, n), func() {}, nil }
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	group, sending := errgroup.WithContext(ctx)
 	ready := make(chan struct{})

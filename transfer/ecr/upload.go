@@ -17,6 +17,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/layerpart"
+	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 )
 
 // UploadMode is how layers go to Amazon ECR.
@@ -56,6 +57,7 @@ type upload struct {
 // UploadBlob uploads a layer, by the registry's /v2/ or by its parts as the mode
 // says. Either becomes a layer only if Amazon ECR computes the same digest.
 func (e *Repository) UploadBlob(ctx context.Context, d content.Descriptor, data content.PartReader, how content.Upload) (err error) {
+	how = parts.Complete(how)
 	object := "layer " + string(d.Digest)
 	if d.Size == 0 {
 		return fmt.Errorf("%s: %w: %s is empty, and Amazon ECR takes no empty layer; rebuild the image without it", e, content.ErrUnsupported, object)
@@ -292,7 +294,9 @@ type sentPart struct {
 // frees its memory: before that, another part must not be read into it.
 func (p *sentPart) leave() {
 	if p.users.Add(-1) == 0 {
-		p.Release()
+		if p.Release != nil {
+			p.Release()
+		}
 	}
 }
 

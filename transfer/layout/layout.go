@@ -75,6 +75,9 @@ func (l Reader) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if err := content.CheckDescriptor(d); err != nil {
+			return nil, fmt.Errorf("%s: %w", l.name, err)
+		}
 		if !l.has(ctx, d) {
 			missing = append(missing, d)
 		}
@@ -126,6 +129,9 @@ func (l *Layout) putFile(ctx context.Context, d content.Descriptor, fill func(p 
 			err = fmt.Errorf("%s: blob %s: %w", l, d.Digest, err)
 		}
 	}()
+	if err := content.CheckDescriptor(d); err != nil {
+		return err
+	}
 	if err := l.create(ctx); err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (l *lastIndex) decode(data []byte) ([]content.Descriptor, error) {
 func (l Reader) String() string { return l.name }
 
 // Resolve finds an image: by the digest of anything that index.json leads to, by a name
-// of an entry of index.json as [imagename.FindName] does, or "" for the only image there.
+// of an entry of index.json as people write it ("1.2", "app:1.2", "docker.io/library/app:1.2"), or "" for the only image there.
 func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
 	index, err := l.Index()
 	if err != nil {
@@ -300,6 +300,9 @@ func (l Reader) Manifests(ctx context.Context, descriptors []content.Descriptor)
 func (l Reader) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if err := content.CheckDescriptor(d); err != nil {
+		return nil, fmt.Errorf("%s: %w", l.name, err)
 	}
 	f, err := imagefs.OpenFile(l.files, BlobPath(d.Digest), d.Size)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -56,7 +56,7 @@ func (r *Repository) PutBlob(ctx context.Context, d content.Descriptor, source i
 // UploadBlob uploads a blob with one POST and one PUT, or mounts it from another
 // repository of the registry.
 func (r *Repository) UploadBlob(ctx context.Context, d content.Descriptor, content content.PartReader, how content.Upload) error {
-	err := unsupported(r.putLayer(ctx, d, content, how), "take content")
+	err := unsupported(r.putLayer(ctx, d, content, parts.Complete(how)), "take content")
 	if err != nil {
 		return r.fail("blob "+string(d.Digest), err)
 	}

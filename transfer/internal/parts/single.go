@@ -7,7 +7,23 @@ import (
 )
 
 // Single returns an upload for which nobody waits but the caller.
-func Single() content.Upload {
+func Single() content.Upload { return Complete(content.Upload{}) }
+
+// Complete returns u with what stands for the fields that are not set.
+func Complete(u content.Upload) content.Upload {
 	ignore := func(int64) {}
-	return content.Upload{Connections: 1, Slots: semaphore.NewWeighted(1), Sent: ignore, Resumed: ignore, Mounted: func() {}}
+	u.Connections = max(u.Connections, 1)
+	if u.Slots == nil {
+		u.Slots = semaphore.NewWeighted(int64(u.Connections))
+	}
+	if u.Sent == nil {
+		u.Sent = ignore
+	}
+	if u.Resumed == nil {
+		u.Resumed = ignore
+	}
+	if u.Mounted == nil {
+		u.Mounted = func() {}
+	}
+	return u
 }

@@ -63,9 +63,12 @@ func (b *layerBody) readAhead(ctx, loading context.Context, data content.PartRea
 	for first := int64(0); first < b.d.Size; first += content.DefaultPartSize {
 		p := &bodyPart{first: first, n: min(content.DefaultPartSize, b.d.Size-first), loaded: make(chan struct{})}
 		part, err := data.Part(ctx, p.first, p.n)
+		if part.Release == nil {
+			part.Release = func() {}
+		}
 		p.Part = part
 		if err != nil {
-			p.err, p.Release = err, func() {}
+			p.err = err
 			close(p.loaded)
 		} else {
 			go func() {
