@@ -21,7 +21,7 @@ var ErrPlainHTTP = retry.As(retry.Final, errors.New("the token is not sent over 
 
 // Transport sends requests to a registry with its token. A token that the
 // registry refuses (401, 403) is taken out of the cache, and the request is sent
-// once more with a new one. Requests to another host, as after a redirect, are
+// again with a new one. Requests to another host, as after a redirect, are
 // sent as they are. The AWS configuration, which chooses the token, is read again
 // after half a minute. A Transport is safe for concurrent use.
 type Transport struct {

@@ -35,7 +35,7 @@ func TestVerifyWithstands(t *testing.T) {
 		{name: "oci-1-1 of another image", reason: "it is about another image, sha256:", set: func(w *verifyWorld) {
 			w.refer(w.image, oci11ArtifactType, oci11ArtifactType, nil, w.a.payload(w.memory, w.other, nil))
 		}},
-		{name: "bundle with a changed payload", reason: "it names key A, but that has not signed this", set: func(w *verifyWorld) {
+		{name: "bundle with a changed payload", reason: "it names key A, but that did not sign this", set: func(w *verifyWorld) {
 			other := must(encodeStatement(signatureOf(w.other, nil)))
 			w.bundle(w.image, edited(t, w.a.bundleOf(other), base64Of(other), base64Of(statementOf(w))))
 		}},
@@ -45,12 +45,12 @@ func TestVerifyWithstands(t *testing.T) {
 			changed.Annotations = layer.Annotations
 			w.tag(w.image, content.DigestTagSignatures, changed)
 		}},
-		{name: "bundle by another key that names this one", reason: "it names key A, but that has not signed this", set: func(w *verifyWorld) {
+		{name: "bundle by another key that names this one", reason: "it names key A, but that did not sign this", set: func(w *verifyWorld) {
 			b := must(decodeBundle(w.b.bundle(signatureOf(w.image, nil))))
 			b.hint = w.a.hint()
 			w.bundle(w.image, must(encodeBundle(b)))
 		}},
-		{name: "bundle whose signature is over the bare payload", reason: "has not signed this", set: func(w *verifyWorld) {
+		{name: "bundle whose signature is over the bare payload", reason: "did not sign this", set: func(w *verifyWorld) {
 			b := bundle{payload: statementOf(w), hint: w.a.hint()}
 			b.signature = w.a.sign(b.payload)
 			w.bundle(w.image, must(encodeBundle(b)))

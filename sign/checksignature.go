@@ -162,7 +162,7 @@ func (v checker) notByAny(e evidence) string {
 			return fmt.Sprintf("key %s has made it by %s, which does not count", k.Name, a)
 		}
 		if e.hint == k.hint() {
-			return fmt.Sprintf("it names key %s, but that has not signed this", k.Name)
+			return fmt.Sprintf("it names key %s, but that did not sign this", k.Name)
 		}
 	}
 	if e.hint != "" {

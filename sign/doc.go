@@ -45,7 +45,7 @@
 //
 // # What is not taken for a signature
 //
-// An attestation is none: a signed bill of materials says what is in an image, not
-// that someone released it. An error of the registry is none either: what cannot be
+// An attestation is not a signature: a signed bill of materials says what is in an image, not
+// that someone released it. Neither is an error of the registry: what cannot be
 // read is an error, never "unsigned".
 package sign

@@ -28,7 +28,7 @@ type Key struct {
 // bits, or Ed25519.
 func NewKey(name string, public crypto.PublicKey) (*Key, error) {
 	if len(algorithmsOf(public)) == 0 {
-		return nil, fmt.Errorf("key %s: it is none that signs images: ECDSA on P-256, P-384 or P-521, RSA of at least %d bits, or Ed25519", name, minRSABits)
+		return nil, fmt.Errorf("key %s: it is not of a kind that signs images: ECDSA on P-256, P-384 or P-521, RSA of at least %d bits, or Ed25519", name, minRSABits)
 	}
 	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {

@@ -27,7 +27,7 @@ func TestParsePublicKeyRefuses(t *testing.T) {
 		"nothing":     {"", "there is no public key in PEM in it"},
 		"two keys":    {one + two, "there are several keys or certificates in it"},
 		"certificate": {block("CERTIFICATE", []byte{1}), `there is no public key in PEM in it, but a block of the type "CERTIFICATE"`},
-		"curve":       {block("PUBLIC KEY", der(elliptic.P224())), "it is none that signs images"},
+		"curve":       {block("PUBLIC KEY", der(elliptic.P224())), "it is not of a kind that signs images"},
 		"damaged":     {block("PUBLIC KEY", der(elliptic.P256())[1:]), "asn1"},
 	} {
 		_, err := ParsePublicKey("k.pub", []byte(test.content))

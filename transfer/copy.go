@@ -52,8 +52,8 @@ type Options struct {
 	// for several, when the image and all that it names and that refers to it is
 	// stored there by digest and before it gets a tag; also if all was there before,
 	// its tags too, and if no tag is asked for. dst is its Target: a repository or a
-	// layout is an [content.Endpoint], a file that is written when all is there is none, and
-	// a docker engine is none. After an error the destination gets no tag, and a
+	// layout is an [content.Endpoint], a file that is written at the end is not, and
+	// a docker engine is not. After an error the destination gets no tag, and a
 	// file or an engine nothing.
 	BeforeTags func(ctx context.Context, dst content.Target, image content.Manifest) error
 	// Foreign lets non-distributable layers be copied. It reads those that the source

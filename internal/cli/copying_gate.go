@@ -27,7 +27,7 @@ the registry has basic scanning and does not scan the repository automatically, 
 scan. Every image of an index must pass. DST must be in Amazon ECR. --scan-report FILE writes the
 findings in any case. With --sign the order is: store, scan, sign, tag.`
 
-// scanGateFlags are the flags of a copy that gives a tag only to what was scanned.
+// scanGateFlags are the flags of a copy that sets a tag only after the scan.
 type scanGateFlags struct {
 	policy  string
 	reports scanReportFlags

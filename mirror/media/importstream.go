@@ -29,7 +29,7 @@ type stream struct {
 	failed map[digest.Digest]error // blobs that were not stored
 }
 
-// ErrNotInStream reports a blob of a set that is read from a stream, and which is not there when it is asked for.
+// ErrNotInStream reports a blob that a set read from a stream does not have when it is asked for.
 var ErrNotInStream = errors.New("the set is read from a stream, and does not have it now")
 
 // OpenStream opens a set in one file that can be read only once. Its manifests, deltas and blobs of up to

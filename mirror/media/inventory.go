@@ -42,7 +42,7 @@ func NewInventory() Inventory {
 // maxInventory bounds an inventory, in bytes.
 const maxInventory = 1 << 30
 
-// ReadInventory reads an inventory. The error wraps [content.ErrIntegrity] if it is none.
+// ReadInventory reads an inventory. The error wraps [content.ErrIntegrity] if the text is something else.
 func ReadInventory(r io.Reader) (Inventory, error) {
 	data, err := content.ReadLimited(r, maxInventory)
 	if err != nil {

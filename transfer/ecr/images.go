@@ -82,7 +82,7 @@ func (e *Repository) DescribeImage(ctx context.Context, d digest.Digest) (conten
 }
 
 // DescribeImages reports of the images with these tags or digests, in their order,
-// with one call for each 100. The error wraps [content.ErrNotFound] if one is not there.
+// with one call for each 100. The error wraps [content.ErrNotFound] if one is missing.
 func (e *Repository) DescribeImages(ctx context.Context, references []string) ([]content.Image, error) {
 	var images []content.Image
 	for chunk := range slices.Chunk(references, batchSize) {

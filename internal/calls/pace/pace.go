@@ -93,7 +93,7 @@ func (c *counter) move(now time.Time) {
 	}
 }
 
-// rate is how many there were in a second; ok says whether that is known.
+// rate is how many there were in a second; ok reports whether that is known.
 func (c *counter) rate(now time.Time) (rate float64, ok bool) {
 	c.move(now)
 	passed := now.Sub(c.began)

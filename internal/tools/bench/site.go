@@ -149,7 +149,7 @@ func (r *registry) digest(ctx context.Context, repository, tag string) (string, 
 		return "", err
 	}
 	if len(out.ImageDetails) != 1 {
-		return "", errors.New("DescribeImages gives no image")
+		return "", errors.New("DescribeImages returns no image")
 	}
 	return aws.ToString(out.ImageDetails[0].ImageDigest), nil
 }
