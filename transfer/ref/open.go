@@ -168,7 +168,7 @@ func (o *Opener) config(ctx context.Context, r auth.Registry) (aws.Config, error
 func (o *Opener) Registry(r Reference) (*registry.Repository, error) {
 	others := o.Keychain
 	if others == nil {
-		others = authn.DefaultKeychain
+		others = pathLogins{}
 	}
 	// At ECR Public our own token comes first.
 	credentials := authn.NewMultiKeychain(&keychain.Keychain{Tokens: o.tokens(), Registries: o.Registries}, others)
