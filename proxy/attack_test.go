@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"testing"
 
@@ -86,4 +87,23 @@ func TestManyBlobs(t *testing.T) {
 	grants.add(content.NewManifest(data, imageType), why)
 	grants.addBlob(digest.FromString("another"), 1)
 	s.want(u.path(), http.StatusOK, "")
+}
+
+// TestHostHeaders asks with many Host headers: what is not exactly a name or an address of this machine may be that of a
+// page which rebinds its own name.
+func TestHostHeaders(t *testing.T) {
+	t.Parallel()
+	s := start(t, newUpstream(10), t.TempDir(), 1<<20)
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:4511": 200, "127.9.9.9:1": 200, "localhost:4511": 200, "LOCALHOST": 200, "app.localhost:80": 200, "[::1]:4511": 200, "[::1]": 200,
+		"": 403, "evil.example": 403, "evil.example:4511": 403, "127.0.0.1.evil.example": 403, "localhost.evil.example:80": 403, "169.254.169.254": 403,
+		"0.0.0.0:4511": 403, "127.0.0.1:abc": 403, "127.0.0.1:80x": 403, "app.localhost.:4511x": 403, "localhost:evil.example": 403, "[::1": 403, "::1]": 403, "[127.0.0.1": 403, "[::1]evil.example": 403, "user@127.0.0.1": 403,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v2/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if s.handler.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("Host %q: status %d, want %d", host, w.Code, want)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -124,7 +123,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	answer.Header().Set("Docker-Distribution-API-Version", "registry/2.0")
 	answer.Header().Set("X-Content-Type-Options", "nosniff") // what images contain is no page
-	if !h.options.AnyHost && !isLoopback(r.Host) {
+	if !h.options.AnyHost && !loopback.Is(r.Host) {
 		answer.fail(r, &failure{status: http.StatusForbidden, code: "DENIED", message: "the Host header is not a loopback address"})
 		return
 	}
@@ -169,13 +168,4 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := wait.explain(ctx, h.route(answer, r.WithContext(ctx), t)); err != nil {
 		answer.failUnlessGone(r, failureOf(t.kind, err))
 	}
-}
-
-// isLoopback reports whether the Host header of a request names this machine.
-func isLoopback(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	return loopback.Is(name)
 }

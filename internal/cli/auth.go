@@ -37,12 +37,16 @@ func (app *App) tokens() (*auth.Tokens, error) {
 		return nil, err
 	}
 	setting, _ := app.Env(eventlog.Variable)
+	asJSON := setting == "" && app.callLog != nil
 	if app.Verbose && setting == "" {
 		setting = "debug"
 	}
 	log, _, err := eventlog.Open("ecrkit", setting, app.Stderr)
 	if err != nil {
 		return nil, usageError{err}
+	}
+	if asJSON {
+		log = app.callLog
 	}
 	tokens := config.Tokens(app.Env, log)
 	if app.Verbose {

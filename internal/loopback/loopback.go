@@ -36,7 +36,12 @@ func isName(host string) bool {
 }
 
 func isAddress(host string) bool {
-	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		if host, ok = strings.CutSuffix(inner, "]"); !ok || !strings.Contains(host, ":") {
+			return false
+		}
+	}
+	address, err := netip.ParseAddr(host)
 	return err == nil && address.Unmap().IsLoopback()
 }
 
