@@ -82,7 +82,7 @@ func newManifestReader(t *testing.T, demand func(context.Context, content.Source
 	options := Options{
 		Allowed: func(string) bool { return true },
 		Open: func(context.Context, string, string) (content.Source, error) {
-			return registry.New(host, "app", nil, transport)
+			return registry.New(host, "app", registry.Options{Transport: transport})
 		},
 	}
 	if demand != nil {
