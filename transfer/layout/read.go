@@ -16,7 +16,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
-	"github.com/ecrkit/ecrkit/internal/imagename"
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
@@ -120,79 +119,6 @@ func (l Reader) named(ctx context.Context, d content.Descriptor) (content.Manife
 		return content.Manifest{}, err
 	}
 	return manifests[0], nil
-}
-
-// pick finds the entry of index that reference names.
-func pick(index []content.Descriptor, reference string) (content.Descriptor, error) {
-	images := make([]imagename.NamedImage, len(index))
-	digests := map[digest.Digest]bool{}
-	var names []string
-	for i, d := range index {
-		if reference != "" && string(d.Digest) == reference {
-			return d, nil
-		}
-		images[i] = imagename.NamedImage{ID: d.Digest, Names: namesOf(d)}
-		digests[d.Digest] = true
-	}
-	for _, name := range listed(index) {
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	known := "none has a tag, name one by @sha256:…"
-	if len(names) > 0 {
-		slices.Sort(names)
-		known = "tags: " + strings.Join(slices.Compact(names), ", ")
-	}
-	switch {
-	case len(digests) == 0:
-		return content.Descriptor{}, fmt.Errorf("has no image: %w", content.ErrNotFound)
-	case reference != "":
-		i, err := imagename.FindName(images, reference)
-		if errors.Is(err, content.ErrNotFound) {
-			err = fmt.Errorf("has no image %s: %w (%s)", reference, err, known)
-		}
-		if err != nil {
-			return content.Descriptor{}, err
-		}
-		return index[i], nil
-	case len(digests) > 1:
-		return content.Descriptor{}, fmt.Errorf("has %d images; say which one (%s)", len(digests), known)
-	}
-	return index[0], nil
-}
-
-// namesOf returns the names of an entry of index.json.
-func namesOf(d content.Descriptor) (names []string) {
-	for _, key := range []string{ocispec.AnnotationRefName, imagename.AnnotationContainerdName} {
-		if name := d.Annotations[key]; name != "" && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// listed returns the name by which each entry is listed, "" of one without: that of the
-// annotation org.opencontainers.image.ref.name, unless several images share it and
-// containerd's tells them apart.
-func listed(index []content.Descriptor) []string {
-	first := map[string]digest.Digest{}
-	shared := map[string]bool{}
-	for _, d := range index {
-		name := d.Annotations[ocispec.AnnotationRefName]
-		if other, known := first[name]; known && other != d.Digest {
-			shared[name] = true
-		}
-		first[name] = d.Digest
-	}
-	names := make([]string, len(index))
-	for i, d := range index {
-		names[i] = d.Annotations[ocispec.AnnotationRefName]
-		if full := d.Annotations[imagename.AnnotationContainerdName]; full != "" && (names[i] == "" || shared[names[i]]) {
-			names[i] = full
-		}
-	}
-	return names
 }
 
 // Index reads the entries of index.json.
