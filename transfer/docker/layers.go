@@ -63,7 +63,7 @@ func (a *Archive) findLayers(image dockersave.Image, config dockersave.DockerCon
 		l := a.layers[diffID]
 		if l == nil {
 			data, err := a.file.Files.Lookup(file)
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, content.ErrIntegrity) {
 				return nil, fmt.Errorf("lacks the layer %s: %w", file, content.ErrNotFound)
 			}
 			if err != nil {

@@ -26,6 +26,7 @@ func HasFile(files Files, name string) bool {
 const DockerManifestFile = "manifest.json"
 
 const (
+	blockSize = 512 // of a tar
 	// maxTarMembers and maxTarNames, in bytes, bound what is kept of a tar.
 	maxTarMembers = 200_000
 	maxTarNames   = 32 << 20
@@ -38,7 +39,18 @@ const (
 type Files struct {
 	Files map[string]*io.SectionReader
 	Links map[string]string // to the name of a file or another link
+	// cut is that the tar ends behind a member, without the blocks that mark its end: what is missing was cut off.
+	cut bool
 }
+
+// cutError is that a file is missing in a tar that ends too early. It is an [fs.ErrNotExist] and a [content.ErrIntegrity].
+type cutError struct{ error }
+
+func (e cutError) Error() string {
+	return fmt.Sprintf("ends too early; copy or make it again (%v)", e.error)
+}
+
+func (e cutError) Unwrap() []error { return []error{e.error, content.ErrIntegrity} }
 
 // errNoTar is wrapped by the error of a file that is no tar from its first byte.
 var errNoTar = errors.New("not a tar archive")
@@ -90,11 +102,20 @@ func CleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+na
 // Index notes where the content of each regular file is. Of two of the same
 // name the later counts, as when a tar is unpacked.
 func Index(f io.ReaderAt) (Files, error) {
-	t := Files{map[string]*io.SectionReader{}, map[string]string{}}
+	t := Files{Files: map[string]*io.SectionReader{}, Links: map[string]string{}}
+	end := int64(0) // of the last member, with its padding
 	whole := io.NewSectionReader(f, 0, 1<<62)
 	err := Walk(whole, func(h *tar.Header, name string, _ io.Reader) error {
 		delete(t.Files, name)
 		delete(t.Links, name)
+		start, err := whole.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		end = start
+		if h.Typeflag == tar.TypeReg {
+			end += (h.Size + blockSize - 1) / blockSize * blockSize
+		}
 		if target, ok := LinkOf(h, name); ok {
 			t.Links[name] = target
 			return nil
@@ -105,14 +126,14 @@ func Index(f io.ReaderAt) (Files, error) {
 					return fmt.Errorf("%w: %q is a sparse file in the tar; pack it without sparse files", content.ErrUnsupported, name)
 				}
 			}
-			start, err := whole.Seek(0, io.SeekCurrent)
-			if err != nil {
-				return err
-			}
 			t.Files[name] = io.NewSectionReader(f, start, h.Size)
 		}
 		return nil
 	})
+	if err == nil {
+		_, markErr := f.ReadAt(make([]byte, blockSize), end)
+		t.cut = end > 0 && markErr == io.EOF
+	}
 	return t, err
 }
 
@@ -147,7 +168,11 @@ func (t Files) Lookup(name string) (*io.SectionReader, error) {
 			return nil, fmt.Errorf("%w: %q is a link out of the archive", content.ErrIntegrity, name)
 		}
 	}
-	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	err := &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	if t.cut {
+		return nil, cutError{err}
+	}
+	return nil, err
 }
 
 // Open implements [fs.FS].
