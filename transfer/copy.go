@@ -111,7 +111,7 @@ type Result struct {
 	// Config is the digest of the config of an image, which docker calls its ID; "" of an index.
 	Config digest.Digest `json:"config,omitempty"`
 	Tags   []string      `json:"tags"` // it has in the target now; [] if none was asked for
-	// SubsetOf is the index of which the copied one has some of the images. What refers to
+	// SubsetOf is the index of which the copied one has some of the images, or is one. What refers to
 	// that index, its signatures say, is not copied.
 	SubsetOf digest.Digest `json:"subsetOf,omitempty"`
 	// Moved is what tags named before in a destination that is a [content.TagReader].

@@ -23,7 +23,7 @@ type delivery struct {
 	count    requestCount
 
 	root     content.Manifest
-	subsetOf digest.Digest        // the index of which root has some images; "" if it is what was named
+	subsetOf digest.Digest        // the index of which root has some images or is one; "" if it is what was named
 	all      []content.Descriptor // blobs of the image
 	foreign  []content.Descriptor // layers that are left out
 	missing  map[digest.Digest]bool

@@ -45,7 +45,7 @@ func explain(ctx context.Context, src content.Source, g graph, err error) error 
 // resolveRoot returns what was asked for and the image to be copied, which Options.Verify has accepted.
 func resolveRoot(ctx context.Context, src content.Source, all []*delivery, opts Options) (resolved, chosen content.Manifest, err error) {
 	resolved, chosen, err = resolveChosen(ctx, src, opts)
-	if err == nil && content.IsIndex(chosen.Descriptor.MediaType) && chosen.Descriptor.Digest != resolved.Descriptor.Digest {
+	if err == nil && chosen.Descriptor.Digest != resolved.Descriptor.Digest {
 		for _, t := range all {
 			t.subsetOf = resolved.Descriptor.Digest
 		}

@@ -171,7 +171,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 			outcomes[i].plan, outcomes[i].err, outcomes[i].Verification = &p.Plan, p.Err, found.verification
 			c.app.tellMoved(destinations[i].Target, "would move", p.Moved)
 			outcomes[i].replaced = c.app.tellReplaced(destinations[i].Target, "would replace", destinations[i].Tags)
-			c.tellSubset(p.Digest, p.SubsetOf)
+			c.tellSubset(p.Digest, p.MediaType, p.SubsetOf)
 			c.tellForeign(destinations[i].Target, "would not be", p.Foreign)
 		}
 		found.tell()
@@ -201,7 +201,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 			c.app.Messagef("%s", summary(did, r.Result))
 			c.app.tellMoved(destinations[i].Target, "moved", r.Moved)
 			one.replaced = c.app.tellReplaced(destinations[i].Target, "replaced", destinations[i].Tags)
-			c.tellSubset(r.Digest, r.SubsetOf)
+			c.tellSubset(r.Digest, r.MediaType, r.SubsetOf)
 			c.tellForeign(destinations[i].Target, "were not", r.Foreign)
 			one.Signatures = found.signed[destinations[i].Target]
 		}
@@ -210,15 +210,19 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 	return each, nil
 }
 
-// tellSubset reports that an index was made of some images of another one, and what that
+// tellSubset reports that an index was made of some images of another one, and what that, or the choice of one image,
 // leaves behind.
-func (c *copying) tellSubset(index, of digest.Digest) {
+func (c *copying) tellSubset(copied digest.Digest, mediaType string, of digest.Digest) {
 	switch {
 	case of == "":
+	case !content.IsIndex(mediaType):
+		if c.referrers {
+			c.app.Messagef("%s is one image of %s, whose own signatures and other referrers were not copied", copied, of)
+		}
 	case c.referrers:
-		c.app.Messagef("%s is a new index of some images of %s, whose signatures and other referrers are not those of the new one and were not copied", index, of)
+		c.app.Messagef("%s is a new index of some images of %s, whose signatures and other referrers are not those of the new one and were not copied", copied, of)
 	default:
-		c.app.Messagef("%s is a new index of some images of %s", index, of)
+		c.app.Messagef("%s is a new index of some images of %s", copied, of)
 	}
 }
 
