@@ -1,3 +1,4 @@
+// Package dockersave reads and writes manifest.json of what docker save writes.
 package dockersave
 
 import (

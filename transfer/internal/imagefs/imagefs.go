@@ -1,3 +1,4 @@
+// Package imagefs opens and reads the files of an image in a directory or a tar, within limits.
 package imagefs
 
 import (

@@ -1,3 +1,4 @@
+// Package partial is the file of a blob that is being written, in any order and by several processes one after the other.
 package partial
 
 import (

@@ -1,3 +1,4 @@
+// Package parts reads a blob in parts, from a file or within a bound of memory.
 package parts
 
 import (

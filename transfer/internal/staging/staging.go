@@ -1,3 +1,4 @@
+// Package staging puts an image together in a directory until it is written as one tar.
 package staging
 
 import (

@@ -1,3 +1,4 @@
+// Package tarball reads the members of a tar as files, and writes a tar of members.
 package tarball
 
 import (

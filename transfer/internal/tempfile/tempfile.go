@@ -1,3 +1,4 @@
+// Package tempfile makes temporary files of which nothing remains when the process ends.
 package tempfile
 
 import (

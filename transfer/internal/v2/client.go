@@ -1,3 +1,4 @@
+// Package v2 is a client of the OCI distribution API: requests, uploads, mounts, lists and the meaning of refusals.
 package v2
 
 import (
