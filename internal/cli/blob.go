@@ -84,6 +84,9 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	case toStdout && app.Output == outputJSON:
 		return usagef("with --output json the blob cannot go to stdout; use --to FILE")
 	}
+	if err := checkFileName(to); err != nil {
+		return err
+	}
 	config, err := app.settings()
 	if err != nil {
 		return err

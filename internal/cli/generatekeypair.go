@@ -43,6 +43,9 @@ func newGenerateKeyPairCommand(app *App) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pair := keyPair{PrivateKey: args[0] + ".key", PublicKey: args[0] + ".pub"}
 			for _, path := range []string{pair.PrivateKey, pair.PublicKey} {
+				if err := checkFileName(path); err != nil {
+					return err
+				}
 				if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 					return usagef("%s already exists; choose another NAME, or move it away", path)
 				}

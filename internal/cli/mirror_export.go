@@ -140,6 +140,9 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if f.to == "" {
 		return usagef("--to DIR is missing: the directory that gets the images, a file that ends in .tar, or - for stdout")
 	}
+	if err := checkFileName(f.to); err != nil {
+		return err
+	}
 	kind := app.setKind(f.to)
 	if kind != setInDirectory && (f.partSize != "" || f.parity != "") {
 		return usagef("--part-size and --parity need a directory: --to %s is one file", f.to)

@@ -26,6 +26,9 @@ func (app *App) createOutput(path string) (*outputFile, error) {
 	if path == "-" {
 		return nil, usagef("- is not stdout here; name a file")
 	}
+	if err := checkFileName(path); err != nil {
+		return nil, err
+	}
 	o, err := app.openOutput(path)
 	var file *fs.PathError
 	if errors.As(err, &file) { // not of what is written beside it at first
@@ -54,6 +57,9 @@ func (app *App) openOutput(path string) (*outputFile, error) {
 
 // openAppended opens a file that is appended to. A link to a file is refused: appending cannot replace it.
 func (app *App) openAppended(path string, perm fs.FileMode) (io.WriteCloser, error) {
+	if err := checkFileName(path); err != nil {
+		return nil, err
+	}
 	info, err := os.Lstat(path)
 	switch {
 	case err == nil && isStream(path, info):
@@ -83,11 +89,26 @@ func isStream(path string, info fs.FileInfo) bool {
 // createDerived is createOutput for a path that the user did not choose: whoever supplied
 // the directory may have put a link or a pipe there.
 func createDerived(path string) (*outputFile, error) {
+	if err := checkFileName(path); err != nil {
+		return nil, err
+	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, usagef("%s is there and is not a regular file; remove it, or choose another file", path)
 	}
 	file, err := files.Create(path, 0o666)
 	return &outputFile{path: path, file: file}, err
+}
+
+// checkFileName returns an error if Windows takes the name of a file that is to be written for something else. Only the
+// null device is taken: results that nobody wants go there.
+func checkFileName(path string) error {
+	if strings.EqualFold(path, os.DevNull) {
+		return nil
+	}
+	if err := files.CheckName(path); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // commit writes all of it.

@@ -64,5 +64,24 @@ func testPaths(t *testing.T, m *machine) {
 	} {
 		s.refused(t, 2, text, ecrkit, "pull", image, place)
 	}
+
+	// So do the files that flags name; only the null device is taken.
+	flags := map[string][]string{
+		"digest-file": {"push", `C:\our images\back:1`, image, "--digest-file"},
+		"to":          {"blob", "fetch", `oci:C:\our images\back@` + want, "--to"},
+		"export":      {"mirror", "export", s.image("app"), "--to"},
+		"key":         {"generate-key-pair"},
+		"audit":       {"local", "--ephemeral", "--addr", "127.0.0.1:0", "--audit"},
+	}
+	for flag, command := range flags {
+		for name, text := range map[string]string{
+			`sub\x:s`: `a colon`, `C:x`: `a colon`, `aux.json`: `aux.json is a device`, `C:\w\com³.x`: `is a device`, `trail \x`: `ends with a`, `a?b`: `cannot have`,
+		} {
+			if flag != "key" || name != `aux.json` {
+				s.refused(t, 2, text, ecrkit, append(command, name)...)
+			}
+		}
+	}
+	s.run(t, ecrkit, append(flags["digest-file"], "NUL")...)
 	s.refused(t, 1, `\\server\share`, ecrkit, "pull", image, `oci:\\server\share\out:1`)
 }
