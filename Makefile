@@ -18,8 +18,9 @@ COMPUTE := golang.org/x/crypto/... crypto/internal/fips140/... regexp/... github
 RACE  := $(if $(filter 1,$(shell $(GO) env CGO_ENABLED)),-race $(COMPUTE:%=-gcflags=%=-race=false))
 # At its end each program with the race detector sleeps for so many milliseconds, 1,000 if nobody sets it.
 export GORACE := atexit_sleep_ms=50 $(GORACE)
-# `make lint` vets all packages; no debugger reads the tests.
-TESTFLAGS := $(RACE) -vet=off -ldflags=-w
+# `make lint` vets all packages; no debugger reads the tests. With -trimpath, a clone in another directory
+# compiles only what differs.
+TESTFLAGS := $(RACE) -trimpath -vet=off -ldflags=-w
 TOOLS := bin/tools
 
 .DEFAULT_GOAL := help
@@ -48,8 +49,8 @@ trial: ## run the long tests: kills, fault matrices, random cases by the hundred
 	@packages=$$(find . -path ./bench -prune -o -name '*_trial_test.go' -print | sed 's,/[^/]*$$,,' | grep -vxF $(WITHOUTRACE:%=-e %) | sort -u); \
 	test -n "$$packages" || { echo "no package has a trial"; exit 1; }; \
 	set -x; $(GO) test $(TESTFLAGS) $(TRIALFLAGS) $(LONGEST) $$packages && \
-	$(GO) test -vet=off -ldflags=-w $(TRIALFLAGS) $(WITHOUTRACE) && \
-	$(GO) test -vet=off -ldflags=-w -tags trial -run '^TestTrialMirrorScale$$' -timeout 40m ./internal/test/transfertrial
+	$(GO) test -trimpath -vet=off -ldflags=-w $(TRIALFLAGS) $(WITHOUTRACE) && \
+	$(GO) test -trimpath -vet=off -ldflags=-w -tags trial -run '^TestTrialMirrorScale$$' -timeout 40m ./internal/test/transfertrial
 
 # TLS=1 has all clients of the local ECR use HTTPS, at addresses that this adds to the loopback interface while it runs.
 TLS ?=
