@@ -1,10 +1,7 @@
 package ecr
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
-	"io"
 	"testing"
 
 	"github.com/opencontainers/go-digest"
@@ -14,22 +11,13 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/fixture"
 )
 
-// inMemory are the parts of a blob that is in memory.
-type inMemory []byte
-
-func (b inMemory) Part(_ context.Context, first, n int64) (content.Part, error) {
-	return content.Part{Load: func(context.Context) (*io.SectionReader, error) {
-		return io.NewSectionReader(bytes.NewReader(b), first, n), nil
-	}}, nil
-}
-
 // TestUploadZero uploads layers in two parts with the zero values of Upload and StreamOptions, from parts that need not be
 // released.
 func TestUploadZero(t *testing.T) {
 	t.Parallel()
 	e := newWorld(t, localecr.Options{}).repository("app")
 	e.Upload = UploadNative
-	blob := make(inMemory, content.DefaultPartSize+1)
+	blob := make(fixture.Parts, content.DefaultPartSize+1)
 	_, _ = rand.Read(blob) // never fails
 	d := content.Descriptor{Digest: digest.FromBytes(blob), Size: int64(len(blob))}
 	fixture.Check(t, e.UploadBlob(fixture.Context(t), d, blob, content.Upload{}))
