@@ -73,7 +73,7 @@ func (c *checker) see(p []byte) error {
 			}
 		case c.at < m.first()+m.size:
 			if c.hash == nil {
-				c.hash = m.contentDigest().Verifier()
+				c.hash = m.digest.Verifier()
 			}
 			n = min(int64(len(p)), m.first()+m.size-c.at)
 			c.hash.Write(p[:n])
@@ -84,7 +84,7 @@ func (c *checker) see(p []byte) error {
 		p = p[n:]
 		if c.hash != nil && c.at >= m.first()+m.size {
 			if !c.hash.Verified() {
-				c.wrong = append(c.wrong, m.contentDigest())
+				c.wrong = append(c.wrong, m.digest)
 			}
 			c.hash = nil
 		}

@@ -166,7 +166,7 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		blob := c.blobs[d]
 		known := true // it is left out
-		for name := range c.users[d] {
+		for _, name := range c.usersOf(d) {
 			known = known && (has[name][d] || borrowed[d] != "")
 		}
 		if known || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {

@@ -66,10 +66,11 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	opts.Have = nil
 	defer e.close()
 	to := inDirectory(dir, e.plan, opts.PartSize)
-	s, err := existing(dir, e.plan, opts.PartSize)
+	already := func() (*Set, error) { return existing(dir, e.plan, opts.PartSize) }
+	s, err := already()
 	switch {
 	case err == nil && s == nil:
-		s, err = e.write(ctx, to, func(s Set) error { return s.write(dir, blockSums{}) })
+		s, err = e.write(ctx, to, already, func(s Set) error { return s.write(dir, blockSums{}) })
 	case err == nil:
 		err = to.tidy(ctx)
 	}
@@ -131,11 +132,14 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 // close removes temporary files.
 func (e *exporter) close() { _ = e.deltas.Close() } // what is needed of them is written
 
-// write writes the set, without parity. describe writes what is beside the parts.
-func (e *exporter) write(ctx context.Context, to place, describe func(s Set) error) (*Set, error) {
-	w, err := openWriter(ctx, to, e.plan, e.opts.PartSize)
+// write writes the set, without parity, unless existing returns it. describe writes what is beside the parts.
+func (e *exporter) write(ctx context.Context, to place, existing func() (*Set, error), describe func(s Set) error) (*Set, error) {
+	w, err := openWriter(ctx, to, e.plan, e.opts.PartSize, existing)
 	if err != nil {
 		return nil, err
+	}
+	if w.finished != nil {
+		return w.finished, w.Close()
 	}
 	var s Set
 	if err = e.deltas.write(ctx, w); err == nil {

@@ -111,7 +111,7 @@ func (e *exporter) writeMember(ctx context.Context, m *member, o *origin, data [
 	}
 	switch {
 	case o == nil:
-		_, err = out.Write(m.content())
+		err = m.file.write(out)
 	case o.Size <= maxAhead:
 		_, err = out.Write(data)
 	default:

@@ -118,11 +118,12 @@ func writeIndex(w io.Writer, images []Image, deltas int) error {
 	return out.Flush()
 }
 
-// indexOf is what [writeIndex] writes.
-func indexOf(images []Image, deltas int) ([]byte, error) {
-	var out bytes.Buffer
-	err := writeIndex(&out, images, deltas)
-	return out.Bytes(), err
+// newIndexFile returns index.json as a member.
+func newIndexFile(images []Image, deltas int) (*member, error) {
+	write := func(w io.Writer) error { return writeIndex(w, images, deltas) }
+	sum := newIndexSum()
+	err := write(&sum)
+	return &member{size: sum.size, digest: digest.NewDigest(digest.SHA256, sum.hash), file: &file{ocispec.ImageIndexFile, write}}, err
 }
 
 // indexSum compares contents of index.json without keeping them.

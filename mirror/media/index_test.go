@@ -34,9 +34,12 @@ func TestWriteIndex(t *testing.T) {
 			images = append(images, image)
 		}
 		want := indexAtOnce(t, images, deltas)
-		got, err := indexOf(images, deltas)
-		if err != nil || !bytes.Equal(got, want) {
-			t.Fatalf("%v\n%s\nwant\n%s", err, got, want)
+		var got bytes.Buffer
+		m, err := newIndexFile(images, deltas)
+		check(t, err)
+		check(t, m.file.write(&got))
+		if !bytes.Equal(got.Bytes(), want) || m.size != int64(len(want)) || m.digest != digest.FromBytes(want) {
+			t.Fatalf("%d bytes, %s\n%s\nwant\n%s", m.size, m.digest, got.Bytes(), want)
 		}
 	}
 }

@@ -38,6 +38,9 @@ func (r *repository) Referrers(context.Context, digest.Digest) ([]content.Descri
 	return nil, nil
 }
 
+// none is that there is no set.
+func none() (*Set, error) { return nil, nil }
+
 func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -238,7 +241,7 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	p, err := all.plan(nil)
 	check(t, err)
-	out, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0)
+	out, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0, none)
 	check(t, err)
 	for i, s := range selected {
 		for _, image := range s.Images {

@@ -56,13 +56,14 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 	dir, base := filepath.Dir(path), filepath.Base(path)
 	hidden := filepath.Join(dir, files.TempPrefix+base)
 	to := place{name: path, dir: dir, journal: hidden + ".journal", lock: hidden + ".lock", parts: []string{path}}
-	s, err := existingFile(ctx, path, e.plan, opts.signatureFile())
+	already := func() (*Set, error) { return existingFile(ctx, path, e.plan, opts.signatureFile()) }
+	s, err := already()
 	switch {
 	case err == nil && s == nil:
 		if err := e.plan.embed(ctx, opts); err != nil {
 			return Set{}, err
 		}
-		s, err = e.write(ctx, to, func(Set) error { return nil })
+		s, err = e.write(ctx, to, already, func(Set) error { return nil })
 	case err == nil:
 		err = to.tidy(ctx)
 	}

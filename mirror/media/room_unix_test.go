@@ -57,7 +57,7 @@ func TestOpenWriterFails(t *testing.T) {
 	dir := t.TempDir()
 	check(t, os.Mkdir(filepath.Join(dir, "images.tar.partial"), 0o700))
 	p := &plan{id: "sha256:a", size: 1024, members: []*member{{size: 1}}}
-	if _, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0); err == nil {
+	if _, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0, none); err == nil {
 		t.Error("a directory was written as a part")
 	}
 	if _, err := os.Lstat(filepath.Join(dir, lockFile)); err == nil {

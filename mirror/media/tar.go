@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -22,22 +23,25 @@ const block = 512
 
 // member is a file of the tar.
 type member struct {
-	digest digest.Digest // of a blob; "" of another file
+	digest digest.Digest // of the content
 	at     int64         // where the header begins
 	size   int64         // of the content
 	header int64         // size of the header, which is made when it is needed: a set may have some hundred thousand members
 	file   *file         // nil if it is a blob
 }
 
-// file is a file beside the blobs, whose content is known before.
+// file is a file beside the blobs, whose content is known before. That of many images is large, so it is made when it is needed.
 type file struct {
-	name    string
-	content []byte
+	name  string
+	write func(w io.Writer) error
 }
 
 // newFile returns a member that is no blob.
 func newFile(name string, content []byte) *member {
-	return &member{size: int64(len(content)), file: &file{name, content}}
+	return &member{size: int64(len(content)), digest: digest.FromBytes(content), file: &file{name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	}}}
 }
 
 // name is the name of the file in the tar.
@@ -48,24 +52,8 @@ func (m *member) name() string {
 	return blobName(m.digest)
 }
 
-// content is what is known before, nil of a blob.
-func (m *member) content() []byte {
-	if m.file != nil {
-		return m.file.content
-	}
-	return nil
-}
-
 // head returns the header.
 func (m *member) head() ([]byte, error) { return headerOf(m.name(), m.size) }
-
-// contentDigest is the digest of the content.
-func (m *member) contentDigest() digest.Digest {
-	if m.file != nil {
-		return digest.FromBytes(m.file.content)
-	}
-	return m.digest
-}
 
 // first is where the content begins.
 func (m *member) first() int64 { return m.at + m.header }
@@ -94,14 +82,14 @@ type collection struct {
 	images    map[string]*Image // by repository and digest
 	manifests map[digest.Digest][]byte
 	blobs     map[digest.Digest]content.Descriptor
-	users     map[digest.Digest]map[string]bool // names of the repositories that have a blob
-	from      map[digest.Digest]string          // repository of the source that has a blob
-	deltas    []Delta                           // of layers that were taken out of blobs
+	users     map[digest.Digest][]string // names of the repositories that have a blob, see usersOf
+	from      map[digest.Digest]string   // repository of the source that has a blob
+	deltas    []Delta                    // of layers that were taken out of blobs
 }
 
 func newCollection() *collection {
 	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest][]byte{}, blobs: map[digest.Digest]content.Descriptor{},
-		users: map[digest.Digest]map[string]bool{}, from: map[digest.Digest]string{}}
+		users: map[digest.Digest][]string{}, from: map[digest.Digest]string{}}
 }
 
 // add adds an image with its tags, and what belongs to it.
@@ -112,10 +100,9 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 		}
 		c.blobs[blob.Digest] = blob
 		c.from[blob.Digest] = repository
-		if c.users[blob.Digest] == nil {
-			c.users[blob.Digest] = map[string]bool{}
+		if users := c.users[blob.Digest]; len(users) == 0 || users[len(users)-1] != name {
+			c.users[blob.Digest] = append(users, name)
 		}
-		c.users[blob.Digest][name] = true
 	}
 	attached := map[digest.Digest][]string{}
 	for _, m := range contents.Attached {
@@ -152,12 +139,19 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 	return nil
 }
 
+// usersOf returns the names of the repositories that have a blob, sorted.
+func (c *collection) usersOf(d digest.Digest) []string {
+	users := slices.Clone(c.users[d])
+	slices.Sort(users)
+	return slices.Compact(users)
+}
+
 // leaveOut removes the blobs that the destination has: all repositories which use them have them, or take them from another
 // one there.
 func (c *collection) leaveOut(inventories []Inventory) (needs []RequiredBlob) {
 	has, carried, from := lookup(inventories), origins(inventories), newBorrower(inventories)
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
-		users := slices.Sorted(maps.Keys(c.users[d]))
+		users := c.usersOf(d)
 		if from[d] == "" && slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
 			continue
 		}
@@ -187,21 +181,22 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 	slices.SortFunc(p.needs, func(a, b RequiredBlob) int {
 		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Name, b.Name))
 	})
+	p.images = slices.Grow(p.images, len(c.images))
 	for _, key := range slices.Sorted(maps.Keys(c.images)) {
 		image := *c.images[key]
 		slices.Sort(image.Tags)
 		image.Tags = slices.Compact(image.Tags)
 		p.images = append(p.images, image)
 	}
-	index, err := indexOf(p.images, len(p.deltas))
+	c.images = nil // as large, and in the plan now
+	index, err := newIndexFile(p.images, len(p.deltas))
 	if err != nil {
 		return nil, err
 	}
-	p.members = []*member{
-		newFile(ocispec.ImageLayoutFile, layoutFile),
-		newFile(ocispec.ImageIndexFile, index),
-	}
-	for _, blob := range c.ordered() {
+	ordered := c.ordered()
+	p.members = slices.Grow(p.members, len(ordered)+2)
+	p.members = append(p.members, newFile(ocispec.ImageLayoutFile, layoutFile), index)
+	for _, blob := range ordered {
 		m := &member{size: blob.size, digest: blob.digest}
 		p.blobs[blob.digest] = m
 		p.members = append(p.members, m)
@@ -241,7 +236,7 @@ func (p *plan) set() Set {
 }
 
 // identity is the ID of the set: the digest of all headers and index.json.
-func (p *plan) identity(index []byte) (digest.Digest, error) {
+func (p *plan) identity(index *member) (digest.Digest, error) {
 	hash := sha256.New()
 	for _, m := range p.members {
 		head, err := m.head()
@@ -250,8 +245,8 @@ func (p *plan) identity(index []byte) (digest.Digest, error) {
 		}
 		hash.Write(head)
 	}
-	hash.Write(index)
-	return digest.NewDigest(digest.SHA256, hash), nil
+	err := index.file.write(hash)
+	return digest.NewDigest(digest.SHA256, hash), err
 }
 
 // The classes of blobs, in the order of a set: who reads one from a stream needs the manifests and deltas

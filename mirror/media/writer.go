@@ -52,6 +52,7 @@ type writer struct {
 	parts    parts
 	journal  *journal
 	lock     *files.Lock
+	finished *Set // by another process, while this one waited for the lock
 }
 
 var (
@@ -59,21 +60,25 @@ var (
 	_ content.FileWriter = (*writer)(nil)
 )
 
-// openWriter begins a set, or resumes the one that a killed process has left there.
-func openWriter(ctx context.Context, to place, p *plan, partSize int64) (*writer, error) {
+// openWriter begins a set, or resumes the one that a killed process has left there. existing returns the set if it is complete; another
+// process may have written it until there is the lock.
+func openWriter(ctx context.Context, to place, p *plan, partSize int64, existing func() (*Set, error)) (*writer, error) {
 	if err := os.MkdirAll(to.dir, 0o777); err != nil {
 		return nil, err
 	}
 	w := &writer{place: to, plan: p, partSize: partSize}
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx, existing); err != nil {
 		_ = w.Close() // the first error counts
 		return nil, room(to.name, err)
 	}
 	return w, nil
 }
 
-func (w *writer) open(ctx context.Context) (err error) {
+func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err error) {
 	if w.lock, err = files.Acquire(ctx, w.place.lock); err != nil {
+		return err
+	}
+	if w.finished, err = existing(); err != nil || w.finished != nil {
 		return err
 	}
 	if w.journal, err = openJournal(w.place.journal, w.plan.id, w.partSize); err != nil {
@@ -111,7 +116,10 @@ func (w *writer) open(ctx context.Context) (err error) {
 		if _, err := w.parts.WriteAt(head, m.at); err != nil {
 			return err
 		}
-		if _, err := w.parts.WriteAt(m.content(), m.first()); err != nil {
+		if m.file == nil {
+			continue
+		}
+		if err := m.file.write(io.NewOffsetWriter(w.parts, m.first())); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,68 @@
+package media
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror"
+)
+
+// TestExportsTogether has several exports write the same set to one place at once: one writes it, the others wait for it.
+func TestExportsTogether(t *testing.T) {
+	t.Parallel()
+	source := func() world {
+		w := world{"a.example/web": {Store: memory.New("web")}}
+		w["a.example/web"].put(t, "1", 1, 300_000, 1000)
+		w["a.example/web"].put(t, "2", 2, 512)
+		return w
+	}
+	fetched := func(w world) int64 { return w["a.example/web"].Sent() }
+	c := mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}
+	for name, export := range map[string]func(w mirror.Opener, to string) (Set, error){
+		"set": func(w mirror.Opener, to string) (Set, error) { return Export(t.Context(), c, w, to, ExportOptions{}) },
+		"set.tar": func(w mirror.Opener, to string) (Set, error) {
+			return ExportFile(t.Context(), c, w, to, ExportOptions{})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			alone, together := source(), source()
+			first, at := filepath.Join(t.TempDir(), name), filepath.Join(t.TempDir(), name)
+			want, err := export(alone, first)
+			check(t, err)
+			var group errgroup.Group
+			for range 6 {
+				group.Go(func() error {
+					got, err := export(together, at)
+					if err == nil && (got.ID != want.ID || len(got.Parts) != 1 || got.Parts[0].Digest != want.Parts[0].Digest) {
+						t.Errorf("set %+v, want %+v", got, want)
+					}
+					return err
+				})
+			}
+			check(t, group.Wait())
+			if one, n := fetched(alone), fetched(together); n != one || n == 0 {
+				t.Errorf("%d bytes of blobs read by six exports, and %d by one", n, one)
+			}
+			check(t, filepath.Walk(first, func(path string, info os.FileInfo, err error) error {
+				if err != nil || info.IsDir() {
+					return err
+				}
+				rest, _ := filepath.Rel(first, path)
+				a, err := os.ReadFile(path)
+				check(t, err)
+				b, err := os.ReadFile(filepath.Join(at, rest))
+				check(t, err)
+				if !bytes.Equal(a, b) {
+					t.Errorf("%s differs", rest)
+				}
+				return nil
+			}))
+		})
+	}
+}
