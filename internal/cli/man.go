@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"bytes"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 
+	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/version"
 )
 
@@ -39,24 +43,70 @@ func newManCommand(app *App) *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			root := cmd.Root()
-			forMan(root)
-			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Date: &date, Source: "ecrkit " + version.String(), Manual: "ecrkit"}, args[0])
+			return writeManPages(cmd.Root(), args[0], date)
 		},
 	}
 }
 
-// forMan makes the help of cmd and of all commands below what the generator wants.
-func forMan(cmd *cobra.Command) {
-	cmd.DisableAutoGenTag = true
-	cmd.Long = manText(cmd.Long)
-	cmd.Example = strings.ReplaceAll("\n"+cmd.Example, "\n  ", "\n")[1:]
+// writeManPages writes the pages of cmd and of all commands below into dir.
+func writeManPages(cmd *cobra.Command, dir string, date time.Time) error {
 	for _, sub := range cmd.Commands() {
-		forMan(sub)
+		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if err := writeManPages(sub, dir, date); err != nil {
+			return err
+		}
 	}
+	cmd.DisableAutoGenTag = true
+	cmd.Long = manText(cmd.Long) + manSections(cmd)
+	cmd.Example = strings.ReplaceAll("\n"+cmd.Example, "\n  ", "\n")[1:]
+	var page bytes.Buffer
+	header := doc.GenManHeader{Section: "1", Date: &date, Source: "ecrkit " + version.String(), Manual: "ecrkit"}
+	if err := doc.GenMan(cmd, &header, &page); err != nil {
+		return fmt.Errorf("man page of %s: %w", cmd.CommandPath(), err)
+	}
+	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
+	return files.WriteFile(filepath.Join(dir, name), []byte(inManOrder(page.String())), 0o666)
 }
 
-// markdown writes help text, in which what is indented is set as it is, so that
+const manFiles = `  ~/.config/ecrkit/config.yaml   configuration
+  ~/.cache/ecrkit                cached tokens
+  ~/.local/state/ecrkit          what push and pull resume
+  ~/.docker/config.json          credential helpers, and logins of other registries
+  ~/.aws/config, ~/.aws/credentials
+                                 profiles of AWS
+
+ECRKIT_CONFIG, ECRKIT_CACHE_DIR and ECRKIT_STATE_DIR name other places for the first three.`
+
+// manSections are the sections that the generator does not know, the same in each page; ecrkit(1) has all variables.
+func manSections(cmd *cobra.Command) string {
+	codes, _, _ := strings.Cut(exitCodesHelp, "\n\nWith --output json")
+	variables := "ecrkit(1) lists the environment variables.\n"
+	if !cmd.HasParent() {
+		variables = manText(environmentHelp)
+	}
+	return "\n\n# ENVIRONMENT\n" + variables + "\n\n# FILES\n" + manText(manFiles) + "\n\n# EXIT STATUS\n" + manText(codes) + "\n"
+}
+
+// inManOrder moves the sections of manSections, which the generator writes as part of the description, behind the options.
+func inManOrder(page string) string {
+	before, rest, _ := strings.Cut(page, ".SH ENVIRONMENT\n")
+	sections, options, found := strings.Cut(rest, ".SH OPTIONS\n")
+	if !found {
+		return page
+	}
+	end := strings.Index(options, ".SH EXAMPLE\n")
+	if end < 0 {
+		end = strings.Index(options, ".SH SEE ALSO\n")
+	}
+	if end < 0 {
+		end = len(options)
+	}
+	return before + ".SH OPTIONS\n" + options[:end] + ".SH ENVIRONMENT\n" + sections + options[end:]
+}
+
+// manText writes help text, in which what is indented is set as it is, so that
 // Markdown shows it that way.
 func manText(help string) string {
 	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
