@@ -60,6 +60,9 @@ type Options struct {
 	// does not have, from the URLs of their descriptors. nil leaves them out
 	// ([Result.Foreign]); if one has no URL, the error wraps [content.ErrForeign].
 	Foreign content.BlobReader
+	// Local, if not nil, has blobs on this machine. One whose file has the right bytes is read there instead of from the
+	// source.
+	Local content.FileReader
 	// Layers is how many blobs of more than one part move at once; 0 means 4.
 	Layers int
 	// Connections is over how many connections one blob moves where the

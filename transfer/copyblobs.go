@@ -28,12 +28,13 @@ type copier struct {
 	journal     journal.Dir
 	shared      *SharedBlobs
 	foreign     content.BlobReader // see Options
+	onDisk      content.FileReader // see Options.Local
 	tempDir     string             // see Options
 }
 
 func newCopier(src content.Source, all []*delivery, opts Options) *copier {
 	c := &copier{
-		src: src, memory: opts.Memory.parts(), journal: opts.uploadJournal(), shared: opts.Shared, foreign: opts.Foreign, tempDir: opts.TempDir,
+		src: src, memory: opts.Memory.parts(), journal: opts.uploadJournal(), shared: opts.Shared, foreign: opts.Foreign, onDisk: opts.Local, tempDir: opts.TempDir,
 		layers:      cmp.Or(max(opts.Layers, 0), defaultLayers),
 		connections: opts.connections(),
 		all:         cmp.Or(max(opts.AllConnections, 0), defaultAllConnections),
@@ -113,6 +114,10 @@ func (c *copier) blob(ctx context.Context, d content.Descriptor, connections int
 	src := c.src
 	if content.IsForeign(d.MediaType) {
 		src = foreignSource{c.src, c.foreign}
+	}
+	if file, ok := c.local(ctx, d); ok {
+		defer file.Close()
+		src = file
 	}
 	if _, ok := src.(content.FileReader); !ok && len(takers) > 1 {
 		file, err := c.spool(ctx, src, d, connections)

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/proxy"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -47,6 +48,7 @@ type copying struct {
 	files      resultFiles
 	visible    time.Duration // --wait-visible
 	assert     string        // --assert-digest
+	proxyCache string        // of which layers are read
 
 	repository   func() (*ecr.Settings, error) // of --create-repository
 	repositories map[string]content.Target     // that were opened
@@ -97,6 +99,9 @@ func (c *copying) options(src ref.Reference) (transfer.Options, error) {
 			return o, usageError{err}
 		}
 		o.Platforms = append(o.Platforms, p)
+	}
+	if c.proxyCache != "" {
+		o.Local = proxy.Blobs(c.proxyCache)
 	}
 	if c.foreign {
 		opener, err := c.app.opener()

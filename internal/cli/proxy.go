@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -189,17 +190,22 @@ func (app *App) proxyCache(f proxyFlags) (*proxy.Cache, error) {
 	if err != nil || size == 0 || size > 1<<50 {
 		return nil, usagef("--cache-size %s: write bytes, such as 20GiB", f.cacheSize)
 	}
-	dir := f.cache
+	dir := cmp.Or(f.cache, app.defaultProxyCache())
 	if dir == "" {
-		root := startup.Environment(app.Env).DefaultCache()
-		if root == "" {
-			return nil, usagef("neither XDG_CACHE_HOME nor %s is set to an absolute path: use --cache DIRECTORY", startup.HomeVariable)
-		}
-		dir = filepath.Join(root, "proxy")
+		return nil, usagef("neither XDG_CACHE_HOME nor %s is set to an absolute path: use --cache DIRECTORY", startup.HomeVariable)
 	}
 	cache, err := proxy.OpenCache(dir, int64(size))
 	if errors.Is(err, files.ErrLocked) {
 		return nil, fmt.Errorf("%w; is `ecrkit proxy` running already? Use another --cache", err)
 	}
 	return cache, err
+}
+
+// defaultProxyCache returns the directory of the cache without --cache; "" if there is no directory for caches.
+func (app *App) defaultProxyCache() string {
+	root := startup.Environment(app.Env).DefaultCache()
+	if root == "" {
+		return ""
+	}
+	return filepath.Join(root, "proxy")
 }

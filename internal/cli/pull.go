@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"os"
 	"path"
 
 	"github.com/spf13/cobra"
@@ -20,8 +22,8 @@ const pullHelp = `Pull an image, or an index with all its images, from Amazon EC
 DST is an OCI layout, which is created if it does not exist, an archive, or a docker daemon.
 Without DST it is oci:NAME:TAG, where NAME is the last element of the repository's name. SRC
 without a tag is "latest". Every byte is checked against its digest, and the image appears in DST
-when it is complete. A layer is read over several connections. If a pull is interrupted, the next
-one resumes it.
+when it is complete. A layer is read over several connections, or from the cache of ecrkit proxy if
+that has it. If a pull is interrupted, the next one resumes it.
 
 --verify refuses an image that is not signed by one of the keys, or not as the policy requires,
 before anything is written (exit code 4); see ecrkit verify. A policy that requires signatures of
@@ -52,10 +54,17 @@ func newPullCommand(app *App) *cobra.Command {
 			if dst.IsRepository() {
 				return usagef("pull writes to a file or directory, and %s is a registry; write oci:DIRECTORY[:TAG], or use ecrkit copy", args[1])
 			}
+			if info, err := os.Stat(c.proxyCache); c.proxyCache != "" && (err != nil || !info.IsDir()) {
+				return usagef("--proxy-cache %s: there is no such directory; name that of ecrkit proxy --cache", c.proxyCache)
+			}
+			c.proxyCache = cmp.Or(c.proxyCache, app.defaultProxyCache())
 			return c.copy(cmd.Context(), "pulled", src, []ref.Reference{dst})
 		},
 	}
 	c.addFlags(cmd, app)
+	inGroup(cmd, groupTransfer, func() {
+		cmd.Flags().StringVar(&c.proxyCache, "proxy-cache", "", "`directory` of the cache of ecrkit proxy (default its default)")
+	})
 	inGroup(cmd, groupTrust, func() {
 		c.trust.addVerify(cmd)
 		c.trust.addPolicy(cmd)
