@@ -78,7 +78,7 @@ printf 'version: 1\nkeys:\n  release: {path: release.pub}\nrules:\n  - {scope: "
 		then: "find root units -type f\n",
 		want: []string{"root/etc/containers/registries.conf.d/zz-ecrkit-proxy.conf", "units/ecrkit-proxy.socket", "ExecStart="},
 	}, {
-		file: "mirror.md", blocks: 13,
+		file: "mirror.md", blocks: 14,
 		setUp: `
 ecrkit repo create team/web team/db base web db
 ecrkit push oci:build HOST/team/web:1.0 HOST/team/db:v1.0 HOST/team/db:v2.0 HOST/base:3.1 HOST/web:1 HOST/web:1.4 HOST/db:1
@@ -91,6 +91,8 @@ aws() { cat shard-[1-8].json; }
 echo '[]' >used
 cp mirror.yaml deploy/
 ecrkit public-key alias/release >release.pub
+cp "$OLDPWD/internal/minisign/testdata/plain.key" minisign.key
+cp "$OLDPWD/internal/minisign/testdata/plain.pub" minisign.pub
 `,
 		files: map[string]string{"mirror.yaml": "at_least: 1", "referrers.yaml": "application/vnd.cncf.notary.signature", "repositories.yaml": "inherit: source", "prune.yaml": "untagged: true"},
 		with: map[string]string{
