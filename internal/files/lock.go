@@ -91,7 +91,7 @@ func (k kind) try(path string) (*Lock, error) {
 		if err != nil {
 			_ = file.Close()
 			failed = fmt.Errorf("lock: %w", explain(path, err, k.anyUser))
-			if mayPass(err) {
+			if MayPass(err) {
 				time.Sleep(5 * time.Millisecond)
 				continue
 			}

@@ -34,8 +34,8 @@ func noLocks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK)
 }
 
-// mayPass is for Windows.
-func mayPass(error) bool { return false }
+// MayPass reports whether a file may be opened in a moment, which only Windows has.
+func MayPass(error) bool { return false }
 
 // remove removes the file first: who waits for the lock gets it with the file gone,
 // and makes another.

@@ -38,9 +38,9 @@ func closeToOthers(*os.File, fs.FileInfo) error { return nil }
 // noLocks reports whether the file system has no locks.
 func noLocks(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
-// mayPass reports whether a file may be opened in a moment: one that another process
+// MayPass reports whether a file may be opened in a moment: one that another process
 // is removing looks as if it must not be.
-func mayPass(err error) bool {
+func MayPass(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, windows.ERROR_SHARING_VIOLATION)
 }
 

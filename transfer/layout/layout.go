@@ -167,7 +167,7 @@ func (l *Layout) putManifest(ctx context.Context, m content.Manifest) error {
 // create makes an empty layout unless there is one.
 func (l *Layout) create(ctx context.Context) error {
 	err := CheckVersion(l.files)
-	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+	if err == nil || !errors.Is(err, fs.ErrNotExist) && !files.MayPass(err) { // another may be making it
 		return wrap(l, l.explain(err))
 	}
 	if err := l.mayCreate(); err != nil {
