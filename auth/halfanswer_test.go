@@ -1,8 +1,6 @@
 package auth
 
 import (
-	"crypto/sha1"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -35,6 +33,7 @@ func TestHalfAnswers(t *testing.T) {
 		"web identity":           {web, nil, identified, "access key ID"},
 		"container": {"", map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/"},
 			`{"AccessKeyId":"ASIA","Token":"t","Expiration":"2999-01-01T00:00:00Z"}`, "secret access key"},
+		"container without both": {"", map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:9/"}, `{}`, "access key ID"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			isolate(t)
@@ -49,12 +48,10 @@ func TestHalfAnswers(t *testing.T) {
 			}
 			token := filepath.Join(home, "token")
 			file := filepath.Join(home, "config")
-			sum := sha1.Sum([]byte("x"))
-			cache := filepath.Join(home, ".aws", "sso", "cache")
+			ssoLogin(t, home)
 			for _, err := range []error{
 				os.WriteFile(token, []byte("a.b.c"), 0o600),
-				os.WriteFile(file, []byte(strings.ReplaceAll(test.config, "TOKEN", token)), 0o600), os.MkdirAll(cache, 0o700),
-				os.WriteFile(filepath.Join(cache, hex.EncodeToString(sum[:])+".json"), []byte(`{"accessToken":"canary-sso","expiresAt":"2999-01-01T00:00:00Z","region":"us-east-1","startUrl":"x"}`), 0o600),
+				os.WriteFile(file, []byte(strings.ReplaceAll(test.config, "TOKEN", token)), 0o600),
 			} {
 				if err != nil {
 					t.Fatal(err)
