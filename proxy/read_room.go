@@ -24,13 +24,13 @@ type readRoom struct {
 
 type readRoomKey struct{}
 
-// withRoom returns a context with room of its own from that of all, and what gives it back.
+// withRoom returns a context with room of its own from that of all, and what releases it.
 func withRoom(ctx context.Context, all manifestRoom) (_ context.Context, drop func()) {
 	r := &readRoom{of: all, asking: semaphore.NewWeighted(1)}
 	return room.With(context.WithValue(ctx, readRoomKey{}, r), r.take), r.drop
 }
 
-// dropRoom gives back the room of a context, before what follows.
+// dropRoom releases the room of a context, before what follows.
 func dropRoom(ctx context.Context) {
 	if r, ok := ctx.Value(readRoomKey{}).(*readRoom); ok {
 		r.drop()

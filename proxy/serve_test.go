@@ -56,7 +56,7 @@ func answered(t *testing.T, conn net.Conn) (*http.Response, string) {
 	return response, string(text)
 }
 
-// running reports whether Serve has not returned; if it has, without an error.
+// running reports whether Serve still runs; if it returned, it did so without an error.
 func (s *servedProxy) running(t *testing.T) bool {
 	synctest.Wait()
 	select {

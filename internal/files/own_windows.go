@@ -38,8 +38,8 @@ func closeToOthers(*os.File, fs.FileInfo) error { return nil }
 // noLocks reports whether the file system has no locks.
 func noLocks(err error) bool { return errors.Is(err, errors.ErrUnsupported) }
 
-// MayPass reports whether a file may be opened in a moment: one that another process
-// is removing looks as if it must not be.
+// MayPass reports whether a file may be opened in a moment: one that another process makes or
+// removes looks as if it must not be.
 func MayPass(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, windows.ERROR_SHARING_VIOLATION)
 }
