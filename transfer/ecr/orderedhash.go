@@ -79,6 +79,9 @@ func checkSource(ctx context.Context, d content.Descriptor, data content.PartRea
 		return nil
 	}
 	if _, err := io.Copy(io.Discard, content.NewVerifyingReader(ctx, io.NewSectionReader(c.File, 0, d.Size), d)); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return &content.SourceError{Err: err}
 	}
 	return nil

@@ -192,6 +192,23 @@ const maxStuck = 3
 
 // run sends what Amazon ECR does not have and completes the upload.
 func (u *upload) run(ctx context.Context) error {
+	group, sending := errgroup.WithContext(ctx)
+	if u.before > 0 {
+		// What an earlier process sent may be right, and the file wrong since then.
+		group.Go(func() error { return checkSource(sending, u.d, u.content) })
+	}
+	group.Go(func() error { return u.sendMissing(sending) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := u.hash.verify(u.d); err != nil {
+		return &content.SourceError{Err: err}
+	}
+	return u.complete(ctx)
+}
+
+// sendMissing sends what Amazon ECR does not have, one part after the other when parts arrived in another order.
+func (u *upload) sendMissing(ctx context.Context) error {
 	connections, stuck := u.Connections, 0
 	for u.received < u.d.Size {
 		err := u.send(ctx, connections)
@@ -212,16 +229,7 @@ func (u *upload) run(ctx context.Context) error {
 		// The parts did not arrive in their order: continue one by one.
 		u.received, connections = received, 1
 	}
-	if err := u.hash.verify(u.d); err != nil {
-		return &content.SourceError{Err: err}
-	}
-	if u.before > 0 {
-		// What an earlier process sent may be right, and the file wrong since then.
-		if err := checkSource(ctx, u.d, u.content); err != nil {
-			return err
-		}
-	}
-	return u.complete(ctx)
+	return nil
 }
 
 // send sends all that is missing over some connections at once.
