@@ -87,7 +87,7 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 	return credentials, c.plan.explain(err)
 }
 
-// missingKey names the half of a key pair that is not there.
+// missingKey names the half of a key pair that is missing.
 func missingKey(credentials aws.Credentials) string {
 	if credentials.AccessKeyID == "" {
 		return "access key ID"

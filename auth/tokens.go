@@ -111,7 +111,7 @@ func (t *Tokens) lock(ctx context.Context, plan TokenPlan, key tokenstore.Key) (
 	return t.Store.Lock(ctx, key)
 }
 
-// fetch gets a token that is not there: one caller mints, in this process and in
+// fetch gets a token that is missing: one caller mints, in this process and in
 // all others, and the rest wait for what it gets. s is nil if the credentials
 // have yet to be obtained.
 func (t *Tokens) fetch(ctx context.Context, plan TokenPlan, key tokenstore.Key, s *session) (Token, error) {

@@ -182,7 +182,7 @@ func (e *Evaluation) follow(i int32, g *graph) {
 }
 
 // graph is which image lists which, and which refers to which, by their numbers;
-// -1 is none.
+// -1 means none.
 type graph struct {
 	listedBy []int32
 	subject  []int32

@@ -192,7 +192,7 @@ func (r *reader) object(n node, at string, known fields) {
 	}
 }
 
-// showName is the name of a field, quoted if it is none that people write: it goes to
+// showName is the name of a field, quoted if it is not one that people write: it goes to
 // terminals.
 func showName(name string) string {
 	if len(name) > 64 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != "" {

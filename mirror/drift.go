@@ -68,7 +68,7 @@ func (s RepositoryRules) drift(want, have Settings, inherited bool) (drift []Dri
 	return drift
 }
 
-// sameJSON reports whether two documents say the same; "" is none.
+// sameJSON reports whether two documents say the same; "" means none.
 func sameJSON(a, b string) bool {
 	if a == b || a == "" || b == "" {
 		return a == b

@@ -58,7 +58,7 @@ func (p *planner) prune(ctx context.Context, target content.Target, there *listi
 		return err
 	}
 	for d, c := range brought {
-		s.roots = append(s.roots, d) // those below others too, which are not there yet
+		s.roots = append(s.roots, d) // those below others too, which do not exist yet
 		if _, read := s.contents[d]; !read {
 			s.contents[d] = c
 		}

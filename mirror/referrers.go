@@ -13,7 +13,7 @@ import (
 )
 
 // ReferrerRules select what is copied of that which refers to images: signatures, attestations, bills of
-// materials. The zero value selects all. In YAML and JSON it is true, which is all, false, which is none,
+// materials. The zero value selects all. In YAML and JSON it is true, which means all, false, which means none,
 // or an object with types and exclude.
 type ReferrerRules struct {
 	// None selects nothing. The patterns do not count.

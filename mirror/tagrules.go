@@ -268,7 +268,7 @@ func (c compiled) keepLatest(tags []Tag, decisions []Decision) error {
 	return nil
 }
 
-// version reads a tag as a semantic version, nil if it is none: 1.2.3 or v1.2.3, and 1.2, as tags of images
+// version reads a tag as a semantic version, nil if it is not one: 1.2.3 or v1.2.3, and 1.2, as tags of images
 // are. A single number is none: it may be a build, a date or a commit.
 func version(tag string) *semver.Version {
 	v, err := semver.NewVersion(tag)

@@ -46,7 +46,7 @@ type Options struct {
 	// AnyHost has requests answered whatever their Host header says. Otherwise it must
 	// be a loopback address: a web page that rebinds its own name must not get through.
 	AnyHost bool
-	// Logger gets one record for each request, without queries and headers; nil is none.
+	// Logger gets one record for each request, without queries and headers; nil means none.
 	Logger *slog.Logger
 }
 

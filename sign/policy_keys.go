@@ -18,7 +18,7 @@ import (
 // [IsKMSReference] reports that it is one, else the absolute path of a public key in PEM.
 type KeyLoader func(ctx context.Context, reference string) (*Key, error)
 
-// policyKey is where a key of a policy is. The zero value is none.
+// policyKey is where a key of a policy is. The zero value means none.
 type policyKey struct {
 	Path        string `yaml:"path"`        // of a public key in PEM
 	KMS         string `yaml:"kms"`         // reference to a key of AWS KMS

@@ -113,7 +113,7 @@ func steps(jobs []job, root digest.Digest) [4][]job {
 	return steps
 }
 
-// putBlobs stores the blobs of all jobs that are not there, each once.
+// putBlobs stores the missing blobs of all jobs, each once.
 func putBlobs(ctx context.Context, store Store, jobs []job) error {
 	contents := map[digest.Digest][]byte{}
 	var all []content.Descriptor

@@ -34,7 +34,7 @@ type Options struct {
 	Force bool
 	// LockDir is a directory in which those who sign one image on this machine wait for
 	// each other: where lists of signatures are below tags, a writer replaces a list as
-	// a whole. "" is none; each then looks again after writing, as for signers elsewhere,
+	// a whole. "" means none; each then looks again after writing, as for signers elsewhere,
 	// which one that is held up for longer defeats.
 	LockDir string
 	// Now is the clock for the creation time, which is not signed; nil is time.Now.

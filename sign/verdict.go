@@ -52,7 +52,7 @@ func (f findings) signers() (keys []digest.Digest) {
 	return keys
 }
 
-// missingPredicateTypes returns those of required attestations that are not there.
+// missingPredicateTypes returns those of required attestations that are missing.
 func (f findings) missingPredicateTypes(r Requirements) (missing []string) {
 	for _, t := range r.PredicateTypes {
 		if !slices.ContainsFunc(f.Attestations, func(s Signature) bool { return s.PredicateType == t }) {

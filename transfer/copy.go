@@ -79,7 +79,7 @@ type Options struct {
 	Shared *SharedBlobs
 	// JournalDir is the directory where uploads that have begun and images that
 	// have been pushed are noted, so that a later copy resumes the ones and
-	// asks first for the others; "" is none.
+	// asks first for the others; "" means none.
 	JournalDir string
 	// TempDir is the directory for blobs that go to several destinations and are in
 	// no file of the source; "" is os.TempDir.

@@ -37,7 +37,7 @@ const (
 	keychainUser = "ecrkit"
 )
 
-// Seal encrypts; a key that is not there yet is made.
+// Seal encrypts; a key that does not exist yet is made.
 func (k *Keychain) Seal(plaintext, aad []byte) ([]byte, error) {
 	aead, err := k.cipher()
 	if err != nil {

@@ -44,7 +44,7 @@ func (r Report) Write(w io.Writer, format scan.Format, o scan.WriteOptions) erro
 }
 
 // text returns a block for the registry and each repository with a failed control, and a line with the totals, for a
-// terminal of so many columns; 0 is none. Commands are not wrapped, so that they can be copied.
+// terminal of so many columns; 0 means none. Commands are not wrapped, so that they can be copied.
 func (r Report) text(columns int) string {
 	wrap := func(text string, indent int) []string {
 		if text = markdown.OneLine(text); columns == 0 {

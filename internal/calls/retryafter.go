@@ -11,7 +11,7 @@ import (
 const maxRetryAfter = 100 * 365 * 24 * time.Hour
 
 // RetryAfter is the time that the header Retry-After names, in seconds or as a
-// date; the zero time if it is not there or names none:
+// date; the zero time if it is missing or names none:
 // https://www.rfc-editor.org/rfc/rfc9110#field.retry-after. now is when the answer
 // came. A date is one by the server's clock, which the header Date tells.
 func RetryAfter(h http.Header, now time.Time) time.Time {

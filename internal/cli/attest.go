@@ -105,7 +105,7 @@ func (app *App) writePredicates(path string, stdout io.Writer, v sign.Verificati
 	return app.writePredicate(path, stdout, predicates...)
 }
 
-// writePredicate is writePredicates for predicates that were read already; nil is none.
+// writePredicate is writePredicates for predicates that were read already; nil means none.
 func (app *App) writePredicate(path string, stdout io.Writer, predicates ...json.RawMessage) error {
 	var lines bytes.Buffer
 	for _, p := range predicates {

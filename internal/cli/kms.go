@@ -13,7 +13,7 @@ import (
 
 // kmsConfig is the configuration of the AWS SDK for calls about keys that do not name
 // their region. near is the registry of Amazon ECR for whose images they are, and
-// whose identity is then asked; the zero value is none.
+// whose identity is then asked; the zero value means none.
 func (app *App) kmsConfig(ctx context.Context, near auth.Registry) (cfg aws.Config, err error) {
 	if near.Host != "" {
 		cfg, err = app.awsConfig(ctx, near)

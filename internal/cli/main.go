@@ -206,7 +206,7 @@ func (app *App) rawStdout() io.Writer {
 	return app.RawStdout
 }
 
-// columns is how wide the terminal is that Stdout is, 0 if it is none.
+// columns is how wide the terminal is that Stdout is, 0 if it is not one.
 func (app *App) columns() int {
 	if app.StdoutSize == nil {
 		return 0

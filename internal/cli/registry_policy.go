@@ -88,7 +88,7 @@ func newRegistryPolicyCommand(app *App) *cobra.Command {
 	return newGroup("policy", "Manage who may replicate to a registry", registryPolicyHelp, get, set, rm)
 }
 
-// currentRegistryPolicy reads the policy of a registry; nil is none.
+// currentRegistryPolicy reads the policy of a registry; nil means none.
 func currentRegistryPolicy(ctx context.Context, r *governance.Registry) (json.RawMessage, error) {
 	policy, err := r.RegistryPolicy(ctx)
 	if errors.Is(err, governance.ErrNoRegistryPolicy) {

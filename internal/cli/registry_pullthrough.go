@@ -159,7 +159,7 @@ func (app *App) listCacheRules(ctx context.Context, host string) error {
 	}{r.String(), r.Host, rules}, text)
 }
 
-// cacheRule reads the rule of a prefix; nil is none.
+// cacheRule reads the rule of a prefix; nil means none.
 func cacheRule(ctx context.Context, r *governance.Registry, prefix string) (*governance.CacheRule, error) {
 	rules, err := r.CacheRules(ctx, prefix)
 	switch {

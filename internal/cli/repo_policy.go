@@ -72,7 +72,7 @@ func newRepoPolicyGetCommand(app *App) *cobra.Command {
 	}
 }
 
-// currentPolicy reads a policy; nil is none.
+// currentPolicy reads a policy; nil means none.
 func currentPolicy(ctx context.Context, r *governance.Registry, repository string) (json.RawMessage, error) {
 	policy, err := r.RepositoryPolicy(ctx, repository)
 	if errors.Is(err, governance.ErrNoPolicy) {

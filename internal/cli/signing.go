@@ -52,7 +52,7 @@ func signingOf(r *governance.Registry, c *governance.SigningConfiguration) regis
 	return registrySigning{Registry: r.String(), Host: r.Host, Configuration: c}
 }
 
-// currentSigning reads the configuration; nil is none.
+// currentSigning reads the configuration; nil means none.
 func currentSigning(ctx context.Context, r *governance.Registry) (*governance.SigningConfiguration, error) {
 	c, err := r.SigningConfiguration(ctx)
 	switch {

@@ -212,7 +212,7 @@ func hasFilter(filters []SigningFilter, f SigningFilter) bool {
 	return slices.ContainsFunc(filters, func(g SigningFilter) bool { return sameFilter(f, g) })
 }
 
-// appendFilters appends the filters that are not there yet.
+// appendFilters appends the filters that do not exist yet.
 func appendFilters(filters, more []SigningFilter) []SigningFilter {
 	for _, f := range more {
 		if !hasFilter(filters, f) {

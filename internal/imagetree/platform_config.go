@@ -39,7 +39,7 @@ func imageConfig(m content.Manifest) (config content.Descriptor, ok bool, err er
 // configsAtOnce is how many configs are read at the same time.
 const configsAtOnce = 8
 
-// configPlatforms reads the platforms that configs have; nil is none.
+// configPlatforms reads the platforms that configs have; nil means none.
 func configPlatforms(ctx context.Context, src content.BlobReader, configs map[digest.Digest]content.Descriptor) (map[digest.Digest]*ocispec.Platform, error) {
 	platforms := make(map[digest.Digest]*ocispec.Platform, len(configs))
 	var mu sync.Mutex

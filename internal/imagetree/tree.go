@@ -38,7 +38,7 @@ type node struct {
 
 // ReadTree returns the manifests of root, an image or an index: children before the
 // index that names them, root last, each once, with the media type that it has. The
-// error wraps [content.ErrNotFound] if one is not there, and [content.ErrIntegrity] if one is not
+// error wraps [content.ErrNotFound] if one is missing, and [content.ErrIntegrity] if one is not
 // what its descriptor says.
 func ReadTree(ctx context.Context, src content.Source, root content.Manifest) ([]content.Manifest, error) {
 	root, err := content.CheckManifest(root)

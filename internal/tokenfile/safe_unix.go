@@ -11,7 +11,7 @@ import (
 )
 
 // CheckDirectory refuses a directory that others may write to, that is another
-// user's, or that is a symbolic link unless it may be. One that is not there is
+// user's, or that is a symbolic link unless it may be. One that is missing is
 // no error.
 func CheckDirectory(path string, mayBeLink bool) error {
 	var stat syscall.Stat_t

@@ -11,7 +11,7 @@ import (
 type wait struct {
 	what  string
 	since time.Time
-	limit time.Duration // 0 is none
+	limit time.Duration // 0 means none
 }
 
 // waits are those at one moment, the longest first.

@@ -58,7 +58,7 @@ type ArchiveOptions struct {
 	// os.TempDir. As much may be needed there as the image has bytes.
 	TempDir string
 	// CacheDir is a directory where is noted what layers have become, so that
-	// one that did not change is not compressed again; "" is none.
+	// one that did not change is not compressed again; "" means none.
 	CacheDir string
 	// Now is the clock of the cache; nil is time.Now.
 	Now func() time.Time

@@ -19,7 +19,7 @@ import (
 var _ content.Deleter = (*Repository)(nil)
 
 // PlanDelete asks for the images with one DescribeImages for each 100 names, and
-// if one of them is not there, with one BatchGetImage more.
+// if one of them is missing, with one BatchGetImage more.
 func (e *Repository) PlanDelete(ctx context.Context, names []content.ImageName) (content.DeletePlan, error) {
 	names = deletion.Unique(names)
 	present := names

@@ -112,7 +112,7 @@ func (m *measurement) done(fast bool) {
 	})
 }
 
-// pace has the upload end where it is not fast; nil is none.
+// pace has the upload end where it is not fast; nil means none.
 func (m *measurement) pace() *v2.Pace {
 	if m == nil {
 		return nil

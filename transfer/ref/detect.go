@@ -14,7 +14,7 @@ import (
 )
 
 // Detect returns, by its content, what kind of image file or directory is at
-// path; "" is none.
+// path; "" means none.
 func Detect(path string) Kind {
 	if path == "" {
 		return ""

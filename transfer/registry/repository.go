@@ -77,7 +77,7 @@ type Options struct {
 	Transport http.RoundTripper
 	// TokenServer is a host[:port] to which the credentials may go if the registry names it for
 	// tokens: by https, or by plain HTTP if it is this machine. It need not be in the registry's
-	// domain, and may have a private address. "" is none.
+	// domain, and may have a private address. "" means none.
 	TokenServer string
 	// Limits are shared by the repositories of a registry; nil is limits of this repository's own.
 	Limits *Limits

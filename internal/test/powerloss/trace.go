@@ -69,7 +69,7 @@ func parseCall(line string) (c call, ok bool) {
 		return call{}, false
 	}
 	c = call{name: m[2], ok: !strings.HasPrefix(m[4], "-") && m[4] != "?"}
-	c.n, _ = strconv.ParseInt(m[4], 10, 64) // "?" is none
+	c.n, _ = strconv.ParseInt(m[4], 10, 64) // "?" means none
 	for i, a := range argument.FindAllStringSubmatch(m[3], -1) {
 		switch text := strings.TrimSpace(a[0]); {
 		case strings.HasPrefix(text, `"`):

@@ -15,7 +15,7 @@ const mib = 1 << 20
 // A scenario is one table of the benchmark.
 type scenario struct {
 	id, title, note string
-	short           string // its title in the chart, "" if it is not there
+	short           string // its title in the chart, "" if it is missing
 	input           string // the name of one of the inputs
 	shape           shape
 	do              operation

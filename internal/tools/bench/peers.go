@@ -16,7 +16,7 @@ import (
 // what it cannot do.
 type program struct {
 	name    string
-	path    string // "" if it is not there
+	path    string // "" if it is missing
 	version string
 
 	// connections is over how many connections its defaults move the layers of one image.

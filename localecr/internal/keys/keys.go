@@ -135,7 +135,7 @@ func (s *Store) reload() error {
 	return nil
 }
 
-// use returns the key of a kind, which is made if it is not there.
+// use returns the key of a kind, which is made if it is missing.
 func (s *Store) use(kind kind) (*key, error) {
 	if k := s.keys[kind.alias]; k != nil {
 		return k, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
 )
 
-// BatchGetImage returns manifests, byte for byte. An image that is not there, that is archived, or whose
+// BatchGetImage returns manifests, byte for byte. An image that is missing, that is archived, or whose
 // media type is not among the accepted ones if any are given, is a failure in the output. Errors:
 // RepositoryNotFound, InvalidParameter.
 func (r *Registry) BatchGetImage(_ context.Context, in *ecr.BatchGetImageInput) (*ecr.BatchGetImageOutput, error) {

@@ -163,7 +163,7 @@ func (r *Registry) GetRegistryScanningConfiguration(context.Context, *ecr.GetReg
 }
 
 // BatchGetRepositoryScanningConfiguration shows when images of repositories are scanned. A repository
-// that is not there is a failure in the output. Errors: InvalidParameter.
+// that is missing is a failure in the output. Errors: InvalidParameter.
 func (r *Registry) BatchGetRepositoryScanningConfiguration(_ context.Context, in *ecr.BatchGetRepositoryScanningConfigurationInput) (*ecr.BatchGetRepositoryScanningConfigurationOutput, error) {
 	if n := len(in.RepositoryNames); n < 1 || n > maxScanningRepositories {
 		return nil, invalidParameter("repositoryNames", "must have a length between 1 and %d", maxScanningRepositories)

@@ -270,7 +270,7 @@ func (r *Registry) templates(tx *bolt.Tx) (*bolt.Bucket, error) {
 	return b.Bucket(bucketTemplates), nil
 }
 
-// createOnPush makes the repository into which a layer is pushed, if it is not there and a template
+// createOnPush makes the repository into which a layer is pushed, if it is missing and a template
 // for that matches: the one with the longest prefix. The caller does not hold store.blobs.
 func (r *Registry) createOnPush(name *string) error {
 	n, err := checkRepositoryName(name)

@@ -79,7 +79,7 @@ func (d Dir) Open(key string) (*Entry, error) {
 	e := &Entry{path: path, lock: lock}
 	if f, err := files.OpenOwn(path, os.O_RDONLY, 0); err == nil {
 		defer f.Close()
-		// An entry that cannot be read is one that is not there.
+		// An entry that cannot be read is one that is missing.
 		e.upload, _ = parse(f)
 	}
 	return e, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // Begin begins an upload. If the registry can take the blob from the repository
-// from ("" is none), it says so instead, and mounted is true.
+// from ("" means none), it says so instead, and mounted is true.
 func (c *Client) Begin(ctx context.Context, repository string, d digest.Digest, from string) (upload *url.URL, mounted bool, err error) {
 	query := url.Values{}
 	if from != "" {
