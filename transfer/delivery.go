@@ -132,7 +132,7 @@ func (t *delivery) begin(src content.Source, root content.Manifest) error {
 // instead of one for the blobs and one a manifest.
 func (t *delivery) checkPushed(opts Options) (err error) {
 	checker, ok := t.Target.(content.ImageChecker)
-	if !ok || opts.JournalDir == "" || opts.Referrers || !opts.pushedJournal().Remembers(t.pushedKey()) {
+	if !ok || !opts.looksForPushed() || !opts.pushedJournal().Remembers(t.pushedKey()) {
 		return nil
 	}
 	t.there, err = checker.HasImage(t.ctx, t.root.Descriptor, t.Tags)

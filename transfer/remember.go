@@ -21,7 +21,7 @@ func remember(g graph, all []*delivery, opts Options) {
 		if _, ok := t.Target.(content.BlobUploader); ok {
 			t.forgetUploads(g, opts)
 		}
-		if _, ok := t.Target.(content.ImageChecker); ok && t.arrived {
+		if _, ok := t.Target.(content.ImageChecker); ok && t.arrived && opts.looksForPushed() {
 			_ = opts.pushedJournal().Remember(t.pushedKey(), opts.Now())
 		}
 	}
@@ -45,6 +45,10 @@ func (t *delivery) pushedKey() string {
 	tags := slices.Sorted(slices.Values(t.Tags))
 	return t.Target.String() + "@" + string(t.root.Descriptor.Digest) + ":" + strings.Join(tags, ",")
 }
+
+// looksForPushed reports whether a copy asks first for an image that has been pushed before. With what refers to it that would
+// not be enough.
+func (o *Options) looksForPushed() bool { return o.JournalDir != "" && !o.Referrers }
 
 // uploadJournal is where uploads that have begun are noted; "" is nowhere.
 func (o *Options) uploadJournal() journal.Dir { return o.journal("uploads") }

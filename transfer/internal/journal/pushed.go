@@ -12,8 +12,14 @@ import (
 	"github.com/ecrkit/ecrkit/internal/files"
 )
 
-// maxPushedAge is how long it is remembered that something was pushed.
-const maxPushedAge = 30 * 24 * time.Hour
+const (
+	// maxPushedAge is how long it is remembered that something was pushed.
+	maxPushedAge = 30 * 24 * time.Hour
+	// cleanedEvery is how often old notes are looked for: who pushes many images must not read all notes for each of them.
+	cleanedEvery = 24 * time.Hour
+	// cleanedFile is a file whose time says when that was done.
+	cleanedFile = "cleaned"
+)
 
 // Remember notes that something was pushed. As any entry it is a hint.
 func (d Dir) Remember(key string, now time.Time) error {
@@ -38,7 +44,15 @@ func (d Dir) pushed(key string) string {
 	return filepath.Join(string(d), hex.EncodeToString(sum[:]))
 }
 
+// forgetOld removes old notes, unless that was done a short while ago.
 func (d Dir) forgetOld(now time.Time) error {
+	cleaned := filepath.Join(string(d), cleanedFile)
+	if info, err := os.Lstat(cleaned); err == nil && now.Sub(info.ModTime()).Abs() < cleanedEvery {
+		return nil
+	}
+	if err := files.WriteFileUnsynced(cleaned, nil, 0o600); err != nil { // before, so that others need not do the same
+		return err
+	}
 	entries, err := os.ReadDir(string(d))
 	if err != nil {
 		return err
