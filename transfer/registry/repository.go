@@ -17,6 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
+	"github.com/ecrkit/ecrkit/internal/challenge"
 	"github.com/ecrkit/ecrkit/internal/registryname"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	v2 "github.com/ecrkit/ecrkit/transfer/internal/v2"
@@ -117,7 +118,7 @@ func New(host, repository string, o Options) (*Repository, error) {
 	}
 	r.limits = &limits.calls
 	r.guard = &guard{registry: registry.RegistryStr(), allowed: o.TokenServer}
-	r.guard.next = calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(base, v2.Operation)
+	r.guard.next = challenge.Transport(calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(base, v2.Operation))
 	return r, nil
 }
 

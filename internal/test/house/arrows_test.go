@@ -39,7 +39,7 @@ var arrows = []struct {
 		why:   "an image in a file is read without a network",
 	}, {
 		from: endpoints,
-		only: []string{"auth/...", "internal/calls/...", "internal/files", "internal/imagename", "internal/imagetree", "internal/loopback", "internal/nearest", "internal/safetext", "internal/registryname", "internal/strictjson",
+		only: []string{"auth/...", "internal/calls/...", "internal/challenge", "internal/files", "internal/imagename", "internal/imagetree", "internal/loopback", "internal/nearest", "internal/safetext", "internal/registryname", "internal/strictjson",
 			"transfer/content", "transfer/layout", "transfer/internal/..."},
 		why: "an endpoint knows the contract, not the engine and not its neighbours; archives are layouts in a tar",
 	}, {

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/ecrkit/ecrkit/internal/challenge"
 )
 
 // The ways in which an upstream registry refuses. Any other error means that it cannot be reached or does not work.
@@ -50,7 +52,7 @@ func (r Registry) Get(ctx context.Context, repository, reference string) (*remot
 		ref = digest
 	}
 	// One try: the client of the cache tries again.
-	d, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuth(r.auth()), remote.WithTransport(r.Transport), remote.WithRetryBackoff(remote.Backoff{Duration: time.Millisecond, Steps: 1}))
+	d, err := remote.Get(ref, remote.WithContext(ctx), remote.WithAuth(r.auth()), remote.WithTransport(challenge.Transport(r.Transport)), remote.WithRetryBackoff(remote.Backoff{Duration: time.Millisecond, Steps: 1}))
 	if err != nil {
 		return nil, Classify(fmt.Errorf("%s: %w", ref, err))
 	}
@@ -63,7 +65,7 @@ func (r Registry) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	authenticated, err := transport.NewWithContext(ctx, registry, r.auth(), r.Transport, []string{})
+	authenticated, err := transport.NewWithContext(ctx, registry, r.auth(), challenge.Transport(r.Transport), []string{})
 	if err != nil {
 		return Classify(fmt.Errorf("%s: %w", r.Host, err))
 	}
