@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize/english"
+
+	"github.com/ecrkit/ecrkit/internal/wildcard"
 )
 
 // expiresSoon is how long before its end an ignored finding is warned of.
@@ -172,6 +174,23 @@ func (g *gate) judge(i *Image, terms GateTerms, ignores []*Ignore) {
 	}
 }
 
+// blocks reports whether all of the rule is true of a finding that is judged as severity.
+func (r Rule) blocks(f Finding, severity Severity) bool {
+	return r.concerns(severity) &&
+		(r.MinimumCVSS == 0 || f.Score == nil || *f.Score >= r.MinimumCVSS) &&
+		(!r.FixAvailable || f.Fix != No) &&
+		(!r.ExploitAvailable || f.Exploit != No) &&
+		(!r.InUse || f.InUse == nil || *f.InUse > 0)
+}
+
+// concerns reports whether the rule is about a severity.
+func (r Rule) concerns(s Severity) bool {
+	if len(r.Severities) > 0 {
+		return slices.Contains(r.Severities, s)
+	}
+	return r.Severity == "" || s.rank() >= r.Severity.rank()
+}
+
 // bySeverity counts findings by severity, and those of severity UNDEFINED by what they are judged as.
 func bySeverity(findings []JudgedFinding) string {
 	type kind struct{ severity, judgedAs Severity }
@@ -208,6 +227,17 @@ func (g *gate) ignored(f Finding, ignores []*Ignore) (reason string, ok bool) {
 		}
 	}
 	return reason, ok
+}
+
+// covers reports whether the entry is about the finding.
+func (e *Ignore) covers(f Finding) bool {
+	if !strings.EqualFold(e.ID, f.ID) {
+		return false
+	}
+	if e.Package == "" {
+		return true
+	}
+	return len(f.Packages) > 0 && !slices.ContainsFunc(f.Packages, func(p Package) bool { return !wildcard.Match(e.Package, p.Name) })
 }
 
 // use reports what became of an entry, with a warning if something is to be done about it.

@@ -15,7 +15,6 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/governance"
-	"github.com/ecrkit/ecrkit/internal/nearest"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/mirror/media"
@@ -174,91 +173,12 @@ var advices = []struct {
 	{err: scan.ErrNoResult, says: governance.NoScanStarted, text: "start one with `ecrkit scan start`"},
 }
 
-// missingRepository is the advice about a repository that does not exist: which ones do, and
-// where the command writes to it, to create it.
-func (app *App) missingRepository(ctx context.Context, cmd *cobra.Command, e *ecr.RepositoryNotFoundError) string {
-	place := e.Registry.Host + "/" + e.Repository
-	ctx, cancel := context.WithTimeout(ctx, adviceTime)
-	defer cancel()
-	names, err := app.firstRepositories(ctx, e)
-	if app.written[place] {
-		create := fmt.Sprintf("create it with `ecrkit repo create %s`", place)
-		if cmd.Flags().Lookup("create-repository") != nil {
-			create += fmt.Sprintf(", or %s with --create-repository", cmd.Name())
-		}
-		if near := nearest.Names(e.Repository, names); len(near) > 0 {
-			return fmt.Sprintf("did you mean %s? Otherwise %s", or(near), create)
-		}
-		return create
-	}
-	if err != nil {
-		return "" // the first error is the one to show
-	}
-	return existing(e.Repository, names, "repository", "repositories", "ecrkit ls "+e.Registry.Host)
-}
-
 // notDeleted is the advice about an image that a registry does not delete.
 func notDeleted(e *content.DeleteError) string {
 	if e.Name.Tag != "" && e.Digest != "" {
 		return fmt.Sprintf("`ecrkit rm %s@%s` deletes the image with all its tags, if the registry deletes by digest", e.Place, e.Digest)
 	}
 	return "delete it with the registry's own tools, or allow deletion in its configuration (storage.delete.enabled in that of distribution)"
-}
-
-// missingImage is the advice about a tag or digest that does not exist: which tags do.
-func (app *App) missingImage(ctx context.Context, e *content.ImageNotFoundError) string {
-	r, err := app.parseReference(e.Place)
-	if err != nil || !r.IsRepository() {
-		return ""
-	}
-	ctx, cancel := context.WithTimeout(ctx, adviceTime)
-	defer cancel()
-	source, closeSource, err := app.openSource(ctx, r)
-	if err != nil {
-		return ""
-	}
-	defer closeSource()
-	lister, ok := source.(interface {
-		FirstTags(ctx context.Context) ([]string, error)
-	})
-	if !ok {
-		return ""
-	}
-	tags, err := lister.FirstTags(ctx)
-	if err != nil {
-		return ""
-	}
-	tags = onlyImageTags(tags)
-	return existing(e.Image, tags, "tag", "tags", "ecrkit ls "+e.Place)
-}
-
-// firstRepositories returns the names that one request lists, sorted by the registry.
-func (app *App) firstRepositories(ctx context.Context, e *ecr.RepositoryNotFoundError) ([]string, error) {
-	cfg, err := app.awsConfig(ctx, e.Registry)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for repository, err := range ecr.List(ctx, cfg, e.Registry) {
-		if err != nil {
-			return nil, err
-		}
-		if names = append(names, repository.Name); len(names) == adviceEntries {
-			break
-		}
-	}
-	return names, nil
-}
-
-// onlyImageTags drops the tags by which signatures and referrers are kept.
-func onlyImageTags(tags []string) []string {
-	var images []string
-	for _, tag := range tags {
-		if _, _, ok := content.ParseDigestTag(tag); !ok {
-			images = append(images, tag)
-		}
-	}
-	return images
 }
 
 // about reports whether an error is about a registry, which messages call by its host or

@@ -178,17 +178,6 @@ func names(all []made) []string {
 	return names
 }
 
-func setOutputs(g *ci.GitHub, all []made, one bool) error {
-	err := g.SetOutput("tags", strings.Join(names(all), "\n"))
-	if err == nil && one {
-		err = g.SetOutput("digest", string(all[0].descriptor.Digest))
-	}
-	if err == nil && one {
-		err = g.SetOutput("image", all[0].image())
-	}
-	return err
-}
-
 // resultFile is the content of a file about one image.
 func resultFile(which int, all []made) []byte {
 	m := all[0]

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/docker/docker-credential-helpers/credentials"
 
@@ -89,6 +90,16 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 		return 1
 	}
 	return code
+}
+
+// program is one run of the helper.
+type program struct {
+	action         string
+	stdout, stderr io.Writer
+	variables      []string
+	env            startup.Environment
+	log            *slog.Logger
+	settings       settings.Settings
 }
 
 // run answers the command. The exit code matters if there is no error.

@@ -2,40 +2,6 @@ package tokenfile
 
 import "strconv"
 
-// Key names a token. Both fields are digests, see [Digest]; Session is "" for a
-// credential source that always has the same principal.
-type Key struct{ Source, Session string }
-
-// String returns the name of the key's files without extension: "SOURCE" or
-// "SOURCE.SESSION".
-func (k Key) String() string {
-	if k.Session == "" {
-		return k.Source
-	}
-	return k.Source + "." + k.Session
-}
-
-// ParseKey parses what [Key.String] returns.
-func ParseKey(name string) (Key, bool) {
-	const size = 64 // of a digest
-	switch {
-	case len(name) == size && isHexadecimal(name):
-		return Key{Source: name}, true
-	case len(name) == 2*size+1 && name[size] == '.' && isHexadecimal(name[:size]) && isHexadecimal(name[size+1:]):
-		return Key{name[:size], name[size+1:]}, true
-	}
-	return Key{}, false
-}
-
-func isHexadecimal(s string) bool {
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
 // KeyVersion is the version of the rules by which the key of a token is found. It
 // is part of each key and of the name of each request, so that nothing is taken
 // from an older version that found another key.

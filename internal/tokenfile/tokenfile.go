@@ -5,14 +5,7 @@ package tokenfile
 
 import (
 	"errors"
-	"os"
 	"time"
-)
-
-// The extensions of the files of a key.
-const (
-	EntryExt    = ".token"
-	ShortcutExt = ".shortcut"
 )
 
 // Sealer encrypts tokens. Open needs the same additional data (aad) as Seal; it is
@@ -27,19 +20,6 @@ type Dir struct {
 	Path   string
 	Now    func() time.Time // nil is time.Now
 	Sealer Sealer           // nil: the tokens are in plain text
-}
-
-// Files returns the directory of the files.
-func (d Dir) Files() string { return d.Path + separator + version }
-
-const (
-	separator = string(os.PathSeparator)
-	version   = "v1"
-)
-
-// File returns the path of a key's file.
-func (d Dir) File(key Key, ext string) string {
-	return d.Path + separator + version + separator + key.String() + ext
 }
 
 func (d Dir) now() time.Time {

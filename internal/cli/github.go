@@ -74,3 +74,15 @@ func (m *messages) Write(p []byte) (int, error) {
 	}
 	return m.plain.Write(p)
 }
+
+// setOutputs sets the outputs of the step about what was made.
+func setOutputs(g *ci.GitHub, all []made, one bool) error {
+	err := g.SetOutput("tags", strings.Join(names(all), "\n"))
+	if err == nil && one {
+		err = g.SetOutput("digest", string(all[0].descriptor.Digest))
+	}
+	if err == nil && one {
+		err = g.SetOutput("image", all[0].image())
+	}
+	return err
+}
