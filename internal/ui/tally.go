@@ -27,8 +27,8 @@ type tally struct {
 	byName sync.Map // blobName -> *blob, of those in flight
 
 	mu       sync.Mutex
-	inFlight []*blob  // in the order in which they were started
-	samples  []sample // of the last window
+	inFlight []*blob // in the order in which they were started
+	speed    speed
 }
 
 // blobName is a blob on its way to one endpoint.
@@ -43,17 +43,8 @@ type blob struct {
 	moved, had atomic.Int64 // bytes
 }
 
-// sample is how many bytes had been moved at a time.
-type sample struct {
-	at    time.Time
-	moved int64
-}
-
-// window is over how long the speed is measured.
-const window = 15 * time.Second
-
 func newTally(now time.Time) *tally {
-	return &tally{started: now, samples: []sample{{now, 0}}}
+	return &tally{started: now, speed: newSpeed(now)}
 }
 
 // add adds an event.
@@ -142,28 +133,12 @@ func (t *tally) look(now time.Time) state {
 	moved := t.moved.Load()
 	s.done = min(max(moved+s.had, 0), s.planned)
 	if !s.known {
-		t.samples = t.samples[:0] // nothing moves yet
+		t.speed.restart() // nothing moves yet
 	}
-	t.samples = append(t.samples, sample{now, moved})
-	for len(t.samples) > 2 && now.Sub(t.samples[1].at) >= window {
-		t.samples = t.samples[1:]
-	}
-	first := t.samples[0]
-	if took := now.Sub(first.at); took > 0 {
-		s.rate = max(int64(float64(moved-first.moved)/took.Seconds()), 0)
-	}
+	s.rate = t.speed.measure(now, moved)
 	for _, b := range t.inFlight[:min(len(t.inFlight), maxRows)] {
 		had := b.had.Load()
 		s.inFlight = append(s.inFlight, blobState{b.Digest, b.Size, min(max(b.moved.Load()+had, 0), b.Size), had})
 	}
 	return s
-}
-
-// left is how long the rest will take; false if nothing tells.
-func (s state) left() (time.Duration, bool) {
-	if s.rate <= 0 || !s.known || s.done >= s.planned {
-		return 0, false
-	}
-	seconds := float64(s.planned-s.done) / float64(s.rate)
-	return time.Duration(min(seconds, 1e6) * float64(time.Second)).Round(time.Second), true
 }
