@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -312,7 +313,7 @@ func readAhead(ctx context.Context, src content.Source, r Repository, images []d
 	if r.read != nil {
 		src = r.read // the plan has them
 	}
-	read, err := memo.New(ctx, src, r.listed, images, nil)
+	read, err := memo.New(ctx, src, r.listed, images, nil, manifestcache.Repository{})
 	if err != nil {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -37,6 +38,9 @@ type Options struct {
 	Drift bool
 	// Shard is which part of the mirror this process does. A plan of a shard that was read keeps its own.
 	Shard Shard
+	// ManifestDir is a directory in which manifests are kept for later processes: those of sources of which each is a request, as
+	// with Docker Hub, and those of indexes of which some platforms are chosen. "" is none.
+	ManifestDir string
 	// Copy is how images are copied: connections, journal, progress. What is copied is the plan's.
 	Copy transfer.Options
 	// Prepare, if not nil, is called before each copy, and may set Verify and BeforeTags of its options;
@@ -298,6 +302,7 @@ func newPlan(ctx context.Context, c Config, o Opener, opts Options, saved *Plan)
 		}
 	}
 	plan.Hash = plan.hash()
+	_ = manifestcache.Dir(opts.ManifestDir).Sweep(opts.now()) // what cannot be removed today can be tomorrow
 	return plan, failed
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -40,16 +41,22 @@ func (p *planner) remembering(from string, src content.Source, tags map[string]b
 	if _, counted := src.(content.DigestFinder); !counted {
 		return nil
 	}
+	read := p.memory(from, src)
+	if tags != nil {
+		read.SetTags(tags)
+	}
+	return read
+}
+
+// memory is remembering for any source.
+func (p *planner) memory(from string, src content.Source) *memo.Repository {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.read == nil {
 		p.read, p.room = map[string]*memo.Repository{}, memo.NewRoom(rememberedBytes)
 	}
 	if p.read[from] == nil {
-		p.read[from] = memo.Empty(src, p.room)
-	}
-	if tags != nil {
-		p.read[from].SetTags(tags)
+		p.read[from] = memo.Empty(src, p.room, manifestcache.Dir(p.opts.ManifestDir).Of(from))
 	}
 	return p.read[from]
 }
@@ -237,8 +244,9 @@ func newImage(d, arrives digest.Digest) Image {
 // them is held in memory, so it is taken from b.
 func (p *planner) choosePlatforms(ctx context.Context, src content.Source, source *listing, r *Repository, order []digest.Digest, arrives map[digest.Digest]digest.Digest, b *treeBudget) error {
 	r.chosen = map[digest.Digest]chosen{}
+	read := p.memory(r.From, src) // which an earlier process has filled: nothing is asked for again if nothing has changed
 	for _, d := range order {
-		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms, Manifests: source.reading(src)})
+		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(d), Platforms: r.platforms, Manifests: read})
 		if err != nil {
 			return fmt.Errorf("%s@%s: %w", r.From, d, err)
 		}
@@ -251,6 +259,12 @@ func (p *planner) choosePlatforms(ctx context.Context, src content.Source, sourc
 			of.manifests = append(of.manifests, m.Descriptor)
 		}
 		r.chosen[d] = of
+		if index, ok := read.Remembered(d); ok {
+			if source.manifests == nil {
+				source.manifests = map[digest.Digest]content.Manifest{}
+			}
+			source.manifests[d] = index
+		}
 	}
 	return nil
 }

@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"otherregistry":   startOtherRegistry,
 			"countedregistry": startCountedRegistry,
 			"limitedregistry": startLimitedRegistry,
+			"newlimit":        newLimit,
 			"requests":        compareRequests,
 			"clock":           moveClock,
 			"await":           awaitCall,

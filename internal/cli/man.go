@@ -71,7 +71,7 @@ func writeManPages(cmd *cobra.Command, dir string, date time.Time) error {
 }
 
 const manFiles = `  ~/.config/ecrkit/config.yaml   configuration
-  ~/.cache/ecrkit                cached tokens
+  ~/.cache/ecrkit                cached tokens, and manifests that mirrors have read
   ~/.local/state/ecrkit          what push and pull resume
   ~/.docker/config.json          credential helpers, and logins of other registries
   ~/.aws/config, ~/.aws/credentials

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ecr"
@@ -83,6 +85,14 @@ func (app *App) mirrorOpener(create *ecr.Settings, upload ecr.UploadMode) (*mirr
 			r.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), upload)
 		},
 	}}, nil
+}
+
+// manifestDir is where mirrors keep manifests that they have read, "" without a directory for caches.
+func (app *App) manifestDir() string {
+	if cache := startup.Environment(app.Env).DefaultCache(); cache != "" {
+		return filepath.Join(cache, "manifests")
+	}
+	return ""
 }
 
 // aboutFlag is an error about a flag, which is no part of the configuration.

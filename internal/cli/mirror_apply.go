@@ -141,7 +141,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 		return err
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := mirror.Options{Prune: f.prune.pruning, Shard: shard, Repositories: f.atOnce, Now: app.Now, Prepare: trusting.prepare, Copy: transfer.Options{
+	options := mirror.Options{Prune: f.prune.pruning, Shard: shard, Repositories: f.atOnce, Now: app.Now, ManifestDir: app.manifestDir(), Prepare: trusting.prepare, Copy: transfer.Options{
 		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 		JournalDir: settings.StateDir, TempDir: app.tempDir(), Now: app.Now, Shared: transfer.NewSharedBlobs(),
 	}}

@@ -187,7 +187,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		return err
 	}
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
-	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, Prepare: trusting.prepare,
+	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, ManifestDir: app.manifestDir(), Prepare: trusting.prepare,
 		Copy: transfer.Options{Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 			Progress: progress.Handle, Now: app.Now}}}
 	var tried []media.LayerDelta

@@ -106,7 +106,7 @@ func (app *App) showPlan(ctx context.Context, config mirror.Config, opener mirro
 		return err
 	}
 	defer app.limitMemoryTo(planMemory)()
-	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, Prune: f.prune.pruning, Shard: shard, Drift: true})
+	plan, planErr := mirror.NewPlan(ctx, config, opener, mirror.Options{Now: app.Now, ManifestDir: app.manifestDir(), Prune: f.prune.pruning, Shard: shard, Drift: true})
 	if err := app.writeMirrorPlan(plan, f, planErr == nil); err != nil {
 		return err
 	}

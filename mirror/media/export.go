@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -100,10 +102,11 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	if e.selected, err = mirror.Select(ctx, c, o, opts.Options); err != nil {
 		return nil, err
 	}
-	if e.sources, err = openSources(ctx, e.selected, o, manifestsOf(ctx, path)); err != nil {
+	if e.sources, err = openSources(ctx, e.selected, o, manifestsOf(ctx, path), manifestcache.Dir(opts.ManifestDir)); err != nil {
 		return nil, err
 	}
-	for i := range e.selected { // what is not needed any more, and large: all images of a repository, with all that is known of each
+	_ = manifestcache.Dir(opts.ManifestDir).Sweep(time.Now()) // what cannot be removed today can be tomorrow
+	for i := range e.selected {                               // what is not needed any more, and large: all images of a repository, with all that is known of each
 		e.selected[i].Listed, e.selected[i].Decisions = nil, nil
 	}
 	if e.collected, err = collect(ctx, e.selected, e.sources, opts); err != nil {
@@ -191,7 +194,7 @@ type source struct {
 }
 
 // openSources opens the repositories and reads the manifests of the selected images.
-func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener, known map[digest.Digest]content.Manifest) ([]source, error) {
+func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mirror.Opener, known map[digest.Digest]content.Manifest, kept manifestcache.Dir) ([]source, error) {
 	sources := make([]source, len(selected))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(repositoriesAtOnce)
@@ -206,7 +209,7 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 				images[k] = image.Digest
 			}
 			sources[i].Source = src
-			sources[i].memo, err = memo.New(ctx, src, s.Listed, images, known)
+			sources[i].memo, err = memo.New(ctx, src, s.Listed, images, known, kept.Of(s.From))
 			return err
 		})
 	}

@@ -105,7 +105,7 @@ func TakeInventory(ctx context.Context, c mirror.Config, o mirror.Opener, opts m
 // blobsOf returns the digests of the blobs of the selected images of a repository, sorted. Their manifests are read many at a time where
 // the registry has that.
 func blobsOf(ctx context.Context, s mirror.SelectedRepository, o mirror.Opener) ([]digest.Digest, error) {
-	sources, err := openSources(ctx, []mirror.SelectedRepository{s}, o, nil)
+	sources, err := openSources(ctx, []mirror.SelectedRepository{s}, o, nil, "")
 	if err != nil {
 		return nil, err
 	}

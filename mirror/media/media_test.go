@@ -235,7 +235,7 @@ func TestBadDisk(t *testing.T) {
 	opts := ExportOptions{}
 	selected, err := mirror.Select(t.Context(), c, w, opts.Options)
 	check(t, err)
-	sources, err := openSources(t.Context(), selected, w, nil)
+	sources, err := openSources(t.Context(), selected, w, nil, "")
 	check(t, err)
 	all, err := collect(t.Context(), selected, sources, opts)
 	check(t, err)

@@ -45,12 +45,16 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror"},
 		never: append([]string{"net/http", aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/age", "internal/imagetree", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "mirror/internal/memo", "transfer", "transfer/content"},
+		only:  []string{"internal/age", "internal/imagetree", "internal/lazyregexp", "internal/nearest", "internal/strictjson", "internal/strictyaml", "internal/wildcard", "mirror/internal/manifestcache", "mirror/internal/memo", "transfer", "transfer/content"},
 		why:   "a mirror is many copies of the engine, whatever the endpoints",
 	}, {
 		from: []string{"mirror/internal/memo"},
-		only: []string{"internal/imagetree", "transfer/content"},
+		only: []string{"internal/imagetree", "mirror/internal/manifestcache", "transfer/content"},
 		why:  "what a repository has answered is remembered without knowing why it was asked",
+	}, {
+		from: []string{"mirror/internal/manifestcache"},
+		only: []string{"internal/files", "transfer/content"},
+		why:  "files with manifests know no registry",
 	}, {
 		from:  []string{"mirror/job"},
 		never: []string{"net/http", aws, "auth/...", "transfer/...", "mirror"},
@@ -58,7 +62,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/memo", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/manifestcache", "mirror/internal/memo", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},

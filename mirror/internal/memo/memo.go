@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/imagetree"
+	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -31,6 +32,7 @@ type Repository struct {
 	referrers map[digest.Digest][]content.Descriptor
 	found     map[string]map[string]content.Manifest // by the tags that were asked for
 	room      *Room                                  // for manifests; nil is any number
+	kept      manifestcache.Repository               // what earlier processes have read
 }
 
 // Room is how many bytes of manifests several repositories may remember together.
@@ -56,10 +58,11 @@ func (r *Room) take(m content.Manifest) bool {
 	return true
 }
 
-// Empty returns src with a memory that is empty at first. A manifest for which there is no room is asked for each time.
-func Empty(src content.Source, room *Room) *Repository {
+// Empty returns src with a memory that is empty at first. A manifest for which there is no room, and that is not in kept, is asked
+// for each time.
+func Empty(src content.Source, room *Room, kept manifestcache.Repository) *Repository {
 	return &Repository{Source: src, manifests: map[digest.Digest]content.Manifest{}, referrers: map[digest.Digest][]content.Descriptor{},
-		found: map[string]map[string]content.Manifest{}, room: room}
+		found: map[string]map[string]content.Manifest{}, room: room, kept: kept}
 }
 
 // Add remembers manifests that were read in another way.
@@ -85,6 +88,31 @@ func (m *Repository) SetTags(names map[string]bool) {
 	m.tags = names
 }
 
+// Remembered returns a manifest that is in the memory.
+func (m *Repository) Remembered(d digest.Digest) (content.Manifest, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	found, ok := m.manifests[d]
+	return found, ok
+}
+
+// recall returns a manifest that was read before, by this process or an earlier one.
+func (m *Repository) recall(d digest.Digest) (content.Manifest, bool) {
+	if found, ok := m.Remembered(d); ok {
+		return found, true
+	}
+	if found, ok := m.known[d]; ok {
+		return found, true
+	}
+	found, ok := m.kept.Get(d)
+	if ok {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.remember(d, found)
+	}
+	return found, ok
+}
+
 // remember notes a manifest; the caller holds the lock.
 func (m *Repository) remember(d digest.Digest, read content.Manifest) {
 	if _, known := m.manifests[d]; !known && m.room.take(read) {
@@ -93,9 +121,13 @@ func (m *Repository) remember(d digest.Digest, read content.Manifest) {
 }
 
 // New returns src with a memory, and reads images into it, with all that indexes among them name, as far as they are not
-// known. listed are all images of src; nil if it lists only tags.
-func New(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest, known map[digest.Digest]content.Manifest) (*Repository, error) {
-	m := Empty(src, nil)
+// known. listed are all images of src; nil if it lists only tags. A source of which each manifest is a request is asked only for
+// what kept does not have.
+func New(ctx context.Context, src content.Source, listed []content.Image, images []digest.Digest, known map[digest.Digest]content.Manifest, kept manifestcache.Repository) (*Repository, error) {
+	if _, counted := src.(content.DigestFinder); !counted {
+		kept = manifestcache.Repository{}
+	}
+	m := Empty(src, nil, kept)
 	m.known = known
 	if listed != nil {
 		m.subjects, m.tags = map[digest.Digest]bool{}, map[string]bool{}
@@ -171,17 +203,12 @@ func (m *Repository) read(ctx context.Context, images []digest.Digest) error {
 
 // Resolve remembers what a digest names; a tag may move.
 func (m *Repository) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
-	m.mu.Lock()
-	known, ok := m.manifests[digest.Digest(reference)]
-	m.mu.Unlock()
-	if !ok {
-		known, ok = m.known[digest.Digest(reference)]
-	}
-	if ok {
+	if known, ok := m.recall(digest.Digest(reference)); ok {
 		return known, nil
 	}
 	found, err := m.Source.Resolve(ctx, reference)
 	if err == nil && found.Descriptor.Digest == digest.FromBytes(found.Content) {
+		m.kept.Put(found)
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.remember(found.Descriptor.Digest, found)
@@ -192,19 +219,13 @@ func (m *Repository) Resolve(ctx context.Context, reference string) (content.Man
 // Manifests asks for what is not remembered.
 func (m *Repository) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
 	known := map[digest.Digest]content.Manifest{}
-	m.mu.Lock()
 	unknown := slices.DeleteFunc(slices.Clone(descriptors), func(d content.Descriptor) bool {
-		found, ok := m.manifests[d.Digest]
-		if !ok {
-			found, ok = m.known[d.Digest]
-			ok = ok && content.VerifyManifest(found, d) == nil
-		}
-		if ok {
+		found, ok := m.recall(d.Digest)
+		if ok = ok && content.VerifyManifest(found, d) == nil; ok {
 			known[d.Digest] = found
 		}
 		return ok
 	})
-	m.mu.Unlock()
 	if len(unknown) > 0 {
 		read, err := m.Source.Manifests(ctx, unknown)
 		if err != nil {
@@ -214,6 +235,7 @@ func (m *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 		for i, d := range unknown {
 			known[d.Digest] = read[i]
 			if content.VerifyManifest(read[i], d) == nil {
+				m.kept.Put(read[i])
 				m.remember(d.Digest, read[i])
 			}
 		}
@@ -270,7 +292,9 @@ func (m *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 	}
 	var found map[string]content.Manifest
 	var err error
-	if finder, ok := m.Source.(content.TagFinder); ok {
+	if finder, ok := m.Source.(content.DigestFinder); ok && !m.kept.IsZero() {
+		found, err = m.findKept(ctx, finder, tags)
+	} else if finder, ok := m.Source.(content.TagFinder); ok {
 		found, err = finder.FindTags(ctx, tags)
 	} else {
 		found, err = imagetree.ResolveTags(ctx, tags, m.Source.Resolve)
@@ -281,4 +305,15 @@ func (m *Repository) FindTags(ctx context.Context, tags []string) (map[string]co
 		m.found[key] = found
 	}
 	return maps.Clone(found), err
+}
+
+// findKept finds out what tags name without a pull, and reads only what is not remembered.
+func (m *Repository) findKept(ctx context.Context, finder content.DigestFinder, tags []string) (map[string]content.Manifest, error) {
+	digests, err := finder.FindDigests(ctx, tags)
+	if err != nil {
+		return nil, err
+	}
+	return imagetree.ResolveTags(ctx, slices.Sorted(maps.Keys(digests)), func(ctx context.Context, tag string) (content.Manifest, error) {
+		return m.Resolve(ctx, string(digests[tag]))
+	})
 }
