@@ -39,6 +39,9 @@ type ReportFile struct {
 	Error string
 }
 
+// planned reports whether the shard had a plan.
+func (r ReportFile) planned() bool { return r.Shard.Deal != "" }
+
 // FailedRepository is a repository of a report of which nothing was copied, as it could not be planned.
 type FailedRepository struct {
 	From  string `json:"from"` // HOST/REPOSITORY
@@ -76,7 +79,7 @@ type ReportedImage struct {
 
 // MergedReport is the report of all shards. Its JSON form is stable: fields are only added.
 type MergedReport struct {
-	Deal   digest.Digest `json:"deal"` // as in [Sharding]
+	Deal   digest.Digest `json:"deal"` // as in [Sharding]; "" if no shard had a plan
 	Shards int           `json:"shards"`
 	// Missing are the shards of which there is no report.
 	Missing []int `json:"missing,omitempty"`
@@ -89,7 +92,7 @@ type MergedReport struct {
 	Deleted []Deleted         `json:"deleted,omitempty"`
 	// Failed are the repositories that the last runs could not plan, as the shards wrote them.
 	Failed []FailedRepository `json:"failed,omitempty"`
-	// Unfinished are the shards of which the last run ended with another error.
+	// Unfinished are the shards of which the last run ended with another error, such as one before it had a plan.
 	Unfinished []UnfinishedShard `json:"unfinished,omitempty"`
 
 	// Copied are the images without an error.
@@ -171,7 +174,8 @@ func readReport(data []byte) (report ReportFile, ok bool, err error) {
 	if w.Shard == nil {
 		return report, false, nil
 	}
-	if err := w.Shard.Validate(); err != nil || !w.Shard.isSet() || w.Images == nil {
+	undone := w.Shard.Deal == "" && w.Error.Message == "" // says nothing of what the shard did
+	if err := w.Shard.Validate(); err != nil || !w.Shard.isSet() || w.Images == nil || undone {
 		return report, false, errors.Join(ErrNoReport, err)
 	}
 	report = ReportFile{Shard: *w.Shard, Deleted: w.Deleted, Error: w.Error.Message}
@@ -209,7 +213,7 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 	slices.SortStableFunc(reports, func(a, b ReportFile) int {
 		return cmp.Or(cmp.Compare(a.Shard.Index, b.Shard.Index), a.Shard.Finished.Compare(b.Shard.Finished))
 	})
-	first := reports[0]
+	first := reports[max(0, slices.IndexFunc(reports, ReportFile.planned))]
 	m.Deal, m.Shards = first.Shard.Deal, first.Shard.Count
 	var problems, failures []error
 	var all []ReportedImage
@@ -217,12 +221,13 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 		if r.Shard.Count != first.Shard.Count {
 			return m, fmt.Errorf("%w: %s is of shard %s, and %s of shard %s", ErrNotWhole, first.Name, first.Shard.Shard, r.Name, r.Shard.Shard)
 		}
-		if r.Shard.Deal != first.Shard.Deal {
+		if r.planned() && r.Shard.Deal != first.Shard.Deal {
 			problems = append(problems, fmt.Errorf("%w: shard %s (%s) and shard %s (%s) divided the work in different ways, as a source changed between them: run all shards again, or apply a saved plan",
 				ErrNotWhole, first.Shard.Shard, first.Name, r.Shard.Shard, r.Name))
 		}
 	}
 	owners := map[string]ReportFile{}
+	unplanned := false // a shard had no plan
 	for index := 1; index <= m.Shards; index++ {
 		own := slices.DeleteFunc(slices.Clone(reports), func(r ReportFile) bool { return r.Shard.Index != index })
 		if len(own) == 0 {
@@ -230,12 +235,17 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 			continue
 		}
 		last := own[len(own)-1]
-		m.Kept += keptBefore(own)
-		for _, repository := range last.Shard.Repositories {
-			if other, taken := owners[repository]; taken {
-				problems = append(problems, fmt.Errorf("%w: %s is in shard %s and in shard %s", ErrNotWhole, repository, other.Shard.Shard, last.Shard.Shard))
+		if planned := slices.DeleteFunc(slices.Clone(own), func(r ReportFile) bool { return !r.planned() }); len(planned) == 0 {
+			unplanned = true
+		} else {
+			m.Kept += keptBefore(planned)
+			owner := planned[len(planned)-1]
+			for _, repository := range owner.Shard.Repositories {
+				if other, taken := owners[repository]; taken {
+					problems = append(problems, fmt.Errorf("%w: %s is in shard %s and in shard %s", ErrNotWhole, repository, other.Shard.Shard, owner.Shard.Shard))
+				}
+				owners[repository] = owner
 			}
-			owners[repository] = last
 		}
 		images, failed := imagesOfShard(own)
 		all, failures = append(all, images...), append(failures, failed...)
@@ -257,7 +267,7 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 	switch {
 	case len(m.Missing) > 0:
 		problems = append(problems, fmt.Errorf("%w: of %d shards these have no report: %s", ErrNotWhole, m.Shards, numbers(m.Missing)))
-	case m.Repositories != first.Shard.All && len(problems) == 0:
+	case m.Repositories != first.Shard.All && len(problems) == 0 && !unplanned:
 		problems = append(problems, fmt.Errorf("%w: the shards have %d repositories of %d", ErrNotWhole, m.Repositories, first.Shard.All))
 	}
 	slices.SortStableFunc(all, func(a, b ReportedImage) int { return cmp.Or(cmp.Compare(a.To, b.To), cmp.Compare(a.From, b.From)) })

@@ -42,6 +42,12 @@ func TestMergeReports(t *testing.T) {
 		{"a deletion failed", again + ended(two), 1, 3, "shard 2/2: no rights", true},
 		{"a deletion failed at first", again + ended(two) + strings.ReplaceAll(two, firstTime, laterTime), 1, 3, "", true},
 		{"an image failed, and so nothing was deleted", ended(one) + two, 2, 2, "s/b@sha256:2 to d/b: no luck", true},
+		{"one had no plan", again + ended(shardJSON(2, "", firstTime, ``, "")), 1, 2, "shard 2/2: no rights", true},
+		{"the first had no plan", ended(shardJSON(1, "", firstTime, ``, "")) + two, 0, 1, "shard 1/2: no rights", true},
+		{"the first had no plan, and was run again", ended(shardJSON(1, "", firstTime, ``, "")) + two + strings.ReplaceAll(again, digestB, digestA), 1, 3, "", true},
+		{"it was run again and had no plan then", one + two + ended(shardJSON(1, "", laterTime, ``, "")), 1, 2, "shard 1/2: no rights", true},
+		{"none had a plan", ended(shardJSON(1, "", firstTime, ``, "")) + ended(shardJSON(2, "", firstTime, ``, "")), 0, 0, "shard 2/2: no rights", true},
+		{"one had no plan and one is missing", ended(shardJSON(2, "", firstTime, ``, "")), 0, 0, "these have no report: 1", false},
 		{"another deal", again + shardJSON(2, "y", firstTime, `"d/c"`, ""), 1, 3, "divided the work in different ways", false},
 		{"another count", again + strings.Replace(two, `"count":2`, `"count":3`, 1), 0, 0, "of shard 2/3", false},
 	} {

@@ -65,8 +65,9 @@ type Sharding struct {
 // ShardReport is what is known of a shard when it is done. Its JSON form is stable: fields are only added.
 type ShardReport struct {
 	Shard
-	Deal digest.Digest `json:"deal"` // as in [Sharding]
-	All  int           `json:"all"`  // as in [Sharding]
+	// Deal is as in [Sharding]; "" if the shard ended before it had a plan.
+	Deal digest.Digest `json:"deal"`
+	All  int           `json:"all"` // as in [Sharding]
 	// Repositories are those of the destinations that the shard has, HOST/REPOSITORY.
 	Repositories []string `json:"repositories"`
 	// Kept is how many tags were equal on both sides.
@@ -75,7 +76,16 @@ type ShardReport struct {
 	Finished time.Time `json:"finished"`
 }
 
-// report returns what is known of the shard of a plan; nil if the plan is whole.
+// Unapplied returns the report of a shard that did nothing of its plan, or had none: p is the zero value then.
+func Unapplied(shard Shard, p Plan, now time.Time) Report {
+	report := Report{Hash: p.Hash, Images: []ImageResult{}, Shard: p.shardReport(now)}
+	if report.Shard == nil && shard.isSet() {
+		report.Shard = &ShardReport{Shard: shard, Repositories: []string{}, Finished: now.UTC()}
+	}
+	return report
+}
+
+// shardReport returns what is known of the shard of a plan; nil if the plan is whole.
 func (p Plan) shardReport(now time.Time) *ShardReport {
 	if p.Shard == nil {
 		return nil

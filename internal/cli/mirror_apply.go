@@ -98,6 +98,23 @@ func (f *mirrorApplyFlags) check() error {
 }
 
 func (app *App) applyMirror(ctx context.Context, path string, f mirrorApplyFlags) error {
+	err := app.applyMirrorAt(ctx, path, f)
+	if shard, unknown := f.shard.read(app); err != nil && unknown == nil {
+		err = app.printUnapplied(shard, mirror.Plan{}, err)
+	}
+	return err
+}
+
+// printUnapplied has a shard that did nothing, because of err, report that as other shards do, unless it has reported already. It returns err.
+func (app *App) printUnapplied(shard mirror.Shard, plan mirror.Plan, err error) error {
+	report := mirror.Unapplied(shard, plan, app.Now())
+	if report.Shard == nil || app.result != nil || app.resultBegun {
+		return err
+	}
+	return errors.Join(err, app.PrintResult(mirroredImages{Hash: string(report.Hash), Images: []mirroredImage{}, Shard: report.Shard}, ""))
+}
+
+func (app *App) applyMirrorAt(ctx context.Context, path string, f mirrorApplyFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -148,7 +165,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	plan, planErr := mirror.Plan{}, error(nil)
 	if saved != nil {
 		if plan, err = saved.Check(ctx, opener, options); err != nil {
-			return err
+			return app.printUnapplied(shard, mirror.Plan{}, err)
 		}
 	} else if plan, planErr = mirror.NewPlan(ctx, config, opener, options); planErr != nil && planned(plan) == 0 && plan.Shard == nil {
 		return planErr // the report of a shard says it too, for ecrkit mirror report
@@ -156,9 +173,11 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	f.junit.addPlan(plan)
 	if err := plan.Err(); err != nil {
 		if errors.Is(err, mirror.ErrTooManyDeletions) {
-			return fmt.Errorf("%w; nothing was copied or deleted; raise --max-delete, or correct the configuration", err)
+			err = fmt.Errorf("%w; nothing was copied or deleted; raise --max-delete, or correct the configuration", err)
+		} else {
+			err = fmt.Errorf("%w\n%w", err, errConflicts)
 		}
-		return fmt.Errorf("%w\n%w", err, errConflicts)
+		return app.printUnapplied(shard, plan, err)
 	}
 	if f.before != nil {
 		if err := f.before(ctx, plan, options.Copy); err != nil {
@@ -178,18 +197,38 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	return app.printMirrored(plan, report, planErr, err)
 }
 
+// mirroredImage is an image of the result of a mirror.
+type mirroredImage struct {
+	mirror.ImageResult
+	Error *failure `json:"error,omitempty"`
+}
+
+// unplannedRepository is a repository of the result of a mirror that could not be planned.
+type unplannedRepository struct {
+	From  string  `json:"from"`
+	To    string  `json:"to"`
+	Error failure `json:"error"`
+}
+
+// mirroredImages is the result of a mirror.
+type mirroredImages struct {
+	Hash   string          `json:"hash"`
+	Images []mirroredImage `json:"images"`
+	// Deleted is what was pruned.
+	Deleted []mirror.Deleted      `json:"deleted,omitempty"`
+	Failed  []unplannedRepository `json:"failed,omitempty"`
+	// Shard is there if other processes do the rest.
+	Shard *mirror.ShardReport `json:"shard,omitempty"`
+}
+
 // printMirrored prints what was copied. planErr is about repositories that could not be planned.
 func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, err error) error {
-	type image struct {
-		mirror.ImageResult
-		Error *failure `json:"error,omitempty"`
-	}
 	var text strings.Builder
-	images := []image{}
+	images := []mirroredImage{}
 	copied := 0
 	var foreign, chosen []mirror.ImageResult
 	for _, m := range report.Images {
-		entry := image{ImageResult: m}
+		entry := mirroredImage{ImageResult: m}
 		if m.Err != nil {
 			f := newFailure(m.To, m.Err)
 			entry.Error = &f
@@ -205,27 +244,13 @@ func (app *App) printMirrored(plan mirror.Plan, report mirror.Report, planErr, e
 		}
 		images = append(images, entry)
 	}
-	type unplanned struct {
-		From  string  `json:"from"`
-		To    string  `json:"to"`
-		Error failure `json:"error"`
-	}
-	var failed []unplanned
+	var failed []unplannedRepository
 	for _, r := range plan.Repositories {
 		if err := r.Cause(); err != nil {
-			failed = append(failed, unplanned{r.From, r.To, newFailure(r.To, err)})
+			failed = append(failed, unplannedRepository{r.From, r.To, newFailure(r.To, err)})
 		}
 	}
-	result := struct {
-		Hash   string  `json:"hash"`
-		Images []image `json:"images"`
-		// Deleted is what was pruned.
-		Deleted []mirror.Deleted `json:"deleted,omitempty"`
-		// Failed are the repositories that could not be planned.
-		Failed []unplanned `json:"failed,omitempty"`
-		// Shard is there if other processes do the rest.
-		Shard *mirror.ShardReport `json:"shard,omitempty"`
-	}{string(report.Hash), images, report.Deleted, failed, report.Shard}
+	result := mirroredImages{string(report.Hash), images, report.Deleted, failed, report.Shard}
 	for _, d := range report.Deleted {
 		fmt.Fprintf(&text, "deleted  %s%s\n", d.Repository, printable(d.ImageName.String()))
 	}
