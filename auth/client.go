@@ -95,7 +95,7 @@ func (a AWS) credentials(plan TokenPlan, cfg aws.Config, metadataTimeout time.Du
 func (a AWS) configure(ctx context.Context, p TokenPlan) (cfg aws.Config, drift bool, err error) {
 	client := a.HTTPClient
 	if client == nil {
-		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(calls.Keep)
+		client = awshttp.NewBuildableClient().WithTimeout(maxCallTime).WithTransportOptions(calls.Connect)
 	}
 	options := []func(*config.LoadOptions) error{config.WithRegion(p.Registry.Region), config.WithHTTPClient(client),
 		// The SDK has another client for the credentials of a container, which would ask a proxy.

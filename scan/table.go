@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ecrkit/ecrkit/internal/safetext"
 )
 
 // writeTable writes text for people, whose last column is cut where the terminal ends.
@@ -22,17 +24,17 @@ func (v Verdict) writeTable(w io.Writer, columns int) error {
 		out.WriteByte('\n')
 	}
 	for _, warning := range v.Warnings {
-		fmt.Fprintf(&out, "warning: %s\n", warning)
+		out.WriteString(safetext.Hang("warning: ", warning, "  ", columns))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
 }
 
 func (i Image) text(out *strings.Builder, columns int) {
-	fmt.Fprintf(out, "%s\n", oneLine(i.title()))
+	out.WriteString(safetext.Hang("", oneLine(i.title()), "  ", columns))
 	field := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(out, "%-10s %s\n", name+":", oneLine(value))
+			out.WriteString(safetext.Field(name, oneLine(value), 10, columns))
 		}
 	}
 	field("Digest", string(i.Digest))

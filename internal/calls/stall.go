@@ -105,8 +105,10 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 			r.GetBody = nil
 		}
 		w.answer()
+		arrived := retry.FirstAnswer(r.Context(), r.URL.Host, w.patience.Answer)
 		response, err := next(r)
 		w.arrived()
+		arrived()
 		if err != nil {
 			err = w.cause(ctx, err)
 			var stall *stallError

@@ -6,15 +6,22 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/ecrkit/ecrkit/internal/calls/connect"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
-// NewTransport returns a copy of [http.DefaultTransport] with [Keep].
+// NewTransport returns a copy of [http.DefaultTransport] with [Connect].
 func NewTransport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	Keep(t)
+	Connect(t)
 	return t
+}
+
+// Connect is [Keep] for a transport that makes its connections by [connect.Dialer].
+func Connect(t *http.Transport) {
+	t.DialContext = connect.Dialer{}.DialContext
+	Keep(t)
 }
 
 // Keep is [loopback.Keep], and has the transport make its connections as [retry.Dialer] does.
@@ -22,7 +29,7 @@ func Keep(t *http.Transport) {
 	loopback.Keep(t)
 	next := retry.Dialer(t.DialContext)
 	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return next.Dial(ctx, network, address)
+		return next.Dial(ctx, network, address, loopback.Is(address))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,13 +11,14 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls"
+	"github.com/ecrkit/ecrkit/internal/calls/connect"
 	"github.com/ecrkit/ecrkit/internal/doctor"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -153,7 +153,7 @@ func (app *App) doctorOptions() (doctor.Options, error) {
 	}
 	return doctor.Options{
 		Env: app.Env, Now: app.Now, Tokens: tokens, Transport: app.doctorTransport,
-		LookupHost: net.DefaultResolver.LookupHost, LookPath: exec.LookPath, Command: runCommand, Free: doctor.Free,
+		LookupHost: connect.Names{}.LookupHost, LookPath: exec.LookPath, Command: runCommand, Free: doctor.Free,
 		CacheDir: config.CacheDir, NoCache: config.NoCache, TempDir: temp,
 		Engine: func(ctx context.Context) (doctor.Engine, error) {
 			info, err := app.dockerDaemon().Info(ctx)
@@ -224,7 +224,8 @@ func (app *App) examine(ctx context.Context, s *doctor.Session, name string) err
 	return nil
 }
 
-// doctorColumns is the width of the results, whether on a terminal or in a log.
+// doctorColumns is the width of the results, whether on a terminal or in a log. A longer word, such as a host or a path,
+// has a line of its own.
 const doctorColumns = 80
 
 // doctorText is a result for people, in lines of [doctorColumns]. Nothing is left out: in the log of a job there is no
@@ -238,29 +239,9 @@ func doctorText(r doctor.Result) string {
 	found := printable(r.Found)
 	indent := strings.Repeat(" ", len(head))
 	var b strings.Builder
-	b.WriteString(wrapped(found, head, indent))
+	b.WriteString(safetext.Hang(head, found, indent, doctorColumns))
 	for _, step := range r.Advice {
-		b.WriteString(wrapped(printable(step), indent+"- ", indent+"  "))
+		b.WriteString(safetext.Hang(indent+"- ", printable(step), indent+"  ", doctorColumns))
 	}
-	return b.String()
-}
-
-// wrapped breaks a text between words into lines of [doctorColumns]. A longer word, such
-// as a host or a path, has a line of its own and stays whole, to be copied.
-func wrapped(text, first, rest string) string {
-	var b strings.Builder
-	line, empty := first, true
-	for _, word := range strings.Fields(text) {
-		if !empty && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > doctorColumns {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line, empty = rest, true
-		}
-		if !empty {
-			line += " "
-		}
-		line += word
-		empty = false
-	}
-	b.WriteString(strings.TrimRight(line, " ") + "\n")
 	return b.String()
 }

@@ -11,15 +11,20 @@ import (
 	"github.com/dustin/go-humanize/english"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/transfer"
 )
+
+// inspectFields is the width of the names of fields.
+const inspectFields = 12
 
 // inspectText is the summary for people.
 func (app *App) inspectText(r inspected) string {
 	var out strings.Builder
+	columns := app.columns()
 	field := func(name, value string) {
 		if value != "" && value != "-" {
-			fmt.Fprintf(&out, "%-12s %s\n", name+":", printable(value))
+			out.WriteString(safetext.Field(name, printable(value), inspectFields, columns))
 		}
 	}
 	field("Image", r.Reference)
@@ -43,10 +48,10 @@ func (app *App) inspectText(r inspected) string {
 		field("Config", fmt.Sprintf("%s (%s, %s)", image.Config.Digest, image.Config.MediaType, showSize(image.Config.Size)))
 		executionText(field, image.Execution)
 	}
-	pairs(&out, "Annotations", r.Annotations)
+	pairs(&out, "Annotations", r.Annotations, columns)
 	if one {
 		if x := r.Images[0].Execution; x != nil {
-			pairs(&out, "Labels", x.Labels)
+			pairs(&out, "Labels", x.Labels, columns)
 		}
 	}
 	out.WriteByte('\n')
@@ -54,7 +59,7 @@ func (app *App) inspectText(r inspected) string {
 	if one {
 		t = layersTable(r.Images[0].Layers)
 	}
-	_ = t.print(&out, app.columns()) // a strings.Builder takes everything
+	_ = t.print(&out, columns) // a strings.Builder takes everything
 	return strings.TrimRight(out.String(), "\n") + "\n"
 }
 
@@ -116,13 +121,13 @@ func layersTable(layers []transfer.InspectedLayer) *table {
 }
 
 // pairs shows keys and values, a pair a line.
-func pairs(out *strings.Builder, name string, values map[string]string) {
+func pairs(out *strings.Builder, name string, values map[string]string, columns int) {
 	if len(values) == 0 {
 		return
 	}
 	fmt.Fprintf(out, "%s:\n", name)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		fmt.Fprintf(out, "  %s=%s\n", printable(key), printable(values[key]))
+		out.WriteString(safetext.Hang("  ", printable(key)+"="+printable(values[key]), "    ", columns))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -85,7 +86,8 @@ func (app *App) explainImage(ctx context.Context, name string, f evaluationFlags
 
 func (app *App) explanationText(at time.Time, x lifecycle.Explanation) string {
 	var out strings.Builder
-	field := func(name, value string) { fmt.Fprintf(&out, "%-8s %s\n", name+":", printable(value)) }
+	columns := app.columns()
+	field := func(name, value string) { out.WriteString(safetext.Field(name, printable(value), 8, columns)) }
 	field("Image", x.Image.Digest.String())
 	field("Tags", showTags(x.Image.Tags))
 	field("Pushed", x.Image.PushedAt.Format("2006-01-02 15:04:05 UTC"))
@@ -108,7 +110,7 @@ func (app *App) explanationText(at time.Time, x lifecycle.Explanation) string {
 	for _, r := range x.Rules {
 		t.add(strconv.Itoa(r.Rule.Priority), string(r.Effect), ruleWords(r.Rule), r.Reason)
 	}
-	_ = t.print(&out, app.columns()) // a strings.Builder takes everything
+	_ = t.print(&out, columns) // a strings.Builder takes everything
 	return out.String()
 }
 

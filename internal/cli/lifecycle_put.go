@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/internal/governance"
+	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/lifecycle"
 )
 
@@ -253,9 +254,12 @@ func (p lifecyclePut) text(columns int) string {
 		present = "with the present policy: " + summaryLine(p.result.PresentSummary)
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s: within 24 hours %s; %s\n", p.place, summaryLine(p.result.Summary), present)
+	say := func(what string) {
+		out.WriteString(safetext.Hang("", p.place+": "+what, "  ", columns))
+	}
+	say("within 24 hours " + summaryLine(p.result.Summary) + "; " + present)
 	for _, note := range p.result.Notes {
-		fmt.Fprintf(&out, "%s: %s\n", p.place, printable(note))
+		say(printable(note))
 	}
 	d := p.effect.Difference()
 	if len(d.Expired)+len(d.Saved)+len(d.Archived)+len(d.Unarchived) > 0 {

@@ -103,8 +103,8 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if f, ok := stdin.(*os.File); ok {
 		app.Interactive = term.IsTerminal(int(f.Fd()))
 	}
-	ctx = retry.WithReached(ctx, func(address string, most time.Duration) {
-		app.Messagef("waiting for a connection to %s, for at most %s", address, most)
+	ctx = retry.WithReached(ctx, func(what string, most time.Duration) {
+		app.Messagef("waiting for %s, for at most %s", what, most.Round(time.Second))
 	})
 	app.running = ctx
 	only := ""

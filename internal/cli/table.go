@@ -15,7 +15,8 @@ import (
 	"github.com/ecrkit/ecrkit/internal/ui"
 )
 
-// table is text in columns, of which the last is cut where a terminal ends.
+// table is text in columns, of which the last is cut where a terminal ends. Columns before it that do not fit are written
+// below their row.
 type table struct {
 	header []string
 	rows   [][]string
@@ -65,13 +66,17 @@ func (t *table) print(w io.Writer, columns int) error {
 		}
 		before += width[i] + 2
 	}
+	if columns >= minWrapColumns && last > 0 && before+utf8.RuneCountInString(t.header[last]) > columns {
+		all := table{header: t.header, rows: rows[1:]}
+		return all.printBelow(w, columns, append(width, 0))
+	}
 	var out strings.Builder
 	for _, row := range rows {
 		var line strings.Builder
 		for i, n := range width {
 			fmt.Fprintf(&line, "%-*s  ", n, row[i])
 		}
-		line.WriteString(cut(row[last], max(columns-before, utf8.RuneCountInString(t.header[last])), columns > 0))
+		line.WriteString(cut(row[last], max(columns-before, utf8.RuneCountInString(t.header[last])), columns > 0 && last > 0))
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
 	_, err := io.WriteString(w, out.String())

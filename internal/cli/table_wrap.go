@@ -56,7 +56,7 @@ func (t *table) printBelow(w io.Writer, columns int, width []int) error {
 		first.rows = append(first.rows, row[:fit])
 	}
 	var out, text strings.Builder
-	_ = first.print(&out, columns) // a strings.Builder takes everything
+	_ = first.print(&out, 0) // they fit, or are one column that is not to be cut; a strings.Builder takes everything
 	rows := strings.SplitAfter(out.String(), "\n")
 	text.WriteString(rows[0])
 	for i, row := range t.rows {

@@ -99,3 +99,33 @@ func TestTableOfManyTags(t *testing.T) {
 		}
 	}
 }
+
+// A table whose last column is cut loses nothing of the columns before it, and no line is longer than the terminal.
+func TestTableCutsOnlyTheLast(t *testing.T) {
+	t.Parallel()
+	tab := table{header: []string{"NAME", "CREATED", "TAGS", "SCAN", "ENCRYPTION"}}
+	tab.add("team/payments/settlement-service-with-a-long-name", "2 months ago", "IMMUTABLE_WITH_EXCLUSION", "scan on push", "AES256")
+	for columns, want := range map[int]string{
+		80: `NAME                                               CREATED
+team/payments/settlement-service-with-a-long-name  2 months ago
+    TAGS: IMMUTABLE_WITH_EXCLUSION
+    SCAN: scan on push
+    ENCRYPTION: AES256
+`,
+		40: `NAME
+team/payments/settlement-service-with-a-long-name
+    CREATED: 2 months ago
+    TAGS: IMMUTABLE_WITH_EXCLUSION
+    SCAN: scan on push
+    ENCRYPTION: AES256
+`,
+	} {
+		var out strings.Builder
+		if err := tab.print(&out, columns); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("%d columns: got\n%swant\n%s", columns, out.String(), want)
+		}
+	}
+}

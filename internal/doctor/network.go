@@ -20,6 +20,9 @@ import (
 	"github.com/ecrkit/ecrkit/internal/loopback"
 )
 
+// lookup is how long the name of a host may take: a name server that takes longer does not answer.
+const lookup = 2 * time.Second
+
 // target is a host that must be reached.
 type target struct{ name, url string }
 
@@ -99,7 +102,9 @@ func (s *Session) reach(ctx context.Context, client *http.Client, t target) reac
 		return r
 	}
 	if proxied, err := Proxies(s.Env).ProxyFunc()(u); err == nil && proxied == nil && !loopback.Is(u.Host) {
-		addresses, err := s.LookupHost(ctx, u.Hostname())
+		looking, cancel := context.WithTimeout(ctx, lookup)
+		addresses, err := s.LookupHost(looking, u.Hostname())
+		cancel()
 		if err != nil {
 			r.err = err
 			return r

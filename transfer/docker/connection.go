@@ -40,6 +40,9 @@ func (d Daemon) client() (*client.Client, error) {
 	if err := sockets.ConfigureTransport(transport, address.Scheme, address.Host); err != nil {
 		return nil, err
 	}
+	if address.Scheme == "tcp" {
+		calls.Connect(transport)
+	}
 	// A client is closed before it is used again.
 	transport.DisableKeepAlives = true
 	scheme := "http"

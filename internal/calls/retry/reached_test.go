@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -22,18 +24,20 @@ func TestUnreached(t *testing.T) {
 		policy    = Default()
 	)
 	for name, tt := range map[string]struct {
+		local         bool          // the address is this machine's
 		err           error         // of a connection; nil: none is made, and none is refused
 		plain         bool          // without WithReached
 		before        bool          // the address was reached before
 		tries, most   int           // the least and the most connections that are tried
 		waits, within time.Duration // for the error, and at most
-		said          int           // how often somebody is told what is waited for
+		said          string        // what somebody is told that is waited for
 	}{
 		"refused":                      {err: refused, tries: 3, most: 5, within: policy.Unreachable},
 		"no network":                   {err: noRoute, tries: 3, most: 5, within: policy.Unreachable},
 		"name server fails":            {err: busyNames, tries: 3, most: 5, within: policy.Unreachable},
 		"no such host":                 {err: noName, tries: 1, most: 1},
-		"silence":                      {tries: 1, most: 1, waits: firstConnection, within: firstConnection, said: 1},
+		"silence":                      {tries: 1, most: 1, waits: 2 * time.Second, within: 2 * time.Second},
+		"silence on this machine":      {local: true, tries: 1, most: 1, waits: 10 * time.Second, within: 10 * time.Second, said: "a connection to registry.example:443 8s"},
 		"refused, reached before":      {err: refused, before: true, tries: policy.Tries, most: policy.Tries, waits: 5 * time.Second, within: 12 * time.Second},
 		"no network, reached before":   {err: noRoute, before: true, tries: policy.Tries, most: policy.Tries, waits: 5 * time.Second, within: 12 * time.Second},
 		"no such host, reached before": {err: noName, before: true, tries: 1, most: 1},
@@ -44,7 +48,7 @@ func TestUnreached(t *testing.T) {
 				var said []string
 				ctx := t.Context()
 				if !tt.plain {
-					ctx = WithReached(ctx, func(address string, most time.Duration) { said = append(said, address+" "+most.String()) })
+					ctx = WithReached(ctx, func(what string, most time.Duration) { said = append(said, what+" "+most.String()) })
 				}
 				up, dials := tt.before, 0
 				dial := Dialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -59,7 +63,7 @@ func TestUnreached(t *testing.T) {
 					return nil, tt.err
 				})
 				send := func(ctx context.Context) error {
-					_, err := dial.Dial(ctx, "tcp", "registry.example:443")
+					_, err := dial.Dial(ctx, "tcp", "registry.example:443", tt.local)
 					return err
 				}
 				if tt.before {
@@ -80,7 +84,7 @@ func TestUnreached(t *testing.T) {
 					t.Errorf("the error came after %s, want %s to %s", took, tt.waits, tt.within)
 				}
 				synctest.Wait()
-				if len(said) != tt.said || tt.said > 0 && said[0] != "registry.example:443 8s" {
+				if strings.Join(said, ", ") != tt.said {
 					t.Errorf("said %q", said)
 				}
 			})
@@ -98,11 +102,49 @@ func TestUnreachedElsewhere(t *testing.T) {
 		return nil, refused
 	})
 	ctx := WithReached(t.Context(), nil)
-	if _, err := dial.Dial(ctx, "tcp", "a:443"); err != nil {
+	if _, err := dial.Dial(ctx, "tcp", "a:443", false); err != nil {
 		t.Fatal(err)
 	}
-	_, err := dial.Dial(ctx, "tcp", "b:443")
+	_, err := dial.Dial(ctx, "tcp", "b:443", false)
 	if v, _ := Judge(ctx, err); v != Unreachable || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("%d, %v", v, err)
+	}
+}
+
+// TestFirstAnswer: somebody who waits for the first answer of a host is told so once, and not while a connection is
+// made, for which the wait is short.
+func TestFirstAnswer(t *testing.T) {
+	for name, tt := range map[string]struct {
+		connects, answers time.Duration // how long each takes
+		before            bool          // the host has answered before
+		said              []string
+	}{
+		"soon":                {answers: time.Second},
+		"late":                {answers: 90 * time.Second, said: []string{"an answer from registry.example 57.8s"}},
+		"late, after another": {answers: 90 * time.Second, before: true},
+		"no connection":       {connects: time.Hour},
+		"slow connection":     {connects: 1900 * time.Millisecond, answers: 9 * time.Second, said: []string{"an answer from registry.example 57.8s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said []string
+				ctx := WithReached(t.Context(), func(what string, most time.Duration) { said = append(said, what+" "+most.String()) })
+				if tt.before {
+					FirstAnswer(ctx, "registry.example", time.Minute)()
+				}
+				arrived := FirstAnswer(ctx, "registry.example", time.Minute)
+				_, err := Dialer(func(ctx context.Context, _, _ string) (net.Conn, error) {
+					return nil, System{}.Sleep(ctx, tt.connects)
+				}).Dial(ctx, "tcp", "registry.example:443", false)
+				if err == nil {
+					time.Sleep(tt.answers)
+				}
+				arrived()
+				synctest.Wait()
+				if !slices.Equal(said, tt.said) {
+					t.Errorf("said %q, want %q", said, tt.said)
+				}
+			})
+		})
 	}
 }
