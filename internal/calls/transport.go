@@ -1,9 +1,7 @@
 package calls
 
 import (
-	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
 
 	"github.com/ecrkit/ecrkit/internal/calls/connect"
@@ -27,10 +25,7 @@ func Connect(t *http.Transport) {
 // Keep is [loopback.Keep], and has the transport make its connections as [retry.Dialer] does.
 func Keep(t *http.Transport) {
 	loopback.Keep(t)
-	next := retry.Dialer(t.DialContext)
-	t.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return next.Dial(ctx, network, address, loopback.Is(address))
-	}
+	t.DialContext = retry.Dialer(t.DialContext).Dial
 }
 
 // MaxIdleConnections is how many connections wait for the next range or part.

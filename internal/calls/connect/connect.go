@@ -14,6 +14,8 @@ const (
 	stagger = 250 * time.Millisecond
 	// longest is how long a connection may take, and how often an idle one is examined: as http.DefaultTransport.
 	longest = 30 * time.Second
+	// longestLookup is how long the look-up of a name may take: a name server that answers none of its queries is gone.
+	longestLookup = 2 * time.Second
 	// maxAddresses is how many addresses of a host are tried.
 	maxAddresses = 16
 )
@@ -42,7 +44,9 @@ func (d Dialer) DialContext(ctx context.Context, network, address string) (net.C
 	if err != nil || host == "" {
 		return dial(ctx, network, address)
 	}
-	addresses, err := lookup(ctx, network, host)
+	looking, looked := context.WithTimeout(ctx, longestLookup)
+	addresses, err := lookup(looking, network, host)
+	looked()
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}

@@ -80,6 +80,22 @@ type named struct {
 
 func (named) Close() error { return nil }
 
+// TestSilentNameServer: who waits for a connection does not wait long for a name server that is gone.
+func TestSilentNameServer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		_, err := Dialer{Lookup: func(ctx context.Context, _, host string) ([]netip.Addr, error) {
+			<-ctx.Done()
+			return nil, &net.DNSError{Err: "i/o timeout", Name: host, IsTimeout: true}
+		}}.DialContext(t.Context(), "tcp", "registry.example:443")
+		var dns *net.DNSError
+		if took := time.Since(began); !errors.As(err, &dns) || took != 2*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
+}
+
 // TestNoAddress: errors of names are those of a dialer, which say what to do.
 func TestNoAddress(t *testing.T) {
 	t.Parallel()

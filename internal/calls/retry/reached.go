@@ -27,11 +27,9 @@ func WithReached(ctx context.Context, waiting func(what string, most time.Durati
 }
 
 const (
-	// firstConnection is how long the first one to an address may take, with its name's look-up: no packet is answered
-	// where that is more.
-	firstConnection = 2 * time.Second
-	// firstLocal is the same on this machine, where no packet is lost, and a program may be slow because the machine is.
-	firstLocal = 10 * time.Second
+	// firstConnection is how long the first one to an address may take, with its name's look-up: on a bad network the
+	// first packets of a connection are lost, and TCP sends them again after one, three and seven seconds.
+	firstConnection = 10 * time.Second
 	// silence is after what time a user is told what is waited for.
 	silence = 2 * time.Second
 )
@@ -39,11 +37,10 @@ const (
 // Dialer makes connections, as [net.Dialer.DialContext] does.
 type Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Dial makes a connection, and notes in a context of [WithReached] that its address was reached. local says that it is
-// this machine. Where none was made
-// to the address before, a transient error becomes [Unreachable], and one after which a user has waited for long
+// Dial makes a connection, and notes in a context of [WithReached] that its address was reached. Where none was
+// made to the address before, a transient error becomes [Unreachable], and one after which a user has waited for long
 // becomes [Final].
-func (next Dialer) Dial(ctx context.Context, network, address string, local bool) (net.Conn, error) {
+func (next Dialer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	r, _ := ctx.Value(reachedKey{}).(*reached)
 	if r == nil {
 		return next(ctx, network, address)
@@ -51,14 +48,10 @@ func (next Dialer) Dial(ctx context.Context, network, address string, local bool
 	if _, before := r.addresses.Load(address); before {
 		return next(ctx, network, address)
 	}
-	most := firstConnection
-	if local {
-		most = firstLocal
-	}
-	first, cancel := context.WithTimeout(ctx, most)
+	first, cancel := context.WithTimeout(ctx, firstConnection)
 	defer cancel()
-	if r.waiting != nil && most > silence {
-		timer := time.AfterFunc(silence, func() { r.waiting("a connection to "+address, most-silence) })
+	if r.waiting != nil {
+		timer := time.AfterFunc(silence, func() { r.waiting("a connection to "+address, firstConnection-silence) })
 		defer timer.Stop()
 	}
 	r.connecting.Add(1)
@@ -90,7 +83,7 @@ func FirstAnswer(ctx context.Context, host string, most time.Duration) (arrived 
 	}
 	ended := make(chan struct{})
 	go func() {
-		const soon = silence + silence/10 // a first connection has failed until then
+		const soon = silence + silence/10 // the wait for a first connection is named before it
 		for waited := soon; waited < most; waited += soon {
 			select {
 			case <-ended:
