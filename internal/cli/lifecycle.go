@@ -155,7 +155,7 @@ func (app *App) readPolicy(name string) (*lifecycle.Policy, error) {
 	}
 	p, err := lifecycle.Parse(text)
 	if err != nil {
-		return nil, usagef("%s: %w; see `ecrkit lifecycle lint`", showFile(name), err)
+		return nil, wrongDocument(name, text, lifecyclePolicy, fmt.Errorf("%w; see `ecrkit lifecycle lint`", err))
 	}
 	return p, nil
 }

@@ -83,6 +83,9 @@ func (app *App) lintPolicy(name string, strict bool, ignore []string) error {
 	}
 	switch {
 	case linted.Errors > 0:
+		if is := documentOf(text); is != "" && is != lifecyclePolicy {
+			return fmt.Errorf("%s: Amazon ECR refuses this as a lifecycle policy: this is %s", linted.File, is)
+		}
 		return fmt.Errorf("%s: Amazon ECR refuses this policy: %s", linted.File, english.Plural(linted.Errors, "error", ""))
 	case strict && linted.Warnings > 0:
 		return gatef("%s: %s; --ignore CODE leaves out what is meant so", linted.File, english.Plural(linted.Warnings, "warning", ""))

@@ -210,7 +210,7 @@ func (app *App) lintedPolicy(name string) (string, *lifecycle.Policy, error) {
 	}
 	policy, err := lifecycle.Parse(text)
 	if err != nil {
-		return "", nil, usagef("%s: %w; see `ecrkit lifecycle lint`", showFile(name), err)
+		return "", nil, wrongDocument(name, text, lifecyclePolicy, fmt.Errorf("%w; see `ecrkit lifecycle lint`", err))
 	}
 	for _, p := range lifecycle.Lint(text) {
 		if p.Severity == lifecycle.SeverityWarning {

@@ -126,7 +126,7 @@ func (app *App) setRegistryPolicy(ctx context.Context, path, host string, everyb
 	}
 	document, err := repopolicy.ParseRegistry(text)
 	if err != nil {
-		return usagef("%s: %w", showFile(path), err)
+		return wrongDocument(path, text, permissionsPolicy, err)
 	}
 	if open := document.Open(); len(open) > 0 && !everybody {
 		return gatef("%s: statement %d lets in everybody, any AWS account: name accounts as principals, or add a condition such as aws:PrincipalOrgID; "+

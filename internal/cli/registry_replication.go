@@ -176,7 +176,7 @@ func (app *App) setReplication(ctx context.Context, path, host string, dryRun bo
 	}
 	wanted, err := governance.ParseReplicationConfiguration(bytes.NewReader(text))
 	if err != nil {
-		return usagef("%s: %w", showFile(path), err)
+		return wrongDocument(path, text, replicationConfiguration, err)
 	}
 	r, err := app.openGovernance(ctx, host)
 	if err != nil {

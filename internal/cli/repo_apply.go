@@ -228,7 +228,7 @@ func (app *App) readDesired(path string) (governance.Desired, error) {
 		return app.readPolicyText(name)
 	})
 	if err != nil {
-		return desired, usagef("%s: %w", showFile(path), err)
+		return desired, app.wrongFile(path, err)
 	}
 	return desired, nil
 }

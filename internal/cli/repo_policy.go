@@ -139,7 +139,7 @@ func (app *App) setRepositoryPolicies(ctx context.Context, path string, names []
 	}
 	document, err := repopolicy.ParseRepository(text)
 	if err != nil {
-		return usagef("%s: %w", showFile(path), err)
+		return wrongDocument(path, text, permissionsPolicy, err)
 	}
 	if open := document.Open(); len(open) > 0 && !f.everybody {
 		return gatef("%s: statement %d lets in everybody, any AWS account: name accounts as principals, or add a condition such as aws:PrincipalOrgID; "+

@@ -148,7 +148,7 @@ func (app *App) applyTemplateFlags(t *governance.Template, f templateFlags) erro
 			return usageError{err}
 		}
 		if _, err := repopolicy.ParseRepository(text); err != nil {
-			return usagef("%s: %w", showFile(f.policy), err)
+			return wrongDocument(f.policy, text, permissionsPolicy, err)
 		}
 		t.Policy = text
 	}
@@ -158,7 +158,7 @@ func (app *App) applyTemplateFlags(t *governance.Template, f templateFlags) erro
 			return usageError{err}
 		}
 		if _, err := lifecycle.Parse(text); err != nil {
-			return usagef("%s: %w", showFile(f.lifecycle), err)
+			return wrongDocument(f.lifecycle, text, lifecyclePolicy, err)
 		}
 		t.LifecyclePolicy = text
 	}

@@ -90,7 +90,7 @@ func (app *App) readScanPolicy(file string) (*scan.Policy, error) {
 	defer f.Close()
 	policy, err := scan.ParsePolicy(f)
 	if err != nil {
-		return nil, usagef("%s: %w", file, err)
+		return nil, app.wrongFile(file, err)
 	}
 	return policy, nil
 }

@@ -66,9 +66,7 @@ func (app *App) setSigning(ctx context.Context, path, host string, dryRun bool) 
 
 func (app *App) readSigning(path string) (governance.SigningConfiguration, error) {
 	in := app.stdin()
-	if path == "-" {
-		path = "stdin"
-	} else {
+	if path != "-" {
 		f, err := app.openText(path)
 		if err != nil {
 			return governance.SigningConfiguration{}, usageError{err}
@@ -78,7 +76,7 @@ func (app *App) readSigning(path string) (governance.SigningConfiguration, error
 	}
 	c, err := governance.ParseSigningConfiguration(in)
 	if err != nil {
-		return c, usagef("%s: %w", path, err)
+		return c, app.wrongFile(path, err)
 	}
 	return c, nil
 }
