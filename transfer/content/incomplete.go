@@ -8,18 +8,24 @@ import (
 )
 
 // AbsentError reports that files do not have a blob that an image in them names. It is an
-// [ErrNotFound] and an [ErrIncomplete].
+// [ErrNotFound] and an [ErrIncomplete], and an [ErrIntegrity] where the blob was cut off.
 type AbsentError struct {
 	Place  string // of the files
 	Digest digest.Digest
+	Cut    bool // they are in an archive that ends too early
 }
 
 func (e *AbsentError) Error() string {
+	if e.Cut {
+		return fmt.Sprintf("%s ends too early: blob %s is missing; copy or make the archive again", e.Place, e.Digest)
+	}
 	return fmt.Sprintf("%s: blob %s: %v; %v", e.Place, e.Digest, ErrNotFound, ErrIncomplete)
 }
 
-// Is makes the error an [ErrNotFound] and an [ErrIncomplete].
-func (e *AbsentError) Is(target error) bool { return target == ErrNotFound || target == ErrIncomplete }
+// Is makes the error what its type says.
+func (e *AbsentError) Is(target error) bool {
+	return target == ErrNotFound || target == ErrIncomplete || e.Cut && target == ErrIntegrity
+}
 
 // IncompleteError reports that a source has only some images of an index, as `docker save`
 // writes it of an image of which one platform was pulled. It wraps [ErrNotFound].
