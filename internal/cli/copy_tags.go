@@ -17,7 +17,7 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
-// resolvedAtOnce is for how many tags at once it is asked what they name.
+// resolvedAtOnce is for how many tags at once it is asked what they name, where each is a request.
 const resolvedAtOnce = 8
 
 // taggedImage is an image with the tags that name it.
@@ -107,7 +107,11 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	var outcomes []copyOutcome
 	taken := map[string]digest.Digest{}
 	var interrupted error
+	var known content.Source
 	for i, image := range images {
+		if i%readAtOnce == 0 {
+			known = readAhead(ctx, source, images[i:min(i+readAtOnce, len(images))])
+		}
 		if err := ctx.Err(); err != nil {
 			interrupted = fmt.Errorf("%s: %d of %s were not copied: %w", src, len(images)-i, english.Plural(len(images), "image", ""), err)
 			break
@@ -131,7 +135,7 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		if err != nil {
 			return errors.Join(err, c.finishCollected(ctx))
 		}
-		options.KeepTags = !flags.force
+		options.KeepTags, options.Manifests = !flags.force, known
 		some, err := c.run(ctx, "copied", source, dsts, options, trust, gate)
 		if err != nil {
 			return errors.Join(err, c.finishCollected(ctx))
@@ -183,18 +187,13 @@ func (c *copying) tagsOf(ctx context.Context, source content.Source, trusting bo
 	if lists > 0 && !c.referrers {
 		c.app.Messagef("left out: %s, tagged sha256-HEX; --referrers copies what they name with their images", english.Plural(lists, "list of referrers", "lists of referrers"))
 	}
-	digests := make([]digest.Digest, len(tags))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(resolvedAtOnce)
-	for i, tag := range tags {
-		group.Go(func() error {
-			m, err := source.Resolve(ctx, tag)
-			digests[i] = m.Descriptor.Digest
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return nil, err
+	var digests []digest.Digest
+	for some := range slices.Chunk(tags, readAtOnce) {
+		found, err := resolveTags(ctx, source, some)
+		if err != nil {
+			return nil, err
+		}
+		digests = append(digests, found...)
 	}
 	var images []taggedImage
 	places := map[digest.Digest]int{}
@@ -208,4 +207,31 @@ func (c *copying) tagsOf(ctx context.Context, source content.Source, trusting bo
 		images[at].tags = append(images[at].tags, tag)
 	}
 	return images, nil
+}
+
+// resolveTags returns what each of the tags names.
+func resolveTags(ctx context.Context, source content.Source, tags []string) ([]digest.Digest, error) {
+	digests := make([]digest.Digest, len(tags))
+	if all, ok := source.(content.BatchResolver); ok {
+		read, err := all.ResolveAll(ctx, tags)
+		if err == nil {
+			for i, m := range read {
+				digests[i] = m.Descriptor.Digest
+			}
+			return digests, nil
+		}
+		if !errors.Is(err, content.ErrUnsupported) {
+			return nil, err
+		}
+	} // too large together
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(resolvedAtOnce)
+	for i, tag := range tags {
+		group.Go(func() error {
+			m, err := source.Resolve(ctx, tag)
+			digests[i] = m.Descriptor.Digest
+			return err
+		})
+	}
+	return digests, group.Wait()
 }

@@ -53,6 +53,27 @@ func pick(index []content.Descriptor, reference string) (content.Descriptor, err
 	return index[0], nil
 }
 
+// shared is in the place of an entry that is one of several with a name.
+const shared = 0
+
+// exactNames returns the entry, counted from one, that each digest and each name as it is written is of, as [pick] finds it.
+func exactNames(index []content.Descriptor) map[string]int {
+	exact := make(map[string]int, 2*len(index))
+	for i, d := range index {
+		for _, name := range namesOf(d) {
+			if at, known := exact[name]; !known {
+				exact[name] = i + 1
+			} else if at != shared && index[at-1].Digest != d.Digest {
+				exact[name] = shared
+			}
+		}
+	}
+	for i, d := range slices.Backward(index) {
+		exact[string(d.Digest)] = i + 1
+	}
+	return exact
+}
+
 // namesOf returns the names of an entry of index.json.
 func namesOf(d content.Descriptor) (names []string) {
 	for _, key := range []string{ocispec.AnnotationRefName, imagename.AnnotationContainerdName} {

@@ -84,6 +84,34 @@ func (l Reader) Resolve(ctx context.Context, reference string) (content.Manifest
 	return l.named(ctx, d)
 }
 
+// ResolveAll finds several images, and reads index.json once where they are named by a digest or as it names them.
+func (l Reader) ResolveAll(ctx context.Context, references []string) ([]content.Manifest, error) {
+	if len(references) == 0 {
+		return nil, nil // a layout to be made, too
+	}
+	index, err := l.Index()
+	if err != nil {
+		return nil, err
+	}
+	exact := exactNames(index)
+	manifests := make([]content.Manifest, len(references))
+	left := int64(imagetree.MaxTreeBytes)
+	for i, reference := range references {
+		if at := exact[reference]; at != shared {
+			manifests[i], err = l.named(ctx, index[at-1])
+		} else {
+			manifests[i], err = l.Resolve(ctx, reference)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if left -= int64(len(manifests[i].Content)); left < 0 {
+			return nil, fmt.Errorf("%s: %w: the manifests of the selected images are too large together; select fewer", l.name, content.ErrUnsupported)
+		}
+	}
+	return manifests, nil
+}
+
 // below finds a manifest that an index names which index.json leads to.
 func (l Reader) below(ctx context.Context, todo []content.Descriptor, asked digest.Digest) (content.Descriptor, bool) {
 	seen := map[digest.Digest]bool{}
@@ -234,7 +262,7 @@ func (l Reader) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, 
 	if errors.Is(err, fs.ErrNotExist) {
 		embedded, ok, embeddedErr := embedded(d)
 		if !ok {
-			return nil, &content.AbsentError{Place: l.name, Digest: d.Digest}
+			return nil, &content.AbsentError{Place: l.name, Digest: d.Digest, Cut: errors.Is(err, content.ErrIntegrity)}
 		}
 		if embeddedErr != nil {
 			return nil, fmt.Errorf("%s: %w", l.name, embeddedErr)
