@@ -113,7 +113,16 @@ func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Sign
 	if err := notForImages(name, pem); err != nil {
 		return nil, err
 	}
-	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) { return k.app.password(ctx, name) })
+	var missing error
+	private, err := sign.ParsePrivateKey(name, pem, func() ([]byte, error) {
+		if missing = k.findCredentials(ctx); missing != nil {
+			return nil, missing
+		}
+		return k.app.password(ctx, name)
+	})
+	if missing != nil {
+		return nil, missing // it is not the key's fault
+	}
 	if err != nil {
 		if !isPrivate(pem) || errors.Is(err, sign.ErrNoPrivateKey) {
 			return nil, usageError{err}
@@ -121,6 +130,20 @@ func (k *keys) fromPEM(ctx context.Context, name string, pem []byte) (*sign.Sign
 		return nil, err
 	}
 	return sign.NewSigner(ctx, name, private)
+}
+
+// findCredentials finds the AWS credentials with which the images of an encrypted key are reached. Without any it would be
+// in vain to ask for the password, and to wait for the key that is derived from it.
+func (k *keys) findCredentials(ctx context.Context) error {
+	if k.near.Host == "" || k.near.Public {
+		return nil
+	}
+	cfg, err := k.app.awsConfig(ctx, k.near)
+	if err != nil {
+		return err
+	}
+	_, err = cfg.Credentials.Retrieve(ctx)
+	return auth.Explain(k.near, err)
 }
 
 func (k *keys) fromKMS(ctx context.Context, name string) (*sign.Signer, error) {
