@@ -51,7 +51,7 @@ func followRanges(ctx context.Context, src content.Source, d content.Descriptor,
 		return err
 	}
 	hash := d.Digest.Verifier()
-	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(hash, count), d.Size, marked(open), connections, firstAlone, func(int) {}); err != nil {
+	if err := ranges.Fetch(ctx, freshFile{f}, io.MultiWriter(count, hash), d.Size, marked(open), connections, firstAlone, func(int) {}); err != nil {
 		return blameReading(src, err)
 	}
 	if !hash.Verified() {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,50 +30,66 @@ const (
 // brings nothing while others do is replaced. The memory needed does not depend
 // on size. progress is called with the number of bytes that came.
 //
-// The first connection is alone for a while: on a fast network others would only delay the first
-// bytes, and cost more than they bring.
+// The first connection is alone for a while, and a small blob stays its own while it is fast: on a fast network others
+// would only delay the first bytes, and cost more than they bring.
 func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int64, open content.RangeOpener, connections int, alone time.Duration, progress func(n int)) error {
 	connections = max(connections, 1)
 	todo := plan(f.Done(), size, connections)
 	group, ctx := errgroup.WithContext(ctx)
+	order := sequence{hash: hash}
 	// The hash follows the bytes and reads what was just written, which the operating
 	// system still has in memory.
 	group.Go(func() error {
 		buffer := make([]byte, 64<<10)
 		for _, r := range todo {
-			if err := r.hash(ctx, f, hash, buffer); err != nil {
+			if err := order.follow(ctx, r, f, buffer); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	missing := make(chan *piece, len(todo))
+	missing := queue{}
 	for _, r := range todo {
 		if !r.there {
-			missing <- r
+			missing.left = append(missing.left, r)
 		}
 	}
-	close(missing)
 	watch := newWatchdog()
 	defer watch.stop()
-	others, begin := context.WithTimeout(ctx, alone)
-	defer begin()
-	for i := range min(connections, len(missing)) {
+	first := newLead(ctx, size, alone)
+	defer first.join()
+	for i := range min(connections, len(missing.left)) {
 		group.Go(func() error {
-			if i == 0 {
-				defer begin() // nothing is left, or it has failed
-			} else {
-				<-others.Done()
-			}
 			w := fetcher{f: f, open: open, watch: watch, progress: progress}
-			for r := range missing {
-				w.grown = r.add
-				got, err := w.fetch(ctx, r.Span)
+			if i == 0 {
+				defer first.join() // nothing is left, or it has failed
+			} else {
+				<-first.alone.Done()
+			}
+			atOnce := int64(0) // the first request shows whether it is to stay alone
+			for taken := missing.next(atOnce); len(taken) > 0; taken = missing.next(atOnce) {
+				w.came = func(p []byte, at int64) error {
+					hashed := false
+					if i == 0 && first.isAlone() {
+						first.read(len(p))
+						var err error
+						if hashed, err = order.write(p, at); err != nil {
+							return err
+						}
+					}
+					taken.add(int64(len(p)), hashed)
+					return nil
+				}
+				s := taken.span()
+				got, err := w.fetch(ctx, s)
 				if got > 0 { // also of a range that breaks off: a later process resumes there
-					err = errors.Join(err, f.AddDone(content.Span{First: r.First, Length: got}))
+					err = errors.Join(err, f.AddDone(content.Span{First: s.First, Length: got}))
 				}
 				if err != nil {
 					return err
+				}
+				if atOnce = 0; i == 0 && first.isAlone() && size <= leadSize {
+					atOnce = maxSize
 				}
 			}
 			return nil
@@ -85,54 +100,6 @@ func Fetch(ctx context.Context, f content.PartialFile, hash io.Writer, size int6
 
 // Count is how many ranges a blob of size bytes is read in.
 func Count(size int64, connections int) int { return len(plan(nil, size, max(connections, 1))) }
-
-// piece is a span of the file that exists or comes by one request.
-type piece struct {
-	content.Span
-	there bool
-	ready atomic.Int64  // bytes from its beginning that f has
-	more  chan struct{} // has one element after ready grew
-}
-
-func newPiece(s content.Span, there bool) *piece {
-	p := &piece{Span: s, there: there, more: make(chan struct{}, 1)}
-	if there {
-		p.ready.Store(s.Length)
-	}
-	return p
-}
-
-// add notes that n more bytes are in the file.
-func (p *piece) add(n int) {
-	p.ready.Add(int64(n))
-	select {
-	case p.more <- struct{}{}:
-	default:
-	}
-}
-
-// hash writes the bytes of the piece to w as they arrive in f.
-func (p *piece) hash(ctx context.Context, f io.ReaderAt, w io.Writer, buffer []byte) error {
-	for at := int64(0); at < p.Length; {
-		n := min(p.ready.Load()-at, int64(len(buffer)))
-		if n == 0 {
-			select {
-			case <-p.more:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			continue
-		}
-		if m, err := f.ReadAt(buffer[:n], p.First+at); int64(m) < n {
-			return err
-		}
-		if _, err := w.Write(buffer[:n]); err != nil {
-			return err
-		}
-		at += n
-	}
-	return ctx.Err()
-}
 
 // plan cuts size bytes into pieces, in their order.
 func plan(done []content.Span, size int64, connections int) []*piece {
@@ -169,7 +136,7 @@ type fetcher struct {
 	watch    *watchdog
 	idle     time.Duration // how long a request may bring nothing while others bring bytes
 	progress func(n int)
-	grown    func(n int) // is called when n more bytes of the range are in f
+	came     func(p []byte, at int64) error // is called when p is in f
 }
 
 // fetch reads one range, with as many tries as it needs as long as they bring
@@ -245,10 +212,14 @@ func (w *fetcher) read(ctx context.Context, first, n int64) (got int64, err erro
 		if _, err := w.f.WriteAt(buffer[:m], first+got); err != nil {
 			return got, content.Permanent(err)
 		}
+		if m > 0 {
+			if err := w.came(buffer[:m], first+got); err != nil {
+				return got, content.Permanent(err)
+			}
+		}
 		got += int64(m)
 		w.watch.progress(alive, m)
 		w.progress(m)
-		w.grown(m)
 		if err == io.EOF {
 			return got, nil
 		}
@@ -271,7 +242,7 @@ func stalled(ctx context.Context, err error) error {
 func Read(ctx context.Context, buffer []byte, first int64, open content.RangeOpener) error {
 	watch := newWatchdog()
 	defer watch.stop()
-	w := fetcher{f: memory{buffer, first}, open: open, watch: watch, progress: func(int) {}, grown: func(int) {}}
+	w := fetcher{f: memory{buffer, first}, open: open, watch: watch, progress: func(int) {}, came: func([]byte, int64) error { return nil }}
 	_, err := w.fetch(ctx, content.Span{First: first, Length: int64(len(buffer))})
 	return err
 }
