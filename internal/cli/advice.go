@@ -99,6 +99,9 @@ func (app *App) advice(ctx context.Context, cmd *cobra.Command, err error) strin
 	case errors.As(err, &refused):
 		return fmt.Sprintf("log in with `docker login %s`, or ask for access", refused.Registry)
 	}
+	if text := notAPath(err); text != "" {
+		return text
+	}
 	if text := misplaced(cmd, err); text != "" {
 		return text
 	}

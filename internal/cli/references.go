@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/lazyregexp"
@@ -99,7 +100,18 @@ func (app *App) explainReference(s string, err error) error {
 	if why == truncated {
 		return truncatedError{path}
 	}
-	return fmt.Errorf("%s is %s", path, why)
+	return fmt.Errorf("%s is %s%s", path, why, adviceOnLayout(path))
+}
+
+// adviceOnLayout says which layout a file or directory is a part of.
+func adviceOnLayout(path string) string {
+	for range 3 { // blobs/sha256/HEX
+		path = filepath.Dir(path)
+		if info, err := os.Stat(filepath.Join(path, ocispec.ImageLayoutFile)); err == nil && info.Mode().IsRegular() {
+			return "; it is a part of an OCI layout: write oci:" + path
+		}
+	}
+	return ""
 }
 
 // adviceOnPath says what may be wrong with a path that does not exist and has the form of /REPOSITORY:TAG: in $HOST/app:1.0

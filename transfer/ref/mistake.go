@@ -19,6 +19,7 @@ var (
 	accountHost   = lazyregexp.New(`^([0-9]+)\.(dkr[.-])?ecr(?:-fips)?\.(.*)$`)
 	regionSuffix  = lazyregexp.New(`^[a-z]+(?:-[a-z]+)+-[0-9]+\.`)
 	amazonName    = lazyregexp.New(`\.amazonaws\.[a-z]{1,4}(?:\.[a-z]{2})?$`) // with usual slips at its end
+	otherDigest   = lazyregexp.New(`@(sha384|sha512|blake3|sha1|md5):[0-9A-Fa-f]+$`)
 	bareDigest    = lazyregexp.New(`@[0-9a-f]{12,64}$`)
 	anyDigest     = lazyregexp.New(`^(.*)([@:])((?i:sha256):[0-9A-Fa-f]{64})$`)
 	registryARN   = lazyregexp.New(`^arn:aws[a-z-]*:ecr:([a-z0-9-]+):([0-9]{12}):`)
@@ -70,6 +71,12 @@ func mistake(s string, registries auth.Registries, err error) error {
 		return errors.New("ends with @, and the digest is missing; if it is from a variable, that is empty")
 	case bareDigest.FindStringSubmatch(s) != nil:
 		return errors.New("has a digest without its algorithm; write @sha256: before the 64 hexadecimal digits")
+	}
+	if m := otherDigest.FindStringSubmatch(s); m != nil {
+		return fmt.Errorf("has a digest of %s; registries name images by that of sha256", m[1])
+	}
+	if strings.Contains("/"+rest, "//") {
+		return errors.New("has two slashes one after the other; if a variable is written between them, that is empty")
 	}
 	if m := anyDigest.FindStringSubmatch(s); m != nil && m[2] == ":" && m[1] != "" {
 		_, hex, _ := strings.Cut(m[3], ":")

@@ -283,7 +283,14 @@ func lowerCase(name string, valid func(string) bool) string {
 }
 
 func notATag(s string) error {
-	return fmt.Errorf("has %q, which is not a tag (letters, digits, and _ . - after the first, at most 128)", s)
+	advice := ""
+	switch other := strings.ReplaceAll(s, "+", "_"); {
+	case strings.ContainsAny(s, "*?"):
+		advice = "; a reference names one image, not those of a pattern"
+	case other != s && content.IsTag(other): // a version of https://semver.org with a build
+		advice = "; write " + other + " for the version " + s + ", as Helm does"
+	}
+	return fmt.Errorf("has %q, which is not a tag (letters, digits, and _ . - after the first, at most 128)%s", s, advice)
 }
 
 // parsePath splits PATH[:NAME][@DIGEST]. NAME is a tag: what follows the last colon and

@@ -189,7 +189,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{ecrHost + "/app:" + strings.Repeat("a", 129), "not a tag"},
 		{ecrHost + "/app@sha256:123", "digest"},
 		{ecrHost + "/app@sha256:" + strings.Repeat("G", 64), "digest"},
-		{ecrHost + "/app@md5:d41d8cd98f00b204e9800998ecf8427e", "not a repository name"},
+		{ecrHost + "/app@md5:d41d8cd98f00b204e9800998ecf8427e", "a digest of md5; registries name images by that of sha256"},
 		{"oci:", "no file or directory"},
 		{"oci:new:app:1", "could be the image app:1 in the directory new, or the image 1 in the directory new:app, and neither exists"},
 		{"oci:new:team/app:1", "in the directory new:team/app, and neither exists"},
