@@ -11,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/index"
 	"github.com/ecrkit/ecrkit/transfer/ref"
@@ -120,7 +121,14 @@ func entryNames(entries []content.Descriptor) string {
 	var names []string
 	for _, d := range entries {
 		name := "no platform"
-		if p := d.Platform; p != nil && p.OS != "" {
+		switch p := d.Platform; {
+		case d.ArtifactType != "" && !imagetree.IsImageConfig(d.ArtifactType):
+			name = artifactKind(d.ArtifactType) // whatever platform it has
+		case d.Annotations[imagetree.AnnotationSOCI] != "":
+			name = "SOCI index"
+		case d.Annotations[imagetree.AnnotationAttests] != "":
+			name = "attestation"
+		case p != nil && p.OS != "":
 			name = content.Platform{OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, OSVersion: p.OSVersion}.String()
 		}
 		names = append(names, name)

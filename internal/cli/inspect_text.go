@@ -29,7 +29,7 @@ func (app *App) inspectText(r inspected) string {
 	}
 	field("Image", r.Reference)
 	field("Digest", string(r.Digest))
-	field("Type", fmt.Sprintf("%s (%s, %s)", kindOf(r.MediaType, r.ArtifactType), r.MediaType, showSize(r.ManifestSize)))
+	field("Type", fmt.Sprintf("%s (%s, %s)", taggedKind(r.MediaType, r.ArtifactType, r.Tags), r.MediaType, showSize(r.ManifestSize)))
 	field("Tags", showTags(r.Tags))
 	field("Pushed", app.when(r.PushedAt))
 	field("Pulled", app.when(r.PulledAt))

@@ -243,7 +243,7 @@ func (app *App) listImages(ctx context.Context, r ref.Reference, f lsFlags) erro
 		if err != nil {
 			return err
 		}
-		t.add(showDigest(image.Digest, columns), showSize(image.Size), app.age(image.PushedAt), app.age(image.PulledAt), kindOf(image.MediaType, image.ArtifactType), showTags(image.Tags))
+		t.add(showDigest(image.Digest, columns), showSize(image.Size), app.age(image.PushedAt), app.age(image.PulledAt), taggedKind(image.MediaType, image.ArtifactType, image.Tags), showTags(image.Tags))
 	}
 	if len(t.rows) == 0 {
 		app.Messagef("%s", noneOf("images", r.Place(), f.filters()))

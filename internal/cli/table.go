@@ -13,6 +13,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/ui"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // table is text in columns, of which the last is cut where a terminal ends. Columns before it that do not fit are written
@@ -167,6 +168,29 @@ func kindOf(mediaType, artifactType string) string {
 		return artifactKind(artifactType)
 	}
 	return strings.TrimPrefix(mediaType, "application/")
+}
+
+// taggedKind is [kindOf] of an image with tags. Tags that are made of digests say what cosign attaches to those images by them,
+// whose manifests look like those of images.
+func taggedKind(mediaType, artifactType string, tags []string) string {
+	kinds := map[string]bool{}
+	for _, tag := range tags {
+		_, kind, ok := content.ParseDigestTag(tag)
+		if !ok {
+			return kindOf(mediaType, artifactType)
+		}
+		kinds[kind] = true
+	}
+	kind := kindOf(mediaType, artifactType)
+	for attached, name := range map[string]string{content.DigestTagSignatures: "signature", content.DigestTagAttestation: "attestation", content.DigestTagSBOM: "SBOM"} {
+		if kind == "image" && len(kinds) == 1 && kinds[attached] {
+			return name
+		}
+	}
+	if kind == "index" && len(kinds) == 1 && kinds[content.DigestTagReferrers] {
+		return "referrers"
+	}
+	return kind
 }
 
 // artifactKind is the type of an artifact in a word, if there is one for it.
