@@ -179,7 +179,7 @@ func TestParseReferenceRefuses(t *testing.T) {
 		{ecrHost + "/a", "not a repository name"},
 		{ecrHost + "/App:1", "not a repository name"},
 		{ecrHost + "/a__b", "not a repository name"},
-		{ecrHost + "/a//b", "not a repository name"},
+		{ecrHost + "/a//b", "two slashes one after the other"},
 		{ecrHost + "/app/", "not a repository name"},
 		{ecrHost + "/-app", "not a repository name"},
 		{ecrHost + "/" + strings.Repeat("a", 257), "not a repository name"},
