@@ -9,10 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/openconns"
 	"github.com/ecrkit/ecrkit/localecr/internal/hostname"
 	"github.com/ecrkit/ecrkit/localecr/internal/shaping"
 )
@@ -33,8 +34,12 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// shutdownTime is how long requests may take to end when a server stops.
-const shutdownTime = 5 * time.Second
+const (
+	// shutdownTime is how long requests may take to end when a server stops.
+	shutdownTime = 5 * time.Second
+	// idleTime is how long a connection stays open then on which no request comes: one that is on its way would be lost.
+	idleTime = 250 * time.Millisecond
+)
 
 // Start serves on two free ports of the loopback interface until the test ends, and closes the server then.
 func (s *Server) Start(t TB) {
@@ -47,12 +52,13 @@ func (s *Server) Start(t TB) {
 	done := make(chan error, 1)
 	go func() { done <- l.Serve(ctx) }()
 	t.Cleanup(func() {
-		cancel()
+		defer cancel()
+		closeErr := s.Close() // at once: the test sends nothing more
 		err := <-done
 		if errors.Is(err, http.ErrServerClosed) { // the test has closed it
 			err = nil
 		}
-		if err := errors.Join(err, s.Close()); err != nil {
+		if err := errors.Join(err, closeErr); err != nil {
 			t.Fatalf("local ECR: %v", err)
 		}
 	})
@@ -110,20 +116,26 @@ func (s *Server) shaped(l net.Listener) net.Listener {
 	return l
 }
 
-// Serve answers until the context ends or the server is closed, and then waits a few seconds for running requests.
+// Serve answers until the context ends or the server is closed, and then waits a few seconds for running requests. When the
+// context ends, each open connection is closed after its next answer: no request that is on its way is lost.
 func (l *Listener) Serve(ctx context.Context) error {
 	s := l.server
 	if !s.begin() {
 		return errClosed
 	}
 	defer s.running.Done()
-	var unused unusedConns
+	open, ending := openconns.New(), atomic.Bool{}
 	newServer := func(h http.Handler) *http.Server {
 		return &http.Server{
-			Handler:           h,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if ending.Load() {
+					w.Header().Set("Connection", "close")
+				}
+				h.ServeHTTP(w, r)
+			}),
 			ReadHeaderTimeout: 30 * time.Second,
 			ErrorLog:          slogErrors(s.logger),
-			ConnState:         unused.note,
+			ConnState:         open.Note,
 			ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		}
 	}
@@ -141,11 +153,19 @@ func (l *Listener) Serve(ctx context.Context) error {
 	case err := <-ended:
 		errs, left = append(errs, err), left-1
 	case <-ctx.Done():
+		ending.Store(true)
 	case <-s.stop:
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	unused.close()
+	if ending.Load() {
+		_ = l.registry.Close() // as it ends, nobody is to connect any more
+		if l.downloads != nil {
+			_ = l.downloads.Close()
+		}
+		open.Wait(stop, idleTime)
+	}
+	open.CloseUnused()
 	for _, server := range servers {
 		if err := server.Shutdown(stop); err != nil {
 			errs = append(errs, server.Close())
@@ -156,7 +176,7 @@ func (l *Listener) Serve(ctx context.Context) error {
 	}
 	var out error
 	for _, err := range errs {
-		if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		if err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			out = errors.Join(out, fmt.Errorf("local ECR: %w", err))
 		}
 	}
@@ -197,39 +217,6 @@ func (s *Server) closeOnce() error {
 		err = errors.Join(err, files.RemoveAll(s.dir))
 	}
 	return err
-}
-
-// unusedConns are the connections that have not sent a byte: a server that shuts down would wait
-// seconds for each of them.
-type unusedConns struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	closed bool
-}
-
-func (u *unusedConns) note(c net.Conn, state http.ConnState) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	switch {
-	case state != http.StateNew:
-		delete(u.conns, c)
-	case u.closed:
-		_ = c.Close() // nothing was sent on it
-	default:
-		if u.conns == nil {
-			u.conns = map[net.Conn]bool{}
-		}
-		u.conns[c] = true
-	}
-}
-
-func (u *unusedConns) close() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.closed = true
-	for c := range u.conns {
-		_ = c.Close() // nothing was sent on it
-	}
 }
 
 // slogErrors passes on what net/http has to say: mostly of clients that went away.

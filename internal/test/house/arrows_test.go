@@ -72,7 +72,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"proxy"},
 		never: append([]string{aws, "auth/...", "transfer/ref"}, endpoints...),
-		only:  []string{"internal/calls/retry", "internal/calls/room", "internal/files", "internal/imagetree", "internal/loopback", "internal/registryname", "internal/safetext", "internal/strictjson", "transfer", "transfer/content"},
+		only:  []string{"internal/calls/retry", "internal/calls/room", "internal/files", "internal/imagetree", "internal/loopback", "internal/openconns", "internal/registryname", "internal/safetext", "internal/strictjson", "transfer", "transfer/content"},
 		why:   "a proxy serves what the engine reads, whatever the endpoint",
 	}, {
 		from:  []string{"proxy/setup"},
