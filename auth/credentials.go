@@ -74,9 +74,11 @@ func (c *credentialProvider) retrieve(ctx context.Context) (aws.Credentials, err
 		err = &metadataError{err: err}
 	case caller.Err() != nil: // the caller has ended it
 	case metadata && errors.As(err, &response):
-		err = &metadataError{response.HTTPStatusCode(), err}
+		err = &metadataError{status: response.HTTPStatusCode(), err: err}
 	case metadata && errors.As(err, &transport):
 		err = &metadataError{err: err}
+	case metadata && strings.Contains(err.Error(), disabledVariable): // the SDK has no type for it
+		err = &metadataError{disabled: true, err: err}
 	case c.plan.Source.base == KindIMDS && !errors.As(err, &api),
 		!errors.As(err, &api) && !errors.As(err, &transport):
 		err = fmt.Errorf("%w: %w", ErrNoCredentials, err)
@@ -101,12 +103,19 @@ var errUnanswered = errors.New("no answer in time")
 // metadataError reports that the instance metadata service has no credentials: it is
 // silent, or answers with an HTTP status.
 type metadataError struct {
-	status int // 0 without an answer
-	err    error
+	status   int  // 0 without an answer
+	disabled bool // by the environment
+	err      error
 }
+
+// disabledVariable keeps the SDK from asking the instance metadata service.
+const disabledVariable = "AWS_EC2_METADATA_DISABLED"
 
 func (e *metadataError) Error() string {
 	const none = "no profile, no access key, and "
+	if e.disabled {
+		return fmt.Sprintf("%v: %s%s turns the instance metadata service off", ErrNoCredentials, none, disabledVariable)
+	}
 	switch e.status {
 	case 0:
 		return fmt.Sprintf("%v: %sno instance metadata service answers", ErrNoCredentials, none)

@@ -99,6 +99,10 @@ func (t *Tokens) identify(ctx context.Context, plan TokenPlan) (session, error) 
 		}
 	}
 	s, err := t.session(ctx, plan)
+	var metadata *metadataError
+	if errors.As(err, &metadata) && metadata.disabled {
+		return s, err // by the environment of this process alone, and it took no time
+	}
 	if errors.Is(err, ErrNoCredentials) {
 		t.remember(key, codeRefused, err, metadataMemory)
 	}
