@@ -24,7 +24,13 @@ func (k *keys) minisignSecret(ctx context.Context, name string) (key minisign.Se
 	if err != nil || !ok {
 		return key, false, err
 	}
-	key, err = minisign.ParseSecretKey(data, func() ([]byte, error) { return k.app.password(ctx, name) })
+	key, err = minisign.ParseSecretKey(data, func() ([]byte, error) {
+		password, err := k.app.password(ctx, name)
+		if err == nil {
+			k.app.Messagef("opening %s; minisign has made this take some seconds, and up to 1 GiB of memory", showFile(name))
+		}
+		return password, err
+	})
 	switch {
 	case errors.Is(err, minisign.ErrPublic):
 		err = usagef("key %s: %w", name, err)

@@ -157,7 +157,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	if err := app.divide(shard); err != nil {
 		return err
 	}
-	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
+	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*preparedTrust{}}
 	options := mirror.Options{Prune: f.prune.pruning, Shard: shard, Repositories: f.atOnce, Now: app.Now, ManifestDir: app.manifestDir(), Prepare: trusting.prepare, Copy: transfer.Options{
 		Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 		JournalDir: settings.StateDir, TempDir: app.tempDir(), Now: app.Now, Shared: transfer.NewSharedBlobs(),
@@ -319,37 +319,52 @@ type mirrorTrust struct {
 	flags *trustFlags
 
 	mu       sync.Mutex
-	prepared map[string]*trust // by source and destinations
-	results  []*trustResult
+	prepared map[string]*preparedTrust // by source and destinations
+	results  []*trustResult            // of images about which there may be something to tell
+}
+
+// preparedTrust is what is required of the images of a source, and of its destinations.
+type preparedTrust struct {
+	*trust
+	outcomes []copyOutcome
 }
 
 func (t *mirrorTrust) prepare(ctx context.Context, c mirror.Copy) error {
-	src, err := t.app.parseMirrored(c.From)
-	if err != nil {
-		return err
-	}
-	var dsts []ref.Reference
-	outcomes := make([]copyOutcome, len(c.To))
-	for i, to := range c.To {
-		dst, err := t.app.parseMirrored(to)
-		if err != nil {
-			return err
-		}
-		dsts = append(dsts, dst)
-		outcomes[i].references = []ref.Reference{dst}
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	key := strings.Join(append([]string{c.From}, c.To...), " ")
 	prepared := t.prepared[key]
 	if prepared == nil {
-		if prepared, err = t.flags.prepare(ctx, t.app, src, dsts, false); err != nil {
+		var err error
+		if prepared, err = t.prepareOnce(ctx, c); err != nil {
 			return err
 		}
 		t.prepared[key] = prepared
 	}
-	t.results = append(t.results, prepared.apply(c.Options, c.Source, c.Destinations, outcomes))
+	result := prepared.apply(c.Options, c.Source, c.Destinations, prepared.outcomes)
+	if c.Options.Verify != nil || c.Options.BeforeTags != nil {
+		t.results = append(t.results, result)
+	}
 	return nil
+}
+
+func (t *mirrorTrust) prepareOnce(ctx context.Context, c mirror.Copy) (*preparedTrust, error) {
+	src, err := t.app.parseMirrored(c.From)
+	if err != nil {
+		return nil, err
+	}
+	var dsts []ref.Reference
+	p := &preparedTrust{outcomes: make([]copyOutcome, len(c.To))}
+	for i, to := range c.To {
+		dst, err := t.app.parseMirrored(to)
+		if err != nil {
+			return nil, err
+		}
+		dsts = append(dsts, dst)
+		p.outcomes[i].references = []ref.Reference{dst}
+	}
+	p.trust, err = t.flags.prepare(ctx, t.app, src, dsts, false)
+	return p, err
 }
 
 // tell writes to people what was verified and signed.

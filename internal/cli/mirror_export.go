@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -13,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/jsonlist"
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/transfer"
@@ -186,7 +190,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	if err != nil {
 		return err
 	}
-	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*trust{}}
+	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*preparedTrust{}}
 	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, ManifestDir: app.manifestDir(), Prepare: trusting.prepare,
 		Copy: transfer.Options{Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
 			Progress: progress.Handle, Now: app.Now}}}
@@ -223,11 +227,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	for _, d := range tried {
 		app.Messagef("%s", layerDeltaText(d))
 	}
-	var text strings.Builder
-	for _, p := range set.Files() {
-		fmt.Fprintf(&text, "%s  %s  %s\n", p.Digest.Encoded(), humanize.IBytes(uint64(p.Size)), p.Name)
-	}
-	if err := app.PrintResult(set, text.String()); err != nil {
+	if err := app.printExported(set); err != nil {
 		return err
 	}
 	for _, image := range set.Images {
@@ -248,6 +248,30 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	}
 	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), to, f.to)
 	return nil
+}
+
+// printExported prints a set, which may have many images.
+func (app *App) printExported(set media.Set) error {
+	if app.Output == outputJSON {
+		return app.printLongResult(func(w io.Writer) error { return writeSet(w, set) })
+	}
+	var text strings.Builder
+	for _, p := range set.Files() {
+		fmt.Fprintf(&text, "%s  %s  %s\n", p.Digest.Encoded(), humanize.IBytes(uint64(p.Size)), p.Name)
+	}
+	_, err := io.WriteString(app.Stdout, text.String())
+	return err
+}
+
+// writeSet writes the JSON form of a set, image by image, without the brace that ends it.
+func writeSet(w io.Writer, set media.Set) error {
+	images := set.Images
+	set.Images = []media.Image{}
+	frame, err := json.Marshal(set)
+	if err != nil {
+		return err
+	}
+	return jsonlist.Write(w, bytes.TrimSuffix(frame, []byte("}")), `"images":[`, "", "", len(images), func(i int) ([]byte, error) { return json.Marshal(images[i]) })
 }
 
 // setKind is where a set is.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -100,18 +101,27 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	return write(path, data, perm, (*File).Commit)
 }
 
+// WriteContent is [WriteFile] of what content writes.
+func WriteContent(path string, content func(w io.Writer) error, perm fs.FileMode) error {
+	return writeContent(path, content, perm, (*File).Commit)
+}
+
 // WriteFileUnsynced is [WriteFile] with [File.CommitUnsynced].
 func WriteFileUnsynced(path string, data []byte, perm fs.FileMode) error {
 	return write(path, data, perm, (*File).CommitUnsynced)
 }
 
 func write(path string, data []byte, perm fs.FileMode, commit func(*File) error) error {
+	return writeContent(path, func(w io.Writer) error { _, err := w.Write(data); return err }, perm, commit)
+}
+
+func writeContent(path string, content func(w io.Writer) error, perm fs.FileMode, commit func(*File) error) error {
 	f, err := Create(path, perm)
 	if err != nil {
 		return err
 	}
 	defer f.Discard()
-	if _, err := f.Write(data); err != nil {
+	if err := content(f); err != nil {
 		return err
 	}
 	return commit(f)

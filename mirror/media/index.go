@@ -1,7 +1,6 @@
 package media
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ecrkit/ecrkit/internal/jsonlist"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -96,49 +96,35 @@ func writeIndex(w io.Writer, images []Image, deltas int) error {
 	if err != nil {
 		return err
 	}
-	const empty = `"manifests":[`
-	at := bytes.Index(frame, []byte(empty+"]")) + len(empty)
-	out := bufio.NewWriterSize(w, 64<<10)
-	_, _ = out.Write(frame[:at]) // Flush returns the first error
-	for i, e := range entries {
-		d := images[e.image].descriptor()
-		if name := e.name(images); name != "" {
+	return jsonlist.Write(w, frame, `"manifests":[`, "", "", len(entries), func(i int) ([]byte, error) {
+		d := images[entries[i].image].descriptor()
+		if name := entries[i].name(images); name != "" {
 			d.Annotations = map[string]string{ocispec.AnnotationRefName: name}
 		}
-		data, err := json.Marshal(d)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			_ = out.WriteByte(',')
-		}
-		_, _ = out.Write(data)
-	}
-	_, _ = out.Write(frame[at:])
-	return out.Flush()
+		return json.Marshal(d)
+	})
 }
 
 // newIndexFile returns index.json as a member.
 func newIndexFile(images []Image, deltas int) (*member, error) {
-	write := func(w io.Writer) error { return writeIndex(w, images, deltas) }
-	sum := newIndexSum()
-	err := write(&sum)
-	return &member{size: sum.size, digest: digest.NewDigest(digest.SHA256, sum.hash), file: &file{ocispec.ImageIndexFile, write}}, err
+	return newWrittenFile(ocispec.ImageIndexFile, func(w io.Writer) error { return writeIndex(w, images, deltas) })
 }
 
-// indexSum compares contents of index.json without keeping them.
-type indexSum struct {
+// contentSum compares contents without keeping them.
+type contentSum struct {
 	hash hash.Hash
 	size int64
 }
 
-func newIndexSum() indexSum { return indexSum{hash: sha256.New()} }
+func newSum() contentSum { return contentSum{hash: sha256.New()} }
 
-func (s *indexSum) Write(p []byte) (int, error) {
+func (s *contentSum) digest() digest.Digest { return digest.NewDigest(digest.SHA256, s.hash) }
+
+func (s *contentSum) Write(p []byte) (int, error) {
 	s.size += int64(len(p))
 	return s.hash.Write(p)
 }
 
-func (s *indexSum) equal(other indexSum) bool {
+func (s *contentSum) equal(other contentSum) bool {
 	return s.size == other.size && bytes.Equal(s.hash.Sum(nil), other.hash.Sum(nil))
 }

@@ -28,13 +28,17 @@ const signatureRoom = 16 << 10
 func (p *plan) embed(ctx context.Context, opts ExportOptions) error {
 	s := p.set()
 	s.Head = p.head
-	data, err := s.encode()
+	set, err := newWrittenFile(SetFile, s.encodeTo)
 	if err != nil {
 		return err
 	}
-	members := []*member{newFile(SetFile, data), newFile(sumsFile, s.sums(data))}
+	members := []*member{set, newFile(sumsFile, s.sums(set.digest))}
 	if opts.Sign != nil {
-		signature, err := opts.Sign(ctx, data)
+		var data bytes.Buffer
+		if err := s.encodeTo(&data); err != nil {
+			return err
+		}
+		signature, err := opts.Sign(ctx, data.Bytes())
 		if err != nil {
 			return fmt.Errorf("the set is not signed, and not written: %w", err)
 		}

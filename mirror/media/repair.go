@@ -50,7 +50,7 @@ func Repair(ctx context.Context, dir string, opts ReadOptions) (s Set, repaired 
 		names, err := s.rebuild(ctx, dir, damaged, sums)
 		repaired, errs = append(repaired, names...), append(errs, err)
 	}
-	for name, want := range s.derived(data, sums) {
+	for name, want := range s.derived(data, digest.FromBytes(data), sums) {
 		if checkDerived(dir, name, want) == nil {
 			continue
 		}

@@ -28,7 +28,7 @@ type sequence struct {
 	tar       *tar.Reader
 	next      *tar.Header // that was read already
 	headers   hash.Hash
-	index     indexSum
+	index     contentSum
 	places    archive.Blobs // that were met
 	padding   int           // bytes behind the content that is read now
 	blobs     int
@@ -112,7 +112,7 @@ func (q *sequence) layout() error {
 
 // checkIndex compares index.json with the description.
 func (q *sequence) checkIndex() error {
-	sum := newIndexSum()
+	sum := newSum()
 	err := writeIndex(&sum, q.Images, len(q.Deltas))
 	if err == nil && !sum.equal(q.index) {
 		err = fmt.Errorf("%s: %w: it does not have the images of the set", ocispec.ImageIndexFile, content.ErrIntegrity)
@@ -184,8 +184,8 @@ func (q *sequence) open(name string, limit int64) (int64, error) {
 }
 
 // readIndex reads index.json. Of many images it is too large to be kept, and what it has to be follows from the description.
-func (q *sequence) readIndex() (indexSum, error) {
-	sum := newIndexSum()
+func (q *sequence) readIndex() (contentSum, error) {
+	sum := newSum()
 	if _, err := q.open(ocispec.ImageIndexFile, MaxSetFile); err != nil {
 		return sum, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/internal/jsonlist"
 	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -189,30 +191,37 @@ func partName(i, of int) string {
 	return fmt.Sprintf("%s.%03d", tarFile, i+1)
 }
 
-// sums is the content of SHA256SUMS.
-func (s Set) sums(set []byte) []byte {
+// sums is the content of SHA256SUMS, with the digest of set.json.
+func (s Set) sums(set digest.Digest) []byte {
 	var out strings.Builder
 	for _, p := range s.Files() {
 		fmt.Fprintf(&out, "%s  %s\n", p.Digest.Encoded(), p.Name)
 	}
-	fmt.Fprintf(&out, "%s  %s\n", digest.FromBytes(set).Encoded(), SetFile)
+	fmt.Fprintf(&out, "%s  %s\n", set.Encoded(), SetFile)
 	return []byte(out.String())
 }
 
-// encode returns the content of set.json.
-func (s Set) encode() ([]byte, error) {
-	data, err := json.MarshalIndent(s, "", "  ")
-	return append(data, '\n'), err
+// encodeTo writes the content of set.json. That of many images is large, so not more than an image is held in memory.
+func (s Set) encodeTo(w io.Writer) error {
+	images := s.Images
+	s.Images = []Image{}
+	frame, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return jsonlist.Write(w, append(frame, '\n'), "\n  \"images\": [", "\n    ", "\n  ", len(images), func(i int) ([]byte, error) {
+		return json.MarshalIndent(images[i], "    ", "  ")
+	})
 }
 
 // write writes the description of the set and what follows from it into dir. sums are those of the
 // parity, if it has one.
 func (s Set) write(dir string, sums blockSums) error {
-	data, err := s.encode()
-	if err != nil {
+	set := newSum()
+	if err := s.encodeTo(&set); err != nil {
 		return err
 	}
-	derived := s.derived(data, sums)
+	derived := s.derived(nil, set.digest(), sums)
 	// A signature is of what was there before.
 	for _, name := range signatureFiles {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -221,10 +230,15 @@ func (s Set) write(dir string, sums blockSums) error {
 	}
 	// If a process is killed in between, two of set.json, its copy and SHA256SUMS are of the same set.
 	for _, name := range []string{paritySumsFile, paritySumsCopy, setCopyFile, sumsFile, SetFile} {
-		if text, ok := derived[name]; ok {
-			if err := files.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
-				return err
-			}
+		path := filepath.Join(dir, name)
+		var err error
+		if text, ok := derived[name]; text != nil {
+			err = files.WriteFile(path, text, 0o666)
+		} else if ok {
+			err = files.WriteContent(path, s.encodeTo, 0o666)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

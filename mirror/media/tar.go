@@ -38,10 +38,14 @@ type file struct {
 
 // newFile returns a member that is no blob.
 func newFile(name string, content []byte) *member {
-	return &member{size: int64(len(content)), digest: digest.FromBytes(content), file: &file{name, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	}}}
+	return &member{size: int64(len(content)), digest: digest.FromBytes(content), file: &file{name, func(w io.Writer) error { _, err := w.Write(content); return err }}}
+}
+
+// newWrittenFile is newFile of a content that write writes, the same each time.
+func newWrittenFile(name string, write func(w io.Writer) error) (*member, error) {
+	sum := newSum()
+	err := write(&sum)
+	return &member{size: sum.size, digest: sum.digest(), file: &file{name, write}}, err
 }
 
 // name is the name of the file in the tar.

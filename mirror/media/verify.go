@@ -45,7 +45,7 @@ func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 	}
 	sums, err := readSums(dir, s.Parity)
 	errs = append(errs, err)
-	for name, want := range s.derived(data, sums) {
+	for name, want := range s.derived(data, digest.FromBytes(data), sums) {
 		errs = append(errs, checkDerived(dir, name, want))
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -103,10 +103,10 @@ func checkFile(ctx context.Context, path string, p SetPart) error {
 	return nil
 }
 
-// derived returns set.json, whose content is data, and the files that follow from it, and from the sums of the
-// blocks, if they could be read.
-func (s Set) derived(data []byte, sums blockSums) map[string][]byte {
-	derived := map[string][]byte{SetFile: data, sumsFile: s.sums(data)}
+// derived returns set.json, whose content is data and has the digest set, and the files that follow from it, and from the sums of
+// the blocks, if they could be read.
+func (s Set) derived(data []byte, set digest.Digest, sums blockSums) map[string][]byte {
+	derived := map[string][]byte{SetFile: data, sumsFile: s.sums(set)}
 	if s.Parity == nil {
 		return derived
 	}

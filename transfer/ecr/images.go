@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -56,15 +58,19 @@ func (e *Repository) Images(ctx context.Context, tags content.TagFilter) iter.Se
 	}
 }
 
+// listedImage is an image of an answer. What is kept of it is cloned: a string of the SDK keeps others of the same answer.
 func listedImage(from types.ImageDetail) content.Image {
-	tags := append([]string{}, from.ImageTags...)
+	tags := make([]string, len(from.ImageTags))
+	for i, tag := range from.ImageTags {
+		tags[i] = strings.Clone(tag)
+	}
 	slices.Sort(tags)
 	return content.Image{
-		Digest:       digest.Digest(aws.ToString(from.ImageDigest)),
+		Digest:       digest.Digest(strings.Clone(aws.ToString(from.ImageDigest))),
 		Tags:         tags,
-		MediaType:    aws.ToString(from.ImageManifestMediaType),
-		ArtifactType: aws.ToString(from.ArtifactMediaType),
-		Subject:      digest.Digest(aws.ToString(from.SubjectManifestDigest)),
+		MediaType:    unique.Make(aws.ToString(from.ImageManifestMediaType)).Value(),
+		ArtifactType: unique.Make(aws.ToString(from.ArtifactMediaType)).Value(),
+		Subject:      digest.Digest(strings.Clone(aws.ToString(from.SubjectManifestDigest))),
 		Size:         aws.ToInt64(from.ImageSizeInBytes),
 		PushedAt:     from.ImagePushedAt,
 		PulledAt:     from.LastRecordedPullTime,

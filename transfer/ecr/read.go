@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unique"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -169,10 +171,11 @@ func (e *Repository) batchGet(ctx context.Context, ids []types.ImageIdentifier) 
 		if image.ImageId == nil {
 			return nil, nil, errors.New("BatchGetImage answered an image without its digest")
 		}
+		// Cloned: a string of the SDK keeps others of the same answer.
 		data := []byte(aws.ToString(image.ImageManifest))
-		manifests[i] = content.TaggedManifest{Tag: aws.ToString(image.ImageId.ImageTag), Manifest: content.Manifest{Content: data, Descriptor: content.Descriptor{
-			MediaType: aws.ToString(image.ImageManifestMediaType),
-			Digest:    digest.Digest(aws.ToString(image.ImageId.ImageDigest)),
+		manifests[i] = content.TaggedManifest{Tag: strings.Clone(aws.ToString(image.ImageId.ImageTag)), Manifest: content.Manifest{Content: data, Descriptor: content.Descriptor{
+			MediaType: unique.Make(aws.ToString(image.ImageManifestMediaType)).Value(),
+			Digest:    digest.Digest(strings.Clone(aws.ToString(image.ImageId.ImageDigest))),
 			Size:      int64(len(data)),
 		}}}
 	}

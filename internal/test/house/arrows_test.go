@@ -62,7 +62,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/manifestcache", "mirror/internal/memo", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/jsonlist", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/manifestcache", "mirror/internal/memo", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},
