@@ -169,6 +169,8 @@ func whatIsWrong(path string) string {
 	archive := tar.NewReader(f)
 	for entries := 0; ; entries++ {
 		switch _, err := archive.Next(); {
+		case err == io.EOF && !hasEndMark(f):
+			return truncated
 		case err == io.EOF:
 			return "a tar archive without an image: it has neither oci-layout nor manifest.json"
 		case errors.Is(err, io.ErrUnexpectedEOF) && entries == 0:
@@ -179,6 +181,16 @@ func whatIsWrong(path string) string {
 			return "not a tar archive"
 		}
 	}
+}
+
+// hasEndMark reports whether a tar ends with the two empty blocks that mark its end.
+func hasEndMark(f *os.File) bool {
+	end := make([]byte, 2*512)
+	size, err := f.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = f.ReadAt(end, max(size-int64(len(end)), 0))
+	}
+	return err == nil && bytes.Count(end, []byte{0}) == len(end)
 }
 
 // repositoryWord is a name that a repository may have, with a tag.

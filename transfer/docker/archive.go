@@ -101,7 +101,7 @@ func OpenArchive(ctx context.Context, path string, options ArchiveOptions) (*Arc
 		return nil, fmt.Errorf("docker-archive:%s: %w", path, tarball.NoImage(path, err))
 	}
 	archive, err := newArchive(f, "docker-archive:"+path, options)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, content.ErrUnsupported) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, content.ErrIntegrity) || errors.Is(err, content.ErrUnsupported) {
 		err = &content.NoImageError{Path: path, Err: err}
 	}
 	return archive, err

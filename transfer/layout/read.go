@@ -215,7 +215,7 @@ func (l Reader) explain(err error) error {
 // CheckVersion reads the file oci-layout, which makes a directory a layout.
 func CheckVersion(files fs.FS) error {
 	data, err := imagefs.ReadFile(files, ocispec.ImageLayoutFile, 1<<16)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, content.ErrIntegrity) {
 		return noLayoutError{err}
 	}
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/docker"
@@ -32,7 +34,10 @@ func OpenStream(ctx context.Context, r io.Reader, kind Kind, options docker.Arch
 		return archive.New(f, StandardStream)
 	}
 	if found == "" {
-		f.Close()
+		defer f.Close()
+		if _, err := f.Files.Lookup(ocispec.ImageLayoutFile); errors.Is(err, content.ErrIntegrity) {
+			return nil, fmt.Errorf("%s:%s: %w", kind, StandardStream, err) // it was cut off
+		}
 		return nil, fmt.Errorf("%s:%s: %w: a tar archive without an image: it has neither oci-layout nor manifest.json", kind, StandardStream, content.ErrUnsupported)
 	}
 	return docker.NewArchive(f, StandardStream, options)

@@ -57,6 +57,8 @@ func Read(files tarball.Files) ([]Image, error) {
 			return nil, fmt.Errorf("%w: this is an OCI layout, not an archive of docker; write oci-archive:FILE", content.ErrUnsupported)
 		case tarball.HasFile(files, "repositories"):
 			return nil, fmt.Errorf("%w: an archive of docker before 1.10; load it with a current docker and save it again", content.ErrUnsupported)
+		case errors.Is(err, content.ErrIntegrity):
+			return nil, err // it was cut off
 		}
 		return nil, fmt.Errorf("no archive of docker: it has no %s (%w)", tarball.DockerManifestFile, fs.ErrNotExist)
 	}
