@@ -96,12 +96,16 @@ func (b *markedBody) Read(p []byte) (int, error) {
 // blamedBody is a blob whose errors name the source.
 type blamedBody struct {
 	io.ReadCloser
-	src fmt.Stringer
+	src  fmt.Stringer
+	file any // that may be a [content.Changer]
 }
 
 // Read implements io.Reader.
 func (b *blamedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = content.BlameChange(b.file, err)
+	}
 	return n, blameSource(b.src, err)
 }
 

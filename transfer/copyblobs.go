@@ -199,13 +199,21 @@ func (b *blobCopy) run(ctx context.Context) error {
 	return b.t.Target.PutBlob(ctx, b.d, &movedReader{verified(ctx, b.src, data, b.d), b.moved})
 }
 
-// openBlob opens a blob. If the connection to the source breaks the reader opens it again.
+// openBlob opens a blob. If the connection to the source breaks the reader opens it again. It is a [content.Changer] if
+// what the source opens is one.
 func openBlob(ctx context.Context, src content.BlobReader, d content.Descriptor) (io.ReadCloser, error) {
 	body, err := src.Blob(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return ranges.Reopen(ctx, body, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) }), nil
+	again := ranges.Reopen(ctx, body, func(ctx context.Context) (io.ReadCloser, error) { return src.Blob(ctx, d) })
+	if file, ok := body.(content.Changer); ok {
+		return struct {
+			io.ReadCloser
+			content.Changer
+		}{again, file}, nil
+	}
+	return again, nil
 }
 
 // verified returns what data brings, whose errors name src, that it is not what d says among them.
@@ -214,7 +222,7 @@ func verified(ctx context.Context, src fmt.Stringer, data io.ReadCloser, d conte
 	return &blamedBody{struct {
 		io.Reader
 		io.Closer
-	}{verifying, data}, src}
+	}{verifying, data}, src, data}
 }
 
 // movedReader counts what is read.
@@ -244,26 +252,26 @@ func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
 			return err
 		}
 		defer file.Close()
-		return b.blame(dst.UploadBlob(ctx, b.d, parts.File{File: file}, how))
+		return b.blame(file, dst.UploadBlob(ctx, b.d, parts.File{File: file}, how))
 	}
 	if src, ok := b.src.(content.RangeReader); ok {
 		err := dst.UploadBlob(ctx, b.d, parts.Ranges{Open: b.limit(whenNeeded(src, b.d)), Memory: b.memory}, how)
 		if !errors.Is(err, content.ErrNoRanges) {
-			return b.blame(err)
+			return b.blame(nil, err)
 		}
 	}
 	data := &parts.Stream{Memory: b.memory, Open: func(ctx context.Context) (io.ReadCloser, error) { return openBlob(ctx, b.src, b.d) }}
 	defer data.Close()
-	return b.blame(dst.UploadBlob(ctx, b.d, data, how))
+	return b.blame(nil, dst.UploadBlob(ctx, b.d, data, how))
 }
 
-// blame names the source in an error that is its fault.
-func (b *blobCopy) blame(err error) error {
+// blame names the source in an error that is its fault, and says so if its file has changed.
+func (b *blobCopy) blame(file content.BlobFile, err error) error {
 	var wrong *content.SourceError
-	if errors.As(err, &wrong) {
-		return fmt.Errorf("%s: blob %s: %w", b.copier.src, b.d.Digest, wrong)
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return err
+	return fmt.Errorf("%s: blob %s: %w", b.copier.src, b.d.Digest, content.BlameChange(file, wrong))
 }
 
 // openNote opens the journal's note of the upload; nil if another process has it.

@@ -135,5 +135,8 @@ func fileDigest(ctx context.Context, path string) (digest.Digest, error) {
 	if _, err := io.Copy(digester.Hash(), f); err != nil {
 		return "", err
 	}
+	if err := unchanged(f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
 	return digester.Digest(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/sign"
+	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
 
@@ -187,7 +189,10 @@ func (app *App) signBlob(ctx context.Context, file string, signer *sign.Signer, 
 		}
 		defer outputs[path].discard()
 	}
-	if result.SignedBlob, err = sign.SignBlob(ctx, blob, signer); err != nil {
+	if result.SignedBlob, err = sign.SignBlob(ctx, blob, signer); err == nil {
+		err = unchanged(blob.Content)
+	}
+	if err != nil {
 		return result, fmt.Errorf("%s: %w", file, err)
 	}
 	contents := map[string][]byte{
@@ -200,6 +205,14 @@ func (app *App) signBlob(ctx context.Context, file string, signer *sign.Signer, 
 		}
 	}
 	return result, nil
+}
+
+// unchanged returns a [*content.ChangedError] if a file was written to while it was read to be signed or verified.
+func unchanged(file io.Reader) error {
+	if f, ok := file.(content.Changer); ok && f.Changed() {
+		return &content.ChangedError{}
+	}
+	return nil
 }
 
 // openBlob opens a file that is signed or verified: a path, stdin or a digest.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -193,6 +194,7 @@ func (app *App) verifyBlob(ctx context.Context, file string, f verifyBlobFlags, 
 	}
 	defer closeBlob()
 	v, err := sign.VerifyBlob(ctx, blob, signature, required)
+	err = cmp.Or(unchanged(blob.Content), err)
 	if err != nil {
 		return v, fmt.Errorf("%s: %w", file, err)
 	}

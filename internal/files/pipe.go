@@ -13,7 +13,7 @@ import (
 // Open opens a file that a user names, for reading once from its beginning. A named pipe
 // that a program writes to is read to its end, such as that of <(program) in a shell. One
 // without a writer is not waited for: its first Read returns an error that wraps
-// [ErrNotRegular]. A Read that waits for the writer ends with the context.
+// [ErrNotRegular]. A Read that waits for the writer ends with the context. A regular file is a [*Watched].
 func Open(ctx context.Context, path string) (io.ReadCloser, error) {
 	file, err := OpenFile(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func Open(ctx context.Context, path string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	if info.Mode().IsRegular() {
-		return file, nil
+		return Watch(file), nil
 	}
 	p := &pipe{ctx: ctx, file: file, named: info.Mode()&fs.ModeNamedPipe != 0}
 	p.stop = context.AfterFunc(ctx, func() { _ = file.SetReadDeadline(time.Unix(1, 0)) }) // what has no deadlines does not wait either

@@ -67,5 +67,5 @@ func (b *Blobs) Open(name string) (fs.File, error) {
 	if !found || layout.BlobPath(d) != name {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return tarball.NewFile(io.NewSectionReader(b.in, at.first, at.size), name), nil
+	return tarball.NewFile(io.NewSectionReader(b.in, at.first, at.size), name, b.in), nil
 }

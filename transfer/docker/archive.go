@@ -24,7 +24,6 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/imagefs"
 	"github.com/ecrkit/ecrkit/transfer/internal/layercache"
 	"github.com/ecrkit/ecrkit/transfer/internal/tarball"
-	"github.com/ecrkit/ecrkit/transfer/internal/tempfile"
 )
 
 // Compression is how layers are compressed that come without.
@@ -171,7 +170,7 @@ func (a *Archive) Close() error {
 func (a *Archive) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
 	m, err := a.resolve(ctx, reference)
 	if err != nil {
-		return content.Manifest{}, fmt.Errorf("%s %w", a.name, err)
+		return content.Manifest{}, fmt.Errorf("%s %w", a.name, content.BlameChange(a.file, err))
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -234,7 +233,7 @@ func (a *Archive) manifest(config []byte, layers []*dockerLayer) (content.Manife
 	}}
 	for _, l := range layers {
 		m.Layers = append(m.Layers, content.Descriptor{MediaType: mediaTypes[l.format], Digest: l.digest, Size: l.size})
-		opened[l.digest] = func(ctx context.Context) (*io.SectionReader, error) { return a.open(ctx, l) }
+		opened[l.digest] = func(ctx context.Context) (*io.SectionReader, error) { return a.openLayer(ctx, l) }
 	}
 	data, err := json.MarshalIndent(m, "", "   ") // as docker does
 	if err != nil {
@@ -266,23 +265,24 @@ func (a *Archive) Manifests(_ context.Context, descriptors []content.Descriptor)
 
 // Blob opens a blob of an image that was resolved.
 func (a *Archive) Blob(ctx context.Context, d content.Descriptor) (io.ReadCloser, error) {
-	section, err := a.blob(ctx, d)
+	f, err := a.open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return tempfile.NewSection(section), nil
+	return f, nil
 }
 
 // BlobFile opens a blob of an image that was resolved, for reading anywhere.
 func (a *Archive) BlobFile(ctx context.Context, d content.Descriptor) (content.BlobFile, error) {
-	section, err := a.blob(ctx, d)
+	f, err := a.open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	return tempfile.NewSection(section), nil
+	return f, nil
 }
 
-func (a *Archive) blob(ctx context.Context, d content.Descriptor) (*io.SectionReader, error) {
+// open opens a blob, as a [content.Changer].
+func (a *Archive) open(ctx context.Context, d content.Descriptor) (*tarball.File, error) {
 	a.mu.Lock()
 	open, ok := a.blobs[d.Digest]
 	a.mu.Unlock()
@@ -291,7 +291,8 @@ func (a *Archive) blob(ctx context.Context, d content.Descriptor) (*io.SectionRe
 	}
 	section, err := open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.name, err)
+		return nil, fmt.Errorf("%s: %w", a.name, content.BlameChange(a.file, err))
 	}
-	return section, nil
+	f := tarball.NewFile(section, string(d.Digest), a.file)
+	return &f, nil
 }

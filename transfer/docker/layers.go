@@ -152,8 +152,8 @@ func (a *Archive) compress(ctx context.Context, l *dockerLayer) (_ digest.Digest
 	return after.Digest(), size, nil
 }
 
-// open returns the bytes of a layer, which are made if only their digest was known.
-func (a *Archive) open(ctx context.Context, l *dockerLayer) (*io.SectionReader, error) {
+// openLayer returns the bytes of a layer, which are made if only their digest was known.
+func (a *Archive) openLayer(ctx context.Context, l *dockerLayer) (*io.SectionReader, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.packed {

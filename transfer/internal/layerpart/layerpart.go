@@ -10,9 +10,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 
 	"github.com/segmentio/asm/base64"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // Part is one part of a layer:
@@ -37,6 +40,7 @@ const group = 4
 // time that the request is sent.
 type Body struct {
 	ctx     context.Context
+	part    Part
 	content *io.SectionReader
 	before  []byte
 	ready   <-chan struct{}
@@ -48,26 +52,35 @@ type Body struct {
 	told    int64  // bytes of content that were read, of which sent was told
 	raw     []byte
 	odd     [group]byte
+
+	signed uint64       // checksum of the content that SHA256 read
+	hashed bool         // SHA256 was called
+	sum    maphash.Hash // of the content that was read to be sent
 }
 
 // after ends a body. It is what is held back: without it a request is not
 // complete.
 const after = `"}`
 
-// NewBody returns the body that sends content as p. Its end is held back until ready
+// changed is the error of content that was written to while it was read.
+func changed(format string, args ...any) error {
+	return &content.SourceError{Err: &content.ChangedError{Err: fmt.Errorf(format, args...)}}
+}
+
+// NewBody returns the body that sends data as p. Errors of reading data are a [*content.SourceError]. Its end is held back until ready
 // is closed or the context ends. sent is called with the number of bytes of content
 // that are read; with a negative number if they are to be retried.
-func NewBody(ctx context.Context, p Part, content *io.SectionReader, ready <-chan struct{}, sent func(n int64)) (*Body, error) {
+func NewBody(ctx context.Context, p Part, data *io.SectionReader, ready <-chan struct{}, sent func(n int64)) (*Body, error) {
 	head, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}
 	before := append(head[:len(head)-1], `,"layerPartBlob":"`...)
 	return &Body{
-		ctx: ctx, content: content, before: before, ready: ready, sent: sent,
-		length:  int64(len(before)) + int64(base64.StdEncoding.EncodedLen(int(content.Size()))) + int64(len(after)),
+		ctx: ctx, part: p, content: data, before: before, ready: ready, sent: sent,
+		length:  int64(len(before)) + int64(base64.StdEncoding.EncodedLen(int(data.Size()))) + int64(len(after)),
 		pending: before,
-		raw:     make([]byte, min(rawSize, content.Size())),
+		raw:     make([]byte, min(rawSize, data.Size())),
 	}, nil
 }
 
@@ -79,6 +92,7 @@ func (b *Body) Len() int { return int(b.length - b.offset) }
 func (b *Body) SHA256() (string, error) {
 	hash := sha256.New()
 	hash.Write(b.before)
+	b.sum.Reset()
 	encoded := make([]byte, rawSize/3*group)
 	for at := int64(0); at < b.content.Size(); {
 		n, err := b.encode(encoded, at)
@@ -86,8 +100,11 @@ func (b *Body) SHA256() (string, error) {
 			return "", err
 		}
 		hash.Write(encoded[:base64.StdEncoding.EncodedLen(n)])
+		b.sum.Write(b.raw[:n])
 		at += int64(n)
 	}
+	b.signed, b.hashed = b.sum.Sum64(), true
+	b.sum.Reset()
 	hash.Write([]byte(after))
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
@@ -104,9 +121,10 @@ func (b *Body) encode(dst []byte, at int64) (int, error) {
 	switch {
 	case n == len(raw):
 	case err == io.EOF:
-		return 0, fmt.Errorf("the content ended before its %d bytes", b.content.Size())
+		// The content had its size when the upload began.
+		return 0, changed("the content ended before its %d bytes", b.content.Size())
 	default:
-		return 0, err
+		return 0, &content.SourceError{Err: err}
 	}
 	base64.StdEncoding.Encode(dst, raw)
 	return n, nil
@@ -142,6 +160,7 @@ func (b *Body) readContent(p []byte) (int, error) {
 		return 0, err
 	}
 	b.told += int64(n)
+	b.sum.Write(b.raw[:n])
 	b.sent(int64(n))
 	encoded := base64.StdEncoding.EncodedLen(n)
 	if len(p) < group {
@@ -159,6 +178,10 @@ func (b *Body) readEnd(p []byte) (int, error) {
 	if b.ctx.Err() != nil {
 		return 0, context.Cause(b.ctx)
 	}
+	if b.hashed && b.sum.Sum64() != b.signed {
+		// The service would refuse the signature, and say that the secret key is wrong.
+		return 0, changed("bytes %d to %d were read twice and differ", b.part.First, b.part.Last)
+	}
 	n := copy(p, after)
 	b.pending = []byte(after)[n:]
 	return n, nil
@@ -174,6 +197,7 @@ func (b *Body) Seek(offset int64, whence int) (int64, error) {
 			b.sent(-b.told)
 		}
 		b.offset, b.told, b.pending = 0, 0, b.before
+		b.sum.Reset()
 		return 0, nil
 	}
 	return 0, errors.New("a layer part's body goes back to its beginning only")

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 var part = Part{RegistryID: "123456789012", Repository: "team/app", UploadID: "id", First: 10, Last: 19}
@@ -190,6 +192,39 @@ func TestContentEnds(t *testing.T) {
 			}
 			if bytes.Contains(got, []byte(after)) && len(got) > len(b.before) {
 				t.Error("the body looks complete")
+			}
+		})
+	}
+}
+
+// TestContentChanges has the content change behind the back of its signature, for a while or for good: the body does not
+// end, since the service would refuse it and blame the secret key.
+func TestContentChanges(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]int{"first byte": 0, "second chunk": rawSize + 5, "last byte": 2 * rawSize} {
+		t.Run(name, func(t *testing.T) {
+			data := randomBytes(2*rawSize + 1)
+			b := newBody(t, data, closed(), func(int64) {})
+			if _, err := b.SHA256(); err != nil {
+				t.Fatal(err)
+			}
+			for _, change := range []byte{1, 0, 1} { // sent, sent again from what is right again, and again
+				data[at] ^= change
+				got, err := io.ReadAll(b)
+				data[at] ^= change
+				var changed *content.ChangedError
+				var source *content.SourceError
+				switch right := errors.As(err, &changed) && errors.As(err, &source); {
+				case change == 0 && (err != nil || b.Len() != 0):
+					t.Errorf("unchanged: %v, %d bytes left", err, b.Len())
+				case change != 0 && (!right || !strings.Contains(err.Error(), "bytes 10 to 19 ")):
+					t.Errorf("got %v", err)
+				case change != 0 && bytes.HasSuffix(got, []byte(after)):
+					t.Error("the body looks complete")
+				}
+				if _, err := b.Seek(0, io.SeekStart); err != nil {
+					t.Fatal(err)
+				}
 			}
 		})
 	}

@@ -172,7 +172,8 @@ func (s *Staging) openOld() error {
 	if err != nil {
 		return err
 	}
-	if s.Old, err = tarball.New(f, f); err != nil {
+	watched := files.Watch(f)
+	if s.Old, err = tarball.New(watched, watched); err != nil {
 		// The reason is not wrapped: nothing is wrong with the image.
 		return fmt.Errorf("%w: the file exists and would be lost, since nothing can be added to it (%v); name another file, or remove it", content.ErrConflict, err)
 	}

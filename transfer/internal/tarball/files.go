@@ -40,6 +40,7 @@ const (
 type Files struct {
 	Files map[string]*io.SectionReader
 	Links map[string]string // to the name of a file or another link
+	in    any               // the tar
 	// cut is that the tar ends behind a member, without the blocks that mark its end: what is missing was cut off.
 	cut bool
 }
@@ -103,7 +104,7 @@ func CleanName(name string) string { return strings.TrimPrefix(path.Clean("/"+na
 // Index notes where the content of each regular file is. Of two of the same
 // name the later counts, as when a tar is unpacked.
 func Index(f io.ReaderAt) (Files, error) {
-	t := Files{Files: map[string]*io.SectionReader{}, Links: map[string]string{}}
+	t := Files{Files: map[string]*io.SectionReader{}, Links: map[string]string{}, in: f}
 	end := int64(0) // of the last member, with its padding
 	whole := io.NewSectionReader(f, 0, 1<<62)
 	err := Walk(whole, func(h *tar.Header, name string, _ io.Reader) error {
@@ -182,7 +183,7 @@ func (t Files) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewFile(section, name), nil
+	return NewFile(section, name, t.in), nil
 }
 
 // ReadDir implements [fs.ReadDirFS] with the files of a directory, and links to files;
@@ -195,7 +196,7 @@ func (t Files) ReadDir(name string) ([]fs.DirEntry, error) {
 			continue
 		}
 		if section, err := t.Lookup(file); err == nil { // else a link to nothing
-			entries = append(entries, fs.FileInfoToDirEntry(NewFile(section, file)))
+			entries = append(entries, fs.FileInfoToDirEntry(NewFile(section, file, t.in)))
 		}
 	}
 	if entries == nil {
@@ -209,12 +210,16 @@ func (t Files) ReadDir(name string) ([]fs.DirEntry, error) {
 type File struct {
 	tempfile.Section
 	name string
+	in   any
 }
 
-// NewFile returns the open file with these bytes, by its path in the tar.
-func NewFile(section *io.SectionReader, name string) File {
-	return File{tempfile.NewSection(section), path.Base(name)}
+// NewFile returns the open file with these bytes, by its path in the tar in.
+func NewFile(section *io.SectionReader, name string, in any) File {
+	return File{tempfile.NewSection(section), path.Base(name), in}
 }
+
+// Changed implements [content.Changer], if the tar does.
+func (f File) Changed() bool { return changed(f.in) }
 
 func (f File) Stat() (fs.FileInfo, error) { return f, nil }
 

@@ -31,6 +31,7 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	watched := files.Watch(f)
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
 		err = errDirectory
@@ -51,11 +52,12 @@ func Open(ctx context.Context, path, tempDir string) (*Image, error) {
 			return nil, fmt.Errorf("%w: a zip file, not a tar archive", content.ErrUnsupported)
 		}
 		if compress.Detect(first[:n]) == compress.None {
-			return New(f, f)
+			return New(watched, watched)
 		}
 	}
 	defer f.Close()
-	return Spool(ctx, f, tempDir)
+	image, err := Spool(ctx, f, tempDir)
+	return image, content.BlameChange(watched, err)
 }
 
 var errDirectory = errors.New("a directory, not a tar file")
@@ -74,6 +76,15 @@ func NoImage(path string, err error) error {
 // a command that failed.
 var ErrEmpty = errors.New("it is empty; did the command that writes it fail?")
 
+// Changed implements [content.Changer], if the tar does.
+func (i *Image) Changed() bool { return changed(i.ReaderAt) }
+
+// changed reports whether r is known to have changed.
+func changed(r any) bool {
+	c, ok := r.(content.Changer)
+	return ok && c.Changed()
+}
+
 // New reads the headers of a tar. The image closes c; an error closes it too, and wraps
 // [ErrEmpty] if there is nothing in it.
 func New(r io.ReaderAt, c io.Closer) (*Image, error) {
@@ -83,6 +94,7 @@ func New(r io.ReaderAt, c io.Closer) (*Image, error) {
 	}
 	files, err := Index(r)
 	if err != nil {
+		err = content.BlameChange(r, err)
 		c.Close()
 		return nil, err
 	}
