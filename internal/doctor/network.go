@@ -21,7 +21,7 @@ import (
 )
 
 // lookup is how long the name of a host may take: a name server that takes longer does not answer.
-const lookup = 2 * time.Second
+const lookup = 1800 * time.Millisecond
 
 // target is a host that must be reached.
 type target struct{ name, url string }

@@ -65,7 +65,7 @@ func (next Dialer) Dial(ctx context.Context, network, address string) (net.Conn,
 	if v, _ := Judge(ctx, err); v != Transient {
 		return nil, err
 	}
-	if time.Since(began) >= silence {
+	if first.Err() != nil || time.Since(began) > silence {
 		return nil, As(Final, err)
 	}
 	return nil, As(Unreachable, err)

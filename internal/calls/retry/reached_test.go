@@ -121,7 +121,7 @@ func TestFirstAnswer(t *testing.T) {
 		"late":                {answers: 90 * time.Second, said: []string{"an answer from registry.example 57.8s"}},
 		"late, after another": {answers: 90 * time.Second, before: true},
 		"no connection":       {connects: time.Hour, said: []string{"a connection to registry.example:443 8s"}},
-		"slow connection":     {connects: 1900 * time.Millisecond, answers: 9 * time.Second, said: []string{"an answer from registry.example 57.8s"}},
+		"slow connection":     {connects: 1700 * time.Millisecond, answers: 9 * time.Second, said: []string{"an answer from registry.example 57.8s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
