@@ -15,7 +15,7 @@ const (
 	// longest is how long a connection may take, and how often an idle one is examined: as http.DefaultTransport.
 	longest = 30 * time.Second
 	// longestLookup is how long the look-up of a name may take: a name server that answers none of its queries is gone.
-	longestLookup = 2 * time.Second
+	longestLookup = 1800 * time.Millisecond
 	// maxAddresses is how many addresses of a host are tried.
 	maxAddresses = 16
 )

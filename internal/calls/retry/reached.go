@@ -2,6 +2,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,8 @@ func (next Dialer) Dial(ctx context.Context, network, address string) (net.Conn,
 	if v, _ := Judge(ctx, err); v != Transient {
 		return nil, err
 	}
-	if first.Err() != nil || time.Since(began) > silence {
+	var name *net.DNSError
+	if time.Since(began) >= silence || errors.As(err, &name) && name.IsTimeout {
 		return nil, As(Final, err)
 	}
 	return nil, As(Unreachable, err)

@@ -17,11 +17,12 @@ import (
 // error, with and without a connection to the same address before.
 func TestUnreached(t *testing.T) {
 	var (
-		refused   = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-		noRoute   = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
-		busyNames = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}
-		noName    = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
-		policy    = Default()
+		refused     = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		noRoute     = &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ENETUNREACH)}
+		busyNames   = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}
+		silentNames = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "i/o timeout", IsTimeout: true, IsTemporary: true}}
+		noName      = &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}
+		policy      = Default()
 	)
 	for name, tt := range map[string]struct {
 		err           error         // of a connection; nil: none is made, and none is refused
@@ -34,6 +35,7 @@ func TestUnreached(t *testing.T) {
 		"refused":                      {err: refused, tries: 3, most: 5, within: policy.Unreachable},
 		"no network":                   {err: noRoute, tries: 3, most: 5, within: policy.Unreachable},
 		"name server fails":            {err: busyNames, tries: 3, most: 5, within: policy.Unreachable},
+		"name server is silent":        {err: silentNames, tries: 1, most: 1},
 		"no such host":                 {err: noName, tries: 1, most: 1},
 		"silence":                      {tries: 1, most: 1, waits: 10 * time.Second, within: 10 * time.Second, said: "a connection to registry.example:443 8s"},
 		"refused, reached before":      {err: refused, before: true, tries: policy.Tries, most: policy.Tries, waits: 5 * time.Second, within: 12 * time.Second},
