@@ -151,8 +151,10 @@ func TestSourceChanges(t *testing.T) {
 					if !errors.As(err, &changed) || !errors.Is(err, content.ErrIntegrity) {
 						t.Fatalf("got %v", err)
 					}
-					for _, want := range []string{src.String(), string(d), "the file changed while it was read"} {
-						if n := strings.Count(err.Error(), want); n == 0 || n > 1 && want != string(d) {
+					// The config, which a shorter archive lacks too, may be read before the layer.
+					const blob = "blob sha256:"
+					for _, want := range []string{src.String(), blob, "the file changed while it was read"} {
+						if n := strings.Count(err.Error(), want); n == 0 || n > 1 && want != blob {
 							t.Errorf("%q is in the error %d times: %v", want, n, err)
 						}
 					}
