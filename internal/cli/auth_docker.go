@@ -40,6 +40,17 @@ func newDockerAnswer(file *dockerconfig.File, host string) (dockerAnswer, error)
 	return d, nil
 }
 
+// installHelper is what to do where docker asks our helper and cannot find it.
+const installHelper = "install docker-credential-ecrkit in a directory of PATH"
+
+// advice is what to do about the problem.
+func (d dockerAnswer) advice(host string) string {
+	if d.Helper == helperName {
+		return installHelper
+	}
+	return fmt.Sprintf("run `ecrkit auth setup %s`", host)
+}
+
 func (d dockerAnswer) program() string { return "docker-credential-" + d.Helper }
 
 // String is what docker does, for people.

@@ -177,7 +177,7 @@ func (e explanation) text() string {
 	if e.Docker != nil {
 		line("docker", e.Docker.String())
 		if e.Docker.Problem != "" {
-			line("", fmt.Sprintf("%s; run `ecrkit auth setup %s`", e.Docker.Problem, e.Host))
+			line("", e.Docker.Problem+"; "+e.Docker.advice(e.Host))
 		}
 	}
 	line("problem", e.Problem)

@@ -175,7 +175,7 @@ func notSetUp(file string, missing []setupHost, of int) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	advice := "install docker-credential-ecrkit in a directory of PATH"
+	advice := installHelper
 	for _, h := range missing {
 		if h.State == "missing" {
 			advice = "run ecrkit auth setup without --check"
