@@ -39,7 +39,7 @@ type Options struct {
 	// Shard is which part of the mirror this process does. A plan of a shard that was read keeps its own.
 	Shard Shard
 	// ManifestDir is a directory in which manifests are kept for later processes: those of sources of which each is a request, as
-	// with Docker Hub, and those of indexes of which some platforms are chosen. "" is none.
+	// with Docker Hub, and those of indexes of which some platforms are chosen. "" means none.
 	ManifestDir string
 	// Copy is how images are copied: connections, journal, progress. What is copied is the plan's.
 	Copy transfer.Options

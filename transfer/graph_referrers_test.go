@@ -24,7 +24,7 @@ type endless struct {
 
 const endlessSize = 16 << 10
 
-// manifest makes one with a subject, "" is none.
+// manifest makes one with a subject, "" means none.
 func (s *endless) manifest(subject digest.Digest) content.Manifest {
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, Config: ocispec.DescriptorEmptyJSON, Layers: []content.Descriptor{ocispec.DescriptorEmptyJSON},

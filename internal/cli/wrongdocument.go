@@ -19,7 +19,7 @@ const (
 // maxDocument bounds what is read to find out what a file is, in bytes.
 const maxDocument = 1 << 20
 
-// documentOf returns which document the text is, "" if it is none that is known.
+// documentOf returns which known document the text is, "" for any other.
 func documentOf(text []byte) document {
 	var d struct {
 		Statement json.RawMessage

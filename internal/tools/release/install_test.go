@@ -31,7 +31,7 @@ func TestInstallChecksArchive(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		archive []byte
-		sums    string // "" is none
+		sums    string // "" means none
 		key     bool
 		bundle  bool
 		verdict string // exit code of the ecrkit that checks
