@@ -5,7 +5,7 @@
 # Guess:   where "docker pull" works, getRegistryCredentials of @sigstore/oci has the same login: from DOCKER_CONFIG, from
 #          the helper of the host in credHelpers, from credsStore.
 # Because: it is documented as taking the credentials from the Docker config file, and helpers are how that file is used
-#          with Amazon ECR (docker-credential-ecr-login, docker-credential-ecrkit) and with Docker Desktop.
+#          with Amazon ECR (docker-credential-ecr-login) and with Docker Desktop.
 # Really:  it reads ~/.docker/config.json whatever DOCKER_CONFIG says, and only "auth" below auths. With a helper alone,
 #          the message is that no credentials exist. After a "docker login" with a credsStore, the entry below auths is
 #          {}, and the message is a TypeError about "the first argument". A job needs a login that writes the password

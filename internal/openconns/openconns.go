@@ -13,7 +13,7 @@ import (
 type Connections struct {
 	mu      sync.Mutex
 	idle    map[net.Conn]time.Time // since when no request has come; the zero time while one is answered
-	unused  map[net.Conn]bool      // have not sent a byte
+	unused  map[net.Conn]bool      // without a byte so far
 	closed  bool                   // those that send none are closed
 	changed chan struct{}          // has an element after a change
 }
@@ -84,7 +84,7 @@ func (c *Connections) left(quiet time.Duration) time.Duration {
 	return left
 }
 
-// CloseUnused closes the connections that have not sent a byte, from now on: [http.Server.Shutdown] would wait seconds
+// CloseUnused closes the connections without a byte so far, from now on: [http.Server.Shutdown] would wait seconds
 // for each of them.
 func (c *Connections) CloseUnused() {
 	c.mu.Lock()

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// stagger is after what time the next address is tried beside those that have not answered, as RFC 8305, section 5, recommends.
+	// stagger is after what time the next address is tried beside those without an answer, as RFC 8305, section 5, recommends.
 	stagger = 250 * time.Millisecond
 	// longest is how long a connection may take, and how often an idle one is examined: as http.DefaultTransport.
 	longest = 30 * time.Second
@@ -79,7 +79,7 @@ func alternated(addresses []netip.Addr) []netip.Addr {
 	return all
 }
 
-// race returns the first connection of n; each is begun when the one before it has failed, or has not answered for a
+// race returns the first connection of n; each is begun when the one before it has failed, or is silent for a
 // while.
 func race(ctx context.Context, n int, dial func(ctx context.Context, n int) (net.Conn, error)) (net.Conn, error) {
 	type outcome struct {

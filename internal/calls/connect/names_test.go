@@ -51,7 +51,7 @@ func nameServer(t *testing.T, lost int) string {
 	return conn.LocalAddr().String()
 }
 
-// TestLostQueries: a name server that loses queries is asked again before somebody gives up, which Go itself does after five
+// TestLostQueries: a name server that loses queries is asked again soon; Go itself does so after five
 // seconds.
 func TestLostQueries(t *testing.T) {
 	t.Parallel()
