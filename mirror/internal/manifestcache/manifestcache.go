@@ -89,21 +89,21 @@ func (r Repository) Put(m content.Manifest) {
 	_ = files.WriteFileUnsynced(r.path(name), slices.Concat([]byte(mediaType+"\n"), m.Content), 0o600)
 }
 
-// Sweep removes what has not been used for long, and the oldest if there is too much, at most once a day.
+// Sweep removes what was last used long ago, and the oldest if there is too much, at most once a day.
 func (d Dir) Sweep(now time.Time) error { return d.sweep(now, maxBytes) }
 
 func (d Dir) sweep(now time.Time, most int64) error {
-	swept := filepath.Join(string(d), sweptFile)
-	if info, err := os.Lstat(swept); d == "" || err == nil && now.Sub(info.ModTime()).Abs() < sweptEvery {
+	if d == "" {
 		return nil
+	}
+	due, err := files.Due(filepath.Join(string(d), sweptFile), now, sweptEvery)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // nothing was kept yet
+	}
+	if !due || err != nil {
+		return err
 	}
 	entries, err := os.ReadDir(string(d))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = files.WriteFileUnsynced(swept, nil, 0o600)
-	}
 	if err != nil {
 		return err
 	}

@@ -46,11 +46,7 @@ func (d Dir) pushed(key string) string {
 
 // forgetOld removes old notes, unless that was done a short while ago.
 func (d Dir) forgetOld(now time.Time) error {
-	cleaned := filepath.Join(string(d), cleanedFile)
-	if info, err := os.Lstat(cleaned); err == nil && now.Sub(info.ModTime()).Abs() < cleanedEvery {
-		return nil
-	}
-	if err := files.WriteFileUnsynced(cleaned, nil, 0o600); err != nil { // before, so that others need not do the same
+	if due, err := files.Due(filepath.Join(string(d), cleanedFile), now, cleanedEvery); !due || err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(string(d))
