@@ -1,21 +1,15 @@
 package scan
 
 import (
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
-	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/htmlpage"
 )
-
-//go:embed report.html
-var reportHTML string
 
 // maxUpgrades is how many packages are named as the first to upgrade.
 const maxUpgrades = 5
@@ -40,24 +34,9 @@ type htmlImage struct {
 }
 
 func (v Verdict) writeHTML(w io.Writer, version string) error {
-	page, err := htmlpage.New(reportHTML, template.FuncMap{
-		"line":    oneLine,
-		"lower":   func(s any) string { return strings.ToLower(fmt.Sprint(s)) },
-		"title":   func(s string) string { return s[:1] + strings.ToLower(s[1:]) },
-		"web":     webAddress,
-		"tone":    tone,
-		"result":  result,
-		"when":    showTime,
-		"count":   english.Plural,
-		"cut":     cutDigest,
-		"cutText": func(s string) string { return cutDigest(digest.Digest(s)) },
-	})
-	if err != nil {
-		return err
-	}
 	p := htmlpage.Page{Kind: "Image scan", Title: v.about(), At: v.At, Version: version, Tone: tone(v.Outcome)}
 	report := v.htmlReport()
-	p.Data = report
+	p.Content = report.content()
 	if len(v.Images) > 0 && !slices.ContainsFunc(v.Images, func(i Image) bool { return i.Reference != v.Images[0].Reference }) {
 		p.Reference = oneLine(v.Images[0].Reference)
 	}
@@ -67,7 +46,7 @@ func (v Verdict) writeHTML(w io.Writer, version string) error {
 	if v.Outcome != "" {
 		p.Result = "Gate " + result(v.Outcome)
 	}
-	return page.Write(w, p)
+	return p.Write(w)
 }
 
 // htmlReport prepares what the page shows.

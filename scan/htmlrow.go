@@ -7,7 +7,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/htmlpage"
 )
 
-// htmlRow is a finding of one image or several. Its exported methods are called by report.html.
+// htmlRow is a finding of one image or several.
 type htmlRow struct {
 	JudgedFinding
 	Images []htmlImage
@@ -25,25 +25,14 @@ func (r htmlRow) sameAs(j JudgedFinding) bool {
 // some reports whether something is true of the finding in one of the images.
 func (r htmlRow) some(is func(JudgedFinding) bool) bool { return slices.ContainsFunc(r.all, is) }
 
-func (r htmlRow) Rank() int         { return r.Severity.rank() }
-func (r htmlRow) Headline() string  { return r.headline() }
-func (r htmlRow) Names() string     { return r.names() }
-func (r htmlRow) Versions() string  { return r.versions() }
-func (r htmlRow) Fixes() string     { return r.fixes() }
-func (r htmlRow) ShowScore() string { return r.showScore() }
-func (r htmlRow) Judged() string    { return r.judgedText() }
-
-// SortScore puts what has no score last.
-func (r htmlRow) SortScore() float64 { return r.score() }
-
-func (r htmlRow) HasExploit() bool {
+func (r htmlRow) anyExploit() bool {
 	return r.some(func(j JudgedFinding) bool { return j.Exploit == Yes })
 }
-func (r htmlRow) HasFix() bool  { return r.hasFix() }
-func (r htmlRow) IsInUse() bool { return r.some(JudgedFinding.isInUse) }
 
-// Managers are the package managers, other than that of the system.
-func (r htmlRow) Managers() string {
+func (r htmlRow) anyInUse() bool { return r.some(JudgedFinding.isInUse) }
+
+// managers are the package managers, other than that of the system.
+func (r htmlRow) managers() string {
 	return each(r.Packages, func(p Package) string {
 		if p.Manager == "OS" {
 			return ""
@@ -52,15 +41,15 @@ func (r htmlRow) Managers() string {
 	})
 }
 
-// More reports whether there is something to open.
-func (r htmlRow) More() bool {
+// more reports whether there is something to open.
+func (r htmlRow) more() bool {
 	return r.headline() != "" || r.Because != "" || r.Vector != "" || r.State != "" || r.FirstObserved != nil || r.JudgedAs != ""
 }
 
-// Urgency is higher for what there is more reason to fix.
-func (r htmlRow) Urgency() int {
+// urgency is higher for what there is more reason to fix.
+func (r htmlRow) urgency() int {
 	n := 0
-	for weight, yes := range []bool{r.HasFix(), r.IsInUse(), r.HasExploit()} {
+	for weight, yes := range []bool{r.hasFix(), r.anyInUse(), r.anyExploit()} {
 		if yes {
 			n += 1 << weight
 		}
@@ -68,22 +57,22 @@ func (r htmlRow) Urgency() int {
 	return n
 }
 
-// Signals are what the page filters by.
-func (r htmlRow) Signals() string {
+// signals are what the page filters by.
+func (r htmlRow) signals() string {
 	var signals []string
 	add := func(name string, yes bool) {
 		if yes {
 			signals = append(signals, name)
 		}
 	}
-	add("fix", r.HasFix())
-	add("exploit", r.HasExploit())
-	add("use", r.IsInUse())
+	add("fix", r.hasFix())
+	add("exploit", r.anyExploit())
+	add("use", r.anyInUse())
 	return strings.Join(signals, " ")
 }
 
-// Keys are those of the images, for the filter.
-func (r htmlRow) Keys() string {
+// keys are those of the images, for the filter.
+func (r htmlRow) keys() string {
 	keys := make([]string, len(r.Images))
 	for n, i := range r.Images {
 		keys[n] = i.Key
@@ -91,8 +80,8 @@ func (r htmlRow) Keys() string {
 	return strings.Join(keys, " ")
 }
 
-// Tone is that of the decision.
-func (r htmlRow) Tone() htmlpage.Tone {
+// tone is that of the decision.
+func (r htmlRow) tone() htmlpage.Tone {
 	switch r.Decision {
 	case Blocks:
 		return htmlpage.ToneBad

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/auth"
@@ -77,28 +79,35 @@ func commandGroups(only string) []commandGroup {
 // newRootCommand builds the command tree. If only is the name of a command below root, it is the only one there: to
 // build all of them takes some milliseconds and 2 MiB of memory, in a process that runs one.
 func newRootCommand(app *App, only string) *cobra.Command {
+	var printVersion bool
 	root := &cobra.Command{
 		Use:           "ecrkit",
 		Short:         "Push, pull, copy and sign images, and log docker in to Amazon ECR",
 		Long:          rootHelp,
-		Version:       version.String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 || printVersion {
 				return nil
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printVersion {
+				_, err := fmt.Fprintln(app.Stdout, "ecrkit", version.String())
+				return err
+			}
+			return cmd.Help()
+		},
 	}
+	// cobra would need a template for this output.
+	root.Flags().BoolVar(&printVersion, "version", false, "version for ecrkit")
 	flags := root.PersistentFlags()
 	flags.VarP(&app.Output, "output", "o", "format of the result on stdout")
 	app.addGitHubFlag(flags)
 	flags.StringVar(&app.oidcRole, "oidc-role", "", "assume the role `ARN` with the OIDC token of this CI job (default $"+auth.OIDCRoleVariable+")")
 	flags.BoolVarP(&app.Quiet, "quiet", "q", false, "write only errors to stderr")
 	flags.BoolVarP(&app.Verbose, "verbose", "v", false, "write each AWS call and HTTP request to stderr")
-	root.SetVersionTemplate("ecrkit {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	for _, group := range commandGroups(only) {
 		if group.title != "" {

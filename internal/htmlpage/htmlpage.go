@@ -1,20 +1,23 @@
 // Package htmlpage is the frame of the reports that are one HTML page: the style, light
 // and dark, the head, and tables that are sorted and filtered. A page needs nothing from
 // the net, and its content security policy lets it run no script but its own.
+//
+// Reports are Go code, in which all texts and values of attributes are escaped. html/template calls methods by
+// their names, so the linker would keep every exported method of every type: 5 MB of the program.
 package htmlpage
 
 import (
+	"bufio"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"io"
 	"time"
-)
 
-//go:embed page.html
-var pageHTML string
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
+)
 
 //go:embed style.css
 var style string
@@ -44,76 +47,67 @@ type Page struct {
 	Tone      Tone   // of the result
 	At        time.Time
 	Version   string // of ecrkit
-	Data      any    // what the content is made of
-}
-
-// Bar is a part of a bar chart.
-type Bar struct {
-	Label string
-	Tone  Tone
-	Count int
-}
-
-// Segment is where a Bar is drawn, in units of a bar 1000 wide.
-type Segment struct {
-	Bar
-	X, Width float64
-}
-
-// Template is a kind of page.
-type Template struct{ t *template.Template }
-
-// New makes a kind of page. content is the text of a template that is given Page.Data;
-// it may use the functions of the frame: segments (a chart of []Bar), date, and funcs.
-func New(content string, funcs template.FuncMap) (*Template, error) {
-	hash := sha256.Sum256([]byte(script))
-	t := template.New("page").Funcs(template.FuncMap{
-		"segments": segments,
-		"date":     func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04 UTC") },
-		"iso":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"style":    func() template.CSS { return template.CSS(style) },
-		"script":   func() template.JS { return template.JS(script) },
-		"policy": func() string {
-			return fmt.Sprintf("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'", base64.StdEncoding.EncodeToString(hash[:]))
-		},
-	}).Funcs(funcs)
-	if _, err := t.Parse(pageHTML); err != nil {
-		return nil, err
-	}
-	if _, err := t.New("content").Parse(content); err != nil {
-		return nil, err
-	}
-	return &Template{t: t}, nil
+	Content   g.Node
 }
 
 // Write writes the page.
-func (t *Template) Write(w io.Writer, p Page) error {
-	return t.t.ExecuteTemplate(w, "page", p)
+func (p Page) Write(w io.Writer) error {
+	buffered := bufio.NewWriter(w)
+	if err := (g.Group{g.Raw("<!DOCTYPE html>\n"), h.HTML(h.Lang("en"), Lines(p.head(), p.body()))}).Render(buffered); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
-// segments lays the parts of a chart side by side, each wide enough to be seen.
-func segments(bars []Bar) []Segment {
-	const width, least, gap = 1000, 12, 4
-	total, shown := 0, 0
-	for _, b := range bars {
-		if b.Count > 0 {
-			total += b.Count
-			shown++
-		}
+func (p Page) head() g.Node {
+	hash := sha256.Sum256([]byte(script))
+	policy := fmt.Sprintf("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'",
+		base64.StdEncoding.EncodeToString(hash[:]))
+	title := p.Kind + ": " + p.Title
+	if p.Result != "" {
+		title += " – " + p.Result
 	}
-	if total == 0 {
-		return nil
-	}
-	free := float64(width - shown*least - (shown-1)*gap)
-	var all []Segment
-	x := 0.0
-	for _, b := range bars {
-		if b.Count <= 0 {
-			continue
-		}
-		w := least + free*float64(b.Count)/float64(total)
-		all = append(all, Segment{Bar: b, X: x, Width: w})
-		x += w + gap
-	}
-	return all
+	return h.Head(Lines(
+		h.Meta(h.Charset("utf-8")),
+		h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
+		h.Meta(h.Name("color-scheme"), h.Content("light dark")),
+		h.Meta(h.Name("referrer"), h.Content("no-referrer")),
+		h.Meta(g.Attr("http-equiv", "Content-Security-Policy"), h.Content(policy)),
+		h.TitleEl(g.Text(title)),
+		h.StyleEl(g.Raw(style)),
+	))
 }
+
+func (p Page) body() g.Node {
+	return h.Body(Lines(
+		h.Header(h.Class("top "+string(p.Tone)), h.Div(h.Class("wide"), Lines(
+			h.P(h.Class("kind"), h.Span(h.Class("brand"), g.Text("ecrkit")), g.Text(" "+p.Kind)),
+			h.Div(h.Class("heading"), h.H1(g.Text(p.Title)), g.If(p.Result != "", h.P(h.Class("result "+string(p.Tone)), g.Text(p.Result)))),
+			g.If(p.Reference != "", h.P(h.Class("reference code"), g.Text(p.Reference+" "), Copy(p.Reference))),
+			g.If(p.Subtitle != "", h.P(h.Class("subtitle"), g.Text(p.Subtitle))),
+		))),
+		h.Main(h.Class("wide"), p.Content),
+		h.Footer(h.Class("wide"), h.P(g.Text("Made by ecrkit "+p.Version+" on "),
+			h.Time(h.DateTime(p.At.UTC().Format(time.RFC3339)), g.Text(p.At.UTC().Format("2 January 2006, 15:04 UTC"))), g.Text("."))),
+		h.Script(g.Raw(script)),
+	))
+}
+
+// Lines are nodes, each on a line of its own, so that pages can be compared line by line. It leaves out nil.
+func Lines(nodes ...g.Node) g.Node {
+	lines := g.Group{g.Text("\n")}
+	for _, n := range nodes {
+		if n != nil {
+			lines = append(lines, n, g.Text("\n"))
+		}
+	}
+	return lines
+}
+
+// Copy is a button that puts a text on the clipboard.
+func Copy(text string) g.Node {
+	return h.Button(h.Type("button"), h.Class("copy"), h.Data("copy", text), h.Aria("label", "Copy "+text), hidden, g.Text("Copy"))
+}
+
+// hidden keeps a control, which does nothing without a script, from being shown before the script runs.
+var hidden = g.Attr("hidden")

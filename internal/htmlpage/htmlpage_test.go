@@ -9,16 +9,17 @@ import (
 	"time"
 
 	"golang.org/x/net/html"
+	g "maragu.dev/gomponents"
+	h "maragu.dev/gomponents/html"
 )
 
 // The policy of the page lets its own script run, as a browser hashes it, and no other.
 func TestPolicyIsThatOfTheScript(t *testing.T) {
-	page, err := New(`<p>{{.}}</p>{{template "chart" bars}}`, map[string]any{"bars": func() []Bar { return []Bar{{"<b>", ToneBad, 2}, {"c", ToneGood, 0}} }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := Page{Kind: "Test", Title: "</title><script>x</script>", Result: "<i>", At: time.Unix(1.8e9, 0), Content: g.Group{
+		h.P(g.Text("<script>y</script>")), Chart([]Bar{{"<b>", ToneBad, 2}, {"c", ToneGood, 0}}),
+	}}
 	var out bytes.Buffer
-	if err := page.Write(&out, Page{Kind: "Test", Title: "</title><script>x</script>", Result: "<i>", At: time.Unix(1.8e9, 0), Data: "<script>y</script>"}); err != nil {
+	if err := page.Write(&out); err != nil {
 		t.Fatal(err)
 	}
 	root, err := html.Parse(&out)
@@ -55,7 +56,7 @@ func TestSegments(t *testing.T) {
 		t.Errorf("of nothing: %v", got)
 	}
 	got := segments([]Bar{{"a", ToneBad, 1}, {"b", ToneBad, 0}, {"c", ToneGood, 9999}})
-	if len(got) != 2 || got[0].Width < 12 || got[1].X <= got[0].X+got[0].Width || int(got[1].X+got[1].Width+.5) != 1000 {
+	if len(got) != 2 || got[0].width < 12 || got[1].x <= got[0].x+got[0].width || int(got[1].x+got[1].width+.5) != 1000 {
 		t.Errorf("%+v", got)
 	}
 }
