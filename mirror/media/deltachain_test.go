@@ -269,7 +269,7 @@ func TestDeltaBasesAreNeeded(t *testing.T) {
 		changed.Deltas = slices.Clone(s.Deltas)
 		changed.Deltas[0].Bases = slices.Clone(s.Deltas[0].Bases)
 		c.change(&changed)
-		check(t, changed.write(dir, blockSums{}))
+		check(t, changed.write(dir, nil))
 		if _, err := Open(dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -277,7 +277,7 @@ func TestDeltaBasesAreNeeded(t *testing.T) {
 			t.Errorf("%s is verified: %v", name, err)
 		}
 	}
-	check(t, s.write(dir, blockSums{}))
+	check(t, s.write(dir, nil))
 	check(t, g.load(t, dir))
 }
 
@@ -331,5 +331,5 @@ func remake(t *testing.T, from, to string, s Set, encoder string, change func(d 
 	s.ID, s.Size = digest.FromBytes(append(headers.Bytes(), index.Bytes()...)), int64(out.Len())
 	s.Parts = []SetPart{{tarFile, s.Size, digest.FromBytes(out.Bytes())}}
 	check(t, os.WriteFile(filepath.Join(to, tarFile), out.Bytes(), 0o600))
-	check(t, s.write(to, blockSums{}))
+	check(t, s.write(to, nil))
 }

@@ -253,7 +253,7 @@ func TestDeltaDamaged(t *testing.T) {
 	} {
 		changed.Deltas[0] = s.Deltas[0]
 		change(&changed.Deltas[0])
-		check(t, changed.write(dir, blockSums{}))
+		check(t, changed.write(dir, nil))
 		if err := g.load(t, dir); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), string(layer)) {
 			t.Errorf("%s: %v", want, err)
 		}
@@ -261,7 +261,7 @@ func TestDeltaDamaged(t *testing.T) {
 	if now := g.far["web"].Sent(); now != sent {
 		t.Errorf("%d bytes were written", now-sent)
 	}
-	check(t, s.write(dir, blockSums{}))
+	check(t, s.write(dir, nil))
 	g.wrong = base
 	if err := g.load(t, dir); !errors.Is(err, content.ErrIntegrity) || !strings.Contains(err.Error(), string(base)) {
 		t.Errorf("a base with other bytes: %v", err)

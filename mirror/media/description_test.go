@@ -52,7 +52,7 @@ func TestForgedIdentifier(t *testing.T) {
 	s, err := export(t, w, c, dir, 0)
 	check(t, err)
 	s.ID = "sha256:1\nverified"
-	check(t, s.write(dir, blockSums{}))
+	check(t, s.write(dir, nil))
 	if _, err := ReadSet(dir); !errors.Is(err, content.ErrIntegrity) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("got %v", err)
 	}
@@ -127,12 +127,12 @@ func TestVerifyDescription(t *testing.T) {
 		changed := s
 		changed.Images = slices.Clone(s.Images)
 		change(&changed)
-		check(t, changed.write(dir, blockSums{}))
+		check(t, changed.write(dir, nil))
 		if _, err := Verify(t.Context(), dir, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	check(t, s.write(dir, blockSums{}))
+	check(t, s.write(dir, nil))
 	_, err = Verify(t.Context(), dir, ReadOptions{})
 	check(t, err)
 }

@@ -72,7 +72,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	s, err := already()
 	switch {
 	case err == nil && s == nil:
-		s, err = e.write(ctx, to, already, func(s Set) error { return s.write(dir, blockSums{}) })
+		s, err = e.write(ctx, to, already, func(s Set) error { return s.write(dir, nil) })
 	case err == nil:
 		err = to.tidy(ctx)
 	}

@@ -414,7 +414,7 @@ func FuzzDecodeSet(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p := s.Parity; p != nil && (p.sumsSize() <= 0 || p.size() <= 0 || p.shards() > maxShards) {
+		if p := s.Parity; p != nil && (p.code().SumsSize() <= 0 || p.code().Size() <= 0 || p.DataShards+p.ParityShards > 256) {
 			t.Errorf("%+v", p)
 		}
 		for _, p := range s.Files() {

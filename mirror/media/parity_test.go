@@ -219,29 +219,6 @@ func TestParityLater(t *testing.T) {
 	}
 }
 
-// TestNewParity has the code cover all bytes, and the loss of the share in one piece at any place.
-func TestNewParity(t *testing.T) {
-	t.Parallel()
-	for _, size := range []int64{1, 511, 1024, 10_240, 1 << 20, 206_300_160, 4 << 40} {
-		for _, share := range []float64{0.001, 0.05, 0.1, 0.5, 1} {
-			p := newParity(size, share)
-			p.Sums = "sha256:" + "0000000000000000000000000000000000000000000000000000000000000000"
-			p.Parts = []SetPart{{Name: parityName(0, 1), Size: p.size(), Digest: p.Sums}}
-			if err := p.check(size); err != nil {
-				t.Errorf("%d, %v: %v", size, share, err)
-			}
-			// Such a piece has blocks at one offset of so many shards at most.
-			piece := int64(share * float64(size))
-			if worst := (piece+2*p.BlockSize-2)/p.ShardSize + 1; size > 1<<20 && worst > int64(p.ParityShards) {
-				t.Errorf("%d, %v: %d shards can be hit, %d be rebuilt", size, share, worst, p.ParityShards)
-			}
-			if size > 1<<20 && float64(p.size()) > (share+0.03)*float64(size)+float64(2*maxBlock) {
-				t.Errorf("%d, %v: %d bytes of parity", size, share, p.size())
-			}
-		}
-	}
-}
-
 // TestSignedSet reads nothing of a set that is not signed as it has to be.
 func TestSignedSet(t *testing.T) {
 	t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/mirror/internal/parity"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -41,7 +42,7 @@ func Repair(ctx context.Context, dir string, opts ReadOptions) (s Set, repaired 
 		}
 	}
 	var errs []error
-	sums, err := readSums(dir, s.Parity)
+	sums, err := s.Parity.readSums(dir)
 	if err != nil && len(damaged) == 0 {
 		sums, err = s.sumBlocks(ctx, dir)
 	}
@@ -65,8 +66,8 @@ func Repair(ctx context.Context, dir string, opts ReadOptions) (s Set, repaired 
 }
 
 // rebuild writes the damaged files again.
-func (s Set) rebuild(ctx context.Context, dir string, damaged map[string]error, sums blockSums) (repaired []string, err error) {
-	if sums.data == nil {
+func (s Set) rebuild(ctx context.Context, dir string, damaged map[string]error, sums []byte) (repaired []string, err error) {
+	if sums == nil {
 		var errs []error
 		for _, p := range s.Files() {
 			if err := damaged[p.Name]; err != nil {
@@ -79,218 +80,121 @@ func (s Set) rebuild(ctx context.Context, dir string, damaged map[string]error, 
 		}
 		return nil, errors.Join(append(errs, why)...)
 	}
-	r := &repairing{set: s, dir: dir, sums: sums}
+	r, err := s.openRepairing(dir, damaged)
 	defer r.close()
-	if err := r.open(damaged); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	if err := r.run(ctx); err != nil {
+	if err := s.Parity.code().Rebuild(ctx, sums, r.data, r.parity); err != nil {
 		return nil, err
 	}
 	return r.commit(ctx)
 }
 
 // sumBlocks computes the sums of the blocks of an undamaged set.
-func (s Set) sumBlocks(ctx context.Context, dir string) (blockSums, error) {
-	p := s.Parity
-	r := &repairing{set: s, dir: dir, sums: blockSums{p, make([]byte, p.sumsSize())}}
+func (s Set) sumBlocks(ctx context.Context, dir string) ([]byte, error) {
+	r, err := s.openRepairing(dir, nil)
 	defer r.close()
-	if err := r.open(nil); err != nil {
-		return blockSums{}, err
+	if err != nil {
+		return nil, err
 	}
-	buffer := make([]byte, p.BlockSize)
-	for shard := range p.shards() {
-		for block := range p.blocks() {
-			if err := context.Cause(ctx); err != nil {
-				return blockSums{}, err
-			}
-			r.read(shard, block, buffer) // the sum decides
-			r.sums.set(shard, block, buffer)
-		}
+	sums, err := s.Parity.code().Sums(ctx, r.data, r.parity)
+	if err != nil {
+		return nil, err
 	}
-	if d := digest.FromBytes(r.sums.data); d != p.Sums {
-		return blockSums{}, fmt.Errorf("%s: %w: computed again, it has the digest %s, not %s", paritySumsFile, content.ErrIntegrity, d, p.Sums)
+	if d := digest.FromBytes(sums); d != s.Parity.Sums {
+		return nil, fmt.Errorf("%s: %w: computed again, it has the digest %s, not %s", paritySumsFile, content.ErrIntegrity, d, s.Parity.Sums)
 	}
-	return r.sums, nil
+	return sums, nil
 }
 
-// repairing is a set that is being rebuilt.
+// repairing are the files of a set that is being rebuilt.
 type repairing struct {
-	set    Set
-	dir    string
-	sums   blockSums
-	data   []*repairedPart // the tar
-	parity []*repairedPart
+	files        []*repairedFile
+	data, parity []*parity.File // the same files: the tar, and its parity
 }
 
-// repairedPart is a file of the set.
-type repairedPart struct {
+// repairedFile is a file of the set.
+type repairedFile struct {
 	SetPart
-	first int64       // its first byte in the tar or the parity
-	file  *os.File    // nil if it is missing
-	out   *files.File // nil unless it is damaged
-	lost  int64       // bytes that cannot be rebuilt
+	in     *os.File    // nil if it is missing
+	out    *files.File // nil unless it is damaged
+	blocks *parity.File
 }
 
-func (r *repairing) open(damaged map[string]error) (err error) {
-	for _, list := range []struct {
-		parts []SetPart
-		to    *[]*repairedPart
-	}{{r.set.Parts, &r.data}, {r.set.Parity.Parts, &r.parity}} {
-		first := int64(0)
-		for _, p := range list.parts {
-			part := &repairedPart{SetPart: p, first: first}
-			*list.to = append(*list.to, part)
-			first += p.Size
-			path := filepath.Join(r.dir, p.Name)
-			if files.CheckRegular(path) == nil {
-				if part.file, err = os.Open(path); err != nil {
-					part.file = nil
-				}
-			}
-			if damaged[p.Name] == nil {
-				if part.file == nil {
-					return fmt.Errorf("part %s: it is gone: %w", p.Name, content.ErrIntegrity)
-				}
-				continue
-			}
-			if part.out, err = files.CreateAs(path+repairedSuffix, path, 0o666); err != nil {
-				return err
+// openRepairing opens all files of the set. The caller closes the result after an error, too.
+func (s Set) openRepairing(dir string, damaged map[string]error) (*repairing, error) {
+	r := &repairing{}
+	for i, p := range s.Files() {
+		f := &repairedFile{SetPart: p, blocks: &parity.File{Size: p.Size}}
+		r.files = append(r.files, f)
+		if i < len(s.Parts) {
+			r.data = append(r.data, f.blocks)
+		} else {
+			r.parity = append(r.parity, f.blocks)
+		}
+		path := filepath.Join(dir, p.Name)
+		if files.CheckRegular(path) == nil {
+			if in, err := os.Open(path); err == nil {
+				f.in, f.blocks.In = in, in
 			}
 		}
+		if damaged[p.Name] == nil {
+			if f.in == nil {
+				return r, fmt.Errorf("part %s: it is gone: %w", p.Name, content.ErrIntegrity)
+			}
+			continue
+		}
+		out, err := files.CreateAs(path+repairedSuffix, path, 0o666)
+		if err != nil {
+			return r, err
+		}
+		f.out, f.blocks.Out = out, out
 	}
-	return nil
+	return r, nil
 }
 
 func (r *repairing) close() {
-	for _, p := range slices.Concat(r.data, r.parity) {
-		if p.file != nil {
-			_ = p.file.Close() // opened for reading
+	for _, f := range r.files {
+		if f.in != nil {
+			_ = f.in.Close() // opened for reading
 		}
-		if p.out != nil {
-			p.out.Discard()
-		}
-	}
-}
-
-// each calls f for each file that has some of the length bytes at offset, with the range of them and
-// where they are in the file.
-func each(list []*repairedPart, offset, length int64, f func(p *repairedPart, from, to, at int64)) {
-	for _, p := range list {
-		from, to := max(offset, p.first), min(offset+length, p.first+p.Size)
-		if from < to {
-			f(p, from-offset, to-offset, from-p.first)
+		if f.out != nil {
+			f.out.Discard()
 		}
 	}
-}
-
-// run goes through the blocks at the same offset in all shards, and rebuilds those that are damaged.
-func (r *repairing) run(ctx context.Context) error {
-	p := r.set.Parity
-	encoder, err := p.encoder()
-	if err != nil {
-		return err
-	}
-	memory := make([]byte, int64(p.shards())*p.BlockSize)
-	shards := make([][]byte, p.shards())
-	for block := range p.blocks() {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		bad := 0
-		for i := range shards {
-			buffer := memory[int64(i)*p.BlockSize : int64(i+1)*p.BlockSize]
-			shards[i] = buffer
-			if !r.read(i, block, buffer) {
-				shards[i] = buffer[:0]
-				bad++
-			}
-		}
-		if 0 < bad && bad <= p.ParityShards {
-			if err := encoder.Reconstruct(shards); err != nil {
-				return err
-			}
-		}
-		for i, shard := range shards {
-			if err := r.write(i, block, shard); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// place is where a block is.
-func (r *repairing) place(shard int, block int64) (list []*repairedPart, offset int64) {
-	p := r.set.Parity
-	if shard < p.DataShards {
-		return r.data, int64(shard)*p.ShardSize + block*p.BlockSize
-	}
-	return r.parity, int64(shard-p.DataShards)*p.ShardSize + block*p.BlockSize
-}
-
-// read reads a block, and reports whether it is what was written.
-func (r *repairing) read(shard int, block int64, buffer []byte) bool {
-	list, offset := r.place(shard, block)
-	clear(buffer)
-	ok := true
-	each(list, offset, int64(len(buffer)), func(p *repairedPart, from, to, at int64) {
-		if p.file == nil {
-			ok = false
-			return
-		}
-		if n, _ := p.file.ReadAt(buffer[from:to], at); int64(n) < to-from {
-			ok = false // the file is short, or the medium is bad here
-		}
-	})
-	return ok && r.sums.match(shard, block, buffer)
-}
-
-// write writes a block to the files that are being rebuilt; an empty one is lost.
-func (r *repairing) write(shard int, block int64, data []byte) (err error) {
-	list, offset := r.place(shard, block)
-	each(list, offset, r.set.Parity.BlockSize, func(p *repairedPart, from, to, at int64) {
-		switch {
-		case p.out == nil || err != nil:
-		case len(data) == 0:
-			p.lost += to - from
-		default:
-			_, err = p.out.WriteAt(data[from:to], at)
-		}
-	})
-	return err
 }
 
 // commit puts the files that are right into the place of the damaged ones.
 func (r *repairing) commit(ctx context.Context) (repaired []string, err error) {
 	var errs []error
-	for _, p := range slices.Concat(r.data, r.parity) {
-		if p.out == nil {
+	for _, f := range r.files {
+		if f.out == nil {
 			continue
 		}
-		if p.lost > 0 {
-			errs = append(errs, fmt.Errorf("part %s: %w: of its %d bytes %d are lost, more than the parity can rebuild", p.Name, content.ErrIntegrity, p.Size, p.lost))
+		if f.blocks.Lost > 0 {
+			errs = append(errs, fmt.Errorf("part %s: %w: of its %d bytes %d are lost, more than the parity can rebuild", f.Name, content.ErrIntegrity, f.Size, f.blocks.Lost))
 			continue
 		}
 		if err := context.Cause(ctx); err != nil {
 			return repaired, err
 		}
-		d, err := digest.SHA256.FromReader(io.NewSectionReader(p.out, 0, p.Size))
-		if err == nil && d != p.Digest {
-			err = fmt.Errorf("part %s: %w: what was rebuilt has the digest %s, not %s", p.Name, content.ErrIntegrity, d, p.Digest)
+		d, err := digest.SHA256.FromReader(io.NewSectionReader(f.out, 0, f.Size))
+		if err == nil && d != f.Digest {
+			err = fmt.Errorf("part %s: %w: what was rebuilt has the digest %s, not %s", f.Name, content.ErrIntegrity, d, f.Digest)
 		}
 		if err == nil {
-			if p.file != nil { // Windows replaces no open file
-				_ = p.file.Close()
-				p.file = nil
+			if f.in != nil { // Windows replaces no open file
+				_ = f.in.Close()
+				f.in = nil
 			}
-			err = p.out.Commit()
+			err = f.out.Commit()
 		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		repaired = append(repaired, p.Name)
+		repaired = append(repaired, f.Name)
 	}
 	return repaired, errors.Join(errs...)
 }

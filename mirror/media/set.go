@@ -216,7 +216,7 @@ func (s Set) encodeTo(w io.Writer) error {
 
 // write writes the description of the set and what follows from it into dir. sums are those of the
 // parity, if it has one.
-func (s Set) write(dir string, sums blockSums) error {
+func (s Set) write(dir string, sums []byte) error {
 	set := newSum()
 	if err := s.encodeTo(&set); err != nil {
 		return err

@@ -43,7 +43,7 @@ func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 			return s, err
 		}
 	}
-	sums, err := readSums(dir, s.Parity)
+	sums, err := s.Parity.readSums(dir)
 	errs = append(errs, err)
 	for name, want := range s.derived(data, digest.FromBytes(data), sums) {
 		errs = append(errs, checkDerived(dir, name, want))
@@ -105,14 +105,14 @@ func checkFile(ctx context.Context, path string, p SetPart) error {
 
 // derived returns set.json, whose content is data and has the digest set, and the files that follow from it, and from the sums of
 // the blocks, if they could be read.
-func (s Set) derived(data []byte, set digest.Digest, sums blockSums) map[string][]byte {
+func (s Set) derived(data []byte, set digest.Digest, sums []byte) map[string][]byte {
 	derived := map[string][]byte{SetFile: data, sumsFile: s.sums(set)}
 	if s.Parity == nil {
 		return derived
 	}
 	derived[setCopyFile] = data
-	if sums.data != nil {
-		derived[paritySumsFile], derived[paritySumsCopy] = sums.data, sums.data
+	if sums != nil {
+		derived[paritySumsFile], derived[paritySumsCopy] = sums, sums
 	}
 	return derived
 }
@@ -126,24 +126,4 @@ func checkDerived(dir, name string, want []byte) error {
 		return fmt.Errorf("%s: %w: it is not what belongs to the set", name, content.ErrIntegrity)
 	}
 	return nil
-}
-
-// readSums reads the sums of the blocks, from one file or the other; none if p is nil. The error wraps
-// [content.ErrIntegrity] if both are damaged.
-func readSums(dir string, p *Parity) (blockSums, error) {
-	if p == nil {
-		return blockSums{}, nil
-	}
-	var errs []error
-	for _, name := range []string{paritySumsFile, paritySumsCopy} {
-		data, err := files.Read(filepath.Join(dir, name), p.sumsSize())
-		if err == nil && int64(len(data)) == p.sumsSize() && digest.FromBytes(data) == p.Sums {
-			return blockSums{p, data}, nil
-		}
-		if err == nil {
-			err = errors.New("it does not have the right digest")
-		}
-		errs = append(errs, fmt.Errorf("%s: %w: %w", name, content.ErrIntegrity, err))
-	}
-	return blockSums{}, errors.Join(errs...)
 }
