@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,7 +8,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/cobra/doc"
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/version"
@@ -51,24 +48,21 @@ func newManCommand(app *App) *cobra.Command {
 // writeManPages writes the pages of cmd and of all commands below into dir.
 func writeManPages(cmd *cobra.Command, dir string, date time.Time) error {
 	for _, sub := range cmd.Commands() {
-		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+		if !hasManPage(sub) {
 			continue
 		}
 		if err := writeManPages(sub, dir, date); err != nil {
 			return err
 		}
 	}
-	cmd.DisableAutoGenTag = true
-	cmd.Long = manText(cmd.Long) + manSections(cmd)
-	cmd.Example = strings.ReplaceAll("\n"+cmd.Example, "\n  ", "\n")[1:]
-	var page bytes.Buffer
-	header := doc.GenManHeader{Section: "1", Date: &date, Source: "ecrkit " + version.String(), Manual: "ecrkit"}
-	if err := doc.GenMan(cmd, &header, &page); err != nil {
-		return fmt.Errorf("man page of %s: %w", cmd.CommandPath(), err)
-	}
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
-	return files.WriteFile(filepath.Join(dir, name), []byte(inManOrder(page.String())), 0o666)
+	return files.WriteFile(filepath.Join(dir, manName(cmd)+".1"), manPage(cmd, date), 0o666)
 }
+
+func hasManPage(cmd *cobra.Command) bool {
+	return cmd.IsAvailableCommand() && !cmd.IsAdditionalHelpTopicCommand()
+}
+
+func manName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
 const manFiles = `  ~/.config/ecrkit/config.yaml   configuration
   ~/.cache/ecrkit                cached tokens, and manifests that mirrors have read
@@ -79,50 +73,44 @@ const manFiles = `  ~/.config/ecrkit/config.yaml   configuration
 
 ECRKIT_CONFIG, ECRKIT_CACHE_DIR and ECRKIT_STATE_DIR name other places for the first three.`
 
-// manSections are the sections that the generator does not know, the same in each page; ecrkit(1) has all variables.
-func manSections(cmd *cobra.Command) string {
+// manPage returns the page of cmd, in the language of roff: man(7).
+func manPage(cmd *cobra.Command, date time.Time) []byte {
+	cmd.InitDefaultHelpFlag()
+	var page roff
+	page.header(strings.ToUpper(manName(cmd)), date.Format("Jan 2006"), "ecrkit "+version.String())
+	page.section("NAME")
+	page.line(manName(cmd) + ` - ` + cmd.Short)
+	page.section("SYNOPSIS")
+	page.bold(cmd.UseLine())
+	page.section("DESCRIPTION")
+	page.help(cmd.Long)
+	page.options("OPTIONS", cmd.NonInheritedFlags())
+	page.options("OPTIONS INHERITED FROM PARENT COMMANDS", cmd.InheritedFlags())
+	page.section("ENVIRONMENT")
+	if cmd.HasParent() {
+		page.help("ecrkit(1) lists the environment variables.")
+	} else {
+		page.help(environmentHelp)
+	}
+	page.section("FILES")
+	page.help(manFiles)
+	page.section("EXIT STATUS")
 	codes, _, _ := strings.Cut(exitCodesHelp, "\n\nWith --output json")
-	variables := "ecrkit(1) lists the environment variables.\n"
-	if !cmd.HasParent() {
-		variables = manText(environmentHelp)
+	page.help(codes)
+	if cmd.Example != "" {
+		page.section("EXAMPLE")
+		page.help(cmd.Example)
 	}
-	return "\n\n# ENVIRONMENT\n" + variables + "\n\n# FILES\n" + manText(manFiles) + "\n\n# EXIT STATUS\n" + manText(codes) + "\n"
-}
-
-// inManOrder moves the sections of manSections, which the generator writes as part of the description, behind the options.
-func inManOrder(page string) string {
-	before, rest, _ := strings.Cut(page, ".SH ENVIRONMENT\n")
-	sections, options, found := strings.Cut(rest, ".SH OPTIONS\n")
-	if !found {
-		return page
+	var related []string
+	if cmd.HasParent() {
+		related = append(related, manName(cmd.Parent())+"(1)")
 	}
-	end := strings.Index(options, ".SH EXAMPLE\n")
-	if end < 0 {
-		end = strings.Index(options, ".SH SEE ALSO\n")
-	}
-	if end < 0 {
-		end = len(options)
-	}
-	return before + ".SH OPTIONS\n" + options[:end] + ".SH ENVIRONMENT\n" + sections + options[end:]
-}
-
-// manText writes help text, in which what is indented is set as it is, so that
-// Markdown shows it that way.
-func manText(help string) string {
-	escape := strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "#", `\#`)
-	var out strings.Builder
-	indented := false
-	for line := range strings.Lines(help) {
-		text, inside := strings.CutPrefix(line, "  ")
-		switch {
-		case inside && !indented:
-			out.WriteString("\n    " + text)
-		case inside:
-			out.WriteString("    " + text)
-		default:
-			out.WriteString(escape.Replace(line))
+	for _, sub := range cmd.Commands() {
+		if hasManPage(sub) {
+			related = append(related, manName(sub)+"(1)")
 		}
-		indented = inside
 	}
-	return out.String()
+	page.section("SEE ALSO")
+	page.line(strings.Join(related, ", "))
+	return page.Bytes()
 }
