@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 )
 
 const (
@@ -42,9 +41,11 @@ type bundle struct {
 	certificate bool
 }
 
-// signed is what the signature of the bundle is over:
-// https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md.
-func (b bundle) signed() []byte { return dsse.PAE(statementMediaType, b.payload) }
+// signed is what the signature of the bundle is over, PAE(type, body) in
+// https://github.com/secure-systems-lab/dsse/blob/v1.0.0/protocol.md. The library's package would bring the keys of ssh along.
+func (b bundle) signed() []byte {
+	return fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(statementMediaType), statementMediaType, len(b.payload), b.payload)
+}
 
 // encodeBundle writes the bundle as cosign does. The certificate is not written.
 func encodeBundle(b bundle) ([]byte, error) {

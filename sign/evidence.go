@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
-	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
@@ -154,7 +153,7 @@ func (e *evidence) takeBundle(b bundle) error {
 		e.predicateType = predicateTypeOf(b.payload)
 		return err
 	}
-	e.message, e.signature = dsse.PAE(statementMediaType, b.payload), b.signature
+	e.message, e.signature = b.signed(), b.signature
 	e.subjects, e.predicateType, e.predicate = s.subjects, s.predicateType, s.predicate
 	return nil
 }
