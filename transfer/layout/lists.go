@@ -113,8 +113,8 @@ func (l Reader) Referrers(ctx context.Context, subject digest.Digest) ([]content
 // listedReferrers returns what the list names that is kept by the tag of the subject.
 func (l Reader) listedReferrers(ctx context.Context, index []content.Descriptor, subject digest.Digest) ([]content.Descriptor, error) {
 	d, err := pick(index, content.DigestTag(subject, content.DigestTagReferrers))
-	if err != nil {
-		return nil, nil // there is none
+	if err != nil || d.Digest == subject {
+		return nil, nil // there is none, or the tag is that of the image itself, as cosign copy sets it
 	}
 	m, err := l.named(ctx, d)
 	if err != nil {

@@ -60,10 +60,17 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 			r.referrersByTag.Store(true)
 		}
 		list, err := r.referrerList(ctx, c, subject)
+		if errors.Is(err, errTagOfImage) {
+			return nil, nil
+		}
 		return list.Manifests, err
 	}
 	return all, err
 }
+
+// errTagOfImage means that the tag of a list of referrers names the image itself. cosign copy leaves it so,
+// beside the signatures with tags of their own: there is no list yet.
+var errTagOfImage = errors.New("the tag of its list of referrers names the image itself")
 
 // ReferrersByTag implements [content.ReferrerTagger].
 func (r *Repository) ReferrersByTag() bool { return r.referrersByTag.Load() }
@@ -118,7 +125,8 @@ func checkReferrerType(h http.Header) error {
 	return nil
 }
 
-// referrerList reads the list that clients keep by a tag; none is empty:
+// referrerList reads the list that clients keep by a tag; none is empty. The error is [errTagOfImage] if the tag
+// is the subject's own:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema.
 func (r *Repository) referrerList(ctx context.Context, c *v2.Client, subject digest.Digest) (ocispec.Index, error) {
 	m, err := r.manifest(ctx, c, content.DigestTag(subject, content.DigestTagReferrers), content.MaxManifestSize)
@@ -127,6 +135,9 @@ func (r *Repository) referrerList(ctx context.Context, c *v2.Client, subject dig
 	}
 	if err != nil {
 		return ocispec.Index{}, err
+	}
+	if digest.FromBytes(m.Content) == subject {
+		return ocispec.Index{}, errTagOfImage
 	}
 	return referrerlist.Decode(m.Content)
 }
@@ -146,8 +157,12 @@ func (r *Repository) keepReferrer(ctx context.Context, c *v2.Client, m content.M
 		list.Manifests = append(list.Manifests, entry)
 		return func(ctx context.Context) error { return r.putReferrerList(ctx, c, subject, list) }, nil
 	})
+	tag := content.DigestTag(subject, content.DigestTagReferrers)
 	if errors.Is(err, retry.ErrUnsettled) {
-		return fmt.Errorf("the list of referrers, tag %s: %w; push again later", content.DigestTag(subject, content.DigestTagReferrers), err)
+		return fmt.Errorf("the list of referrers, tag %s: %w; push again later", tag, err)
+	}
+	if errors.Is(err, errTagOfImage) {
+		return fmt.Errorf("%w: the registry lists no referrers itself, and the tag %s, by which clients list them, names the image itself, as cosign copy sets it: remove the tag, or copy the image to another repository", content.ErrConflict, tag)
 	}
 	return err
 }

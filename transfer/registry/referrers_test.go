@@ -285,9 +285,8 @@ func TestReferrersRefusals(t *testing.T) {
 	// The list by a tag must be one, too.
 	tag := content.DigestTag(fixture.DigestOf(t, image), content.DigestTagReferrers)
 	n.Intercept(nil)
-	m, err := n.repository("app").Resolve(fixture.Context(t), "x")
-	fixture.Check(t, err)
-	fixture.Check(t, n.repository("app").PutTagged(fixture.Context(t), m, tag))
+	src, _ = fixture.NewImage(t, 2000)
+	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"other", tag}})
 	if _, err := n.repository("app").Referrers(fixture.Context(t), fixture.DigestOf(t, image)); !errors.Is(err, content.ErrProtocol) {
 		t.Errorf("an image as a list: %v", err)
 	}
@@ -354,6 +353,33 @@ func TestReferrersImmutable(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	fixture.ExpectReferrers(t, "tag", n.repository("app"), fixture.DigestOf(t, image), want)
+}
+
+// TestReferrersTagOfImage has the tag of a list that is the image's own, as cosign copy leaves it: nothing is listed yet,
+// and the tag is not taken from the image.
+func TestReferrersTagOfImage(t *testing.T) {
+	t.Parallel()
+	n := newNeutralRegistry(t)
+	src, image := fixture.NewImage(t, 1000)
+	subject := fixture.DigestOf(t, image)
+	tag := content.DigestTag(subject, content.DigestTagReferrers)
+	mustCopy(t, layout.New(src), n.repository("app"), transfer.Options{Reference: "x", Tags: []string{"x", tag}})
+	fixture.ExpectReferrers(t, "registry", n.repository("app"), subject, nil)
+	dir := layout.New(filepath.Join(t.TempDir(), "dst"))
+	mustCopy(t, n.repository("app"), dir, transfer.Options{Reference: "x", Tags: []string{"x", tag}, Referrers: true})
+	fixture.ExpectReferrers(t, "layout", dir, subject, nil)
+
+	m, err := n.repository("app").Resolve(fixture.Context(t), "x")
+	fixture.Check(t, err)
+	config := fixture.BlobOf("{}", "application/vnd.oci.empty.v1+json")
+	fixture.Check(t, n.repository("app").PutBlob(fixture.Context(t), config, strings.NewReader("{}")))
+	err = n.repository("app").PutManifest(fixture.Context(t), fixture.Referrer(t, m.Descriptor, config, "one"))
+	if !errors.Is(err, content.ErrConflict) || !strings.Contains(err.Error(), "the tag "+tag+", ") {
+		t.Errorf("got %v", err)
+	}
+	if m, err = n.repository("app").Resolve(fixture.Context(t), tag); err != nil || m.Descriptor.Digest != subject {
+		t.Errorf("the tag names %s, %v", m.Descriptor.Digest, err)
+	}
 }
 
 // TestReferrerOfWrongSize has a list that says another size of a referrer than it has: the error names
