@@ -12,8 +12,6 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
-	"github.com/ecrkit/ecrkit/mirror/internal/memo"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -243,27 +241,32 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 			}
 		}
 	}
-	var manifests content.Source
-	images := imagesOf(repositories)
-	for n, wanted := range images {
+	images := &queue{src: src, images: imagesOf(repositories)}
+	places := make([]map[digest.Digest]int, len(repositories))
+	checks := make([]*transfer.BlobChecks, len(repositories))
+	for i, r := range repositories {
+		places[i] = r.copied()
+		checks[i] = images.checks(r, places[i], opts.Copy)
+	}
+	for n, wanted := range images.images {
 		if ctx.Err() != nil {
 			return done
 		}
-		if n%imagesRead == 0 {
-			manifests = readAhead(ctx, src, repositories[0], images[n:min(n+imagesRead, len(images))])
+		if n == images.end {
+			images.readAhead(ctx, repositories[0])
 		}
+		images.next = n + 1
 		var destinations []transfer.Destination
 		var report []ImageResult
 		var to []string
 		options := opts.Copy
-		options.Reference, options.Manifests = string(wanted), manifests
 		for i, r := range repositories {
-			at := slices.IndexFunc(r.Images, func(image Image) bool { return image.Digest == wanted && image.Copies() })
-			if at < 0 {
+			at, ok := places[i][wanted]
+			if !ok {
 				continue
 			}
-			options.Platforms, options.Referrers, options.ReferrerFilter = r.platforms, r.referrers, r.filter
-			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied()})
+			options = r.options(opts.Copy, wanted, images.manifests)
+			destinations = append(destinations, transfer.Destination{Target: targets[i], Tags: r.Images[at].Copied(), Checks: checks[i]})
 			to = append(to, r.To)
 			report = append(report, ImageResult{From: r.From + "@" + string(wanted), To: r.To, image: wanted})
 		}
@@ -299,25 +302,6 @@ func applyRepository(ctx context.Context, repositories []Repository, o Opener, o
 		}
 	}
 	return done
-}
-
-// imagesRead is for how many images of a repository manifests are read at once: as many as ECR returns for one request.
-const imagesRead = 100
-
-// readAhead reads the manifests of images, unless only some platforms of each are copied. It returns nil if one of them
-// cannot be read: then each is read by itself, and the copy of that one says why.
-func readAhead(ctx context.Context, src content.Source, r Repository, images []digest.Digest) content.Source {
-	if len(r.platforms) > 0 {
-		images = nil
-	}
-	if r.read != nil {
-		src = r.read // the plan has them
-	}
-	read, err := memo.New(ctx, src, r.listed, images, nil, manifestcache.Repository{})
-	if err != nil {
-		return nil
-	}
-	return read
 }
 
 // InOrder returns the repositories to which something is copied, in the order in which [Apply] begins with them: a copy may wait

@@ -101,6 +101,9 @@ type Destination struct {
 	Target content.Target
 	Tags   []string      // none stores the image without a tag
 	Digest digest.Digest // what the image must have, if not ""
+	// Checks, if not nil, is shared by copies to the same repository, one after the other: it asks for blobs of several of
+	// them at once.
+	Checks *BlobChecks
 }
 
 // Result is what a copy to one destination did. Its JSON form is stable: fields
@@ -201,6 +204,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 	copied := make([]DestinationResult, len(deliveries))
 	for i, t := range deliveries {
 		result, err := t.finish(opts.Now().Sub(start))
+		t.Checks.settle(t.all, err)
 		err = explain(ctx, opts.manifestsOf(src), g, err)
 		t.end()
 		if i == 0 {

@@ -167,7 +167,7 @@ func (t *delivery) plan(g graph, opts Options) error {
 	if err := t.readTags(opts); err != nil {
 		return err
 	}
-	missing, err := t.Target.MissingBlobs(t.ctx, g.Blobs)
+	missing, err := t.Checks.missing(t.ctx, t.Target, g.Blobs)
 	if err != nil {
 		return err
 	}

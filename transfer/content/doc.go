@@ -10,7 +10,7 @@
 //   - [RangeReader] reads one blob over several connections, [FileReader] at any offset.
 //   - [FileWriter] writes a blob at any offset, and resumes one that an earlier process
 //     left; [BlobUploader] takes a blob in parts, and resumes with an [UploadNote].
-//   - [BatchResolver], [TagFinder] and [ImageChecker] save requests.
+//   - [BatchResolver], [BatchBlobChecker], [TagFinder] and [ImageChecker] save requests.
 //   - [ReadEstimator] and [WriteEstimator] let a preview report requests;
 //     [RequestCounter] lets a result do so.
 //   - [ReferrerLister] finds signatures and attestations, [TagLister] and

@@ -170,6 +170,13 @@ type BlobChecker interface {
 	MissingBlobs(ctx context.Context, blobs []Descriptor) ([]Descriptor, error)
 }
 
+// BatchBlobChecker is a [BlobChecker] that asks about many blobs with one request.
+type BatchBlobChecker interface {
+	BlobChecker
+	// BlobsAtOnce returns about how many blobs MissingBlobs asks with one request.
+	BlobsAtOnce() int
+}
+
 // BlobWriter stores layers and configs.
 type BlobWriter interface {
 	// PutBlob stores the content of d. It reads r to its end; an error of r, such as

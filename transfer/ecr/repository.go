@@ -69,6 +69,7 @@ var (
 	_ content.Target         = (*Repository)(nil)
 	_ content.RequestCounter = (*Repository)(nil)
 
+	_ content.BatchBlobChecker   = (*Repository)(nil)
 	_ content.RegistryRepository = (*Repository)(nil)
 	_ content.BlobSharer         = (*Repository)(nil)
 )

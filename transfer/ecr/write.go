@@ -51,6 +51,9 @@ func (e *Repository) MissingBlobs(ctx context.Context, blobs []content.Descripto
 	return missing, nil
 }
 
+// BlobsAtOnce returns how many digests Amazon ECR takes in one BatchCheckLayerAvailability.
+func (e *Repository) BlobsAtOnce() int { return batchSize }
+
 // PutBlob uploads a layer or config as [Repository.UploadBlob] does. Up to 10 MiB are read into memory unless r is a
 // file or other content that can be read again.
 func (e *Repository) PutBlob(ctx context.Context, d content.Descriptor, r io.Reader) error {

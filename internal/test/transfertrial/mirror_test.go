@@ -101,3 +101,23 @@ func TestMirrorMemory(t *testing.T) {
 	config := manyImages{repositories: 8, tags: 1, all: []int{8 * mib}, repository: []int{2 * mib, 2 * mib}, own: 512 * kib}.put(t, s)
 	s.memory(t, maxMemoryMirror, "--output", "text", "mirror", "apply", config)
 }
+
+// TestMirrorLayerChecks asks Amazon ECR about 100 layers at once, across the images of a repository.
+func TestMirrorLayerChecks(t *testing.T) {
+	t.Parallel()
+	s := start(t, localecr.Options{})
+	images := manyImages{repositories: 10, tags: 10, all: []int{9000}, repository: []int{5000, 5000}, own: 1000}
+	config := images.put(t, s)
+	set := filepath.Join(t.TempDir(), "set")
+	s.run("mirror", "export", config, "--to", set)
+	for name, args := range map[string][]string{
+		"import": {"mirror", "import", set, s.registry + "/far"},
+		"apply":  {"mirror", "apply", config},
+	} {
+		s.calls.Reset()
+		s.run(args...)
+		if n := s.calls.Count("BatchCheckLayerAvailability"); n == 0 || n > 2*images.repositories {
+			t.Errorf("%s: %d BatchCheckLayerAvailability for %d images of %d repositories", name, n, images.repositories*images.tags, images.repositories)
+		}
+	}
+}
