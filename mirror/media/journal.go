@@ -24,6 +24,8 @@ type journal struct {
 	file  *os.File
 	spans map[digest.Digest][]content.Span
 	done  map[digest.Digest]bool
+	// claimed are the blobs that somebody writes in this process.
+	claimed map[digest.Digest]bool
 }
 
 // openJournal opens the journal at path, and empties it if it is of another plan.
@@ -32,7 +34,7 @@ func openJournal(path string, id digest.Digest, partSize int64) (*journal, error
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{file: f, spans: map[digest.Digest][]content.Span{}, done: map[digest.Digest]bool{}}
+	j := &journal{file: f, spans: map[digest.Digest][]content.Span{}, done: map[digest.Digest]bool{}, claimed: map[digest.Digest]bool{}}
 	title := journalTitle(id, partSize)
 	if j.read(title) {
 		return j, nil
@@ -106,6 +108,17 @@ func (j *journal) isDone(d digest.Digest) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.done[d]
+}
+
+// claim reports whether the caller is to write a blob: it is not complete, and nobody has claimed it.
+func (j *journal) claim(d digest.Digest) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.done[d] || j.claimed[d] {
+		return false
+	}
+	j.claimed[d] = true
+	return true
 }
 
 // forget has a blob written again.

@@ -2,8 +2,10 @@ package media
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -64,5 +66,38 @@ func TestExportsTogether(t *testing.T) {
 				return nil
 			}))
 		})
+	}
+}
+
+// TestSharedBlobs has repositories that are exported at the same time share a blob: it is read once.
+func TestSharedBlobs(t *testing.T) {
+	t.Parallel()
+	const shared, count = 300_000, 4
+	w, c := world{}, mirror.Config{}
+	var others sync.WaitGroup // images whose own layer is being read
+	others.Add(count)
+	for i := range count {
+		name := fmt.Sprintf("a.example/app%d", i)
+		w[name] = &repository{Store: memory.New(name)}
+		w[name].put(t, "1", 1, shared, 1000+i)
+		w[name].Cut = func(_, n int64) int64 {
+			switch n {
+			case shared:
+				others.Wait()
+			case int64(1000 + i):
+				others.Done()
+			}
+			return n
+		}
+		c.Images = append(c.Images, mirror.ImageRules{From: name})
+	}
+	_, err := Export(t.Context(), c, w, filepath.Join(t.TempDir(), "set"), ExportOptions{})
+	check(t, err)
+	total := int64(0)
+	for _, r := range w {
+		total += r.Sent()
+	}
+	if want := int64(shared + len("{}") + count*1000 + 0 + 1 + 2 + 3); total != want {
+		t.Errorf("%d bytes of blobs were read, want %d", total, want)
 	}
 }

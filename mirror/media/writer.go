@@ -201,9 +201,10 @@ func (w *writer) member(d content.Descriptor) (*member, error) {
 	return m, nil
 }
 
-// MissingBlobs returns the blobs that were not written completely. Those that are left out are not missing.
+// MissingBlobs returns the blobs that were not written completely, each only once: of the images that share it, the first one
+// brings it, and if that fails, so does the export. Those that are left out are not missing.
 func (w *writer) MissingBlobs(_ context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
-	return slices.DeleteFunc(slices.Clone(blobs), func(d content.Descriptor) bool { return w.plan.blobs[d.Digest] == nil || w.journal.isDone(d.Digest) }), nil
+	return slices.DeleteFunc(slices.Clone(blobs), func(d content.Descriptor) bool { return w.plan.blobs[d.Digest] == nil || !w.journal.claim(d.Digest) }), nil
 }
 
 // PutBlob writes a blob to its place.
