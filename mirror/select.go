@@ -25,6 +25,8 @@ type SelectedRepository struct {
 	Decisions      []Decision
 	// Listed are all images of the repository; nil if it lists only tags.
 	Listed []content.Image
+	// TagNames are all tags of the repository, if it lists only tags.
+	TagNames map[string]bool
 }
 
 // SelectedImage is an image with the tags by which it was selected; none if it was by its digest.
@@ -86,6 +88,8 @@ func (p *planner) choose(ctx context.Context, item ImageRules) (SelectedReposito
 	}
 	if source.images != nil {
 		s.Listed = slices.AppendSeq([]content.Image{}, maps.Values(source.images))
+	} else {
+		s.TagNames = source.names()
 	}
 	s.Decisions = source.decisions
 	tags, order := wanted(item, source.decisions)

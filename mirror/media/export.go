@@ -209,7 +209,9 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 				images[k] = image.Digest
 			}
 			sources[i].Source = src
-			sources[i].memo, err = memo.New(ctx, src, s.Listed, images, known, kept.Of(s.From))
+			if sources[i].memo, err = memo.New(ctx, src, s.Listed, images, known, kept.Of(s.From)); err == nil && s.TagNames != nil {
+				sources[i].memo.SetTags(s.TagNames)
+			}
 			return err
 		})
 	}

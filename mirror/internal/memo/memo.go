@@ -27,6 +27,9 @@ type Repository struct {
 	subjects map[digest.Digest]bool
 	tags     map[string]bool
 
+	first sync.Mutex // for asked
+	asked bool       // whether referrers were listed once
+
 	mu        sync.Mutex
 	manifests map[digest.Digest]content.Manifest
 	referrers map[digest.Digest][]content.Descriptor
@@ -248,9 +251,9 @@ func (m *Repository) Manifests(ctx context.Context, descriptors []content.Descri
 	return manifests, nil
 }
 
-// Referrers asks once, and not at all where the list of images has none.
+// Referrers asks once, and not at all where the list of images or of tags shows that there are none.
 func (m *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
-	if m.subjects != nil && !m.subjects[subject] {
+	if m.subjects != nil && !m.subjects[subject] || m.lacksList(subject) {
 		return nil, nil
 	}
 	m.mu.Lock()
@@ -263,13 +266,37 @@ func (m *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]co
 	if !ok {
 		return nil, fmt.Errorf("%s: %w: it cannot tell what refers to an image", m.Source, content.ErrUnsupported)
 	}
-	found, err := lister.Referrers(ctx, subject)
+	found, err := m.ask(ctx, lister, subject)
 	if err == nil {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		m.referrers[subject] = found
 	}
 	return found, err
+}
+
+// ask asks for the referrers of one manifest before those of others: the answer shows where the registry has its lists.
+func (m *Repository) ask(ctx context.Context, lister content.ReferrerLister, subject digest.Digest) ([]content.Descriptor, error) {
+	m.first.Lock()
+	if m.asked {
+		m.first.Unlock()
+		if m.lacksList(subject) {
+			return nil, nil
+		}
+		return lister.Referrers(ctx, subject)
+	}
+	defer m.first.Unlock()
+	found, err := lister.Referrers(ctx, subject)
+	m.asked = err == nil
+	return found, err
+}
+
+// lacksList reports whether the repository keeps lists of referrers in tags, and has none for subject.
+func (m *Repository) lacksList(subject digest.Digest) bool {
+	byTag, ok := m.Source.(content.ReferrerTagger)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return ok && m.tags != nil && byTag.ReferrersByTag() && !m.tags[content.DigestTag(subject, content.DigestTagReferrers)]
 }
 
 // FindTags asks once, and not at all for tags that the list of images does not have.
