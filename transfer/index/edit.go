@@ -42,7 +42,7 @@ func (n EntryName) String() string {
 
 // Add puts images into the index, each in the place of those that are for the
 // same platform, whose attestations go with them; an image for another platform
-// comes last. One that is already present stays as it is.
+// comes last. One that is already present stays as it is, and others for its platform go.
 func (x *Index) Add(ctx context.Context, additions []Addition) error {
 	entries, err := x.read(ctx, additions)
 	if err != nil {
@@ -66,32 +66,40 @@ func (x *Index) Add(ctx context.Context, additions []Addition) error {
 	return nil
 }
 
-// put adds an entry in the place of those for its platform.
+// put adds an entry in the place of those for its platform. One that is already present keeps its own place.
 func (x *Index) put(e entry) error {
 	if err := x.accept(e); err != nil {
 		return err
 	}
-	at := -1
+	same, at := -1, -1
 	drop := make([]bool, len(x.children))
 	for i, c := range x.children {
 		switch {
 		case c.Same(e.IndexEntry):
-			return nil
+			same = i
 		case !c.HasPlatform || !e.HasPlatform || c.Key() != e.Key():
-		case at < 0:
-			at = i
 		default:
 			drop[i] = true
+			if at < 0 {
+				at = i
+			}
 		}
 	}
-	if at < 0 {
+	switch {
+	case at < 0 && same < 0:
 		x.append(e)
 		return nil
+	case at < 0:
+		return nil
+	case same >= 0:
+		x.dropAttestations(drop)
+	default:
+		drop[at] = false
+		x.dropAttestations(drop, at)
+		x.doc.Replace(at, e.raw)
+		x.children[at] = e.IndexEntry
+		x.note(e)
 	}
-	x.dropAttestations(drop, at)
-	x.doc.Replace(at, e.raw)
-	x.children[at] = e.IndexEntry
-	x.note(e)
 	x.keep(func(i int) bool { return !drop[i] })
 	return nil
 }

@@ -285,6 +285,30 @@ func TestIndexEdit(t *testing.T) {
 	fixture.ValidateLayout(t, other.Dir())
 }
 
+// TestIndexAddPresent adds an image that is one of two for its platform, as docker buildx imagetools create --append leaves
+// them: clients would take the other one.
+func TestIndexAddPresent(t *testing.T) {
+	t.Parallel()
+	l, digests := imageLayout(t, "oci:linux/amd64", "oci:linux/arm64", "oci:unknown/unknown")
+	fixed, more := imageLayout(t, "oci:linux/arm64")
+	_, err := transfer.Copy(t.Context(), fixed, l, transfer.Options{Reference: "linux-arm64", Tags: []string{"fixed"}})
+	fixture.Check(t, err)
+	const arm64 = `,"platform":{"architecture":"arm64","os":"linux"}`
+	amd := oddEntry(t, l, "linux-amd64", `,"platform":{"architecture":"amd64","os":"linux"}`)
+	old, newer := oddEntry(t, l, "linux-arm64", arm64), oddEntry(t, l, "fixed", arm64)
+	attestation := oddEntry(t, l, "unknown-unknown", `,"platform":{"architecture":"unknown","os":"unknown"},"annotations":{"`+imagetree.AnnotationAttests+`":"`+string(digests[1])+`"}`)
+	for name, order := range map[string][]string{"behind": {amd, old, newer, attestation}, "before": {newer, attestation, amd, old}} {
+		oddIndex(t, l, order...)
+		x, err := Open(t.Context(), l, "odd")
+		fixture.Check(t, err)
+		fixture.Check(t, x.Add(t.Context(), references(nil, "fixed")))
+		want := map[string]string{"behind": "a linux/amd64, d linux/arm64", "before": "d linux/arm64, a linux/amd64"}[name]
+		if got := describe(x, append(digests, more...)...); got != want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func jsonOf(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
