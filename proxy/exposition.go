@@ -38,7 +38,7 @@ func exposition(all []metric) []byte {
 		if len(samples) == 0 {
 			continue
 		}
-		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", m.name, escapedHelp.Replace(m.help), m.name, m.kind)
+		fmt.Fprintf(&out, "# HELP %s %s\n# TYPE %s %s\n", m.name, escapedHelp(m.help), m.name, m.kind)
 		for _, s := range samples {
 			fmt.Fprintf(&out, "%s%s %d\n", m.name, s.labels, s.value)
 		}
@@ -46,10 +46,13 @@ func exposition(all []metric) []byte {
 	return out.Bytes()
 }
 
-var (
-	escapedHelp  = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
-	escapedLabel = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-)
+func escapedHelp(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(text)
+}
+
+func escapedLabel(value string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(value)
+}
 
 // labelled counts by the values of labels.
 type labelled struct {
@@ -66,7 +69,7 @@ func newLabelled(labels ...string) *labelled {
 func (l *labelled) inc(values ...string) {
 	pairs := make([]string, len(l.labels))
 	for n, label := range l.labels {
-		pairs[n] = label + `="` + escapedLabel.Replace(values[n]) + `"`
+		pairs[n] = label + `="` + escapedLabel(values[n]) + `"`
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

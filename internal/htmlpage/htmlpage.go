@@ -106,8 +106,8 @@ func Lines(nodes ...g.Node) g.Node {
 
 // Copy is a button that puts a text on the clipboard.
 func Copy(text string) g.Node {
-	return h.Button(h.Type("button"), h.Class("copy"), h.Data("copy", text), h.Aria("label", "Copy "+text), hidden, g.Text("Copy"))
+	return h.Button(h.Type("button"), h.Class("copy"), h.Data("copy", text), h.Aria("label", "Copy "+text), hidden(), g.Text("Copy"))
 }
 
 // hidden keeps a control, which does nothing without a script, from being shown before the script runs.
-var hidden = g.Attr("hidden")
+func hidden() g.Node { return g.Attr("hidden") }

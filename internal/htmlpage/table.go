@@ -28,7 +28,7 @@ func Table(name, empty string, columns []Column, rows []g.Node) g.Node {
 			h.THead(h.Tr(g.Map(columns, Column.head))),
 			h.TBody(Lines(rows...)),
 		)),
-		g.If(empty != "", h.P(h.Class("empty"), h.Data("empty-of", name), hidden, g.Text(empty))),
+		g.If(empty != "", h.P(h.Class("empty"), h.Data("empty-of", name), hidden(), g.Text(empty))),
 	))
 }
 
@@ -43,7 +43,7 @@ func classed(class string) g.Node { return g.If(class != "", h.Class(class)) }
 
 // Search is a field that filters the table of the name by text.
 func Search(table, placeholder, label string) g.Node {
-	return h.Input(h.Type("search"), h.Data("for", table), h.Placeholder(placeholder), h.Aria("label", label), hidden)
+	return h.Input(h.Type("search"), h.Data("for", table), h.Placeholder(placeholder), h.Aria("label", label), hidden())
 }
 
 // Choice is an option of a [Select]: the value that rows have, and what is shown.
@@ -51,7 +51,7 @@ type Choice struct{ Value, Text string }
 
 // Select is a list that filters the table of the name by an attribute of its rows.
 func Select(table, key, label string, choices ...Choice) g.Node {
-	return h.Select(h.Data("for", table), h.Data("key", key), h.Aria("label", label), hidden, Lines(g.Map(choices, func(c Choice) g.Node {
+	return h.Select(h.Data("for", table), h.Data("key", key), h.Aria("label", label), hidden(), Lines(g.Map(choices, func(c Choice) g.Node {
 		return h.Option(h.Value(c.Value), g.Text(c.Text))
 	})...))
 }
