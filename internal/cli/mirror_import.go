@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize/english"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -159,6 +160,7 @@ func (app *App) importSets(ctx context.Context, chain *media.Chain, destination 
 			app.Messagef("set %d of %d: %s", i+1, len(chain.Sets), printable(set.Path()))
 		}
 		if err := app.importSet(ctx, set, chain.Replaced(set), destination, f); err != nil {
+			err = blameSet(set, err)
 			if left := len(chain.Sets) - i - 1; left > 0 && !f.dryRun {
 				err = fmt.Errorf("%s: %w\n%s after it not imported; run the command again", printable(set.Path()), err, english.Plural(left, "set is", "sets are"))
 			}
@@ -166,6 +168,18 @@ func (app *App) importSets(ctx context.Context, chain *media.Chain, destination 
 		}
 	}
 	return nil
+}
+
+// blameSet adds to the error of an import what is wrong with the files of the set.
+func blameSet(set *media.Reader, err error) error {
+	if changed := set.Changed(); len(changed) > 0 {
+		return fmt.Errorf("%w\n%s changed or was cut off while it was read; when nothing writes to it, check it with ecrkit mirror verify %s, and run the command again",
+			err, printable(strings.Join(changed, ", ")), showFile(set.Path()))
+	}
+	if errors.Is(err, content.ErrIntegrity) && set.Path() != "stdin" {
+		return fmt.Errorf("%w\necrkit mirror verify %s names what is damaged", err, showFile(set.Path()))
+	}
+	return err
 }
 
 // importSet imports one set. Tags that are replaced by those of a later set are not set.

@@ -45,7 +45,11 @@ func (ps parts) ReadAt(p []byte, offset int64) (int, error) {
 	return ps.at(p, offset, func(file *os.File, p []byte, offset int64) (int, error) {
 		n, err := file.ReadAt(p, offset)
 		if errors.Is(err, io.EOF) && n < len(p) { // it had its size when it was opened
-			err = fmt.Errorf("%w: it ends at byte %d now; is the medium still there?", content.ErrIntegrity, offset+int64(n))
+			end := offset + int64(n)
+			if info, unknown := file.Stat(); unknown == nil {
+				end = min(end, info.Size())
+			}
+			err = fmt.Errorf("%w: it ends at byte %d now; is the medium still there?", content.ErrIntegrity, end)
 		}
 		return n, err
 	})

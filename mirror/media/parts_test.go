@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
@@ -55,5 +57,30 @@ func TestPartsHaveTheLimit(t *testing.T) {
 		if want := int((sum + limit - 1) / limit); len(s.Parts) != want {
 			t.Errorf("limit %d: %d parts, want %d", limit, len(s.Parts), want)
 		}
+	}
+}
+
+// TestChangedParts cuts a part of a set, and writes to another one, after the set was opened.
+func TestChangedParts(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	dir := t.TempDir()
+	s, err := export(t, w, c, dir, 1<<20)
+	check(t, err)
+	r, err := Open(dir, ReadOptions{})
+	check(t, err)
+	defer r.Close()
+	if changed := r.Changed(); changed != nil {
+		t.Errorf("changed at first: %q", changed)
+	}
+	path := func(i int) string { return filepath.Join(dir, s.Parts[i].Name) }
+	check(t, os.Truncate(path(0), 100))
+	check(t, os.Chtimes(path(2), time.Time{}, time.Unix(1, 0)))
+	if changed := r.Changed(); !slices.Equal(changed, []string{path(0), path(2)}) {
+		t.Errorf("changed: %q", changed)
+	}
+	// A read behind the end says where the end is.
+	if _, err := r.parts.ReadAt(make([]byte, 10), 1000); err == nil || !strings.Contains(err.Error(), "it ends at byte 100 now") {
+		t.Error(err)
 	}
 }

@@ -25,6 +25,7 @@ type Reader struct {
 	Set
 	dir       string
 	parts     parts
+	watched   []*files.Watched // the files of parts
 	archive   *archive.Archive
 	signature string  // its file, "" if the set is not signed
 	stream    *stream // nil if the set can be read at any offset
@@ -129,7 +130,7 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 	if err := q.checkHeaders(f, info.Size()); err != nil {
 		return fail(err)
 	}
-	r := &Reader{Set: q.Set, dir: path, signature: q.signature, parts: parts{{f, 0, info.Size()}}}
+	r := &Reader{Set: q.Set, dir: path, signature: q.signature, parts: parts{{f, 0, info.Size()}}, watched: []*files.Watched{files.Watch(f)}}
 	r.archive = q.places.Archive(r.parts, r.parts, path)
 	return r, nil
 }
@@ -152,6 +153,7 @@ func (r *Reader) openParts() error {
 			continue
 		}
 		r.parts = append(r.parts, part{f, first, p.Size})
+		r.watched = append(r.watched, files.Watch(f))
 		first += p.Size
 		if info, err := f.Stat(); err != nil {
 			errs = append(errs, err)
@@ -160,6 +162,16 @@ func (r *Reader) openParts() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Changed returns the paths of those files of images that were written to, or cut, since the set was opened.
+func (r *Reader) Changed() (paths []string) {
+	for _, f := range r.watched {
+		if f.Changed() {
+			paths = append(paths, f.Name())
+		}
+	}
+	return paths
 }
 
 // Close closes the set.
