@@ -12,8 +12,9 @@ const (
 	// that. More is used if it is needed.
 	copyMemory = 112 << 20
 
-	// mirrorMemory and mirrorParts are the same for a mirror, whose copies share 40 MiB for their parts.
-	mirrorMemory, mirrorParts = 68 << 20, 40 << 20
+	// mirrorMemory and mirrorParts are the same for a mirror, whose copies share 40 MiB for their parts. The rest of
+	// the heap, stacks and what the runtime needs take about 14 MiB: of a higher limit, only garbage makes use.
+	mirrorMemory, mirrorParts = 60 << 20, 40 << 20
 
 	// planMemory is the soft limit of planning a mirror: what the plan of 100,000 tags needs, and little garbage.
 	planMemory = 176 << 20

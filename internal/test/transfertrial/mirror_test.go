@@ -21,7 +21,7 @@ import (
 )
 
 // maxMemoryMirror is what a mirror may need at most, in bytes, however many repositories are copied at once.
-const maxMemoryMirror = 96 * mib
+const maxMemoryMirror = 90 * mib
 
 // manyImages are images of many repositories: each is an index of two platforms. One layer is in all of them, some are
 // in all images of a repository, and one is the platform's own.
