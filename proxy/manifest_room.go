@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -16,10 +17,10 @@ const (
 	// smallManifest bounds what is read of a client before there is room for it, in bytes. It takes no more memory than
 	// a connection does, and hardly any image has a longer manifest.
 	smallManifest = 64 << 10
-	// roomForSmall and roomForLarge bound the bytes of manifests that are handled at once. Each takes several times its
-	// size: as it came, decoded, and in the requests to the registry.
+	// roomForSmall and roomForLarge bound the bytes of manifests that are handled at once. Each takes up to ten times its
+	// size: as it came, in the requests to the registry and their answers, and decoded. So there is room for the largest.
 	roomForSmall = 4 << 20
-	roomForLarge = 16 << 20
+	roomForLarge = content.MaxManifestSize
 	// roomPatience is how long a client waits for room. Few try again when they are refused.
 	roomPatience = time.Minute
 	// largeManifestTime is how long a manifest that has room may take to come: others wait for it.
@@ -42,7 +43,12 @@ func (r manifestRoom) take(ctx context.Context, size int64) (release func(), err
 	waiting, cancel := context.WithTimeout(ctx, roomPatience)
 	defer cancel()
 	if err := room.Acquire(waiting, size); err == nil {
-		return func() { room.Release(size) }, nil
+		return func() {
+			if size > smallManifest {
+				runtime.GC() // or the next manifest would come on top of what is left of this one
+			}
+			room.Release(size)
+		}, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

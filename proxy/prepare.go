@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -64,9 +63,12 @@ func (h *Handler) prepare(repo *repository, m content.Manifest) {
 	if err != nil {
 		return
 	}
-	wanted := slices.DeleteFunc(named.Blobs, func(d content.Descriptor) bool {
-		return h.cache.has(d.Digest) || h.fetches.has(d.Digest) || !h.prepared.add(preparedKey{repo, d.Digest})
-	})
+	var wanted []content.Descriptor // at most maxPrepared: those of a large manifest would take megabytes until the last has come
+	for _, d := range named.Blobs {
+		if !h.cache.has(d.Digest) && !h.fetches.has(d.Digest) && h.prepared.add(preparedKey{repo, d.Digest}) {
+			wanted = append(wanted, d)
+		}
+	}
 	if len(wanted) == 0 {
 		return
 	}

@@ -22,6 +22,9 @@ func DecodeEntries(data []byte, damaged error) ([]Descriptor, error) {
 // ten million times {} have room in a list of referrers, and would take gigabytes of memory.
 type checkedEntries []Descriptor
 
+// leastEntry is how many bytes an entry with a digest has at least.
+const leastEntry = len(`{"digest":"sha256:"}`) + 64
+
 // UnmarshalJSON implements [json.Unmarshaler]. Its errors are for entriesError.
 func (e *checkedEntries) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
@@ -31,16 +34,17 @@ func (e *checkedEntries) UnmarshalJSON(data []byte) error {
 	if start, err := in.Token(); err != nil || start != json.Delim('[') {
 		return errors.New("its entries are not a list")
 	}
-	list := checkedEntries{}
+	// A list that grows by a quarter at a time takes five times its memory. One more is for the config.
+	list := make(checkedEntries, 0, min(bytes.Count(data, []byte(`"digest"`)), len(data)/leastEntry)+1)
 	for in.More() {
-		var d Descriptor
-		if err := in.Decode(&d); err != nil {
+		list = append(list, Descriptor{})
+		d := &list[len(list)-1]
+		if err := in.Decode(d); err != nil {
 			return err
 		}
-		if err := CheckDescriptor(d); err != nil {
+		if err := CheckDescriptor(*d); err != nil {
 			return &entryError{err}
 		}
-		list = append(list, d)
 	}
 	*e = list
 	return nil

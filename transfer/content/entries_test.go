@@ -43,3 +43,24 @@ func TestEmptyEntries(t *testing.T) { // not parallel: it measures memory
 		}
 	}
 }
+
+// TestLargeManifestMemory decodes manifests of the largest size: what that takes is in proportion to what it returns.
+func TestLargeManifestMemory(t *testing.T) { // not parallel: it measures memory
+	for name, c := range map[string]struct{ begin, entry string }{
+		"image": {`{"schemaVersion":2,"config":` + configJSON + `,"layers":[`, layerJSON},
+		"index": {`{"schemaVersion":2,"manifests":[`, strings.Replace(childJSON, `,"platform":{"os":"linux","architecture":"arm64"}`, "", 1)},
+	} {
+		n := (MaxManifestSize - len(c.begin)) / (len(c.entry) + 1)
+		data := []byte(c.begin + strings.Repeat(c.entry+",", n-1) + c.entry + "]}")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		m, err := DecodeManifest(data, "")
+		runtime.ReadMemStats(&after)
+		if err != nil || len(m.Blobs)+len(m.Manifests) < n {
+			t.Fatalf("%s: %d entries of %d, %v", name, len(m.Blobs)+len(m.Manifests), n, err)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 2*MaxManifestSize {
+			t.Errorf("%s: a manifest of %d bytes took %d", name, len(data), used)
+		}
+	}
+}

@@ -93,7 +93,7 @@ func DecodeManifest(data []byte, mediaType string) (ManifestContents, error) {
 		if doc.Config == nil {
 			return ManifestContents{}, fmt.Errorf("%w: image manifest without a config", ErrIntegrity)
 		}
-		c.Blobs = append([]Descriptor{*doc.Config}, doc.Layers...)
+		c.Blobs = slices.Insert([]Descriptor(doc.Layers), 0, *doc.Config)
 	}
 	switch c.MediaType {
 	case "":
