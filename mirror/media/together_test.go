@@ -101,3 +101,26 @@ func TestSharedBlobs(t *testing.T) {
 		t.Errorf("%d bytes of blobs were read, want %d", total, want)
 	}
 }
+
+// TestResumeOfAnotherPlan exports where a killed export of other images, and one that was killed before it noted anything, have left a
+// part: the set has the same bytes as in an empty directory.
+func TestResumeOfAnotherPlan(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	fresh := t.TempDir()
+	want, err := export(t, w, c, fresh, 0)
+	check(t, err)
+	for name, title := range map[string]string{"other": journalTitle("sha256:other", 0) + "\ndone sha256:x\n", "same": journalTitle(want.ID, 0) + "\n"} {
+		dir := t.TempDir()
+		check(t, os.WriteFile(filepath.Join(dir, tarFile+partialSuffix), bytes.Repeat([]byte{0xff}, int(want.Size)+100), 0o600))
+		check(t, os.WriteFile(filepath.Join(dir, journalFile), []byte(title), 0o600))
+		got, err := export(t, w, c, dir, 0)
+		check(t, err)
+		if got.Parts[0] != want.Parts[0] {
+			t.Errorf("%s: the part is %v, want %v", name, got.Parts[0], want.Parts[0])
+		}
+		if _, err := Verify(t.Context(), dir, ReadOptions{}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -103,6 +103,11 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 			return err
 		}
 		w.parts = append(w.parts, part{f, first, size})
+		if len(w.journal.done) == 0 && len(w.journal.spans) == 0 {
+			if err := f.Truncate(0); err != nil { // bytes of another plan would stay in the padding
+				return err
+			}
+		}
 		if err := f.Truncate(size); err != nil {
 			return err
 		}
