@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/internal/imagename"
+	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -108,7 +109,17 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 	taken := map[string]digest.Digest{}
 	var interrupted error
 	var known content.Source
+	current, ahead := 0, 0 // images: of the copy, and of the next look at layers
+	c.checks = transfer.NewBlobChecks(func(ctx context.Context) ([]content.Descriptor, bool) {
+		ahead = max(ahead, current+1)
+		if known == nil || ahead >= min(len(images), current-current%readAtOnce+readAtOnce) {
+			return nil, false
+		}
+		ahead++
+		return c.blobs(ctx, source, known, src, images[ahead-1].digest)
+	})
 	for i, image := range images {
+		current = i
 		if i%readAtOnce == 0 {
 			known = readAhead(ctx, source, images[i:min(i+readAtOnce, len(images))])
 		}
@@ -149,6 +160,18 @@ func (c *copying) copyTags(ctx context.Context, src, dst ref.Reference, flags al
 		return interrupted
 	}
 	return errors.Join(interrupted, c.end("copied", results, outcomes, trust, gate))
+}
+
+// blobs returns the blobs of an image without its referrers, of which the manifests are in known.
+func (c *copying) blobs(ctx context.Context, source, known content.Source, src ref.Reference, image digest.Digest) ([]content.Descriptor, bool) {
+	src.Digest = image
+	options, err := c.options(src)
+	if err != nil {
+		return nil, false
+	}
+	options.Manifests, options.Referrers = known, false
+	contents, err := transfer.ReadContents(ctx, source, options)
+	return contents.Blobs, err == nil // an error is reported when the image is copied
 }
 
 // tagsOf finds out which images have tags: in the order of the first tag of each. With

@@ -54,6 +54,7 @@ type copying struct {
 	repositories map[string]content.Target     // that were opened
 	collects     bool                          // many images go to one file or directory
 	collected    pendingTarget                 // that file or directory, once it is opened
+	checks       *transfer.BlobChecks          // of many images that go to one repository
 }
 
 func (c *copying) addFlags(cmd *cobra.Command, app *App) {
@@ -271,7 +272,7 @@ func (c *copying) open(ctx context.Context, dsts []ref.Reference) ([]transfer.De
 			}
 			i = len(destinations)
 			places[key] = i
-			destinations = append(destinations, transfer.Destination{Target: target, Digest: cmp.Or(dst.Digest, digest.Digest(c.assert))})
+			destinations = append(destinations, transfer.Destination{Target: target, Digest: cmp.Or(dst.Digest, digest.Digest(c.assert)), Checks: c.checks})
 			outcomes = append(outcomes, copyOutcome{})
 		}
 		if dst.Tag != "" {

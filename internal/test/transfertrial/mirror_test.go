@@ -121,3 +121,15 @@ func TestMirrorLayerChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestCopyLayerChecks is TestMirrorLayerChecks for a copy of all tags of one repository.
+func TestCopyLayerChecks(t *testing.T) {
+	t.Parallel()
+	s := start(t, localecr.Options{})
+	manyImages{repositories: 1, tags: 10, all: []int{9000}, own: 1000}.put(t, s)
+	s.calls.Reset()
+	s.run("copy", "--all-tags", s.registry+"/src/repo0000", s.registry+"/other")
+	if n := s.calls.Count("BatchCheckLayerAvailability"); n != 1 {
+		t.Errorf("%d BatchCheckLayerAvailability for 10 images", n)
+	}
+}
