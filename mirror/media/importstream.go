@@ -54,7 +54,7 @@ func OpenStream(ctx context.Context, in io.Reader, name, tempDir string, opts Re
 		return nil, err
 	}
 	if err := s.readHead(ctx); err != nil {
-		return nil, err
+		return nil, cmp.Or(s.in.unkept, err)
 	}
 	return &Reader{Set: s.Set, dir: name, signature: s.signature, stream: s, archive: s.places.Archive(spool, spool, name)}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 
@@ -304,5 +305,25 @@ func TestForeignTar(t *testing.T) {
 	check(t, to.Close())
 	if _, err := VerifyStream(t.Context(), &out, ReadOptions{}); !errors.Is(err, content.ErrIntegrity) {
 		t.Errorf("another tar: %v", err)
+	}
+}
+
+// fullDisk is a file on a disk without room.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// TestFullDiskOfStream has no room for what is kept of a stream: that does not say that the stream is no set.
+func TestFullDiskOfStream(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	path := filepath.Join(t.TempDir(), "set.tar")
+	_, err := ExportFile(t.Context(), c, w, path, ExportOptions{})
+	check(t, err)
+	f, err := os.Open(path)
+	check(t, err)
+	defer f.Close()
+	if _, err := readSequence(f, fullDisk{}, ReadOptions{}); !errors.Is(err, syscall.ENOSPC) || errors.Is(err, ErrNoSet) || errors.Is(err, content.ErrIntegrity) {
+		t.Errorf("a disk that is full: %v", err)
 	}
 }

@@ -3,6 +3,7 @@ package media
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -42,6 +43,7 @@ type recorder struct {
 	recording bool
 	kept      bytes.Buffer
 	copy      io.Writer // gets all bytes, if not nil
+	unkept    error     // of copy
 }
 
 func (r *recorder) Read(p []byte) (int, error) {
@@ -50,8 +52,8 @@ func (r *recorder) Read(p []byte) (int, error) {
 		r.kept.Write(p[:n])
 	}
 	if r.copy != nil {
-		if _, err := r.copy.Write(p[:n]); err != nil {
-			return n, err
+		if _, r.unkept = r.copy.Write(p[:n]); r.unkept != nil {
+			return n, r.unkept
 		}
 	}
 	return n, err
@@ -59,10 +61,11 @@ func (r *recorder) Read(p []byte) (int, error) {
 
 // readSequence reads the description of a set in one file. The error wraps [ErrNoSet] if there is none.
 // The bytes up to there are written to spool, too, if it is not nil.
-func readSequence(r io.Reader, spool io.Writer, opts ReadOptions) (*sequence, error) {
+func readSequence(r io.Reader, spool io.Writer, opts ReadOptions) (_ *sequence, err error) {
 	q := &sequence{in: &recorder{r: r, copy: spool}, headers: sha256.New()}
+	defer func() { err = cmp.Or(q.in.unkept, err) }() // which says nothing of the set
 	q.tar = tar.NewReader(q.in)
-	err := q.layout()
+	err = q.layout()
 	var set, sums []byte
 	if err == nil {
 		set, err = q.file(SetFile, MaxSetFile)
