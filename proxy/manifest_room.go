@@ -21,8 +21,9 @@ const (
 	// size: as it came, in the requests to the registry and their answers, and decoded. So there is room for the largest.
 	roomForSmall = 4 << 20
 	roomForLarge = content.MaxManifestSize
-	// roomPatience is how long a client waits for room. Few try again when they are refused.
-	roomPatience = time.Minute
+	// roomPatience is how long a client waits for room. Few try again when they are refused, and a registry may take
+	// seconds for each of those before it.
+	roomPatience = 4 * time.Minute
 	// largeManifestTime is how long a manifest that has room may take to come: others wait for it.
 	largeManifestTime = time.Minute
 )
@@ -54,7 +55,7 @@ func (r manifestRoom) take(ctx context.Context, size int64) (release func(), err
 		return nil, err
 	}
 	return nil, &failure{status: http.StatusTooManyRequests, code: "TOOMANYREQUESTS", retryAfter: retryLater,
-		message: fmt.Sprintf("for %.0f seconds other manifests have taken all memory that the proxy has for them; try again later", roomPatience.Seconds())}
+		message: fmt.Sprintf("for %.0f minutes other manifests have taken all memory that the proxy has for them; try again later", roomPatience.Minutes())}
 }
 
 // receiveManifest reads a manifest that a client pushes. There is room for it until release is called.
