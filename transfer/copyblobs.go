@@ -255,7 +255,11 @@ func (b *blobCopy) layer(ctx context.Context, dst content.BlobUploader) error {
 		return b.blame(file, dst.UploadBlob(ctx, b.d, parts.File{File: file}, how))
 	}
 	if src, ok := b.src.(content.RangeReader); ok {
-		err := dst.UploadBlob(ctx, b.d, parts.Ranges{Open: b.limit(whenNeeded(src, b.d)), Memory: b.memory}, how)
+		data := parts.Ranges{
+			Open: b.limit(whenNeeded(src, b.d)), Memory: b.memory,
+			Whole: func(ctx context.Context) (io.ReadCloser, error) { return openBlob(ctx, b.src, b.d) },
+		}
+		err := dst.UploadBlob(ctx, b.d, data, how)
 		if !errors.Is(err, content.ErrNoRanges) {
 			return b.blame(nil, err)
 		}

@@ -76,6 +76,12 @@ func (r *Repository) putLayer(ctx context.Context, d content.Descriptor, content
 	if err != nil {
 		return err
 	}
+	if r.mountable(how.From) != "" {
+		// The registry may answer no other request before it has the whole blob: the only one that reads it is sent before that.
+		inOrder, done := parts.InOrder(content)
+		defer done()
+		content = inOrder
+	}
 	return c.PutBlob(ctx, r.repository, d, content, how, upload, v2.Put{})
 }
 

@@ -29,12 +29,17 @@ func (c File) Part(_ context.Context, first, n int64) (content.Part, error) {
 // Memory is the memory for parts of blobs that are not in a file: of all
 // blobs of a copy together.
 type Memory struct {
-	budget *semaphore.Weighted // in bytes
+	budget  *semaphore.Weighted // in bytes
+	most    int64               // the budget
+	buffers *buffers
+}
 
+// buffers are what parts are read into. They are used again.
+type buffers struct {
 	mu   sync.Mutex
 	free [][]byte
-	held int64 // in all buffers, those in use included
-	most int64 // the budget
+	held int64 // in all of them, those in use included
+	most int64
 }
 
 // maxPartMemory is the budget in bytes: eight parts of 10 MiB, or four of the
@@ -50,50 +55,92 @@ func NewMemory() *Memory { return NewMemoryOf(maxPartMemory) }
 // NewMemoryOf returns memory of so many bytes, or enough for the largest part.
 func NewMemoryOf(bytes int64) *Memory {
 	bytes = max(bytes, minPartMemory)
-	return &Memory{budget: semaphore.NewWeighted(bytes), most: bytes}
+	return &Memory{semaphore.NewWeighted(bytes), bytes, &buffers{most: bytes}}
 }
 
 func (m *Memory) Get(ctx context.Context, n int64) ([]byte, func(), error) {
 	if err := m.budget.Acquire(ctx, n); err != nil {
 		return nil, nil, err
 	}
-	buffer := m.buffer(n)
+	buffer := m.buffers.take(n)
 	return buffer, func() {
-		m.mu.Lock()
-		m.free = append(m.free, buffer)
-		m.mu.Unlock()
+		m.buffers.put(buffer)
 		m.budget.Release(n)
 	}, nil
 }
 
-// buffer returns a buffer that is free and not much larger than n, or a new one, for which free ones of other sizes are
+// reserve takes from least to most bytes for one blob, and waits for no more than least.
+func (m *Memory) reserve(ctx context.Context, least, most int64) (*Memory, func(), error) {
+	n := min(most, m.most)
+	if !m.budget.TryAcquire(n) {
+		n = min(least, n)
+		if err := m.budget.Acquire(ctx, n); err != nil {
+			return nil, nil, err
+		}
+	}
+	return &Memory{semaphore.NewWeighted(n), n, m.buffers}, func() { m.budget.Release(n) }, nil
+}
+
+func (s *buffers) put(b []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free = append(s.free, b)
+}
+
+// take returns a buffer that is free and not much larger than n, or a new one, for which free ones of other sizes are
 // given up.
-func (m *Memory) buffer(n int64) []byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (s *buffers) take(n int64) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	best := -1
-	for i, b := range m.free {
-		if size := int64(cap(b)); size >= n && size <= 2*n && (best < 0 || size < int64(cap(m.free[best]))) {
+	for i, b := range s.free {
+		if size := int64(cap(b)); size >= n && size <= 2*n && (best < 0 || size < int64(cap(s.free[best]))) {
 			best = i
 		}
 	}
 	if best >= 0 {
-		b := m.free[best]
-		m.free = slices.Delete(m.free, best, best+1)
+		b := s.free[best]
+		s.free = slices.Delete(s.free, best, best+1)
 		return b[:n]
 	}
-	for len(m.free) > 0 && m.held+n > m.most {
-		m.held -= int64(cap(m.free[0]))
-		m.free = slices.Delete(m.free, 0, 1)
+	for len(s.free) > 0 && s.held+n > s.most {
+		s.held -= int64(cap(s.free[0]))
+		s.free = slices.Delete(s.free, 0, 1)
 	}
-	m.held += n
+	s.held += n
 	return make([]byte, n)
+}
+
+// Reserver is content whose parts need memory that other blobs need too.
+type Reserver interface {
+	// Reserve takes from least to most bytes of memory for the blob alone, and returns the content that uses it: a part of it waits
+	// only for earlier ones of the same blob. The caller calls release when no part is in use.
+	Reserve(ctx context.Context, least, most int64) (own content.PartReader, release func(), err error)
 }
 
 // Ranges is a blob that is read by ranges.
 type Ranges struct {
 	Open   content.RangeOpener
 	Memory *Memory
+	// Whole, if not nil, opens the blob at its first byte.
+	Whole func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// InOrder returns data as it is read with one request, if it can be, and what closes it.
+func InOrder(data content.PartReader) (content.PartReader, func()) {
+	c, ok := data.(Ranges)
+	if !ok || c.Whole == nil {
+		return data, func() {}
+	}
+	s := &Stream{Open: c.Whole, Memory: c.Memory}
+	return s, func() { _ = s.Close() } // what was read of it is verified
+}
+
+// Reserve implements [Reserver].
+func (c Ranges) Reserve(ctx context.Context, least, most int64) (content.PartReader, func(), error) {
+	own, release, err := c.Memory.reserve(ctx, least, most)
+	c.Memory = own
+	return c, release, err
 }
 
 func (c Ranges) Part(ctx context.Context, first, n int64) (content.Part, error) {
@@ -150,6 +197,17 @@ func (c *Stream) Part(ctx context.Context, first, n int64) (content.Part, error)
 		Load:    func(context.Context) (*io.SectionReader, error) { return section, nil },
 		Release: release,
 	}, nil
+}
+
+// Reserve implements [Reserver].
+func (c *Stream) Reserve(ctx context.Context, least, most int64) (content.PartReader, func(), error) {
+	all := c.Memory
+	own, release, err := all.reserve(ctx, least, most)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Memory = own
+	return c, func() { c.Memory = all; release() }, nil
 }
 
 // Close closes the stream.

@@ -23,8 +23,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		if int64(len(buffer)) != n {
 			t.Fatalf("%d bytes, want %d", len(buffer), n)
 		}
-		if m.held > budget {
-			t.Fatalf("%d bytes are held", m.held)
+		if m.buffers.held > budget {
+			t.Fatalf("%d bytes are held", m.buffers.held)
 		}
 		release()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/transfer/content"
+	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 )
 
 // Begin begins an upload. If the registry can take the blob from the repository
@@ -56,10 +57,25 @@ func (c *Client) Cancel(ctx context.Context, upload *url.URL) {
 	}
 }
 
+// A request that has begun must not wait for memory that other blobs have: a registry may take one of them after the other. So
+// a blob gets as much as two parts, or as much as four if nobody waits, before the request is sent. In bytes.
+const (
+	leastMemory = 2 * content.DefaultPartSize
+	mostMemory  = (bodyParts + 2) * content.DefaultPartSize
+)
+
 // put sends a whole blob with one request.
 func (c *Client) put(ctx context.Context, upload *url.URL, d content.Descriptor, data content.PartReader, how content.Upload, put Put) error {
 	sending, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if shared, ok := data.(parts.Reserver); ok {
+		own, release, err := shared.Reserve(ctx, min(d.Size, leastMemory), min(d.Size, mostMemory))
+		if err != nil {
+			return err
+		}
+		defer release()
+		data = own
+	}
 	body := newLayerBody(ctx, d, data, how.Sent, put)
 	body.slow = func() { cancel(ErrSlow) }
 	if err := body.Begin(); err != nil {
