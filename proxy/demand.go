@@ -115,7 +115,7 @@ func (h *Handler) refuse(ctx context.Context, name string, err error) error {
 		reason = name + ": " + reason
 	}
 	f.message = safetext.Line(safetext.MaskUsers(reason + err.Error()))
-	h.metrics.refused.Add(1)
+	h.metrics.refused.Inc()
 	h.options.Logger.Warn("refused", "image", name, "status", f.status, "error", f.message)
 	return f
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // writeJSON answers with a small document.
-func writeBody(w http.ResponseWriter, r *http.Request, mediaType string, data []byte) {
+func writeJSON(w http.ResponseWriter, r *http.Request, mediaType string, data []byte) {
 	w.Header().Set("Content-Type", mediaType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(http.StatusOK)
@@ -70,7 +70,7 @@ func (h *Handler) tags(w http.ResponseWriter, r *http.Request, t target) error {
 	if err != nil {
 		return err
 	}
-	writeBody(w, r, "application/json", data)
+	writeJSON(w, r, "application/json", data)
 	return nil
 }
 
@@ -98,6 +98,6 @@ func (h *Handler) referrers(w http.ResponseWriter, r *http.Request, t target) er
 	if err != nil {
 		return err
 	}
-	writeBody(w, r, ocispec.MediaTypeImageIndex, data)
+	writeJSON(w, r, ocispec.MediaTypeImageIndex, data)
 	return nil
 }

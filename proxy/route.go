@@ -16,7 +16,7 @@ func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
 		answer = struct{}{}
 	case "/metrics":
 		if reads(r) {
-			writeBody(w, r, expositionType, exposition(h.metrics.shown))
+			h.metrics.handler.ServeHTTP(w, r)
 			return true
 		}
 	default:
@@ -31,7 +31,7 @@ func (h *Handler) fixed(w http.ResponseWriter, r *http.Request) bool {
 		failureOf("", err).write(w)
 		return true
 	}
-	writeBody(w, r, "application/json", data)
+	writeJSON(w, r, "application/json", data)
 	return true
 }
 

@@ -67,7 +67,7 @@ type countedSource struct {
 
 // counted returns src with the bytes of its blobs counted.
 func (h *Handler) counted(src content.Source) content.Source {
-	return countedSource{src, func(n int) { h.metrics.upstreamBytes.Add(int64(n)) }}
+	return countedSource{src, func(n int) { h.metrics.upstreamBytes.Add(float64(n)) }}
 }
 
 // Blob opens a blob.

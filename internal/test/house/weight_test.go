@@ -8,7 +8,6 @@ import (
 // heavy are packages that the programs do not import, with what does their work instead. Each process initializes what
 // is imported, even if it uses none of it: `GODEBUG=inittrace=1 ecrkit version` lists what that takes.
 var heavy = map[string]string{
-	"github.com/prometheus/":           "proxy/exposition.go",
 	"github.com/spf13/cobra/doc":       "internal/cli/roff.go",
 	"github.com/russross/blackfriday/": "internal/cli/roff.go",
 	"golang.org/x/crypto/ssh":          "sign/bundle.go",
