@@ -16,7 +16,7 @@ import (
 )
 
 // TestTrialProxyManifests pushes 16 manifests of 3.25 MiB at once through the proxy, and pulls them at once: it takes little
-// memory.
+// memory. To push takes more: the SDK has the request and the answer, which repeats the manifest.
 func TestTrialProxyManifests(t *testing.T) {
 	m := makeImage(t, sparse, kib)
 	s := start(t, localecr.Options{})
@@ -24,7 +24,11 @@ func TestTrialProxyManifests(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(m.dir, "blobs", "sha256", m.digest.Encoded()))
 	check(t, err)
 	each := strings.TrimSuffix(string(text), "}") + `,"annotations":{"n":"%d","padding":"` + strings.Repeat("a", 3*mib+mib/4-len(text)) + `"}}`
-	for _, step := range []string{http.MethodPut, http.MethodGet, http.MethodHead} {
+	for _, c := range []struct {
+		step string
+		most int64 // bytes
+	}{{http.MethodPut, 80 * mib}, {http.MethodGet, maxMemory}, {http.MethodHead, maxMemory}} {
+		step := c.step
 		p := s.startProxy(t.TempDir(), 1<<30, "--allow-push")
 		var clients sync.WaitGroup
 		for i := range 16 {
@@ -55,8 +59,8 @@ func TestTrialProxyManifests(t *testing.T) {
 		peak := p.peak()
 		p.stop()
 		t.Logf("%s: peak RSS %.1f MiB", step, float64(peak)/mib)
-		if peak > maxMemory {
-			t.Errorf("%s: peak RSS %d KiB, limit %d KiB", step, peak/kib, maxMemory/kib)
+		if peak > c.most {
+			t.Errorf("%s: peak RSS %d KiB, limit %d KiB", step, peak/kib, c.most/kib)
 		}
 	}
 }
