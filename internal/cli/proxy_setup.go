@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -133,8 +134,11 @@ func (app *App) setUpProxy(ctx context.Context, f proxySetupFlags, engine string
 			}
 		}
 	}
-	if result.Changed {
+	switch {
+	case result.Changed:
 		text.WriteString(afterProxySetup(s, f.remove))
+	case f.remove && len(hosts) == 0:
+		app.Messagef("nothing to remove: in the files of %s, nothing is marked as written by ecrkit proxy setup", s.Engine)
 	}
 	return app.PrintResult(result, text.String())
 }
@@ -157,7 +161,7 @@ func proxySetupAdvice(s *setup.Setup, err error) error {
 	switch {
 	case errors.Is(err, setup.ErrFallback):
 		return usageError{fmt.Errorf("%w; add --fallback, or write %s/HOST/REPOSITORY in FROM", err, s.Proxy.Host)}
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
 		return fmt.Errorf("%w; run it as root", err)
 	}
 	return err
