@@ -3,11 +3,13 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -193,7 +195,8 @@ func (s listedSet) print(out io.Writer, columns int) {
 		fmt.Fprintf(out, "  from set %s\n", base)
 	}
 	t := &table{header: []string{"REPOSITORY", "TAGS", "SIZE", "DIGEST"}}
-	for i, image := range s.Set.Images {
+	for _, i := range s.inOrder() {
+		image := s.Set.Images[i]
 		tags := strings.Join(image.Tags, ", ")
 		if tags == "" && image.Subject != "" {
 			tags = "(" + image.ArtifactType + ")"
@@ -201,4 +204,23 @@ func (s listedSet) print(out io.Writer, columns int) {
 		t.add(image.Repository, tags, showSize(s.sizes[i]), showDigest(image.Digest, columns))
 	}
 	_ = t.print(out, columns) // the caller finds out when it flushes
+}
+
+// inOrder returns the positions of the images, by repository and first tag, those without tags last.
+func (s listedSet) inOrder() []int {
+	order := make([]int, len(s.Set.Images))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := s.Set.Images[i], s.Set.Images[j]
+		if c := strings.Compare(a.Repository, b.Repository); c != 0 {
+			return c
+		}
+		if len(a.Tags) == 0 || len(b.Tags) == 0 {
+			return cmp.Compare(len(b.Tags), len(a.Tags))
+		}
+		return strings.Compare(a.Tags[0], b.Tags[0])
+	})
+	return order
 }

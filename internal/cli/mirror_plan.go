@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -167,7 +168,7 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 			s.WriteString("  repository: create" + mirrorSettingsText(r.Settings) + "\n")
 		}
 		s.WriteString(mirrorDriftText(r))
-		for _, image := range r.Images {
+		for _, image := range slices.SortedStableFunc(slices.Values(r.Images), compareFirstTags) {
 			s.WriteString(mirrorImageText(image))
 		}
 		for _, d := range r.Delete {
@@ -203,6 +204,14 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 		fmt.Fprintf(&s, "at least %.0f s by the quota of %s\n", least.Seconds(), operation)
 	}
 	return s.String()
+}
+
+// compareFirstTags sorts images by their first tags, those without tags last.
+func compareFirstTags(a, b mirror.Image) int {
+	if len(a.Tags) == 0 || len(b.Tags) == 0 {
+		return cmp.Compare(len(b.Tags), len(a.Tags))
+	}
+	return strings.Compare(a.Tags[0].Tag, b.Tags[0].Tag)
 }
 
 func mirrorImageText(image mirror.Image) string {
