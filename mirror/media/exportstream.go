@@ -133,10 +133,22 @@ func (e *exporter) read(ctx context.Context, o *origin, out io.Writer) error {
 		_, err := io.Copy(out, content.NewVerifyingReader(ctx, o.delta, o.Descriptor))
 		return err
 	}
-	if err := transfer.StreamBlob(ctx, o.source, o.Descriptor, out, e.opts.Copy); err != nil {
+	w := &failure{Writer: out}
+	if err := transfer.StreamBlob(ctx, o.source, o.Descriptor, w, e.opts.Copy); err != nil && w.err == nil {
 		return fmt.Errorf("%s: %w", o.source, err)
 	}
-	return nil
+	return w.err // is not the fault of the source
+}
+
+// failure is a writer that keeps the error of its last write.
+type failure struct {
+	io.Writer
+	err error
+}
+
+func (w *failure) Write(p []byte) (n int, err error) {
+	n, w.err = w.Writer.Write(p)
+	return n, w.err
 }
 
 // origins returns where each blob of the plan comes from.

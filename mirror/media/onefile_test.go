@@ -162,6 +162,32 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// smallDisk takes some bytes.
+type smallDisk struct{ room int }
+
+var errFullDisk = errors.New("no space left on device")
+
+func (d *smallDisk) Write(p []byte) (int, error) {
+	if d.room -= len(p); d.room < 0 {
+		return 0, errFullDisk
+	}
+	return len(p), nil
+}
+
+// TestStreamToSmallDisk blames the repository for no error of who takes the stream, in a large layer or behind it.
+func TestStreamToSmallDisk(t *testing.T) {
+	t.Parallel()
+	w := world{"a.example/web": {Store: memory.New("web")}}
+	w["a.example/web"].put(t, "1", 1, maxAhead+1, 1000)
+	c := mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}
+	for _, room := range []int{0, maxAhead / 2, maxAhead + 8000} {
+		_, err := ExportStream(t.Context(), c, w, &smallDisk{room}, ExportOptions{})
+		if !errors.Is(err, errFullDisk) || strings.Contains(err.Error(), "web") {
+			t.Errorf("room for %d bytes: %v", room, err)
+		}
+	}
+}
+
 // TestStreamEnds has the stream end early everywhere: no image arrives, and what has arrived is of use.
 func TestStreamEnds(t *testing.T) {
 	t.Parallel()
