@@ -113,6 +113,9 @@ func TestResumeOfAnotherPlan(t *testing.T) {
 	for name, title := range map[string]string{"other": journalTitle("sha256:other", 0) + "\ndone sha256:x\n", "same": journalTitle(want.ID, 0) + "\n"} {
 		dir := t.TempDir()
 		check(t, os.WriteFile(filepath.Join(dir, tarFile+partialSuffix), bytes.Repeat([]byte{0xff}, int(want.Size)+100), 0o600))
+		for _, left := range []string{"images.tar.001.partial", "images.tar.1000.partial", "images.tar.old.partial", "notes.partial"} {
+			check(t, os.WriteFile(filepath.Join(dir, left), nil, 0o600))
+		}
 		check(t, os.WriteFile(filepath.Join(dir, journalFile), []byte(title), 0o600))
 		got, err := export(t, w, c, dir, 0)
 		check(t, err)
@@ -121,6 +124,9 @@ func TestResumeOfAnotherPlan(t *testing.T) {
 		}
 		if _, err := Verify(t.Context(), dir, ReadOptions{}); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+		if left, _ := filepath.Glob(filepath.Join(dir, "*.partial")); len(left) != 2 {
+			t.Errorf("%s: %v are left, want the files that are not ours", name, left)
 		}
 	}
 }

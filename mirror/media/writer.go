@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/opencontainers/go-digest"
 
@@ -84,8 +85,14 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 	if w.journal, err = openJournal(w.place.journal, w.plan.id, w.partSize); err != nil {
 		return err
 	}
+	begins := len(w.journal.done) == 0 && len(w.journal.spans) == 0
+	if begins {
+		if err := w.place.removePartial(); err != nil {
+			return err
+		}
+	}
 	if err := w.checkRoom(files.Free); err != nil {
-		if len(w.journal.done) == 0 && len(w.journal.spans) == 0 {
+		if begins {
 			err = errors.Join(err, w.done()) // there is nothing to resume
 		}
 		return err
@@ -103,11 +110,6 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 			return err
 		}
 		w.parts = append(w.parts, part{f, first, size})
-		if len(w.journal.done) == 0 && len(w.journal.spans) == 0 {
-			if err := f.Truncate(0); err != nil { // bytes of another plan would stay in the padding
-				return err
-			}
-		}
 		if err := f.Truncate(size); err != nil {
 			return err
 		}
@@ -144,6 +146,27 @@ func unseal(path, partial string, size int64) error {
 		return err
 	}
 	return files.Rename(path, partial)
+}
+
+// removePartial removes the parts that a killed export of another plan has left, of which there may be more than now: their
+// bytes would stay in the padding, and they take room.
+func (to place) removePartial() error {
+	entries, err := os.ReadDir(to.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name, partial := strings.CutSuffix(entry.Name(), partialSuffix)
+		number, numbered := strings.CutPrefix(name, tarFile+".")
+		mine := name == filepath.Base(to.parts[0]) || to.name == to.dir && (name == tarFile || numbered && strings.Trim(number, "0123456789") == "")
+		if !partial || !mine || !entry.Type().IsRegular() {
+			continue
+		}
+		if err := os.Remove(filepath.Join(to.dir, entry.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // tidy removes what an export that was killed after its last write has left beside a complete set.
