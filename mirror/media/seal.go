@@ -17,6 +17,9 @@ import (
 // seal reads everything back, compares it with the plan, and renames the parts to their final names. A blob that is not
 // as it was sent is written again by the next export; the error wraps [content.ErrIntegrity].
 func (w *writer) seal(ctx context.Context) (Set, error) {
+	if err := w.flusher.wait(); err != nil {
+		return Set{}, err
+	}
 	var syncing errgroup.Group // the disk writes while what it has got is read
 	for _, part := range w.parts {
 		syncing.Go(part.file.Sync)

@@ -51,6 +51,7 @@ type writer struct {
 	plan     *plan
 	partSize int64
 	parts    parts
+	flusher  flusher
 	journal  *journal
 	lock     *files.Lock
 	finished *Set // by another process, while this one waited for the lock
@@ -210,7 +211,7 @@ func (w *writer) String() string { return w.place.name }
 
 // Close leaves what was written for a later process.
 func (w *writer) Close() error {
-	errs := []error{w.parts.Close()}
+	errs := []error{w.flusher.wait(), w.parts.Close()}
 	w.parts = nil
 	if w.journal != nil {
 		errs = append(errs, w.journal.file.Close())
@@ -251,7 +252,13 @@ func (w *writer) PutBlob(_ context.Context, d content.Descriptor, r io.Reader) e
 	if err != nil {
 		return fmt.Errorf("blob %s: %w", d.Digest, err)
 	}
-	return w.journal.finish(d.Digest)
+	return w.finish(m)
+}
+
+// finish notes that a blob is complete.
+func (w *writer) finish(m *member) error {
+	w.flusher.wrote(w.parts, m.at, m.end())
+	return w.journal.finish(m.digest)
 }
 
 // PutBlobFile has fill write a blob to its place. What an earlier process has written of it is used; if
@@ -270,7 +277,7 @@ func (w *writer) PutBlobFile(_ context.Context, d content.Descriptor, fill func(
 	if err != nil {
 		return err
 	}
-	return w.journal.finish(d.Digest)
+	return w.finish(m)
 }
 
 // PutManifest writes a manifest to its place.
