@@ -25,7 +25,7 @@ func TestOneUploadAtATime(t *testing.T) {
 	want, err := image.Digest()
 	fixture.Check(t, err)
 
-	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool { // it has blobs in all repositories, and is to say that it has not
+	n.Intercept(func(w http.ResponseWriter, r *http.Request) bool { // this registry has a blob in all repositories at once: the copies must send it
 		missing := r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/blobs/")
 		if missing {
 			w.WriteHeader(http.StatusNotFound)
