@@ -6,7 +6,7 @@
 # Because: both commands are of one release, copy is silent about anything that it leaves out, and it is there to keep an
 #          image and its signatures together. That it is deprecated says nothing about what it copies.
 # Really:  since version 3, "cosign sign" writes a bundle that refers to the image. Copy knows the tags of version 2 only
-#          (sha256-HEX.sig, .att, .sbom), finds none, and ends with exit code 0. It also gives the image itself the tag
+#          (sha256-HEX.sig, .att, .sbom), finds none, and ends with exit code 0. It also sets for the image itself the tag
 #          sha256-HEX: in a registry without the referrers API, this is the tag of the list of signatures. There, sign
 #          refuses from then on, as do other programs that attach something, until somebody deletes that tag.
 # Seen:    2026-11-30, Go 1.26.8, cosign v3.1.3, go-containerregistry's registry v0.22.1 with and without the referrers API
