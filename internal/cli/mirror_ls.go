@@ -212,15 +212,15 @@ func (s listedSet) inOrder() []int {
 	for i := range order {
 		order[i] = i
 	}
+	first := func(i media.Image) string {
+		if len(i.Tags) == 0 {
+			return ""
+		}
+		return i.Tags[0]
+	}
 	slices.SortStableFunc(order, func(i, j int) int {
 		a, b := s.Set.Images[i], s.Set.Images[j]
-		if c := strings.Compare(a.Repository, b.Repository); c != 0 {
-			return c
-		}
-		if len(a.Tags) == 0 || len(b.Tags) == 0 {
-			return cmp.Compare(len(b.Tags), len(a.Tags))
-		}
-		return strings.Compare(a.Tags[0], b.Tags[0])
+		return cmp.Or(strings.Compare(a.Repository, b.Repository), compareTags(first(a), first(b)))
 	})
 	return order
 }

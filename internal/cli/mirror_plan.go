@@ -206,12 +206,22 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 	return s.String()
 }
 
-// compareFirstTags sorts images by their first tags, those without tags last.
 func compareFirstTags(a, b mirror.Image) int {
-	if len(a.Tags) == 0 || len(b.Tags) == 0 {
-		return cmp.Compare(len(b.Tags), len(a.Tags))
+	first := func(i mirror.Image) string {
+		if len(i.Tags) == 0 {
+			return ""
+		}
+		return i.Tags[0].Tag
 	}
-	return strings.Compare(a.Tags[0].Tag, b.Tags[0].Tag)
+	return compareTags(first(a), first(b))
+}
+
+// compareTags sorts images by a tag of each; "" is an image without tags, which comes last.
+func compareTags(a, b string) int {
+	if a == "" || b == "" {
+		return cmp.Compare(len(b), len(a))
+	}
+	return strings.Compare(a, b)
 }
 
 func mirrorImageText(image mirror.Image) string {

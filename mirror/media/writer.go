@@ -211,7 +211,8 @@ func (w *writer) String() string { return w.place.name }
 
 // Close leaves what was written for a later process.
 func (w *writer) Close() error {
-	errs := []error{w.flusher.wait(), w.parts.Close()}
+	_ = w.flusher.wait() // seal reports its error
+	errs := []error{w.parts.Close()}
 	w.parts = nil
 	if w.journal != nil {
 		errs = append(errs, w.journal.file.Close())
