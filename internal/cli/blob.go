@@ -108,7 +108,7 @@ func (app *App) fetchBlob(ctx context.Context, name, to string, connections int)
 	if err != nil {
 		return err
 	}
-	options := transfer.Options{Connections: cmp.Or(connections, config.Transfer.Connections), Progress: progress.Handle}
+	options := transfer.Options{Connections: cmp.Or(connections, config.Transfer.Connections), Progress: releasing(progress.Handle)}
 	if toStdout {
 		app.streamed = true
 		err := transfer.StreamBlob(ctx, source, blob, app.streamedStdout(), options)

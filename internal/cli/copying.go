@@ -188,7 +188,7 @@ func (c *copying) run(ctx context.Context, did string, source content.Source, ds
 	if err != nil {
 		return nil, err
 	}
-	options.Progress = progress.Handle
+	options.Progress = releasing(progress.Handle)
 	gate.show(progress, found)
 	endGroup := c.app.group("to " + showReferences(dsts))
 	all := transfer.CopyAll(ctx, source, destinations, options)

@@ -96,7 +96,7 @@ func (app *App) putIndex(ctx context.Context, idx *index.Index, home, dst ref.Re
 	if err != nil {
 		return err
 	}
-	options.Progress = progress.Handle
+	options.Progress = releasing(progress.Handle)
 	found := trust.applyIndex(&options, dst)
 	out.Result, err = idx.Put(ctx, other, tags, options)
 	progress.Close()

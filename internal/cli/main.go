@@ -20,6 +20,7 @@ import (
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/internal/calls/retry"
 	"github.com/ecrkit/ecrkit/internal/ci"
+	"github.com/ecrkit/ecrkit/internal/codepages"
 	"github.com/ecrkit/ecrkit/internal/safetext"
 	"github.com/ecrkit/ecrkit/internal/settings"
 	"github.com/ecrkit/ecrkit/internal/strictyaml"
@@ -76,6 +77,7 @@ type App struct {
 // Main runs the command with args (without the program's name) and returns its
 // exit code. env looks up an environment variable as os.LookupEnv does.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	codepages.Release() // what has initialized the program
 	environment := settings.WithHome(env)
 	terminal := &lockedWriter{w: stderr}
 	app := &App{

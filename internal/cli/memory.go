@@ -4,6 +4,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
+
+	"github.com/ecrkit/ecrkit/internal/codepages"
+	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 const (
@@ -75,6 +79,20 @@ func (app *App) tuneMemory(most int64, percent int) (end func()) {
 		if growth >= 0 {
 			debug.SetGCPercent(growth)
 		}
+	}
+}
+
+// releasing returns handle, which takes the events of copies, with this added: at the first event of each kind, the code
+// of the step before is released, before the buffers of the next one need memory.
+func releasing(handle func(content.Event)) func(content.Event) {
+	var seen sync.Map // kind
+	return func(e content.Event) {
+		if _, known := seen.Load(e.Kind); !known {
+			if _, known = seen.LoadOrStore(e.Kind, true); !known {
+				codepages.Release()
+			}
+		}
+		handle(e)
 	}
 }
 

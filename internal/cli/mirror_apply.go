@@ -188,7 +188,7 @@ func (app *App) applyConfig(ctx context.Context, config mirror.Config, saved *mi
 	if err != nil {
 		return err
 	}
-	options.Copy.Progress = progress.Handle
+	options.Copy.Progress = releasing(progress.Handle)
 	defer app.limitMemoryTo(max(mirrorMemory, liveMemory()*3/2+mirrorParts))()
 	report, err := mirror.Apply(ctx, plan, opener, options)
 	progress.Close()

@@ -193,7 +193,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	trusting := &mirrorTrust{app: app, flags: &f.trust, prepared: map[string]*preparedTrust{}}
 	options := media.ExportOptions{PartSize: size, Have: have, Parity: parity, Options: mirror.Options{Now: app.Now, ManifestDir: app.manifestDir(), Prepare: trusting.prepare,
 		Copy: transfer.Options{Layers: settings.Transfer.Layers, Connections: settings.Transfer.Connections, AllConnections: settings.Transfer.AllConnections,
-			Progress: progress.Handle, Now: app.Now}}}
+			Progress: releasing(progress.Handle), Now: app.Now}}}
 	var tried []media.LayerDelta
 	if f.delta {
 		options.Delta = &media.DeltaOptions{TempDir: app.tempDir(), Now: app.Now, Report: func(d media.LayerDelta) { tried = append(tried, d) }}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ecrkit/ecrkit/internal/codepages"
 	"github.com/ecrkit/ecrkit/internal/ui"
 )
 
@@ -38,7 +39,7 @@ func (app *App) waiting(what string, limit time.Duration) (end func(), err error
 //		return err
 //	}
 //	defer progress.Close()
-//	options.Progress = progress.Handle
+//	options.Progress = releasing(progress.Handle)
 func (app *App) newProgress() (*ui.Progress, error) {
 	mode := app.progressMode
 	if value, ok := app.Env(progressVariable); mode == "" && ok && value != "" {
@@ -58,5 +59,6 @@ func (app *App) newProgress() (*ui.Progress, error) {
 			o.Mode = ui.ModeLines // bars would be mixed with other lines
 		}
 	}
+	codepages.Release() // what has opened the endpoints
 	return ui.NewProgress(o), nil
 }

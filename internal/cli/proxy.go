@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ecrkit/ecrkit/internal/codepages"
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/proxy"
@@ -143,6 +144,7 @@ func (app *App) serveProxy(ctx context.Context, f proxyFlags) error {
 	if err = app.PrintResult(ready, "ecrkit proxy: "+ready.URL+"\n"); err == nil {
 		err = app.flushResult(nil) // clients wait for it
 	}
+	codepages.Release() // what has set it up
 	if err != nil {
 		stop()
 	}
