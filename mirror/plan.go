@@ -224,7 +224,7 @@ func (p Plan) Err() error {
 		for _, image := range r.Images {
 			for _, t := range image.Tags {
 				if t.Action == Conflict {
-					conflicts = append(conflicts, &content.ConflictError{Image: r.To + ":" + t.Tag, Have: t.Previous, Want: image.AtDestination()})
+					conflicts = append(conflicts, &content.ConflictError{Image: r.To + ":" + t.Tag, Have: t.Previous, Want: image.AtDestination(), Kept: !t.Immutable})
 				}
 			}
 		}
