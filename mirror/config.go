@@ -152,11 +152,18 @@ func (c Config) Validate() error {
 	if err := c.Prune.validate(); err != nil {
 		problems = append(problems, problem("prune: %w", err))
 	}
+	arrives := map[string]int{} // which item arrives in a repository
 	for i, images := range c.Images {
 		for _, d := range c.Destinations {
-			if d+"/"+images.name() == images.From {
+			to := d + "/" + images.name()
+			if to == images.From {
 				problems = append(problems, problem("images[%d]: %s is its own destination", i, images.From))
 			}
+			// Items of the same name are found below. Under destinations of which one is a prefix of another one, different names meet.
+			if other, taken := arrives[to]; taken && c.Images[other].name() != images.name() {
+				problems = append(problems, problem("images[%d]: %s and %s would both be %s: give one of them another name, or do not nest the destinations", i, c.Images[other].From, images.From, to))
+			}
+			arrives[to] = i
 		}
 	}
 	return errors.Join(append(problems, c.imageProblems()...)...)
