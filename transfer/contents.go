@@ -22,14 +22,14 @@ type Contents struct {
 // ReadContents reads the manifests of the image that opts choose, as [Copy] does, and nothing else: what
 // Reference, Platforms and Referrers name. Options.Verify may refuse it.
 func ReadContents(ctx context.Context, src content.Source, opts Options) (Contents, error) {
-	src = opts.manifestsOf(src)
-	resolved, root, err := resolveRoot(ctx, src, nil, opts)
+	manifests := opts.manifestsOf(src)
+	resolved, root, err := resolveRoot(ctx, manifests, nil, opts)
 	if err != nil {
 		return Contents{}, err
 	}
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		return Contents{}, imagetree.Named(src, imagetree.ExplainMissing(ctx, src, resolved, err))
+		return Contents{}, imagetree.Named(manifests, imagetree.ExplainMissing(ctx, manifests, resolved, err))
 	}
 	c := Contents{Root: root, Blobs: g.Blobs, Foreign: g.Foreign, Attached: g.attached, Manifests: append(g.Manifests, g.referrers...)}
 	for _, m := range g.attached {

@@ -220,7 +220,7 @@ func CopyAll(ctx context.Context, src content.Source, dsts []Destination, opts O
 
 // copyImage is one copy from top to bottom. Each delivery has its error afterwards.
 func copyImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	g := resolve(ctx, opts.manifestsOf(src), all, opts)
+	g := resolve(ctx, src, all, opts)
 	for _, some := range opts.Shared.rounds(src, all) {
 		plan(g, some, opts)
 		opts.Shared.claim(src, some)

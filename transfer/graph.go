@@ -17,9 +17,10 @@ type graph struct {
 	room int64 // how many more bytes referrers and attached may have, which are held in memory
 }
 
-// readGraph reads what belongs to root.
+// readGraph reads what belongs to root. src has the blobs; what else is read comes from opts.manifestsOf(src).
 func readGraph(ctx context.Context, src content.Source, root content.Manifest, opts Options) (graph, error) {
-	tree, err := imagetree.ReadBelow(ctx, src, root, opts.Foreign != nil)
+	manifests := opts.manifestsOf(src)
+	tree, err := imagetree.ReadBelow(ctx, manifests, root, opts.Foreign != nil)
 	g := graph{Tree: tree, room: imagetree.MaxTreeBytes}
 	if _, local := src.(content.FileReader); local {
 		for i := 0; i < len(tree.Manifests) && err == nil; i++ {
@@ -27,7 +28,7 @@ func readGraph(ctx context.Context, src content.Source, root content.Manifest, o
 		}
 	}
 	if err == nil && opts.Referrers {
-		err = g.addReferrers(ctx, src, opts)
+		err = g.addReferrers(ctx, manifests, opts)
 	}
 	return g, err
 }

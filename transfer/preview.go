@@ -104,7 +104,7 @@ func addCalls(sum, calls map[string]int) {
 
 // previewImage is copyImage without anything that writes.
 func previewImage(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	g := resolve(ctx, opts.manifestsOf(src), all, opts)
+	g := resolve(ctx, src, all, opts)
 	plan(g, all, opts)
 	each(all, func(t *delivery) error {
 		writes, err := t.mergeTags(g.attached)

@@ -13,15 +13,16 @@ import (
 // resolve finds out which image is copied, which [Options].Verify may refuse, and reads
 // everything that belongs to it.
 func resolve(ctx context.Context, src content.Source, all []*delivery, opts Options) graph {
-	resolved, root, err := resolveRoot(ctx, src, all, opts)
+	manifests := opts.manifestsOf(src)
+	resolved, root, err := resolveRoot(ctx, manifests, all, opts)
 	if err != nil {
 		failAll(all, err)
 		return graph{}
 	}
-	each(all, func(t *delivery) error { return t.begin(src, root) })
+	each(all, func(t *delivery) error { return t.begin(manifests, root) })
 	g, err := readGraph(ctx, src, root, opts)
 	if err != nil {
-		failAll(all, imagetree.Named(src, imagetree.ExplainMissing(ctx, src, resolved, err)))
+		failAll(all, imagetree.Named(manifests, imagetree.ExplainMissing(ctx, manifests, resolved, err)))
 	}
 	g.resolved = resolved
 	return g

@@ -24,6 +24,9 @@ func CheckLayerCount(ctx context.Context, src content.BlobReader, m content.Mani
 	if err != nil {
 		return err
 	}
+	if partial, ok := src.(content.PartialSource); ok && !partial.HasBlob(config) {
+		return nil // the destination has it
+	}
 	data, err := readVerified(ctx, src, config)
 	if errors.Is(err, content.ErrNotFound) {
 		return nil // the destination may have it

@@ -108,7 +108,7 @@ type Placement struct {
 // Store reads the rest of a set from its stream, once, and stores each blob where one of the placements lacks
 // it. Then the images are to be copied in the order of the placements, by copies with the same opts.Shared: a blob that several
 // repositories of a registry lack is stored in the first of them, if the registry mounts it in the others. It does nothing if the set can be read at any offset. A blob that a
-// repository does not take is no error of Store, but of copying the image. With opts.JournalDir, the upload of a large blob
+// repository does not take is no error of Store, but of copying the image, and so is what is wrong with one image. With opts.JournalDir, the upload of a large blob
 // that was interrupted is resumed; of opts nothing else counts. The error wraps
 // [content.ErrIntegrity] if the stream is damaged or ends early; what was stored before is used when the import
 // is repeated.
@@ -180,8 +180,11 @@ func (r *Reader) wanted(ctx context.Context, placements []Placement) (map[digest
 			return nil, err
 		}
 		contents, err := transfer.ReadContents(ctx, src, transfer.Options{Reference: string(p.Image), Referrers: true})
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if err != nil {
-			return nil, fmt.Errorf("%s@%s: %w", p.Repository, p.Image, err)
+			continue // it is the error of copying this image
 		}
 		if blobs[p.Target] == nil {
 			blobs[p.Target] = map[digest.Digest]content.Descriptor{}
