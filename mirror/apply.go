@@ -136,7 +136,7 @@ func Apply(ctx context.Context, p Plan, o Opener, opts Options) (Report, error) 
 	var errs []error
 	for _, image := range report.Images {
 		if image.Err != nil {
-			errs = append(errs, fmt.Errorf("%s to %s: %w", image.From, image.To, image.Err))
+			errs = append(errs, &CopyError{image.From, image.To, image.Err})
 		}
 	}
 	errs = append(errs, ctx.Err())

@@ -96,7 +96,7 @@ func (p *planner) images(ctx context.Context, i int) error {
 		if repositoryErr != nil {
 			r.cause = repositoryErr
 			r.Error, r.Images, r.Delete, r.Blobs, r.Bytes = repositoryErr.Error(), nil, nil, 0, 0
-			errs = append(errs, fmt.Errorf("%s to %s: %w", r.From, r.To, repositoryErr))
+			errs = append(errs, &CopyError{r.From, r.To, repositoryErr})
 		}
 	}
 	return errors.Join(errs...)

@@ -254,7 +254,7 @@ func MergeReports(reports []ReportFile) (MergedReport, error) {
 		}
 		for _, f := range last.Failed {
 			m.Failed = append(m.Failed, f)
-			failures = append(failures, fmt.Errorf("%s to %s: %s", f.From, f.To, f.Error.Message))
+			failures = append(failures, &CopyError{f.From, f.To, errors.New(f.Error.Message)})
 		}
 		if len(last.Failed) == 0 && len(failed) == 0 && last.Error != "" {
 			unfinished := UnfinishedShard{Shard: last.Shard.String()}
@@ -301,7 +301,7 @@ func imagesOfShard(own []ReportFile) (images []ReportedImage, failures []error) 
 				copied[key] = true
 				images = append(images, image)
 			case image.Error != nil && i == len(own)-1:
-				failures = append(failures, fmt.Errorf("%s to %s: %s", image.From, image.To, image.Error.Message))
+				failures = append(failures, &CopyError{image.From, image.To, errors.New(image.Error.Message)})
 				images = append(images, image)
 			}
 		}

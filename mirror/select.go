@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -57,7 +56,7 @@ func Select(ctx context.Context, c Config, o Opener, opts Options) ([]SelectedRe
 	for i := range c.Images {
 		group.Go(func() error {
 			if all[i], errs[i] = p.choose(ctx, c.Images[i]); errs[i] != nil {
-				errs[i] = fmt.Errorf("%s: %w", c.Images[i].From, errs[i])
+				errs[i] = &CopyError{From: c.Images[i].From, Err: errs[i]}
 			}
 			return nil
 		})

@@ -33,11 +33,10 @@ import (
 // line with its own.
 func (app *App) advised(ctx context.Context, cmd *cobra.Command, err error) string {
 	if several := joined(err); several != nil {
-		lines := make([]string, len(several))
-		for i, one := range several {
-			lines[i] = app.advised(ctx, cmd, one)
-		}
-		return strings.Join(lines, "\n")
+		return app.advisedAll(ctx, cmd, several)
+	}
+	if e, ok := err.(notedError); ok {
+		return app.advised(ctx, cmd, e.error) + "\n  " + e.note
 	}
 	// What an error quotes must not look like a line of ours.
 	text := safetext.MaskUsers(strings.ReplaceAll(err.Error(), "\n", "\n  "))

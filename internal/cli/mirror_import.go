@@ -162,7 +162,7 @@ func (app *App) importSets(ctx context.Context, chain *media.Chain, destination 
 		if err := app.importSet(ctx, set, chain.Replaced(set), destination, f); err != nil {
 			err = blameSet(set, err)
 			if left := len(chain.Sets) - i - 1; left > 0 && !f.dryRun {
-				err = fmt.Errorf("%s: %w\n%s after it not imported; run the command again", printable(set.Path()), err, english.Plural(left, "set is", "sets are"))
+				err = notedError{err, fmt.Sprintf("%s is not imported completely, and %s after it not at all; run the command again", printable(set.Path()), english.Plural(left, "set", ""))}
 			}
 			return err
 		}
@@ -173,11 +173,11 @@ func (app *App) importSets(ctx context.Context, chain *media.Chain, destination 
 // blameSet adds to the error of an import what is wrong with the files of the set.
 func blameSet(set *media.Reader, err error) error {
 	if changed := set.Changed(); len(changed) > 0 {
-		return fmt.Errorf("%w\n%s changed or was cut off while it was read; when nothing writes to it, check it with ecrkit mirror verify %s, and run the command again",
-			err, printable(strings.Join(changed, ", ")), showFile(set.Path()))
+		return notedError{err, fmt.Sprintf("%s changed or was cut off while it was read; when nothing writes to it, check it with ecrkit mirror verify %s, and run the command again",
+			printable(strings.Join(changed, ", ")), showFile(set.Path()))}
 	}
 	if errors.Is(err, content.ErrIntegrity) && set.Path() != "stdin" {
-		return fmt.Errorf("%w\necrkit mirror verify %s names what is damaged", err, showFile(set.Path()))
+		return notedError{err, fmt.Sprintf("ecrkit mirror verify %s names what is damaged", showFile(set.Path()))}
 	}
 	return err
 }
