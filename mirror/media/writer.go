@@ -191,7 +191,7 @@ func (to place) tidy(ctx context.Context) error {
 }
 
 // existing returns the set that dir has already, nil if it has none; one of another plan is an error that
-// wraps [content.ErrConflict].
+// wraps [content.ErrConflict], and one of which a file is missing or has another size one that wraps [content.ErrIntegrity].
 func existing(dir string, p *plan, partSize int64) (*Set, error) {
 	s, err := ReadSet(dir)
 	if errors.Is(err, ErrNoSet) && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrInterrupted)) {
@@ -203,7 +203,24 @@ func existing(dir string, p *plan, partSize int64) (*Set, error) {
 	if s.ID != p.id || len(s.Parts) != len(split(p.size, partSize)) {
 		return nil, fmt.Errorf("%s has another set: %w; name an empty directory", dir, content.ErrConflict)
 	}
+	if err := s.checkSizes(dir); err != nil {
+		return nil, fmt.Errorf("%s has this set already, and it is damaged: %w; name an empty directory, where its files become the same", dir, err)
+	}
 	return &s, nil
+}
+
+// checkSizes returns which file of a set in a directory is missing or has another size.
+func (s Set) checkSizes(dir string) error {
+	for _, p := range s.Files() {
+		info, err := os.Stat(filepath.Join(dir, p.Name))
+		if err != nil {
+			return fmt.Errorf("%s: %w: %w", p.Name, content.ErrIntegrity, err)
+		}
+		if info.Size() != p.Size {
+			return fmt.Errorf("%s: %w: it has %d bytes, not %d", p.Name, content.ErrIntegrity, info.Size(), p.Size)
+		}
+	}
+	return nil
 }
 
 // String is the directory or the file.
