@@ -8,11 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -342,7 +339,7 @@ func (e *Repository) uploadPart(ctx context.Context, id string, p *sentPart, bef
 		PartFirstByte: &p.first, PartLastByte: &last, LayerPartBlob: []byte{},
 	}, func(o *ecr.Options) {
 		o.HTTPClient = e.parts
-		o.APIOptions = append(o.APIOptions, withBody(body))
+		o.APIOptions = append(o.APIOptions, withBody("LayerPartBody", body))
 	})
 	var invalid *types.InvalidLayerPartException
 	if errors.As(err, &invalid) && aws.ToInt64(invalid.LastValidByteReceived) == last {
@@ -386,30 +383,6 @@ func (u *upload) complete(ctx context.Context) error {
 		return fmt.Errorf("%s: %w: layer %s was stored as %s", u.e, content.ErrIntegrity, u.d.Digest, got)
 	}
 	return nil
-}
-
-// withBody replaces the body that the generated client has made. It is hashed for
-// the signature once, and not, as the client does it, for each try: that would read
-// its end, which a part has to hold back, and wait before anything is sent.
-func withBody(body *layerpart.Body) func(*middleware.Stack) error {
-	return func(stack *middleware.Stack) error {
-		return stack.Serialize.Insert(middleware.SerializeMiddlewareFunc("LayerPartBody", func(ctx context.Context, in middleware.SerializeInput, next middleware.SerializeHandler) (middleware.SerializeOutput, middleware.Metadata, error) {
-			request, ok := in.Request.(*smithyhttp.Request)
-			if !ok {
-				return middleware.SerializeOutput{}, middleware.Metadata{}, fmt.Errorf("unexpected request %T", in.Request)
-			}
-			request, err := request.SetStream(body)
-			if err != nil {
-				return middleware.SerializeOutput{}, middleware.Metadata{}, err
-			}
-			in.Request = request
-			hash, err := body.SHA256()
-			if err != nil {
-				return middleware.SerializeOutput{}, middleware.Metadata{}, err
-			}
-			return next.HandleSerialize(v4.SetPayloadHash(ctx, hash), in)
-		}), "OperationSerializer", middleware.After)
-	}
 }
 
 // hasBegun reports whether an earlier process has sent parts of a layer, which need

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -85,7 +86,6 @@ func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string)
 	input := &ecr.PutImageInput{
 		RegistryId:             &e.registry.Account,
 		RepositoryName:         &e.repository,
-		ImageManifest:          aws.String(string(m.Content)),
 		ImageManifestMediaType: &m.Descriptor.MediaType,
 		ImageDigest:            aws.String(string(m.Descriptor.Digest)),
 	}
@@ -93,7 +93,7 @@ func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string)
 		object += " (tag " + tag + ")"
 		input.ImageTag = &tag
 	}
-	out, err := creating(ctx, e, e.api.PutImage, input)
+	out, err := creating(ctx, e, e.putImage(m.Content), input)
 	var (
 		exists    *types.ImageAlreadyExistsException
 		immutable *types.ImageTagAlreadyExistsException
@@ -109,6 +109,29 @@ func (e *Repository) SetTag(ctx context.Context, m content.Manifest, tag string)
 		return false, fmt.Errorf("%s: %w: %s was stored under another digest", e, content.ErrIntegrity, object)
 	}
 	return true, nil
+}
+
+// largeManifest is from how many bytes on a manifest is not copied to be sent.
+const largeManifest = 64 << 10
+
+// putImage returns the call that stores a manifest.
+func (e *Repository) putImage(manifest []byte) func(context.Context, *ecr.PutImageInput, ...func(*ecr.Options)) (*ecr.PutImageOutput, error) {
+	return func(ctx context.Context, in *ecr.PutImageInput, options ...func(*ecr.Options)) (*ecr.PutImageOutput, error) {
+		if len(manifest) < largeManifest || !utf8.Valid(manifest) {
+			in.ImageManifest = aws.String(string(manifest))
+			return e.api.PutImage(ctx, in, options...)
+		}
+		members := map[string]string{"registryId": *in.RegistryId, "repositoryName": *in.RepositoryName, "imageManifestMediaType": *in.ImageManifestMediaType, "imageDigest": *in.ImageDigest}
+		if in.ImageTag != nil {
+			members["imageTag"] = *in.ImageTag
+		}
+		body, err := newImageBody(manifest, members)
+		if err != nil {
+			return nil, err
+		}
+		in.ImageManifest = new("") // of which the generated client makes a body that is not sent
+		return e.api.PutImage(ctx, in, append(options, func(o *ecr.Options) { o.APIOptions = append(o.APIOptions, withBody("ImageBody", body)) })...)
+	}
 }
 
 // conflict looks up what an immutable tag names: the same image is no conflict.
