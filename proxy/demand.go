@@ -49,13 +49,18 @@ func (h *Handler) demand(ctx context.Context, repo *repository) (ImageRequiremen
 	return d, nil
 }
 
-// verify grants the manifest m if it is as required. Any number of clients share one
-// verification.
-func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manifest, demand ImageRequirements) error {
+// verify grants the manifest m if it is as required, and returns it. Any number of clients share one verification. A
+// large manifest is in memory only where it is verified: its clients read it again.
+func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manifest, demand ImageRequirements) (content.Manifest, error) {
 	why := grant{Demand: demand.ID}
 	if demand.Verify == nil || repo.grants.manifest(m.Descriptor.Digest, why) {
 		h.grant(repo, m, why)
-		return nil
+		return m, nil
+	}
+	large := len(m.Content) > smallManifest
+	if large {
+		m.Content = nil
+		leaveRoom(ctx)
 	}
 	name := fmt.Sprintf("%s/%s@%s", repo.host, repo.name, m.Descriptor.Digest)
 	result := h.verifying.DoChan(demand.ID+" "+name, func() (any, error) {
@@ -70,9 +75,12 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 		defer cancel()
 		ctx, wait, done := h.watched(ctx, repo.host, kindManifests, true)
 		defer done()
-		ctx, drop := withRoom(ctx, h.verifyRoom)
+		ctx, drop := h.withRoom(ctx, h.verifyRoom, repo.host)
 		defer drop()
 		src, err := h.source(ctx, repo)
+		if err == nil && large {
+			m, err = h.manifestAgain(ctx, repo, m.Descriptor.Digest)
+		}
 		if err == nil {
 			err = wait.explain(ctx, demand.Verify(ctx, src, m))
 		}
@@ -89,9 +97,23 @@ func (h *Handler) verify(ctx context.Context, repo *repository, m content.Manife
 		err = ctx.Err()
 	}
 	if err != nil {
-		return h.refuse(ctx, name, err)
+		return content.Manifest{}, h.refuse(ctx, name, err)
 	}
-	return nil
+	if large {
+		return h.manifestAgain(ctx, repo, m.Descriptor.Digest)
+	}
+	return m, nil
+}
+
+// manifestAgain returns a manifest that was just read, once there is room for it.
+func (h *Handler) manifestAgain(ctx context.Context, repo *repository, d digest.Digest) (content.Manifest, error) {
+	if err := takeRoom(ctx, content.MaxManifestSize); err != nil {
+		return content.Manifest{}, err
+	}
+	if m, err := h.cachedManifest(ctx, d); err == nil {
+		return m, nil
+	}
+	return h.resolve(ctx, repo, string(d)) // the cache had no room for it
 }
 
 // refuse returns the failure of an image that is not as required, or of which that could not
@@ -137,7 +159,7 @@ func (h *Handler) grantedBlob(ctx context.Context, repo *repository, d digest.Di
 		return b.Size, true, nil
 	}
 	// The client may have the manifests from before this proxy was started.
-	ctx, drop := withRoom(ctx, h.readRoom)
+	ctx, drop := h.withRoom(ctx, h.readRoom, repo.host)
 	defer drop()
 	for _, m := range repo.grants.unread(demand.ID, maxUnread) {
 		kept, err := h.cachedManifest(ctx, m)

@@ -68,9 +68,10 @@ type Handler struct {
 	uploads       uploads
 	slots         *semaphore.Weighted // connections of all fetches
 	passes        *semaphore.Weighted // blobs that are passed on without the cache
-	pushedRoom    manifestRoom        // for what clients send
-	readRoom      manifestRoom        // for what requests read
-	verifyRoom    manifestRoom        // for what verifications read
+	pushedRoom    *manifestRoom       // for what clients send
+	readRoom      *manifestRoom       // for what requests read
+	verifyRoom    *manifestRoom       // for what verifications read
+	spools        spools
 	verifying     singleflight.Group
 	dirty         chan struct{} // has an element if something is to be written
 	kept          sync.WaitGroup
@@ -95,8 +96,9 @@ func New(cache *Cache, options Options) *Handler {
 		options: options, cache: cache, patience: clientPatience, fetchPatience: fetchPatience, since: time.Now(), life: life, end: end,
 		fetches: fetches{all: map[digest.Digest]*fetch{}}, prepared: preparations{all: map[preparedKey]*preparation{}}, uploads: newUploads(options.Connections), repositories: map[string]*repository{},
 		slots: semaphore.NewWeighted(int64(options.AllConnections)), passes: semaphore.NewWeighted(maxPasses),
-		pushedRoom: newManifestRoom(), readRoom: newManifestRoom(), verifyRoom: newManifestRoom(),
-		dirty: make(chan struct{}, 1),
+		pushedRoom: newHostsRoom(), readRoom: newManifestRoom(), verifyRoom: newHostsRoom(),
+		spools: spools{cache: cache, hosts: map[string]*semaphore.Weighted{}},
+		dirty:  make(chan struct{}, 1),
 	}
 	h.metrics = newMetrics(h)
 	h.kept.Go(h.keep)
@@ -159,7 +161,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer ended()
 	if t.kind != kindBlobs && t.kind != kindUploads { // these are not read into memory
 		var drop func()
-		ctx, drop = withRoom(ctx, h.readRoom)
+		ctx, drop = h.withRoom(ctx, h.readRoom, t.host)
 		defer drop()
 	}
 	ctx, wait, done := h.watched(ctx, t.host, t.kind, reads(r) && t.kind != kindUploads)

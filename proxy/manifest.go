@@ -42,7 +42,7 @@ func (h *Handler) manifest(w http.ResponseWriter, r *http.Request, t target) err
 		if file, err := h.cache.open(r.Context(), m.Descriptor.Digest); err == nil {
 			defer file.Close()
 			m = content.Manifest{}
-			dropRoom(r.Context())
+			leaveRoom(r.Context())
 			http.ServeContent(w, r, "", time.Time{}, file)
 			return nil
 		}
@@ -72,7 +72,7 @@ func (h *Handler) manifestByDigest(ctx context.Context, repo *repository, d dige
 		h.grant(repo, m, named)
 		return m, nil
 	}
-	return m, h.verify(ctx, repo, m, demand)
+	return h.verify(ctx, repo, m, demand)
 }
 
 // manifestByTag asks the registry what a tag names.
@@ -96,7 +96,7 @@ func (h *Handler) manifestByTag(ctx context.Context, w http.ResponseWriter, repo
 	if err != nil {
 		return content.Manifest{}, err
 	}
-	if err := h.verify(ctx, repo, m, demand); err != nil {
+	if m, err = h.verify(ctx, repo, m, demand); err != nil {
 		return content.Manifest{}, err
 	}
 	repo.grants.setTag(tag, m.Descriptor.Digest)

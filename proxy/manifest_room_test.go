@@ -86,7 +86,7 @@ func TestManyManifests(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := newManifestPusher(t)
-				p.pushedRoom.large = semaphore.NewWeighted(c.room)
+				p.pushedRoom.large, p.pushedRoom.perHost = semaphore.NewWeighted(c.room), c.room
 				text := paddedManifest(size)
 				var answers []*httptest.ResponseRecorder
 				for range 7 {

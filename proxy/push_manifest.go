@@ -17,7 +17,7 @@ import (
 // putManifest stores a manifest. The registry refuses one whose blobs or manifests it does
 // not have.
 func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) error {
-	data, release, err := h.receiveManifest(w, r)
+	data, release, err := h.receiveManifest(w, r, t.host)
 	if err != nil {
 		return err
 	}
@@ -29,9 +29,13 @@ func (h *Handler) putManifest(w http.ResponseWriter, r *http.Request, t target) 
 		}
 		tag = ""
 	}
+	if err := takeRoom(r.Context(), int64(len(data))); err != nil {
+		return err
+	}
 	m, err := content.CheckManifest(content.Manifest{
 		Descriptor: content.Descriptor{MediaType: r.Header.Get("Content-Type"), Digest: d, Size: int64(len(data))}, Content: data,
 	})
+	leaveRoom(r.Context())
 	if err != nil {
 		f := failureOf(t.kind, err)
 		f.status, f.code = http.StatusBadRequest, "MANIFEST_INVALID"
@@ -57,11 +61,13 @@ func (h *Handler) publish(ctx context.Context, dst content.Target, t target, m c
 		if err := dst.PutManifest(ctx, m); err != nil {
 			return err
 		}
+		leaveRoom(ctx) // that of the answer
 		if err := before(ctx, t.host, t.repository, dst, m); err != nil && !errors.Is(err, content.ErrConflict) {
 			return h.refuse(ctx, fmt.Sprintf("%s/%s@%s", t.host, t.repository, m.Descriptor.Digest), err)
 		} else if err != nil {
 			return err
 		}
+		leaveRoom(ctx) // what was read for a signature
 	}
 	return dst.PutTagged(ctx, m, tag)
 }

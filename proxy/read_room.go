@@ -14,26 +14,30 @@ import (
 // lists and signatures. It takes that of the largest manifest, once: who has some and waits for more would wait for
 // others that do the same.
 type readRoom struct {
-	of     manifestRoom
+	of     *manifestRoom
+	host   string
 	asking *semaphore.Weighted // is held by who takes it
 
 	mu      sync.Mutex
-	free    func() // nil before it is taken
+	free    func() // nil unless it is taken
 	dropped bool
 }
 
 type readRoomKey struct{}
 
-// withRoom returns a context with room of its own from that of all, and what releases it.
-func withRoom(ctx context.Context, all manifestRoom) (_ context.Context, drop func()) {
-	r := &readRoom{of: all, asking: semaphore.NewWeighted(1)}
-	return room.With(context.WithValue(ctx, readRoomKey{}, r), r.take), r.drop
+// withRoom returns a context with room of its own from that of all, for what is read of a registry, and what releases it.
+// What the registry sends has room once it has come.
+func (h *Handler) withRoom(ctx context.Context, all *manifestRoom, host string) (_ context.Context, drop func()) {
+	r := &readRoom{of: all, host: host, asking: semaphore.NewWeighted(1)}
+	ctx = context.WithValue(ctx, readRoomKey{}, r)
+	return room.With(ctx, room.Room{Take: r.take, Spool: h.spools.of(host)}), r.drop
 }
 
-// dropRoom releases the room of a context, before what follows.
-func dropRoom(ctx context.Context) {
+// leaveRoom releases the room of a context while a request waits for its registry or its client. What it reads after that
+// takes room again.
+func leaveRoom(ctx context.Context) {
 	if r, ok := ctx.Value(readRoomKey{}).(*readRoom); ok {
-		r.drop()
+		r.leave()
 	}
 }
 
@@ -56,23 +60,33 @@ func (r *readRoom) take(ctx context.Context) error {
 	if taken {
 		return nil
 	}
-	free, err := r.of.take(ctx, content.MaxManifestSize)
+	free, err := r.of.take(ctx, r.host, content.MaxManifestSize)
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.free = free; r.dropped {
+	if r.dropped {
 		free()
+		return nil
 	}
+	r.free = free
 	return nil
 }
 
-func (r *readRoom) drop() {
+func (r *readRoom) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.free != nil && !r.dropped {
+	if r.free != nil {
 		r.free()
+		r.free = nil
 	}
+}
+
+// drop releases the room for good.
+func (r *readRoom) drop() {
+	r.leave()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.dropped = true
 }

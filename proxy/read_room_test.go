@@ -103,8 +103,9 @@ func (m *manifestReader) get(path string) *httptest.ResponseRecorder {
 	return w
 }
 
-// TestManyManifestsRead has many clients ask for large manifests at once, while the registry is slow: no more are read
-// into memory than there is room for, small ones wait for no large one, and all are answered in the end.
+// TestManyManifestsRead has many clients ask for large manifests at once, while the registry is slow: no more come than
+// are kept in files, and they take no room. None is read into memory without room, small ones wait for no large one, and
+// all are answered in the end.
 func TestManyManifestsRead(t *testing.T) {
 	t.Parallel()
 	for name, path := range map[string]string{"manifests": "manifests/large%d", "lists": "tags/list?n=%d"} {
@@ -117,15 +118,25 @@ func TestManyManifestsRead(t *testing.T) {
 					answers = append(answers, m.get(fmt.Sprintf(path, i+1)))
 				}
 				synctest.Wait()
-				if n := m.inside.Load(); n != roomForLarge/content.MaxManifestSize {
-					t.Errorf("%d large answers are read at once", n)
+				if n := m.inside.Load(); n != maxSpools {
+					t.Errorf("%d large answers come at once", n)
+				}
+				if !m.readRoom.large.TryAcquire(roomForLarge) {
+					t.Error("an answer that has not come has room")
 				}
 				small := m.get("manifests/small")
 				if synctest.Wait(); small.Code != http.StatusOK || small.Body.Len() != smallManifest-1 {
 					t.Errorf("a small manifest that waits for no large one: status %d: %.200s", small.Code, small.Body)
 				}
-				time.Sleep(roomPatience / 2)
 				close(m.gate)
+				time.Sleep(roomPatience / 2)
+				synctest.Wait()
+				for _, w := range answers {
+					if w.Body.Len() > 0 {
+						t.Errorf("answered without room: status %d: %.200s", w.Code, w.Body)
+					}
+				}
+				m.readRoom.large.Release(roomForLarge)
 				m.run.Wait()
 				for _, w := range answers {
 					if w.Code != http.StatusOK {
@@ -146,7 +157,7 @@ func TestNoRoomToRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		m := newManifestReader(t, nil)
-		for i := range roomForLarge / content.MaxManifestSize {
+		for i := range maxSpools {
 			m.get(fmt.Sprintf("manifests/large%d", i))
 		}
 		synctest.Wait()

@@ -118,11 +118,11 @@ func Watched(next Sender, patience func() retry.Policy) Sender {
 			cancel(nil)
 			return nil, err
 		}
-		body := &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w, rate: newLeastRate(w.patience), document: w.patience.Document, room: newAnswerRoom(ctx)}
+		body := &receivedBody{ReadCloser: response.Body, ctx: ctx, watch: w, rate: newLeastRate(w.patience), document: w.patience.Document}
 		if whole, _ := r.Context().Value(documentKey{}).(bool); !whole {
 			body.document = 0
 		}
-		response.Body = body
+		response.Body = withRoom(r.Context(), body)
 		return response, nil
 	}
 }
@@ -252,21 +252,15 @@ type receivedBody struct {
 
 	rate     leastRate
 	document time.Duration // in which it must be complete; 0 is any time
-	room     answerRoom
 }
 
 func (b *receivedBody) Read(p []byte) (int, error) {
 	w := b.watch
-	p, err := b.room.bytes(b.ctx, p)
-	if err != nil {
-		return 0, err
-	}
 	w.mu.Lock()
 	w.waitFor(b.limit())
 	w.mu.Unlock()
 	began := time.Now()
 	n, err := b.ReadCloser.Read(p)
-	b.room.read(n)
 	b.note(n, time.Since(began))
 	w.mu.Lock()
 	if w.pause(); err != nil {
