@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -170,10 +171,24 @@ func (app *App) message(ctx context.Context, cmd *cobra.Command, err error) stri
 	if !interrupted(ctx, err) {
 		return app.advised(ctx, cmd, err)
 	}
-	if resumes[cmd.Name()] && cmd.Parent() == cmd.Root() {
+	if parent := cmd.Parent(); parent == cmd.Root() && resumes[cmd.Name()] || parent != nil && parent.Name() == "mirror" && mirrorResumes(cmd) {
 		return "interrupted; run the command again to resume"
 	}
 	return "interrupted"
+}
+
+// mirrorResumes reports whether a command of `ecrkit mirror` continues where the one before it was interrupted. A stream is made
+// again by the other side of the pipe too.
+func mirrorResumes(cmd *cobra.Command) bool {
+	switch cmd.Name() {
+	case "apply":
+		return true
+	case "export":
+		return cmd.Flags().Lookup("to").Value.String() != ref.StandardStream
+	case "import":
+		return !slices.Contains(cmd.Flags().Args(), ref.StandardStream)
+	}
+	return false
 }
 
 // resumes are the commands that continue where the one before them was interrupted.
