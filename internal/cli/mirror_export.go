@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -307,11 +308,18 @@ func tagged(s media.Set) (n int) {
 	return n
 }
 
+// isArchiveName reports whether a file is called like an archive with images.
+func isArchiveName(path string) bool {
+	return slices.ContainsFunc([]string{".tar", ".tar.gz", ".tgz"}, func(end string) bool { return strings.HasSuffix(strings.ToLower(path), end) })
+}
+
 // exportConfig reads the configuration, or makes one of references.
 func (app *App) exportConfig(args []string) (mirror.Config, error) {
 	if len(args) == 1 {
 		info, err := os.Stat(args[0])
 		switch {
+		case err == nil && !info.IsDir() && isArchiveName(args[0]):
+			return mirror.Config{}, usagef("%s is an archive, not a configuration; push it to a registry first: ecrkit push %s HOST/REPOSITORY:TAG", args[0], args[0])
 		case args[0] == "-" || err == nil && !info.IsDir():
 			return app.readMirrorSources(args[0])
 		case err == nil:
@@ -336,7 +344,7 @@ func (app *App) exportConfig(args []string) (mirror.Config, error) {
 			return config, err
 		}
 		if !r.IsRepository() {
-			return config, usagef("%s is not in a registry; write HOST/REPOSITORY[:TAG] or name a configuration", arg)
+			return config, usagef("%s is not in a registry; write HOST/REPOSITORY[:TAG] or name a configuration, or push it to a registry first: ecrkit push %s HOST/REPOSITORY:TAG", arg, arg)
 		}
 		i, known := places[r.Place()]
 		if !known {

@@ -119,12 +119,15 @@ func (app *App) importMirror(ctx context.Context, paths []string, destination st
 		}
 		set, err := app.openSet(ctx, path, options)
 		if err != nil {
-			return noSet(path, namesSetAndHost, err)
+			return damagedSet(path, noSet(path, namesSetAndHost, err))
 		}
 		defer set.Close() // opened for reading
 		sets = append(sets, set)
 	}
 	chain, err := media.NewChain(ctx, sets)
+	if err != nil && len(sets) == 1 {
+		err = damagedSet(paths[0], err)
+	}
 	if err != nil {
 		return err
 	}
@@ -176,10 +179,19 @@ func blameSet(set *media.Reader, err error) error {
 		return notedError{err, fmt.Sprintf("%s changed or was cut off while it was read; when nothing writes to it, check it with ecrkit mirror verify %s, and run the command again",
 			printable(strings.Join(changed, ", ")), showFile(set.Path()))}
 	}
-	if errors.Is(err, content.ErrIntegrity) && set.Path() != "stdin" {
-		return notedError{err, fmt.Sprintf("ecrkit mirror verify %s names what is damaged", showFile(set.Path()))}
+	if set.Path() == "stdin" {
+		return err
 	}
-	return err
+	return damagedSet(set.Path(), err)
+}
+
+// damagedSet adds to an error about the bytes of a set how to find out which file is damaged.
+func damagedSet(path string, err error) error {
+	var usage usageError
+	if path == ref.StandardStream || !errors.Is(err, content.ErrIntegrity) || errors.As(err, &usage) || isRefusal(err) {
+		return err
+	}
+	return notedError{err, fmt.Sprintf("ecrkit mirror verify %s names what is damaged", showFile(path))}
 }
 
 // importSet imports one set. Tags that are replaced by those of a later set are not set.
@@ -312,6 +324,8 @@ func noSet(path, names string, err error) error {
 	switch {
 	case errors.Is(missing, fs.ErrNotExist):
 		return usagef("%s: there is no such file or directory; %s", showFile(path), names)
+	case missing == nil && !info.IsDir() && isFile(filepath.Join(filepath.Dir(path), media.SetFile)):
+		return usagef("%w; it belongs to the set in %s: name that directory", err, showFile(filepath.Dir(path)))
 	case missing == nil && !info.IsDir():
 		return usagef("%w; %s", err, names) // it begins with the path
 	}
@@ -319,6 +333,12 @@ func noSet(path, names string, err error) error {
 		return usagef("%s is an OCI layout, not a set; copy its images with ecrkit push oci:%s HOST/REPOSITORY:TAG", showFile(path), path)
 	}
 	return usagef("%s: %w; ecrkit mirror export --to %s writes one, or completes one that was interrupted", path, err, path)
+}
+
+// isFile reports whether there is a regular file at path.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // setOpener opens the repositories of a set as sources.
