@@ -59,10 +59,11 @@ func main() {
 	flag.IntVar(&b.smallRuns, "small-runs", 5, "`number` of runs with small layers; the median counts")
 	small := flag.Bool("small", false, "only small layers")
 	first := flag.Bool("first", false, "only how long first bytes take")
+	push := flag.Bool("push", false, "only pushes")
 	flag.Parse()
 	b.size, b.rate = *size*mib, *rate*mib
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := b.run(ctx, os.Stdout, *small, *first)
+	err := b.run(ctx, os.Stdout, sections{*small, *first, *push})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "proxybench:", err)
@@ -70,8 +71,11 @@ func main() {
 	}
 }
 
+// sections are those to print; none means all.
+type sections struct{ small, first, push bool }
+
 // run prints the sections.
-func (b *bench) run(ctx context.Context, out io.Writer, small, first bool) (err error) {
+func (b *bench) run(ctx context.Context, out io.Writer, only sections) (err error) {
 	if b.bin, err = filepath.Abs(b.bin); err != nil {
 		return err
 	}
@@ -85,7 +89,7 @@ func (b *bench) run(ctx context.Context, out io.Writer, small, first bool) (err 
 	}
 	defer b.local.Stop()
 	defer b.near.Stop()
-	if first {
+	if only.first {
 		return b.firstBytes(ctx, out)
 	}
 	if b.engines, err = b.startEngines(ctx); err != nil {
@@ -96,7 +100,10 @@ func (b *bench) run(ctx context.Context, out io.Writer, small, first bool) (err 
 			e.stop()
 		}
 	}()
-	if !small {
+	if only.push {
+		return b.pushes(ctx, out)
+	}
+	if !only.small {
 		if err := b.large(ctx, out); err != nil {
 			return err
 		}
@@ -106,35 +113,73 @@ func (b *bench) run(ctx context.Context, out io.Writer, small, first bool) (err 
 
 // large measures pulls and pushes of one large layer from and to the registry that is slow.
 func (b *bench) large(ctx context.Context, out io.Writer) error {
-	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull, and docker compresses what it pushes.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
+	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
 	canPull := func(e engine) bool { return e.pull != nil }
-	if err := b.table(ctx, out, "pull", "From the proxy's cache", canPull, b.pullLarge); err != nil {
+	pulls, err := b.measure(ctx, "pull", canPull, b.pullLarge)
+	if err != nil {
 		return err
 	}
+	fmt.Fprintln(out, "| Operation | Direct | Through the proxy | Faster | From the proxy's cache |\n|---|---:|---:|---:|---:|")
+	for _, m := range pulls {
+		fmt.Fprintf(out, "| %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", m.name, m.direct, m.proxied, m.direct/m.proxied, m.third)
+	}
 	fmt.Fprintln(out)
-	canPush := func(e engine) bool { return e.push != nil }
-	return b.table(ctx, out, "push", "Direct to a registry that is not slow", canPush, b.push)
+	return b.pushes(ctx, out)
 }
 
-// table measures an operation of each engine that can do it: directly, through the proxy, and in a third way.
-func (b *bench) table(ctx context.Context, out io.Writer, operation, third string, can func(engine) bool,
-	measure func(context.Context, engine) (direct, proxied, other float64, err error)) error {
-	fmt.Fprintf(out, "| Operation | Direct | Through the proxy | Faster | %s |\n|---|---:|---:|---:|---:|\n", third)
+// pushes measures pushes of one large layer to the registry that is slow, and to one that is not.
+func (b *bench) pushes(ctx context.Context, out io.Writer) error {
+	canPush := func(e engine) bool { return e.push != nil }
+	pushes, err := b.measure(ctx, "push", canPush, b.push)
+	if err != nil {
+		return err
+	}
+	writePushes(out, pushes)
+	return nil
+}
+
+// writePushes prints pushes beside their floors.
+func writePushes(out io.Writer, pushes []measured) {
+	fmt.Fprint(out, `The floor is the same push to a registry that is not slow: what the engine itself takes to compress and hash the layer, which no proxy
+makes shorter. "At most" is how much faster than directly a push in that time is. The last column compares what is beyond the floor,
+directly and through the proxy.
+
+| Operation | Direct | Through the proxy | Faster | Floor | At most | Faster without the floor |
+|---|---:|---:|---:|---:|---:|---:|
+`)
+	for _, m := range pushes {
+		beyond := "no time beyond the floor"
+		if m.proxied > m.third {
+			beyond = fmt.Sprintf("%.1f ×", max(m.direct-m.third, 0)/(m.proxied-m.third))
+		}
+		fmt.Fprintf(out, "| %s | %.1f s | %.1f s | %.1f × | %.1f s | %.1f × | %s |\n", m.name, m.direct, m.proxied, m.direct/m.proxied, m.third, m.direct/m.third, beyond)
+	}
+}
+
+// measured is what an operation takes, in seconds.
+type measured struct {
+	name                   string
+	direct, proxied, third float64
+}
+
+// measure measures an operation of each engine that can do it: directly, through the proxy, and in a third way.
+func (b *bench) measure(ctx context.Context, operation string, can func(engine) bool,
+	run func(context.Context, engine) (direct, proxied, third float64, err error)) (list []measured, err error) {
 	for _, e := range b.engines {
 		if !can(e) {
 			continue
 		}
-		var direct, proxied, other []float64
+		var direct, proxied, third []float64
 		for range b.runs {
-			d, p, o, err := measure(ctx, e)
+			d, p, o, err := run(ctx, e)
 			if err != nil {
-				return fmt.Errorf("%s by %s: %w", operation, e.name, err)
+				return nil, fmt.Errorf("%s by %s: %w", operation, e.name, err)
 			}
-			direct, proxied, other = append(direct, d), append(proxied, p), append(other, o)
+			direct, proxied, third = append(direct, d), append(proxied, p), append(third, o)
 		}
-		fmt.Fprintf(out, "| %s by %s | %.1f s | %.1f s | %.1f × | %.1f s |\n", operation, e.name, median(direct), median(proxied), median(direct)/median(proxied), median(other))
+		list = append(list, measured{operation + " by " + e.name, median(direct), median(proxied), median(third)})
 	}
-	return nil
+	return list, nil
 }
 
 func median(list []float64) float64 {
