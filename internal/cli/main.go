@@ -55,7 +55,7 @@ type App struct {
 
 	inGitHub     bool         // --github
 	oidcRole     string       // --oidc-role
-	callLog      *slog.Logger // of calls with Verbose; nil writes lines of text to Stderr
+	callLog      *slog.Logger // of messages, and of calls with Verbose; nil writes lines of text to Stderr
 	log          io.Writer    // the stream of Stderr, for workflow commands alone
 	progressMode ui.Mode      // --progress; "" if it was not given
 	compression  string       // --compression; "" if it was not given
@@ -255,6 +255,10 @@ func usagef(format string, args ...any) error {
 // Messagef writes a line for people to stderr, unless they want quiet.
 func (app *App) Messagef(format string, args ...any) {
 	if !app.Quiet {
+		if app.callLog != nil {
+			app.callLog.Warn("message", "text", strings.TrimPrefix(fmt.Sprintf(format, args...), "warning: "))
+			return
+		}
 		// Further lines are indented, so that the text of a stranger in it is no message of its own.
 		app.say(strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n  "))
 	}

@@ -210,7 +210,7 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 		h := proxySetupHost{Host: host, State: string(reading), Detail: detail}
 		if reading == setup.ThroughProxy {
 			if running != nil {
-				h.State, h.Detail = "proxy not running", running.Error()+"; start it with `ecrkit proxy`"
+				h.State, h.Detail = "proxy not running", notRunning(s, running)
 			} else if err := s.Serves(ctx, client, host); err != nil {
 				h.State, h.Detail = "refused", err.Error()
 			} else if missing, err := app.fallbackHelper(s, host); err != nil {
@@ -236,6 +236,14 @@ func (app *App) checkProxySetup(ctx context.Context, s *setup.Setup, hosts []str
 		return fmt.Errorf("%s does not read %d of %d registries through the proxy at %s as it should", s.Engine, wrong, len(hosts), s.Proxy)
 	}
 	return nil
+}
+
+// notRunning says why the proxy does not answer, and what to do.
+func notRunning(s *setup.Setup, err error) string {
+	if refused(err) {
+		return fmt.Sprintf("nothing listens at %s; start it with `ecrkit proxy`", s.Proxy)
+	}
+	return err.Error() + "; name the URL of the proxy with --proxy, or start it with `ecrkit proxy`"
 }
 
 // fallbackHelper returns why an engine that falls back to the registry has no credentials for it, or "".

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -51,10 +53,18 @@ func newProxyStatusCommand(app *App) *cobra.Command {
 	return cmd
 }
 
+// isPort reports whether s is the number of a TCP port that something can listen on.
+func isPort(s string) bool {
+	port, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && port > 0
+}
+
 func (app *App) proxyStatus(ctx context.Context, addr, socket string) error {
 	network, place := "tcp", addr
 	if socket != "" {
 		network, place = "unix", socket
+	} else if _, port, err := net.SplitHostPort(addr); err != nil || !isPort(port) {
+		return usagef("--addr %s: write host:port, such as %s", addr, defaultProxyAddr)
 	}
 	client := &http.Client{Timeout: statusTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -75,7 +85,10 @@ func (app *App) proxyStatus(ctx context.Context, addr, socket string) error {
 		return fmt.Errorf("nothing listens at %s; is `ecrkit proxy` running?", place)
 	}
 	if err != nil {
-		return fmt.Errorf("proxy at %s: %w", place, err)
+		if request := (*url.Error)(nil); errors.As(err, &request) {
+			err = request.Err
+		}
+		return fmt.Errorf("the proxy at %s does not answer: %w", place, err)
 	}
 	defer response.Body.Close()
 	data, err := content.ReadLimited(response.Body, maxStatus)
