@@ -298,10 +298,11 @@ func (app *App) setKind(to string) setKind {
 	return setInDirectory
 }
 
-// tagged is how many images of a set are there for themselves: those with a tag, or that refer to none.
+// tagged is how many images of a set are there for themselves: those with a tag of their own, and those without one that refer to none.
 func tagged(s media.Set) (n int) {
 	for _, image := range s.Images {
-		if image.Subject == "" {
+		own := slices.ContainsFunc(image.Tags, func(tag string) bool { return !isAttached([]string{tag}) })
+		if own || len(image.Tags) == 0 && image.Subject == "" {
 			n++
 		}
 	}
