@@ -222,6 +222,9 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 			app.Messagef("signed the set with %s", signer.key)
 		}
 	}
+	if failed := new(mirror.CopyError); errors.As(err, &failed) && strings.Contains(failed.From, "@") {
+		return notedError{err, "there is no set without these images; when they are mended, or left out (tags: {exclude: TAG} in a configuration), run the command again"}
+	}
 	if err != nil {
 		return err
 	}

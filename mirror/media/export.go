@@ -221,6 +221,7 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 // collect reads what belongs to all images.
 func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*collection, error) {
 	all := newCollection()
+	var bad badImages
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readersAtOnce)
@@ -231,15 +232,15 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 				options := src.options(opts, s, image)
 				if opts.Prepare != nil { // the caller sets what verifies the image
 					if err := opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src.memo, Options: &options}); err != nil {
-						return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+						return bad.add(s.From, image, err)
 					}
 				}
 				contents, err := transfer.ReadContents(ctx, src.Source, options)
-				if err != nil {
-					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				if err == nil && len(contents.Foreign) > 0 { // whoever imports the set need not reach its URL
+					err = fmt.Errorf("%w: layer %s is a %w, which a set of images does not take", content.ErrUnsupported, contents.Foreign[0].Digest, content.ErrForeign)
 				}
-				if len(contents.Foreign) > 0 { // whoever imports the set need not reach its URL
-					return fmt.Errorf("%s@%s: %w: layer %s is a %w, which a set of images does not take", s.From, image.Digest, content.ErrUnsupported, contents.Foreign[0].Digest, content.ErrForeign)
+				if err != nil {
+					return bad.add(s.From, image, err)
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -247,7 +248,7 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 			})
 		}
 	}
-	return all, group.Wait()
+	return all, cmp.Or(group.Wait(), bad.err())
 }
 
 // readersAtOnce is how many images are read at once.
@@ -264,19 +265,21 @@ func (src source) options(opts ExportOptions, s mirror.SelectedRepository, image
 // fill copies all images into the set. Repositories are copied at the same time, the
 // images of one after the other: what they share is fetched once.
 func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) error {
+	var bad badImages
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(cmp.Or(opts.Repositories, repositoriesAtOnce))
 	for i, s := range selected {
 		group.Go(func() error {
 			for _, image := range s.Images {
-				if _, err := transfer.Copy(groupCtx, sources[i].Source, w, sources[i].options(opts, s, image)); err != nil {
-					return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
+				_, err := transfer.Copy(groupCtx, sources[i].Source, w, sources[i].options(opts, s, image))
+				if err := bad.add(s.From, image, err); err != nil {
+					return err
 				}
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	return cmp.Or(group.Wait(), bad.err())
 }
 
 // repositoriesAtOnce is how many repositories are read at once, unless the options say.
