@@ -157,7 +157,6 @@ func planned(p mirror.Plan) (n int) {
 // mirrorPlanText is a plan for people.
 func mirrorPlanText(p mirror.Plan, explain bool) string {
 	var s strings.Builder
-	explained := map[string]bool{}
 	for _, r := range p.Repositories {
 		fmt.Fprintf(&s, "%s\n  from %s\n", r.To, r.From)
 		switch {
@@ -178,9 +177,8 @@ func mirrorPlanText(p mirror.Plan, explain bool) string {
 			s.WriteString("  " + nothingSelected(r) + "\n")
 		}
 		fmt.Fprintf(&s, "  %s already equal; to send: %s\n", english.Plural(r.Kept, "tag", ""), blobs(r.Blobs, r.Bytes))
-		if explain && !explained[r.From] {
-			explained[r.From] = true
-			for _, d := range r.Decisions {
+		if explain { // the repository of the first destination has the decisions about a source
+			for _, d := range slices.SortedFunc(slices.Values(r.Decisions), func(a, b mirror.Decision) int { return compareTags(a.Tag, b.Tag) }) {
 				verdict := "dropped"
 				if d.Selected {
 					verdict = "selected"
