@@ -309,7 +309,7 @@ func (m *deltaMaker) write(ctx context.Context, w *writer) error {
 		return nil
 	}
 	for i, d := range m.made {
-		if w.journal.isDone(m.deltas[i].Delta) {
+		if w.journal.IsDone(m.deltas[i].Delta) {
 			continue
 		}
 		if err := w.PutBlob(ctx, m.deltas[i].descriptor(), io.NewSectionReader(d.File, 0, d.Size)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -370,37 +369,6 @@ func TestHostileSets(t *testing.T) {
 	check(t, err)
 	if _, err := decodeSet(data, false); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestJournalTornLine(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "j")
-	d := digest.FromString("x")
-	j, err := openJournal(path, "sha256:a", 0)
-	check(t, err)
-	check(t, j.finish(d))
-	check(t, j.add("span %s 0 10", d))
-	_, err = io.WriteString(j.file, "done sha256:tor")
-	check(t, err)
-	check(t, j.file.Close())
-	j, err = openJournal(path, "sha256:a", 0)
-	check(t, err)
-	if !j.isDone(d) || j.isDone("sha256:tor") || len(j.spansOf(d, 10)) != 1 || len(j.spansOf(d, 9)) != 0 {
-		t.Errorf("%+v", j)
-	}
-	check(t, j.finish("sha256:b"))
-	check(t, j.file.Close())
-	j, err = openJournal(path, "sha256:a", 0)
-	check(t, err)
-	if !j.isDone("sha256:b") {
-		t.Error("a record after a torn line is lost")
-	}
-	check(t, j.file.Close())
-	j, err = openJournal(path, "sha256:c", 0)
-	check(t, err)
-	defer j.file.Close()
-	if j.isDone(d) {
-		t.Error("the journal of another plan was used")
 	}
 }
 

@@ -40,11 +40,11 @@ func temporaryRoom(err error) error {
 func (w *writer) checkRoom(free func(dir string) (free, total int64, err error)) error {
 	missing := int64(0)
 	for _, m := range w.plan.members {
-		if w.journal.isDone(m.digest) {
+		if w.journal.IsDone(m.digest) {
 			continue
 		}
 		missing += m.end() - m.at
-		for _, s := range w.journal.spansOf(m.digest, m.size) {
+		for _, s := range w.journal.Spans(m.digest, m.size) {
 			missing -= s.Length
 		}
 	}

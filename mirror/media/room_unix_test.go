@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/opencontainers/go-digest"
+	"github.com/ecrkit/ecrkit/mirror/internal/journal"
 )
 
 // TestRoom refuses a disk that has no room before anything is written, and accepts one that has it for what is
@@ -17,7 +17,10 @@ import (
 func TestRoom(t *testing.T) {
 	t.Parallel()
 	p := &plan{members: []*member{{size: 10 << 20, digest: "sha256:a"}, {at: 10 << 20, size: 1 << 20, digest: "sha256:b"}}}
-	w := &writer{plan: p, journal: &journal{}}
+	written, err := journal.Open(filepath.Join(t.TempDir(), "journal"), "a plan")
+	check(t, err)
+	defer written.Close()
+	w := &writer{plan: p, journal: written}
 	disk := func(n, total int64, err error) func(string) (int64, int64, error) {
 		return func(string) (int64, int64, error) { return n, total, err }
 	}
@@ -31,7 +34,7 @@ func TestRoom(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	w.journal.done = map[digest.Digest]bool{"sha256:a": true}
+	check(t, written.Finish("sha256:a"))
 	if err := w.checkRoom(disk(2<<20, 1<<40, nil)); err != nil {
 		t.Errorf("the rest: %v", err)
 	}

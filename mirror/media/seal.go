@@ -31,10 +31,10 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 	}
 	if len(check.wrong) > 0 {
 		for _, d := range check.wrong {
-			w.journal.forget(d)
+			w.journal.Forget(d)
 		}
 		return Set{}, errors.Join(fmt.Errorf("%s: %w: %d blobs read back are not what was written, %s for one; the disk may be bad: export again",
-			w.place.name, content.ErrIntegrity, len(check.wrong), check.wrong[0]), w.rewriteJournal())
+			w.place.name, content.ErrIntegrity, len(check.wrong), check.wrong[0]), w.journal.Rewrite(w.place.journal))
 	}
 	s := w.plan.set()
 	for i, part := range w.parts {
@@ -49,20 +49,10 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 
 // done removes the journal, which a complete set does not need.
 func (w *writer) done() error {
-	err := w.journal.file.Close()
+	err := w.journal.Close()
 	w.journal = nil
 	if removed := os.Remove(w.place.journal); removed != nil && !errors.Is(removed, fs.ErrNotExist) {
 		err = errors.Join(err, removed)
 	}
 	return err
-}
-
-// rewriteJournal leaves in the journal only what is still believed.
-func (w *writer) rewriteJournal() error {
-	title := journalTitle(w.plan.id, w.partSize)
-	text := title + "\n"
-	for d := range w.journal.done {
-		text += "done " + string(d) + "\n"
-	}
-	return files.WriteFile(w.place.journal, []byte(text), 0o600)
 }

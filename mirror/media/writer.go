@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/mirror/internal/journal"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -34,6 +35,11 @@ const (
 	lockFile    = files.TempPrefix + "export.lock"
 )
 
+// journalTitle is the first line of the journal of a plan.
+func journalTitle(id digest.Digest, partSize int64) string {
+	return fmt.Sprintf("ecrkit mirror export %s %d", id, partSize)
+}
+
 // inDirectory is the place of a set in a directory.
 func inDirectory(dir string, p *plan, partSize int64) place {
 	to := place{name: dir, dir: dir, journal: filepath.Join(dir, journalFile), lock: filepath.Join(dir, lockFile)}
@@ -52,7 +58,7 @@ type writer struct {
 	partSize int64
 	parts    parts
 	flusher  flusher
-	journal  *journal
+	journal  *journal.Journal
 	lock     *files.Lock
 	finished *Set // by another process, while this one waited for the lock
 }
@@ -83,10 +89,10 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 	if w.finished, err = existing(); err != nil || w.finished != nil {
 		return err
 	}
-	if w.journal, err = openJournal(w.place.journal, w.plan.id, w.partSize); err != nil {
+	if w.journal, err = journal.Open(w.place.journal, journalTitle(w.plan.id, w.partSize)); err != nil {
 		return err
 	}
-	begins := len(w.journal.done) == 0 && len(w.journal.spans) == 0
+	begins := w.journal.IsEmpty()
 	if begins {
 		if err := w.place.removePartial(); err != nil {
 			return err
@@ -101,7 +107,7 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 	first := int64(0)
 	for i, size := range split(w.plan.size, w.partSize) {
 		partial := w.place.parts[i] + partialSuffix
-		if len(w.journal.done) > 0 {
+		if w.journal.HasDone() {
 			if err := unseal(w.place.parts[i], partial, size); err != nil {
 				return err
 			}
@@ -232,7 +238,7 @@ func (w *writer) Close() error {
 	errs := []error{w.parts.Close()}
 	w.parts = nil
 	if w.journal != nil {
-		errs = append(errs, w.journal.file.Close())
+		errs = append(errs, w.journal.Close())
 	}
 	if w.lock != nil {
 		w.lock.Remove()
@@ -251,7 +257,7 @@ func (w *writer) member(d content.Descriptor) (*member, error) {
 // MissingBlobs returns the blobs that were not written completely, each only once: of the images that share it, the first one
 // brings it, and if that fails, so does the export. Those that are left out are not missing.
 func (w *writer) MissingBlobs(_ context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
-	return slices.DeleteFunc(slices.Clone(blobs), func(d content.Descriptor) bool { return w.plan.blobs[d.Digest] == nil || !w.journal.claim(d.Digest) }), nil
+	return slices.DeleteFunc(slices.Clone(blobs), func(d content.Descriptor) bool { return w.plan.blobs[d.Digest] == nil || !w.journal.Claim(d.Digest) }), nil
 }
 
 // PutBlob writes a blob to its place.
@@ -276,7 +282,7 @@ func (w *writer) PutBlob(_ context.Context, d content.Descriptor, r io.Reader) e
 // finish notes that a blob is complete.
 func (w *writer) finish(m *member) error {
 	w.flusher.wrote(w.parts, m.at, m.end())
-	return w.journal.finish(m.digest)
+	return w.journal.Finish(m.digest)
 }
 
 // PutBlobFile has fill write a blob to its place. What an earlier process has written of it is used; if
@@ -289,7 +295,7 @@ func (w *writer) PutBlobFile(_ context.Context, d content.Descriptor, fill func(
 	r := &region{w: w, digest: d.Digest, first: m.first(), size: m.size}
 	err = fill(r)
 	if errors.Is(err, content.ErrIntegrity) && len(r.Done()) > 0 {
-		w.journal.forget(d.Digest)
+		w.journal.Forget(d.Digest)
 		err = fill(r)
 	}
 	if err != nil {
@@ -345,12 +351,12 @@ func (r *region) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 // Done returns the spans that were written.
-func (r *region) Done() []content.Span { return r.w.journal.spansOf(r.digest, r.size) }
+func (r *region) Done() []content.Span { return r.w.journal.Spans(r.digest, r.size) }
 
 // AddDone notes a span.
 func (r *region) AddDone(s content.Span) error {
 	if s.Length == r.size {
 		return nil // the blob is complete in a moment
 	}
-	return r.w.journal.add("span %s %d %d", r.digest, s.First, s.Length)
+	return r.w.journal.AddSpan(r.digest, s)
 }

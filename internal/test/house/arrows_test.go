@@ -56,6 +56,10 @@ var arrows = []struct {
 		only: []string{"internal/files", "transfer/content"},
 		why:  "files with manifests know no registry",
 	}, {
+		from: []string{"mirror/internal/journal"},
+		only: []string{"internal/files", "transfer/content"},
+		why:  "a journal notes blobs: it knows neither sets of images nor where blobs come from",
+	}, {
 		from: []string{"mirror/internal/parity"},
 		only: []string{"mirror/internal/parity"}, // nothing else of this module
 		why:  "parity is computed of bytes: it knows neither sets of images nor files by name",
@@ -66,7 +70,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/jsonlist", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/manifestcache", "mirror/internal/memo", "mirror/internal/parity", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/jsonlist", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/journal", "mirror/internal/manifestcache", "mirror/internal/memo", "mirror/internal/parity", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},

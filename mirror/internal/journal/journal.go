@@ -1,4 +1,5 @@
-package media
+// Package journal notes which blobs of a set of images were written, for a later process that resumes the export.
+package journal
 
 import (
 	"bufio"
@@ -16,27 +17,26 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// journal notes what an export has written, for a later process that resumes it: a line for the plan, one
-// for each span of a blob and one for each complete blob. It is a hint: all that it says is checked when
-// the set is sealed.
-type journal struct {
+// Journal is a file with a line for the plan of an export, one for each span of a blob that was written and one for each
+// complete blob. It is a hint: whoever resumes by it checks all that it says.
+type Journal struct {
 	mu    sync.Mutex
 	file  *os.File
+	title string
 	spans map[digest.Digest][]content.Span
 	done  map[digest.Digest]bool
 	// claimed are the blobs that somebody writes in this process.
 	claimed map[digest.Digest]bool
 }
 
-// openJournal opens the journal at path, and empties it if it is of another plan.
-func openJournal(path string, id digest.Digest, partSize int64) (*journal, error) {
+// Open opens the journal at path, and empties it if it is of another plan, which title names.
+func Open(path, title string) (*Journal, error) {
 	f, err := files.OpenOwn(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{file: f, spans: map[digest.Digest][]content.Span{}, done: map[digest.Digest]bool{}, claimed: map[digest.Digest]bool{}}
-	title := journalTitle(id, partSize)
-	if j.read(title) {
+	j := &Journal{file: f, title: title, spans: map[digest.Digest][]content.Span{}, done: map[digest.Digest]bool{}, claimed: map[digest.Digest]bool{}}
+	if j.read() {
 		return j, nil
 	}
 	clear(j.spans)
@@ -51,17 +51,15 @@ func openJournal(path string, id digest.Digest, partSize int64) (*journal, error
 	return j, nil
 }
 
-// journalTitle is the first line of the journal of a plan.
-func journalTitle(id digest.Digest, partSize int64) string {
-	return fmt.Sprintf("ecrkit mirror export %s %d", id, partSize)
-}
+// Close closes the file, which stays.
+func (j *Journal) Close() error { return j.file.Close() }
 
 // read reads the lines; a last one that is torn does not count, and is ended. It reports whether the
 // journal has the title.
-func (j *journal) read(title string) bool {
+func (j *Journal) read() bool {
 	in := bufio.NewReader(j.file)
 	line, err := in.ReadString('\n')
-	if err != nil || line != title+"\n" {
+	if err != nil || line != j.title+"\n" {
 		return false
 	}
 	for {
@@ -86,15 +84,40 @@ func (j *journal) read(title string) bool {
 	}
 }
 
-func (j *journal) add(format string, args ...any) error {
+func (j *Journal) add(format string, args ...any) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	_, err := fmt.Fprintf(j.file, format+"\n", args...)
 	return err
 }
 
-// finish notes that a blob is complete.
-func (j *journal) finish(d digest.Digest) error {
+// IsEmpty reports whether the journal notes nothing.
+func (j *Journal) IsEmpty() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.done) == 0 && len(j.spans) == 0
+}
+
+// HasDone reports whether a blob is complete.
+func (j *Journal) HasDone() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.done) > 0
+}
+
+// Rewrite leaves in the file at path, that of the journal, only what is still believed of complete blobs.
+func (j *Journal) Rewrite(path string) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	text := j.title + "\n"
+	for d := range j.done {
+		text += "done " + string(d) + "\n"
+	}
+	return files.WriteFile(path, []byte(text), 0o600)
+}
+
+// Finish notes that a blob is complete.
+func (j *Journal) Finish(d digest.Digest) error {
 	if err := j.add("done %s", d); err != nil {
 		return err
 	}
@@ -104,14 +127,15 @@ func (j *journal) finish(d digest.Digest) error {
 	return nil
 }
 
-func (j *journal) isDone(d digest.Digest) bool {
+// IsDone reports whether a blob is complete.
+func (j *Journal) IsDone(d digest.Digest) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.done[d]
 }
 
-// claim reports whether the caller is to write a blob: it is not complete, and nobody has claimed it.
-func (j *journal) claim(d digest.Digest) bool {
+// Claim reports whether the caller is to write a blob: it is not complete, and nobody has claimed it.
+func (j *Journal) Claim(d digest.Digest) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.done[d] || j.claimed[d] {
@@ -121,16 +145,21 @@ func (j *journal) claim(d digest.Digest) bool {
 	return true
 }
 
-// forget has a blob written again.
-func (j *journal) forget(d digest.Digest) {
+// Forget has a blob written again.
+func (j *Journal) Forget(d digest.Digest) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	delete(j.done, d)
 	delete(j.spans, d)
 }
 
-// spansOf returns the spans of a blob of size bytes in their order, without those that overlap.
-func (j *journal) spansOf(d digest.Digest, size int64) (spans []content.Span) {
+// AddSpan notes a span of a blob.
+func (j *Journal) AddSpan(d digest.Digest, s content.Span) error {
+	return j.add("span %s %d %d", d, s.First, s.Length)
+}
+
+// Spans returns the spans of a blob of size bytes in their order, without those that overlap.
+func (j *Journal) Spans(d digest.Digest, size int64) (spans []content.Span) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	sorted := slices.Clone(j.spans[d])
