@@ -47,8 +47,8 @@ A --to that ends in .tar is one file: that tar, with set.json, its sum and its s
 is the same on stdout, in one pass and without a copy on the disk; messages go to stderr. Parts and
 parity need a directory.
 
---have leaves out the blobs that an inventory of the destination has. The set can be imported only
-where they are. --delta, with --have, also replaces layers that have changed only a little: the set
+--have leaves out the blobs that an inventory of the destination has, and the manifests of images
+that it has as a whole. The set can be imported only where they are. --delta, with --have, also replaces layers that have changed only a little: the set
 has what differs from layers that the destination has, and ecrkit mirror import makes the same bytes
 with the same digest again. Each delta is proved first; other layers are carried whole, and a
 message says why. ecrkit mirror delta shows what it would save.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -206,7 +207,7 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 		return err
 	}
 	opener := &setOpener{repositories, set}
-	set.Rebuild(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
+	set.UseDestination(app.tempDir(), func(ctx context.Context, name string) (content.Source, error) {
 		return repositories.Source(ctx, destination+"/"+name)
 	})
 	f.before = func(ctx context.Context, plan mirror.Plan, opts transfer.Options) error {
@@ -257,16 +258,16 @@ func isAttached(tags []string) bool {
 
 // writeReceipt writes what the destination has after an import.
 func writeReceipt(ctx context.Context, chain *media.Chain, out *outputFile) error {
-	inventory := media.NewInventory()
+	have := inventory.New()
 	for _, set := range chain.Sets {
 		receipt, err := set.Receipt(ctx)
 		if err != nil {
 			return err
 		}
-		inventory.Merge(receipt)
+		have.Merge(receipt)
 	}
 	var text bytes.Buffer
-	if err := inventory.Write(&text); err != nil {
+	if err := have.Write(&text); err != nil {
 		return err
 	}
 	if err := out.commit(text.Bytes()); err != nil {

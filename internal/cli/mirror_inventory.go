@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/auth"
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/mirror/media"
 	"github.com/ecrkit/ecrkit/transfer/ref"
 )
@@ -21,8 +22,8 @@ const mirrorInventoryHelp = `List the blobs that a destination has, so that the 
   ecrkit mirror inventory HOST/PREFIX > have.json
   ecrkit mirror export mirror.yaml --to usb/ --have have.json
 
-It is made where the images are imported, and carried back. It has the digests of blobs by
-repository, without tags and names of images. Every repository under HOST/PREFIX is read: one
+It is made where the images are imported, and carried back. It has the digests of blobs and
+manifests by repository, without tags and names of images. Every repository under HOST/PREFIX is read: one
 request for each 100 images of Amazon ECR.
 
 Prints the inventory as JSON.`
@@ -46,7 +47,7 @@ func (app *App) takeInventory(ctx context.Context, destination string) error {
 	if err != nil {
 		return err
 	}
-	inventory := media.NewInventory()
+	have := inventory.New()
 	if len(names) > 0 {
 		var config mirror.Config
 		for _, name := range names {
@@ -56,12 +57,12 @@ func (app *App) takeInventory(ctx context.Context, destination string) error {
 		if err != nil {
 			return err
 		}
-		if inventory, err = media.TakeInventory(ctx, config, opener, mirror.Options{Now: app.Now}); err != nil {
+		if have, err = media.TakeInventory(ctx, config, opener, mirror.Options{Now: app.Now}); err != nil {
 			return err
 		}
 	}
 	var text bytes.Buffer
-	if err := inventory.Write(&text); err != nil {
+	if err := have.Write(&text); err != nil {
 		return err
 	}
 	if len(names) == 0 {
@@ -143,18 +144,18 @@ func (app *App) repositoriesUnder(ctx context.Context, destination string) (name
 }
 
 // readInventories reads the files of --have.
-func (app *App) readInventories(paths []string) (inventories []media.Inventory, err error) {
+func (app *App) readInventories(paths []string) (inventories []inventory.Inventory, err error) {
 	for _, path := range paths {
 		in, closeFile, err := app.openInput(path)
 		if err != nil {
 			return nil, err
 		}
-		inventory, err := media.ReadInventory(in)
+		have, err := inventory.Read(in)
 		closeFile()
 		if err != nil {
 			return nil, usagef("--have %s: %w", path, err)
 		}
-		inventories = append(inventories, inventory)
+		inventories = append(inventories, have)
 	}
 	return inventories, nil
 }

@@ -156,6 +156,10 @@ func listSet(ctx context.Context, dir string, options media.ReadOptions) (s list
 	defer func() { err = errors.Join(err, r.Close()) }()
 	s = listedSet{Path: dir, Signed: r.Signed(), Set: r.Set, Bases: r.Bases(), Images: []listedImage{}}
 	for _, image := range r.Images {
+		if image.ContentSize > 0 { // the destination has it, and the set does not
+			s.sizes = append(s.sizes, image.ContentSize)
+			continue
+		}
 		contents, err := r.Contents(ctx, image)
 		if err != nil {
 			return s, err

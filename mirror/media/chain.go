@@ -61,10 +61,13 @@ func NewChain(ctx context.Context, sets []*Reader) (*Chain, error) {
 	return sorted, nil
 }
 
-// carries returns the blobs that the set has, whole or as deltas.
+// carries returns the blobs and manifests that the set has, blobs whole or as deltas.
 func (r *Reader) carries(ctx context.Context) (map[string]map[digest.Digest]bool, error) {
 	carried := map[string]map[digest.Digest]bool{}
 	for _, image := range r.Images {
+		if image.leftOut() {
+			continue
+		}
 		contents, err := r.Contents(ctx, image)
 		if err != nil {
 			return nil, err
@@ -74,6 +77,9 @@ func (r *Reader) carries(ctx context.Context) (map[string]map[digest.Digest]bool
 		}
 		for _, blob := range contents.Blobs {
 			carried[image.Name][blob.Digest] = true
+		}
+		for _, m := range contents.Manifests {
+			carried[image.Name][m.Descriptor.Digest] = true
 		}
 	}
 	for _, n := range r.Needs {

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/opencontainers/go-digest"
+
+	"github.com/ecrkit/ecrkit/mirror/internal/parts"
 )
 
 // pieceSize is how much is read at once, in bytes.
@@ -16,19 +18,19 @@ const pieceSize = 1 << 20
 
 // hashParts reads all parts once, from the first byte to the last, and returns their digests. See, if not
 // nil, gets all bytes in their order; what it returns ends the reading.
-func hashParts(ctx context.Context, ps parts, see func(p []byte) error) ([]digest.Digest, error) {
+func hashParts(ctx context.Context, ps parts.Parts, see func(p []byte) error) ([]digest.Digest, error) {
 	digests := make([]digest.Digest, len(ps))
 	buffer := make([]byte, pieceSize)
 	for i, part := range ps {
 		h := sha256.New()
-		in := io.NewSectionReader(part.file, 0, part.size)
-		for left := part.size; left > 0; {
+		in := io.NewSectionReader(part.File, 0, part.Size)
+		for left := part.Size; left > 0; {
 			if err := context.Cause(ctx); err != nil {
 				return nil, err
 			}
 			n, err := io.ReadFull(in, buffer[:min(left, pieceSize)])
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", part.file.Name(), err)
+				return nil, fmt.Errorf("%s: %w", part.File.Name(), err)
 			}
 			left -= int64(n)
 			var hashed sync.WaitGroup

@@ -15,10 +15,10 @@ import (
 
 	"github.com/klauspost/pgzip"
 	"github.com/opencontainers/go-digest"
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/internal/test/layers"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -35,7 +35,7 @@ func (g *gap) first(t *testing.T, layer []byte) (base digest.Digest, dir string)
 }
 
 // receipt is the inventory that follows from the import of a set.
-func receipt(t *testing.T, dir string) Inventory {
+func receipt(t *testing.T, dir string) inventory.Inventory {
 	t.Helper()
 	r, err := Open(dir, ReadOptions{})
 	check(t, err)
@@ -191,7 +191,7 @@ func TestDeltaForeignVersion(t *testing.T) {
 	if now := g.far["web"].Sent(); now != sent {
 		t.Errorf("%d bytes were written", now-sent)
 	}
-	have.Deltas = &DeltaSupport{Version: deltaVersion, Encoders: []string{"none", "go-1-v2"}}
+	have.Deltas = &inventory.DeltaSupport{Version: inventory.DeltaVersion, Encoders: []string{"none", "go-1-v2"}}
 	whole := t.TempDir()
 	if s := g.export(t, whole, have); len(s.Deltas) != 0 || len(g.tried) != 1 || !strings.Contains(g.tried[0].Whole, "does not have the encoder go-1") {
 		t.Errorf("for an importer with another model: %+v, tried %+v", s.Deltas, g.tried)
@@ -303,7 +303,7 @@ func remake(t *testing.T, from, to string, s Set, encoder string, change func(d 
 	defer in.Close() // opened for reading
 	old := blobName(s.Deltas[0].Delta)
 	s.Deltas = slices.Clone(s.Deltas)
-	var out, headers, index bytes.Buffer
+	var out, headers bytes.Buffer
 	for r := tar.NewReader(in); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -312,13 +312,10 @@ func remake(t *testing.T, from, to string, s Set, encoder string, change func(d 
 		check(t, err)
 		data, err := io.ReadAll(r)
 		check(t, err)
-		switch h.Name {
-		case old:
+		if h.Name == old {
 			data = change(data)
 			s.Deltas[0].Delta, s.Deltas[0].Bytes, s.Deltas[0].Encoder = digest.FromBytes(data), int64(len(data)), encoder
 			h.Name = blobName(s.Deltas[0].Delta)
-		case ocispec.ImageIndexFile:
-			index.Write(data)
 		}
 		header, err := headerOf(h.Name, int64(len(data)))
 		check(t, err)
@@ -328,7 +325,8 @@ func remake(t *testing.T, from, to string, s Set, encoder string, change func(d 
 		out.Write(make([]byte, (block-len(data)%block)%block))
 	}
 	out.Write(make([]byte, 2*block))
-	s.ID, s.Size = digest.FromBytes(append(headers.Bytes(), index.Bytes()...)), int64(out.Len())
+	check(t, writeIdentity(&headers, s.Images, len(s.Deltas)))
+	s.ID, s.Size = digest.FromBytes(headers.Bytes()), int64(out.Len())
 	s.Parts = []SetPart{{tarFile, s.Size, digest.FromBytes(out.Bytes())}}
 	check(t, os.WriteFile(filepath.Join(to, tarFile), out.Bytes(), 0o600))
 	check(t, s.write(to, nil))

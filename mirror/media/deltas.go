@@ -16,6 +16,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/delta"
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -99,26 +100,6 @@ func (s Set) checkDeltas() error {
 	return nil
 }
 
-// DeltaSupport is what a destination can rebuild.
-type DeltaSupport struct {
-	Version  int      `json:"version"` // of the format
-	Encoders []string `json:"encoders"`
-}
-
-// deltaVersion is that of the format of deltas.
-const deltaVersion = 1
-
-// encoders are those that all inventories have.
-func encoders(inventories []Inventory) []string {
-	common := delta.Encoders()
-	for _, v := range inventories {
-		common = slices.DeleteFunc(common, func(e string) bool {
-			return v.Deltas == nil || v.Deltas.Version != deltaVersion || !slices.Contains(v.Deltas.Encoders, e)
-		})
-	}
-	return common
-}
-
 const (
 	// minLayer is the smallest layer that a delta is tried for, in bytes.
 	minLayer = 16 << 10
@@ -151,12 +132,12 @@ type deltaMaker struct {
 // makeDeltas replaces the layers of the collection that are worth it, before its plan is made. The caller
 // closes the result.
 func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirror.Opener, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*deltaMaker, error) {
-	m := &deltaMaker{opts: *opts.Delta, workspace: delta.NewWorkspace(opts.Delta.TempDir), encoders: encoders(opts.Have), plain: map[digest.Digest]*delta.Plaintext{}}
+	m := &deltaMaker{opts: *opts.Delta, workspace: delta.NewWorkspace(opts.Delta.TempDir), encoders: inventory.Encoders(opts.Have), plain: map[digest.Digest]*delta.Plaintext{}}
 	if m.opts.Now == nil {
 		m.opts.Now = time.Now
 	}
-	has, borrowed := lookup(opts.Have), newBorrower(opts.Have)
-	if err := m.find(ctx, conf, o, has, opts); err != nil {
+	there := c.there.Blobs
+	if err := m.find(ctx, conf, o, there, opts); err != nil {
 		return m, err
 	}
 	from := map[string]content.Source{}
@@ -165,11 +146,8 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 	}
 	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
 		blob := c.blobs[d]
-		known := true // it is left out
-		for _, name := range c.usersOf(d) {
-			known = known && (has[name][d] || borrowed[d] != "")
-		}
-		if known || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {
+		missing := slices.ContainsFunc(c.usersOf(d), func(name string) bool { return !there.Reaches(name, d) })
+		if !missing || !IsLayer(blob.MediaType) || blob.Size < minLayer || content.IsForeign(blob.MediaType) {
 			continue
 		}
 		made, err := m.try(ctx, from[c.from[d]], blob)
@@ -185,7 +163,7 @@ func (c *collection) makeDeltas(ctx context.Context, conf mirror.Config, o mirro
 }
 
 // find lists the layers that the destination has and the source can still read.
-func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Opener, has map[string]map[digest.Digest]bool, opts ExportOptions) error {
+func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Opener, there inventory.Holding, opts ExportOptions) error {
 	if len(m.encoders) == 0 {
 		return nil
 	}
@@ -201,7 +179,7 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 		return err
 	}
 	for _, s := range selected {
-		if len(has[s.Name]) == 0 {
+		if !there.HasAny(s.Name) {
 			continue
 		}
 		src, err := o.Source(ctx, s.From)
@@ -214,7 +192,7 @@ func (m *deltaMaker) find(ctx context.Context, conf mirror.Config, o mirror.Open
 				return fmt.Errorf("%s@%s: %w", s.From, image.Digest, err)
 			}
 			for _, b := range contents.Blobs {
-				if !IsLayer(b.MediaType) || content.IsForeign(b.MediaType) || !has[s.Name][b.Digest] ||
+				if !IsLayer(b.MediaType) || content.IsForeign(b.MediaType) || !there.Has(s.Name, b.Digest) ||
 					slices.ContainsFunc(m.candidates, func(c candidate) bool { return c.Digest == b.Digest }) {
 					continue
 				}

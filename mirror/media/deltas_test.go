@@ -22,6 +22,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/test/layers"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -86,14 +87,14 @@ func newGap(t *testing.T) *gap {
 		config: mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}, temp: t.TempDir()}
 }
 
-func (g *gap) inventory(t *testing.T) Inventory {
+func (g *gap) inventory(t *testing.T) inventory.Inventory {
 	t.Helper()
 	v, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.ImageRules{{From: "far/web", Name: "web"}}}, renamed{g.far}, mirror.Options{})
 	check(t, err)
 	return v
 }
 
-func (g *gap) export(t *testing.T, dir string, have ...Inventory) Set {
+func (g *gap) export(t *testing.T, dir string, have ...inventory.Inventory) Set {
 	t.Helper()
 	g.tried = nil
 	s, err := Export(t.Context(), g.config, g.near, dir, ExportOptions{Have: have, Delta: &DeltaOptions{TempDir: g.temp, Report: func(d LayerDelta) { g.tried = append(g.tried, d) }}})
@@ -113,7 +114,7 @@ func (g *gap) load(t *testing.T, dir string) error {
 	if err := r.CheckDeltas(t.Context()); err != nil {
 		return err
 	}
-	r.Rebuild(g.temp, func(ctx context.Context, name string) (content.Source, error) {
+	r.UseDestination(g.temp, func(ctx context.Context, name string) (content.Source, error) {
 		src, err := g.far.Source(ctx, name)
 		return wrongBlob{src, g.wrong}, err
 	})
@@ -201,7 +202,7 @@ func TestDeltaRefused(t *testing.T) {
 	if n := elsewhere.far["web"].Sent(); n != 0 {
 		t.Errorf("%d bytes were written", n)
 	}
-	for name, deltas := range map[string]*DeltaSupport{
+	for name, deltas := range map[string]*inventory.DeltaSupport{
 		"says nothing": nil, "another version": {Version: 2, Encoders: delta.Encoders()},
 		"without the encoder": {Version: 1, Encoders: []string{"none", "zlib-6"}},
 	} {

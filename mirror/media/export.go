@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/ecrkit/ecrkit/mirror"
 	"github.com/ecrkit/ecrkit/mirror/internal/manifestcache"
 	"github.com/ecrkit/ecrkit/mirror/internal/memo"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -26,9 +28,9 @@ type ExportOptions struct {
 	mirror.Options
 	// PartSize is the size of the parts of the tar, in bytes; the last one may be smaller. 0 is one part.
 	PartSize int64
-	// Have are inventories of the destination, whose blobs are left out. The set can be imported only where
-	// they are.
-	Have []Inventory
+	// Have are inventories of the destination. Blobs that it has are left out, and so are the manifests of images that it has as a
+	// whole. The set can be imported only where they are.
+	Have []inventory.Inventory
 	// Delta, if not nil, replaces layers by deltas against what the inventories have.
 	Delta *DeltaOptions
 	// Parity is the share of the set, from 0 to 1, that can be lost in one piece and rebuilt from files with
@@ -122,10 +124,10 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 			return nil, temporaryRoom(err)
 		}
 	}
-	if e.plan, err = e.collected.plan(opts.Have); err != nil {
+	if e.plan, err = e.collected.plan(); err != nil {
 		return nil, err
 	}
-	e.opts.Have = nil // as large as the set, and in the plan now
+	e.opts.Have, e.collected.there, e.collected.known = nil, inventory.Holdings{}, nil // as large as the set, and in the plan now
 	if len(e.plan.images) == 0 {
 		return nil, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
 	}
@@ -176,7 +178,7 @@ func manifestsOf(ctx context.Context, path string) map[digest.Digest]content.Man
 	for _, image := range r.Images {
 		contents, err := r.Contents(ctx, image)
 		if err != nil {
-			continue
+			continue // such as an image that was left out
 		}
 		for _, m := range contents.Manifests {
 			if content.VerifyManifest(m, m.Descriptor) == nil {
@@ -218,16 +220,18 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 	return sources, group.Wait()
 }
 
-// collect reads what belongs to all images.
+// collect reads what belongs to all images, and drops those from selected of which nothing is to be copied.
 func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*collection, error) {
-	all := newCollection()
+	all := newCollection(opts.Have)
 	var bad badImages
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readersAtOnce)
+	copied := make([][]mirror.SelectedImage, len(selected))
 	for i, s := range selected {
 		src := sources[i]
-		for _, image := range s.Images {
+		copied[i] = slices.Clone(s.Images)
+		for k, image := range s.Images {
 			group.Go(func() error {
 				options := src.options(opts, s, image)
 				if opts.Prepare != nil { // the caller sets what verifies the image
@@ -244,11 +248,19 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				return all.add(s.From, s.Name, image, contents)
+				known, err := all.add(s.From, s.Name, image, contents)
+				if known {
+					copied[i][k] = mirror.SelectedImage{}
+				}
+				return err
 			})
 		}
 	}
-	return all, cmp.Or(group.Wait(), bad.err())
+	err := cmp.Or(group.Wait(), bad.err())
+	for i := range selected {
+		selected[i].Images = slices.DeleteFunc(copied[i], func(image mirror.SelectedImage) bool { return image.Digest == "" })
+	}
+	return all, err
 }
 
 // readersAtOnce is how many images are read at once.

@@ -72,12 +72,30 @@ func ended(yes bool) int {
 	return 0
 }
 
-// writeIndex writes index.json: an entry for each tag, by the whole name, and one for what has none. Not more than an entry is
-// held in memory.
+// writeIndex writes index.json: an entry for each tag, by the whole name, and one for what has none. Images that the set does not
+// have are not in it.
 func writeIndex(w io.Writer, images []Image, deltas int) error {
+	return writeEntries(w, images, deltas, func(i Image) bool { return !i.leftOut() })
+}
+
+// writeIdentity writes what the ID of a set is of behind the headers: index.json, and the same of the images that the set
+// does not have.
+func writeIdentity(w io.Writer, images []Image, deltas int) error {
+	err := writeIndex(w, images, deltas)
+	if err == nil && slices.ContainsFunc(images, Image.leftOut) {
+		err = writeEntries(w, images, 0, Image.leftOut)
+	}
+	return err
+}
+
+// writeEntries writes an index of those images that are wanted. Not more than an entry is held in memory.
+func writeEntries(w io.Writer, images []Image, deltas int, wanted func(Image) bool) error {
 	entries := make([]indexEntry, 0, len(images))
 	untagged := map[digest.Digest]bool{}
 	for i, image := range images {
+		if !wanted(image) {
+			continue
+		}
 		if len(image.Tags) == 0 && !untagged[image.Digest] {
 			untagged[image.Digest] = true
 			entries = append(entries, indexEntry{int32(i), -1})

@@ -19,6 +19,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/imagetree"
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
@@ -238,7 +239,7 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	all, err := collect(t.Context(), selected, sources, opts)
 	check(t, err)
-	p, err := all.plan(nil)
+	p, err := all.plan()
 	check(t, err)
 	out, err := openWriter(t.Context(), inDirectory(dir, p, 0), p, 0, none)
 	check(t, err)
@@ -277,6 +278,7 @@ func TestInventory(t *testing.T) {
 		if err := r.CheckNeeds(t.Context(), func(ctx context.Context, name string) (content.Target, error) { return far.Target(ctx, name) }); err != nil {
 			return err
 		}
+		r.UseDestination("", far.Source)
 		for _, image := range r.Images {
 			src, err := r.Repository(image.Repository)
 			check(t, err)
@@ -289,16 +291,16 @@ func TestInventory(t *testing.T) {
 		return nil
 	}
 	check(t, importSet(first))
-	inventory, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.ImageRules{{From: "far/web", Name: "web"}, {From: "far/team/db", Name: "team/db"}}},
+	taken, err := TakeInventory(t.Context(), mirror.Config{Images: []mirror.ImageRules{{From: "far/web", Name: "web"}, {From: "far/team/db", Name: "team/db"}}},
 		renamed{far}, mirror.Options{})
 	check(t, err)
 	var text bytes.Buffer
-	check(t, inventory.Write(&text))
-	again, err := ReadInventory(&text)
+	check(t, taken.Write(&text))
+	again, err := inventory.Read(&text)
 	check(t, err)
 	w["a.example/web"].put(t, "3", 1, 3<<20, 700)
 	second := t.TempDir()
-	s, err := Export(t.Context(), c, w, second, ExportOptions{Have: []Inventory{again}})
+	s, err := Export(t.Context(), c, w, second, ExportOptions{Have: []inventory.Inventory{again}})
 	check(t, err)
 	if s.Size > 64<<10 || len(s.Needs) == 0 {
 		t.Errorf("%d bytes and %d needs for a new layer of 700 bytes", s.Size, len(s.Needs))
@@ -329,7 +331,7 @@ func (r renamed) Source(ctx context.Context, name string) (content.Source, error
 
 func TestInventoryErrors(t *testing.T) {
 	for _, text := range []string{"", "{}", `{"version":1}`, `{"version":2,"repositories":{}}`, `{"version":1,"repositories":{"A":[]}}`, `{"version":1,"repositories":{"a":["x"]}}`, `{"version":1,"version":1}`} {
-		if _, err := ReadInventory(strings.NewReader(text)); !errors.Is(err, content.ErrIntegrity) {
+		if _, err := inventory.Read(strings.NewReader(text)); !errors.Is(err, content.ErrIntegrity) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -354,7 +356,13 @@ func TestHostileSets(t *testing.T) {
 		"a need":            func(s *Set) { s.Needs = []RequiredBlob{{Name: "../a", Digest: good.ID, Size: 1}} },
 		"a base":            func(s *Set) { s.Needs = []RequiredBlob{{Name: "a", Digest: good.ID, Size: 1, Set: "x"}} },
 		"a lender":          func(s *Set) { s.Needs = []RequiredBlob{{Name: "a", Digest: good.ID, Size: 1, From: "../b"}} },
-		"another version":   func(s *Set) { s.Version = 2 },
+		"another version":   func(s *Set) { s.Version = 3 },
+		"a later version":   func(s *Set) { s.Version = withoutManifests },
+		"a manifest": func(s *Set) {
+			s.Needs, s.Version = []RequiredBlob{{Name: "a", Digest: s.Images[0].Digest, Size: 1, Manifest: true}}, withoutManifests
+		},
+		"an image's size": func(s *Set) { s.Images[0].ContentSize = 1 },
+		"a negative size": func(s *Set) { s.Images[0].ContentSize = -1 },
 	} {
 		s := good
 		s.Parts, s.Images = slices.Clone(good.Parts), slices.Clone(good.Images)

@@ -103,7 +103,7 @@ func existingFile(ctx context.Context, path string, p *plan, signature string) (
 	}
 	digests, err := hashParts(ctx, r.parts, nil)
 	if err == nil {
-		s.Parts = []SetPart{{Name: filepath.Base(path), Size: r.parts[0].size, Digest: digests[0]}}
+		s.Parts = []SetPart{{Name: filepath.Base(path), Size: r.parts[0].Size, Digest: digests[0]}}
 	}
 	return &s, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/mirror/internal/parity"
+	"github.com/ecrkit/ecrkit/mirror/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -101,8 +102,8 @@ func (s *Set) addParity(ctx context.Context, dir string, code parity.Code, partS
 	p := &Parity{DataShards: code.DataShards, ParityShards: code.ParityShards, ShardSize: code.ShardSize, BlockSize: code.BlockSize, Sums: digest.FromBytes(sums)}
 	for i, f := range out {
 		name := parityName(i, len(out))
-		p.Parts = append(p.Parts, SetPart{Name: name, Size: f.size, Digest: digests[i]})
-		if err := files.Publish(f.file, filepath.Join(dir, name)); err != nil {
+		p.Parts = append(p.Parts, SetPart{Name: name, Size: f.Size, Digest: digests[i]})
+		if err := files.Publish(f.File, filepath.Join(dir, name)); err != nil {
 			return nil, err
 		}
 	}
@@ -111,8 +112,8 @@ func (s *Set) addParity(ctx context.Context, dir string, code parity.Code, partS
 }
 
 // createParity creates the files of so many bytes of parity.
-func createParity(dir string, size, partSize int64) (out parts, err error) {
-	sizes := split(size, partSize)
+func createParity(dir string, size, partSize int64) (out parts.Parts, err error) {
+	sizes := parts.Split(size, partSize)
 	first := int64(0)
 	for i, size := range sizes {
 		path := filepath.Join(dir, parityName(i, len(sizes))+partialSuffix)
@@ -120,7 +121,7 @@ func createParity(dir string, size, partSize int64) (out parts, err error) {
 		if err != nil {
 			return out, err
 		}
-		out = append(out, part{f, first, size})
+		out = append(out, parts.Part{File: f, First: first, Size: size})
 		if err := f.Truncate(size); err != nil {
 			return out, err
 		}
@@ -130,9 +131,9 @@ func createParity(dir string, size, partSize int64) (out parts, err error) {
 }
 
 // checkParity reads the parity back, compares it with its sums, and returns the digests of the files.
-func checkParity(ctx context.Context, out parts, code parity.Code, sums []byte) ([]digest.Digest, error) {
+func checkParity(ctx context.Context, out parts.Parts, code parity.Code, sums []byte) ([]digest.Digest, error) {
 	for _, part := range out {
-		if err := part.file.Sync(); err != nil {
+		if err := part.File.Sync(); err != nil {
 			return nil, err
 		}
 	}

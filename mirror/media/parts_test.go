@@ -12,6 +12,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/test/memory"
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -23,7 +24,7 @@ func TestPartThatGetsShorter(t *testing.T) {
 	file, err := os.Open(path)
 	check(t, err)
 	defer file.Close()
-	ps := parts{{file, 0, 1000}}
+	ps := parts.Parts{{File: file, Size: 1000}}
 	p := make([]byte, 600)
 	if n, err := ps.ReadAt(p, 400); n != 600 || err != nil && !errors.Is(err, io.EOF) {
 		t.Errorf("whole: %d bytes, %v", n, err)

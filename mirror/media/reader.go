@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
+	"github.com/ecrkit/ecrkit/mirror/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/archive"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -24,13 +25,14 @@ import (
 type Reader struct {
 	Set
 	dir       string
-	parts     parts
+	parts     parts.Parts
 	watched   []*files.Watched // the files of parts
 	archive   *archive.Archive
 	signature string  // its file, "" if the set is not signed
 	stream    *stream // nil if the set can be read at any offset
-	// rebuilder is nil unless Rebuild was called.
+	// rebuilder and far, which opens a repository of the destination, are nil unless UseDestination was called.
 	rebuilder *rebuilder
+	far       func(ctx context.Context, name string) (content.Source, error)
 
 	group  sync.Once
 	groups map[string]*repositoryImages // by repository
@@ -130,7 +132,7 @@ func openOne(f *os.File, path string, opts ReadOptions) (_ *Reader, err error) {
 	if err := q.checkHeaders(f, info.Size()); err != nil {
 		return fail(err)
 	}
-	r := &Reader{Set: q.Set, dir: path, signature: q.signature, parts: parts{{f, 0, info.Size()}}, watched: []*files.Watched{files.Watch(f)}}
+	r := &Reader{Set: q.Set, dir: path, signature: q.signature, parts: parts.Parts{{File: f, Size: info.Size()}}, watched: []*files.Watched{files.Watch(f)}}
 	r.archive = q.places.Archive(r.parts, r.parts, path)
 	return r, nil
 }
@@ -152,7 +154,7 @@ func (r *Reader) openParts() error {
 			errs = append(errs, fmt.Errorf("part %s: %w: %w", p.Name, content.ErrIntegrity, err))
 			continue
 		}
-		r.parts = append(r.parts, part{f, first, p.Size})
+		r.parts = append(r.parts, parts.Part{File: f, First: first, Size: p.Size})
 		r.watched = append(r.watched, files.Watch(f))
 		first += p.Size
 		if info, err := f.Stat(); err != nil {
@@ -204,7 +206,7 @@ func (r *Reader) Repository(repository string) (content.Source, error) {
 	if images == nil {
 		return nil, fmt.Errorf("%s has no image of %s: %w", r.dir, repository, content.ErrNotFound)
 	}
-	return &view{repositoryImages: images, archive: r.archive, rebuilder: r.rebuilder, stream: r.stream, needs: r.Needs, name: r.dir + " " + repository}, nil
+	return &view{repositoryImages: images, archive: r.archive, rebuilder: r.rebuilder, far: r.far, stream: r.stream, needs: r.Needs, name: r.dir + " " + repository}, nil
 }
 
 // view is one repository of a set.
@@ -213,7 +215,8 @@ type view struct {
 	archive   *archive.Archive
 	rebuilder *rebuilder
 	stream    *stream
-	needs     []RequiredBlob // sorted by digest
+	far       func(ctx context.Context, name string) (content.Source, error)
+	needs     []RequiredBlob // in their order
 	name      string
 }
 
@@ -221,6 +224,7 @@ var (
 	_ content.Source         = (*view)(nil)
 	_ content.FileReader     = (*view)(nil)
 	_ content.PartialSource  = (*view)(nil)
+	_ content.BatchResolver  = (*view)(nil)
 	_ content.TagFinder      = (*view)(nil)
 	_ content.ImageLister    = (*view)(nil)
 	_ content.ReferrerLister = (*view)(nil)
@@ -230,23 +234,27 @@ func (v *view) String() string { return v.name }
 
 // Resolve returns the manifest of a tag or a digest.
 func (v *view) Resolve(ctx context.Context, reference string) (content.Manifest, error) {
-	image := v.tags[reference]
-	if image == nil {
-		image = v.images[digest.Digest(reference)]
-	}
-	if image == nil {
-		return content.Manifest{}, &content.ImageNotFoundError{Place: v.name, Image: reference}
-	}
-	manifests, err := v.Manifests(ctx, []content.Descriptor{image.descriptor()})
+	manifests, err := v.ResolveAll(ctx, []string{reference})
 	if err != nil {
 		return content.Manifest{}, err
 	}
 	return manifests[0], nil
 }
 
-// Manifests reads manifests of the set, children of an index too.
-func (v *view) Manifests(ctx context.Context, descriptors []content.Descriptor) ([]content.Manifest, error) {
-	return v.archive.Manifests(ctx, descriptors)
+// ResolveAll returns the manifests of tags or digests.
+func (v *view) ResolveAll(ctx context.Context, references []string) ([]content.Manifest, error) {
+	descriptors := make([]content.Descriptor, len(references))
+	for i, reference := range references {
+		image := v.tags[reference]
+		if image == nil {
+			image = v.images[digest.Digest(reference)]
+		}
+		if image == nil {
+			return nil, &content.ImageNotFoundError{Place: v.name, Image: reference}
+		}
+		descriptors[i] = image.descriptor()
+	}
+	return v.Manifests(ctx, descriptors)
 }
 
 // Blob opens a blob of the set.
@@ -280,7 +288,7 @@ func (v *view) HasBlob(d content.Descriptor) bool {
 	if v.rebuilder.has(d) {
 		return true
 	}
-	_, needed := slices.BinarySearchFunc(v.needs, d.Digest, func(n RequiredBlob, d digest.Digest) int { return cmp.Compare(n.Digest, d) })
+	_, needed := v.need(RequiredBlob{Digest: d.Digest})
 	return !needed && v.stream.check(d) == nil
 }
 

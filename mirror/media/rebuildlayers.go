@@ -31,16 +31,17 @@ type rebuilder struct {
 	layers map[digest.Digest]*os.File
 }
 
-// Rebuild has the layers that the set has deltas of be rebuilt when they are read. open opens a repository
+// UseDestination has what the set was made without be read at the destination: manifests, and the bases of deltas, from
+// which layers are rebuilt when they are read. open opens a repository
 // of the destination by its name under it; tempDir is for the plaintexts of layers, "" is the system's
 // directory.
-func (r *Reader) Rebuild(tempDir string, open func(ctx context.Context, name string) (content.Source, error)) {
+func (r *Reader) UseDestination(tempDir string, open func(ctx context.Context, name string) (content.Source, error)) {
 	b := &rebuilder{deltas: map[digest.Digest]Delta{}, workspace: delta.NewWorkspace(tempDir), dir: tempDir, open: open,
 		bases: map[digest.Digest]*delta.Plaintext{}, layers: map[digest.Digest]*os.File{}}
 	for _, d := range r.Deltas {
 		b.deltas[d.Layer] = d
 	}
-	r.rebuilder = b
+	r.rebuilder, r.far = b, open
 }
 
 // has reports whether a layer is rebuilt.

@@ -3,39 +3,48 @@ package media
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
 
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 )
 
 // Receipt returns which blobs a destination has after all images of the set were imported: an inventory for
 // the next export, made without asking the destination. It knows which set carried each blob.
-func (r *Reader) Receipt(ctx context.Context) (Inventory, error) {
-	found := map[string]map[digest.Digest]bool{}
+func (r *Reader) Receipt(ctx context.Context) (inventory.Inventory, error) {
+	found := map[string]*digestsOf{}
+	of := func(name string) *digestsOf {
+		if found[name] == nil {
+			found[name] = &digestsOf{blobs: map[digest.Digest]bool{}, manifests: map[digest.Digest]bool{}}
+		}
+		return found[name]
+	}
 	for _, image := range r.Images {
+		if image.leftOut() {
+			continue // all of it is among the needs
+		}
 		contents, err := r.Contents(ctx, image)
 		if err != nil {
-			return Inventory{}, err
+			return inventory.Inventory{}, err
 		}
-		if found[image.Name] == nil {
-			found[image.Name] = map[digest.Digest]bool{}
-		}
-		for _, blob := range contents.Blobs {
-			found[image.Name][blob.Digest] = true
-		}
+		of(image.Name).add(contents)
 	}
 	elsewhere := map[digest.Digest]digest.Digest{}
 	for _, n := range r.Needs {
 		elsewhere[n.Digest] = n.Set
+		if n.Manifest {
+			of(n.Name).manifests[n.Digest] = true
+		} else {
+			of(n.Name).blobs[n.Digest] = true
+		}
 	}
 	sets := map[digest.Digest]map[digest.Digest]bool{}
-	v := NewInventory()
+	v := inventory.New()
 	for name, digests := range found {
-		v.Repositories[name] = slices.Sorted(maps.Keys(digests))
-		for d := range digests {
+		v.Repositories[name], v.Manifests[name] = sorted(digests.blobs), sorted(digests.manifests)
+		for _, d := range slices.Concat(v.Repositories[name], v.Manifests[name]) {
 			set, needed := elsewhere[d]
 			if !needed {
 				set = r.ID
@@ -51,13 +60,13 @@ func (r *Reader) Receipt(ctx context.Context) (Inventory, error) {
 	}
 	v.Sets = map[digest.Digest][]digest.Digest{}
 	for set, digests := range sets {
-		v.Sets[set] = slices.Sorted(maps.Keys(digests))
+		v.Sets[set] = sorted(digests)
 	}
 	return v, nil
 }
 
 // Contents returns what belongs to an image of the set, without what refers to it. Blobs that were left out
-// are included.
+// are included. Of an image that was left out, with [Image.ContentSize], it is read at the destination, if there is one.
 func (r *Reader) Contents(ctx context.Context, image Image) (transfer.Contents, error) {
 	src, err := r.Repository(image.Repository)
 	if err != nil {
@@ -68,21 +77,6 @@ func (r *Reader) Contents(ctx context.Context, image Image) (transfer.Contents, 
 		return transfer.Contents{}, fmt.Errorf("%s@%s: %w", image.Repository, image.Digest, err)
 	}
 	return contents, nil
-}
-
-// origins returns which set carried a blob, as far as inventories know.
-func origins(inventories []Inventory) map[digest.Digest]digest.Digest {
-	carried := map[digest.Digest]digest.Digest{}
-	for _, v := range inventories {
-		for _, set := range slices.Sorted(maps.Keys(v.Sets)) {
-			for _, d := range v.Sets[set] {
-				if carried[d] == "" {
-					carried[d] = set
-				}
-			}
-		}
-	}
-	return carried
 }
 
 // Bases returns the IDs of the sets that carried what this one was made without, sorted, as far as it is

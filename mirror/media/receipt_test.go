@@ -8,19 +8,21 @@ import (
 	"testing"
 
 	"github.com/ecrkit/ecrkit/internal/test/memory"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
 // importAll imports a set, and returns its receipt.
-func importAll(t *testing.T, dir string, far world) (Inventory, error) {
+func importAll(t *testing.T, dir string, far world) (inventory.Inventory, error) {
 	t.Helper()
 	r, err := Open(dir, ReadOptions{})
 	check(t, err)
 	defer r.Close()
 	if err := r.CheckNeeds(t.Context(), func(ctx context.Context, name string) (content.Target, error) { return far.Target(ctx, name) }); err != nil {
-		return Inventory{}, err
+		return inventory.Inventory{}, err
 	}
+	r.UseDestination("", far.Source)
 	for _, image := range r.Images {
 		src, err := r.Repository(image.Repository)
 		check(t, err)
@@ -37,7 +39,7 @@ func importAll(t *testing.T, dir string, far world) (Inventory, error) {
 func chain(t *testing.T, n int) {
 	w, c := newWorld(t)
 	far, gap := world{}, world{}
-	var have []Inventory
+	var have []inventory.Inventory
 	var dirs []string
 	var sets []Set
 	for i := range n + 1 {
@@ -52,7 +54,7 @@ func chain(t *testing.T, n int) {
 		}
 		receipt, err := importAll(t, dir, far)
 		check(t, err)
-		have = []Inventory{receipt}
+		have = []inventory.Inventory{receipt}
 		dirs, sets = append(dirs, dir), append(sets, s)
 	}
 	for name, repository := range map[string]*repository{"web": w["a.example/web"], "team/db": w["a.example/db"]} {
@@ -103,7 +105,7 @@ func TestReceiptOfOthers(t *testing.T) {
 	}
 	receipt.Sets = nil
 	w["a.example/web"].put(t, "3", 1, 3<<20, 700)
-	second, err := Export(t.Context(), c, w, t.TempDir(), ExportOptions{Have: []Inventory{receipt}})
+	second, err := Export(t.Context(), c, w, t.TempDir(), ExportOptions{Have: []inventory.Inventory{receipt}})
 	check(t, err)
 	if len(second.Needs) == 0 || len(second.Bases()) != 0 {
 		t.Errorf("%v %v", second.Needs, second.Bases())

@@ -17,12 +17,12 @@ import (
 // seal reads everything back, compares it with the plan, and renames the parts to their final names. A blob that is not
 // as it was sent is written again by the next export; the error wraps [content.ErrIntegrity].
 func (w *writer) seal(ctx context.Context) (Set, error) {
-	if err := w.flusher.wait(); err != nil {
+	if err := w.flusher.Wait(); err != nil {
 		return Set{}, err
 	}
 	var syncing errgroup.Group // the disk writes while what it has got is read
 	for _, part := range w.parts {
-		syncing.Go(part.file.Sync)
+		syncing.Go(part.File.Sync)
 	}
 	check := &checker{plan: w.plan}
 	digests, err := hashParts(ctx, w.parts, check.see)
@@ -39,10 +39,10 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 	s := w.plan.set()
 	for i, part := range w.parts {
 		path := w.place.parts[i]
-		if err := files.Rename(part.file.Name(), path); err != nil {
+		if err := files.Rename(part.File.Name(), path); err != nil {
 			return Set{}, err
 		}
-		s.Parts = append(s.Parts, SetPart{Name: filepath.Base(path), Size: part.size, Digest: digests[i]})
+		s.Parts = append(s.Parts, SetPart{Name: filepath.Base(path), Size: part.Size, Digest: digests[i]})
 	}
 	return s, files.SyncDir(w.place.dir)
 }

@@ -240,7 +240,7 @@ func (q *sequence) end() error {
 	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
-	if err := writeIndex(q.headers, q.Images, len(q.Deltas)); err != nil { // it is equal to that of the tar
+	if err := writeIdentity(q.headers, q.Images, len(q.Deltas)); err != nil { // its index.json is equal to that of the tar
 		return err
 	}
 	if id := digest.NewDigest(digest.SHA256, q.headers); id != q.ID || q.blobs != q.Blobs || q.size != q.Size {

@@ -1,10 +1,8 @@
 package media
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,8 +11,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ecrkit/ecrkit/internal/files"
-	"github.com/ecrkit/ecrkit/internal/jsonlist"
-	"github.com/ecrkit/ecrkit/internal/strictjson"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -28,8 +24,6 @@ const (
 	sumsFile = "SHA256SUMS"
 	tarFile  = "images.tar"
 
-	// version is that of the format.
-	version = 1
 	// maxSignature bounds the signature, in bytes.
 	maxSignature = 32 << 20
 )
@@ -87,7 +81,13 @@ type Image struct {
 	Size         int64         `json:"size"` // of the manifest
 	ArtifactType string        `json:"artifactType,omitempty"`
 	Subject      digest.Digest `json:"subject,omitempty"` // that it refers to
+	// ContentSize is 0 if the set has the manifest of the image. Otherwise the destination has all of it, in so many bytes: its
+	// manifests and blobs.
+	ContentSize int64 `json:"contentSize,omitempty"`
 }
+
+// leftOut reports whether the set does not have the image, since the destination has it.
+func (i Image) leftOut() bool { return i.ContentSize > 0 }
 
 func (i Image) descriptor() content.Descriptor {
 	return content.Descriptor{MediaType: i.MediaType, Digest: i.Digest, Size: i.Size, ArtifactType: i.ArtifactType}
@@ -106,21 +106,6 @@ type ReadOptions struct {
 func ReadSet(dir string) (Set, error) {
 	s, _, err := readSet(dir, ReadOptions{})
 	return s, err
-}
-
-// decodeSet decodes set.json, of a set in a directory or in one file.
-func decodeSet(data []byte, inFile bool) (Set, error) {
-	var s Set
-	if err := strictjson.Unmarshal(data, &s); err != nil {
-		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
-	}
-	if s.Version != version {
-		return Set{}, fmt.Errorf("%w: the set has version %d; this ecrkit reads version %d", content.ErrUnsupported, s.Version, version)
-	}
-	if err := s.check(inFile); err != nil {
-		return Set{}, fmt.Errorf("%w: %w", content.ErrIntegrity, err)
-	}
-	return s, nil
 }
 
 // checkParts returns an error unless the files have their names and the right size together.
@@ -163,7 +148,19 @@ func (s Set) check(inFile bool) error {
 	if err := s.checkDeltas(); err != nil {
 		return err
 	}
+	if s.Version != versionOf(s.Needs) {
+		return fmt.Errorf("what it needs cannot be that of version %d", s.Version)
+	}
+	left := map[digest.Digest]bool{} // manifests
+	for _, n := range s.Needs {
+		if n.Manifest {
+			left[n.Digest] = true
+		}
+	}
 	for _, image := range s.Images {
+		if image.ContentSize < 0 || image.leftOut() != left[image.Digest] {
+			return fmt.Errorf("%s@%s: what the destination has of it cannot be right", image.Repository, image.Digest)
+		}
 		_, repository, ok := strings.Cut(image.Repository, "/")
 		if !ok || !content.IsRepositoryName(repository) || !content.IsRepositoryName(image.Name) {
 			return fmt.Errorf("repository %q, named %q, cannot be one", image.Repository, image.Name)
@@ -199,19 +196,6 @@ func (s Set) sums(set digest.Digest) []byte {
 	}
 	fmt.Fprintf(&out, "%s  %s\n", set.Encoded(), SetFile)
 	return []byte(out.String())
-}
-
-// encodeTo writes the content of set.json. That of many images is large, so not more than an image is held in memory.
-func (s Set) encodeTo(w io.Writer) error {
-	images := s.Images
-	s.Images = []Image{}
-	frame, err := json.MarshalIndent(s, "", "  ")
-	if err != nil {
-		return err
-	}
-	return jsonlist.Write(w, append(frame, '\n'), "\n  \"images\": [", "\n    ", "\n  ", len(images), func(i int) ([]byte, error) {
-		return json.MarshalIndent(images[i], "    ", "  ")
-	})
 }
 
 // write writes the description of the set and what follows from it into dir. sums are those of the

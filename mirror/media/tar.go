@@ -14,6 +14,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ecrkit/ecrkit/mirror"
+	"github.com/ecrkit/ecrkit/mirror/inventory"
 	"github.com/ecrkit/ecrkit/transfer"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
@@ -89,18 +90,25 @@ type collection struct {
 	users     map[digest.Digest][]string // names of the repositories that have a blob, see usersOf
 	from      map[digest.Digest]string   // repository of the source that has a blob
 	deltas    []Delta                    // of layers that were taken out of blobs
+
+	there inventory.Holdings
+	// known are the manifests of images that the destination has as a whole.
+	known map[digest.Digest]*knownManifest
 }
 
-func newCollection() *collection {
-	return &collection{images: map[string]*Image{}, manifests: map[digest.Digest][]byte{}, blobs: map[digest.Digest]content.Descriptor{},
+// newCollection returns a collection without images, for a destination that has what the inventories say.
+func newCollection(inventories []inventory.Inventory) *collection {
+	return &collection{there: inventory.NewHoldings(inventories), known: map[digest.Digest]*knownManifest{}, images: map[string]*Image{}, manifests: map[digest.Digest][]byte{}, blobs: map[digest.Digest]content.Descriptor{},
 		users: map[digest.Digest][]string{}, from: map[digest.Digest]string{}}
 }
 
-// add adds an image with its tags, and what belongs to it.
-func (c *collection) add(repository, name string, selected mirror.SelectedImage, contents transfer.Contents) error {
+// add adds an image with its tags, and what belongs to it. It reports whether the destination has all of it, so that nothing is to
+// be copied.
+func (c *collection) add(repository, name string, selected mirror.SelectedImage, contents transfer.Contents) (known bool, err error) {
+	known = hasImage(c.there, name, contents)
 	for _, blob := range contents.Blobs {
 		if other, known := c.blobs[blob.Digest]; known && other.Size != blob.Size {
-			return fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
+			return false, fmt.Errorf("%w: %s has %d bytes in one manifest of %s and %d in another", content.ErrIntegrity, blob.Digest, blob.Size, repository, other.Size)
 		}
 		c.blobs[blob.Digest] = blob
 		c.from[blob.Digest] = repository
@@ -113,10 +121,14 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 		attached[m.Descriptor.Digest] = append(attached[m.Descriptor.Digest], m.Tag)
 	}
 	for _, m := range contents.Manifests {
-		c.manifests[m.Descriptor.Digest] = m.Content
+		if known {
+			c.know(name, m.Descriptor)
+		} else {
+			c.manifests[m.Descriptor.Digest] = m.Content
+		}
 		entry, subject, err := content.ReferrerOf(m)
 		if err != nil {
-			return fmt.Errorf("%s@%s: %w", repository, m.Descriptor.Digest, err)
+			return false, fmt.Errorf("%s@%s: %w", repository, m.Descriptor.Digest, err)
 		}
 		isRoot := m.Descriptor.Digest == contents.Root.Descriptor.Digest
 		if !isRoot && subject == "" && len(attached[m.Descriptor.Digest]) == 0 {
@@ -130,6 +142,11 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 			if subject != "" {
 				image.ArtifactType = entry.ArtifactType
 			}
+			if known {
+				if image.ContentSize, err = contentSize(m, contents.Manifests); err != nil {
+					return false, fmt.Errorf("%s@%s: %w", repository, m.Descriptor.Digest, err)
+				}
+			}
 			c.images[key] = image
 		}
 		image.Tags = append(image.Tags, attached[m.Descriptor.Digest]...)
@@ -140,7 +157,7 @@ func (c *collection) add(repository, name string, selected mirror.SelectedImage,
 			}
 		}
 	}
-	return nil
+	return known, nil
 }
 
 // usersOf returns the names of the repositories that have a blob, sorted.
@@ -150,31 +167,10 @@ func (c *collection) usersOf(d digest.Digest) []string {
 	return slices.Compact(users)
 }
 
-// leaveOut removes the blobs that the destination has: all repositories which use them have them, or take them from another
-// one there.
-func (c *collection) leaveOut(inventories []Inventory) (needs []RequiredBlob) {
-	has, carried, from := lookup(inventories), origins(inventories), newBorrower(inventories)
-	for _, d := range slices.Sorted(maps.Keys(c.blobs)) {
-		users := c.usersOf(d)
-		if from[d] == "" && slices.ContainsFunc(users, func(name string) bool { return !has[name][d] }) {
-			continue
-		}
-		for _, name := range users {
-			need := RequiredBlob{Name: name, Digest: d, Size: c.blobs[d].Size, Set: carried[d]}
-			if !has[name][d] {
-				need.From = from[d]
-			}
-			needs = append(needs, need)
-		}
-		delete(c.blobs, d)
-	}
-	return needs
-}
-
-// plan decides where everything is in the tar, without what the inventories have. Nothing in it depends
+// plan decides where everything is in the tar, without what the destination has. Nothing in it depends
 // on the time, the machine, or the order in which images were added.
-func (c *collection) plan(inventories []Inventory) (*plan, error) {
-	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(inventories), deltas: c.deltas}
+func (c *collection) plan() (*plan, error) {
+	p := &plan{images: []Image{}, blobs: map[digest.Digest]*member{}, needs: c.leaveOut(), deltas: c.deltas}
 	for _, d := range c.deltas {
 		for _, need := range d.Bases {
 			if !slices.Contains(p.needs, need) {
@@ -182,14 +178,15 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 			}
 		}
 	}
-	slices.SortFunc(p.needs, func(a, b RequiredBlob) int {
-		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(p.needs, compareNeeds)
 	p.images = slices.Grow(p.images, len(c.images))
 	for _, key := range slices.Sorted(maps.Keys(c.images)) {
 		image := *c.images[key]
 		slices.Sort(image.Tags)
 		image.Tags = slices.Compact(image.Tags)
+		if _, carried := c.manifests[image.Digest]; carried { // another image takes it along
+			image.ContentSize = 0
+		}
 		p.images = append(p.images, image)
 	}
 	c.images = nil // as large, and in the plan now
@@ -212,7 +209,7 @@ func (c *collection) plan(inventories []Inventory) (*plan, error) {
 		return nil, err
 	}
 	p.layout = p.size
-	p.id, err = p.identity(index)
+	p.id, err = p.identity()
 	return p, err
 }
 
@@ -236,11 +233,11 @@ func (p *plan) place() error {
 
 // set is the description of the set, without its parts.
 func (p *plan) set() Set {
-	return Set{Version: version, ID: p.id, Size: p.layout, Parts: []SetPart{}, Images: p.images, Blobs: len(p.blobs), Needs: p.needs, Deltas: p.deltas}
+	return Set{Version: versionOf(p.needs), ID: p.id, Size: p.layout, Parts: []SetPart{}, Images: p.images, Blobs: len(p.blobs), Needs: p.needs, Deltas: p.deltas}
 }
 
-// identity is the ID of the set: the digest of all headers and index.json.
-func (p *plan) identity(index *member) (digest.Digest, error) {
+// identity is the ID of the set: the digest of all headers and what [writeIdentity] writes.
+func (p *plan) identity() (digest.Digest, error) {
 	hash := sha256.New()
 	for _, m := range p.members {
 		head, err := m.head()
@@ -249,7 +246,7 @@ func (p *plan) identity(index *member) (digest.Digest, error) {
 		}
 		hash.Write(head)
 	}
-	err := index.file.write(hash)
+	err := writeIdentity(hash, p.images, len(p.deltas))
 	return digest.NewDigest(digest.SHA256, hash), err
 }
 

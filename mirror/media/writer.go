@@ -15,6 +15,7 @@ import (
 
 	"github.com/ecrkit/ecrkit/internal/files"
 	"github.com/ecrkit/ecrkit/mirror/internal/journal"
+	"github.com/ecrkit/ecrkit/mirror/internal/parts"
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
@@ -43,7 +44,7 @@ func journalTitle(id digest.Digest, partSize int64) string {
 // inDirectory is the place of a set in a directory.
 func inDirectory(dir string, p *plan, partSize int64) place {
 	to := place{name: dir, dir: dir, journal: filepath.Join(dir, journalFile), lock: filepath.Join(dir, lockFile)}
-	sizes := split(p.size, partSize)
+	sizes := parts.Split(p.size, partSize)
 	for i := range sizes {
 		to.parts = append(to.parts, filepath.Join(dir, partName(i, len(sizes))))
 	}
@@ -56,8 +57,8 @@ type writer struct {
 	place    place
 	plan     *plan
 	partSize int64
-	parts    parts
-	flusher  flusher
+	parts    parts.Parts
+	flusher  parts.Flusher
 	journal  *journal.Journal
 	lock     *files.Lock
 	finished *Set // by another process, while this one waited for the lock
@@ -105,7 +106,7 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 		return err
 	}
 	first := int64(0)
-	for i, size := range split(w.plan.size, w.partSize) {
+	for i, size := range parts.Split(w.plan.size, w.partSize) {
 		partial := w.place.parts[i] + partialSuffix
 		if w.journal.HasDone() {
 			if err := unseal(w.place.parts[i], partial, size); err != nil {
@@ -116,7 +117,7 @@ func (w *writer) open(ctx context.Context, existing func() (*Set, error)) (err e
 		if err != nil {
 			return err
 		}
-		w.parts = append(w.parts, part{f, first, size})
+		w.parts = append(w.parts, parts.Part{File: f, First: first, Size: size})
 		if err := f.Truncate(size); err != nil {
 			return err
 		}
@@ -206,7 +207,7 @@ func existing(dir string, p *plan, partSize int64) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.ID != p.id || len(s.Parts) != len(split(p.size, partSize)) {
+	if s.ID != p.id || len(s.Parts) != len(parts.Split(p.size, partSize)) {
 		return nil, fmt.Errorf("%s has another set: %w; name an empty directory", dir, content.ErrConflict)
 	}
 	if err := s.checkSizes(dir); err != nil {
@@ -234,7 +235,7 @@ func (w *writer) String() string { return w.place.name }
 
 // Close leaves what was written for a later process.
 func (w *writer) Close() error {
-	_ = w.flusher.wait() // seal reports its error
+	_ = w.flusher.Wait() // seal reports its error
 	errs := []error{w.parts.Close()}
 	w.parts = nil
 	if w.journal != nil {
@@ -281,7 +282,7 @@ func (w *writer) PutBlob(_ context.Context, d content.Descriptor, r io.Reader) e
 
 // finish notes that a blob is complete.
 func (w *writer) finish(m *member) error {
-	w.flusher.wrote(w.parts, m.at, m.end())
+	w.flusher.Wrote(w.parts, m.at, m.end())
 	return w.journal.Finish(m.digest)
 }
 

@@ -60,6 +60,14 @@ var arrows = []struct {
 		only: []string{"internal/files", "transfer/content"},
 		why:  "a journal notes blobs: it knows neither sets of images nor where blobs come from",
 	}, {
+		from: []string{"mirror/internal/parts"},
+		only: []string{"transfer/content"},
+		why:  "files as one run of bytes: what is in them is the affair of the set",
+	}, {
+		from: []string{"mirror/inventory"},
+		only: []string{"delta", "internal/strictjson", "transfer/content"},
+		why:  "an inventory is a list of digests: it knows neither registries nor sets",
+	}, {
 		from: []string{"mirror/internal/parity"},
 		only: []string{"mirror/internal/parity"}, // nothing else of this module
 		why:  "parity is computed of bytes: it knows neither sets of images nor files by name",
@@ -70,7 +78,7 @@ var arrows = []struct {
 	}, {
 		from:  []string{"mirror/media"},
 		never: []string{"net/http", aws, "auth/...", "transfer/ref"},
-		only:  []string{"delta", "internal/files", "internal/jsonlist", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/journal", "mirror/internal/manifestcache", "mirror/internal/memo", "mirror/internal/parity", "transfer", "transfer/archive", "transfer/content"},
+		only:  []string{"delta", "internal/files", "internal/jsonlist", "internal/strictjson", "internal/unpack", "mirror", "mirror/internal/journal", "mirror/internal/manifestcache", "mirror/internal/memo", "mirror/internal/parity", "mirror/internal/parts", "mirror/inventory", "transfer", "transfer/archive", "transfer/content"},
 		why:   "a set of images in files is written and read without knowing whence and whereto",
 	}, {
 		from:  []string{"delta/..."},

@@ -1,4 +1,5 @@
-package media
+// Package parts reads and writes the files of a set of images as one run of bytes.
+package parts
 
 import (
 	"errors"
@@ -9,29 +10,29 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
-// part is an open file of the set.
-type part struct {
-	file  *os.File
-	first int64 // its first byte in the tar
-	size  int64
+// Part is an open file.
+type Part struct {
+	File  *os.File
+	First int64 // its first byte in the run
+	Size  int64
 }
 
-// parts are the files of a set as one.
-type parts []part
+// Parts are files as one run of bytes.
+type Parts []Part
 
 // at calls f with what of p is in each part: the offset is in the part's file.
-func (ps parts) at(p []byte, offset int64, f func(file *os.File, p []byte, offset int64) (int, error)) (n int, err error) {
+func (ps Parts) at(p []byte, offset int64, f func(file *os.File, p []byte, offset int64) (int, error)) (n int, err error) {
 	for _, part := range ps {
-		inside := offset - part.first
-		if inside < 0 || inside >= part.size {
+		inside := offset - part.First
+		if inside < 0 || inside >= part.Size {
 			continue
 		}
-		piece := p[n:min(int64(len(p)), int64(n)+part.size-inside)]
-		done, err := f(part.file, piece, inside)
+		piece := p[n:min(int64(len(p)), int64(n)+part.Size-inside)]
+		done, err := f(part.File, piece, inside)
 		n += done
 		offset += int64(done)
 		if err != nil && !(errors.Is(err, io.EOF) && done == len(piece)) {
-			return n, fmt.Errorf("%s: %w", part.file.Name(), err)
+			return n, fmt.Errorf("%s: %w", part.File.Name(), err)
 		}
 		if n == len(p) {
 			return n, nil
@@ -41,7 +42,7 @@ func (ps parts) at(p []byte, offset int64, f func(file *os.File, p []byte, offse
 }
 
 // ReadAt reads across parts.
-func (ps parts) ReadAt(p []byte, offset int64) (int, error) {
+func (ps Parts) ReadAt(p []byte, offset int64) (int, error) {
 	return ps.at(p, offset, func(file *os.File, p []byte, offset int64) (int, error) {
 		n, err := file.ReadAt(p, offset)
 		if errors.Is(err, io.EOF) && n < len(p) { // it had its size when it was opened
@@ -56,7 +57,7 @@ func (ps parts) ReadAt(p []byte, offset int64) (int, error) {
 }
 
 // WriteAt writes across parts.
-func (ps parts) WriteAt(p []byte, offset int64) (int, error) {
+func (ps Parts) WriteAt(p []byte, offset int64) (int, error) {
 	n, err := ps.at(p, offset, (*os.File).WriteAt)
 	if errors.Is(err, io.EOF) {
 		err = io.ErrShortWrite
@@ -65,16 +66,16 @@ func (ps parts) WriteAt(p []byte, offset int64) (int, error) {
 }
 
 // Close closes all files.
-func (ps parts) Close() error {
+func (ps Parts) Close() error {
 	var errs []error
 	for _, part := range ps {
-		errs = append(errs, part.file.Close())
+		errs = append(errs, part.File.Close())
 	}
 	return errors.Join(errs...)
 }
 
-// split returns the sizes of the parts of so many bytes; limit 0 is one part.
-func split(size, limit int64) (sizes []int64) {
+// Split returns the sizes of the parts of so many bytes; limit 0 is one part.
+func Split(size, limit int64) (sizes []int64) {
 	if limit <= 0 {
 		limit = size
 	}

@@ -1,4 +1,4 @@
-package media
+package parts
 
 import (
 	"errors"
@@ -8,25 +8,25 @@ import (
 // flushSize is how many bytes are written between two flushes.
 const flushSize = 32 << 20
 
-// flusher has the disk write parts while more blobs come, so that little is left to wait for at the end.
-type flusher struct {
+// Flusher has the disk write parts while more blobs come, so that little is left to wait for at the end.
+type Flusher struct {
 	mu      sync.Mutex
 	bytes   int64         // of the blobs that were written since the last flush began
-	changed map[part]bool // by them
+	changed map[Part]bool // by them
 	running bool
 	err     error // of all flushes: the system may report each only once
 	flush   sync.WaitGroup
 }
 
-// wrote notes that a blob was written to the bytes from first to end of the parts.
-func (f *flusher) wrote(ps parts, first, end int64) {
+// Wrote notes that a blob was written to the bytes from first to end of the parts.
+func (f *Flusher) Wrote(ps Parts, first, end int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.changed == nil {
-		f.changed = map[part]bool{}
+		f.changed = map[Part]bool{}
 	}
 	for _, p := range ps {
-		if p.first < end && first < p.first+p.size {
+		if p.First < end && first < p.First+p.Size {
 			f.changed[p] = true
 		}
 	}
@@ -38,7 +38,7 @@ func (f *flusher) wrote(ps parts, first, end int64) {
 	f.flush.Go(func() {
 		var errs []error
 		for p := range changed {
-			errs = append(errs, p.file.Sync())
+			errs = append(errs, p.File.Sync())
 		}
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -46,8 +46,8 @@ func (f *flusher) wrote(ps parts, first, end int64) {
 	})
 }
 
-// wait waits for the flush that is running. Nothing is written any more.
-func (f *flusher) wait() error {
+// Wait waits for the flush that is running. Nothing is written any more.
+func (f *Flusher) Wait() error {
 	f.flush.Wait()
 	return f.err
 }
