@@ -32,19 +32,27 @@ func put(ctx context.Context, dir string) error {
 		return err
 	}
 	for i := range repositories {
-		if err := putRepository(ctx, server, fmt.Sprintf("src/repo%02d", i)); err != nil {
+		name := fmt.Sprintf("src/repo%02d", i)
+		if err := putImages(ctx, server, name, name, 0, tags); err != nil {
 			return err
 		}
+	}
+	if err := putImages(ctx, server, nextRepository, "src/repo00", tags, 1); err != nil {
+		return err
 	}
 	return server.Close()
 }
 
-func putRepository(ctx context.Context, server *localecr.Server, name string) error {
-	r, err := server.Repository(ctx, name)
+// nextRepository has the next image of the first repository.
+const nextRepository = "next/repo00"
+
+// putImages puts n images, from first on, of the repository called name into to.
+func putImages(ctx context.Context, server *localecr.Server, to, name string, first, n int) error {
+	r, err := server.Repository(ctx, to)
 	if err != nil {
 		return err
 	}
-	for tag := range tags {
+	for tag := first; tag < first+n; tag++ {
 		index := ocispec.Index{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageIndex}
 		for _, platform := range []string{"amd64", "arm64"} {
 			config := fmt.Appendf(nil, `{"architecture":%q,"os":"linux","rootfs":{"type":"layers"},"config":{"Labels":{"tag":"%s %d"}}}`, platform, name, tag)
