@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -298,6 +299,9 @@ func tagList(tags []string) string {
 	return ":" + strings.Join(tags, ",")
 }
 
+// planBegins is how a plan begins, and no configuration.
+const planBegins = `{"hash":`
+
 // readMirror reads a configuration or a saved plan, whichever is at path.
 func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
 	data, err := app.readMirrorText(path)
@@ -308,6 +312,8 @@ func (app *App) readMirror(path string) (mirror.Config, *mirror.Plan, error) {
 		return plan.Config, &plan, nil
 	} else if !errors.Is(err, mirror.ErrNoPlan) {
 		return mirror.Config{}, nil, usagef("%s: %w", showFile(path), err)
+	} else if bytes.HasPrefix(data, []byte(planBegins)) && !json.Valid(data) {
+		return mirror.Config{}, nil, usagef("%s is a plan that was cut off; make it again with ecrkit mirror plan CONFIG --save %s", showFile(path), showFile(path))
 	}
 	config, err := app.decodeMirrorConfig(path, bytes.NewReader(data), mirror.ReadConfig)
 	return config, nil, err
