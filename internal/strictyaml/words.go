@@ -50,7 +50,12 @@ func plainWords(message string) string {
 	if found == nil {
 		return message
 	}
-	return expectedWords(typeOf(found[2])) + " expected, not " + foundWords(typeOf(found[1]))
+	want, got := typeOf(found[2]), typeOf(found[1])
+	if got == "mapping" && (want == "string" || strings.Contains(want, ".")) && strings.Contains(message, "into Go value") {
+		// In a list. A type of Go with a name, such as digest.Digest, is one of text.
+		return expectedWords("string") + " expected, not " + foundWords(got) + "; put text with a colon in quotation marks"
+	}
+	return expectedWords(want) + " expected, not " + foundWords(got)
 }
 
 // typeOf returns the type in YAML that is called name by the parser, which calls some by their name in Go.

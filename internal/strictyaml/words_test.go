@@ -15,7 +15,9 @@ func TestPlainWords(t *testing.T) {
 		Share float64  `yaml:"share"`
 		Tags  []string `yaml:"tags"`
 	}
+	type sum string
 	type document struct {
+		Sums   []sum  `yaml:"sums"`
 		Name   string `yaml:"name"`
 		Images []rule `yaml:"images"`
 		Rule   rule   `yaml:"rule"`
@@ -24,6 +26,8 @@ func TestPlainWords(t *testing.T) {
 	const keys = "keys with values (KEY: VALUE) are expected, not "
 	for text, want := range map[string]string{
 		"SECRET":                              "[1:1] " + keys + "text",
+		"rule: {tags: [sha256:SECRET]}":       "[1:21] text is expected, not keys with values; put text with a colon in quotation marks",
+		"{sums: [sha256:SECRET]}":             "[1:15] text is expected, not keys with values; put text with a colon in quotation marks",
 		"name = SECRET":                       "[1:1] " + keys + "text",
 		"- name: SECRET":                      "[1:1] " + keys + "a list",
 		"images: SECRET":                      "[1:9] images: " + list + "text",
