@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -71,6 +72,7 @@ func (app *App) mirrorOpener(create *ecr.Settings, upload ecr.UploadMode) (*mirr
 	if err != nil {
 		return nil, err
 	}
+	var templates createdByTemplate
 	return &mirrorOpener{app: app, Repositories: &ref.Repositories{
 		Opener: opener,
 		Parse: func(ctx context.Context, repository string) (ref.Reference, error) {
@@ -81,10 +83,29 @@ func (app *App) mirrorOpener(create *ecr.Settings, upload ecr.UploadMode) (*mirr
 			return r, err
 		},
 		Configure: func(r *ecr.Repository) {
-			r.Create, r.TemplateFirst = create, true
+			r.Create, r.Templates = create, templates.of(r)
 			r.Upload = cmp.Or(ecr.UploadMode(settings.Transfer.Upload), upload)
 		},
 	}}, nil
+}
+
+// createdByTemplate has the templates of each registry that is opened.
+type createdByTemplate struct {
+	mu sync.Mutex
+	by map[string]*ecr.Templates
+}
+
+// of returns those of the registry of a repository.
+func (t *createdByTemplate) of(r *ecr.Repository) *ecr.Templates {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.by == nil {
+		t.by = map[string]*ecr.Templates{}
+	}
+	if t.by[r.Registry()] == nil {
+		t.by[r.Registry()] = &ecr.Templates{}
+	}
+	return t.by[r.Registry()]
 }
 
 // manifestDir is where mirrors keep manifests that they have read, "" without a directory for caches.

@@ -17,6 +17,8 @@ type creation struct {
 	mu      sync.Mutex
 	missing bool
 	refused error // Amazon ECR does not create it
+	// unlisted reports whether its images could not be listed because it does not exist; the next check of blobs uses that once.
+	unlisted bool
 }
 
 // absent reports whether an API call failed because the repository does not exist;
@@ -34,6 +36,25 @@ func (c *creation) set(missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missing, c.refused = missing, nil
+}
+
+// takeUnlisted reports whether a list has just found the repository missing, so that no blob needs to be asked for.
+func (c *creation) takeUnlisted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	unlisted := c.unlisted
+	if c.unlisted = false; unlisted {
+		c.missing, c.refused = true, nil
+	}
+	return unlisted
+}
+
+// noteUnlisted notes that images could not be listed, with this error.
+func (c *creation) noteUnlisted(err error) {
+	var missing *types.RepositoryNotFoundException
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unlisted = errors.As(err, &missing)
 }
 
 // createsRepository reports whether the next write will create the repository.
@@ -57,7 +78,7 @@ func (e *Repository) CheckRepository() error {
 
 // createAbsent creates the repository if a call before has found it missing. That
 // another process has created it in the meantime is fine. If no settings were asked for, a template of the registry may: first with
-// TemplateFirst, else without the permission to create it.
+// Templates, else without the permission to create it.
 func (e *Repository) createAbsent(ctx context.Context) error {
 	e.creation.mu.Lock()
 	defer e.creation.mu.Unlock()
@@ -67,7 +88,7 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 	if e.Create == nil {
 		return e.createByTemplate(ctx)
 	}
-	if e.TemplateFirst && !e.Create.IsSet() {
+	if e.Templates != nil && !e.Create.IsSet() && e.Templates.mayCreate(ctx, e) {
 		if e.createByTemplate(ctx) == nil {
 			return nil
 		}

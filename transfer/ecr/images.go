@@ -45,6 +45,7 @@ func (e *Repository) Images(ctx context.Context, tags content.TagFilter) iter.Se
 		pages := ecr.NewDescribeImagesPaginator(e.api, in, func(o *ecr.DescribeImagesPaginatorOptions) { o.StopOnDuplicateToken = true })
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
+			e.creation.noteUnlisted(err)
 			if err != nil {
 				yield(content.Image{}, e.fail("images", err))
 				return

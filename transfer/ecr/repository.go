@@ -40,8 +40,9 @@ type Repository struct {
 	// exist; nil has it fail with [RepositoryNotFoundError], unless Amazon ECR creates
 	// it from a template of the registry.
 	Create *Settings
-	// TemplateFirst has a template of the registry create the repository, if there is one and Create has no settings.
-	TemplateFirst bool
+	// Templates, if not nil, has a template of the registry create the repository, if there is one and Create has no settings.
+	// All repositories of one registry share theirs.
+	Templates *Templates
 	// Limits are how fast calls are made; nil is limits of this repository's own.
 	// All repositories of one registry in one account and region share theirs.
 	Limits *Limits

@@ -255,3 +255,80 @@ func TestTemplateCreatesWithoutPermission(t *testing.T) {
 		t.Error("settings that were asked for were not used")
 	}
 }
+
+// One request for the templates says for which repositories a push need not try.
+func TestTemplatesAreAskedForOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prefix, repository string
+		applied            types.RCTAppliedFor
+		denied             bool
+		tried, created     int // uploads that begin without a byte, and CreateRepository
+	}{
+		"none":                {repository: "team/app", created: 2},
+		"for all":             {prefix: "ROOT", repository: "team/app", applied: types.RCTAppliedForCreateOnPush, tried: 2},
+		"for these":           {prefix: "team", repository: "team/app", applied: types.RCTAppliedForCreateOnPush, tried: 2},
+		"for these with /":    {prefix: "team/", repository: "team/app", applied: types.RCTAppliedForCreateOnPush, tried: 2},
+		"for others":          {prefix: "team", repository: "teams/app", applied: types.RCTAppliedForCreateOnPush, created: 2},
+		"not for a push":      {prefix: "ROOT", repository: "team/app", applied: types.RCTAppliedForReplication, created: 2},
+		"denied":              {prefix: "ROOT", repository: "team/app", applied: types.RCTAppliedForCreateOnPush, denied: true, tried: 2},
+		"denied, and no such": {repository: "team/app", denied: true, tried: 2, created: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, localecr.Options{})
+			if c.prefix != "" {
+				_, err := auth.NewClient(w.Config, w.Registry).CreateRepositoryCreationTemplate(t.Context(), &ecr.CreateRepositoryCreationTemplateInput{
+					Prefix: &c.prefix, AppliedFor: []types.RCTAppliedFor{c.applied}, ImageTagMutability: types.ImageTagMutabilityImmutable,
+				})
+				fixture.Check(t, err)
+			}
+			if c.denied {
+				fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: "DescribeRepositoryCreationTemplates", Count: -1, Status: 400, Code: "AccessDeniedException"}))
+			}
+			src, _, _ := fixture.Layout(t, 1)
+			targets := []*Repository{w.v2Repository(c.repository), w.v2Repository(c.repository + "/web")}
+			w.Calls.Reset()
+			var templates Templates
+			for _, e := range targets {
+				e.Create, e.Templates = &Settings{}, &templates
+				_, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"1"}})
+				fixture.Check(t, err)
+				made, err := e.Describe(t.Context())
+				fixture.Check(t, err)
+				if byTemplate := made.TagMutability == "IMMUTABLE"; byTemplate != (c.created == 0) {
+					t.Errorf("%s: made by a template: %t", e, byTemplate)
+				}
+			}
+			for op, want := range map[string]int{"DescribeRepositoryCreationTemplates": 1, "InitiateLayerUpload": c.tried, "CreateRepository": c.created} {
+				if n := w.Calls.Count(op); n != want {
+					t.Errorf("%d calls of %s, not %d", n, op, want)
+				}
+			}
+		})
+	}
+}
+
+// A repository that could not be listed has no blobs: they are not asked for, once.
+func TestUnlistedRepositoryHasNoBlobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, localecr.Options{})
+	e := w.repository("team/app")
+	blobs := []content.Descriptor{{Digest: digest.FromString("x"), Size: 1}}
+	for _, err := range e.Images(t.Context(), content.AnyTags) {
+		if !errors.Is(err, content.ErrNotFound) {
+			t.Fatal(err)
+		}
+	}
+	for i := range 2 {
+		w.Calls.Reset()
+		missing, err := e.MissingBlobs(t.Context(), blobs)
+		fixture.Check(t, err)
+		if n := w.Calls.Count("BatchCheckLayerAvailability"); n != i || len(missing) != 1 {
+			t.Errorf("check %d: %d calls, %d missing", i+1, n, len(missing))
+		}
+		if err := e.CheckRepository(); !errors.Is(err, content.ErrNotFound) {
+			t.Errorf("check %d: the repository is not missing: %v", i+1, err)
+		}
+	}
+}

@@ -17,8 +17,12 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/internal/parts"
 )
 
-// MissingBlobs asks with one call for each 100 blobs.
+// MissingBlobs asks with one call for each 100 blobs. It makes no call if [Repository.Images] has just found that the repository does not
+// exist.
 func (e *Repository) MissingBlobs(ctx context.Context, blobs []content.Descriptor) ([]content.Descriptor, error) {
+	if e.creation.takeUnlisted() {
+		return blobs, nil
+	}
 	available := map[string]bool{}
 	for chunk := range slices.Chunk(blobs, batchSize) {
 		digests := make([]string, len(chunk))
