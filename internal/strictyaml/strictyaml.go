@@ -62,7 +62,9 @@ func (e withoutSource) Unwrap() error { return e.error }
 var (
 	placeAndText = lazyregexp.New(`^\[(\d+):(\d+)\] `)
 	keyBefore    = lazyregexp.New(`(?:^|[\s{,["'])([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:[ \t]*$`)
-	keyOfLine    = lazyregexp.New(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
+	// inList is text before a colon that begins behind [ or a comma.
+	inList    = lazyregexp.New(`[\[,][ \t]*[^\s:,\[\]{}]+$`)
+	keyOfLine = lazyregexp.New(`^[ \t]*(?:- +)*["']?([A-Za-z_][A-Za-z0-9_-]*)["']?[ \t]*:`)
 )
 
 // Error is "[LINE:COLUMN] KEY: TEXT", where KEY is that of the line if the text does not name it.
@@ -88,8 +90,12 @@ func (e withoutSource) Error() string {
 	}
 	key := keyOfLine.FindStringSubmatch(lines[n-1])
 	if column, err := strconv.Atoi(place[2]); err == nil && column >= 1 && column <= len(lines[n-1]) {
-		if before := keyBefore.FindStringSubmatch(lines[n-1][:column-1]); before != nil {
-			key = before
+		before := lines[n-1][:column-1]
+		if inside := keyBefore.FindStringSubmatch(before); inside != nil {
+			key = inside
+		}
+		if strings.HasSuffix(text, expectedWords("string")+" expected, not "+foundWords("mapping")) && inList.MatchString(before) {
+			text += "; put text with a colon in quotation marks"
 		}
 	}
 	if wrong := tokenOfType(e.error); wrong != nil && (wrong.Value == ":" || wrong.Value == "-") {

@@ -51,9 +51,8 @@ func plainWords(message string) string {
 		return message
 	}
 	want, got := typeOf(found[2]), typeOf(found[1])
-	if got == "mapping" && (want == "string" || strings.Contains(want, ".")) && strings.Contains(message, "into Go value") {
-		// In a list. A type of Go with a name, such as digest.Digest, is one of text.
-		return expectedWords("string") + " expected, not " + foundWords(got) + "; put text with a colon in quotation marks"
+	if got == "mapping" && strings.Contains(want, ".") {
+		want = "string" // a type of Go with a name, such as digest.Digest
 	}
 	return expectedWords(want) + " expected, not " + foundWords(got)
 }
