@@ -202,7 +202,7 @@ func enumerations(cmd *cobra.Command, flag string) []string {
 	case "import existing":
 		return []string{"overwrite", "skip", "retag", "error"}
 	case "export part-size":
-		return []string{"fat32", "dvd", "bd25"}
+		return []string{"fat32", "dvd", "bd25", "s3"}
 	case "local quotas":
 		return []string{"off", "default"}
 	case "local quirks-off":

@@ -40,7 +40,8 @@ leave them out.
 
 The directory gets one OCI image layout in a tar, each blob once, which --part-size cuts into parts:
 images.tar.001, images.tar.002. SHA256SUMS has their sums, set.json the images. Sizes are numbers
-with a unit (700MiB, 4.7GB), or fat32, dvd or bd25. cat joins the parts, and skopeo reads the tar:
+with a unit (700MiB, 4.7GB), or fat32, dvd, bd25 or s3 (the most that Amazon S3 takes in one PUT).
+cat joins the parts, and skopeo reads the tar:
 skopeo copy oci-archive:images.tar:HOST/web:1 ...
 
 A --to that ends in .tar is one file: that tar, with set.json, its sum and its signature inside. -
@@ -48,10 +49,11 @@ is the same on stdout, in one pass and without a copy on the disk; messages go t
 parity need a directory.
 
 --have leaves out the blobs that an inventory of the destination has, and the manifests of images
-that it has as a whole. The set can be imported only where they are. --delta, with --have, also replaces layers that have changed only a little: the set
-has what differs from layers that the destination has, and ecrkit mirror import makes the same bytes
-with the same digest again. Each delta is proved first; other layers are carried whole, and a
-message says why. ecrkit mirror delta shows what it would save.
+that it has as a whole. The set can be imported only where they are. --delta, with --have, also
+replaces layers that have changed only a little: the set has what differs from layers that the
+destination has, and ecrkit mirror import makes the same bytes with the same digest again. Each
+delta is proved first; other layers are carried whole, and a message says why. ecrkit mirror delta
+shows what it would save.
 
 Each blob is written once, to its place. Before the set is complete, it is read back and compared.
 An export that was interrupted resumes when it is run again; one to stdout starts over. The same
@@ -92,7 +94,7 @@ func newMirrorExportCommand(app *App) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return app.exportMirror(cmd.Context(), args, f) },
 	}
 	cmd.Flags().StringVar(&f.to, "to", "", "`directory` of the set, a file that ends in .tar, or - for stdout")
-	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25")
+	cmd.Flags().StringVar(&f.partSize, "part-size", "", "cut the tar into parts of this `size`: 700MiB, 4.7GB, fat32, dvd, bd25, s3")
 	cmd.Flags().StringArrayVar(&f.have, "have", nil, "leave out what this inventory `file` has, see ecrkit mirror inventory; may be repeated")
 	cmd.Flags().BoolVar(&f.delta, "delta", false, "with --have: send only what has changed inside of layers, where they can be rebuilt exactly")
 	cmd.Flags().StringVar(&f.parity, "parity", "", "add parity that rebuilds this `share` of the set: 5%")
@@ -112,6 +114,10 @@ var partSizes = map[string]int64{
 	"fat32": 4<<30 - 1,
 	"dvd":   4_700_372_992,
 	"bd25":  25_025_314_816,
+	// The largest object that Amazon S3 takes in one PUT has 5 GB, which is 2^30 bytes each:
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html. A part of an upload in several parts is as large at most:
+	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+	"s3": 5 << 30,
 }
 
 func parsePartSize(s string) (int64, error) {
@@ -123,7 +129,7 @@ func parsePartSize(s string) (int64, error) {
 	}
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n < media.MinPartSize || n > 1<<62 {
-		return 0, usagef("--part-size %s is not a size from 1MiB on; write 700MiB, 4.7GB, fat32, dvd or bd25", s)
+		return 0, usagef("--part-size %s is not a size from 1MiB on; write 700MiB, 4.7GB, fat32, dvd, bd25 or s3", s)
 	}
 	return int64(n), nil
 }

@@ -23,8 +23,8 @@ const mirrorInventoryHelp = `List the blobs that a destination has, so that the 
   ecrkit mirror export mirror.yaml --to usb/ --have have.json
 
 It is made where the images are imported, and carried back. It has the digests of blobs and
-manifests by repository, without tags and names of images. Every repository under HOST/PREFIX is read: one
-request for each 100 images of Amazon ECR.
+manifests by repository, without tags and names of images. Every repository under HOST/PREFIX is
+read: one request for each 100 images of Amazon ECR.
 
 Prints the inventory as JSON.`
 
