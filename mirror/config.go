@@ -32,6 +32,9 @@ type Config struct {
 	Referrers *ReferrerRules `yaml:"referrers" json:"referrers,omitempty"`
 	// Prune limits what is deleted when [Options.Prune] asks for it.
 	Prune PruneRules `yaml:"prune" json:"prune,omitzero"`
+	// FromSet reports that the images come from a set, and that From names where it was made: the same repository can be the
+	// destination.
+	FromSet bool `yaml:"-" json:"-"`
 }
 
 // ImageRules are images of one repository.
@@ -156,7 +159,7 @@ func (c Config) Validate() error {
 	for i, images := range c.Images {
 		for _, d := range c.Destinations {
 			to := d + "/" + images.name()
-			if to == images.From {
+			if to == images.From && !c.FromSet {
 				problems = append(problems, problem("images[%d]: %s is its own destination", i, images.From))
 			}
 			// Items of the same name are found below. Under destinations of which one is a prefix of another one, different names meet.

@@ -59,7 +59,9 @@ func schemaOf(t reflect.Type) schema {
 	case reflect.Struct:
 		s := schema{Type: "object", Properties: map[string]schema{}, Additional: false}
 		for i := range t.NumField() {
-			s.Properties[t.Field(i).Tag.Get("yaml")] = schemaOf(t.Field(i).Type)
+			if key := t.Field(i).Tag.Get("yaml"); key != "-" {
+				s.Properties[key] = schemaOf(t.Field(i).Type)
+			}
 		}
 		return s
 	case reflect.Map:

@@ -228,7 +228,7 @@ func (app *App) importSet(ctx context.Context, set *media.Reader, replaced map[s
 
 // setConfig is a mirror of all images of a set.
 func setConfig(set *media.Reader, replaced map[string]bool, destination string, f mirrorImportFlags) mirror.Config {
-	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing)}
+	config := mirror.Config{Destinations: []string{destination}, Existing: mirror.ExistingTags(f.existing), FromSet: true}
 	for _, r := range set.Repositories() {
 		item := mirror.ImageRules{From: r.Repository, Name: r.Name}
 		item.Tags.Match = mirror.Patterns{"*"}
