@@ -162,6 +162,9 @@ type ReferrerTagger interface {
 	// ReferrersByTag reports whether Referrers found that clients keep the lists, under tags of the kind
 	// [DigestTagReferrers]. It is false as long as that is not known.
 	ReferrersByTag() bool
+	// ReferrersAmong is Referrers where all tags of the repository are known: a list is not asked for that has no
+	// tag. nil is that they are not known.
+	ReferrersAmong(ctx context.Context, subject digest.Digest, tags map[string]bool) ([]Descriptor, error)
 }
 
 // BlobChecker reports which blobs are missing.

@@ -24,18 +24,23 @@ import (
 // list, is an error:
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers.
 func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]content.Descriptor, error) {
+	return r.ReferrersAmong(ctx, subject, nil)
+}
+
+// ReferrersAmong is [Repository.Referrers] where the tags of the repository are known, so that a list is not asked for that has no tag.
+func (r *Repository) ReferrersAmong(ctx context.Context, subject digest.Digest, tags map[string]bool) ([]content.Descriptor, error) {
 	c, err := r.client(ctx, actionsPull, "")
 	if err != nil {
 		return nil, err
 	}
-	found, err := r.listReferrers(ctx, c, subject)
+	found, err := r.listReferrers(ctx, c, subject, tags)
 	if err != nil {
 		return nil, r.fail("referrers of "+string(subject), err)
 	}
 	return found, nil
 }
 
-func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject digest.Digest) ([]content.Descriptor, error) {
+func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject digest.Digest, tags map[string]bool) ([]content.Descriptor, error) {
 	var all []content.Descriptor
 	total := 0
 	header := http.Header{"Accept": {ocispec.MediaTypeImageIndex}}
@@ -58,6 +63,9 @@ func (r *Repository) listReferrers(ctx context.Context, c *v2.Client, subject di
 		// Some registries say instead that they do not have the subject.
 		if refused.Code != "MANIFEST_UNKNOWN" && refused.Code != "NAME_UNKNOWN" {
 			r.referrersByTag.Store(true)
+		}
+		if tags != nil && !tags[content.DigestTag(subject, content.DigestTagReferrers)] {
+			return nil, nil
 		}
 		list, err := r.referrerList(ctx, c, subject)
 		if errors.Is(err, errTagOfImage) {

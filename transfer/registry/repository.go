@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type Repository struct {
 	plain      *http.Client // for where a blob is: no credentials
 	state      v2.State
 	limits     *calls.Limits
+	shared     *Limits // has limits
 	// referrersByTag is set when the registry was found to have no referrers API.
 	referrersByTag atomic.Bool
 	// referrerPause is how long after writing a list of referrers it is read again.
@@ -116,17 +118,34 @@ func New(host, repository string, o Options) (*Repository, error) {
 		plain: &http.Client{Transport: base, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		login: make(chan struct{}, 1), clients: map[string]*v2.Client{},
 	}
-	r.limits = &limits.calls
+	r.limits, r.shared = &limits.calls, limits
 	r.guard = &guard{registry: registry.RegistryStr(), allowed: o.TokenServer}
 	r.guard.next = challenge.Transport(calls.Caller{Limits: r.limits, Log: &r.requestLog}.Transport(base, v2.Operation))
 	return r, nil
 }
 
-// Limits keep requests within what a registry allows, see [Options.Limits].
-type Limits struct{ calls calls.Limits }
+// Limits keep requests within what a registry allows, see [Options.Limits]. Its repositories also share what it said of
+// credentials, so that it is asked once.
+type Limits struct {
+	calls calls.Limits
+
+	mu        sync.Mutex
+	pinging   chan struct{}        // is held by who asks
+	challenge *transport.Challenge // nil until a repository has asked
+}
 
 // NewLimits returns limits for one registry: none until it throttles.
 func NewLimits() *Limits { return new(Limits) }
+
+// turn returns the channel pinging.
+func (l *Limits) turn() chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pinging == nil {
+		l.pinging = make(chan struct{}, 1)
+	}
+	return l.pinging
+}
 
 // watched returns a transport that ends requests whose connection stands still. nil is
 // [NewTransport].
@@ -241,8 +260,18 @@ func (r *Repository) scheme() string {
 	return "https"
 }
 
-// ping asks the registry how it wants its credentials.
+// ping asks the registry how it wants its credentials, unless another repository there has.
 func (r *Repository) ping(ctx context.Context) error {
+	turn := r.shared.turn()
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turn }()
+	if r.challenge = r.shared.challenge; r.challenge != nil {
+		return nil
+	}
 	var challenge *transport.Challenge
 	err := v2.Retry(calls.Document(ctx), func(ctx context.Context) (err error) {
 		challenge, err = transport.Ping(ctx, r.registry, r.guard)
@@ -254,7 +283,7 @@ func (r *Repository) ping(ctx context.Context) error {
 	if challenge.Insecure && !isLoopback(r.registry.RegistryStr()) {
 		return fmt.Errorf("%w: it redirects to plain HTTP", content.ErrProtocol)
 	}
-	r.challenge = challenge
+	r.challenge, r.shared.challenge = challenge, challenge
 	return nil
 }
 

@@ -286,7 +286,16 @@ func (m *Repository) ask(ctx context.Context, lister content.ReferrerLister, sub
 		return lister.Referrers(ctx, subject)
 	}
 	defer m.first.Unlock()
-	found, err := lister.Referrers(ctx, subject)
+	m.mu.Lock()
+	tags := m.tags
+	m.mu.Unlock()
+	var found []content.Descriptor
+	var err error
+	if tagger, ok := lister.(content.ReferrerTagger); ok {
+		found, err = tagger.ReferrersAmong(ctx, subject, tags)
+	} else {
+		found, err = lister.Referrers(ctx, subject)
+	}
 	m.asked = err == nil
 	return found, err
 }
