@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/json"
@@ -128,30 +127,6 @@ func ReadReports(r io.Reader, name string) (reports []ReportFile, err error) {
 		return nil, fmt.Errorf("%s: %w of a shard", name, ErrNoReport)
 	}
 	return reports, nil
-}
-
-// reportLines returns the JSON objects that begin at the beginning of a line.
-func reportLines(log []byte) (objects [][]byte) {
-	var object []byte
-	in := bufio.NewScanner(bytes.NewReader(log))
-	in.Buffer(nil, maxReport+1)
-	for in.Scan() {
-		line := bytes.TrimSuffix(in.Bytes(), []byte("\r"))
-		if bytes.HasPrefix(line, []byte(`{"`)) {
-			object = nil // a piece before it was cut off
-		} else if object == nil {
-			continue
-		}
-		object = append(object, line...)
-		if bytes.HasSuffix(line, []byte("}")) && json.Valid(object) {
-			objects = append(objects, object)
-			object = nil
-		}
-	}
-	if object != nil {
-		objects = append(objects, object) // is cut off, which is an error
-	}
-	return objects
 }
 
 // readReport reads one object; ok is whether it is a report of a shard.

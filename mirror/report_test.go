@@ -77,14 +77,15 @@ func ended(report string) string {
 // TestReadReports reads what is no report, or not all of one.
 func TestReadReports(t *testing.T) {
 	whole := shardJSON(2, "x", firstTime, `"d/c"`, copiedA)
-	for _, pieces := range []int{1, 7, 100, len(whole)} {
+	// Each place is one where the log cuts it, such as before an object in it.
+	for pieces := 1; pieces <= len(whole); pieces++ {
 		var log strings.Builder
 		for rest := whole; rest != ""; {
 			n := min(pieces, len(rest))
 			log.WriteString(rest[:n] + "\n")
 			rest = rest[n:]
 		}
-		reports, err := ReadReports(strings.NewReader("before\n"+log.String()+"after\n"), "log")
+		reports, err := ReadReports(strings.NewReader("before\n{\"cut\":{\"off\":\n"+log.String()+"after\n"), "log")
 		// A piece of one byte is no beginning of an object.
 		if pieces > 1 && (err != nil || len(reports) != 1 || len(reports[0].Images) != 1) {
 			t.Errorf("pieces of %d bytes: %v, %v", pieces, reports, err)

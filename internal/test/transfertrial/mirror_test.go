@@ -102,7 +102,7 @@ func TestMirrorMemory(t *testing.T) {
 	s.memory(t, maxMemoryMirror, "--output", "text", "mirror", "apply", config)
 }
 
-// TestMirrorLayerChecks asks Amazon ECR about 100 layers at once, across the images of a repository.
+// TestMirrorLayerChecks asks Amazon ECR about 100 layers at once, across the images of a repository. Nothing is asked about new repositories.
 func TestMirrorLayerChecks(t *testing.T) {
 	t.Parallel()
 	s := start(t, localecr.Options{})
@@ -110,6 +110,11 @@ func TestMirrorLayerChecks(t *testing.T) {
 	config := images.put(t, s)
 	set := filepath.Join(t.TempDir(), "set")
 	s.run("mirror", "export", config, "--to", set)
+	for i := range images.repositories {
+		for _, prefix := range []string{"far", "copy"} {
+			s.run("repo", "create", fmt.Sprintf("%s/%s/src/repo%04d", s.registry, prefix, i))
+		}
+	}
 	for name, args := range map[string][]string{
 		"import": {"mirror", "import", set, s.registry + "/far"},
 		"apply":  {"mirror", "apply", config},
