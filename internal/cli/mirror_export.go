@@ -71,7 +71,10 @@ that.
 signature is a Sigstore bundle in set.json.sigstore.json, which cosign verify-blob reads too. With a
 secret key of minisign it is in set.json.minisig, for minisign -V.
 
-Prints the files, or with --output json the content of set.json. See ecrkit mirror import.`
+An image that cannot be read is left out: the set has the others, and the exit code is 3.
+
+Prints the files, or with --output json the content of set.json, and failed: from and error of the
+images that are left out. See ecrkit mirror import.`
 
 // mirrorExportFlags are the flags of `ecrkit mirror export`.
 type mirrorExportFlags struct {
@@ -221,6 +224,10 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	}
 	progress.Close()
 	trusting.tell()
+	left := new(media.IncompleteError)
+	if errors.As(err, &left) {
+		err = nil
+	}
 	if err == nil && signer != nil {
 		if kind == setInDirectory {
 			err = app.signSet(ctx, f.to, signer)
@@ -237,7 +244,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	for _, d := range tried {
 		app.Messagef("%s", layerDeltaText(d))
 	}
-	if err := app.printExported(set); err != nil {
+	if err := app.printExported(set, left.Images); err != nil {
 		return err
 	}
 	for _, image := range set.Images {
@@ -257,13 +264,16 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		to = "stdout"
 	}
 	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), to, f.to)
+	if len(left.Images) > 0 {
+		return notedError{partlyError{left}, "the set is whole without these images, and does not change them where it is imported; when they are mended, run the command again with another directory"}
+	}
 	return nil
 }
 
 // printExported prints a set, which may have many images.
-func (app *App) printExported(set media.Set) error {
+func (app *App) printExported(set media.Set, left []*mirror.CopyError) error {
 	if app.Output == outputJSON {
-		return app.printLongResult(func(w io.Writer) error { return writeSet(w, set) })
+		return app.printLongResult(func(w io.Writer) error { return errors.Join(writeSet(w, set), writeLeftOut(w, left)) })
 	}
 	var text strings.Builder
 	for _, p := range set.Files() {
@@ -282,6 +292,28 @@ func writeSet(w io.Writer, set media.Set) error {
 		return err
 	}
 	return jsonlist.Write(w, bytes.TrimSuffix(frame, []byte("}")), `"images":[`, "", "", len(images), func(i int) ([]byte, error) { return json.Marshal(images[i]) })
+}
+
+// leftOut is an image that a set does not have.
+type leftOut struct {
+	From  string  `json:"from"`
+	Error failure `json:"error"`
+}
+
+// writeLeftOut writes the images that a set does not have as a further member of its JSON form.
+func writeLeftOut(w io.Writer, left []*mirror.CopyError) error {
+	if len(left) == 0 {
+		return nil
+	}
+	failed := make([]leftOut, len(left))
+	for i, err := range left {
+		failed[i] = leftOut{err.From, newFailure(err.From, err.Err)}
+	}
+	data, err := json.Marshal(failed)
+	if err == nil {
+		_, err = w.Write(append([]byte(`,"failed":`), data...))
+	}
+	return err
 }
 
 // setKind is where a set is.

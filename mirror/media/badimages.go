@@ -10,6 +10,22 @@ import (
 	"github.com/ecrkit/ecrkit/transfer/content"
 )
 
+// IncompleteError is why images are not in a set that is whole without them: their manifests cannot be read, whenever that is tried.
+type IncompleteError struct {
+	Images []*mirror.CopyError // in the order of their names
+}
+
+func (e *IncompleteError) Error() string { return errors.Join(e.Unwrap()...).Error() }
+
+// Unwrap returns the errors of the images.
+func (e *IncompleteError) Unwrap() []error {
+	errs := make([]error, len(e.Images))
+	for i, err := range e.Images {
+		errs[i] = err
+	}
+	return errs
+}
+
 // badImages are images that cannot be exported, whenever that is tried. So that all of them are known after one try, the others are
 // read all the same.
 type badImages struct {
@@ -32,12 +48,19 @@ func (b *badImages) add(repository string, image mirror.SelectedImage, err error
 	return nil
 }
 
-// err is the error about all bad images, in the order of their names; nil if there are none.
+// err is the error about all bad images: an [IncompleteError], or nil if there are none.
 func (b *badImages) err() error {
-	slices.SortFunc(b.errs, func(a, b *mirror.CopyError) int { return cmp.Compare(a.From, b.From) })
-	var errs []error
-	for _, err := range b.errs {
-		errs = append(errs, err)
+	if len(b.errs) == 0 {
+		return nil
 	}
-	return errors.Join(errs...)
+	slices.SortFunc(b.errs, func(a, b *mirror.CopyError) int { return cmp.Compare(a.From, b.From) })
+	return &IncompleteError{b.errs}
+}
+
+// joined returns the errors of bad images as those of an export without a set.
+func joined(err error) error {
+	if left, ok := err.(*IncompleteError); ok {
+		return errors.Join(left.Unwrap()...)
+	}
+	return err
 }

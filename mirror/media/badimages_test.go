@@ -1,9 +1,11 @@
 package media
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -38,7 +40,7 @@ func (o opens) Target(context.Context, string) (content.Target, error) {
 	return nil, content.ErrUnsupported
 }
 
-// TestBadImages names all images that cannot be exported after one try, and writes no set.
+// TestBadImages names all images of which a blob cannot be exported after one try, and writes no set.
 func TestBadImages(t *testing.T) {
 	t.Parallel()
 	web := &repository{Store: memory.New("web")}
@@ -65,7 +67,52 @@ func TestBadImages(t *testing.T) {
 	if failed := new(mirror.CopyError); !errors.As(err, &failed) || !errors.Is(err, content.ErrNotFound) {
 		t.Error(err)
 	}
+	if left := new(IncompleteError); errors.As(err, &left) {
+		t.Errorf("there is no set, but the error is %#v", left)
+	}
 	if _, err := ReadSet(dir); !errors.Is(err, ErrNoSet) {
 		t.Error(err)
+	}
+}
+
+// TestLeavesOutImages exports all images but those that are for another platform, in each form.
+func TestLeavesOutImages(t *testing.T) {
+	t.Parallel()
+	web := &repository{Store: memory.New("web")}
+	web.put(t, "1", 1, 1000)
+	web.put(t, "2", 2, 2000)
+	m, err := web.Resolve(t.Context(), "1")
+	check(t, err)
+	bad := string(m.Descriptor.Digest)
+	read := lacking{web, web, web, nil}
+	config := mirror.Config{Images: []mirror.ImageRules{{From: "a.example/web"}}}
+	opts := ExportOptions{Options: mirror.Options{Prepare: func(_ context.Context, c mirror.Copy) error {
+		if c.Options.Reference == bad {
+			return content.ErrNotFound
+		}
+		return nil
+	}}}
+	dir := t.TempDir()
+	var stream bytes.Buffer
+	for form, export := range map[string]func() (Set, error){
+		"directory":       func() (Set, error) { return Export(t.Context(), config, opens{read}, dir, opts) },
+		"directory again": func() (Set, error) { return Export(t.Context(), config, opens{read}, dir, opts) },
+		"file": func() (Set, error) {
+			return ExportFile(t.Context(), config, opens{read}, filepath.Join(t.TempDir(), "set.tar"), opts)
+		},
+		"stream": func() (Set, error) { return ExportStream(t.Context(), config, opens{read}, &stream, opts) },
+	} {
+		set, err := export()
+		left := new(IncompleteError)
+		if !errors.As(err, &left) || len(left.Images) != 1 || left.Images[0].From != "a.example/web@"+bad {
+			t.Errorf("%s: %v", form, err)
+		}
+		if len(set.Images) != 1 || string(set.Images[0].Digest) == bad {
+			t.Errorf("%s: %v", form, set.Images)
+		}
+	}
+	set, err := Verify(t.Context(), dir, ReadOptions{})
+	if err != nil || len(set.Images) != 1 {
+		t.Errorf("%v, %v", set.Images, err)
 	}
 }

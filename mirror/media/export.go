@@ -55,7 +55,8 @@ func (o ExportOptions) signatureFile() string {
 // configuration do not count. After a kill or an error, the next export of the same images resumes. If dir
 // has the set already, nothing is done; another set there is an error that wraps [content.ErrConflict].
 //
-// A set is complete or none: one image that cannot be read ends the export.
+// Images whose manifests cannot be read are left out: the error is an [IncompleteError] then, beside the set of the others. One of which
+// a blob cannot be read ends the export.
 func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, opts ExportOptions) (Set, error) {
 	if opts.PartSize != 0 && opts.PartSize < MinPartSize {
 		return Set{}, fmt.Errorf("the size of a part is at least %d bytes: %w", MinPartSize, content.ErrUnsupported)
@@ -84,7 +85,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	return *s, nil
+	return *s, e.left.err()
 }
 
 // exporter is an export whose plan is made.
@@ -94,6 +95,7 @@ type exporter struct {
 	plan      *plan
 	selected  []mirror.SelectedRepository
 	sources   []source // of selected
+	left      badImages
 	deltas    *deltaMaker
 }
 
@@ -111,7 +113,7 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	for i := range e.selected {                               // what is not needed any more, and large: all images of a repository, with all that is known of each
 		e.selected[i].Listed, e.selected[i].Decisions = nil, nil
 	}
-	if e.collected, err = collect(ctx, e.selected, e.sources, opts); err != nil {
+	if e.collected, err = collect(ctx, e.selected, e.sources, &e.left, opts); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -129,7 +131,7 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	}
 	e.opts.Have, e.collected.there, e.collected.known = nil, inventory.Holdings{}, nil // as large as the set, and in the plan now
 	if len(e.plan.images) == 0 {
-		return nil, fmt.Errorf("no image is selected: %w", content.ErrNotFound)
+		return nil, cmp.Or(joined(e.left.err()), fmt.Errorf("no image is selected: %w", content.ErrNotFound))
 	}
 	return e, nil
 }
@@ -220,10 +222,9 @@ func openSources(ctx context.Context, selected []mirror.SelectedRepository, o mi
 	return sources, group.Wait()
 }
 
-// collect reads what belongs to all images, and drops those from selected of which nothing is to be copied.
-func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []source, opts ExportOptions) (*collection, error) {
+// collect reads what belongs to all images, and drops those from selected of which nothing is to be copied: bad ones too.
+func collect(ctx context.Context, selected []mirror.SelectedRepository, sources []source, bad *badImages, opts ExportOptions) (*collection, error) {
 	all := newCollection(opts.Have)
-	var bad badImages
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readersAtOnce)
@@ -236,6 +237,7 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 				options := src.options(opts, s, image)
 				if opts.Prepare != nil { // the caller sets what verifies the image
 					if err := opts.Prepare(ctx, mirror.Copy{From: s.From, Source: src.memo, Options: &options}); err != nil {
+						copied[i][k] = mirror.SelectedImage{}
 						return bad.add(s.From, image, err)
 					}
 				}
@@ -244,6 +246,7 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 					err = fmt.Errorf("%w: layer %s is a %w, which a set of images does not take", content.ErrUnsupported, contents.Foreign[0].Digest, content.ErrForeign)
 				}
 				if err != nil {
+					copied[i][k] = mirror.SelectedImage{}
 					return bad.add(s.From, image, err)
 				}
 				mu.Lock()
@@ -256,7 +259,7 @@ func collect(ctx context.Context, selected []mirror.SelectedRepository, sources 
 			})
 		}
 	}
-	err := cmp.Or(group.Wait(), bad.err())
+	err := group.Wait()
 	for i := range selected {
 		selected[i].Images = slices.DeleteFunc(copied[i], func(image mirror.SelectedImage) bool { return image.Digest == "" })
 	}
@@ -291,7 +294,7 @@ func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository,
 			return nil
 		})
 	}
-	return cmp.Or(group.Wait(), bad.err())
+	return cmp.Or(group.Wait(), joined(bad.err()))
 }
 
 // repositoriesAtOnce is how many repositories are read at once, unless the options say.

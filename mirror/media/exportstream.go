@@ -21,7 +21,7 @@ const (
 	maxAhead = 4 << 20
 )
 
-// ExportStream is [ExportFile] to a stream: the same bytes. After an error, what was written is no set, and
+// ExportStream is [ExportFile] to a stream: the same bytes. After any other error than an [IncompleteError], what was written is no set, and
 // readers refuse it. Nothing is kept on the disk, so it cannot be resumed.
 func ExportStream(ctx context.Context, c mirror.Config, o mirror.Opener, out io.Writer, opts ExportOptions) (Set, error) {
 	e, err := prepareOne(ctx, c, o, "", opts)
@@ -35,7 +35,7 @@ func ExportStream(ctx context.Context, c mirror.Config, o mirror.Opener, out io.
 	if err := e.stream(ctx, out); err != nil {
 		return Set{}, err
 	}
-	return e.plan.set(), nil
+	return e.plan.set(), e.left.err()
 }
 
 // origin is where a blob of the plan is read.

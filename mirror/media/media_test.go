@@ -237,7 +237,7 @@ func TestBadDisk(t *testing.T) {
 	check(t, err)
 	sources, err := openSources(t.Context(), selected, w, nil, "")
 	check(t, err)
-	all, err := collect(t.Context(), selected, sources, opts)
+	all, err := collect(t.Context(), selected, sources, &badImages{}, opts)
 	check(t, err)
 	p, err := all.plan()
 	check(t, err)

@@ -74,7 +74,7 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 	if err != nil {
 		return Set{}, err
 	}
-	return *s, nil
+	return *s, e.left.err()
 }
 
 func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (*exporter, error) {
@@ -101,7 +101,7 @@ func existingFile(ctx context.Context, path string, p *plan, signature string) (
 	if err != nil {
 		return nil, fmt.Errorf("%w; remove it, or name another file", err)
 	}
-	digests, err := hashParts(ctx, r.parts, nil)
+	digests, err := r.parts.Hash(ctx, nil)
 	if err == nil {
 		s.Parts = []SetPart{{Name: filepath.Base(path), Size: r.parts[0].Size, Digest: digests[0]}}
 	}

@@ -141,7 +141,7 @@ func checkParity(ctx context.Context, out parts.Parts, code parity.Code, sums []
 	if err != nil {
 		return nil, err
 	}
-	return hashParts(ctx, out, func(b []byte) error {
+	return out.Hash(ctx, func(b []byte) error {
 		if !matcher.Match(b) {
 			return fmt.Errorf("parity: %w: what was read back is not what was written; the disk may be bad: export again", content.ErrIntegrity)
 		}

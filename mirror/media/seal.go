@@ -25,7 +25,7 @@ func (w *writer) seal(ctx context.Context) (Set, error) {
 		syncing.Go(part.File.Sync)
 	}
 	check := &checker{plan: w.plan}
-	digests, err := hashParts(ctx, w.parts, check.see)
+	digests, err := w.parts.Hash(ctx, check.see)
 	if err := errors.Join(err, syncing.Wait()); err != nil {
 		return Set{}, err
 	}
