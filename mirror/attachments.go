@@ -164,11 +164,7 @@ func (l *listing) lists(ctx context.Context, endpoint fmt.Stringer, subjects []d
 			continue
 		}
 		ask := func(ctx context.Context) (err error) {
-			if tagger, ok := endpoint.(content.ReferrerTagger); ok {
-				found[i], err = tagger.ReferrersAmong(ctx, subject, names)
-			} else {
-				found[i], err = lister.Referrers(ctx, subject)
-			}
+			found[i], err = content.ReferrersAmong(ctx, lister, subject, names)
 			return err
 		}
 		if !byTag && len(l.referrersOf) == 0 && i == 0 {

@@ -162,9 +162,21 @@ type ReferrerTagger interface {
 	// ReferrersByTag reports whether Referrers found that clients keep the lists, under tags of the kind
 	// [DigestTagReferrers]. It is false as long as that is not known.
 	ReferrersByTag() bool
-	// ReferrersAmong is Referrers where all tags of the repository are known: a list is not asked for that has no
-	// tag. nil is that they are not known.
+}
+
+// TagAwareReferrerLister is a [ReferrerLister] that makes use of known tags.
+type TagAwareReferrerLister interface {
+	// ReferrersAmong is Referrers where all tags of the repository are known: a list that has no tag is not
+	// requested. nil means that they are not known.
 	ReferrersAmong(ctx context.Context, subject digest.Digest, tags map[string]bool) ([]Descriptor, error)
+}
+
+// ReferrersAmong asks lister with the tags of its repository, if it makes use of them; see [TagAwareReferrerLister].
+func ReferrersAmong(ctx context.Context, lister ReferrerLister, subject digest.Digest, tags map[string]bool) ([]Descriptor, error) {
+	if aware, ok := lister.(TagAwareReferrerLister); ok {
+		return aware.ReferrersAmong(ctx, subject, tags)
+	}
+	return lister.Referrers(ctx, subject)
 }
 
 // BlobChecker reports which blobs are missing.

@@ -27,7 +27,7 @@ func (r *Repository) Referrers(ctx context.Context, subject digest.Digest) ([]co
 	return r.ReferrersAmong(ctx, subject, nil)
 }
 
-// ReferrersAmong is [Repository.Referrers] where the tags of the repository are known, so that a list is not asked for that has no tag.
+// ReferrersAmong implements [content.TagAwareReferrerLister].
 func (r *Repository) ReferrersAmong(ctx context.Context, subject digest.Digest, tags map[string]bool) ([]content.Descriptor, error) {
 	c, err := r.client(ctx, actionsPull, "")
 	if err != nil {

@@ -70,6 +70,8 @@ var (
 	_ content.RangeReader  = (*Repository)(nil)
 	_ content.BlobUploader = (*Repository)(nil)
 	_ content.ImageChecker = (*Repository)(nil)
+
+	_ content.TagAwareReferrerLister = (*Repository)(nil)
 )
 
 // Options are how a registry is reached. The zero value is without credentials.

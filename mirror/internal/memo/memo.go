@@ -289,13 +289,7 @@ func (m *Repository) ask(ctx context.Context, lister content.ReferrerLister, sub
 	m.mu.Lock()
 	tags := m.tags
 	m.mu.Unlock()
-	var found []content.Descriptor
-	var err error
-	if tagger, ok := lister.(content.ReferrerTagger); ok {
-		found, err = tagger.ReferrersAmong(ctx, subject, tags)
-	} else {
-		found, err = lister.Referrers(ctx, subject)
-	}
+	found, err := content.ReferrersAmong(ctx, lister, subject, tags)
 	m.asked = err == nil
 	return found, err
 }
