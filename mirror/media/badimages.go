@@ -48,8 +48,8 @@ func (b *badImages) add(repository string, image mirror.SelectedImage, err error
 	return nil
 }
 
-// err is the error about all bad images: an [IncompleteError], or nil if there are none.
-func (b *badImages) err() error {
+// incomplete returns the error of a set without the bad images, nil if there are none.
+func (b *badImages) incomplete() error {
 	if len(b.errs) == 0 {
 		return nil
 	}
@@ -57,10 +57,10 @@ func (b *badImages) err() error {
 	return &IncompleteError{b.errs}
 }
 
-// joined returns the errors of bad images as those of an export without a set.
-func joined(err error) error {
-	if left, ok := err.(*IncompleteError); ok {
+// noSet returns the error of an export that the bad images keep from a set, nil if there are none.
+func (b *badImages) noSet() error {
+	if left, ok := b.incomplete().(*IncompleteError); ok {
 		return errors.Join(left.Unwrap()...)
 	}
-	return err
+	return nil
 }

@@ -85,7 +85,7 @@ func Export(ctx context.Context, c mirror.Config, o mirror.Opener, dir string, o
 	if err != nil {
 		return Set{}, err
 	}
-	return *s, e.left.err()
+	return *s, e.left.incomplete()
 }
 
 // exporter is an export whose plan is made.
@@ -131,7 +131,7 @@ func prepare(ctx context.Context, c mirror.Config, o mirror.Opener, path string,
 	}
 	e.opts.Have, e.collected.there, e.collected.known = nil, inventory.Holdings{}, nil // as large as the set, and in the plan now
 	if len(e.plan.images) == 0 {
-		return nil, cmp.Or(joined(e.left.err()), fmt.Errorf("no image is selected: %w", content.ErrNotFound))
+		return nil, cmp.Or(e.left.noSet(), fmt.Errorf("no image is selected: %w", content.ErrNotFound))
 	}
 	return e, nil
 }
@@ -294,7 +294,7 @@ func (w *writer) fill(ctx context.Context, selected []mirror.SelectedRepository,
 			return nil
 		})
 	}
-	return cmp.Or(group.Wait(), joined(bad.err()))
+	return cmp.Or(group.Wait(), bad.noSet())
 }
 
 // repositoriesAtOnce is how many repositories are read at once, unless the options say.

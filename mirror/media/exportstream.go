@@ -35,7 +35,7 @@ func ExportStream(ctx context.Context, c mirror.Config, o mirror.Opener, out io.
 	if err := e.stream(ctx, out); err != nil {
 		return Set{}, err
 	}
-	return e.plan.set(), e.left.err()
+	return e.plan.set(), e.left.incomplete()
 }
 
 // origin is where a blob of the plan is read.

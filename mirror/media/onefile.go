@@ -74,7 +74,7 @@ func ExportFile(ctx context.Context, c mirror.Config, o mirror.Opener, path stri
 	if err != nil {
 		return Set{}, err
 	}
-	return *s, e.left.err()
+	return *s, e.left.incomplete()
 }
 
 func prepareOne(ctx context.Context, c mirror.Config, o mirror.Opener, path string, opts ExportOptions) (*exporter, error) {
