@@ -24,7 +24,7 @@ func misplaced(cmd *cobra.Command, err error) string {
 	var missing *fs.PathError
 	if errors.As(err, &missingPolicy{}) {
 		for _, arg := range cmd.Flags().Args() {
-			if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() {
+			if isFile(arg) {
 				return "write --policy " + arg
 			}
 		}
@@ -38,7 +38,7 @@ func misplaced(cmd *cobra.Command, err error) string {
 	args := cmd.Flags().Args()
 	at := slices.Index(args, missing.Path)
 	for i, arg := range args {
-		if info, err := os.Stat(arg); at >= 0 && i != at && err == nil && info.Mode().IsRegular() {
+		if at >= 0 && i != at && isFile(arg) {
 			return "the order is: " + cmd.UseLine()
 		}
 	}

@@ -40,11 +40,6 @@ type addresses struct{ start, end uintptr }
 func unchanged(smaps io.Reader, path string) ([]addresses, error) {
 	var found []addresses
 	candidate := false // the last of found is of the file, and nothing of its own was seen
-	drop := func() {
-		if candidate {
-			found, candidate = found[:len(found)-1], false
-		}
-	}
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		key, rest, _ := strings.Cut(lines.Text(), " ")
@@ -55,8 +50,8 @@ func unchanged(smaps io.Reader, path string) ([]addresses, error) {
 			}
 			continue
 		}
-		if (key == "Anonymous:" || key == "Swap:") && strings.TrimSpace(rest) != "0 kB" {
-			drop()
+		if candidate && (key == "Anonymous:" || key == "Swap:") && strings.TrimSpace(rest) != "0 kB" {
+			found, candidate = found[:len(found)-1], false
 		}
 	}
 	return found, lines.Err()
