@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# containerd answers "429 Too Many Requests" with four more requests at once, and then gives up.
+# containerd answers "429 Too Many Requests" with four more requests at once, and then fails.
 #
 # Guess:   a client that is throttled waits, as long as Retry-After says if the registry sends it, and goes on.
 # Because: that is the meaning of the status and the header (RFC 6585, section 4; RFC 9110, 10.2.3), distribution-spec

@@ -122,7 +122,7 @@ func TestManyManifestsRead(t *testing.T) {
 					t.Errorf("%d large answers come at once", n)
 				}
 				if !m.readRoom.large.TryAcquire(roomForLarge) {
-					t.Error("an answer that has not come has room")
+					t.Error("an answer has room before it is complete")
 				}
 				small := m.get("manifests/small")
 				if synctest.Wait(); small.Code != http.StatusOK || small.Body.Len() != smallManifest-1 {

@@ -23,7 +23,7 @@ const (
 // errSpoolFull is the error of what is not kept.
 var errSpoolFull = errors.New("there is no more room for an answer in the cache")
 
-// spools are files of the cache for large answers of registries that have not come to their end. An answer takes no
+// spools are files of the cache for large answers of registries until they are complete. An answer takes no
 // memory meanwhile, however slowly it comes.
 type spools struct {
 	cache *Cache
@@ -104,7 +104,7 @@ func (c *Cache) reserve(n int64) bool {
 	return true
 }
 
-// unreserve gives back what reserve has taken.
+// unreserve returns to the cache what reserve took.
 func (c *Cache) unreserve(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

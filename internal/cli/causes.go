@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// alike is how many errors with the same cause are told one by one.
+	// alike is how many errors with the same cause are printed one by one.
 	alike = 3
 	// examples is how many of more are named behind the first.
 	examples = 2
@@ -30,18 +30,18 @@ type causeOf struct {
 }
 
 // advisedAll returns the text of errors, with the advice for each. Of many images of a mirror that fail with the same cause,
-// the first is told, and how many others there are.
+// the first is printed, with the number of the others.
 func (app *App) advisedAll(ctx context.Context, cmd *cobra.Command, several []error) string {
 	var lines []string
 	for _, cause := range causesOf(flat(several)) {
-		told := cause.errs
-		if len(told) > alike {
-			told = told[:1]
+		printed := cause.errs
+		if len(printed) > alike {
+			printed = printed[:1]
 		}
-		for _, err := range told {
+		for _, err := range printed {
 			lines = append(lines, app.advised(ctx, cmd, err))
 		}
-		if others := cause.errs[len(told):]; len(others) > 0 {
+		if others := cause.errs[len(printed):]; len(others) > 0 {
 			lines = append(lines, fmt.Sprintf("  and %d more with the same cause, such as%s", len(others), whereAll(cmd, cause.conflict)))
 			for _, err := range others[:examples] {
 				lines = append(lines, "    "+safetext.MaskUsers(cause.each(err)))

@@ -236,7 +236,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 		}
 	}
 	if failed := new(mirror.CopyError); errors.As(err, &failed) && strings.Contains(failed.From, "@") {
-		return notedError{err, "there is no set without these images; when they are mended, or left out (tags: {exclude: TAG} in a configuration), run the command again"}
+		return notedError{err, "there is no set without these images; when they are fixed, or left out (tags: {exclude: TAG} in a configuration), run the command again"}
 	}
 	if err != nil {
 		return err
@@ -265,7 +265,7 @@ func (app *App) exportMirror(ctx context.Context, args []string, f mirrorExportF
 	}
 	app.Messagef("exported %s, %s to %s; next: ecrkit mirror import %s HOST/PREFIX", english.Plural(tagged(set), "image", ""), blobs(set.Blobs, set.Size), to, f.to)
 	if len(left.Images) > 0 {
-		return notedError{partlyError{left}, "the set is whole without these images, and does not change them where it is imported; when they are mended, run the command again with another directory"}
+		return notedError{partlyError{left}, "the set is whole without these images, and does not change them where it is imported; when they are fixed, run the command again with another directory"}
 	}
 	return nil
 }
