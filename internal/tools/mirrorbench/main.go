@@ -93,7 +93,8 @@ func (b *bench) run(ctx context.Context, out io.Writer) (err error) {
 	}
 	defer b.near.Stop()
 	fmt.Fprintf(out, "## Mirrors of many images\n\n%d repositories with %d tags each: an index of two platforms behind each tag, %d manifests, "+
-		"and 205 MB of blobs of which a layer of each platform is in all images. The registry answers %s later.\n", repositories, tags, repositories*tags*3, b.latency)
+		"and 205 MB of blobs of which a layer of each platform is in all images. The registry answers %s later.\n"+
+		"`mirror apply` keeps to the default quota of PutImage, 10 a second, for three seconds before it tries more; the other programs do not.\n", repositories, tags, repositories*tags*3, b.latency)
 	for _, table := range []func(context.Context, io.Writer) error{b.export, b.copies, b.delta, b.quotas} {
 		if err := table(ctx, out); err != nil {
 			return err

@@ -113,7 +113,11 @@ func (b *bench) run(ctx context.Context, out io.Writer, only sections) (err erro
 
 // large measures pulls and pushes of one large layer from and to the registry that is slow.
 func (b *bench) large(ctx context.Context, out io.Writer) error {
-	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs)
+	engines, err := versions(ctx, b.engines)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "## Engines through the proxy\n\nOne layer of %d MiB that does not compress. A connection carries %d MiB/s, an answer takes %v. Runs: %d, the median counts.\nEngines unpack what they pull: %s.\n\n", b.size/mib, b.rate/mib, b.latency, b.runs, engines)
 	canPull := func(e engine) bool { return e.pull != nil }
 	pulls, err := b.measure(ctx, "pull", canPull, b.pullLarge)
 	if err != nil {
