@@ -17,6 +17,8 @@ type creation struct {
 	mu      sync.Mutex
 	missing bool
 	refused error // Amazon ECR does not create it
+	// denied is why Amazon ECR refused to create it in this run: each image that follows would be refused too.
+	denied error
 	// unlisted reports whether its images could not be listed because it does not exist; the next check of blobs uses that once.
 	unlisted bool
 }
@@ -36,6 +38,9 @@ func (c *creation) set(missing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.missing, c.refused = missing, nil
+	if !missing {
+		c.denied = nil
+	}
 }
 
 // takeUnlisted reports whether a list has just found the repository missing, so that no blob needs to be asked for.
@@ -88,6 +93,9 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 	if e.Create == nil {
 		return e.createByTemplate(ctx)
 	}
+	if e.creation.denied != nil {
+		return e.creation.denied
+	}
 	if e.Templates != nil && !e.Create.IsSet() && e.Templates.mayCreate(ctx, e) {
 		if e.createByTemplate(ctx) == nil {
 			return nil
@@ -98,11 +106,21 @@ func (e *Repository) createAbsent(ctx context.Context) error {
 	if _, err := e.CreateRepository(ctx, *e.Create); err != nil && !errors.As(err, &exists) {
 		if e.Create.IsSet() || !isDenied(err) || e.createByTemplate(ctx) != nil {
 			e.creation.refused = nil
+			if isRefusal(err) {
+				e.creation.denied = err
+			}
 			return err
 		}
 	}
 	e.creation.missing = false
 	return nil
+}
+
+// isRefusal reports whether the same request would be refused again: it is denied, or one of the errors that
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html has, without that of the service.
+func isRefusal(err error) bool {
+	var refused smithy.APIError
+	return isDenied(err) || errors.As(err, &refused) && refused.ErrorFault() == smithy.FaultClient
 }
 
 func isDenied(err error) bool {

@@ -256,6 +256,50 @@ func TestTemplateCreatesWithoutPermission(t *testing.T) {
 	}
 }
 
+// A repository that Amazon ECR refuses to create is not asked for again by the next image; what may pass is.
+func TestRefusedCreationIsRemembered(t *testing.T) {
+	t.Parallel()
+	for code, c := range map[string]struct{ creations, uploads int }{
+		"AccessDeniedException":  {1, 1}, // which asks whether a template creates it
+		"KmsException":           {1, 0},
+		"LimitExceededException": {1, 0},
+		"ExpiredTokenException":  {3, 0},
+	} {
+		t.Run(code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, localecr.Options{})
+			fixture.Check(t, w.Server.SetFaults(localecr.Fault{Op: "CreateRepository", Count: -1, Status: 400, Code: code}))
+			e := w.repository("team/app")
+			e.Create = &Settings{}
+			src, _, _ := fixture.Layout(t, 1)
+			texts := map[string]bool{}
+			for range 3 {
+				_, err := transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"1"}})
+				if err == nil || !strings.Contains(err.Error(), code) {
+					t.Fatal(err)
+				}
+				texts[err.Error()] = true
+			}
+			if n := w.Calls.Count("CreateRepository"); n != c.creations {
+				t.Errorf("%d creations, not %d", n, c.creations)
+			}
+			if n := w.Calls.Count("InitiateLayerUpload"); n != c.uploads {
+				t.Errorf("%d uploads began, not %d", n, c.uploads)
+			}
+			if c.creations == 1 && len(texts) != 1 {
+				t.Errorf("the causes are %v", texts)
+			}
+			fixture.Check(t, w.Server.SetFaults())
+			again := w.repository("team/app") // another run
+			again.Create = &Settings{}
+			_, err := transfer.Copy(t.Context(), layout.New(src), again, transfer.Options{Reference: "image", Tags: []string{"1"}})
+			fixture.Check(t, err)
+			_, err = transfer.Copy(t.Context(), layout.New(src), e, transfer.Options{Reference: "image", Tags: []string{"2"}})
+			fixture.Check(t, err) // it exists now
+		})
+	}
+}
+
 // One request for the templates says for which repositories a push need not try.
 func TestTemplatesAreAskedForOnce(t *testing.T) {
 	t.Parallel()
