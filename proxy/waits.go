@@ -18,6 +18,9 @@ const (
 	// refusedFor is how long a registry may refuse a request whose client has got no byte. Engines wait for an answer without
 	// an end and without a word; with this one they say why, and most try again.
 	refusedFor = time.Minute
+	// answerTime is how long an answer to a request may take whose client waits. A registry that never answers is thus refusing
+	// after a minute, and its client is told so after another one.
+	answerTime = time.Minute
 	// refusedLogged is how long it may do so before the log says it: a single refusal is nothing unusual.
 	refusedLogged = 5 * time.Second
 	// saidAgain is how long the log says nothing more about a registry.
@@ -50,7 +53,7 @@ type wait struct {
 
 // refusal is what a request waits for.
 type refusal struct {
-	since   time.Time
+	since   time.Time // it was sent first, or is not wanted
 	until   time.Time // when it is sent again
 	verdict retry.Verdict
 	timers  []*time.Timer
@@ -62,7 +65,7 @@ func (h *Handler) watched(ctx context.Context, host, kind string, bounded bool) 
 	w = &wait{h: h, host: host, kind: kind, refused: map[any]*refusal{}}
 	cancel := func() {}
 	if bounded {
-		ctx, w.giveUp = context.WithCancelCause(ctx)
+		ctx, w.giveUp = context.WithCancelCause(retry.WithAnswer(ctx, answerTime))
 		cancel = func() { w.giveUp(context.Canceled) }
 	}
 	return retry.WithWatch(ctx, w), w, func() {
@@ -78,6 +81,9 @@ func (w *wait) Waits(key any, v retry.Verdict, until time.Time) {
 	r := w.refused[key]
 	if r == nil {
 		r = &refusal{since: time.Now()}
+		if began := retry.Since(key); !began.IsZero() && began.Before(r.since) {
+			r.since = began
+		}
 		w.refused[key] = r
 		r.timers = append(r.timers, time.AfterFunc(refusedLogged, func() { w.say(key, r) }))
 		if w.giveUp != nil {

@@ -77,6 +77,7 @@ const leastTry = 10 * time.Second
 // within returns the policy of a try that is made now by a caller whose context has a deadline: one that stands still
 // leaves half of the time for the next ones, unless that is short.
 func within(ctx context.Context, p retry.Policy) retry.Policy {
+	p.Answer = retry.AnswerOf(ctx, p.Answer)
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return p

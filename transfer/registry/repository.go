@@ -208,11 +208,11 @@ func (r *Repository) client(ctx context.Context, actions, from string) (*v2.Clie
 // reader returns a client that may read: one that may write, if there is one. To others
 // some registries do not say that a repository is yet to be made by a push.
 func (r *Repository) reader(ctx context.Context) (*v2.Client, error) {
-	select {
-	case r.login <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ended, err := retry.Turn(ctx, r.login)
+	if err != nil {
+		return nil, err
 	}
+	defer ended()
 	c := r.clients["repository:"+r.repository+":"+actionsPush]
 	<-r.login
 	if c != nil {
@@ -223,11 +223,11 @@ func (r *Repository) reader(ctx context.Context) (*v2.Client, error) {
 
 // scoped returns a client with a token for scopes.
 func (r *Repository) scoped(ctx context.Context, scopes ...string) (*v2.Client, error) {
-	select {
-	case r.login <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	ended, err := retry.Turn(ctx, r.login)
+	if err != nil {
+		return nil, err
 	}
+	defer ended()
 	defer func() { <-r.login }()
 	key := strings.Join(scopes, " ")
 	if c := r.clients[key]; c != nil {
@@ -265,17 +265,17 @@ func (r *Repository) scheme() string {
 // ping asks the registry how it wants its credentials, unless another repository there has.
 func (r *Repository) ping(ctx context.Context) error {
 	turn := r.shared.turn()
-	select {
-	case turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	ended, err := retry.Turn(ctx, turn)
+	if err != nil {
+		return err
 	}
+	defer ended()
 	defer func() { <-turn }()
 	if r.challenge = r.shared.challenge; r.challenge != nil {
 		return nil
 	}
 	var challenge *transport.Challenge
-	err := v2.Retry(calls.Document(ctx), func(ctx context.Context) (err error) {
+	err = v2.Retry(calls.Document(ctx), func(ctx context.Context) (err error) {
 		challenge, err = transport.Ping(ctx, r.registry, r.guard)
 		return asV2Error(err)
 	})

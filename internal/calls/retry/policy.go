@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -69,9 +70,11 @@ type Tries struct {
 
 	unreachable time.Time // since when
 
+	mu     sync.Mutex    // guards silent and waited: a try may ask by https and http at once
 	silent int           // tries that ended without an answer
 	waited time.Duration // for the answers that did not come
 
+	began time.Time // when it was sent first; the zero time before
 	next  time.Time // when it may be retried; the zero time is at once
 	watch Watch     // that was told to wait; nil before
 }
@@ -111,7 +114,7 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 		t.failures++
 		t.delay(now, t.policy.backoff(t.failures), notBefore)
 		again = t.failures < t.policy.Tries && t.next.Sub(now) <= max(t.policy.Throttled, t.policy.MaxPause) &&
-			(t.silent <= 1 || t.waited < t.policy.Unanswered)
+			t.mayWait()
 	case Lagging:
 		if t.lagging.IsZero() {
 			t.lagging = now
@@ -137,6 +140,13 @@ func (t *Tries) Again(ctx context.Context, v Verdict, notBefore time.Time) bool 
 	return again
 }
 
+// mayWait reports whether the tries may wait for another answer that does not come.
+func (t *Tries) mayWait() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.silent <= 1 || t.waited < t.policy.Unanswered
+}
+
 // ThrottledSince notes since when the service has throttled all requests like this one; the zero time is that it has
 // not. Many requests to a service that throttles them all are thus given up together, and not one after the other.
 func (t *Tries) ThrottledSince(since time.Time) {
@@ -155,7 +165,10 @@ func (t *Tries) delay(now time.Time, pause time.Duration, notBefore time.Time) {
 // Progress forgets the failures so far: the last try has brought the request forward.
 func (t *Tries) Progress() {
 	t.End()
+	t.began = time.Time{}
+	t.mu.Lock()
 	t.silent, t.waited = 0, 0
+	t.mu.Unlock()
 	t.failures, t.throttles, t.throttled, t.lagging, t.unreachable = 0, 0, time.Time{}, time.Time{}, time.Time{}
 }
 
@@ -186,6 +199,9 @@ type triesKey struct{}
 
 // With returns the context for one of the tries, from which [ThrottledSince] and [Unanswered] know them.
 func (t *Tries) With(ctx context.Context) context.Context {
+	if t.began.IsZero() {
+		t.began = ClockOf(ctx).Now()
+	}
 	return context.WithValue(ctx, triesKey{}, t)
 }
 
@@ -193,6 +209,8 @@ func (t *Tries) With(ctx context.Context) context.Context {
 // would else hold a request for as many times as it is sent.
 func Unanswered(ctx context.Context, d time.Duration) {
 	if tries, ok := ctx.Value(triesKey{}).(*Tries); ok {
+		tries.mu.Lock()
+		defer tries.mu.Unlock()
 		tries.silent++
 		tries.waited += d
 	}
