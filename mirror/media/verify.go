@@ -56,7 +56,24 @@ func Verify(ctx context.Context, dir string, opts ReadOptions) (Set, error) {
 	if err != nil {
 		return s, err
 	}
-	return s, r.Close()
+	return s, errors.Join(r.checkSubjects(ctx), r.Close())
+}
+
+// checkSubjects compares what images refer to with their manifests, as far as the set has them.
+func (r *Reader) checkSubjects(ctx context.Context) error {
+	for _, image := range r.Images {
+		if image.leftOut() {
+			continue
+		}
+		manifests, err := r.archive.Manifests(ctx, []content.Descriptor{image.descriptor()})
+		if err != nil {
+			return err
+		}
+		if _, subject, err := content.ReferrerOf(manifests[0]); err != nil || subject != image.Subject {
+			return errors.Join(damaged("%s: %s@%s has the subject %q, but its manifest %q", SetFile, image.Repository, image.Digest, image.Subject, subject), err)
+		}
+	}
+	return nil
 }
 
 // Files returns the parts of the set and the files with its parity.
