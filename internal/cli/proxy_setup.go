@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/ecrkit/ecrkit/internal/dockerconfig"
 	"github.com/ecrkit/ecrkit/internal/loopback"
 	"github.com/ecrkit/ecrkit/internal/registryname"
+	"github.com/ecrkit/ecrkit/internal/startup"
 	"github.com/ecrkit/ecrkit/proxy/setup"
 )
 
@@ -45,7 +47,9 @@ set up.
 --check reports for each registry: "ok", "not configured", "bypassed" (with what leads past the
 proxy), "proxy not running", or "refused" (the proxy runs but cannot read from the registry). With
 --fallback there is also "helper missing": docker or podman has no credentials of its own for the
-registry. The check asks the proxy for an image that does not exist.`
+registry. The check asks the proxy for an image that does not exist. Of podman it reads the files
+that podman reads for the user who runs it: a ~/.config/containers/registries.conf replaces those
+in /etc.`
 
 // proxySetupFlags are the flags of `ecrkit proxy setup`.
 type proxySetupFlags struct {
@@ -101,6 +105,12 @@ func (app *App) setUpProxy(ctx context.Context, f proxySetupFlags, engine string
 		return usageError{err}
 	}
 	s.Root, s.Fallback = f.root, f.fallback
+	if env := startup.Environment(app.Env); s.Root == "" {
+		s.RegistriesConf = env.Get("CONTAINERS_REGISTRIES_CONF")
+		if home := env.Home(); home != "" {
+			s.UserDir = filepath.Join(home, ".config", "containers")
+		}
+	}
 	hosts, err := proxySetupHosts(s, f, args)
 	if err != nil {
 		return err

@@ -30,6 +30,12 @@ type Setup struct {
 	Engine Engine
 	// Root is the directory that has etc; "" is the root of the file system.
 	Root string
+	// UserDir is the directory of a user's own files for podman, ~/.config/containers, which Check reads as podman does; ""
+	// is none.
+	UserDir string
+	// RegistriesConf is the file that podman reads in place of registries.conf, which CONTAINERS_REGISTRIES_CONF names; "" is
+	// none.
+	RegistriesConf string
 	// Proxy is the URL of the proxy, with a port and without a path.
 	Proxy *url.URL
 	// Fallback has the engine read from the registry itself when the proxy does not answer

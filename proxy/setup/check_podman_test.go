@@ -1,0 +1,66 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestCheckPodmanUser has a user with files of their own, of which podman reads what podman 4.3.1 and
+// containers-registries.conf.d(5) say.
+func TestCheckPodmanUser(t *testing.T) {
+	t.Parallel()
+	other := "[[registry]]\nprefix = \"" + registry + "\"\nlocation = \"mirror.example\"\n"
+	none := "unqualified-search-registries = []\n"
+	for name, c := range map[string]struct {
+		path, text string // of the user
+		copied     bool   // our file is among those of the user too
+		variable   bool   // CONTAINERS_REGISTRIES_CONF names an empty file
+		want       RegistryAccess
+		detail     string
+	}{
+		"no file":                 {"", "", false, false, ThroughProxy, ""},
+		"own registries.conf":     {"registries.conf", none, false, false, NotConfigured, "registries.conf for this user, and none of the files in"},
+		"own file among others":   {"registries.conf.d/a.conf", other, false, false, Bypassed, "a.conf names it too and is read later"},
+		"harmless among others":   {"registries.conf.d/a.conf", none, false, false, ThroughProxy, ""},
+		"own, with ours":          {"registries.conf", none, true, false, ThroughProxy, ""},
+		"own, not read":           {"registries.conf", other, false, true, ThroughProxy, ""},
+		"own of another registry": {"registries.conf", strings.ReplaceAll(other, registry, "other.example"), false, false, NotConfigured, "none of the files"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSetup(t, Podman, address, false)
+			s.UserDir = t.TempDir()
+			if _, err := s.Set(registry); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.MkdirAll(filepath.Join(s.UserDir, "registries.conf.d"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			write := func(path string, text []byte) {
+				if err := os.WriteFile(filepath.Join(s.UserDir, path), text, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if c.path != "" {
+				write(c.path, []byte(c.text))
+			}
+			if c.copied {
+				ours, err := os.ReadFile(s.path(podmanPath))
+				if err != nil {
+					t.Fatal(err)
+				}
+				write("registries.conf.d/zz-ecrkit-proxy.conf", ours)
+			}
+			if c.variable {
+				write("chosen.conf", nil)
+				s.RegistriesConf = filepath.Join(s.UserDir, "chosen.conf")
+			}
+			state, detail, err := s.Check(registry)
+			if err != nil || state != c.want || !strings.Contains(detail, c.detail) {
+				t.Errorf("%q: %s, %v; want %q with %q", state, detail, err, c.want, c.detail)
+			}
+		})
+	}
+}
