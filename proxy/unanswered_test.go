@@ -27,7 +27,7 @@ func (s unanswering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// TestSilentRegistry has clients come one after the other to a registry that never answers: each is told so within two
+// TestSilentRegistry has clients come one after the other to a registry that never answers: each has an answer within two
 // minutes, also those that wait for the answer to another one's request, and how long it was.
 func TestSilentRegistry(t *testing.T) {
 	t.Parallel()

@@ -19,7 +19,7 @@ const (
 	// an end and without a word; with this one they say why, and most try again.
 	refusedFor = time.Minute
 	// answerTime is how long an answer to a request may take whose client waits. A registry that never answers is thus refusing
-	// after a minute, and its client is told so after another one.
+	// after a minute, and its client gets that answer after another one.
 	answerTime = time.Minute
 	// refusedLogged is how long it may do so before the log says it: a single refusal is nothing unusual.
 	refusedLogged = 5 * time.Second

@@ -21,8 +21,8 @@ func AnswerOf(ctx context.Context, usual time.Duration) time.Duration {
 	return usual
 }
 
-// Turn waits until it can put an element into turn, behind others that talk to the same service. The watch of the context is told
-// if that takes longer than a second: they may have no answer. ended is called when the caller has all that it wanted of the
+// Turn waits until it can put an element into turn, behind others that talk to the same service. The watch of the context gets a
+// call if that takes longer than a second: they may have no answer. ended is called when the caller has all that it wanted of the
 // service, so that the time for it begins in the queue. The error is that of the context.
 func Turn(ctx context.Context, turn chan<- struct{}) (ended func(), _ error) {
 	ended = func() {}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestTurn has one wait for the turn of another: the watch is told after a second, until the end of what it wanted.
+// TestTurn has one wait for the turn of another: its watch is called after a second, until the end of what it wanted.
 func TestTurn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -16,7 +16,7 @@ func TestTurn(t *testing.T) {
 		turn := make(chan struct{}, 1)
 		ended, err := Turn(ctx, turn)
 		if ended(); err != nil || w.said > 0 {
-			t.Fatalf("%v; the watch was told of what did not wait", err)
+			t.Fatalf("%v; the watch was called for what did not wait", err)
 		}
 		began := time.Now()
 		time.AfterFunc(10*time.Second, func() {
