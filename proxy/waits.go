@@ -53,7 +53,7 @@ type wait struct {
 
 // refusal is what a request waits for.
 type refusal struct {
-	since   time.Time // it was sent first, or is not wanted
+	since   time.Time // when it was sent first, or else first refused
 	until   time.Time // when it is sent again
 	verdict retry.Verdict
 	timers  []*time.Timer

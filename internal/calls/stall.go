@@ -74,8 +74,8 @@ func (e *sourceError) Permanent() bool { return true }
 // leastTry is how long a try may stand still at least before another one is made.
 const leastTry = 10 * time.Second
 
-// within returns the policy of a try that is made now by a caller whose context has a deadline: one that stands still
-// leaves half of the time for the next ones, unless that is short.
+// within returns the policy of a try that is made now: its answer takes no longer than [retry.WithAnswer] says, and if the
+// context has a deadline, one that stands still leaves half of the time for the next ones, unless that is short.
 func within(ctx context.Context, p retry.Policy) retry.Policy {
 	p.Answer = retry.AnswerOf(ctx, p.Answer)
 	deadline, ok := ctx.Deadline()

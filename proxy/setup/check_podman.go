@@ -70,6 +70,9 @@ func (s *Setup) podmanFiles() ([]string, error) {
 		dirs = []string{user + ".d"}
 	}
 	main := s.RegistriesConf
+	if main != "" && !exists(main) {
+		return nil, fmt.Errorf("%s does not exist, and podman pulls nothing while CONTAINERS_REGISTRIES_CONF names it", main)
+	}
 	if main == "" && s.UserDir != "" && exists(user) {
 		main = user
 	} else {

@@ -16,17 +16,18 @@ func TestCheckPodmanUser(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, text string // of the user
 		copied     bool   // our file is among those of the user too
-		variable   bool   // CONTAINERS_REGISTRIES_CONF names an empty file
+		chosen     string // what CONTAINERS_REGISTRIES_CONF names; chosen.conf is an empty file
 		want       RegistryAccess
 		detail     string
 	}{
-		"no file":                 {"", "", false, false, ThroughProxy, ""},
-		"own registries.conf":     {"registries.conf", none, false, false, NotConfigured, "registries.conf for this user, and none of the files in"},
-		"own file among others":   {"registries.conf.d/a.conf", other, false, false, Bypassed, "a.conf names it too and is read later"},
-		"harmless among others":   {"registries.conf.d/a.conf", none, false, false, ThroughProxy, ""},
-		"own, with ours":          {"registries.conf", none, true, false, ThroughProxy, ""},
-		"own, not read":           {"registries.conf", other, false, true, ThroughProxy, ""},
-		"own of another registry": {"registries.conf", strings.ReplaceAll(other, registry, "other.example"), false, false, NotConfigured, "none of the files"},
+		"no file":                 {"", "", false, "", ThroughProxy, ""},
+		"own registries.conf":     {"registries.conf", none, false, "", NotConfigured, "registries.conf for this user, and none of the files in"},
+		"own file among others":   {"registries.conf.d/a.conf", other, false, "", Bypassed, "a.conf names it too and is read later"},
+		"harmless among others":   {"registries.conf.d/a.conf", none, false, "", ThroughProxy, ""},
+		"own, with ours":          {"registries.conf", none, true, "", ThroughProxy, ""},
+		"own, not read":           {"registries.conf", other, false, "chosen.conf", ThroughProxy, ""},
+		"chosen, missing":         {"", "", false, "missing.conf", NotConfigured, "missing.conf does not exist"},
+		"own of another registry": {"registries.conf", strings.ReplaceAll(other, registry, "other.example"), false, "", NotConfigured, "none of the files"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -51,11 +52,11 @@ func TestCheckPodmanUser(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				write("registries.conf.d/zz-ecrkit-proxy.conf", ours)
+				write("registries.conf.d/"+podmanName, ours)
 			}
-			if c.variable {
+			if c.chosen != "" {
 				write("chosen.conf", nil)
-				s.RegistriesConf = filepath.Join(s.UserDir, "chosen.conf")
+				s.RegistriesConf = filepath.Join(s.UserDir, c.chosen)
 			}
 			state, detail, err := s.Check(registry)
 			if err != nil || state != c.want || !strings.Contains(detail, c.detail) {

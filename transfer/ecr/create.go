@@ -16,8 +16,8 @@ import (
 type creation struct {
 	mu      sync.Mutex
 	missing bool
-	refused error // Amazon ECR does not create it
-	// denied is why Amazon ECR refused to create it in this run: each image that follows would be refused too.
+	refused error // no template creates it, as far as the last check knows
+	// denied is why CreateRepository was refused, which the next check of blobs does not change: each image would be refused again.
 	denied error
 	// unlisted reports whether its images could not be listed because it does not exist; the next check of blobs uses that once.
 	unlisted bool
