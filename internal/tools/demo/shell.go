@@ -96,9 +96,23 @@ func (s *shell) output(ctx context.Context, program string, args ...string) (str
 	return string(result), err
 }
 
-// killed prints and starts one of our commands, and kills it when it has completed a part of a layer below dir.
+// killed prints and starts one of our commands, and kills it when it has completed a part of a layer below dir. It is started again if
+// the rest of that layer came before it ended.
 func (s *shell) killed(ctx context.Context, dir, program string, args ...string) error {
 	s.typed("%s & sleep 1; kill -9 $!", strings.Join(append([]string{program}, args...), " "))
+	for range 3 {
+		if err := s.killedOnce(ctx, dir, program, args...); err != nil {
+			return err
+		}
+		if noted(dir) {
+			fmt.Fprintln(s.out, "Killed")
+			return nil
+		}
+	}
+	return fmt.Errorf("%s %s: no layer was left in part when it was killed", program, args[0])
+}
+
+func (s *shell) killedOnce(ctx context.Context, dir, program string, args ...string) error {
 	cmd := s.command(ctx, "", program, args...)
 	if err := cmd.Start(); err != nil {
 		return err
@@ -112,12 +126,9 @@ func (s *shell) killed(ctx context.Context, dir, program string, args ...string)
 		case <-time.After(10 * time.Millisecond):
 		}
 		if noted(dir) {
-			if err := cmd.Process.Kill(); err != nil {
-				return err
-			}
+			err := cmd.Process.Kill()
 			<-done
-			fmt.Fprintln(s.out, "Killed")
-			return nil
+			return err
 		}
 	}
 }
